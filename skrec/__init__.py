@@ -1,0 +1,58 @@
+"""skrec: recommender systems as scikit-learn estimators over a sparse user-item matrix.
+
+The sub-packages are loaded on first use; importing skrec imports neither torch nor
+numba.
+"""
+
+import importlib
+
+from skrec._version import __version__
+from skrec.utils._item_features import ItemFeatures
+
+_SUBPACKAGES = (
+    "base",
+    "datasets",
+    "dummy",
+    "linear_model",
+    "metrics",
+    "model_selection",
+    "neighbors",
+    "preprocessing",
+    "utils",
+)
+_FUNCTIONS = {
+    "load": "skrec._persistence",
+    "recommend": "skrec._recommend",
+    "save": "skrec._persistence",
+}
+
+__all__ = [
+    "ItemFeatures",
+    "__version__",
+    "base",
+    "datasets",
+    "dummy",
+    "linear_model",
+    "load",
+    "metrics",
+    "model_selection",
+    "neighbors",
+    "preprocessing",
+    "recommend",
+    "save",
+    "utils",
+]
+
+
+def __getattr__(name):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"skrec.{name}")
+    if name in _FUNCTIONS:
+        value = getattr(importlib.import_module(_FUNCTIONS[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'skrec' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,127 @@
+"""Lists of recommendations in row chunks, for any estimator that scores items."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skrec.utils._parallel import row_chunks
+from skrec.utils._topk import top_k
+from skrec.utils._validation import canonical_csr, check_candidates, check_k
+
+
+def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
+    """Recommend the k best items to each user, with a pipeline or a fitted search too.
+
+    Meta-estimators of scikit-learn do not pass the method ``recommend`` on; this
+    function does the same with their ``decision_function``, a chunk of rows at a time.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Anything whose ``decision_function(X)`` has the shape of X: a recommender of
+        skrec, a `Pipeline` that ends in one, a fitted `GridSearchCV`.
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        The interactions of the users, as the estimator takes them.
+    k : int, default=10
+        Length of the lists.
+    items : array-like of int or bool, or sparse matrix, default=None
+        Candidates: indices or a mask of shape (n_items,) for all rows, or a sparse
+        mask of shape (n_users, n_items). None: every item.
+    exclude_seen : bool, default=True
+        Whether to leave out the items stored in a user's row of `X`.
+    return_scores : bool, default=False
+        Whether to return the scores as well.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n_users, k)
+        Column indices of X, best first; -1 where fewer than k items are left.
+    scores : ndarray of shape (n_users, k)
+        Only with ``return_scores=True``; -inf beside -1.
+
+    Raises
+    ------
+    ValueError
+        If k is no whole number >= 1, if candidates are out of range, or if the
+        estimator's scores do not have the shape of X.
+
+    See Also
+    --------
+    skrec.base.BaseRecommender.recommend : The same as a method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Binarizer
+    >>> import skrec
+    >>> from skrec.linear_model import EASE
+    >>> X = np.array([[5, 4, 0], [4, 0, 5], [5, 5, 1]])
+    >>> model = make_pipeline(Binarizer(threshold=3.5), EASE(alpha=1.0)).fit(X)
+    >>> skrec.recommend(model, X, k=1)
+    array([[ 2],
+           [ 1],
+           [-1]])
+    """
+    if not (hasattr(X, "iloc") or hasattr(X, "slice")):
+        X = check_array(X, accept_sparse="csr", ensure_all_finite=False)
+    n_rows, n_items = X.shape
+    seen = canonical_csr(check_array(X, accept_sparse="csr")) if exclude_seen else None
+
+    def score_rows(start, stop):
+        scores = np.asarray(estimator.decision_function(_rows(X, start, stop)))
+        if scores.shape != (stop - start, n_items):
+            raise ValueError(
+                f"decision_function must return one score per item of X. Got shape {scores.shape} "
+                f"for {stop - start} rows, expected {(stop - start, n_items)}; a step that "
+                "selects or adds columns cannot stand before a recommender."
+            )
+        return scores
+
+    found, values = recommend_rows(
+        score_rows, (n_rows, n_items), k, seen=seen, allowed=check_candidates(items, n_rows, n_items)
+    )
+    return (found, values) if return_scores else found
+
+
+def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.float64):
+    """Top-k lists from a function that scores a range of rows.
+
+    Parameters
+    ----------
+    score_rows : callable
+        ``score_rows(start, stop)`` returns scores of shape (stop - start, n_items).
+    shape : tuple of int
+        (n_rows, n_items).
+    k : int
+        Length of the lists.
+    seen : csr_array of shape (n_rows, n_items), default=None
+        Items to leave out.
+    allowed : ndarray of bool, csr_array or None, default=None
+        Candidates, see `skrec.utils._validation.check_candidates`.
+    dtype : dtype, default=float64
+        Of the scores.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n_rows, k)
+    values : ndarray of shape (n_rows, k)
+    """
+    n_rows, n_items = shape
+    k = check_k(k)
+    items = np.full((n_rows, k), -1, dtype=np.intp)
+    values = np.full((n_rows, k), -np.inf, dtype=dtype)
+    per_row = allowed is not None and not isinstance(allowed, np.ndarray)
+    for start, stop in row_chunks(n_rows, n_items * np.dtype(dtype).itemsize):
+        # A list can not be longer than there are items: the rest of it is padding.
+        width = min(k, n_items)
+        items[start:stop, :width], values[start:stop, :width] = top_k(
+            score_rows(start, stop),
+            width,
+            seen=None if seen is None else seen[start:stop],
+            allowed=allowed[start:stop] if per_row else allowed,
+        )
+    return items, values
+
+
+def _rows(X, start, stop):
+    return X.iloc[start:stop] if hasattr(X, "iloc") else X[start:stop]

@@ -1,0 +1,110 @@
+"""Recommenders that do not look at the row: the floor that a model has to clear."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skrec.base import BaseRecommender
+from skrec.utils._hashing import keyed_words, row_hashes
+from skrec.utils._params import RANDOM_STATE, Options
+from skrec.utils._validation import check_sample_weight
+
+__all__ = ["DummyRecommender"]
+
+
+class DummyRecommender(BaseRecommender):
+    """Recommend by popularity or at random.
+
+    Parameters
+    ----------
+    strategy : {"most_popular", "uniform", "stratified"}, default="most_popular"
+        How items are scored:
+
+        - "most_popular": the (weighted) number of users who have the item;
+        - "uniform": a random number in [0, 1);
+        - "stratified": in the order of a draw without replacement with chances
+          proportional to popularity (Gumbel-max: log popularity plus Gumbel noise).
+    random_state : int, RandomState or None, default=None
+        Seed of the random strategies, drawn once per ``fit``. A row's scores depend on
+        its content and the seed only.
+
+    Attributes
+    ----------
+    item_popularity_ : ndarray of shape (n_items,), float64
+        Sum of the weights of the users who have the item.
+    seed_ : int
+        Seed of the draws.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    sklearn.dummy.DummyClassifier : The same idea for classifiers.
+
+    Notes
+    -----
+    The Gumbel-max draw is described in [1]_.
+
+    References
+    ----------
+    .. [1] T. Vieira, "Gumbel-max trick and weighted reservoir sampling", 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.dummy import DummyRecommender
+    >>> X = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [0, 1, 0]])
+    >>> DummyRecommender().fit(X).predict(X)
+    array([2, 1, 0, 0])
+    """
+
+    _parameter_rules = {  # noqa: RUF012
+        "strategy": Options(("most_popular", "uniform", "stratified")),
+        "random_state": RANDOM_STATE,
+    }
+
+    def __init__(self, strategy="most_popular", *, random_state=None):
+        self.strategy = strategy
+        self.random_state = random_state
+
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Count how many users have each item.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users.
+
+        Returns
+        -------
+        self : DummyRecommender
+            The fitted recommender.
+        """
+        X = self._start_fit(X)
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        per_entry = None if weight is None else np.repeat(weight, np.diff(X.indptr))
+        self.item_popularity_ = np.bincount(
+            X.indices, weights=per_entry, minlength=X.shape[1]
+        ).astype(np.float64)
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return self
+
+    def _scores(self, X):
+        if self.strategy == "most_popular":
+            return np.tile(self.item_popularity_.astype(X.dtype), (X.shape[0], 1))
+        hashes = row_hashes(X)[:, np.newaxis, :]
+        words = keyed_words(hashes, self.seed_, np.arange(X.shape[1])[np.newaxis, :])
+        uniform = (words >> np.uint64(11)) * 2.0**-53  # [0, 1)
+        if self.strategy == "uniform":
+            return uniform.astype(X.dtype)
+        gumbel = -np.log(-np.log(np.clip(uniform, 2.0**-54, None)))
+        count = self.item_popularity_
+        # Gumbel noise stays within about (-4, 38): items nobody has come last.
+        log_count = np.log(np.where(count > 0, count, 1.0))
+        log_count[count == 0] = log_count.min() - 100.0
+        return (log_count + gumbel).astype(X.dtype)

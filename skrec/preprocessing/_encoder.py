@@ -1,0 +1,490 @@
+"""Ids of users and items <-> rows and columns of a CSR matrix."""
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.preprocessing._aggregate import DUPLICATES, merge_duplicates
+from skrec.preprocessing._columns import read_columns
+from skrec.preprocessing._ids import (
+    as_id_column,
+    concatenate_ids,
+    describe_ids,
+    find_ids,
+    unique_ids,
+)
+from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
+from skrec.utils._validation import check_item_indices
+
+__all__ = ["InteractionEncoder"]
+
+
+class InteractionEncoder(TransformerMixin, BaseEstimator):
+    """Turn an interaction log with ids of any kind into a user-item matrix, and back.
+
+    A log is one of:
+
+    - a pandas or polars DataFrame, a pyarrow Table or a mapping of columns (the columns
+      are named by `user`, `item`, `value` and `timestamp`);
+    - a tuple of columns ``(users, items[, values[, timestamps]])``, or a list of 1-D
+      arrays in this order;
+    - a 2-D array with these columns;
+    - any other list or iterable of rows ``(user, item[, value[, timestamp]])``.
+
+    Ids may be anything that can be hashed: numbers, strings, bytes, tuples, or a mixture.
+    Equal Python objects are one id, so 1 and 1.0 are the same and 1 and "1" are not.
+
+    Parameters
+    ----------
+    user, item : str, default="user", "item"
+        Names of the id columns of a frame or mapping.
+    value : str or None, default=None
+        Name of the column of a frame or mapping with what is stored in the matrix: a
+        rating, a count, a weight. None: every interaction counts as 1, even if the frame
+        has such a column. Logs without names use their third column where they have one.
+    timestamp : str or None, default=None
+        Name of the column of a frame or mapping with the time of the interaction:
+        numbers, dates or ISO 8601 text. It only decides which of several interactions of
+        a pair is the first and the last. None: their order in the log does.
+    duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
+            default="sum"
+        What several interactions of one user with one item become. "count" ignores the
+        values, "error" refuses the log.
+    unknown_users : {"new", "ignore", "error"}, default="new"
+        What `transform` does with users that `fit` did not see: give each a new row below
+        the known ones, drop their interactions, or raise.
+    unknown_items : {"error", "ignore"}, default="error"
+        What `transform` does with items that `fit` did not see or that were too rare for
+        it. They cannot become columns, because models are fitted to a fixed set.
+    min_user_count, min_item_count : int, default=1
+        Drop users and items with fewer distinct partners from what is learned. Dropping
+        is repeated until both minimums hold for what is left (see
+        `skrec.model_selection.k_core`), which a single pass would not ensure.
+    dtype : dtype, default=numpy.float64
+        Of the matrix; float32 halves it.
+
+    Attributes
+    ----------
+    user_ids_ : ndarray of shape (n_users,)
+        Id of each row. Sorted, and of dtype int64, uint64, float64, str or bytes, where
+        all ids are of one such kind; else in the order of first appearance and of dtype
+        object.
+    item_ids_ : ndarray of shape (n_items,)
+        Id of each column, as `user_ids_`.
+
+    See Also
+    --------
+    skrec.datasets.load_interactions : Read a log from a file.
+    skrec.model_selection.k_core : Minimum counts on a matrix.
+    sklearn.preprocessing.OrdinalEncoder : The same for columns of a table.
+
+    Notes
+    -----
+    An interaction with value 0 becomes a stored zero, which skrec's models read as
+    "missing", like any zero.
+
+    Examples
+    --------
+    >>> from skrec.preprocessing import InteractionEncoder
+    >>> log = [("ann", "tea", 2), ("bob", "rum", 1), ("ann", "tea", 1), ("bob", "tea", 4)]
+    >>> encoder = InteractionEncoder(unknown_items="ignore")
+    >>> encoder.fit_transform(log).toarray()
+    array([[0., 3.],
+           [1., 4.]])
+    >>> encoder.item_ids_
+    array(['rum', 'tea'], dtype='<U3')
+    >>> X, user_ids = encoder.transform_histories([("eve", "tea"), ("eve", "gin")])
+    >>> X.toarray(), user_ids
+    (array([[0., 1.]]), array(['eve'], dtype='<U3'))
+    >>> encoder.decode_items([[1, 0], [0, -1]])
+    array([['tea', 'rum'],
+           ['rum', None]], dtype=object)
+    """
+
+    _parameter_rules = {  # noqa: RUF012
+        "duplicates": Options(DUPLICATES),
+        "unknown_users": Options(("new", "ignore", "error")),
+        "unknown_items": Options(("error", "ignore")),
+        "min_user_count": POSITIVE_INTEGER,
+        "min_item_count": POSITIVE_INTEGER,
+    }
+
+    def __init__(
+        self,
+        *,
+        user="user",
+        item="item",
+        value=None,
+        timestamp=None,
+        duplicates="sum",
+        unknown_users="new",
+        unknown_items="error",
+        min_user_count=1,
+        min_item_count=1,
+        dtype=np.float64,
+    ):
+        self.user = user
+        self.item = item
+        self.value = value
+        self.timestamp = timestamp
+        self.duplicates = duplicates
+        self.unknown_users = unknown_users
+        self.unknown_items = unknown_items
+        self.min_user_count = min_user_count
+        self.min_item_count = min_item_count
+        self.dtype = dtype
+
+    @classmethod
+    def from_ids(cls, user_ids, item_ids):
+        """Make a fitted encoder of known ids, such as those of a data set that was fetched.
+
+        Parameters
+        ----------
+        user_ids : array-like of shape (n_users,)
+            Id of each row, without repeats.
+        item_ids : array-like of shape (n_items,)
+            Id of each column, without repeats.
+
+        Returns
+        -------
+        encoder : InteractionEncoder
+            With default parameters (change them with ``set_params``). Rows and columns
+            keep the given order.
+
+        Raises
+        ------
+        ValueError
+            If an id is missing or occurs twice.
+        """
+        encoder = cls()
+        encoder.user_ids_ = _distinct_ids(user_ids, "user")
+        encoder.item_ids_ = _distinct_ids(item_ids, "item")
+        return encoder
+
+    def fit(self, X, y=None):
+        """Learn the ids of users and items.
+
+        Parameters
+        ----------
+        X : log
+            See the class.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : InteractionEncoder
+
+        Raises
+        ------
+        ValueError
+            If the log is empty, or nothing is left after the minimum counts; if an id is
+            missing, a value not finite, a column absent, a parameter not allowed.
+        TypeError
+            If an id cannot be hashed or the log has none of the known forms.
+        """
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn the ids and return the matrix.
+
+        Parameters
+        ----------
+        X : log
+            See the class.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        X_out : csr_array of shape (n_users, n_items)
+            Of `dtype`, sorted indices, one stored entry per pair.
+        """
+        check_parameters(self, self._parameter_rules)
+        columns = self._read(X)
+        if not len(columns.user):
+            raise ValueError("The log is empty: 0 interactions, expected at least 1.")
+        user_ids, user = unique_ids(columns.user, "user")
+        item_ids, item = unique_ids(columns.item, "item")
+        matrix = self._matrix(user, item, columns, (len(user_ids), len(item_ids)))
+        if self.min_user_count > 1 or self.min_item_count > 1:
+            # Not at the top: model_selection has more to import than an encoder needs.
+            from skrec.model_selection._k_core import core_members
+
+            users, items = core_members(matrix, self.min_user_count, self.min_item_count)
+            if not len(users):
+                raise ValueError(
+                    f"No interaction is left: min_user_count={self.min_user_count} and "
+                    f"min_item_count={self.min_item_count} are too high for this log of "
+                    f"{matrix.nnz} pairs, {len(user_ids)} users and {len(item_ids)} items."
+                )
+            matrix = csr_array(matrix[users][:, items])
+            user_ids, item_ids = user_ids[users], item_ids[items]
+        self.user_ids_, self.item_ids_ = user_ids, item_ids
+        return matrix
+
+    def transform(self, X):
+        """Turn a log into a matrix with the rows and columns of the fitted ids.
+
+        Parameters
+        ----------
+        X : log
+            See the class. Need not be the one that was fitted.
+
+        Returns
+        -------
+        X_out : csr_array of shape (n_users + n_new, n_items)
+            Row r belongs to ``user_ids_[r]``; with ``unknown_users="new"`` the unknown
+            users of this log follow, see `row_ids`.
+
+        Raises
+        ------
+        ValueError
+            For unknown users or items where the parameters say so.
+        """
+        matrix, _, _ = self._encode(X)
+        return matrix
+
+    def transform_histories(self, X):
+        """Turn a log into a matrix with one row for each user of this log only.
+
+        This is the matrix to pass to ``recommend`` for the users at hand, known or new.
+
+        Parameters
+        ----------
+        X : log
+            See the class.
+
+        Returns
+        -------
+        X_out : csr_array of shape (n_log_users, n_items)
+            Users of whom nothing but unknown items is known have an empty row. With
+            ``unknown_users="ignore"`` only known users have one.
+        user_ids : ndarray of shape (n_log_users,)
+            Id of each row: known users in the order of `user_ids_`, then the new ones.
+        """
+        matrix, user_ids, present = self._encode(X)
+        return csr_array(matrix[present]), user_ids[present]
+
+    def row_ids(self, X):
+        """Ids of the rows that `transform` makes of a log.
+
+        Parameters
+        ----------
+        X : log
+            See the class.
+
+        Returns
+        -------
+        user_ids : ndarray of shape (n_users + n_new,)
+            `user_ids_`, followed by the new users with ``unknown_users="new"``.
+        """
+        return self._encode(X)[1]
+
+    def inverse_transform(self, X, *, user_ids=None):
+        """Turn a matrix back into a log.
+
+        Parameters
+        ----------
+        X : sparse matrix or array-like of shape (n_rows, n_items)
+            A stored entry is an interaction.
+        user_ids : array-like of shape (n_rows,), default=None
+            Id of each row; None stands for `user_ids_`.
+
+        Returns
+        -------
+        users : ndarray of shape (nnz,)
+        items : ndarray of shape (nnz,)
+        values : ndarray of shape (nnz,)
+            The log as a tuple of columns, by rows and columns of the matrix.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit the ids.
+        """
+        check_is_fitted(self)
+        X = csr_array(X)
+        ids = self.user_ids_ if user_ids is None else as_id_column(user_ids, "user")
+        if X.shape != (len(ids), len(self.item_ids_)):
+            raise ValueError(
+                f"Got a matrix of shape {X.shape}, expected {(len(ids), len(self.item_ids_))}: "
+                "a row per user id and a column per item id. For other rows than those of fit "
+                "pass user_ids=."
+            )
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        return ids[rows], self.item_ids_[X.indices], X.data.copy()
+
+    def encode_users(self, ids, *, unknown="error"):
+        """Rows of users.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n,)
+        unknown : {"error", "ignore"}, default="error"
+            Raise for ids that `fit` did not see, or return -1 for them.
+
+        Returns
+        -------
+        rows : ndarray of intp of shape (n,)
+        """
+        return self._encode_ids("user", ids, unknown)
+
+    def encode_items(self, ids, *, unknown="error"):
+        """Columns of items.
+
+        Parameters
+        ----------
+        ids : array-like of shape (n,)
+        unknown : {"error", "ignore"}, default="error"
+            Raise for ids that `fit` did not see, or return -1 for them.
+
+        Returns
+        -------
+        columns : ndarray of intp of shape (n,)
+        """
+        return self._encode_ids("item", ids, unknown)
+
+    def decode_users(self, rows, *, fill_value=None):
+        """Ids of rows.
+
+        Parameters
+        ----------
+        rows : array-like of int of any shape
+            Rows of the fitted matrix; -1 stands for nobody.
+        fill_value : object, default=None
+            What stands for -1.
+
+        Returns
+        -------
+        ids : ndarray of the shape of `rows`
+            Of the dtype of `user_ids_`, or object where that cannot hold `fill_value`.
+        """
+        check_is_fitted(self)
+        return _decode(self.user_ids_, rows, fill_value, "rows")
+
+    def decode_items(self, items, *, fill_value=None):
+        """Ids of columns, such as those that ``recommend`` returns.
+
+        Parameters
+        ----------
+        items : array-like of int of any shape
+            Columns of the fitted matrix; -1 stands for no item, as in ``recommend``.
+        fill_value : object, default=None
+            What stands for -1.
+
+        Returns
+        -------
+        ids : ndarray of the shape of `items`
+            Of the dtype of `item_ids_`, or object where that cannot hold `fill_value`.
+        """
+        check_is_fitted(self)
+        return _decode(self.item_ids_, items, fill_value, "items")
+
+    def get_feature_names_out(self, input_features=None):
+        """Item ids as text, the names of the columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_items,)
+        """
+        check_is_fitted(self)
+        return np.array([str(item) for item in self.item_ids_.tolist()], dtype=object)
+
+    def _read(self, log):
+        return read_columns(log, (self.user, self.item, self.value, self.timestamp))
+
+    def _matrix(self, user, item, columns, shape):
+        merged = merge_duplicates(
+            user, item, columns.value, columns.timestamp, shape, self.duplicates, self.dtype
+        )
+        return merged.X
+
+    def _encode(self, log):
+        """Matrix of a log, ids of its rows, and the rows of the users in the log."""
+        check_is_fitted(self)
+        check_parameters(self, self._parameter_rules)
+        columns = self._read(log)
+        user = find_ids(self.user_ids_, columns.user, "user")
+        item = find_ids(self.item_ids_, columns.item, "item")
+        user_ids = self.user_ids_
+        new = user < 0
+        if new.any() and self.unknown_users == "error":
+            raise ValueError(self._unknown("user", columns.user[new], "'new' or 'ignore'"))
+        if new.any() and self.unknown_users == "new":
+            new_ids, codes = unique_ids(columns.user[new], "user")
+            user[new] = len(user_ids) + codes
+            user_ids = concatenate_ids(user_ids, new_ids)
+        if (item < 0).any() and self.unknown_items == "error":
+            raise ValueError(self._unknown("item", columns.item[item < 0], "'ignore'"))
+        present = np.unique(user[user >= 0])
+        keep = (user >= 0) & (item >= 0)
+        if not keep.all():
+            user, item = user[keep], item[keep]
+            columns = columns.take(keep)
+        shape = (len(user_ids), len(self.item_ids_))
+        return self._matrix(user, item, columns, shape), user_ids, present
+
+    def _unknown(self, role, ids, remedy):
+        known = self.user_ids_ if role == "user" else self.item_ids_
+        return (
+            f"{len(ids)} interactions are of {role}s that fit did not see or dropped for their "
+            f"minimum count: {describe_ids(ids)}. Known ids are like {describe_ids(known)}. "
+            f"Expected known ids of the same type; or set unknown_{role}s={remedy}."
+        )
+
+    def _encode_ids(self, role, ids, unknown):
+        check_is_fitted(self)
+        if unknown not in ("error", "ignore"):
+            raise ValueError(f"unknown must be 'error' or 'ignore'. Got {unknown!r}.")
+        known = self.user_ids_ if role == "user" else self.item_ids_
+        column = as_id_column(ids, role)
+        codes = find_ids(known, column, role)
+        missing = codes < 0
+        if missing.any() and unknown == "error":
+            raise ValueError(
+                f"{int(missing.sum())} {role} ids are unknown: {describe_ids(column[missing])}. "
+                f"Known ids are like {describe_ids(known)}; pass unknown='ignore' to get -1."
+            )
+        return codes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a log is no matrix of samples and features
+        tags.input_tags.string = True
+        return tags
+
+
+def _distinct_ids(ids, name):
+    column = as_id_column(ids, name)
+    distinct, codes = unique_ids(column, name)
+    if len(distinct) < len(column):
+        repeated = distinct[np.bincount(codes) > 1]
+        raise ValueError(f"{name} ids must be distinct. Got repeats of {describe_ids(repeated)}.")
+    # The kind that unique_ids found, in the given order.
+    return distinct[codes]
+
+
+def _decode(ids, places, fill_value, name):
+    places = np.asarray(places)
+    flat = check_item_indices(places.ravel(), len(ids), name=name, low=-1)
+    missing = flat < 0
+    decoded = ids[flat]
+    if missing.any():
+        same_kind = np.asarray(fill_value).dtype.kind == ids.dtype.kind
+        if same_kind and ids.dtype.kind != "O":
+            decoded = np.where(missing, fill_value, decoded)
+        else:
+            decoded = decoded.astype(object)
+            # A list, because a tuple would be read as several values.
+            filler = np.empty(1, dtype=object)
+            filler[0] = fill_value
+            decoded[missing] = filler
+    return decoded.reshape(places.shape)

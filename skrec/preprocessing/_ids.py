@@ -1,0 +1,358 @@
+"""Ids of any hashable type <-> positions, without pandas.
+
+A column of ids is either an array of a sortable dtype (whole numbers, floats, text,
+bytes), handled by NumPy, or an object array, handled by a dict. Where a column of Python
+objects turns out to hold one sortable kind only, its distinct ids are packed into such
+an array, so that fitted encoders hold plain arrays wherever the ids allow it.
+"""
+
+from itertools import chain, repeat
+
+import numpy as np
+
+__all__ = [
+    "as_id_column",
+    "concatenate_ids",
+    "describe_ids",
+    "find_ids",
+    "pack_ids",
+    "unique_ids",
+]
+
+_SORTABLE = "iufUS"
+_CHUNK = 1 << 20  # objects made from an array at a time
+_LONG = 1 << 15  # entries from which the compiled hash table pays
+_HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
+_MAX_WIDTH = 512  # text longer than this stays as Python objects: arrays are padded
+
+
+def as_id_column(values, name):
+    """Turn what a user passes as a column of ids into a 1-D array.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,), pandas or polars Series
+    name : str
+        What to call it in messages, such as "user".
+
+    Returns
+    -------
+    column : ndarray of shape (n,)
+        Of a sortable dtype, or of dtype object.
+
+    Raises
+    ------
+    ValueError
+        If an id is missing (None, NaN, NaT, pandas.NA) or the column is not 1-D.
+    TypeError
+        If an id cannot be hashed.
+    """
+    if isinstance(values, str | bytes):
+        raise TypeError(f"Expected a column of {name} ids. Got one string {values!r}; wrap it.")
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if not isinstance(values, np.ndarray):
+        values = _objects(list(values))
+    if values.ndim != 1:
+        raise ValueError(
+            f"The {name} ids must be 1-D, one per interaction. Got shape {values.shape}."
+        )
+    if values.dtype.kind == "f":
+        _refuse_missing(np.isnan(values), values, name)
+    elif values.dtype.kind == "T":  # NumPy's variable-width text
+        values = values.astype(object)
+    elif values.dtype.kind in "mM":
+        _refuse_missing(np.isnat(values), values, name)
+        values = _objects(list(values))
+    elif values.dtype.kind not in _SORTABLE + "O":
+        values = _objects(values.tolist())
+    return values
+
+
+def unique_ids(column, name):
+    """Distinct ids and the position of each entry's id among them.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n,)
+        From `as_id_column`.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    ids : ndarray of shape (n_ids,)
+        Ascending where all ids are whole numbers, floats, text or bytes; else in the order
+        of first appearance.
+    codes : ndarray of intp of shape (n,)
+        ``ids[codes]`` equals `column`.
+    """
+    if column.dtype.kind in "iu":
+        return _unique_integers(column)
+    if column.dtype.kind == "f":
+        return np.unique(column, return_inverse=True)
+    distinct, codes = _distinct(column, name)
+    if column.dtype.kind == "O" and any(map(_is_missing, distinct)):
+        _refuse_missing(np.fromiter(map(_is_missing, column), bool, len(column)), column, name)
+    ids = pack_ids(distinct)
+    position = {value: place for place, value in enumerate(ids.tolist())}
+    order = np.fromiter(map(position.__getitem__, distinct), np.intp, len(distinct))
+    return ids, order[codes]
+
+
+def find_ids(ids, column, name):
+    """Positions of a column's ids among known ones.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_ids,)
+        Distinct, from `unique_ids`.
+    column : ndarray of shape (n,)
+        From `as_id_column`.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    codes : ndarray of intp of shape (n,)
+        -1 where the id is not among `ids`. Ids match as Python objects do: 1 equals 1.0,
+        but not "1".
+    """
+    if column.dtype.kind == "u" and len(column) and int(column.max()) < 2**63:
+        column = column.astype(np.int64)
+    kinds = {ids.dtype.kind, column.dtype.kind}
+    if not len(ids) or not len(column):
+        codes = np.full(len(column), -1, dtype=np.intp)
+    elif kinds == {"i"}:
+        codes = _find_integers(ids, column)
+    # A few strings against many ids: bisect rather than build a dict.
+    elif kinds == {"f"} or (kinds == {"U"} and len(column) * 8 < len(ids)):
+        codes = _bisect(ids, column)
+    else:
+        distinct, codes = _distinct(column, name)
+        index = {value: position for position, value in enumerate(ids.tolist())}
+        found = np.fromiter(map(index.get, distinct, repeat(-1)), np.intp, len(distinct))
+        codes = found[codes]
+    if column.dtype.kind == "O" and (codes == -1).any():
+        _refuse_missing(np.fromiter(map(_is_missing, column), bool, len(column)), column, name)
+    return codes
+
+
+def pack_ids(distinct):
+    """Put distinct Python ids into an array of the plainest dtype that loses nothing.
+
+    Parameters
+    ----------
+    distinct : list
+
+    Returns
+    -------
+    ids : ndarray
+        Sorted if of a sortable dtype, else of dtype object in the given order.
+    """
+    if distinct and all(isinstance(value, str) for value in distinct):
+        # Arrays drop trailing NULs and pad to the longest entry.
+        widest = max(map(len, distinct))
+        if widest <= _MAX_WIDTH and not any(value.endswith("\0") for value in distinct):
+            return np.array(sorted(distinct), dtype=np.str_)
+        return _objects(sorted(distinct))
+    if distinct and all(isinstance(value, bytes) for value in distinct):
+        if not any(value.endswith(b"\0") for value in distinct):
+            return np.array(sorted(distinct), dtype=np.bytes_)
+        return _objects(sorted(distinct))
+    if distinct and all(_is_integer(value) for value in distinct):
+        low, high = min(distinct), max(distinct)
+        if low >= -(2**63) and high < 2**63:
+            return np.array(sorted(distinct), dtype=np.int64)
+        return _objects(sorted(distinct))
+    if distinct and all(isinstance(value, float) for value in distinct):
+        return np.array(sorted(distinct), dtype=np.float64)
+    return _objects(distinct)
+
+
+def concatenate_ids(first, second):
+    """Join two arrays of ids without turning one kind into another.
+
+    Parameters
+    ----------
+    first, second : ndarray
+
+    Returns
+    -------
+    ids : ndarray
+        Of dtype object where the kinds differ.
+    """
+    if first.dtype.kind == second.dtype.kind:
+        return np.concatenate([first, second])
+    return _objects([*first.tolist(), *second.tolist()])
+
+
+def describe_ids(ids, limit=3):
+    """A few ids as text for a message, with their type.
+
+    Parameters
+    ----------
+    ids : array-like
+        At least one.
+    limit : int, default=3
+        How many to show.
+
+    Returns
+    -------
+    text : str
+    """
+    some = [value.item() if isinstance(value, np.generic) else value for value in ids[:limit]]
+    text = ", ".join(repr(value) for value in some)
+    more = ", ..." if len(ids) > limit else ""
+    return f"{text}{more} ({type(some[0]).__name__})"
+
+
+def _unique_integers(column):
+    if not len(column):
+        return column.astype(np.int64), np.empty(0, dtype=np.intp)
+    low, high = int(column.min()), int(column.max())
+    if high - low > max(4 * len(column), 1 << 20):
+        if len(column) < _LONG:
+            ids, codes = np.unique(column, return_inverse=True)
+            return _as_int64(ids), codes
+        first, codes = _first_rows(column.astype(np.int64).view(np.uint64))
+        ids, order = np.unique(column[first], return_inverse=True)
+        return _as_int64(ids), order[codes]
+    # A compact range: mark who is there instead of sorting.
+    kind = np.int64 if high < 2**63 else np.uint64
+    offset = (column.astype(kind) - kind(low)).astype(np.intp)
+    seen = np.zeros(high - low + 1, dtype=bool)
+    seen[offset] = True
+    position = np.cumsum(seen, dtype=np.intp) - 1
+    return np.flatnonzero(seen).astype(kind) + kind(low), position[offset]
+
+
+def _as_int64(ids):
+    # One dtype for all whole numbers that fit.
+    return ids.astype(np.int64) if not len(ids) or int(ids[-1]) < 2**63 else ids.astype(np.uint64)
+
+
+def _bisect(ids, column):
+    positions = np.searchsorted(ids, column)
+    positions[positions == len(ids)] = 0
+    return np.where(ids[positions] == column, positions, -1).astype(np.intp)
+
+
+def _find_integers(ids, column):
+    low, high = int(ids[0]), int(ids[-1])
+    if high - low > max(4 * len(ids), 1 << 20) or len(column) * 8 < len(ids):
+        return _bisect(ids, column)
+    table = np.full(high - low + 2, -1, dtype=np.intp)  # the last cell stands for "outside"
+    table[ids - low] = np.arange(len(ids))
+    inside = (column >= low) & (column <= high)
+    return table[np.where(inside, column, high + 1) - low]
+
+
+def _distinct(column, name):
+    """Distinct values as Python objects, by first appearance, and each entry's code."""
+    index = {}
+    codes = np.empty(len(column), dtype=np.intp)
+    try:
+        for start in range(0, len(column), _CHUNK):
+            chunk = column[start : start + _CHUNK]
+            values, inner = _distinct_of_chunk(chunk)
+            outer = np.fromiter(
+                (index.setdefault(value, len(index)) for value in values), np.intp, len(values)
+            )
+            codes[start : start + _CHUNK] = outer[inner]
+    except TypeError:
+        _refuse_unhashable(column, name)
+        raise
+    return list(index), codes
+
+
+def _distinct_of_chunk(chunk):
+    if len(chunk) >= _LONG:
+        text = _as_text(chunk) if chunk.dtype.kind == "O" else chunk
+        if text is not None and 0 < text.dtype.itemsize <= 4 * _MAX_WIDTH:
+            first, codes = _first_rows(_hash_text(text))
+            # Different texts of one hash are as good as impossible, but not quite.
+            if np.array_equal(text[first][codes], text):
+                return chunk[first].tolist(), codes
+    values = chunk.tolist()
+    index = dict.fromkeys(values)
+    for code, value in enumerate(index):
+        index[value] = code
+    return list(index), np.fromiter(map(index.__getitem__, values), np.intp, len(values))
+
+
+def _as_text(chunk):
+    """An object array as text, or None where it holds anything else or would change."""
+    values = chunk.tolist()
+    if set(map(type, values)) != {str}:
+        return None
+    lengths = np.fromiter(map(len, values), np.intp, len(values))
+    if lengths.max() > _MAX_WIDTH:
+        return None
+    text = chunk.astype(np.str_)
+    # Arrays drop trailing NULs.
+    return text if np.array_equal(np.char.str_len(text), lengths) else None
+
+
+def _hash_text(text):
+    """64-bit polynomial hash of each entry of a text or bytes array."""
+    wide = text.dtype.kind == "U"
+    units = np.ascontiguousarray(text).view(np.uint32 if wide else np.uint8)
+    units = units.reshape(len(text), -1)
+    words = np.zeros(len(text), dtype=np.uint64)
+    for place in range(units.shape[1]):
+        words *= _HASH_BASE
+        words += units[:, place]
+        words ^= words >> np.uint64(29)
+    return words
+
+
+def _first_rows(words):
+    """First row of each distinct word, and each entry's code."""
+    from skrec.preprocessing._ids_kernels import word_codes
+
+    codes = np.empty(len(words), dtype=np.intp)
+    return word_codes(np.ascontiguousarray(words), codes), codes
+
+
+def _iterate(column):
+    chunks = (column[start : start + _CHUNK] for start in range(0, len(column), _CHUNK))
+    return chain.from_iterable(chunk.tolist() for chunk in chunks)
+
+
+def _objects(values):
+    # np.array would turn a list of tuples into a 2-D array.
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _is_integer(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_missing(value):
+    # pandas.NA compares to NA and pandas.NaT to False, so the type's name tells.
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and value != value)
+        or type(value).__name__ in ("NAType", "NaTType")
+    )
+
+
+def _refuse_missing(missing, column, name):
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        raise ValueError(
+            f"A {name} id is missing: entry {row} (counting from 0) is {column[row]!r}. Expected "
+            f"an id in every row; drop those {int(missing.sum())} rows first."
+        )
+
+
+def _refuse_unhashable(column, name):
+    for row, value in enumerate(_iterate(column)):
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(
+                f"A {name} id cannot be hashed: entry {row} (counting from 0) is {value!r} "
+                f"({type(value).__name__}). Expected ids such as numbers, strings or tuples."
+            ) from error

@@ -1,0 +1,55 @@
+"""numba part of `skrec.preprocessing._ids`; imported only for long columns."""
+
+import numpy as np
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(nogil=True, cache=True)
+def _place(table, shift, words, first, n_distinct):
+    table[:] = -1
+    mask = table.shape[0] - 1
+    for code in range(n_distinct):
+        slot = np.int64((words[first[code]] * _GOLDEN) >> shift)
+        while table[slot] >= 0:
+            slot = (slot + 1) & mask
+        table[slot] = code
+
+
+@njit(nogil=True, cache=True)
+def word_codes(words, codes):
+    """Number the distinct words in order of first appearance.
+
+    Fills `codes`, of the length of `words`, and returns the first row of each distinct
+    word. An open-addressing table with linear probing, at most half full.
+    """
+    bits = 12
+    table = np.full(1 << bits, -1, dtype=np.int64)
+    first = np.empty(1 << (bits - 1), dtype=np.int64)
+    shift, mask = np.uint64(64 - bits), (1 << bits) - 1
+    n_distinct = 0
+    for row in range(words.shape[0]):
+        word = words[row]
+        slot = np.int64((word * _GOLDEN) >> shift)
+        while table[slot] >= 0 and words[first[table[slot]]] != word:
+            slot = (slot + 1) & mask
+        code = table[slot]
+        if code < 0:
+            if n_distinct == first.shape[0]:
+                bits += 2
+                grown = np.empty(1 << (bits - 1), dtype=np.int64)
+                grown[:n_distinct] = first
+                first = grown
+                table = np.empty(1 << bits, dtype=np.int64)
+                shift, mask = np.uint64(64 - bits), (1 << bits) - 1
+                _place(table, shift, words, first, n_distinct)
+                slot = np.int64((word * _GOLDEN) >> shift)
+                while table[slot] >= 0:
+                    slot = (slot + 1) & mask
+            code = n_distinct
+            table[slot] = code
+            first[code] = row
+            n_distinct += 1
+        codes[row] = code
+    return first[:n_distinct].copy()

@@ -1,0 +1,1 @@
+"""The checks behind `skrec.utils.estimator_checks`, one module for each concern."""

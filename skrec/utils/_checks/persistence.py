@@ -1,0 +1,77 @@
+"""Checks of copies: clone, pickle, joblib, skops, workers."""
+
+import copy
+import pickle
+import tempfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skrec._persistence import load, save
+from skrec.utils._checks._data import (
+    assert_same,
+    expect_error,
+    fitted,
+    make_data,
+    outputs,
+    seeded,
+)
+
+
+def check_copies(estimator):
+    """Pickle, deepcopy, joblib with a memory map, and skops give the same model back."""
+    X = make_data(estimator)
+    model = fitted(estimator, X)
+    expected = outputs(model, X)
+    copies = {"pickle": pickle.loads(pickle.dumps(model)), "deepcopy": copy.deepcopy(model)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.joblib"
+        joblib.dump(model, path)
+        copies["joblib"] = joblib.load(path)
+        copies["joblib mmap"] = joblib.load(path, mmap_mode="r")
+        copies["skops"] = load(save(model, Path(folder) / "model.skops"))
+        for name, twin in copies.items():
+            assert_same(outputs(twin, X), expected, message=f"({name})")
+        del copies, twin  # the memory map lets go of its file before the folder goes
+
+
+def check_clone(estimator):
+    """A clone has the parameters and nothing fitted; using it unfitted raises."""
+    X = make_data(estimator)
+    twin = clone(fitted(estimator, X))
+    assert {n: repr(v) for n, v in twin.get_params(deep=False).items()} == {
+        n: repr(v) for n, v in seeded(estimator).get_params(deep=False).items()
+    }
+    for method in (twin.predict, twin.decision_function, twin.recommend, twin.score):
+        expect_error(NotFittedError, "fit", method, X)
+
+
+def _fit_and_score(estimator, X):
+    return outputs(fitted(estimator, X), X)
+
+
+def check_workers(estimator):
+    """Two workers at once, threads and processes, give the result of one."""
+    X = make_data(estimator)
+    expected = outputs(fitted(estimator, X), X)
+    for backend in ("threading", "loky"):
+        with joblib.parallel_backend(backend, n_jobs=2):
+            results = joblib.Parallel()(
+                joblib.delayed(_fit_and_score)(estimator, X) for _ in range(4)
+            )
+        for result in results:
+            assert_same(result, expected, message=f"({backend})")
+
+
+def check_global_random_state(estimator):
+    """Neither ``fit`` nor scoring touches numpy's global generator."""
+    X = make_data(estimator)
+    before = np.random.get_state()  # noqa: NPY002
+    outputs(fitted(estimator, X), X)
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[0] == after[0]
+    assert (before[1] == after[1]).all()
+    assert before[2:] == after[2:]

@@ -1,0 +1,42 @@
+"""Find every public recommender."""
+
+import importlib
+import inspect
+import pkgutil
+
+
+def all_recommenders():
+    """List the public recommenders of skrec.
+
+    Returns
+    -------
+    recommenders : list of (str, type)
+        Name and class, sorted by name.
+
+    See Also
+    --------
+    sklearn.utils.discovery.all_estimators : The same for scikit-learn.
+
+    Examples
+    --------
+    >>> from skrec.utils import all_recommenders
+    >>> [name for name, _ in all_recommenders()][:2]
+    ['DummyRecommender', 'EASE']
+    """
+    import skrec
+    from skrec.base import RecommenderMixin
+
+    found = {}
+    for module_info in pkgutil.iter_modules(skrec.__path__):
+        if module_info.name.startswith("_") or module_info.name in ("utils", "base"):
+            continue
+        module = importlib.import_module(f"skrec.{module_info.name}")
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if (
+                inspect.isclass(value)
+                and issubclass(value, RecommenderMixin)
+                and not inspect.isabstract(value)
+            ):
+                found[name] = value
+    return sorted(found.items())

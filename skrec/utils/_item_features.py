@@ -1,0 +1,85 @@
+"""A wrapper that keeps item features whole inside scikit-learn's searches."""
+
+from scipy.sparse import issparse
+
+
+class ItemFeatures:
+    """Item features that no search slices.
+
+    scikit-learn cuts every fit parameter whose length equals the number of rows of X
+    into folds. Item features have one row per *item*, so where there are as many items
+    as users a plain array would be cut or reordered silently. This wrapper has no
+    length, no shape and no array interface, so it is passed on whole.
+
+    Parameters
+    ----------
+    values : {ndarray, sparse matrix, dataframe, sequence} of length n_items
+        Row i describes item i (column i of the user-item matrix). Never copied.
+
+    Attributes
+    ----------
+    values : object
+        What was passed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec import ItemFeatures
+    >>> features = ItemFeatures(np.eye(3))
+    >>> features
+    ItemFeatures(3 items)
+    >>> features.values.shape
+    (3, 3)
+    """
+
+    def __init__(self, values):
+        if isinstance(values, ItemFeatures):
+            values = values.values
+        if not (hasattr(values, "shape") or hasattr(values, "__len__")):
+            raise TypeError(
+                f"ItemFeatures takes an array, a sparse matrix, a dataframe or a sequence with one "
+                f"entry per item. Got {type(values).__name__}."
+            )
+        self.values = values
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        return f"ItemFeatures({_n_rows(self.values)} items)"
+
+
+def _n_rows(values):
+    return values.shape[0] if issparse(values) or hasattr(values, "shape") else len(values)
+
+
+def check_item_features(item_features, n_items):
+    """Unwrap item features and check that there is one row per item.
+
+    Parameters
+    ----------
+    item_features : ItemFeatures, array-like, sparse matrix, dataframe or sequence
+    n_items : int
+        Columns of the user-item matrix.
+
+    Returns
+    -------
+    values : object
+        The unwrapped features.
+
+    Raises
+    ------
+    ValueError
+        If the number of rows is not `n_items`.
+    """
+    values = ItemFeatures(item_features).values
+    if _n_rows(values) != n_items:
+        raise ValueError(
+            f"item_features must have one row per item. Got {_n_rows(values)} rows for {n_items} "
+            "items; inside GridSearchCV or cross_validate wrap them in skrec.ItemFeatures, or "
+            "scikit-learn slices them like users."
+        )
+    return values

@@ -1,0 +1,131 @@
+"""Memory that a fit will take, compared with the memory there is, before it is allocated.
+
+A matrix of n_items x n_items that does not fit would otherwise end in the kernel killing the
+process (Linux grants memory when it is asked for and looks for it when it is written).
+"""
+
+import os
+from pathlib import Path
+
+# cgroup v1 says "no limit" with a number just below 2**63, cgroup v2 with the word "max".
+_UNLIMITED = 1 << 60
+
+
+def available_memory(*, root="/"):
+    """Memory that this process may still take without swapping.
+
+    The least of the kernel's own estimate (``MemAvailable``) and the room under every
+    memory limit of the process's control groups (containers, batch systems), versions 1
+    and 2. Page cache counts as free: the kernel gives it back before it refuses memory.
+
+    Parameters
+    ----------
+    root : str or path-like, default="/"
+        Where ``proc`` and ``sys`` are mounted.
+
+    Returns
+    -------
+    n_bytes : int or None
+        None where the system does not say (macOS and Windows).
+    """
+    root = Path(root)
+    rooms = [_meminfo(root / "proc/meminfo"), *_cgroup_rooms(root)]
+    known = [room for room in rooms if room is not None]
+    return min(known) if known else _free_pages()
+
+
+def check_memory(required_bytes, what, remedies, *, available=None):
+    """Refuse work that does not fit, before anything is allocated.
+
+    Parameters
+    ----------
+    required_bytes : int
+        Memory that will be allocated.
+    what : str
+        Subject of the message: "EASE with 40,981 items in float64".
+    remedies : sequence of str
+        What the user can do about it, each an imperative without a full stop.
+    available : int or None, default=None
+        Bytes there are, for memory that is not this machine's (a GPU's). None asks
+        `available_memory`; where that does not know either, nothing is refused.
+
+    Raises
+    ------
+    MemoryError
+        If more is required than available; the text says both and the remedies.
+    """
+    if available is None:
+        available = available_memory()
+    if available is None or required_bytes <= available:
+        return
+    raise MemoryError(
+        f"{what} needs {format_bytes(required_bytes)} of memory, but only "
+        f"{format_bytes(available)} are available. Remedies: {'; '.join(remedies)}."
+    )
+
+
+def format_bytes(n_bytes):
+    """Write a number of bytes for people: ``format_bytes(6717767444) == "6.72 GB"``."""
+    size = float(n_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def _meminfo(path):
+    for line in _read(path).splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _free_pages():
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _cgroup_rooms(root):
+    """Room under each memory limit that applies to this process, outermost group last."""
+    mount = root / "sys/fs/cgroup"
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":
+            names = ("memory.max", "memory.current", ("inactive_file", "active_file"))
+            yield from _rooms_upwards(mount, group, names)
+        elif "memory" in controllers.split(","):
+            names = (
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                ("total_inactive_file", "total_active_file"),
+            )
+            yield from _rooms_upwards(mount / "memory", group, names)
+
+
+def _rooms_upwards(mount, group, names):
+    # A limit binds all groups below it. Inside a container the path of the group may not
+    # exist under the mount; the mount itself is then the container's own group.
+    folder = mount / group.strip("/")
+    for level in (folder, *folder.parents):
+        yield _room(level, *names)
+        if level == mount:
+            break
+
+
+def _room(folder, limit_name, usage_name, cache_names):
+    limit, usage = _read(folder / limit_name).strip(), _read(folder / usage_name).strip()
+    if not (limit.isdigit() and usage.isdigit()) or int(limit) >= _UNLIMITED:
+        return None
+    stat = dict(line.split(maxsplit=1) for line in _read(folder / "memory.stat").splitlines())
+    cache = sum(int(stat.get(name, 0)) for name in cache_names)
+    return max(0, int(limit) - int(usage) + cache)
+
+
+def _read(path):
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,105 @@
+"""Row chunks and Python threads for kernels that release the GIL.
+
+The kernels are serial functions over a range. Threads come from here and not from
+numba, because numba's workqueue layer aborts the process when two Python threads
+enter it at once and its OpenMP layer does not survive a fork.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+
+# Bytes of one dense chunk of scores: fits the last-level cache's order of magnitude,
+# large enough that the Python call per chunk does not show.
+CHUNK_BYTES = 1 << 25
+
+
+def effective_n_threads(n_jobs=None):
+    """Number of threads a kernel may use.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        None means every core that the process may use, or fewer if the environment
+        says so: joblib's process workers set ``OMP_NUM_THREADS`` for their children,
+        so that nested parallelism does not oversubscribe. Negative numbers count
+        from the number of cores, as in joblib: -1 means all, -2 all but one.
+
+    Returns
+    -------
+    n_threads : int
+        At least 1.
+    """
+    n_cpus = joblib.cpu_count()
+    if n_jobs is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "")
+        # OpenMP allows a list, one entry for each level of nesting.
+        first = limit.split(",")[0].strip()
+        return min(n_cpus, int(first)) if first.isdigit() and int(first) > 0 else n_cpus
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning: use None, a positive number, or -1 for all.")
+    return max(1, n_cpus + 1 + n_jobs) if n_jobs < 0 else int(n_jobs)
+
+
+def run_ranges(function, n, *, n_jobs=None, weights=None):
+    """Call ``function(start, stop)`` on contiguous ranges that cover ``range(n)``.
+
+    Parameters
+    ----------
+    function : callable
+        Must release the GIL to gain anything, and write only to its own range.
+    n : int
+        End of the whole range.
+    n_jobs : int or None, default=None
+        See `effective_n_threads`.
+    weights : array-like of shape (n,), default=None
+        Cost of each index; the ranges get equal sums of it. None: equal lengths.
+    """
+    n_threads = min(effective_n_threads(n_jobs), n)
+    if n_threads <= 1:
+        if n > 0:
+            function(0, n)
+        return
+    bounds = _balanced_bounds(n, n_threads, weights)
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [
+            pool.submit(function, int(start), int(stop))
+            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            if start < stop
+        ]
+        for future in futures:
+            future.result()
+
+
+def _balanced_bounds(n, n_parts, weights):
+    if weights is None:
+        return np.linspace(0, n, n_parts + 1).astype(np.intp)
+    cost = np.cumsum(np.asarray(weights, dtype=np.float64))
+    if cost[-1] <= 0:
+        return np.linspace(0, n, n_parts + 1).astype(np.intp)
+    inner = np.searchsorted(cost, cost[-1] * np.arange(1, n_parts) / n_parts)
+    return np.concatenate([[0], inner, [n]])
+
+
+def row_chunks(n_rows, row_bytes, *, chunk_bytes=CHUNK_BYTES):
+    """Yield ``(start, stop)`` so that a chunk of dense rows stays within `chunk_bytes`.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    row_bytes : int
+        Bytes that one dense row takes.
+    chunk_bytes : int, default=2**25
+        Bytes that one chunk may take. A chunk has 1 to 1,024 rows.
+
+    Yields
+    ------
+    start, stop : int
+        Bounds of one chunk of rows.
+    """
+    size = max(1, min(1024, chunk_bytes // max(1, row_bytes)))
+    for start in range(0, n_rows, size):
+        yield start, min(start + size, n_rows)

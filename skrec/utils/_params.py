@@ -1,0 +1,128 @@
+"""Checks of hyper-parameters: what is allowed is said once per class, checked in ``fit``."""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A real or whole number within bounds.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds; infinite ones are never allowed values themselves.
+    closed : {"both", "left", "right", "neither"}, default="both"
+        Which bounds are allowed values.
+    integer : bool, default=False
+        Whole numbers only.
+    """
+
+    low: float = float("-inf")
+    high: float = float("inf")
+    closed: str = "both"
+    integer: bool = False
+
+    def __contains__(self, value):
+        kind = Integral if self.integer else Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        above = value >= self.low if self.closed in ("both", "left") else value > self.low
+        below = value <= self.high if self.closed in ("both", "right") else value < self.high
+        finite = self.integer or abs(float(value)) != float("inf")
+        return bool(above and below and finite)
+
+    def __str__(self):
+        bounds = []
+        if self.low != float("-inf"):
+            bounds.append(f"{'>=' if self.closed in ('both', 'left') else '>'} {self.low:g}")
+        if self.high != float("inf"):
+            bounds.append(f"{'<=' if self.closed in ('both', 'right') else '<'} {self.high:g}")
+        name = "a whole number" if self.integer else "a finite number"
+        return " ".join([name, " and ".join(bounds)]).strip()
+
+
+@dataclass(frozen=True)
+class Options:
+    """One of a few values, compared by equality and type.
+
+    Parameters
+    ----------
+    values : tuple
+        The allowed values.
+    """
+
+    values: tuple
+
+    def __contains__(self, value):
+        return any(type(value) is type(option) and value == option for option in self.values)
+
+    def __str__(self):
+        return "one of " + ", ".join(repr(option) for option in self.values)
+
+
+@dataclass(frozen=True)
+class InstanceOf:
+    """An object of one of some types.
+
+    Parameters
+    ----------
+    types : tuple of type
+        Allowed types.
+    text : str
+        What to call them in the message.
+    """
+
+    types: tuple
+    text: str = field(default="")
+
+    def __contains__(self, value):
+        return isinstance(value, self.types)
+
+    def __str__(self):
+        return self.text or " or ".join(t.__name__ for t in self.types)
+
+
+POSITIVE = Interval(0, closed="neither")
+NON_NEGATIVE = Interval(0)
+POSITIVE_INTEGER = Interval(1, integer=True)
+FRACTION = Interval(0, 1, closed="left")
+NONE = Options((None,))
+BOOLEAN = InstanceOf((bool,), "True or False")
+N_JOBS = (NONE, Interval(1, integer=True), Interval(high=-1, integer=True))
+RANDOM_STATE = (
+    NONE,
+    Interval(0, 2**32 - 1, integer=True),
+    InstanceOf((np.random.RandomState,), "a numpy RandomState"),
+)
+
+
+def check_parameters(estimator, rules):
+    """Raise a ValueError for the first hyper-parameter that breaks its rule.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``get_params(deep=False)`` are checked.
+    rules : dict of str to rule or tuple of rules
+        Any object with ``__contains__`` and ``__str__`` is a rule; of a tuple, one must
+        hold. Parameters without a rule are not checked.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter, what it got and what is expected.
+    """
+    for name, value in estimator.get_params(deep=False).items():
+        allowed = rules.get(name)
+        if allowed is None:
+            continue
+        allowed = allowed if isinstance(allowed, tuple) else (allowed,)
+        if not any(value in rule for rule in allowed):
+            expected = ", or ".join(str(rule) for rule in allowed)
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {expected}. "
+                f"Got {value!r} ({type(value).__name__}) instead; use set_params({name}=...)."
+            )

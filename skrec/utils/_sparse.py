@@ -1,0 +1,54 @@
+"""Products of CSR rows with dense matrices, equal bit for bit in any batch."""
+
+import numpy as np
+
+from skrec.utils._parallel import run_ranges
+
+
+def sparse_dot_dense(X, dense, *, n_jobs=None):
+    """``X @ dense`` where a row's result does not depend on the other rows.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    dense : ndarray of shape (n_items, n_columns), float32 or float64, C-ordered
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    product : ndarray of shape (n_rows, n_columns), dtype of X
+        Summed in the dtype of X.
+    """
+    from skrec.utils._sparse_kernels import csr_dot_dense
+
+    out = np.empty((X.shape[0], dense.shape[1]), dtype=X.dtype)
+
+    def rows(start, stop):
+        csr_dot_dense(X.indptr, X.indices, X.data, dense, out, start, stop)
+
+    work = X.nnz * dense.shape[1]
+    weights = np.diff(X.indptr) + 1
+    run_ranges(rows, X.shape[0], n_jobs=n_jobs if work > 1 << 18 else 1, weights=weights)
+    return out
+
+
+def sparse_dot_dense_pairs(X, dense, rows, items):
+    """``(X @ dense)[rows, items]`` without the whole product.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    dense : ndarray of shape (n_items, n_columns), float32 or float64
+    rows, items : ndarray of intp of shape (n_pairs,)
+
+    Returns
+    -------
+    values : ndarray of shape (n_pairs,), dtype of X
+        The entries of `sparse_dot_dense`, up to rounding.
+    """
+    from skrec.utils._sparse_kernels import csr_dot_dense_pairs
+
+    out = np.empty(len(rows), dtype=X.dtype)
+    csr_dot_dense_pairs(X.indptr, X.indices, X.data, dense, rows, items, out, 0, len(rows))
+    return out

@@ -1,0 +1,195 @@
+"""The one place that turns what users pass into a canonical CSR matrix."""
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+from sklearn.utils import get_tags
+from sklearn.utils.validation import validate_data
+
+
+def validate_interactions(estimator, X, *, reset):
+    """Check a user-item matrix and return it as canonical CSR.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its tags say whether negative values are allowed; ``n_features_in_`` and
+        ``feature_names_in_`` are set (``reset=True``) or checked on it.
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        Zeros, stored or not, mean "missing".
+    reset : bool
+        True in ``fit``, False afterwards.
+
+    Returns
+    -------
+    X : csr_array of shape (n_users, n_items), float64 or float32
+        Sorted indices, no duplicates (they are summed), no stored zeros; int32 indices
+        where they suffice. May share memory with the input, which is never changed.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, complex or (where not allowed) negative values, and for a
+        wrong number of dimensions or columns.
+    """
+    checked = validate_data(
+        estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
+    )
+    canonical = canonical_csr(checked)
+    if get_tags(estimator).input_tags.positive_only and canonical.nnz:
+        low = canonical.data.min()
+        if low < 0:
+            raise ValueError(
+                f"Negative values in data passed to X in {type(estimator).__name__}: got a "
+                f"minimum of {low:g}, expected interactions >= 0. Binarise the ratings first "
+                "(sklearn.preprocessing.Binarizer), or use a model for ratings."
+            )
+    return canonical
+
+
+def canonical_csr(X):
+    """Canonical CSR of a checked matrix: sorted, unique, without stored zeros.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix} of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    X : csr_array
+        Shares memory with the input where that is canonical already.
+    """
+    source = X
+    X = csr_array(X) if not issparse(X) or X.format == "csr" else X.tocsr()
+    if not isinstance(X, csr_array):
+        X = csr_array(X)
+    # Flags may be stale on the caller's object; they are recomputed on a fresh shell.
+    X = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
+    if not X.has_canonical_format or (X.data == 0).any():
+        if issparse(source):
+            X = X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+    if X.indices.dtype != np.int32 and max(X.nnz, *X.shape) < 2**31:
+        X = csr_array(
+            (X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape
+        )
+        X.has_canonical_format = True
+    return X
+
+
+def check_k(k):
+    """Return `k` as int, or raise if it is not a whole number of at least 1."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"k must be a whole number >= 1 (the length of the lists). Got {k!r}.")
+    return int(k)
+
+
+def check_candidates(items, n_rows, n_items):
+    """Normalise the `items` argument of ``recommend``.
+
+    Parameters
+    ----------
+    items : None, array-like of int of shape (n_candidates,), array-like of bool of shape \
+            (n_items,), or sparse matrix of shape (n_rows, n_items)
+        Candidates for all rows, or a mask per row.
+    n_rows, n_items : int
+        Shape of the user-item matrix.
+
+    Returns
+    -------
+    allowed : None, ndarray of bool of shape (n_items,), or csr_array
+        What `skrec.utils._topk.top_k` takes.
+    """
+    if items is None:
+        return None
+    if issparse(items):
+        if items.shape != (n_rows, n_items):
+            raise ValueError(
+                f"A sparse `items` mask must have the shape of X. Got {items.shape}, expected "
+                f"{(n_rows, n_items)}; for the same candidates in all rows pass their indices."
+            )
+        return canonical_csr(items)
+    items = np.asarray(items)
+    if items.ndim != 1:
+        raise ValueError(
+            f"`items` must be 1-D (indices, or a mask of length {n_items}) or a sparse mask of "
+            f"the shape of X. Got an array of shape {items.shape}."
+        )
+    if items.dtype == np.bool_:
+        if len(items) != n_items:
+            raise ValueError(
+                f"A boolean `items` mask must have one entry per item. Got {len(items)} entries, "
+                f"expected {n_items}."
+            )
+        return items.copy()
+    allowed = np.zeros(n_items, dtype=np.bool_)
+    allowed[check_item_indices(items, n_items)] = True
+    return allowed
+
+
+def check_item_indices(items, n_items, *, name="items", low=0):
+    """Return indices as an intp array, or raise if one is out of range.
+
+    Parameters
+    ----------
+    items : array-like of int
+    n_items : int
+        Exclusive upper bound.
+    name : str, default="items"
+        For the message.
+    low : int, default=0
+        Inclusive lower bound; -1 lets the padding of ``recommend`` through.
+
+    Returns
+    -------
+    items : ndarray of intp
+    """
+    items = np.asarray(items)
+    if items.size == 0:
+        return items.astype(np.intp)
+    if items.dtype.kind not in "iu":
+        raise ValueError(
+            f"`{name}` must hold whole numbers. Got dtype {items.dtype}; pass column indices of "
+            "X, not ids (InteractionEncoder maps one to the other)."
+        )
+    if items.min() < low or items.max() >= n_items:
+        raise ValueError(
+            f"`{name}` must lie in [{low}, {n_items - 1}]. Got values from {items.min()} to "
+            f"{items.max()}."
+        )
+    return items.astype(np.intp)
+
+
+def check_sample_weight(sample_weight, n_rows, dtype):
+    """Weights of the users as an array, or None.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), number, or None
+    n_rows : int
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_rows,) or None
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, a weight is negative or not finite, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=dtype)
+    if weight.ndim == 0:
+        weight = np.full(n_rows, weight)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_rows,)}: one weight per user."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError("sample_weight must be finite and >= 0: got NaN, infinity or negatives.")
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every user: nothing is left to fit.")
+    return weight

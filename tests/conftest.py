@@ -1,0 +1,44 @@
+"""Environment of the tests; it must be set before scipy, numba and torch are imported."""
+
+import os
+
+# Without this scikit-learn skips one of its checks.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# Threads of BLAS and torch only get into each other's way on small matrices.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("skrec", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("skrec")
+
+_SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_configure(config):
+    if "SKREC_DATA" not in os.environ and _SHARED.is_dir():
+        os.environ["SKREC_DATA"] = str(_SHARED)
+
+
+def pytest_collection_modifyitems(items):
+    if not any(item.get_closest_marker("cuda") for item in items):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture
+def data_home():
+    """The folder of real data sets; skips where there is none."""
+    folder = os.environ.get("SKREC_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SKREC_DATA does not name a folder of data sets")
+    return Path(folder)

@@ -1,0 +1,83 @@
+"""scikit-learn's checks and our own, over every public recommender, no failure expected."""
+
+import pytest
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from skrec.dummy import DummyRecommender
+from skrec.linear_model import EASE
+from skrec.neighbors import ItemKNN, UserKNN
+from skrec.utils import all_recommenders
+from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
+
+DEFAULTS = [cls() for _, cls in all_recommenders()]
+VARIANTS = [
+    DummyRecommender("uniform"),
+    DummyRecommender("stratified"),
+    EASE(dropout=0.3),
+    EASE(dtype="float32"),
+    ItemKNN(feedback="rating"),
+    UserKNN(feedback="rating"),
+]
+
+
+def _cannot_hold(estimator):
+    if isinstance(estimator, DummyRecommender) and estimator.strategy != "most_popular":
+        # Draws are keyed by the item's index, and by the row's content.
+        return ["check_item_permutation"]
+    return ()
+
+
+@parametrize_with_checks([*DEFAULTS, *VARIANTS])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_recommender_checks([*DEFAULTS, *VARIANTS], skip=_cannot_hold)
+def test_recommender_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", DEFAULTS, ids=repr)
+def test_no_scikit_learn_check_is_skipped_or_expected_to_fail(estimator):
+    results = check_estimator(estimator, on_skip=None, on_fail=None)
+    assert len(results) >= 42
+    assert {result["status"] for result in results} == {"passed"}
+
+
+class _Argmax(DummyRecommender):
+    """Breaks the contract: recommends what the user has."""
+
+    def recommend(self, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
+        return super().recommend(
+            X, k, items=items, exclude_seen=False, return_scores=return_scores
+        )
+
+
+class _Positional(DummyRecommender):
+    """Breaks the contract: a row's scores depend on its place in the batch."""
+
+    def _scores(self, X):
+        scores = super()._scores(X)
+        scores[:, 0] += X.shape[0]
+        return scores
+
+
+class _Changes(DummyRecommender):
+    """Breaks the contract: changes its input."""
+
+    def fit(self, X, y=None, *, sample_weight=None):
+        super().fit(X)
+        if hasattr(X, "data") and not isinstance(X, memoryview):
+            X.data[...] = 0
+        return self
+
+
+@pytest.mark.parametrize("broken", [_Argmax(), _Positional(), _Changes()])
+def test_our_checks_catch_broken_recommenders(broken):
+    with pytest.raises((AssertionError, ValueError, TypeError)):
+        check_recommender(broken)
+
+
+def test_unknown_names_to_skip_are_refused():
+    with pytest.raises(ValueError, match="check_nothing"):
+        check_recommender(DummyRecommender(), skip=["check_nothing"])
