@@ -6,11 +6,29 @@ import os
 import tempfile
 from pathlib import Path
 
-# Sparse containers hold arrays and nothing else; skops asks about them all the same.
-_SPARSE_TYPES = frozenset(
-    f"scipy.sparse._{form}.{form}_{kind}"
-    for form in ("csr", "csc", "coo")
-    for kind in ("array", "matrix")
+from sklearn.base import BaseEstimator
+
+# skops asks about these, though they hold arrays and parameters and nothing else: sparse
+# containers, and what a fitted search keeps.
+_HARMLESS_TYPES = frozenset(
+    [
+        f"scipy.sparse._{form}.{form}_{kind}"
+        for form in ("csr", "csc", "coo")
+        for kind in ("array", "matrix")
+    ]
+    + [
+        f"sklearn.model_selection._split.{name}"
+        for name in (
+            "KFold",
+            "GroupKFold",
+            "LeaveOneOut",
+            "PredefinedSplit",
+            "RepeatedKFold",
+            "ShuffleSplit",
+            "GroupShuffleSplit",
+        )
+    ]
+    + ["sklearn.metrics._scorer._PassthroughScorer"]
 )
 
 
@@ -113,7 +131,7 @@ def load(path, *, trusted=()):
     from skops.io import load as skops_load
 
     path = Path(path)
-    allowed = _SPARSE_TYPES | set(trusted)
+    allowed = _HARMLESS_TYPES | set(trusted)
     try:
         asked = set(get_untrusted_types(file=path)) - allowed
     except (BadZipFile, KeyError, UnicodeDecodeError) as error:
@@ -131,18 +149,16 @@ def load(path, *, trusted=()):
 
 
 def _is_own(type_name):
-    """Whether a full name is that of a public class of skrec."""
-    package, *_, name = type_name.split(".")
-    if package != "skrec":
+    """Whether a full name is that of an estimator, or of another public class, of skrec."""
+    module_name, _, name = type_name.rpartition(".")
+    if module_name.partition(".")[0] != "skrec":
         return False
-    # skrec.ItemFeatures, or a public name of a sub-package (``skrec.sub._module.Name``).
-    candidates = ["skrec", ".".join(type_name.split(".")[:2])]
-    for candidate in candidates:
-        try:
-            module = importlib.import_module(candidate)
-        except ImportError:
-            continue
-        member = getattr(module, name, None) if name in getattr(module, "__all__", ()) else None
-        if inspect.isclass(member) and f"{member.__module__}.{member.__qualname__}" == type_name:
-            return True
-    return False
+    try:
+        value = getattr(importlib.import_module(module_name), name, None)
+    except ImportError:
+        return False
+    if not inspect.isclass(value) or value.__module__ != module_name:
+        return False
+    packages = ("skrec", ".".join(type_name.split(".")[:2]))
+    public = any(name in importlib.import_module(package).__all__ for package in packages)
+    return public or issubclass(value, BaseEstimator)

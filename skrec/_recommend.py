@@ -78,7 +78,11 @@ def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_score
         return scores
 
     found, values = recommend_rows(
-        score_rows, (n_rows, n_items), k, seen=seen, allowed=check_candidates(items, n_rows, n_items)
+        score_rows,
+        (n_rows, n_items),
+        k,
+        seen=seen,
+        allowed=check_candidates(items, n_rows, n_items),
     )
     return (found, values) if return_scores else found
 

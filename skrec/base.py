@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import recommend_rows
-from skrec.utils._params import check_parameters
 from skrec.utils._parallel import row_chunks
+from skrec.utils._params import check_parameters
 from skrec.utils._validation import (
     check_candidates,
     check_item_indices,
@@ -77,7 +77,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     """
 
     # Name of a constructor parameter -> what it may be, see skrec.utils._params.
-    _parameter_rules = {}  # noqa: RUF012
+    _parameter_rules = {}
 
     @abstractmethod
     def fit(self, X, y=None):

@@ -59,7 +59,7 @@ class DummyRecommender(BaseRecommender):
     array([2, 1, 0, 0])
     """
 
-    _parameter_rules = {  # noqa: RUF012
+    _parameter_rules = {
         "strategy": Options(("most_popular", "uniform", "stratified")),
         "random_state": RANDOM_STATE,
     }

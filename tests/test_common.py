@@ -2,10 +2,10 @@
 
 import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from skrec.neighbors import ItemKNN, UserKNN
 
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
-from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
 
@@ -48,9 +48,7 @@ class _Argmax(DummyRecommender):
     """Breaks the contract: recommends what the user has."""
 
     def recommend(self, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
-        return super().recommend(
-            X, k, items=items, exclude_seen=False, return_scores=return_scores
-        )
+        return super().recommend(X, k, items=items, exclude_seen=False, return_scores=return_scores)
 
 
 class _Positional(DummyRecommender):

@@ -76,7 +76,7 @@ def test_known_rows_reuse_their_vector_and_the_first_duplicate_wins(X):
 def test_new_rows_are_folded_in_and_fold_in_treats_all_rows_so(X):
     model = LearnedUsers(random_state=0).fit(X)
     new = X.toarray()[:5]
-    new[:, 0] = 1 - new[:, 0]
+    new[:, 0] = 2.0  # no training row has a two
     by_match = model.decision_function(new)
     all_folded = model.set_params(known_users="fold_in")
     np.testing.assert_allclose(all_folded.decision_function(new), by_match)

@@ -3,7 +3,9 @@
 import numpy as np
 
 from skrec.base import BaseRecommender, explain_scores
-from skrec.utils._memory import check_memory
+from skrec.linear_model._gram import add_gram, new_gram
+from skrec.linear_model._inverse import ease_weights, ridge_diagonal
+from skrec.utils._device import resolve_device
 from skrec.utils._params import (
     FRACTION,
     N_JOBS,
@@ -90,7 +92,7 @@ class EASE(BaseRecommender):
     array([1, 2])
     """
 
-    _parameter_rules = {  # noqa: RUF012
+    _parameter_rules = {
         "alpha": POSITIVE,
         "dropout": FRACTION,
         "dtype": (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype")),
@@ -130,16 +132,13 @@ class EASE(BaseRecommender):
             If a parameter or X is not valid, or if X^T X + alpha I is singular to
             working precision.
         """
-        from skrec.linear_model._gram import gram_matrix
-
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        dtype = self._matrix_dtype(X.shape[1])
-        _check_memory(X.shape[1], dtype, 1)
-        if hasattr(self, "gram_"):
-            del self.gram_
-        self.coef_ = None  # a refit needs the place of the old weights
-        gram = gram_matrix(X, sample_weight=weight, dtype=dtype, n_jobs=self.n_jobs)
+        for name in ("coef_", "gram_"):  # a refit needs the place of the old matrices
+            if hasattr(self, name):
+                delattr(self, name)
+        gram = self._new_gram(X)
+        add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         self.coef_ = self._solve(gram)
         return self
 
@@ -168,24 +167,26 @@ class EASE(BaseRecommender):
         Raises
         ------
         MemoryError
-            If the two item-item matrices do not fit.
+            If the item-item matrices do not fit.
         ValueError
             If a parameter or X is not valid.
         """
-        from skrec.linear_model._gram import gram_matrix
-
         first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        dtype = self._matrix_dtype(X.shape[1])
         if first:
-            _check_memory(X.shape[1], dtype, 2)
-            self.gram_ = gram_matrix(X, sample_weight=weight, dtype=dtype, n_jobs=self.n_jobs)
-        else:
-            gram_matrix(X, sample_weight=weight, out=self.gram_, n_jobs=self.n_jobs)
+            self.gram_ = self._new_gram(X)
+        add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
-            self.coef_ = self._solve(self.gram_.copy(order="K"))
+            if hasattr(self, "coef_"):
+                del self.coef_
+            gram = self._new_gram(X)
+            gram[...] = self.gram_
+            self.coef_ = self._solve(gram)
         return self
+
+    def _new_gram(self, X):
+        return new_gram(X.shape[1], dtype=self._matrix_dtype(X.shape[1]), n_entries=X.nnz)
 
     def _matrix_dtype(self, n_items):
         if self.dtype is None:
@@ -196,11 +197,10 @@ class EASE(BaseRecommender):
         return dtype
 
     def _solve(self, gram):
-        from skrec.linear_model._inverse import ease_weights
-
-        # Lambda = alpha I + p / (1 - p) diag(X^T X)
-        diagonal = self.alpha + self.dropout / (1.0 - self.dropout) * np.diagonal(gram)
-        return ease_weights(gram, diagonal, device=self.device)
+        diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)
+        # "cpu" is the common case, and needs no torch to be understood.
+        device = "cpu" if self.device == "cpu" else resolve_device(self.device)
+        return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
 
     def _scores(self, X):
         return sparse_dot_dense(X, self.coef_, n_jobs=self.n_jobs)
@@ -232,10 +232,3 @@ class EASE(BaseRecommender):
         """
         X = self._start_scoring(X)
         return explain_scores(X, items, lambda sources, targets: self.coef_[sources, targets])
-
-
-def _check_memory(n_items, dtype, n_matrices):
-    check_memory(
-        n_matrices * n_items**2 * dtype.itemsize,
-        f"EASE with {n_items:,} items in {dtype.name}",
-    )

@@ -105,9 +105,7 @@ def check_row_independence(estimator):
         rtol = 1e-5 if dtype == np.float32 else 1e-10
         order = np.random.RandomState(1).permutation(X.shape[0])
         shuffled = outputs(model, X[order])
-        assert_same(
-            shuffled, {n: v[order] for n, v in whole.items()}, rtol=rtol, message="(order)"
-        )
+        assert_same(shuffled, {n: v[order] for n, v in whole.items()}, rtol=rtol, message="(order)")
         for user in range(0, X.shape[0], 3):
             alone = outputs(model, X[[user]])
             expected = {name: value[[user]] for name, value in whole.items()}

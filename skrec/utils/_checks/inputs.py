@@ -1,6 +1,7 @@
 """Checks of what may be passed, and of what is refused."""
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def _with_duplicates(X):
 
 
 def _reversed_rows(X):
-    order = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in zip(X.indptr, X.indptr[1:])])
+    order = np.concatenate([np.arange(b - 1, a - 1, -1) for a, b in pairwise(X.indptr)])
     order = order.astype(np.intp)
     return sparse.csr_array((X.data[order], X.indices[order], X.indptr), shape=X.shape)
 
