@@ -17,6 +17,7 @@ from skrec.utils._params import check_parameters
 from skrec.utils._validation import (
     check_candidates,
     check_item_indices,
+    check_sample_weight,
     validate_interactions,
 )
 
@@ -81,7 +82,20 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def fit(self, X, y=None):
-        """Fit the model to a user-item matrix."""
+        """Fit the model to a user-item matrix.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, or ratings for models of ratings.
+        y : ignored
+            Never teaches; in a search it is the scoring target.
+
+        Returns
+        -------
+        self : BaseRecommender
+            The fitted recommender.
+        """
 
     @abstractmethod
     def _scores(self, X):
@@ -222,7 +236,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
             )
         return self._pair_scores(X, rows, items)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Mean nDCG@100 over the users; for rating models, minus the RMSE.
 
         Parameters
@@ -233,6 +247,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
             Held-out interactions of the same users. None, or a 1-D array, which is not
             looked at: a fifth of each row is hidden, keyed by its content, and
             predicted from the rest.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users in the mean.
 
         Returns
         -------
@@ -246,11 +262,13 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
             If a 2-D `y` does not have the shape of X.
         """
         X = self._start_scoring(X)
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        # Imported here because metrics stand above the estimators.
         from skrec.metrics._default_score import ndcg_at_100, negative_rmse
 
         if self._predicts_ratings:
-            return negative_rmse(self._pair_scores, X, y)
-        return ndcg_at_100(self._scores, X, y)
+            return negative_rmse(self._pair_scores, X, y, sample_weight=weight)
+        return ndcg_at_100(self._scores, X, y, sample_weight=weight)
 
 
 def explain_scores(X, items, weights):

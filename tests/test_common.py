@@ -2,10 +2,10 @@
 
 import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
-from skrec.neighbors import ItemKNN, UserKNN
 
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
+from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
 

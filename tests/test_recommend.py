@@ -1,5 +1,7 @@
 """The free function, the base class's defaults, and validation."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -113,7 +115,8 @@ def test_default_pair_scores_are_the_dense_ones():
 @pytest.mark.parametrize("weights_dtype", [np.float32, np.float64])
 def test_sparse_products(dtype, weights_dtype):
     rng = np.random.RandomState(2)
-    X = sparse.csr_array(rng.uniform(size=(70, 33)) * (rng.uniform(size=(70, 33)) < 0.3), dtype=dtype)
+    dense = rng.uniform(size=(70, 33)) * (rng.uniform(size=(70, 33)) < 0.3)
+    X = sparse.csr_array(dense, dtype=dtype)
     W = rng.normal(size=(33, 4500)).astype(weights_dtype)
     product = sparse_dot_dense(X, W, n_jobs=2)
     assert product.dtype == dtype
@@ -128,7 +131,7 @@ def test_sparse_products(dtype, weights_dtype):
 def test_canonical_form_shares_what_is_canonical(ratings):
     assert np.shares_memory(canonical_csr(ratings).data, ratings.data)
     stale = ratings.copy()
-    for start, stop in zip(stale.indptr, stale.indptr[1:]):
+    for start, stop in itertools.pairwise(stale.indptr):
         stale.indices[start:stop] = stale.indices[start:stop][::-1].copy()
         stale.data[start:stop] = stale.data[start:stop][::-1].copy()
     stale.has_sorted_indices = True  # a lie

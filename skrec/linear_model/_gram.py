@@ -126,8 +126,7 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
     position = np.empty(X.nnz, dtype=entries)
     user = np.empty(X.nnz, dtype=entries)
     cost = np.empty(n_items, dtype=np.float64)
-    first = np.zeros(n_items + 1, dtype=np.int64)
-    np.cumsum(np.bincount(X.indices[: X.nnz], minlength=n_items), out=first[1:])
+    first = np.empty(n_items + 1, dtype=np.int64)
     kernels.column_entries(items, indptr, first, position, user, cost)
     columns = (indptr, first, position, user)
 

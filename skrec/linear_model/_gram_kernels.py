@@ -19,7 +19,7 @@ def column_entries(items, indptr, first, position, user, cost):
         Item of each entry, users ascending, items ascending within a user.
     indptr : ndarray of shape (n_users + 1,), dtype=int64
         Bounds of the users' rows.
-    first : ndarray of shape (n_items + 1,), dtype=int64
+    first : ndarray of shape (n_items + 1,), dtype=int64, written
         Bounds of the columns.
     position, user : ndarray of shape (n_entries,), written
         Where the entries of a column stand in `items`, and whose they are; users ascend.
@@ -27,9 +27,13 @@ def column_entries(items, indptr, first, position, user, cost):
         Work for the column's row of the Gram matrix.
     """
     n_items = cost.shape[0]
-    fill = first.copy()
+    first[:] = 0
+    for p in range(items.shape[0]):
+        first[items[p] + np.uint32(1)] += 1
     for i in range(n_items):
+        first[i + 1] += first[i]
         cost[i] = _OUTPUT * (n_items - i)
+    fill = first.copy()
     for u in range(indptr.shape[0] - 1):
         stop = indptr[u + 1]
         for p in range(indptr[u], stop):

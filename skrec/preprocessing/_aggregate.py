@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 
 __all__ = ["DUPLICATES", "Merged", "merge_duplicates"]
 
+_LONG = 1 << 15  # entries from which the compiled sort pays
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
 
@@ -75,12 +76,21 @@ def _pair_order(user, item, timestamp, shape):
     """Stable order by user, item and time; None where the log has it already."""
     key = user.astype(np.int64) * max(shape[1], 1) + item
     steps = np.diff(key)
-    if (steps > 0).all():
+    if (steps > 0).all() or ((steps >= 0).all() and timestamp is None):
         return None
-    if timestamp is None:
-        return None if (steps >= 0).all() else np.argsort(key, kind="stable")
-    by_time = np.argsort(timestamp, kind="stable")
-    return by_time[np.argsort(key[by_time], kind="stable")]
+    if len(key) < _LONG:
+        order = np.argsort(key, kind="stable")
+    else:
+        from skrec.preprocessing._ids_kernels import pair_order
+
+        order = pair_order(user, item, *shape)
+    if timestamp is not None:
+        key = key[order]
+        same = key[1:] == key[:-1]
+        repeated = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        rows = order[repeated]
+        order[repeated] = rows[np.lexsort((timestamp[rows], key[repeated]))]
+    return order
 
 
 def _merged_values(value, order, starts, ends, how):

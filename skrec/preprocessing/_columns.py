@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skrec.preprocessing._ids import as_id_column
+from skrec.preprocessing._ids import as_id_column, plain
 
-__all__ = ["Columns", "as_timestamps", "as_values", "read_columns"]
+__all__ = ["Columns", "as_timestamps", "as_values", "parse_time", "read_columns"]
 
 _NAMES = ("user", "item", "value", "timestamp")
 _FORMS = (
@@ -92,8 +92,8 @@ def as_values(column):
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(
-            f"Entry {row} (counting from 0) of the value column is {column[row]!r}. Expected a "
-            f"finite number; drop or fill those {int(bad.sum())} rows first."
+            f"Entry {row} (counting from 0) of the value column is {plain(column[row])!r}. "
+            f"Expected a finite number; drop or fill those {int(bad.sum())} rows first."
         )
     return values
 
@@ -149,14 +149,12 @@ def parse_time(text):
 
     if isinstance(text, str):
         text = text.strip()
-        try:
-            return int(text)
-        except ValueError:
-            pass
-        try:
-            return float(text)
-        except ValueError:
-            text = datetime.fromisoformat(text)
+        for convert in (int, float):
+            try:
+                return convert(text)
+            except ValueError:
+                continue
+        text = datetime.fromisoformat(text)
     if hasattr(text, "timestamp"):
         text = text if text.tzinfo is not None else text.replace(tzinfo=UTC)
         return text.timestamp()
@@ -287,8 +285,8 @@ def _refuse_bad_times(bad, column):
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(
-            f"Entry {row} (counting from 0) of the timestamp column is {column[row]!r}. Expected "
-            f"a point in time; drop those {int(bad.sum())} rows first."
+            f"Entry {row} (counting from 0) of the timestamp column is {plain(column[row])!r}. "
+            f"Expected a point in time; drop those {int(bad.sum())} rows first."
         )
 
 

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.preprocessing._aggregate import DUPLICATES, merge_duplicates
 from skrec.preprocessing._columns import read_columns
+from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.preprocessing._ids import (
     as_id_column,
     concatenate_ids,
@@ -15,7 +16,6 @@ from skrec.preprocessing._ids import (
     unique_ids,
 )
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
-from skrec.utils._validation import check_item_indices
 
 __all__ = ["InteractionEncoder"]
 
@@ -27,10 +27,10 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
 
     - a pandas or polars DataFrame, a pyarrow Table or a mapping of columns (the columns
       are named by `user`, `item`, `value` and `timestamp`);
-    - a tuple of columns ``(users, items[, values[, timestamps]])``, or a list of 1-D
-      arrays in this order;
+    - a tuple of columns, in this order, of which the last two may be missing (a list of
+      1-D arrays too);
     - a 2-D array with these columns;
-    - any other list or iterable of rows ``(user, item[, value[, timestamp]])``.
+    - any other list or iterable of rows, each a tuple with the entries of these columns.
 
     Ids may be anything that can be hashed: numbers, strings, bytes, tuples, or a mixture.
     Equal Python objects are one id, so 1 and 1.0 are the same and 1 and "1" are not.
@@ -102,7 +102,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
            ['rum', None]], dtype=object)
     """
 
-    _parameter_rules = {  # noqa: RUF012
+    _parameter_rules = {
         "duplicates": Options(DUPLICATES),
         "unknown_users": Options(("new", "ignore", "error")),
         "unknown_items": Options(("error", "ignore")),
@@ -158,8 +158,8 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             If an id is missing or occurs twice.
         """
         encoder = cls()
-        encoder.user_ids_ = _distinct_ids(user_ids, "user")
-        encoder.item_ids_ = _distinct_ids(item_ids, "item")
+        encoder.user_ids_ = distinct_ids(user_ids, "user")
+        encoder.item_ids_ = distinct_ids(item_ids, "item")
         return encoder
 
     def fit(self, X, y=None):
@@ -363,7 +363,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             Of the dtype of `user_ids_`, or object where that cannot hold `fill_value`.
         """
         check_is_fitted(self)
-        return _decode(self.user_ids_, rows, fill_value, "rows")
+        return decode_ids(self.user_ids_, rows, fill_value, "rows")
 
     def decode_items(self, items, *, fill_value=None):
         """Ids of columns, such as those that ``recommend`` returns.
@@ -381,15 +381,15 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             Of the dtype of `item_ids_`, or object where that cannot hold `fill_value`.
         """
         check_is_fitted(self)
-        return _decode(self.item_ids_, items, fill_value, "items")
+        return decode_ids(self.item_ids_, items, fill_value, "items")
 
     def get_feature_names_out(self, input_features=None):
         """Item ids as text, the names of the columns.
 
         Parameters
         ----------
-        input_features : ignored
-            Present for scikit-learn's conventions.
+        input_features : object, default=None
+            Ignored; present for scikit-learn's conventions.
 
         Returns
         -------
@@ -460,31 +460,3 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False  # a log is no matrix of samples and features
         tags.input_tags.string = True
         return tags
-
-
-def _distinct_ids(ids, name):
-    column = as_id_column(ids, name)
-    distinct, codes = unique_ids(column, name)
-    if len(distinct) < len(column):
-        repeated = distinct[np.bincount(codes) > 1]
-        raise ValueError(f"{name} ids must be distinct. Got repeats of {describe_ids(repeated)}.")
-    # The kind that unique_ids found, in the given order.
-    return distinct[codes]
-
-
-def _decode(ids, places, fill_value, name):
-    places = np.asarray(places)
-    flat = check_item_indices(places.ravel(), len(ids), name=name, low=-1)
-    missing = flat < 0
-    decoded = ids[flat]
-    if missing.any():
-        same_kind = np.asarray(fill_value).dtype.kind == ids.dtype.kind
-        if same_kind and ids.dtype.kind != "O":
-            decoded = np.where(missing, fill_value, decoded)
-        else:
-            decoded = decoded.astype(object)
-            # A list, because a tuple would be read as several values.
-            filler = np.empty(1, dtype=object)
-            filler[0] = fill_value
-            decoded[missing] = filler
-    return decoded.reshape(places.shape)

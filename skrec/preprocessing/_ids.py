@@ -14,8 +14,10 @@ __all__ = [
     "as_id_column",
     "concatenate_ids",
     "describe_ids",
+    "distinct_of_chunk",
     "find_ids",
     "pack_ids",
+    "plain",
     "unique_ids",
 ]
 
@@ -201,10 +203,15 @@ def describe_ids(ids, limit=3):
     -------
     text : str
     """
-    some = [value.item() if isinstance(value, np.generic) else value for value in ids[:limit]]
+    some = [plain(value) for value in ids[:limit]]
     text = ", ".join(repr(value) for value in some)
     more = ", ..." if len(ids) > limit else ""
     return f"{text}{more} ({type(some[0]).__name__})"
+
+
+def plain(value):
+    """A NumPy scalar as the Python object it stands for."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _unique_integers(column):
@@ -255,7 +262,7 @@ def _distinct(column, name):
     try:
         for start in range(0, len(column), _CHUNK):
             chunk = column[start : start + _CHUNK]
-            values, inner = _distinct_of_chunk(chunk)
+            values, inner = distinct_of_chunk(chunk)
             outer = np.fromiter(
                 (index.setdefault(value, len(index)) for value in values), np.intp, len(values)
             )
@@ -266,7 +273,20 @@ def _distinct(column, name):
     return list(index), codes
 
 
-def _distinct_of_chunk(chunk):
+def distinct_of_chunk(chunk):
+    """Distinct values of a chunk as Python objects, and each entry's code.
+
+    Parameters
+    ----------
+    chunk : ndarray of shape (n,)
+        Of text, bytes or objects.
+
+    Returns
+    -------
+    distinct : list
+        By first appearance.
+    codes : ndarray of intp of shape (n,)
+    """
     if len(chunk) >= _LONG:
         text = _as_text(chunk) if chunk.dtype.kind == "O" else chunk
         if text is not None and 0 < text.dtype.itemsize <= 4 * _MAX_WIDTH:
@@ -342,7 +362,7 @@ def _refuse_missing(missing, column, name):
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
         raise ValueError(
-            f"A {name} id is missing: entry {row} (counting from 0) is {column[row]!r}. Expected "
+            f"Missing {name} id: entry {row} (counting from 0) is {plain(column[row])!r}. Expected "
             f"an id in every row; drop those {int(missing.sum())} rows first."
         )
 
@@ -353,6 +373,6 @@ def _refuse_unhashable(column, name):
             hash(value)
         except TypeError as error:
             raise TypeError(
-                f"A {name} id cannot be hashed: entry {row} (counting from 0) is {value!r} "
+                f"Unhashable {name} id: entry {row} (counting from 0) is {value!r} "
                 f"({type(value).__name__}). Expected ids such as numbers, strings or tuples."
             ) from error

@@ -1,4 +1,4 @@
-"""numba part of `skrec.preprocessing._ids`; imported only for long columns."""
+"""numba part of `_ids` and `_aggregate`; imported only for long columns."""
 
 import numpy as np
 from numba import njit
@@ -53,3 +53,27 @@ def word_codes(words, codes):
             n_distinct += 1
         codes[row] = code
     return first[:n_distinct].copy()
+
+
+@njit(nogil=True, cache=True)
+def _counting_pass(keys, n_keys, rows, out):
+    """Sort `rows` stably by their keys into `out`."""
+    place = np.zeros(n_keys + 1, dtype=np.int64)
+    for i in range(keys.shape[0]):
+        place[keys[i] + 1] += 1
+    for key in range(n_keys):
+        place[key + 1] += place[key]
+    for i in range(rows.shape[0]):
+        key = keys[rows[i]]
+        out[place[key]] = rows[i]
+        place[key] += 1
+
+
+@njit(nogil=True, cache=True)
+def pair_order(user, item, n_users, n_items):
+    """Stable order by user and then item: two passes of counting sort."""
+    rows = np.arange(user.shape[0])
+    by_item = np.empty_like(rows)
+    _counting_pass(item, n_items, rows, by_item)
+    _counting_pass(user, n_users, by_item, rows)
+    return rows

@@ -5,7 +5,6 @@ and alone, in any row order, fold or process, and needs no generator state.
 """
 
 import numpy as np
-from scipy.sparse import csr_array
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _LANES = (np.uint64(0x243F6A8885A308D3), np.uint64(0x13198A2E03707344))  # digits of pi
@@ -154,14 +153,18 @@ def keyed_negatives(X, n_draws, seed, *, hashes=None):
     n_rows, n_items = X.shape
     slots = np.arange(n_draws, dtype=np.uint64) * np.uint64(_MAX_ATTEMPTS + 1)
     items = np.full((n_rows, n_draws), -1, dtype=np.intp)
-    pattern = csr_array((np.ones(X.nnz, dtype=np.int8), X.indices, X.indptr), shape=X.shape)
+    # Canonical rows make these ascend, so that a draw is looked up by bisection; a sentinel
+    # stands behind them.
+    starts = np.repeat(np.arange(n_rows) * n_items, np.diff(X.indptr))
+    seen = np.append(starts + X.indices, np.iinfo(np.int64).max)
     open_rows, open_slots = np.nonzero(np.ones((n_rows, n_draws), dtype=bool))
     for attempt in range(_MAX_ATTEMPTS):
         if not len(open_rows):
             return items
         words = keyed_words(hashes[open_rows], seed, slots[open_slots] + np.uint64(attempt))
         drawn = _bounded(words, n_items)
-        fresh = np.asarray(pattern[open_rows, drawn]).ravel() == 0
+        wanted = open_rows * n_items + drawn
+        fresh = seen[np.searchsorted(seen, wanted)] != wanted
         items[open_rows[fresh], open_slots[fresh]] = drawn[fresh]
         open_rows, open_slots = open_rows[~fresh], open_slots[~fresh]
     for row in np.unique(open_rows):  # nearly full rows: choose among what is left

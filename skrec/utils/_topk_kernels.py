@@ -1,15 +1,24 @@
 """numba part of `skrec.utils._topk`; imported only when it is called.
 
-A row goes through three passes, of which only the last one branches: (1) the scale of
-its grid, (2) the best score of each block of items, the k-th best of which is a floor
-that k items reach, (3) a bounded heap over the few blocks whose best reaches the floor.
+Most of a row is only read by loops without branches, which are vectorised: (1) the
+largest score gives the grid of the tie rule, (2) the best score of each group of eight
+items, (3) a floor that at least k groups reach, (4) a list of the groups that reach it.
+A bounded heap then orders the items of these few groups.
 """
 
 import numpy as np
 from numba import njit
 
-# Items per block; with fewer than 2 k blocks the floor would be too low to pay.
-_BLOCK = 64
+# Group g holds _DEPTH items that lie _LANES apart, so that neighbouring items belong to
+# neighbouring groups; _LANES groups fill one tile of items.
+_LANES = 64
+_DEPTH = 8
+_TILE = _LANES * _DEPTH
+# Halvings of the range of scores; the floor need not be exact, only never too high.
+_MAX_BISECTIONS = 24
+# In cells. A product with 1 / cell is quicker than a quotient, and wrong by less than this:
+# cells stay below 1 / (64 * eps).
+_MARGIN = 0.25
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -67,55 +76,88 @@ def _largest_finite(bits, inf_bits):
 
 
 @njit(nogil=True, cache=True)
-def _block_maxima(row, maxima):
-    n_full = row.shape[0] // _BLOCK
-    for b in range(n_full):
-        block = row[b * _BLOCK : (b + 1) * _BLOCK]
-        best = block[0]
-        for i in range(_BLOCK):  # a constant trip count, so that it is vectorised
-            best = block[i] if block[i] > best else best
-        maxima[b] = best
-    if n_full < maxima.shape[0]:
-        maxima[n_full] = np.max(row[n_full * _BLOCK :])
+def _n_groups(n_items):
+    return (n_items + _TILE - 1) // _TILE * _LANES
 
 
 @njit(nogil=True, cache=True)
-def _take_part(row, seen, allowed_all, has_rows, wanted, masked, work):
-    """The scores that take part: the row itself, or a copy in `work` with -inf elsewhere."""
-    if has_rows:  # only the wanted items, side by side
-        for p in range(seen.shape[0]):
-            masked[seen[p]] = True
-        for c in range(wanted.shape[0]):
-            work[c] = -np.inf if masked[wanted[c]] else row[wanted[c]]
-        for p in range(seen.shape[0]):
-            masked[seen[p]] = False
-        return work[: wanted.shape[0]]
-    if allowed_all.shape[0] > 0:
-        for i in range(row.shape[0]):
-            work[i] = row[i] if allowed_all[i] else -np.inf
-    elif seen.shape[0] > 0:
-        work[:] = row
-    else:
-        return row
-    for p in range(seen.shape[0]):
-        work[seen[p]] = -np.inf
-    return work
+def _group_maxima(row, maxima):
+    n_tiles = row.shape[0] // _TILE
+    for t in range(n_tiles):
+        for lane in range(_LANES):
+            start = t * _TILE + lane
+            best = row[start]
+            for j in range(1, _DEPTH):
+                score = row[start + j * _LANES]
+                best = score if score > best else best
+            maxima[t * _LANES + lane] = best
+    maxima[n_tiles * _LANES :] = -np.inf
+    for i in range(n_tiles * _TILE, row.shape[0]):
+        group = n_tiles * _LANES + i % _LANES
+        maxima[group] = max(maxima[group], row[i])
 
 
 @njit(nogil=True, cache=True)
-def _fill_heap(row, maxima, boost, inverse, keys, items):
+def _floor(maxima, k, scale):
+    """A score that at least k groups reach, and if it can be few more; -inf without one."""
+    low, high = -np.inf, scale
+    middle = -scale
+    for _ in range(_MAX_BISECTIONS):
+        limit = maxima.dtype.type(middle)
+        n = np.int32(0)
+        for g in range(maxima.shape[0]):
+            n += np.int32(maxima[g] >= limit)
+        if n >= k:
+            low = float(limit)
+            if n <= k + k // 8:
+                break
+        elif low == -np.inf:
+            break
+        else:
+            high = float(limit)
+        middle = 0.5 * (low + high)
+    return low
+
+
+@njit(nogil=True, cache=True)
+def _list_open_groups(row, k, scale, boost, cell, maxima, open_groups):
+    """List the groups that may hold one of the k best.
+
+    Returns how many there are, and the bound, in cells, below which no item can enter.
+    """
+    maxima = maxima[: _n_groups(row.shape[0])]
+    _group_maxima(row, maxima)
+    floor = _floor(maxima, k, scale) if maxima.shape[0] >= 2 * k else -np.inf
+    bound = np.rint(floor * boost / cell) - 0.5
+    inverse = 1.0 / cell
+    n_open = 0
+    for g in range(maxima.shape[0]):  # no branch that could be mispredicted
+        open_groups[n_open] = g
+        n_open += maxima[g] * boost * inverse >= bound - _MARGIN
+    return n_open, bound
+
+
+@njit(nogil=True, cache=True)
+def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
     """Keep the best of a row in a heap whose root is the worst kept item; return its size."""
     k = keys.shape[0]
+    # Below 1e-290 the cell width would underflow, see quantize_scores.
+    boost = 1.0 if scale > 1e-290 else 2.0**600
+    cell = scale * boost * grid if scale > 0.0 else 1.0
+    inverse = 1.0 / cell
+    n_open, bound = _list_open_groups(row, k, scale, boost, cell, maxima, open_groups)
+    # Where many items tie, only the order of their indices tells them apart: go along it.
+    crowded = n_open > 4 * k + _LANES
     size = 0
-    bound = -np.inf  # in cells: what is below cannot enter
-    if maxima.shape[0] >= 2 * k:
-        floor = np.partition(maxima, maxima.shape[0] - k)[maxima.shape[0] - k]
-        bound = np.rint(floor * boost * inverse) - 0.5
-    for b in range(maxima.shape[0]):
-        if maxima[b] * boost * inverse < bound:
-            continue
-        for i in range(b * _BLOCK, min((b + 1) * _BLOCK, row.shape[0])):
-            cells = row[i] * boost * inverse
+    for o in range(1 if crowded else n_open):
+        start, stop, step = 0, row.shape[0], 1
+        if not crowded:
+            start = open_groups[o] // _LANES * _TILE + open_groups[o] % _LANES
+            stop, step = min(start + _TILE, stop), _LANES
+        for i in range(start, stop, step):
+            if row[i] * boost * inverse < bound - _MARGIN:
+                continue
+            cells = row[i] * boost / cell  # as quantize_scores has it, to the last bit
             if cells < bound or cells == -np.inf:
                 continue
             key = np.rint(cells)
@@ -123,12 +165,33 @@ def _fill_heap(row, maxima, boost, inverse, keys, items):
                 keys[size], items[size] = key, i
                 size += 1
                 _sift_up(keys, items, size)
-            elif key > keys[0]:  # indices ascend: one that equals the root never enters
+            elif _worse(keys[0], items[0], key, i):
                 keys[0], items[0] = key, i
                 _sift_down(keys, items, 0, size)
             if size == k:
-                bound = keys[0] + 0.5
+                bound = keys[0] + (0.5 if crowded else -0.5)
     return size
+
+
+@njit(nogil=True, cache=True)
+def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
+    """Write the scores that take part to `work`, -inf for those that do not; return how many."""
+    if has_wanted:  # only these, side by side
+        for p in range(seen.shape[0]):
+            masked[seen[p]] = True
+        for c in range(wanted.shape[0]):
+            work[c] = -np.inf if masked[wanted[c]] else row[wanted[c]]
+        for p in range(seen.shape[0]):
+            masked[seen[p]] = False
+        return wanted.shape[0]
+    if allowed_all.shape[0] > 0:
+        for i in range(row.shape[0]):
+            work[i] = row[i] if allowed_all[i] else -np.inf
+    else:
+        work[:] = row
+    for p in range(seen.shape[0]):
+        work[seen[p]] = -np.inf
+    return row.shape[0]
 
 
 def top_k_rows(
@@ -149,36 +212,33 @@ def _top_k_rows(
     scores, bits, inf_bits, seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx, grid,
     start, stop, out_items, out_values, bad,
 ):  # fmt: skip
-    n_items = scores.shape[1]
-    k = out_items.shape[1]
+    n_items, k = scores.shape[1], out_items.shape[1]
     has_seen = seen_ptr.shape[0] > 1
-    has_all = allowed_all.shape[0] > 0
-    has_rows = allowed_ptr.shape[0] > 1
+    has_wanted = allowed_ptr.shape[0] > 1
     masked = np.zeros(n_items, dtype=np.bool_)
     work = np.empty(n_items, dtype=scores.dtype)
-    maxima = np.empty((n_items + _BLOCK - 1) // _BLOCK, dtype=scores.dtype)
+    maxima = np.empty(_n_groups(n_items), dtype=scores.dtype)
+    open_groups = np.empty(maxima.shape[0], dtype=np.int64)
     scale_bits = np.empty(1, dtype=bits.dtype)
-    scale_of_bits = scale_bits.view(scores.dtype)
+    scale = scale_bits.view(scores.dtype)
     keys = np.empty(k, dtype=np.float64)
     items = np.empty(k, dtype=np.int64)
     for u in range(start, stop):
+        row = scores[u]
         scale_bits[0], has_nan = _largest_finite(bits[u], inf_bits)
-        scale = float(scale_of_bits[0])
-        # Below 1e-290 the cell width would underflow, see quantize_scores.
-        boost = 1.0 if scale > 1e-290 else 2.0**600
-        inverse = 1.0 / (scale * boost * grid) if scale > 0.0 else 1.0
         seen = seen_idx[seen_ptr[u] : seen_ptr[u + 1]] if has_seen else seen_idx[:0]
-        wanted = allowed_idx[allowed_ptr[u] : allowed_ptr[u + 1]] if has_rows else allowed_idx[:0]
-        row = _take_part(scores[u], seen, allowed_all, has_rows, wanted, masked, work)
-        if has_nan and np.isnan(row).any():
-            bad[u] = True
-            continue
-        best = maxima[: (row.shape[0] + _BLOCK - 1) // _BLOCK]
-        _block_maxima(row, best)
-        size = _fill_heap(row, best, boost, inverse, keys, items)
+        wanted = allowed_idx[allowed_ptr[u] : allowed_ptr[u + 1]] if has_wanted else seen_idx[:0]
+        if has_wanted or has_nan or seen.shape[0] > 0 or allowed_all.shape[0] > 0:
+            n = _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work)
+            if has_nan and np.isnan(work[:n]).any():
+                bad[u] = True
+                continue
+            size = _fill_heap(work[:n], scale[0], grid, maxima, open_groups, keys, items)
+        else:
+            size = _fill_heap(row, scale[0], grid, maxima, open_groups, keys, items)
         for last in range(size - 1, -1, -1):  # the worst leaves first
-            item = wanted[items[0]] if has_rows else items[0]
+            item = wanted[items[0]] if has_wanted else items[0]
             out_items[u, last] = item
-            out_values[u, last] = scores[u, item]
+            out_values[u, last] = row[item]
             keys[0], items[0] = keys[last], items[last]
             _sift_down(keys, items, 0, last)

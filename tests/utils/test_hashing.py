@@ -129,3 +129,9 @@ def test_negatives_are_uniform_over_what_is_left():
     counts = np.bincount(draws, minlength=6)
     assert counts[0] == 0
     np.testing.assert_allclose(counts[1:], 6000, atol=5 * np.sqrt(6000))
+
+
+def test_negatives_of_empty_rows():
+    draws = keyed_negatives(csr_array((3, 7)), 5, seed=0)
+    assert draws.shape == (3, 5)
+    assert ((draws >= 0) & (draws < 7)).all()

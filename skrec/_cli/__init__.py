@@ -1,0 +1,1 @@
+"""The command line; private, its interface is the commands and their files."""

@@ -1,0 +1,171 @@
+"""DATA of the command line -> a binary user-item matrix, and what was done to get it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec._cli._errors import CommandError
+from skrec._cli._progress import status
+from skrec._cli._sources import open_source
+
+# Liang et al. 2018 and all who compare with them.
+_MOVIELENS_MIN_VALUE = 4.0
+
+
+class Interactions(NamedTuple):
+    """A log as it is used.
+
+    Attributes
+    ----------
+    title : str
+        Name of the data.
+    X : csr_array of float32 of shape (n_users, n_items)
+        Ones where there is an interaction that counts.
+    times : csr_array of shape (n_users, n_items) or None
+        When, for each entry of `X`.
+    seen : csr_array of float32 of shape (n_users, n_items)
+        Ones where there is anything, also below the least value.
+    user_ids, item_ids : ndarray
+    titles : ndarray of str of shape (n_items,) or None
+    min_value : float or None
+        Least value that counts; None stands for any above 0.
+    facts : list of (str, str)
+        For people: label and text.
+    """
+
+    title: str
+    X: csr_array
+    times: csr_array | None
+    seen: csr_array
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    titles: np.ndarray | None
+    min_value: float | None
+    facts: list
+
+
+def read_data(name, *, columns, min_value, data_home):
+    """Load a log; no user and no item is left out.
+
+    Parameters
+    ----------
+    name : str or None
+        Data set or file; None stands for the demonstration data.
+    columns : dict of str to (str, int or None)
+        See `parse_columns`.
+    min_value : float or None
+        None: 4 for the ratings of MovieLens, else any value above 0.
+    data_home : str or None
+
+    Returns
+    -------
+    data : Interactions
+
+    Raises
+    ------
+    CommandError
+        If the data set is unknown or no interaction counts.
+    OSError, ValueError
+        If the file cannot be read or is not a log.
+    """
+    with status(f"reading {name or 'demo data'} ..."):
+        source = open_source(name, columns=columns, data_home=data_home)
+    raw = source.raw
+    default = min_value is None
+    if default and source.is_movielens:
+        min_value = _MOVIELENS_MIN_VALUE
+    kept = raw.X.data > 0 if min_value is None else raw.X.data >= min_value
+    if not kept.any():
+        raise CommandError(
+            f"no interaction of {source.title} counts: values go from {_number(raw.X.data.min())} "
+            f"to {_number(raw.X.data.max())}, but only those {_rule(min_value)} count. Set another "
+            "--min-value."
+        )
+    time = raw.get("timestamp", raw.get("time_rank"))
+    size = f"{len(raw.user_ids):,} users, {len(raw.item_ids):,} items, {raw.X.nnz:,} interactions"
+    return Interactions(
+        title=source.title,
+        X=_entries(raw, kept, np.ones(raw.X.nnz, dtype=np.float32)),
+        times=None if time is None else _entries(raw, kept, time),
+        seen=_entries(raw, slice(None), np.ones(raw.X.nnz, dtype=np.float32)),
+        user_ids=raw.user_ids,
+        item_ids=raw.item_ids,
+        titles=raw.get("titles"),
+        min_value=min_value,
+        facts=[
+            ("data", f"{source.title}: {size}"),
+            ("counted", _describe_rule(raw, min_value, default, source.is_movielens)),
+        ],
+    )
+
+
+def active_part(data, min_user_count):
+    """Keep the users with enough interactions, and the items that these have.
+
+    Parameters
+    ----------
+    data : Interactions
+    min_user_count : int
+
+    Returns
+    -------
+    data : Interactions
+        With one more fact: what is left.
+
+    Raises
+    ------
+    CommandError
+        If nobody is left.
+    """
+    users = np.flatnonzero(np.diff(data.X.indptr) >= min_user_count)
+    if not len(users):
+        raise CommandError(
+            f"no user of {data.title} has {min_user_count} interactions that count; lower "
+            "--min-user-count or --min-value."
+        )
+    X = data.X[users]
+    items = np.unique(X.indices)
+    X = X[:, items]
+    density = X.nnz / (X.shape[0] * X.shape[1])
+    least = "1 interaction" if min_user_count == 1 else f"{min_user_count} interactions"
+    used = (
+        f"users with at least {least}: {X.shape[0]:,} users, {X.shape[1]:,} items, {X.nnz:,} "
+        f"interactions, density {density:.3%}"
+    )
+    return data._replace(
+        X=X,
+        times=None if data.times is None else data.times[users][:, items],
+        seen=data.seen[users][:, items],
+        user_ids=data.user_ids[users],
+        item_ids=data.item_ids[items],
+        titles=None if data.titles is None else data.titles[items],
+        facts=[*data.facts, ("used", used)],
+    )
+
+
+def _entries(raw, kept, values):
+    """Some entries of the log, with other values; zeros stay stored."""
+    pairs = (raw.user[kept], raw.item[kept])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs[0], minlength=raw.X.shape[0]))])
+    return csr_array((values[kept], pairs[1], indptr.astype(raw.X.indptr.dtype)), shape=raw.X.shape)
+
+
+def _describe_rule(raw, min_value, default, is_movielens):
+    if raw.get("value_name") is None and min_value is None:
+        return "every interaction (there are no values)"
+    why = ""
+    if default and is_movielens:
+        why = " (the default for MovieLens, as in Liang et al. 2018)"
+    elif default:
+        low, high = _number(raw.X.data.min()), _number(raw.X.data.max())
+        why = f" (they go from {low} to {high}; --min-value sets another limit)"
+    return f"values {_rule(min_value)}{why}"
+
+
+def _rule(min_value):
+    return "above 0" if min_value is None else f"of at least {_number(min_value)}"
+
+
+def _number(value):
+    return f"{value:g}"

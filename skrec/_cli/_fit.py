@@ -1,0 +1,85 @@
+"""The verb `fit`."""
+
+import sys
+import time
+
+import numpy as np
+
+from skrec._cli._data import read_data
+from skrec._cli._errors import CommandError
+from skrec._cli._files import check_output
+from skrec._cli._modelfile import ModelFile, save_model_file
+from skrec._cli._models import make_model, split_params
+from skrec._cli._progress import status
+from skrec._cli._sources import parse_columns
+from skrec._cli._table import format_facts, format_seconds
+from skrec.preprocessing import InteractionEncoder
+from skrec.utils._memory import format_bytes
+
+
+def run(arguments):
+    """Fit a model on everything, save it, and say what was written.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        See `skrec._cli._parser`.
+
+    Raises
+    ------
+    CommandError
+        For a mistake in the arguments or the data.
+    """
+    path = check_output(arguments.output, "--output", (".skops",))
+    model = make_model(
+        arguments.model,
+        split_params(arguments.param, arguments.model),
+        random_state=arguments.random_state,
+    )
+    data = read_data(
+        arguments.data,
+        columns=parse_columns(arguments.columns),
+        min_value=arguments.min_value,
+        data_home=arguments.data_home,
+    )
+    X, learned = _learned_part(data.X, arguments.min_user_count)
+    with status(f"fitting {model.name} ..."):
+        start = time.perf_counter()
+        model.estimator.fit(X)
+        seconds = time.perf_counter() - start
+    facts = dict([*data.facts, ("learned", learned)])
+    with status(f"writing {path} ..."):
+        save_model_file(_content(model.estimator, data, facts), path)
+    facts["model"] = " ".join(repr(model.estimator).split())
+    facts["fit"] = format_seconds(seconds)
+    facts["written"] = f"{path} ({format_bytes(path.stat().st_size)}): {_what(data)}"
+    sys.stdout.write(format_facts(list(facts.items())))
+
+
+def _learned_part(X, min_user_count):
+    """Rows to learn from; the others stay in the file, as rows to recommend to."""
+    users = np.flatnonzero(np.diff(X.indptr) >= min_user_count)
+    if not len(users):
+        raise CommandError(
+            f"no user has {min_user_count} interactions that count; lower --min-user-count or "
+            "--min-value."
+        )
+    part = X if len(users) == X.shape[0] else X[users]
+    return part, f"from {len(users):,} users with {part.nnz:,} interactions"
+
+
+def _content(estimator, data, facts):
+    return ModelFile(
+        model=estimator,
+        encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
+        interactions=data.X,
+        seen=data.seen,
+        titles=data.titles,
+        min_value=data.min_value,
+        facts=facts,
+    )
+
+
+def _what(data):
+    titles = "" if data.titles is None else ", titles"
+    return f"model, ids of {len(data.user_ids):,} users and {len(data.item_ids):,} items{titles}"

@@ -1,0 +1,99 @@
+"""Ids as text: a text file has no types, the ids of a model have."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from skrec._cli._errors import CommandError
+
+
+class TextIds:
+    """Find ids that are written as text among known ids of any type.
+
+    Whole numbers are compared as numbers (so 007 is 7), everything else as text.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_ids,)
+        Known ids.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec._cli._ids import TextIds
+    >>> TextIds(np.array([7, 9])).find(["9", "007", "x"])
+    array([ 1,  0, -1])
+    """
+
+    def __init__(self, ids):
+        self._numbers = ids.dtype.kind in "iu"
+        self._place = {self._key(text): place for place, text in enumerate(map(as_text, ids))}
+        self._examples = [as_text(value) for value in ids[:3]]
+
+    def find(self, texts):
+        """Positions of ids.
+
+        Parameters
+        ----------
+        texts : iterable of str
+
+        Returns
+        -------
+        places : ndarray of intp of shape (n,)
+            -1 where an id is not known.
+        """
+        return np.array([self._place.get(self._key(text), -1) for text in texts], dtype=np.intp)
+
+    def describe(self):
+        """The first known ids, for messages."""
+        return ", ".join(self._examples)
+
+    def _key(self, text):
+        if not self._numbers:
+            return text
+        try:
+            return int(text)
+        except ValueError:
+            return text
+
+
+def as_text(value):
+    """Write an id as text; bytes are decoded."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    return str(value)
+
+
+def read_user_ids(source):
+    """Read ids, one a line; blank lines are passed over.
+
+    Parameters
+    ----------
+    source : str
+        Path of a text file, or "-" for standard input.
+
+    Returns
+    -------
+    ids : list of str
+        Without blanks around them.
+    lines : list of int
+        Line of each, from 1.
+
+    Raises
+    ------
+    CommandError
+        If there is no id, or the file is no text.
+    OSError
+        If the file cannot be read.
+    """
+    try:
+        # utf-8-sig: spreadsheets put a mark at the start of what they export.
+        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{source} is no UTF-8 text: {error}.") from error
+    numbered = [(line.strip(), at) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not numbered:
+        raise CommandError(f"{source} holds no user id; expected one a line.")
+    ids, lines = zip(*numbered, strict=True)
+    return list(ids), list(lines)

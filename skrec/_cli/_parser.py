@@ -1,0 +1,327 @@
+"""The arguments of the three verbs, and their help."""
+
+import argparse
+
+from skrec._cli._errors import CommandError
+from skrec._version import __version__
+
+_TOP_EPILOG = """\
+examples:
+  python -m skrec evaluate                            compare models on generated data
+  python -m skrec evaluate log.csv --output report.html
+  python -m skrec fit log.csv --model ease --output model.skops
+  python -m skrec recommend model.skops --history new_users.csv -k 10
+
+Each verb has its own help: python -m skrec evaluate --help
+"""
+
+_DATA_HELP = """\
+the interactions: a file (.csv, .tsv, .parquet or .npz; one interaction a line: user,
+item and, if you like, value and timestamp) or the name of a data set (1m or ml-1m, 100k,
+20m, ..., demo, or any folder of the data home that holds an interactions.npz)"""
+
+_EVALUATE_EPILOG = """\
+protocols:
+  strong  Users are parted: the models are fitted on some and tested on others, of whom
+          they see 80 % of the items and predict the rest (Liang et al. 2018). Tells how
+          well new users are served. One eighth of the users each for validation and test.
+  weak    A fifth of the items of each user is held out; all users are fitted.
+  loo     The last item of each user is held out (by time where it is known, else at
+          random) and ranked among all items.
+
+examples:
+  python -m skrec evaluate
+  python -m skrec evaluate log.csv --models ease,itemknn,popularity --search
+  python -m skrec evaluate ml-1m --param ease.alpha=300 --output report.html
+  python -m skrec evaluate log.parquet --protocol loo --metrics hr@10,ndcg@10
+"""
+
+_FIT_EPILOG = """\
+examples:
+  python -m skrec fit log.csv --model ease --output model.skops
+  python -m skrec fit ml-1m --model ease --param alpha=300 --output ml-1m.skops
+"""
+
+_RECOMMEND_EPILOG = """\
+output: lines of user,rank,item,score and, where titles are known, title. What a user has
+already is left out.
+
+examples:
+  python -m skrec recommend model.skops --users ids.txt
+  python -m skrec recommend model.skops --history new_users.csv -k 20 --output lists.csv
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that raises where argparse would print its usage and exit."""
+
+    def error(self, message):
+        raise CommandError(f"{message}; see {self.prog} --help")
+
+
+def build_parser():
+    """Make the parser; parsed arguments have ``run``, the function of the verb.
+
+    Returns
+    -------
+    parser : argparse.ArgumentParser
+        Raises `CommandError` for arguments that are wrong.
+    """
+    parser = _Parser(
+        prog="skrec",
+        description="Recommender systems: compare models on interaction data, fit one, and "
+        "recommend with it.",
+        epilog=_TOP_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"skrec {__version__}")
+    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True)
+    _add_evaluate(verbs)
+    _add_fit(verbs)
+    _add_recommend(verbs)
+    return parser
+
+
+def _add_verb(verbs, name, *, summary, description, epilog, run):
+    verb = verbs.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_evaluate(verbs):
+    verb = _add_verb(
+        verbs,
+        "evaluate",
+        summary="fit models, test them on held-out items, print a table",
+        description="Split the data, fit each model, test it on what was held out, and print a "
+        "table.",
+        epilog=_EVALUATE_EPILOG,
+        run=_run_evaluate,
+    )
+    verb.add_argument(
+        "data", metavar="DATA", nargs="?", help=f"{_DATA_HELP}; default: demo, which is generated"
+    )
+    verb.add_argument(
+        "--models",
+        default="ease,itemknn,popularity",
+        metavar="NAMES",
+        help="models to compare, separated by commas; a name that is not known lists all "
+        "(default: %(default)s)",
+    )
+    verb.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="MODEL.NAME=VALUE",
+        help="set a parameter of a model, such as ease.alpha=100; may be repeated",
+    )
+    verb.add_argument(
+        "--search",
+        action="store_true",
+        help="first choose the parameters of each model from a small grid, by nDCG@100 on "
+        "validation users (for weak and loo: on validation items)",
+    )
+    verb.add_argument(
+        "--protocol",
+        choices=("strong", "weak", "loo"),
+        default="strong",
+        help="how to split, see below (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--metrics",
+        metavar="NAMES",
+        help="metrics, separated by commas (default: recall@20,recall@50,ndcg@100; for loo "
+        "hr@10,ndcg@10)",
+    )
+    verb.add_argument(
+        "--normalize",
+        choices=("min", "relevant"),
+        default="min",
+        help="divide recall@k by min(k, number of held-out items) or by their number (default: "
+        "%(default)s)",
+    )
+    verb.add_argument(
+        "--output", metavar="REPORT.html", help="also write a report with plots, one HTML file"
+    )
+    verb.add_argument(
+        "--results", metavar="RESULTS.json", help="also write all numbers as a JSON file"
+    )
+    verb.add_argument(
+        "--random-state",
+        type=_seed,
+        default=0,
+        metavar="SEED",
+        help="seed of the split and of the models (default: %(default)s)",
+    )
+    _add_data_options(verb, min_user_count=5)
+    _add_traceback(verb)
+
+
+def _add_fit(verbs):
+    verb = _add_verb(
+        verbs,
+        "fit",
+        summary="fit one model on all data and save it",
+        description="Fit one model on all data and save it together with the ids of users and "
+        "items, so that `recommend` speaks your ids.",
+        epilog=_FIT_EPILOG,
+        run=_run_fit,
+    )
+    verb.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    verb.add_argument("--model", required=True, metavar="NAME", help="model to fit, such as ease")
+    verb.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a parameter of the model, such as alpha=100; may be repeated",
+    )
+    verb.add_argument(
+        "--output", required=True, metavar="MODEL.skops", help="file to save the model in"
+    )
+    verb.add_argument(
+        "--random-state",
+        type=_seed,
+        default=0,
+        metavar="SEED",
+        help="seed of the model (default: %(default)s)",
+    )
+    _add_data_options(verb, min_user_count=1)
+    _add_traceback(verb)
+
+
+def _add_recommend(verbs):
+    verb = _add_verb(
+        verbs,
+        "recommend",
+        summary="recommend with a saved model, to known or to new users",
+        description="Recommend items with a model that `fit` has saved.",
+        epilog=_RECOMMEND_EPILOG,
+        run=_run_recommend,
+    )
+    verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
+    users = verb.add_mutually_exclusive_group(required=True)
+    users.add_argument(
+        "--users",
+        metavar="IDS.txt",
+        help="users of the data that the model was fitted on, one id a line; - reads stdin",
+    )
+    users.add_argument(
+        "--history",
+        metavar="LOG.csv",
+        help="interactions of any users, as in the data of `fit`; the log alone counts, also "
+        "for users that the model knows",
+    )
+    verb.add_argument(
+        "-k", type=_list_length, default=10, help="items for each user (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--output", metavar="LISTS.csv", help="file to write; default: standard output"
+    )
+    verb.add_argument(
+        "--include-seen",
+        action="store_true",
+        help="recommend also what a user has already",
+    )
+    verb.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="leave out users of IDS.txt that the model does not know, instead of stopping",
+    )
+    _add_columns(verb)
+    verb.add_argument(
+        "--unknown-items",
+        choices=("skip", "error"),
+        default="skip",
+        help="what to do with items of LOG.csv that the model does not know: skip them with a "
+        "warning, or stop (default: %(default)s)",
+    )
+    _add_traceback(verb)
+
+
+def _add_data_options(verb, *, min_user_count):
+    verb.add_argument(
+        "--min-value",
+        type=float,
+        metavar="V",
+        help="values below V are no interactions (default: 4 for MovieLens ratings, as in Liang "
+        "et al. 2018; else every value above 0 counts)",
+    )
+    verb.add_argument(
+        "--min-user-count",
+        type=_count,
+        default=min_user_count,
+        metavar="N",
+        help="leave out users with fewer than N interactions (default: %(default)s)",
+    )
+    _add_columns(verb)
+    verb.add_argument(
+        "--data-home",
+        metavar="DIR",
+        help="folder of the data sets (default: $SKREC_DATA, else ~/scikit_recsys_data)",
+    )
+
+
+def _add_columns(verb):
+    verb.add_argument(
+        "--columns",
+        metavar="ROLE=NAME,...",
+        help="columns of a file whose names are not the usual ones, such as "
+        "user=client,item=sku,value=none,timestamp=day; a number is a place, from 1",
+    )
+
+
+def _add_traceback(verb):
+    verb.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error happened"
+    )
+
+
+def _whole_number(text, low, high, what):
+    try:
+        value = int(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
+    return value
+
+
+def _seed(text):
+    return _whole_number(text, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
+
+
+def _count(text):
+    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")
+
+
+def _list_length(text):
+    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")
+
+
+# The verbs import scipy and scikit-learn; help and errors need not wait for them.
+
+
+def _run_evaluate(arguments):
+    from skrec._cli._evaluate import run
+
+    run(arguments)
+
+
+def _run_fit(arguments):
+    from skrec._cli._fit import run
+
+    run(arguments)
+
+
+def _run_recommend(arguments):
+    from skrec._cli._recommend import run
+
+    run(arguments)

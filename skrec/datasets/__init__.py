@@ -1,0 +1,17 @@
+"""Interaction logs: made up, from files, and from the web."""
+
+from skrec.datasets._base import clear_data_home, get_data_home
+from skrec.datasets._demo import load_demo
+from skrec.datasets._generator import make_interactions
+from skrec.datasets._load import load_dataset, load_interactions
+from skrec.datasets._movielens import fetch_movielens
+
+__all__ = [
+    "clear_data_home",
+    "fetch_movielens",
+    "get_data_home",
+    "load_dataset",
+    "load_demo",
+    "load_interactions",
+    "make_interactions",
+]

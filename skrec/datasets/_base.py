@@ -1,0 +1,89 @@
+"""Where data sets are kept."""
+
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["clear_data_home", "get_data_home"]
+
+# The folders that this package makes itself; everything else in data_home is the user's.
+_OWN_FOLDERS = (
+    "ml-100k",
+    "ml-10m",
+    "ml-1m",
+    "ml-20m",
+    "ml-25m",
+    "ml-32m",
+    "ml-latest-small",
+)
+
+
+def get_data_home(data_home=None):
+    """Folder in which data sets are kept; it is made if it is not there.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        None: the environment variable ``SKREC_DATA``, or else ``~/scikit_recsys_data``.
+        ``~`` stands for the home folder.
+
+    Returns
+    -------
+    data_home : str
+        The folder. A data set is in ``NAME/interactions.npz`` within it, with
+        ``items.csv`` and ``users.csv`` beside it where there are any.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made.
+
+    See Also
+    --------
+    clear_data_home : Remove what was downloaded.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skrec.datasets import get_data_home
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.path.isdir(get_data_home(os.path.join(folder, "data")))
+    True
+    """
+    path = _path(data_home)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The data folder {path} cannot be made ({error.strerror}). Pass data_home=, or set "
+            "the environment variable SKREC_DATA, to a folder you may write to."
+        ) from error
+    return str(path)
+
+
+def clear_data_home(data_home=None):
+    """Remove the data sets that `fetch_movielens` keeps.
+
+    Only the folders that it makes (``ml-1m`` and so on) are removed with all they hold,
+    and the data folder itself if nothing else is in it; data of your own stays.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        As in `get_data_home`.
+
+    See Also
+    --------
+    get_data_home : Where the data sets are.
+    """
+    path = _path(data_home)
+    for name in _OWN_FOLDERS:
+        if (path / name).is_dir():
+            shutil.rmtree(path / name)
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+def _path(data_home):
+    chosen = data_home or os.environ.get("SKREC_DATA") or Path("~") / "scikit_recsys_data"
+    return Path(chosen).expanduser()

@@ -1,0 +1,79 @@
+"""One form for every data set: a Bunch whose arrays are aligned with the matrix."""
+
+import re
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skrec.preprocessing._aggregate import DUPLICATES, merge_duplicates
+from skrec.preprocessing._ids import pack_ids
+
+__all__ = ["ids_of_text", "log_bunch", "require_duplicates_rule"]
+
+_WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0").fullmatch
+
+
+def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dtype, more):
+    """Build the Bunch of a log.
+
+    Parameters
+    ----------
+    user, item : ndarray of int of shape (n,)
+        Positions among the ids.
+    user_ids, item_ids : ndarray
+    value : ndarray of shape (n,) or None
+    aligned : dict of str to ndarray of shape (n, ...)
+        More columns; "timestamp", or else "time_rank", orders repeated pairs.
+    duplicates : str
+        See `skrec.preprocessing.InteractionEncoder`.
+    dtype : dtype
+        Of the matrix.
+    more : dict
+        Further entries of the Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        With X, user, item, user_ids, item_ids and the aligned columns, all in the order of
+        ``X.data``. Of a repeated pair they keep the last occurrence.
+    """
+    time = aligned.get("timestamp", aligned.get("time_rank"))
+    shape = (len(user_ids), len(item_ids))
+    X, last = merge_duplicates(user, item, value, time, shape, duplicates, dtype)
+    same = len(last) == len(user) and (np.diff(last) > 0).all()
+    if not same:
+        aligned = {name: column[last] for name, column in aligned.items()}
+    row = np.repeat(np.arange(shape[0], dtype=X.indices.dtype), np.diff(X.indptr))
+    return Bunch(
+        X=X, user=row, item=X.indices, user_ids=user_ids, item_ids=item_ids, **aligned, **more
+    )
+
+
+def ids_of_text(texts):
+    """Ids as whole numbers where all of them are written like some, else as text.
+
+    Parameters
+    ----------
+    texts : list of str
+        Distinct. "007" and "+7" are not how a whole number is written, and stay text.
+
+    Returns
+    -------
+    ids : ndarray
+        Sorted.
+    position : ndarray of intp of shape (len(texts),)
+        Where each text's id is among `ids`.
+    """
+    if all(map(_WHOLE, texts)):
+        numbers = [int(text) for text in texts]
+        if all(-(2**63) <= number < 2**63 for number in numbers):
+            texts = numbers
+    ids = pack_ids(texts)
+    place = {value: i for i, value in enumerate(ids.tolist())}
+    return ids, np.fromiter(map(place.__getitem__, texts), np.intp, len(texts))
+
+
+def require_duplicates_rule(duplicates):
+    """Raise a ValueError unless `duplicates` is a known rule."""
+    if duplicates not in DUPLICATES:
+        raise ValueError(f"duplicates must be one of {DUPLICATES}. Got {duplicates!r}.")

@@ -1,0 +1,148 @@
+"""Downloads that resume, are checked, and appear wholly or not at all."""
+
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+__all__ = ["DownloadError", "download", "read_checksum"]
+
+_BLOCK = 1 << 18
+_TIMEOUT = 30  # seconds without a byte
+
+
+class DownloadError(OSError):
+    """A file could not be had."""
+
+
+def download(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
+    """Download a file unless it is there, through ``path.part``, and check it.
+
+    Parameters
+    ----------
+    url : str
+    path : pathlib.Path
+        Its folder must exist. A file of the right checksum is kept.
+    known_hash : str
+        As pooch takes it, such as "md5:0e33...".
+    n_retries : int, default=3
+        How often to try again, from where the last try stopped.
+    delay : float, default=1.0
+        Seconds between two tries.
+    progress : bool, default=False
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    DownloadError
+        If the file cannot be had, with the cause.
+    ValueError
+        If it is not the file it should be.
+    """
+    import pooch
+
+    def fetch(url, target, _):
+        _fetch(url, Path(target), Path(f"{path}.part"), n_retries, delay, progress)
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=fetch)
+    except ValueError as error:
+        raise ValueError(
+            f"The file from {url} is not the expected one: its checksum is not {known_hash}. It "
+            "was thrown away; try again, or look whether a proxy answers in its place."
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def read_checksum(url, *, n_retries=3, delay=1.0):
+    """The md5 that is published beside a file.
+
+    Parameters
+    ----------
+    url : str
+        Of a small text such as "MD5 (x.zip) = 0e33..." or "0e33...  x.zip".
+    n_retries : int, default=3
+    delay : float, default=1.0
+
+    Returns
+    -------
+    known_hash : str
+        "md5:...".
+
+    Raises
+    ------
+    DownloadError
+        If it cannot be had.
+    ValueError
+        If there is no md5 in it.
+    """
+    for attempt in range(n_retries + 1):
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
+                text = response.read(4096).decode("ascii", errors="replace")
+            break
+        except (OSError, http.client.HTTPException) as error:
+            if attempt == n_retries or _is_final(error):
+                raise DownloadError(f"{url}: {error}") from error
+            time.sleep(delay)
+    words = text.replace("=", " ").lower().split()
+    found = [word for word in words if len(word) == 32 and set(word) <= set("0123456789abcdef")]
+    if not found:
+        raise ValueError(f"{url} holds no md5. Got {text[:80]!r}.")
+    return f"md5:{found[0]}"
+
+
+def _fetch(url, target, part, n_retries, delay, progress):
+    for attempt in range(n_retries + 1):
+        try:
+            _append(url, part, progress)
+            os.replace(part, target)
+            return
+        except (OSError, http.client.HTTPException) as error:
+            if attempt == n_retries or _is_final(error):
+                raise DownloadError(f"{url}: {error}") from error
+            time.sleep(delay)
+
+
+def _append(url, part, progress):
+    """Ask for what is missing and write it behind what is there."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "skrec"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing is missing; the checksum will tell
+            return
+        raise
+    with response:
+        resumed = response.status == 206
+        start = have if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = None if length is None else start + int(length)
+        with open(part, "ab" if resumed else "wb") as file, _bar(start, total, progress) as bar:
+            while block := response.read(_BLOCK):
+                file.write(block)
+                bar.update(len(block))
+    size = part.stat().st_size
+    if total is not None and size < total:
+        raise ConnectionError(f"the connection ended after {size} of {total} bytes")
+
+
+def _bar(start, total, progress):
+    from tqdm import tqdm
+
+    return tqdm(
+        initial=start, total=total, unit="B", unit_scale=True, desc="download", disable=not progress
+    )
+
+
+def _is_final(error):
+    # Trying again does not help where the server has answered that there is no such file.
+    return isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500

@@ -1,0 +1,294 @@
+"""Synthetic interaction logs with the features of real ones."""
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils import Bunch, check_random_state
+
+from skrec.datasets._generator_parts import (
+    draw_item_features,
+    draw_ratings,
+    draw_timestamps,
+    split_activity,
+)
+from skrec.utils._params import (
+    BOOLEAN,
+    NON_NEGATIVE,
+    NONE,
+    POSITIVE_INTEGER,
+    Interval,
+    Options,
+)
+
+__all__ = ["make_interactions"]
+
+_RULES = {
+    "n_users": POSITIVE_INTEGER,
+    "n_items": POSITIVE_INTEGER,
+    "n_interactions": (NONE, POSITIVE_INTEGER),
+    "n_groups": (NONE, POSITIVE_INTEGER),
+    "taste": Interval(0, 1),
+    "popularity_exponent": NON_NEGATIVE,
+    "activity_sigma": NON_NEGATIVE,
+    "feedback": Options(("implicit", "rating")),
+    "half_stars": BOOLEAN,
+    "timestamps": BOOLEAN,
+    "item_features": BOOLEAN,
+    "return_X": BOOLEAN,
+}
+
+
+def make_interactions(
+    n_users=1000,
+    n_items=300,
+    n_interactions=None,
+    *,
+    n_groups=None,
+    taste=0.9,
+    popularity_exponent=1.1,
+    activity_sigma=1.0,
+    feedback="implicit",
+    half_stars=False,
+    timestamps=False,
+    item_features=False,
+    dtype=np.float64,
+    random_state=None,
+    return_X=False,
+):
+    """Generate an interaction log that looks like a real one.
+
+    Item popularity has a long tail, the activity of users is log-normal, and users share
+    latent tastes, so that a personalised model clearly beats recommending what is
+    popular: with the defaults, nDCG@100 of `skrec.linear_model.EASE` for new users is at
+    least 1.3 times that of popularity from 100 users and 50 items up, and several times
+    for large sparse logs.
+
+    The law: every item belongs to one group, and weighs ``rank ** -popularity_exponent``
+    within it. Every user likes a few groups, with random shares. An interaction is of one
+    of the user's groups with probability `taste` and of any group else, and then of an
+    item of that group by weight. A user's items are drawn so one after the other, without
+    repeats.
+
+    Parameters
+    ----------
+    n_users, n_items : int, default=1000, 300
+        Shape of the matrix.
+    n_interactions : int, default=None
+        Number of stored entries, exactly. None: ``n_users * sqrt(n_items)``, rounded down,
+        at most half of the matrix.
+    n_groups : int, default=None
+        Number of groups of items. None: such that a group has about 2.5 times as many
+        items as a user has interactions, from 8 to 200 (and at most ``n_items // 3``).
+        The more groups, the better personalised models do.
+    taste : float, default=0.9
+        Share of interactions within the user's groups, in [0, 1]. At 0 all users have
+        the same taste.
+    popularity_exponent : float, default=1.1
+        Zipf exponent of the items' weights, at least 0.
+    activity_sigma : float, default=1.0
+        Standard deviation of the logarithm of a user's number of interactions.
+    feedback : {"implicit", "rating"}, default="implicit"
+        Store ones or ratings. A rating is the rounded sum of a mean, a user bias, an item
+        bias, a product of latent vectors and noise.
+    half_stars : bool, default=False
+        Ratings 0.5, 1, ..., 5 instead of 1, 2, ..., 5.
+    timestamps : bool, default=False
+        Add the time of each interaction. A user's favourites tend to come first.
+    item_features : bool, default=False
+        Add binary item features that depend on the group.
+    dtype : dtype, default=numpy.float64
+        Of the matrix.
+    random_state : int, RandomState or None, default=None
+        Seed; the same seed gives the same bits.
+    return_X : bool, default=False
+        Return the matrix only.
+
+    Returns
+    -------
+    data : Bunch or csr_array
+        The matrix if ``return_X=True``, else a Bunch with
+
+        - X : csr_array of shape (n_users, n_items), sorted, without duplicates;
+        - user, item : ndarray of int32 of shape (n_interactions,), row and column of each
+          entry of ``X.data``, in that order;
+        - user_ids, item_ids : ndarray of int64, the positions;
+        - item_group : ndarray of intp of shape (n_items,), the group of each item;
+        - user_group_shares : csr_array of shape (n_users, n_groups), how much users like
+          groups; rows sum to 1;
+        - rating : ``X.data``, with ``feedback="rating"``;
+        - timestamp : ndarray of int64, Unix seconds, and time_rank : ndarray of int32, the
+          position in the user's history from 0, aligned with ``X.data``, with
+          ``timestamps=True``;
+        - item_features : csr_array of shape (n_items, 4 * n_groups), and feature_names,
+          with ``item_features=True``;
+        - value_name : "rating" or None;
+        - DESCR : str.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or there are more interactions than pairs.
+
+    See Also
+    --------
+    load_demo : One such log with readable ids and titles.
+    fetch_movielens : Real ratings.
+
+    Notes
+    -----
+    Every user has at least one interaction where there are that many, and at least
+    ``min(5, mean // 2)``; nobody has more than half of the items unless the mean exceeds a
+    quarter of them. Items of the tail may have none. Time and memory are proportional to
+    the number of interactions.
+
+    Drawing without repeats flattens the head of the distribution: where the mean activity
+    is a large part of a group, popularity is less skewed than the exponent says, and more
+    than a share of ``1 - taste`` lies outside the user's groups.
+
+    References
+    ----------
+    .. [1] O. Celma, "Music Recommendation and Discovery", Springer, 2010, on the long tail.
+
+    Examples
+    --------
+    >>> from skrec.datasets import make_interactions
+    >>> data = make_interactions(200, 60, 1500, timestamps=True, random_state=0)
+    >>> data.X.shape, data.X.nnz
+    ((200, 60), 1500)
+    >>> data.timestamp.shape == data.X.data.shape
+    True
+    """
+    _check(locals())
+    n_interactions = _n_interactions(n_users, n_items, n_interactions)
+    n_groups = _n_groups(n_users, n_items, n_interactions, n_groups)
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    rng = np.random.default_rng(seed)
+
+    weights, group = _items(n_items, n_groups, popularity_exponent, rng)
+    counts = split_activity(n_users, n_items, n_interactions, activity_sigma, rng)
+    liked = _tastes(counts, n_groups, n_items / n_groups, rng)
+    X, place = _draw(counts, liked, weights, group, taste, seed)
+
+    user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(X.indptr))
+    extras = {}
+    if feedback == "rating":
+        X.data = draw_ratings(user, X.indices, liked, group, half_stars, rng)
+        extras["rating"] = X.data = X.data.astype(dtype, copy=False)
+    else:
+        X.data = np.ones(X.nnz, dtype=dtype)
+    if return_X:
+        return X
+    if timestamps:
+        extras["timestamp"] = draw_timestamps(X.indptr, rng)[place]
+        first = np.repeat(X.indptr[:-1], np.diff(X.indptr))
+        extras["time_rank"] = (place - first).astype(np.int32)
+    if item_features:
+        extras["item_features"] = draw_item_features(group, n_groups, rng)
+        extras["feature_names"] = np.array([f"tag_{tag}" for tag in range(4 * n_groups)])
+    return Bunch(
+        X=X,
+        user=user,
+        item=X.indices,
+        user_ids=np.arange(n_users),
+        item_ids=np.arange(n_items),
+        item_group=group,
+        user_group_shares=liked,
+        value_name="rating" if feedback == "rating" else None,
+        DESCR=f"Synthetic {feedback} log: {n_users} users, {n_items} items, {X.nnz} interactions.",
+        **extras,
+    )
+
+
+def _check(arguments):
+    for name, rules in _RULES.items():
+        value = arguments[name]
+        allowed = rules if isinstance(rules, tuple) else (rules,)
+        if not any(value in rule for rule in allowed):
+            expected = ", or ".join(str(rule) for rule in allowed)
+            raise ValueError(f"{name} of make_interactions must be {expected}. Got {value!r}.")
+
+
+def _n_interactions(n_users, n_items, n_interactions):
+    n_pairs = int(n_users) * int(n_items)
+    if n_interactions is None:
+        return max(1, min(int(n_users * n_items**0.5), n_pairs // 2))
+    if n_interactions > n_pairs:
+        raise ValueError(
+            f"n_interactions={n_interactions} is more than the {n_pairs} pairs of {n_users} users "
+            f"and {n_items} items. Expected at most that many; the pairs are distinct."
+        )
+    return int(n_interactions)
+
+
+def _n_groups(n_users, n_items, n_interactions, n_groups):
+    if n_groups is None:
+        wanted = round(n_items / (2.5 * n_interactions / n_users))
+        return max(1, min(max(wanted, 8), 200, n_items // 3))
+    if n_groups > n_items:
+        raise ValueError(
+            f"n_groups={n_groups} is more than n_items={n_items}. Expected at most one group per "
+            "item."
+        )
+    return int(n_groups)
+
+
+def _items(n_items, n_groups, exponent, rng):
+    """Weight and group of each item."""
+    weights = np.arange(1, n_items + 1, dtype=np.float64) ** -exponent
+    # Each block of n_groups ranks is dealt out to all groups, so that all have their hits.
+    n_blocks = -(-n_items // n_groups)
+    dealt = rng.permuted(np.tile(np.arange(n_groups), (n_blocks, 1)), axis=1).ravel()
+    rank = rng.permutation(n_items)
+    return weights[rank], dealt[:n_items][rank]
+
+
+def _tastes(counts, n_groups, group_size, rng):
+    """How much each user likes each group, as CSR with rows that sum to 1."""
+    n_liked = 1 + rng.poisson(0.3, len(counts))
+    # More for those who need them to find that many items.
+    n_liked = np.maximum(n_liked, np.ceil(1.1 * counts / group_size).astype(np.int64))
+    n_liked = np.minimum(n_liked, max(1, n_groups // 2))
+    indptr = np.concatenate([[0], np.cumsum(n_liked)])
+    shares = rng.standard_exponential(indptr[-1])
+    shares /= np.repeat(np.add.reduceat(shares, indptr[:-1]), n_liked)
+    liked = csr_array(
+        (shares, rng.integers(0, n_groups, indptr[-1]), indptr), shape=(len(counts), n_groups)
+    )
+    liked.sum_duplicates()
+    return liked
+
+
+def _draw(counts, liked, weights, group, taste, seed):
+    """Items of all users, and for each stored entry the place of its draw."""
+    from skrec.datasets._generator_kernels import draw_items
+
+    n_groups = liked.shape[1]
+    by_group = np.lexsort((-weights, group))
+    item_ptr = np.searchsorted(group[by_group], np.arange(n_groups + 1))
+    within = weights[by_group]
+    running = [
+        np.cumsum(within[start:stop])
+        for start, stop in zip(item_ptr[:-1], item_ptr[1:], strict=True)
+    ]
+    # Groups have equal totals: which of them is drawn is up to the users.
+    weights = weights / np.array([sums[-1] for sums in running])[group]
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    drawn = np.empty(indptr[-1], dtype=np.int32)
+    draw_items(
+        indptr, liked.indptr, liked.indices, _running_shares(liked), item_ptr,
+        np.concatenate(running), by_group, weights, group, n_groups, float(taste),
+        np.uint64(seed), 0, len(counts), drawn,
+    )  # fmt: skip
+    shape = (len(counts), len(weights))
+    X = csr_array((np.arange(len(drawn)), drawn, indptr.astype(np.int32)), shape=shape)
+    X.sort_indices()
+    return X, X.data
+
+
+def _running_shares(liked):
+    """Running sums of each row's shares; the last is 1 up to nothing."""
+    running = np.cumsum(liked.data)
+    starts, lengths = liked.indptr[:-1], np.diff(liked.indptr)
+    before = np.concatenate([[0.0], running])[starts]
+    within = running - np.repeat(before, lengths)
+    within[liked.indptr[1:] - 1] = 1.0
+    return within

@@ -1,0 +1,98 @@
+"""numba part of `skrec.datasets._generator`; imported only when it is called."""
+
+import numpy as np
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _mix(word):
+    # The finaliser of splitmix64.
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _uniform(word):
+    # The upper 53 bits, in [0, 1).
+    return np.float64(word >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(nogil=True, cache=True)
+def _bisect(cumulative, start, stop, value):
+    """First place in [start, stop) whose running sum exceeds `value`."""
+    while start < stop - 1:
+        middle = (start + stop - 1) // 2
+        if cumulative[middle] > value:
+            stop = middle + 1
+        else:
+            start = middle + 1
+    return start
+
+
+@njit(nogil=True, cache=True)
+def _finish(state, weights, group_of_item, liking, spread, seen, stamp, out):
+    """Fill `out` by weighted sampling without replacement among all unseen items.
+
+    Exponential keys: the smallest of Exp(1) / weight come first (Efraimidis & Spirakis).
+    """
+    n_items = weights.shape[0]
+    keys = np.full(n_items, np.inf)
+    for item in range(n_items):
+        state += _GOLDEN
+        if seen[item] != stamp:
+            weight = weights[item] * (spread + liking[group_of_item[item]])
+            keys[item] = -np.log1p(-_uniform(_mix(state))) / weight
+    order = np.argsort(keys, kind="mergesort")
+    for place in range(out.shape[0]):
+        out[place] = order[place]
+
+
+@njit(nogil=True, cache=True)
+def draw_items(
+    indptr, group_ptr, groups, group_cumulative, item_ptr, item_cumulative, items_by_group,
+    weights, group_of_item, n_groups, taste, seed, start, stop, out,
+):  # fmt: skip
+    """Draw distinct items for the users from `start` to `stop`, favourites first.
+
+    Each draw takes one of the user's groups with probability `taste`, else any group by
+    its share, and then an item of this group by its weight; items that the user has are
+    rejected. Users who reject too often are finished by `_finish`, which is the same law.
+    """
+    n_items = weights.shape[0]
+    seen = np.full(n_items, -1, dtype=np.int64)
+    liking = np.empty(n_groups)
+    for user in range(start, stop):
+        begin, end = indptr[user], indptr[user + 1]
+        first_group, last_group = group_ptr[user], group_ptr[user + 1]
+        state = _mix(seed ^ (np.uint64(user + 1) * _GOLDEN))
+        place, patience = begin, 64 + 12 * (end - begin)
+        while place < end and patience > 0:
+            patience -= 1
+            state += _GOLDEN
+            pick = _uniform(_mix(state))
+            if pick < taste:
+                group = groups[_bisect(group_cumulative, first_group, last_group, pick / taste)]
+            else:
+                share = (pick - taste) / (1.0 - taste)
+                group = min(np.int64(share * n_groups), n_groups - 1)
+            state += _GOLDEN
+            within = _uniform(_mix(state)) * item_cumulative[item_ptr[group + 1] - 1]
+            item = items_by_group[
+                _bisect(item_cumulative, item_ptr[group], item_ptr[group + 1], within)
+            ]
+            if seen[item] != user:
+                seen[item] = user
+                out[place] = item
+                place += 1
+        if place < end:
+            # Never quite 0, so that a user may have more items than the groups hold.
+            spread = max((1.0 - taste) / n_groups, 1e-6)
+            liking[:] = 0.0
+            below = 0.0
+            for entry in range(first_group, last_group):
+                liking[groups[entry]] += taste * (group_cumulative[entry] - below)
+                below = group_cumulative[entry]
+            _finish(state, weights, group_of_item, liking, spread, seen, user, out[place:end])

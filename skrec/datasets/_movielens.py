@@ -1,0 +1,204 @@
+"""MovieLens, from GroupLens."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec.datasets._base import get_data_home
+from skrec.datasets._cache import read_folder
+from skrec.datasets._download import DownloadError, download, read_checksum
+
+__all__ = ["fetch_movielens"]
+
+_URL = "https://files.grouplens.org/datasets/movielens/"
+
+
+class _Edition(NamedTuple):
+    folder: str
+    md5: str | None  # None: changes from time to time, so it is asked for
+    size: str
+
+
+_EDITIONS = {
+    "100k": _Edition("ml-100k", "0e33842e24a9c977be4e0107933c0723", "5 MB"),
+    "1m": _Edition("ml-1m", "c4d9eecfca2ab87c1945afe126590906", "6 MB"),
+    "10m": _Edition("ml-10m", "ce571fd55effeba0271552578f2648bd", "66 MB"),
+    "20m": _Edition("ml-20m", "cd245b17a1ae2cc31bb14903e1204af3", "199 MB"),
+    "25m": _Edition("ml-25m", "6b51fb2759a8657d3bfcbfc42b592ada", "262 MB"),
+    "32m": _Edition("ml-32m", "d472be332d4daa821edc399621853b57", "239 MB"),
+    "latest-small": _Edition("ml-latest-small", None, "1 MB"),
+}
+
+
+def fetch_movielens(
+    edition="100k",
+    *,
+    data_home=None,
+    download_if_missing=True,
+    dtype=np.float64,
+    as_frame=False,
+    return_X=False,
+    n_retries=3,
+    delay=1.0,
+    verbose=False,
+):
+    """Load ratings of movies from MovieLens, downloaded on first use.
+
+    ============  ========  =======  ==========  =================  ============
+    name          users     movies   ratings     scale              also there
+    ============  ========  =======  ==========  =================  ============
+    100k          943       1,682    100,000     1, 2, ..., 5       users, folds
+    1m            6,040     3,706    1,000,209   1, 2, ..., 5       users
+    10m           69,878    10,677   10,000,054  0.5, 1, ..., 5
+    20m           138,493   26,744   20,000,263  0.5, 1, ..., 5
+    25m           162,541   59,047   25,000,095  0.5, 1, ..., 5
+    32m           200,948   84,432   32,000,204  0.5, 1, ..., 5
+    latest-small  changes   changes  changes     0.5, 1, ..., 5
+    ============  ========  =======  ==========  =================  ============
+
+    Movies are counted if they have a rating.
+
+    Parameters
+    ----------
+    edition : {"100k", "1m", "10m", "20m", "25m", "32m", "latest-small"}, default="100k"
+        Which data set. "latest-small" is replaced by GroupLens from time to time; the
+        others never change.
+    data_home : str or path-like, default=None
+        Where data sets are kept, see `get_data_home`.
+    download_if_missing : bool, default=True
+        If False, raise an OSError where the data is not in `data_home`.
+    dtype : dtype, default=numpy.float64
+        Of the matrix.
+    as_frame : bool, default=False
+        Add the log as a pandas DataFrame with the original ids.
+    return_X : bool, default=False
+        Return the matrix only.
+    n_retries : int, default=3
+        How often a download that breaks off is resumed.
+    delay : float, default=1.0
+        Seconds between two tries.
+    verbose : bool, default=False
+        Whether to show the progress of the download.
+
+    Returns
+    -------
+    data : Bunch or csr_array
+        The matrix if ``return_X=True``, else a Bunch with
+
+        - X : csr_array of shape (n_users, n_movies), the ratings;
+        - user_ids, item_ids : ndarray of int64, MovieLens's ids of rows and columns;
+        - user, item : ndarray of int32 of shape (n_ratings,), row and column of each
+          entry of ``X.data``, in that order;
+        - rating : ``X.data``;
+        - timestamp : ndarray of int64 of shape (n_ratings,), Unix seconds, aligned with
+          ``X.data`` (a folder that was not made by this function may lack it);
+        - time_rank : ndarray of int of shape (n_ratings,), place of the rating in the
+          user's history from 0; ratings of one second keep the order of the file;
+        - titles, genres : ndarray of str of shape (n_movies,); genres are joined by "|";
+        - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
+          of shape (n_movies, n_genres), 1 where a movie is of a genre;
+        - item_table, user_table : Bunch with all columns of ``items.csv`` and
+          ``users.csv``, aligned with item_ids and user_ids; users only of 100k and 1m;
+        - cv_fold, ua_test, ub_test : the official splits of 100k, aligned with ``X.data``;
+        - frame : DataFrame with user, item, rating and timestamp, if ``as_frame=True``;
+        - value_name : "rating";
+        - DESCR : str, GroupLens's README with the terms of use.
+
+    Raises
+    ------
+    OSError
+        If the data is not there and cannot be downloaded; the message says where to put
+        the file by hand.
+    ValueError
+        If `edition` is unknown, or a file is not what it should be.
+    ImportError
+        If ``as_frame=True`` and pandas is not installed.
+
+    See Also
+    --------
+    load_dataset : Any folder of the data home.
+    clear_data_home : Remove what was downloaded.
+
+    Notes
+    -----
+    The archive is checked against the md5 that GroupLens publishes beside it, converted to
+    ``NAME/interactions.npz`` with ``items.csv`` and ``users.csv``, and removed. A download
+    that breaks off leaves a ``.part`` file, from which the next call goes on.
+
+    The data may be used for research under GroupLens's terms; most editions may not be
+    redistributed. Publications cite [1]_.
+
+    References
+    ----------
+    .. [1] F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context",
+       ACM Transactions on Interactive Intelligent Systems 5(4), 2015.
+
+    Examples
+    --------
+    >>> from skrec.datasets import fetch_movielens
+    >>> data = fetch_movielens("1m")  # doctest: +SKIP
+    >>> data.X.shape  # doctest: +SKIP
+    (6040, 3706)
+    """
+    if edition not in _EDITIONS:
+        raise ValueError(f"edition must be one of {list(_EDITIONS)}. Got {edition!r}.")
+    chosen = _EDITIONS[edition]
+    folder = Path(get_data_home(data_home)) / chosen.folder
+    if not (folder / "interactions.npz").exists():
+        _prepare(chosen, folder, download_if_missing, n_retries, delay, verbose)
+    data = read_folder(folder, dtype=dtype)
+    if as_frame:
+        data.frame = _frame(data)
+    return data.X if return_X else data
+
+
+def _prepare(edition, folder, download_if_missing, n_retries, delay, verbose):
+    """Get the archive if it is not there, check and convert it."""
+    from skrec.datasets._movielens_raw import convert_archive
+
+    archive = folder / f"{edition.folder}.zip"
+    url = _URL + archive.name
+    by_hand = f"download {url} ({edition.size}) elsewhere and put it at {archive}"
+    if not _is_sound(archive, edition.md5):
+        if not download_if_missing:
+            raise OSError(
+                f"MovieLens is not in {folder} and download_if_missing=False. Expected "
+                f"interactions.npz there; allow the download, or {by_hand}."
+            )
+        try:
+            folder.mkdir(exist_ok=True)
+            known_hash = (
+                read_checksum(f"{url}.md5", n_retries=n_retries, delay=delay)
+                if edition.md5 is None
+                else f"md5:{edition.md5}"
+            )
+            download(url, archive, known_hash, n_retries=n_retries, delay=delay, progress=verbose)
+        except DownloadError as error:
+            raise OSError(
+                f"MovieLens could not be downloaded: {error}. Expected {url} to answer; try again "
+                f"(it goes on where it stopped), or {by_hand} and call again."
+            ) from error
+    convert_archive(archive, folder)
+    archive.unlink()
+
+
+def _is_sound(archive, md5):
+    """Whether an archive that is there, perhaps put there by hand, can be used."""
+    if not archive.exists():
+        return False
+    if md5 is None:  # each member has a checksum within the zip
+        return True
+    with open(archive, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == md5
+
+
+def _frame(data):
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("as_frame=True needs pandas: `pip install pandas`.") from error
+    columns = {"user": data.user_ids[data.user], "item": data.item_ids[data.item]}
+    columns |= {name: data[name] for name in ("rating", "timestamp") if name in data}
+    return pd.DataFrame(columns)

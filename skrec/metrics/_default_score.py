@@ -1,0 +1,81 @@
+"""What ``score`` of a recommender returns."""
+
+import numpy as np
+
+from skrec.metrics._estimator_rows import split_users
+from skrec.metrics._names import parse_metric
+from skrec.metrics._rows import evaluate_rows
+from skrec.metrics._summary import summarize
+
+_HOLDOUT = 0.2
+_SEED = 0
+
+
+def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None):
+    """Mean nDCG@100 over the users.
+
+    Parameters
+    ----------
+    score_rows : callable
+        ``score_rows(X_rows)`` returns scores of shape (n_rows, n_items) for rows of a
+        canonical csr_array.
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    y : HeldOut, {sparse matrix, ndarray} of shape (n_users, n_items), 1-D or None
+        Held-out interactions. 1-D or None: a fifth of each row of X is hidden.
+    sample_weight : ndarray of shape (n_users,), default=None
+        Weights of the users in the mean.
+
+    Returns
+    -------
+    score : float
+        NaN, with an `UndefinedMetricWarning`, where no user can be evaluated.
+
+    Raises
+    ------
+    ValueError
+        If a 2-D `y` does not have the shape of X.
+    """
+    shown, held_out = split_users(X, y, holdout=_HOLDOUT, random_state=_SEED)
+    metric = parse_metric("ndcg@100")
+    values = evaluate_rows(
+        (metric,), held_out, score_rows=lambda rows: score_rows(shown[rows]), seen=shown
+    )
+    n_ratings = np.diff(held_out.indptr)
+    return summarize(metric, values[metric.name], n_ratings, sample_weight=sample_weight)
+
+
+def negative_rmse(pair_scores, X, y=None, *, sample_weight=None):
+    """Minus the root mean squared error of predicted ratings.
+
+    Parameters
+    ----------
+    pair_scores : callable
+        ``pair_scores(X_rows, rows, items)`` returns the predicted ratings of pairs.
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    y : HeldOut, {sparse matrix, ndarray} of shape (n_users, n_items), 1-D or None
+        Held-out ratings. 1-D or None: a fifth of each row of X is hidden.
+    sample_weight : ndarray of shape (n_users,), default=None
+        Weights of the users in the mean.
+
+    Returns
+    -------
+    score : float
+        NaN, with an `UndefinedMetricWarning`, where no rating is held out.
+
+    Raises
+    ------
+    ValueError
+        If a 2-D `y` does not have the shape of X.
+    """
+    shown, held_out = split_users(X, y, holdout=_HOLDOUT, random_state=_SEED)
+    metric = parse_metric("neg_rmse")
+    values = evaluate_rows(
+        (metric,),
+        held_out,
+        score_rows=None,
+        pair_scores=lambda rows, places, items: pair_scores(shown[rows], places, items),
+    )
+    n_ratings = np.diff(held_out.indptr)
+    return summarize(metric, values[metric.name], n_ratings, sample_weight=sample_weight)

@@ -1,0 +1,108 @@
+"""Rows of X in the container they came in, and what an estimator says about them."""
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse, isspmatrix
+
+from skrec.metrics._rows import evaluate_rows
+from skrec.model_selection._entries import check_interactions, draw_seed, hide_entries
+from skrec.model_selection._held_out import check_held_out
+
+
+def split_users(X, y, *, holdout, random_state):
+    """What each user shows and what is held out.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+    y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), 1-D or None
+        Two-dimensional: held out, so that X is shown wholly.
+    holdout : float
+        Share of each row of X that is hidden where `y` is not two-dimensional.
+    random_state : int, RandomState or None
+        Seed of what is hidden.
+
+    Returns
+    -------
+    shown, held_out : csr_array of shape (n_users, n_items)
+    """
+    X = check_interactions(X)
+    held_out = check_held_out(y, X.shape)
+    if held_out is None:
+        return hide_entries(X, holdout, draw_seed(random_state))
+    return X, held_out
+
+
+def rows_as(source, rows, shown):
+    """Rows of `shown` as an estimator fitted on the likes of `source` takes them.
+
+    Parameters
+    ----------
+    source : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        Decides the container; a dataframe lends its column names.
+    rows : ndarray of intp of shape (n_rows,)
+    shown : csr_array of shape (n_users, n_items)
+
+    Returns
+    -------
+    X : {csr_array, csr_matrix, ndarray, dataframe} of shape (n_rows, n_items)
+    """
+    part = shown[rows]
+    if issparse(source):
+        return csr_matrix(part) if isspmatrix(source) else part
+    dense = part.toarray()
+    if hasattr(source, "iloc"):
+        return type(source)(dense, index=source.index[rows], columns=source.columns)
+    if hasattr(source, "columns"):  # polars
+        return type(source)(dense, schema=list(source.columns))
+    return dense
+
+
+def evaluate_estimator(
+    estimator, metrics, source, shown, held_out, *, relevance_threshold, graded, normalize
+):
+    """Values of metrics for each user, see `skrec.metrics._rows.evaluate_rows`.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With ``decision_function``; ``score_pairs`` is used where it suffices.
+    metrics : tuple of Metric
+    source : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        X as the user passed it.
+    shown, held_out : csr_array of shape (n_users, n_items)
+    relevance_threshold, graded, normalize
+        See `skrec.metrics.make_ranking_scorer`.
+    """
+    pair_scores = None
+    if hasattr(estimator, "score_pairs"):
+
+        def pair_scores(rows, places, items):
+            return estimator.score_pairs(rows_as(source, rows, shown), places, items)
+
+    return evaluate_rows(
+        metrics,
+        held_out,
+        score_rows=lambda rows: decision_rows(estimator, rows_as(source, rows, shown)),
+        pair_scores=pair_scores,
+        seen=shown,
+        relevance_threshold=relevance_threshold,
+        graded=graded,
+        normalize=normalize,
+    )
+
+
+def decision_rows(estimator, X):
+    """``decision_function(X)``, checked to be one score per item."""
+    if not hasattr(estimator, "decision_function"):
+        raise ValueError(
+            f"{type(estimator).__name__} has no decision_function; expected a recommender, or a "
+            "pipeline or search that ends in one, whose decision_function scores every item."
+        )
+    scores = np.asarray(estimator.decision_function(X))
+    if scores.shape != X.shape:
+        raise ValueError(
+            "decision_function must return one score per item of X. Got shape "
+            f"{scores.shape}, expected {X.shape}; a step that selects or adds columns cannot "
+            "stand before a recommender."
+        )
+    return scores

@@ -1,0 +1,164 @@
+"""Evaluation of a fitted recommender, with values per user and standard errors."""
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates, positives_of
+from skrec.metrics._checks import check_rule
+from skrec.metrics._estimator_rows import evaluate_estimator, split_users
+from skrec.metrics._names import parse_metrics
+from skrec.metrics._scorer import OPTION_RULES
+from skrec.metrics._summary import contributions, standard_error, summarize
+from skrec.model_selection._held_out import check_held_out
+
+
+def evaluate(
+    estimator,
+    X,
+    y=None,
+    metrics=("recall@20", "recall@50", "ndcg@100"),
+    *,
+    candidates=None,
+    holdout=0.2,
+    random_state=0,
+    relevance_threshold=0,
+    graded=False,
+    normalize="min",
+):
+    """Evaluate a fitted recommender: values per user, means and standard errors.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Its ``decision_function(X)`` has the shape of X: a recommender, or a pipeline or
+        a search that ends in one. ``score_pairs`` is used where it suffices.
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        What is shown of the users. Their items are not ranked.
+    y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), or None, \
+            default=None
+        What is held out from the same users. None: a share of each row of X is hidden,
+        as `make_ranking_scorer` does.
+    metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
+        Names, see `make_ranking_scorer`; also "rmse" and "mae".
+    candidates : array-like of int of shape (n_users, m), default=None
+        Rank the held-out item of each user among these only, as He et al. did with 99
+        sampled items [1]_. `y` must hold one relevant item per row. Padding is -1; a
+        candidate that is the held-out item itself is dropped, one named twice counts
+        once. Ties count against the held-out item, in "auc" too.
+    holdout : float, default=0.2
+        Share of each row to hide where `y` is None.
+    random_state : int, RandomState or None, default=0
+        Seed of what is hidden where `y` is None.
+    relevance_threshold : float, default=0
+        Held-out items with a greater value are relevant.
+    graded : bool, default=False
+        Whether gains of nDCG are 2**value - 1 and not 1.
+    normalize : {"min", "relevant"}, default="min"
+        Denominator of recall: min(k, number of relevant items), or their number.
+
+    Returns
+    -------
+    result : `~sklearn.utils.Bunch`
+        per_user : dict of str to ndarray of shape (n_users,)
+            Values by metric; NaN for users that are not evaluated.
+        mean : dict of str to float
+            Their means; for "rmse" and "mae" the error over all ratings at once. NaN,
+            with an `UndefinedMetricWarning`, where no user can be evaluated.
+        standard_error : dict of str to float
+            Of the mean, for users drawn anew; NaN for fewer than two users.
+        n_users : dict of str to int
+            How many users were evaluated.
+        n_held_out : ndarray of intp of shape (n_users,)
+            Held-out interactions of each user.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a parameter is out of range, `y` has not the shape of X,
+        or candidates are given and a row of `y` has not just one relevant item.
+
+    See Also
+    --------
+    compare : Tell two results apart.
+    make_ranking_scorer : The same as a scorer for searches.
+
+    Notes
+    -----
+    Items of `y` that X has too are neither ranked nor relevant; ratings of such items
+    are compared all the same. With candidates all of them are ranked, in X or not.
+
+    References
+    ----------
+    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.dummy import DummyRecommender
+    >>> from skrec.metrics import evaluate
+    >>> from skrec.model_selection import user_train_test_split
+    >>> X = np.random.default_rng(0).binomial(1, np.linspace(0.1, 0.9, 12), size=(50, 12))
+    >>> X_train, X_test, y_test = user_train_test_split(X, random_state=0)
+    >>> result = evaluate(DummyRecommender().fit(X_train), X_test, y_test, ["ndcg@5"])
+    >>> result.per_user["ndcg@5"].shape, result.n_users
+    ((10,), {'ndcg@5': 10})
+    >>> result.mean["ndcg@5"] > 0.5
+    True
+    """
+    metrics = parse_metrics(metrics)
+    check_rule(holdout, OPTION_RULES["holdout"], "holdout")
+    check_rule(random_state, OPTION_RULES["random_state"], "random_state")
+    check_rule(relevance_threshold, OPTION_RULES["relevance_threshold"], "relevance_threshold")
+    check_rule(graded, OPTION_RULES["graded"], "graded")
+    check_rule(normalize, OPTION_RULES["normalize"], "normalize")
+    shown, held_out = split_users(X, y, holdout=holdout, random_state=random_state)
+    if candidates is None:
+        values = evaluate_estimator(
+            estimator,
+            metrics,
+            X,
+            shown,
+            held_out,
+            relevance_threshold=relevance_threshold,
+            graded=graded,
+            normalize=normalize,
+        )
+    else:
+        _check_candidate_protocol(metrics, y, shown.shape)
+        values = evaluate_candidates(
+            estimator,
+            metrics,
+            X,
+            shown,
+            positives_of(held_out, relevance_threshold),
+            check_candidate_lists(candidates, shown.shape),
+            normalize,
+        )
+    return _result(metrics, values, np.diff(held_out.indptr).astype(np.intp))
+
+
+def _check_candidate_protocol(metrics, y, shape):
+    if check_held_out(y, shape) is None:
+        raise ValueError(
+            "candidates are ranked together with a held-out item, so `y` must be a 2-D matrix "
+            "with one relevant item per row. Got no such y; see leave_one_out_split."
+        )
+    for metric in metrics:
+        if metric.is_rating:
+            raise ValueError(
+                f"{metric.name!r} compares ratings, for which candidates have no meaning. "
+                "Evaluate it without candidates."
+            )
+
+
+def _result(metrics, values, n_held_out):
+    result = Bunch(per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out)
+    for metric in metrics:
+        column = values[metric.name]
+        result.per_user[metric.name] = metric.sign * column
+        result.mean[metric.name] = summarize(metric, column, n_held_out)
+        result.standard_error[metric.name] = standard_error(
+            contributions(metric, column, n_held_out)
+        )
+        result.n_users[metric.name] = int(np.sum(~np.isnan(column)))
+    return result

@@ -1,0 +1,50 @@
+"""What counts as relevant, and how much it gains."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.model_selection._entries import entry_positions, select_entries
+
+# 2**rel - 1 would leave the range in which sums of gains are meaningful.
+_MAX_GRADE = 100
+
+
+def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
+    """The relevant held-out items, with their gains as values.
+
+    Parameters
+    ----------
+    held_out : csr_array of shape (n_users, n_items)
+        Canonical.
+    seen : csr_array of shape (n_users, n_items), default=None
+        Items that the user has already are no candidates, so not relevant either.
+    relevance_threshold : float, default=0
+        A stored value above it is relevant.
+    graded : bool, default=False
+        Gain ``2**value - 1`` instead of 1.
+
+    Returns
+    -------
+    gains : csr_array of float64 of shape (n_users, n_items)
+
+    Raises
+    ------
+    ValueError
+        If ``graded=True`` meets a value outside (0, 100].
+    """
+    mask = held_out.data > relevance_threshold
+    if seen is not None:
+        mask &= entry_positions(held_out, seen) < 0
+    relevant = select_entries(held_out, mask)
+    if graded:
+        low, high = (relevant.data.min(), relevant.data.max()) if relevant.nnz else (1, 1)
+        if low <= 0 or high > _MAX_GRADE:
+            raise ValueError(
+                f"graded=True has gains of 2**value - 1, for values above 0 and at most "
+                f"{_MAX_GRADE}, such as ratings. Got values from {low:g} to {high:g}; use "
+                "graded=False, or a relevance_threshold >= 0."
+            )
+        gains = np.exp2(relevant.data.astype(np.float64)) - 1.0
+    else:
+        gains = np.ones(relevant.nnz)
+    return csr_array((gains, relevant.indices, relevant.indptr), shape=relevant.shape)

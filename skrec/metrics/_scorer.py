@@ -1,0 +1,287 @@
+"""Scorers: ``scorer(estimator, X, y)`` for scikit-learn's searches."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
+
+from skrec.metrics._estimator_rows import evaluate_estimator, split_users
+from skrec.metrics._names import parse_metrics
+from skrec.metrics._summary import summarize
+from skrec.utils._params import (
+    BOOLEAN,
+    RANDOM_STATE,
+    InstanceOf,
+    Interval,
+    Options,
+    check_parameters,
+)
+from skrec.utils._validation import check_sample_weight
+
+OPTION_RULES = {
+    "holdout": Interval(0, 1, closed="neither"),
+    "random_state": RANDOM_STATE,
+    "relevance_threshold": InstanceOf((Real,), "a number"),
+    "graded": BOOLEAN,
+    "normalize": Options(("min", "relevant")),
+}
+
+
+def score_metrics(names):
+    """Parse the names of metrics of which higher is better; a ValueError for others."""
+    metrics = parse_metrics(names)
+    for metric in metrics:
+        if metric.is_rating and metric.sign > 0:
+            raise ValueError(
+                f"{metric.name!r} is an error, and a search looks for the highest score. Use "
+                f"'neg_{metric.name}'."
+            )
+    return metrics
+
+
+class RankingScorer(BaseEstimator):
+    """A scorer of recommenders; made by `make_ranking_scorer`, which says more.
+
+    Parameters
+    ----------
+    metrics : str or list of str
+        One name makes a scorer that returns a float, several one that returns a dict.
+    holdout, random_state, relevance_threshold, graded, normalize
+        See `make_ranking_scorer`.
+    """
+
+    # scikit-learn makes `set_score_request` of the signature of a method named `score`;
+    # the estimator in it is no metadata.
+    __metadata_request__score = {"estimator": UNUSED}
+
+    def __init__(
+        self,
+        metrics,
+        *,
+        holdout=0.2,
+        random_state=0,
+        relevance_threshold=0,
+        graded=False,
+        normalize="min",
+    ):
+        self.metrics = metrics
+        self.holdout = holdout
+        self.random_state = random_state
+        self.relevance_threshold = relevance_threshold
+        self.graded = graded
+        self.normalize = normalize
+
+    def score(self, estimator, X, y=None, sample_weight=None):
+        """Score a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            Its ``decision_function(X)`` has the shape of X.
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), 1-D or \
+                None, default=None
+            Held-out interactions of the same users. 1-D, which is not looked at, or
+            None: a share of each row of X is hidden.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users in the mean.
+
+        Returns
+        -------
+        score : float or dict of str to float
+        """
+        metrics = score_metrics(self.metrics)
+        check_parameters(self, OPTION_RULES)
+        shown, held_out = split_users(X, y, holdout=self.holdout, random_state=self.random_state)
+        weight = check_sample_weight(sample_weight, shown.shape[0], np.float64)
+        values = evaluate_estimator(
+            estimator,
+            metrics,
+            X,
+            shown,
+            held_out,
+            relevance_threshold=self.relevance_threshold,
+            graded=self.graded,
+            normalize=self.normalize,
+        )
+        n_ratings = np.diff(held_out.indptr)
+        scores = {
+            metric.name: summarize(metric, values[metric.name], n_ratings, sample_weight=weight)
+            for metric in metrics
+        }
+        return scores[self.metrics] if isinstance(self.metrics, str) else scores
+
+    __call__ = score
+
+
+def make_ranking_scorer(
+    metrics,
+    *,
+    holdout=0.2,
+    random_state=0,
+    relevance_threshold=0,
+    graded=False,
+    normalize="min",
+):
+    """Make a scorer for `GridSearchCV`, `cross_validate` and their like.
+
+    Of each row of the test users a share is hidden, the estimator scores the rest, the
+    items left in the row are taken out, and the hidden ones have to be found among the
+    best: strong generalisation, for the users were not trained on. With a held-out
+    matrix as `y` nothing is hidden: the rows of X are shown wholly, and `y` has to be
+    found. All metrics come from one pass over the scores, in chunks of rows.
+
+    Parameters
+    ----------
+    metrics : str or list of str
+        Names: "recall@k", "precision@k", "ndcg@k", "map@k", "mrr@k", "hit_rate@k" (or
+        "hr@k") for any whole k, "auc", "neg_rmse", "neg_mae". One name makes a scorer
+        that returns a float; a list makes one that returns a dict, for which a search
+        needs ``refit="ndcg@100"`` or the like.
+    holdout : float, default=0.2
+        Share of each row to hide, 0 < holdout < 1: of n >= 2 items
+        ``max(1, floor(holdout * n))``; rows with fewer are not evaluated. Those with
+        the lowest hash keyed by the seed, the content of the row and the item are
+        hidden: neither the order of the rows, nor the fold, nor `n_jobs` matters.
+    random_state : int, RandomState or None, default=0
+        Seed of what is hidden. Anything but an int hides other items at every call, so
+        that candidates of a search are scored on different data.
+    relevance_threshold : float, default=0
+        Hidden items with a greater value are relevant; a row without any is not
+        evaluated. For example 3.5 where ratings enter a pipeline whose first step is
+        ``Binarizer(threshold=3.5)``.
+    graded : bool, default=False
+        Whether gains of nDCG are 2**value - 1 and not 1.
+    normalize : {"min", "relevant"}, default="min"
+        Denominator of recall: min(k, number of relevant items), or their number.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y=None, sample_weight=None)`` returns a float, or a dict
+        of floats; higher is better. NaN, with an `UndefinedMetricWarning`, where no
+        user can be evaluated. It can be pickled and cloned, and has
+        ``set_score_request`` to route weights of users.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or names an error without "neg\\_". When called: if a
+        parameter is out of range, a 2-D `y` has not the shape of X, or the estimator
+        does not return one score per item.
+
+    See Also
+    --------
+    get_scorer : One metric with default options.
+    evaluate : Values per user and standard errors.
+    skrec.model_selection.SameUsersSplit : For weak generalisation.
+
+    Notes
+    -----
+    "neg_rmse" and "neg_mae" compare the scores of the hidden items with their values,
+    over all of them, whatever `relevance_threshold` is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skrec.dummy import DummyRecommender
+    >>> from skrec.metrics import make_ranking_scorer
+    >>> X = np.random.default_rng(0).binomial(1, np.linspace(0.1, 0.9, 12), size=(40, 12))
+    >>> search = GridSearchCV(
+    ...     DummyRecommender(random_state=0),
+    ...     {"strategy": ["most_popular", "uniform"]},
+    ...     scoring=make_ranking_scorer(["recall@5", "ndcg@10"]),
+    ...     refit="ndcg@10",
+    ... ).fit(X)
+    >>> search.best_params_
+    {'strategy': 'most_popular'}
+    """
+    score_metrics(metrics)
+    return RankingScorer(
+        metrics if isinstance(metrics, str) else list(metrics),
+        holdout=holdout,
+        random_state=random_state,
+        relevance_threshold=relevance_threshold,
+        graded=graded,
+        normalize=normalize,
+    )
+
+
+def get_scorer(scoring):
+    """Get a scorer by the name of a metric.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        A name as `make_ranking_scorer` takes it, such as "ndcg@100"; a callable is
+        returned as it is.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y=None)`` returns a float, higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    See Also
+    --------
+    get_scorer_names : Some names.
+    make_ranking_scorer : With options, or for several metrics at once.
+
+    Examples
+    --------
+    >>> from skrec.metrics import get_scorer
+    >>> get_scorer("ndcg@100")
+    RankingScorer(metrics='ndcg@100')
+    """
+    return scoring if callable(scoring) else make_ranking_scorer(_one_name(scoring))
+
+
+def _one_name(scoring):
+    if not isinstance(scoring, str):
+        raise ValueError(
+            f"get_scorer takes the name of one metric. Got {scoring!r}; use make_ranking_scorer "
+            "for several."
+        )
+    return scoring
+
+
+def get_scorer_names():
+    """Get names that `get_scorer` takes.
+
+    Metrics of lists are given with usual lengths; any other whole number is as good.
+
+    Returns
+    -------
+    names : list of str
+        Sorted.
+
+    See Also
+    --------
+    get_scorer : Makes a scorer of a name.
+
+    Examples
+    --------
+    >>> from skrec.metrics import get_scorer_names
+    >>> "ndcg@100" in get_scorer_names()
+    True
+    """
+    return [
+        "auc",
+        "hit_rate@10",
+        "map@10",
+        "mrr@10",
+        "ndcg@10",
+        "ndcg@100",
+        "neg_mae",
+        "neg_rmse",
+        "precision@10",
+        "recall@20",
+        "recall@50",
+    ]

@@ -1,0 +1,160 @@
+"""Which entries of a row are held out: one rule for the scorers and the split functions."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils import check_array, check_random_state
+
+from skrec.utils._hashing import keyed_entry_words
+from skrec.utils._validation import canonical_csr
+
+
+def check_interactions(X, *, name="X"):
+    """Canonical CSR of a user-item matrix that no estimator has validated yet.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+    name : str, default="X"
+        For the message.
+
+    Returns
+    -------
+    X : csr_array
+        In a floating-point dtype; shares memory with the input where it can.
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, or anything but two dimensions.
+    """
+    return canonical_csr(
+        check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name=name)
+    )
+
+
+def draw_seed(random_state):
+    """A non-negative int that stands for `random_state`: the same for the same int."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def entry_rows(X):
+    """Row index of each stored entry of a CSR matrix."""
+    return np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+
+
+def entry_positions(A, B):
+    """Where B stores the entries of A.
+
+    Parameters
+    ----------
+    A, B : csr_array of shape (n_rows, n_columns)
+        Sorted and without duplicates.
+
+    Returns
+    -------
+    positions : ndarray of intp of shape (A.nnz,)
+        Positions in ``B.data``, -1 where B does not store the entry.
+    """
+    flat_a, flat_b = (entry_rows(M) * np.int64(M.shape[1]) + M.indices for M in (A, B))
+    found = np.searchsorted(flat_b, flat_a)
+    inside = found < len(flat_b)
+    inside[inside] = flat_b[found[inside]] == flat_a[inside]
+    return np.where(inside, found, -1)
+
+
+def select_entries(X, mask):
+    """The entries of a CSR matrix where `mask` is true, as a CSR matrix of the same shape."""
+    kept = np.concatenate([[0], np.cumsum(mask)])
+    indptr = kept[X.indptr].astype(X.indptr.dtype)
+    return csr_array((X.data[mask], X.indices[mask], indptr), shape=X.shape)
+
+
+def check_holdout(holdout, *, whole=True):
+    """Return `holdout`, or raise a ValueError if it is no share and no count."""
+    is_number = isinstance(holdout, Real) and not isinstance(holdout, bool)
+    is_count = is_number and isinstance(holdout, Integral)
+    if (is_count and whole and holdout >= 1) or (
+        is_number and not is_count and 0.0 < holdout < 1.0
+    ):
+        return holdout
+    raise ValueError(
+        "holdout must be a share of each row's items with 0 < holdout < 1"
+        f"{', or a whole number of them >= 1' if whole else ''}. Got {holdout!r}."
+    )
+
+
+def share_of(lengths, share):
+    """``floor(share * n)`` of each length n, not fooled by .29 * 100 = 28.999999999999996."""
+    return np.floor(np.round(share * np.asarray(lengths), 9)).astype(np.intp)
+
+
+def held_out_counts(lengths, holdout):
+    """How many items of each row are held out.
+
+    Parameters
+    ----------
+    lengths : ndarray of int of shape (n_rows,)
+        Items of each row.
+    holdout : float or int
+        A share: ``max(1, floor(holdout * n))`` of n >= 2 items. A whole number m: m of
+        n > m items. Rows with fewer items stay whole.
+
+    Returns
+    -------
+    counts : ndarray of intp of shape (n_rows,)
+        Always less than the length, except for empty rows.
+    """
+    lengths = np.asarray(lengths)
+    if isinstance(holdout, Integral):
+        return np.where(lengths > holdout, holdout, 0)
+    counts = np.clip(share_of(lengths, holdout), 1, np.maximum(lengths - 1, 1))
+    return np.where(lengths >= 2, counts, 0)
+
+
+def lowest_of_rows(X, keys, counts):
+    """Mask of the entries with the lowest keys of each row.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    keys : ndarray of shape (nnz,)
+        Among equal keys, the entry stored first is lower.
+    counts : ndarray of int of shape (n_rows,)
+        How many entries of each row to mark, at most as many as it has.
+
+    Returns
+    -------
+    mask : ndarray of bool of shape (nnz,)
+    """
+    from skrec.model_selection._entry_kernels import mark_lowest
+
+    mask = np.zeros(len(keys), dtype=bool)
+    mark_lowest(np.ascontiguousarray(keys), X.indptr, counts, mask)
+    return mask
+
+
+def hide_entries(X, holdout, seed):
+    """Split each row into what a model sees and what it has to find.
+
+    The items with the lowest hashes, keyed by (seed, content of the row, item), are
+    hidden. So the split of a row depends on its content only: not on its place, on the
+    other rows, on the fold it falls into, or on the process.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+        Canonical.
+    holdout : float
+        Share of each row, see `held_out_counts`.
+    seed : int
+        Non-negative.
+
+    Returns
+    -------
+    fold_in, hidden : csr_array of shape (n_rows, n_items)
+    """
+    counts = held_out_counts(np.diff(X.indptr), holdout)
+    mask = lowest_of_rows(X, keyed_entry_words(X, seed), counts)
+    return select_entries(X, ~mask), select_entries(X, mask)

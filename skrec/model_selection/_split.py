@@ -1,0 +1,200 @@
+"""Split the interactions of a matrix; the users stay."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skrec.model_selection._entries import (
+    check_holdout,
+    check_interactions,
+    held_out_counts,
+    lowest_of_rows,
+    select_entries,
+)
+from skrec.model_selection._timestamps import check_timed_interactions
+
+
+def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
+    """Hold out a share of each user's interactions.
+
+    Of a user's n items ``max(1, floor(holdout * n))`` are held out, drawn at random or,
+    with `timestamps`, the latest. A user with one item keeps it.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        Interactions. Not changed.
+    holdout : float or int, default=0.2
+        A share, 0 < holdout < 1; or a whole number m: exactly m items of every user who
+        has more than m.
+    timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
+            default=None
+        When each interaction happened, in any unit, or its rank in time: a matrix that
+        stores a time for every interaction of X (a stored zero is a time), or an array
+        aligned with ``X.data`` if X is CSR. Given, the latest items of each user are
+        held out; of items at the same time, the one with the lowest column index.
+    random_state : int, RandomState or None, default=None
+        Seed of the draw; not used with `timestamps`. Same seed, same split.
+
+    Returns
+    -------
+    X_train, X_heldout : csr_array of shape (n_users, n_items)
+        Their sum is X; they share no entry. Rows stay in place.
+
+    Raises
+    ------
+    ValueError
+        If `holdout` is out of range, or a time is missing.
+
+    See Also
+    --------
+    leave_one_out_split : One item of each user.
+    temporal_split : One point in time for all users.
+    strong_generalization_split : Hold out users.
+    SameUsersSplit : Lets a search score `X_heldout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.model_selection import holdout_split
+    >>> X = np.ones((3, 10))
+    >>> X_train, X_heldout = holdout_split(X, random_state=0)
+    >>> X_heldout.sum(axis=1)
+    array([2., 2., 2.])
+    >>> (X_train + X_heldout).toarray().min()
+    np.float64(1.0)
+    """
+    check_holdout(holdout)
+    if timestamps is None:
+        X = check_interactions(X)
+        keys = check_random_state(random_state).random_sample(X.nnz)
+    else:
+        X, times = check_timed_interactions(X, timestamps)
+        keys = -times
+    mask = lowest_of_rows(X, keys, held_out_counts(np.diff(X.indptr), holdout))
+    return select_entries(X, ~mask), select_entries(X, mask)
+
+
+def leave_one_out_split(X, *, timestamps=None, random_state=None):
+    """Hold out one interaction of each user: a random one or the latest.
+
+    The same as `holdout_split` with ``holdout=1``. Users with one item keep it.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        Interactions. Not changed.
+    timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
+            default=None
+        Times, or ranks in time, see `holdout_split`. Given, the latest item of each
+        user is held out.
+    random_state : int, RandomState or None, default=None
+        Seed of the draw; not used with `timestamps`. Same seed, same split.
+
+    Returns
+    -------
+    X_train, X_heldout : csr_array of shape (n_users, n_items)
+        Their sum is X; a row of `X_heldout` has one entry, or none.
+
+    Raises
+    ------
+    ValueError
+        If a time is missing.
+
+    See Also
+    --------
+    skrec.metrics.evaluate : Ranks the held-out item among given candidates.
+
+    References
+    ----------
+    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017 (held out the latest
+       interaction of each user).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skrec.model_selection import leave_one_out_split
+    >>> X = csr_array(np.array([[1, 1, 1], [0, 1, 0]]))
+    >>> X_train, X_heldout = leave_one_out_split(X, timestamps=[20, 30, 10, 5])
+    >>> X_heldout.toarray()
+    array([[0., 1., 0.],
+           [0., 0., 0.]])
+    """
+    return holdout_split(X, 1, timestamps=timestamps, random_state=random_state)
+
+
+def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
+    """Split the interactions at one point in time.
+
+    Nothing that is trained on happened after anything that is held out, for all users
+    at once: the only split without leaks from the future.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        Interactions. Not changed.
+    timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,)
+        Times on one clock for all users, see `holdout_split`. datetime64 counts in its
+        own unit.
+    quantile : float, default=0.8
+        Share of the interactions that come before the threshold, 0 < quantile < 1.
+        Interactions at the same moment stay together, so it can be a little less.
+    threshold : float or datetime64, default=None
+        The point in time, in the unit of `timestamps`; then `quantile` is not used.
+
+    Returns
+    -------
+    X_train : csr_array of shape (n_users, n_items)
+        Interactions before the threshold.
+    X_heldout : csr_array of shape (n_users, n_items)
+        Interactions at the threshold or later. Users may have entries in one of the two
+        only.
+
+    Raises
+    ------
+    ValueError
+        If all interactions fall on one side, `quantile` is out of range, or a time is
+        missing.
+
+    See Also
+    --------
+    holdout_split : With `timestamps`, the latest interactions of each user.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skrec.model_selection import temporal_split
+    >>> X = csr_array(np.array([[1, 1, 1], [0, 1, 1]]))
+    >>> X_train, X_heldout = temporal_split(X, [1, 2, 9, 3, 8], threshold=5)
+    >>> X_heldout.toarray()
+    array([[0., 0., 1.],
+           [0., 0., 1.]])
+    """
+    X, times = check_timed_interactions(X, timestamps)
+    if threshold is None:
+        if not isinstance(quantile, Real) or not 0.0 < quantile < 1.0:
+            raise ValueError(f"quantile must satisfy 0 < quantile < 1. Got {quantile!r}.")
+        if not X.nnz:
+            raise ValueError("X has no interactions to split. Got an empty matrix.")
+        # The first moment with at least this many interactions before it or at it.
+        position = min(int(np.floor(np.round(quantile * X.nnz, 9))), X.nnz - 1)
+        threshold = np.partition(times, position)[position]
+    elif isinstance(threshold, np.datetime64):
+        unit = np.asarray(timestamps).dtype
+        if unit.kind != "M":
+            raise ValueError(
+                f"threshold={threshold!r} is a date, but timestamps are none (dtype {unit}); give "
+                "both as datetime64, or both as numbers."
+            )
+        threshold = threshold.astype(unit).astype(np.int64)
+    late = times >= threshold
+    if late.all() or not late.any():
+        raise ValueError(
+            f"All {X.nnz} interactions are {'at or after' if late.all() else 'before'} the "
+            f"threshold {threshold!r}; expected some on each side. Times go from "
+            f"{times.min() if X.nnz else None} to {times.max() if X.nnz else None}."
+        )
+    return select_entries(X, ~late), select_entries(X, late)

@@ -1,0 +1,94 @@
+"""Times of interactions, aligned with the entries of a user-item matrix."""
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from skrec.model_selection._entries import check_interactions, entry_positions, entry_rows
+
+
+def check_timed_interactions(X, timestamps):
+    """Validate X and align `timestamps` with its entries.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+    timestamps : sparse matrix of shape (n_users, n_items), or 1-D array-like
+        A matrix stores a time for every interaction of X; stored zeros are times too.
+        An array has one entry per stored entry of the CSR matrix X, in its order.
+
+    Returns
+    -------
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    times : ndarray of int64 or float64 of shape (nnz,)
+        Aligned with ``X.data``.
+
+    Raises
+    ------
+    ValueError
+        If a time is missing, NaN, or given twice.
+    """
+    checked = check_interactions(X)
+    if issparse(timestamps):
+        times = _times_of_matrix(checked, timestamps)
+    else:
+        times = _times_of_array(checked, X, timestamps)
+    if times.dtype.kind in "mM":
+        if np.isnat(times).any():
+            raise ValueError("timestamps contain NaT: every interaction needs a time.")
+        times = times.astype(np.int64)
+    if times.dtype.kind not in "iuf":
+        raise ValueError(f"timestamps must be numbers or datetime64. Got dtype {times.dtype}.")
+    if not np.isfinite(times).all():
+        raise ValueError("timestamps contain NaN or infinity: every interaction needs a time.")
+    return checked, times.astype(np.float64 if times.dtype.kind == "f" else np.int64)
+
+
+def _times_of_matrix(X, timestamps):
+    if timestamps.shape != X.shape:
+        raise ValueError(
+            f"A timestamps matrix must have the shape of X. Got {timestamps.shape}, expected "
+            f"{X.shape}."
+        )
+    T = _sorted_csr(timestamps, "timestamps")
+    positions = entry_positions(X, T)
+    if (positions < 0).any():
+        entry = int(np.argmax(positions < 0))
+        raise ValueError(
+            f"timestamps must store a time for every interaction of X. Got none for row "
+            f"{entry_rows(X)[entry]}, column {X.indices[entry]}; a time of zero must be stored "
+            "explicitly (build the matrix from (data, (row, column)))."
+        )
+    return T.data[positions]
+
+
+def _times_of_array(X, source, timestamps):
+    timestamps = np.asarray(timestamps)
+    if not issparse(source) or source.format != "csr":
+        raise ValueError(
+            "A timestamps array needs X in CSR format, whose entries it follows. Got X as "
+            f"{type(source).__name__}; pass timestamps as a sparse matrix of the shape of X."
+        )
+    if timestamps.shape != (source.nnz,):
+        raise ValueError(
+            "A timestamps array must have one entry per stored entry of X, in their order. Got "
+            f"shape {timestamps.shape}, expected {(source.nnz,)}."
+        )
+    places = csr_array((np.arange(source.nnz), source.indices, source.indptr), shape=source.shape)
+    places = _sorted_csr(places, "X")
+    return timestamps[places.data[entry_positions(X, places)]]
+
+
+def _sorted_csr(matrix, name):
+    """Sorted CSR that keeps stored zeros; a ValueError for duplicates."""
+    coo = matrix.tocoo()
+    rows, columns = (np.asarray(axis, dtype=np.int64) for axis in (coo.row, coo.col))
+    flat = rows * coo.shape[1] + columns
+    order = np.argsort(flat, kind="stable")
+    if (np.diff(flat[order]) == 0).any():
+        raise ValueError(
+            f"{name} stores an interaction more than once, so its time is not defined. Sum "
+            "duplicates and keep the first or the last time beforehand (InteractionEncoder does)."
+        )
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=coo.shape[0]))])
+    return csr_array((coo.data[order], columns[order], indptr), shape=coo.shape)

@@ -1,0 +1,35 @@
+"""Sparse matrices as the kernels take them."""
+
+import numpy as np
+
+
+def kernel_csr(matrix, values=None):
+    """The arrays of a csr_array in types that do not depend on where they came from.
+
+    numba compiles a kernel again for other index types and for read-only arrays (memory
+    maps), so all are made alike: int64 pointers, int32 indices, read-only.
+
+    Parameters
+    ----------
+    matrix : csr_array
+    values : ndarray of shape (nnz,), default=None
+        Instead of those of the matrix.
+
+    Returns
+    -------
+    ptr, idx, val : ndarray
+        Views where the types are right already.
+    """
+    values = matrix.data if values is None else values
+    return (
+        read_only(matrix.indptr.astype(np.int64, copy=False)),
+        read_only(matrix.indices.astype(np.int32, copy=False)),
+        read_only(values),
+    )
+
+
+def read_only(array):
+    """A read-only view of a contiguous array."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,37 @@
+"""Lists of the nearest vectors, in order."""
+
+import numpy as np
+
+from skrec.utils._parallel import row_chunks
+from skrec.utils._topk import top_k
+
+
+def ordered_lists(similarity, k, *, n_jobs=None):
+    """The k most similar vectors of each row, by the tie rule.
+
+    Parameters
+    ----------
+    similarity : csr_array of shape (n_rows, n_vectors)
+        Similarities above zero.
+    k : int
+        Length of the lists.
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n_rows, k)
+        Best first, padded with -1.
+    values : ndarray of shape (n_rows, k)
+        Their similarities, padded with -inf.
+    """
+    n_rows, n_vectors = similarity.shape
+    items = np.full((n_rows, k), -1, dtype=np.intp)
+    values = np.full((n_rows, k), -np.inf, dtype=similarity.dtype)
+    width = min(k, n_vectors)
+    for start, stop in row_chunks(n_rows, n_vectors * similarity.dtype.itemsize):
+        chunk = similarity[start:stop]
+        items[start:stop, :width], values[start:stop, :width] = top_k(
+            chunk.toarray(), width, allowed=chunk, n_jobs=n_jobs
+        )
+    return items, values

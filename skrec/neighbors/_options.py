@@ -1,0 +1,44 @@
+"""What the options of the neighbour models may be, alone and together."""
+
+from skrec.utils._params import N_JOBS, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
+
+METRICS = ("cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard")
+
+# The name of the exponent differs between the models, so each adds its own rule.
+SHARED_RULES = {
+    "n_neighbors": (NONE, POSITIVE_INTEGER),
+    "metric": Options(METRICS),
+    "shrinkage": NON_NEGATIVE,
+    "source_exponent": NON_NEGATIVE,
+    "target_exponent": NON_NEGATIVE,
+    "weighting": Options((None, "tfidf", "bm25")),
+    "feedback": Options(("implicit", "rating")),
+    "deviation": Options((None, "item", "user", "both")),
+    "damping": NON_NEGATIVE,
+    "n_jobs": N_JOBS,
+}
+
+
+def check_combination(model):
+    """Raise a ValueError where two options contradict each other.
+
+    Parameters
+    ----------
+    model : ItemKNN or UserKNN
+    """
+    name = type(model).__name__
+    if model.weighting is not None and model.feedback == "rating":
+        raise ValueError(
+            f"{name}: weighting={model.weighting!r} weighs counts, and ratings are no counts. Use "
+            "weighting=None with feedback='rating', or feedback='implicit'."
+        )
+    if model.weighting is not None and model.metric == "jaccard":
+        raise ValueError(
+            f"{name}: metric='jaccard' does not look at values, so weighting={model.weighting!r} "
+            "has no effect. Use weighting=None, or another metric."
+        )
+    if model.deviation is not None and model.feedback == "implicit":
+        raise ValueError(
+            f"{name}: deviation={model.deviation!r} is for ratings. Use deviation=None with "
+            "feedback='implicit', or feedback='rating'."
+        )

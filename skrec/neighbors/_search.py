@@ -1,0 +1,113 @@
+"""The search for the nearest vectors, a block of queries at a time."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.neighbors._arrays import kernel_csr, read_only
+from skrec.utils._parallel import run_ranges
+
+# Bytes of the dense lists of one block of queries.
+_BLOCK_BYTES = 1 << 25
+
+
+def similarity_kind(metric, rating):
+    """Which formula of the kernel a metric takes."""
+    from skrec.neighbors._search_kernels import OVERLAP, RATIO, SIGNED
+
+    if metric == "jaccard":
+        return OVERLAP
+    return SIGNED if rating or metric in ("adjusted_cosine", "pearson") else RATIO
+
+
+def search_index(by_feature, kind):
+    """The vectors to search as the kernel takes them.
+
+    Parameters
+    ----------
+    by_feature : csr_array of shape (n_features, n_vectors)
+        Vectors from `skrec.neighbors._vectors.comparable`, transposed.
+    kind : int
+        See `similarity_kind`.
+
+    Returns
+    -------
+    ptr, idx, val : ndarray
+        No values where all are 1 and nothing is negative: the kernel then only adds.
+    """
+    from skrec.neighbors._search_kernels import SIGNED
+
+    values = by_feature.data.astype(np.float64, copy=False)
+    if kind != SIGNED and (values == 1.0).all():
+        values = np.zeros(0)
+    return kernel_csr(by_feature, values)
+
+
+def nearest(
+    queries, query_side, index, index_side, *, weight, kind, n_neighbors, shrinkage,
+    skip_self=False, n_jobs=None,
+):  # fmt: skip
+    """Most similar vectors of each query.
+
+    Parameters
+    ----------
+    queries : csr_array of shape (n_queries, n_features)
+        From `skrec.neighbors._vectors.comparable`.
+    query_side, index_side : tuple of ndarray
+        (scale, norm, slope, offset) of the queries and of the vectors.
+    index : tuple of ndarray
+        The vectors to search, from `search_index`.
+    weight : ndarray of shape (n_features,)
+        Weights of the features.
+    kind : int
+        See `similarity_kind`.
+    n_neighbors : int or None
+        Length of the lists; None keeps every similarity above zero.
+    shrinkage : float
+        Added to the denominators.
+    skip_self : bool, default=False
+        Whether query i is vector i, which is then not its own neighbour.
+    n_jobs : int or None, default=None
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    similarity : csr_array of shape (n_queries, n_vectors), float64
+        Similarities above zero, at most `n_neighbors` in a row, not sorted.
+    """
+    from skrec.neighbors._search_kernels import nearest_vectors
+
+    n_queries, n_vectors = queries.shape[0], len(index_side[0])
+    k = n_vectors if n_neighbors is None else min(n_neighbors, n_vectors)
+    query = kernel_csr(queries, queries.data * weight[queries.indices])
+    index, query_side, index_side = (
+        tuple(map(read_only, arrays)) for arrays in (index, query_side, index_side)
+    )
+    # Entries of the index that each query walks through, the cost of its search.
+    entries = np.diff(index[0])[queries.indices]
+    cost = 1 + np.bincount(
+        np.repeat(np.arange(n_queries), np.diff(queries.indptr)),
+        weights=entries,
+        minlength=n_queries,
+    )
+    size = max(1, min(n_queries, _BLOCK_BYTES // (12 * k)))
+    found_items, found_values = np.empty((size, k), np.int32), np.empty((size, k))
+    counts, items, values = np.zeros(n_queries, np.int64), [], []
+    for first in range(0, n_queries, size):
+        n_rows = min(size, n_queries - first)
+
+        def rows(start, stop, first=first):
+            nearest_vectors(
+                kind, start, stop, first, skip_self, float(shrinkage), query, query_side,
+                index, index_side, n_vectors, counts[first:], found_items, found_values,
+            )  # fmt: skip
+
+        block_cost = cost[first : first + n_rows]
+        threads = n_jobs if block_cost.sum() > 1 << 16 else 1
+        run_ranges(rows, n_rows, n_jobs=threads, weights=block_cost)
+        filled = np.arange(k) < counts[first : first + n_rows, None]
+        items.append(found_items[:n_rows][filled])
+        values.append(found_values[:n_rows][filled])
+    ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    return csr_array(
+        (np.concatenate(values), np.concatenate(items), ptr), shape=(n_queries, n_vectors)
+    )

@@ -1,0 +1,180 @@
+"""numba part of `skrec.neighbors._search`; imported only when it is called."""
+
+import numpy as np
+from numba import njit
+
+# What the similarity of two vectors is, from their product <x, y>.
+RATIO = 0  # <x, y> / (scale_x scale_y + shrinkage), of values >= 0
+SIGNED = 1  # the same of values of both signs, whose sums can cancel
+OVERLAP = 2  # <x, y> / (|x| + |y| - <x, y> + shrinkage)
+
+# Similarities are rounded to 46 significant bits, those that can cancel to multiples of
+# 2**-44 of the product of the norms, so that the rounding of sums does not order them.
+_SPLIT = 2.0**7 + 1.0
+_GRID = 2.0**44
+_SLACK = 1.0 - 2.0**-45
+
+# Candidates are gathered in a buffer of this many times n_neighbors, then cut: a
+# selection costs less for each of them than a heap.
+_BUFFER = 4
+
+# Where the entries to add are this many times the vectors, nearly all vectors are touched,
+# and looking for them afterwards is cheaper than listing them on the way.
+_DENSE = 4
+
+# Stands for a sum that is exactly zero, so that no vector is listed twice as touched.
+_TINY = 1e-300
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _worse(key_a, item_a, key_b, item_b):
+    return key_a < key_b or (key_a == key_b and item_a > item_b)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _rounded(value):
+    high = _SPLIT * value
+    return high - (high - value)
+
+
+@njit(nogil=True, cache=True)
+def _swap(keys, items, a, b):
+    keys[a], keys[b] = keys[b], keys[a]
+    items[a], items[b] = items[b], items[a]
+
+
+@njit(nogil=True, cache=True)
+def _keep_best(keys, items, size, k):
+    """Move the k best of `size` candidates to the front (quickselect)."""
+    low, high = 0, size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _worse(keys[low], items[low], keys[middle], items[middle]):
+            _swap(keys, items, low, middle)
+        if _worse(keys[low], items[low], keys[high], items[high]):
+            _swap(keys, items, low, high)
+        if _worse(keys[middle], items[middle], keys[high], items[high]):
+            _swap(keys, items, middle, high)
+        key, item = keys[middle], items[middle]
+        a, b = low, high
+        while a <= b:
+            while _worse(key, item, keys[a], items[a]):
+                a += 1
+            while _worse(keys[b], items[b], key, item):
+                b -= 1
+            if a <= b:
+                _swap(keys, items, a, b)
+                a += 1
+                b -= 1
+        if k - 1 <= b:
+            high = b
+        elif k - 1 >= a:
+            low = a
+        else:
+            return
+
+
+@njit(nogil=True, cache=True)
+def _accumulate(query, q, index, product, touched):
+    """Products of query q with all vectors it shares a feature with; returns how many."""
+    query_ptr, query_idx, query_val = query
+    index_ptr, index_idx, index_val = index
+    ones = index_val.shape[0] == 0
+    n_touched, work = 0, 0
+    for p in range(query_ptr[q], query_ptr[q + 1]):
+        work += index_ptr[query_idx[p] + 1] - index_ptr[query_idx[p]]
+    if work > _DENSE * product.shape[0]:
+        for p in range(query_ptr[q], query_ptr[q + 1]):
+            feature, x = query_idx[p], query_val[p]
+            for r in range(index_ptr[feature], index_ptr[feature + 1]):
+                product[index_idx[r]] += x if ones else x * index_val[r]
+        for v in range(product.shape[0]):
+            touched[n_touched] = v
+            n_touched += product[v] != 0.0
+        return n_touched
+    for p in range(query_ptr[q], query_ptr[q + 1]):
+        feature, x = query_idx[p], query_val[p]
+        if x == 0.0:
+            continue
+        first, last = index_ptr[feature], index_ptr[feature + 1]
+        if ones:  # x > 0, so no sum is zero
+            for r in range(first, last):
+                v = index_idx[r]
+                old = product[v]
+                touched[n_touched] = v
+                n_touched += old == 0.0
+                product[v] = old + x
+        else:
+            for r in range(first, last):
+                v = index_idx[r]
+                old = product[v]
+                touched[n_touched] = v
+                n_touched += old == 0.0
+                new = old + x * index_val[r]
+                product[v] = new if new != 0.0 else _TINY
+    return n_touched
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _steady(product, norms):
+    """A product that may have cancelled, rounded to a multiple of the grid of `norms`."""
+    return np.rint(product / norms * _GRID) / _GRID * norms if norms > 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True)
+def nearest_vectors(
+    kind, start, stop, first, skip_self, shrinkage, query, query_side, index, index_side,
+    n_vectors, out_size, out_items, out_values,
+):  # fmt: skip
+    """Fill the rows from `start` to `stop` with the most similar vectors of each query.
+
+    Row r is query ``first + r``, and with `skip_self` that is also the vector of this
+    index. Only similarities above zero count; of equal ones the lowest index comes first.
+    ``query = (ptr, idx, val)`` in CSR by query, with the weights
+    of the features in its values; ``index`` in CSR by feature, no values where all are 1;
+    ``*_side = (scale, norm, slope, offset)``.
+    """
+    # Arrays are taken out of their tuples here: in the loop that would count references.
+    query_scale, query_norm, query_slope, query_offset = query_side
+    scale, norm, slope, offset = index_side
+    centred = slope.shape[0] > 0
+    k = out_items.shape[1]
+    product = np.zeros(n_vectors, dtype=np.float64)
+    touched = np.empty(n_vectors + 1, dtype=np.int32)
+    keys = np.empty(_BUFFER * k, dtype=np.float64)
+    items = np.empty(_BUFFER * k, dtype=np.int32)
+    for r in range(start, stop):
+        q = first + r
+        n_touched = _accumulate(query, q, index, product, touched)
+        size, bound = 0, 0.0
+        for t in range(n_touched):
+            v = touched[t]
+            value = product[v]
+            product[v] = 0.0
+            if skip_self and v == q:
+                continue
+            if kind == OVERLAP:
+                below = query_scale[q] + scale[v] - value + shrinkage
+            else:
+                below = query_scale[q] * scale[v] + shrinkage
+            if kind == SIGNED:
+                if centred:
+                    value -= query_slope[q] * slope[v] + query_offset[q] + offset[v]
+                value = _steady(value, query_norm[q] * norm[v])
+            if value <= bound * below:
+                continue
+            key = _rounded(value / below)
+            if not 0.0 < key < np.inf:
+                continue
+            keys[size], items[size] = key, v
+            size += 1
+            if size == keys.shape[0]:
+                _keep_best(keys, items, size, k)
+                size = k
+                bound = keys[:k].min() * _SLACK
+        if size > k:
+            _keep_best(keys, items, size, k)
+            size = k
+        out_size[r] = size
+        out_items[r, :size] = items[:size]
+        out_values[r, :size] = keys[:size]

@@ -1,0 +1,376 @@
+"""UserKNN: items are scored by the users most similar to the row."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.base import BaseRecommender
+from skrec.neighbors._explain import check_targets, similarity_shares, stack_contributions
+from skrec.neighbors._lists import ordered_lists
+from skrec.neighbors._options import SHARED_RULES, check_combination
+from skrec.neighbors._products import sparse_product
+from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
+from skrec.neighbors._search import nearest, search_index, similarity_kind
+from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
+from skrec.utils._params import NON_NEGATIVE
+from skrec.utils._validation import check_k
+
+
+class UserKNN(BaseRecommender):
+    r"""User-based nearest neighbours.
+
+    Two users are alike if they have the same items [1]_. With :math:`x` a row to score,
+    :math:`x_v` the row of a training user v,
+    :math:`\langle x, y \rangle = \sum_i w_i x_i y_i` over the items, and
+    :math:`|x|^2 = \langle x, x \rangle`, the similarity of v to the row is one of
+
+    - "cosine": :math:`\langle x_v, x \rangle / (|x_v| |x| + h)`;
+    - "asymmetric_cosine": :math:`\langle x_v, x \rangle / (|x_v|^p |x|^q + h)` with two
+      free exponents (Aiolli's [2]_ :math:`\alpha` is :math:`p = 2 \alpha`,
+      :math:`q = 2 (1 - \alpha)`);
+    - "pearson": the cosine of rows that are centred on their own means;
+    - "adjusted_cosine": the cosine of rows that are centred on the means of the items;
+    - "jaccard": the weight of the items that both have, divided by h plus the weight of
+      those that either has, whatever the values;
+
+    where h is `shrinkage`. The `n_neighbors` training users of the largest similarities
+    :math:`s_v > 0` are the neighbours of the row, and
+
+    - with ``feedback="implicit"`` a missing entry is a zero and the score of item i is
+      :math:`\sum_v s_v x_{vi}`;
+    - with ``feedback="rating"`` a missing entry is unknown, means are over the ratings
+      there are, and the score is the predicted rating
+      :math:`b_i + \sum_v s_v (x_{vi} - b_{vi}) / \sum_v s_v`, summed over the neighbours
+      who rated i. What b is, `deviation` says; "user" gives Resnick's formula.
+
+    Any row can be scored: nothing is learned for single users, their rows are kept.
+
+    Parameters
+    ----------
+    n_neighbors : int or None, default=100
+        Neighbours of each row. None takes every training user with a similarity above
+        zero. Ratings want more than implicit feedback, as only those neighbours count
+        that have rated the item.
+    metric : {"cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard"}, \
+            default="cosine"
+        The similarity, see above.
+    shrinkage : float, default=0.0
+        The constant h >= 0 in the denominator, in the unit of the product: for 0/1 data
+        a number of common items. It draws similarities with little support towards zero.
+    source_exponent : float, default=1.0
+        The exponent p >= 0 on the norm of the neighbour; "asymmetric_cosine" only. Below
+        1 it favours active neighbours.
+    target_exponent : float, default=1.0
+        The exponent q >= 0 on the norm of the row that is scored; "asymmetric_cosine"
+        only. Without `shrinkage` it scales all scores of a row and orders nothing.
+    weighting : {None, "tfidf", "bm25"}, default=None
+        How values are weighed before they are compared, with users as documents and
+        items as terms: x idf with idf = 1 + log((1 + n_users) / (1 + n(i))), or
+        2.2 x / (x + 0.3 + 0.9 length / average length) idf with
+        idf = log(1 + (n_users - n(i) + 0.5) / (n(i) + 0.5)) (Okapi BM25, k1 = 1.2,
+        b = 0.75), where n(i) is the number of the item's users and length the sum of the
+        row. Scores take the values as they are. Implicit feedback only, and not for
+        "jaccard".
+    popularity_exponent : float, default=0.0
+        Items count with the weight :math:`w_i = n(i)^{-e}`, e >= 0: what few have says
+        more than what all have.
+    feedback : {"implicit", "rating"}, default="implicit"
+        What values mean, see above. Ratings may be negative.
+    deviation : {None, "item", "user", "both"}, default=None
+        What is subtracted from ratings before they are averaged and added to the average:
+        nothing, the mean of the item, the mean of the user, or the overall mean plus the
+        biases of both. "rating" only.
+    damping : float, default=0.0
+        Number of pseudo-ratings at the overall mean that each mean or bias includes, so
+        that means of few ratings are not extreme. "rating" only.
+    n_jobs : int or None, default=None
+        Threads; None: all cores. The result does not depend on it.
+
+    Attributes
+    ----------
+    interactions_ : csr_array of shape (n_users, n_items)
+        The training rows, a copy.
+    item_weight_ : ndarray of shape (n_items,)
+        The weights :math:`w_i`, times the squared idf with `weighting`.
+    intercept_ : float
+        Mean rating; "rating" only.
+    item_bias_ : ndarray of shape (n_items,)
+        Mean rating of each item less `intercept_`, damped; zeros with
+        ``deviation="user"``; "rating" only.
+    user_bias_ : ndarray of shape (n_users,)
+        Biases of the training users; zeros unless `deviation` is "user" or "both";
+        "rating" only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    ItemKNN : The same with similar items; faster to score.
+
+    Notes
+    -----
+    A row that equals a training row is its own nearest neighbour. That adds to the
+    scores of the items it has, and to none of those it has not.
+
+    With `weighting`, the values in the products and norms are the weighed ones. Only
+    users with a common item are compared. Similarities are rounded as in `ItemKNN`, so
+    that rounding does not order them; where the cut at `n_neighbors` falls among equal
+    ones, the lower training row stays.
+
+    Where no neighbour has rated an item, the predicted rating is b of that item, or
+    the item's mean with ``deviation=None``. Predicted ratings are not clipped.
+
+    Differs from [1]_: norms, and the means of Pearson, are over all items of a user, and
+    not over those only that both have. Neighbours are the nearest users of all, and not
+    the nearest of those who rated the item.
+
+    References
+    ----------
+    .. [1] P. Resnick, N. Iacovou, M. Suchak, P. Bergstrom and J. Riedl, "GroupLens: an
+       open architecture for collaborative filtering of netnews", CSCW 1994.
+    .. [2] F. Aiolli, "Efficient top-N recommendation for very large scale binary rated
+       datasets", RecSys 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neighbors import UserKNN
+    >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4]])
+    >>> model = UserKNN(feedback="rating", metric="pearson", deviation="user").fit(X)
+    >>> model.decision_function([[4, 0, 0, 1]]).round(1)
+    array([[4. , 3.2, 0.8, 0.2]])
+    """
+
+    _parameter_rules = {
+        **SHARED_RULES,
+        "popularity_exponent": NON_NEGATIVE,
+    }
+
+    def __init__(
+        self,
+        n_neighbors=100,
+        *,
+        metric="cosine",
+        shrinkage=0.0,
+        source_exponent=1.0,
+        target_exponent=1.0,
+        weighting=None,
+        popularity_exponent=0.0,
+        feedback="implicit",
+        deviation=None,
+        damping=0.0,
+        n_jobs=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.shrinkage = shrinkage
+        self.source_exponent = source_exponent
+        self.target_exponent = target_exponent
+        self.weighting = weighting
+        self.popularity_exponent = popularity_exponent
+        self.feedback = feedback
+        self.deviation = deviation
+        self.damping = damping
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = self.feedback != "rating"
+        return tags
+
+    @property
+    def _predicts_ratings(self):
+        return self.feedback == "rating"
+
+    @property
+    def _how(self):
+        return {"metric": self.metric, "rating": self._predicts_ratings}
+
+    @property
+    def _features(self):
+        return {
+            "weight": self.item_weight_,
+            "mean": self._item_mean,
+            "average_length": self._average_length,
+        }
+
+    def fit(self, X, y=None):
+        """Keep the training rows, indexed by item.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0, or ratings.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : UserKNN
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a combination of parameters or X is not valid.
+        """
+        X = self._start_fit(X)
+        check_combination(self)
+        self.interactions_ = X = X.copy()
+        features = learn_features(
+            X, **self._how, weighting=self.weighting, exponent=self.popularity_exponent
+        )
+        self.item_weight_ = features["weight"]
+        self._item_mean = features["mean"]
+        self._average_length = features["average_length"]
+        vectors = self._vectors(X)
+        self._index = search_index(vectors.T.tocsr(), similarity_kind(**self._how))
+        self._sides = self._statistics(vectors, self.source_exponent)
+        if self._predicts_ratings:
+            self._fit_ratings(X)
+        return self
+
+    def _fit_ratings(self, X):
+        self.intercept_, self.item_bias_ = fit_item_bias(
+            X, deviation=self.deviation, damping=self.damping
+        )
+        self.user_bias_ = self._user_bias(X)
+        values = deviations(
+            X, self.intercept_, self.item_bias_, self.user_bias_, deviation=self.deviation
+        )
+        self._deviations = csr_array((values, X.indices, X.indptr), shape=X.shape)
+        self._rated = csr_array((np.ones_like(values), X.indices, X.indptr), shape=X.shape)
+
+    def _vectors(self, X):
+        return comparable(X, self._features, **self._how, weighting=self.weighting)
+
+    def _statistics(self, vectors, exponent):
+        norm, slope, offset = statistics(vectors, self._features, **self._how)
+        return powered(norm, self.metric, exponent), norm, slope, offset
+
+    def _user_bias(self, X):
+        return user_bias(
+            X, self.intercept_, self.item_bias_, deviation=self.deviation, damping=self.damping
+        )
+
+    def _neighbors(self, X, n_neighbors):
+        """Similarities of the nearest training users, (n_rows, n_users)."""
+        vectors = self._vectors(X)
+        similarity = nearest(
+            vectors,
+            self._statistics(vectors, self.target_exponent),
+            self._index,
+            self._sides,
+            weight=self.item_weight_,
+            kind=similarity_kind(**self._how),
+            n_neighbors=n_neighbors,
+            shrinkage=self.shrinkage,
+            n_jobs=self.n_jobs,
+        )
+        similarity.sort_indices()
+        return similarity
+
+    def _scores(self, X):
+        neighbors = self._neighbors(X, self.n_neighbors)
+        if not self._predicts_ratings:
+            return sparse_product(neighbors, self.interactions_, dtype=X.dtype, n_jobs=self.n_jobs)
+        total, weight = (
+            sparse_product(neighbors, values, dtype=np.float64, n_jobs=self.n_jobs)
+            for values in (self._deviations, self._rated)
+        )
+        expected = (self.intercept_ + self.item_bias_) + self._user_bias(X)[:, None]
+        ratings = predicted_ratings(total, weight, expected, deviation=self.deviation)
+        return ratings.astype(X.dtype, copy=False)
+
+    def similar_users(self, X, k=10, *, return_scores=False):
+        """Find the training users that are most similar to rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+        k : int, default=10
+            Length of the lists, whatever `n_neighbors`.
+        return_scores : bool, default=False
+            Whether to return the similarities as well.
+
+        Returns
+        -------
+        neighbors : ndarray of intp of shape (n_users, k)
+            Row indices of the training matrix, most similar first, of equal ones the
+            lower index; -1 where there are no more.
+        similarities : ndarray of shape (n_users, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If X is not valid or k is no whole number >= 1.
+        """
+        X = self._start_scoring(X)
+        k = check_k(k)
+        found, values = ordered_lists(self._neighbors(X, k), k, n_jobs=self.n_jobs)
+        return (found, values) if return_scores else found
+
+    def explain(self, X, items):
+        """Split scores into what each item of the user adds, through the neighbours.
+
+        A similarity is a sum over the items that a neighbour shares with the row; what
+        item j adds to it, times what the neighbour says of the explained item, is what j
+        adds to the score. What the means take from a product ("pearson" and
+        "adjusted_cosine" on implicit feedback) is shared equally by the row's items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds what each item of user u adds to the score of
+            ``items[u, j]``. Rows add up to the scores; with ``feedback="rating"`` and a
+            `deviation`, to the scores less the ratings b that were expected without
+            neighbours. Where no neighbour has an item, the row is empty.
+
+        Raises
+        ------
+        ValueError
+            If `items` does not have one row per user or is out of range.
+        """
+        X = self._start_scoring(X)
+        targets = check_targets(items, *X.shape)
+        neighbors = self._neighbors(X, self.n_neighbors)
+        vectors = self._vectors(X)
+        sides = self._statistics(vectors, self.target_exponent)
+        blocks = [
+            self._explain_row(
+                vectors[[u]], [part[u] if len(part) else None for part in sides],
+                neighbors[[u]], targets[u],
+            )
+            for u in range(X.shape[0])
+        ]  # fmt: skip
+        return stack_contributions(blocks, X, targets.shape[1]).astype(X.dtype, copy=False)
+
+    def _explain_row(self, vector, side, neighbors, targets):
+        """Contributions of the items of one row, (n_targets, n_items_of_row)."""
+        who, here = neighbors.indices, vector.indices
+        others = self._vectors(self.interactions_[who])[:, here].toarray()
+        shares = similarity_shares(
+            self.item_weight_[here] * vector.data,
+            side,
+            others,
+            [part[who] if len(part) else None for part in self._sides],
+            overlap=self.metric == "jaccard",
+            shrinkage=self.shrinkage,
+        )
+        said = self._deviations if self._predicts_ratings else self.interactions_
+        said = said[who][:, targets].toarray()  # (n_neighbors, n_targets); -1 is mended below
+        if self._predicts_ratings:
+            weight = neighbors.data @ self._rated[who][:, targets].toarray()
+            said /= np.where(weight > 0, weight, 1.0)
+        return np.where(targets[:, None] >= 0, said.T @ shares, 0.0)

@@ -1,0 +1,167 @@
+"""The vectors that are compared: their values, the weights of their features, their norms.
+
+ItemKNN compares items over users, UserKNN users over items. Here a vector is a row and a
+feature a column of a CSR matrix V, whichever they are; w_f are the weights of the features,
+and <x, y> = sum_f w_f x_f y_f.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+# Okapi BM25, the values usual in search engines.
+BM25_SATURATION = 1.2
+BM25_LENGTH = 0.75
+
+# Relative size below which a difference of two floats is rounding and stands for zero.
+_NOISE = 2.0**-40
+
+
+def learn_features(V, *, metric, rating, weighting, exponent):
+    """What the training vectors say about the features.
+
+    Parameters
+    ----------
+    V : csr_array of shape (n_vectors, n_features)
+        Canonical.
+    metric, weighting : str
+        Options of the models.
+    rating : bool
+        Whether missing entries are unknown ratings; else they are zeros.
+    exponent : float
+        Features count with their frequency to the power of minus this.
+
+    Returns
+    -------
+    features : dict
+        "weight", ndarray of shape (n_features,); "mean", ndarray of shape (n_features,)
+        for adjusted cosine, else (0,); "average_length", float, of the vectors.
+    """
+    n_vectors, n_features = V.shape
+    frequency = np.bincount(V.indices, minlength=n_features).astype(np.float64)
+    weight = np.maximum(frequency, 1.0) ** -exponent
+    if weighting == "tfidf":
+        weight *= (1.0 + np.log((1.0 + n_vectors) / (1.0 + frequency))) ** 2
+    elif weighting == "bm25":
+        weight *= np.log1p((n_vectors - frequency + 0.5) / (frequency + 0.5)) ** 2
+    features = {
+        "weight": weight,
+        "mean": np.zeros(0),
+        "average_length": float(V.sum(dtype=np.float64)) / n_vectors,
+    }
+    if metric == "adjusted_cosine":
+        values = V.data if rating else _values(V, features, metric, rating, weighting)
+        total = np.bincount(V.indices, weights=values, minlength=n_features)
+        if rating:
+            overall = total.sum() / max(V.nnz, 1)
+            features["mean"] = np.where(frequency > 0, total / np.maximum(frequency, 1), overall)
+        else:
+            features["mean"] = total / n_vectors
+    return features
+
+
+def comparable(V, features, *, metric, rating, weighting):
+    """Vectors with the values that the metric compares, in float64.
+
+    Parameters
+    ----------
+    V : csr_array of shape (n_vectors, n_features)
+        Canonical; training vectors or new ones.
+    features : dict
+        From `learn_features`.
+    metric, rating, weighting
+        As there.
+
+    Returns
+    -------
+    vectors : csr_array of shape (n_vectors, n_features)
+        The entries of V; the values are new where they differ.
+    """
+    values = _values(V, features, metric, rating, weighting)
+    return csr_array((values, V.indices, V.indptr), shape=V.shape)
+
+
+def _values(V, features, metric, rating, weighting):
+    values = V.data.astype(np.float64, copy=False)
+    if metric == "jaccard":
+        return np.ones_like(values)
+    if rating and metric == "pearson":
+        rows = _rows(V)
+        length = np.maximum(np.diff(V.indptr), 1)
+        mean = np.bincount(rows, weights=values, minlength=V.shape[0]) / length
+        return _deviations(values, mean[rows])
+    if rating and metric == "adjusted_cosine":
+        return _deviations(values, features["mean"][V.indices])
+    if weighting == "bm25":
+        rows = _rows(V)
+        length = np.bincount(rows, weights=values, minlength=V.shape[0])
+        relative = length / (features["average_length"] or 1.0)
+        tempered = BM25_SATURATION * (1.0 - BM25_LENGTH + BM25_LENGTH * relative)
+        return values * (BM25_SATURATION + 1.0) / (values + tempered[rows])
+    return values
+
+
+def _deviations(values, mean):
+    # A vector of equal ratings must have norm zero, not the norm of the mean's rounding.
+    deviations = values - mean
+    deviations[np.abs(deviations) <= _NOISE * np.abs(values)] = 0.0
+    return deviations
+
+
+def statistics(vectors, features, *, metric, rating):
+    """Norms of vectors, and the terms that make their products those of centred vectors.
+
+    With implicit feedback a missing entry is a zero, so a centred vector is dense. Its
+    products follow from those of the sparse ones: ``<x, y>`` of the centred vectors is
+    ``<x, y> - slope_x slope_y - offset_x - offset_y`` of the sparse ones.
+
+    Parameters
+    ----------
+    vectors : csr_array of shape (n_vectors, n_features)
+        From `comparable`.
+    features : dict
+        From `learn_features`.
+    metric, rating
+        As there.
+
+    Returns
+    -------
+    norm : ndarray of shape (n_vectors,)
+        Of the centred vectors; for Jaccard the weighted number of entries.
+    slope, offset : ndarray of shape (n_vectors,), or (0,) where there is no such term
+    """
+    weight = features["weight"]
+    n_vectors = vectors.shape[0]
+    rows = _rows(vectors)
+    none = np.zeros(0)
+
+    def total(values):
+        sums = np.bincount(rows, weights=values, minlength=n_vectors)
+        return sums.astype(np.float64, copy=False)  # whole numbers where there is no entry
+
+    entry_weight = weight[vectors.indices]
+    if metric == "jaccard":
+        return total(entry_weight), none, none
+    weighted = entry_weight * vectors.data
+    square = total(weighted * vectors.data)
+    if rating or metric not in ("pearson", "adjusted_cosine"):
+        return np.sqrt(square), none, none
+    if metric == "pearson":  # the mean is over all features
+        slope = total(weighted) / np.sqrt(weight.sum())
+        offset = np.zeros(n_vectors)
+        centred, scale = square - slope**2, square
+    else:  # the mean is the feature's, over all vectors
+        constant = float(np.sum(weight * features["mean"] ** 2))
+        slope = np.zeros(n_vectors)
+        offset = total(weighted * features["mean"][vectors.indices]) - constant / 2
+        centred, scale = square - 2 * offset, square + constant
+    centred[centred <= _NOISE * scale] = 0.0
+    return np.sqrt(centred), slope, offset
+
+
+def powered(norm, metric, exponent):
+    """The share of one vector in the denominator: its norm, or a power of it."""
+    return norm**exponent if metric == "asymmetric_cosine" else norm
+
+
+def _rows(V):
+    return np.repeat(np.arange(V.shape[0]), np.diff(V.indptr))

@@ -1,0 +1,69 @@
+"""Positions -> ids."""
+
+import numpy as np
+
+from skrec.preprocessing._ids import as_id_column, describe_ids, unique_ids
+from skrec.utils._validation import check_item_indices
+
+__all__ = ["decode_ids", "distinct_ids"]
+
+
+def distinct_ids(ids, name):
+    """Ids that a user gives for positions, as an array of the plainest dtype.
+
+    Parameters
+    ----------
+    ids : array-like of shape (n_ids,)
+    name : str
+        For messages.
+
+    Returns
+    -------
+    ids : ndarray of shape (n_ids,)
+        In the given order.
+
+    Raises
+    ------
+    ValueError
+        If one occurs twice.
+    """
+    column = as_id_column(ids, name)
+    distinct, codes = unique_ids(column, name)
+    if len(distinct) < len(column):
+        repeated = distinct[np.bincount(codes) > 1]
+        raise ValueError(f"{name} ids must be distinct. Got repeats of {describe_ids(repeated)}.")
+    return distinct[codes]
+
+
+def decode_ids(ids, places, fill_value, name):
+    """Ids at positions.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_ids,)
+    places : array-like of int of any shape
+        -1 stands for none.
+    fill_value : object
+        What stands for -1.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    decoded : ndarray of the shape of `places`
+        Of dtype object where that of `ids` cannot hold `fill_value`.
+    """
+    places = np.asarray(places)
+    flat = check_item_indices(places.ravel(), len(ids), name=name, low=-1)
+    missing = flat < 0
+    decoded = ids[flat]
+    if missing.any():
+        if np.isscalar(fill_value) and np.asarray(fill_value).dtype.kind == ids.dtype.kind:
+            decoded = np.where(missing, fill_value, decoded)
+        else:
+            decoded = decoded.astype(object)
+            # A cell of its own, because a tuple would be read as several values.
+            filler = np.empty(1, dtype=object)
+            filler[0] = fill_value
+            decoded[missing] = filler
+    return decoded.reshape(places.shape)

@@ -1,0 +1,91 @@
+"""Long columns take the compiled path; it must agree with the plain one."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skrec.preprocessing import _ids
+from skrec.preprocessing._ids import as_id_column, find_ids, unique_ids
+
+N = _ids._LONG + 7
+
+
+def _columns():
+    rng = np.random.default_rng(0)
+    small = rng.integers(-50, 400, N)
+    wide = small * 10**14 + 3
+    text = np.array([f"id-{value}" for value in range(-50, 400)])[small + 50]
+    mixed = text.astype(object)
+    mixed[::1000] = [(int(value),) for value in small[::1000]]
+    nul = text.astype(object)
+    nul[5], nul[6] = "id-7\0", "id-7"
+    return {
+        "compact": small,
+        "int8": (small % 128).astype(np.int8) - np.int8(100),
+        "uint64": small.astype(np.uint64) % np.uint64(9) + np.uint64(2**63),
+        "wide": wide,
+        "wide unsigned": np.abs(wide).astype(np.uint64) * np.uint64(3),
+        "float": small / 4,
+        "text": text,
+        "bytes": text.astype(np.bytes_),
+        "text objects": text.astype(object),
+        "trailing nul": nul,
+        "mixed": mixed,
+        "list": small.tolist(),
+    }
+
+
+@pytest.mark.parametrize("kind", list(_columns()))
+def test_long_columns(kind):
+    values = _columns()[kind]
+    column = as_id_column(values, "user")
+    ids, codes = unique_ids(column, "user")
+    expected = list(dict.fromkeys(np.asarray(values, dtype=object).tolist()))
+    assert len(ids) == len(expected)
+    assert set(ids.tolist()) == set(expected)
+    if kind not in ("mixed",):
+        assert ids.tolist() == sorted(expected)
+    assert ids[codes].tolist() == column.tolist()
+    # Short and long lookups, of the same kind and as Python objects.
+    assert_array_equal(find_ids(ids, column, "user"), codes)
+    assert_array_equal(find_ids(ids, column[:3], "user"), codes[:3])
+    as_objects = as_id_column(column.tolist(), "user")
+    assert_array_equal(find_ids(ids, as_objects, "user"), codes)
+
+
+def test_hash_collisions_do_not_matter(monkeypatch):
+    monkeypatch.setattr(_ids, "_hash_text", lambda text: np.zeros(len(text), dtype=np.uint64))
+    text = _columns()["text"]
+    ids, codes = unique_ids(text, "user")
+    assert_array_equal(ids[codes], text)
+    assert len(ids) == 450
+
+
+def test_chunks(monkeypatch):
+    text = _columns()["text"]
+    expected = unique_ids(text, "user")
+    monkeypatch.setattr(_ids, "_CHUNK", 1000)
+    found = unique_ids(text, "user")
+    assert_array_equal(found[0], expected[0])
+    assert_array_equal(found[1], expected[1])
+
+
+def test_unknown_among_long_columns():
+    ids = np.array([2, 5, 10**15])
+    column = np.array([5, 3, 10**15, -1, 11] * N)
+    assert_array_equal(find_ids(ids, column, "item")[:5], [1, -1, 2, -1, -1])
+    compact = np.array([3, 4, 6])
+    assert_array_equal(find_ids(compact, column, "item")[:5], [-1, 0, -1, -1, -1])
+    assert_array_equal(find_ids(compact, column.astype(float), "item")[:5], [-1, 0, -1, -1, -1])
+
+
+def test_beyond_doubles_ids_stay_apart():
+    ids, _ = unique_ids(np.array([2**53, 2**53 + 1]), "item")
+    assert_array_equal(find_ids(ids, np.array([float(2**53)]), "item"), [0])
+    assert len(ids) == 2
+
+
+def test_table_of_many_distinct_words_grows():
+    column = np.random.default_rng(1).permutation(50_000) * 10**13
+    ids, codes = unique_ids(column, "item")
+    assert_array_equal(ids[codes], column)
