@@ -21,7 +21,7 @@ ALPHAS = [50.0, 100.0, 250.0, 500.0, 1000.0]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=2)
-    X = fetch_movielens("1m").data
+    X = fetch_movielens("1m").X
     runs = []
     for _ in range(parser.parse_args().repeats):
         row = {}

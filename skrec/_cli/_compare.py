@@ -138,7 +138,7 @@ def curve_metrics(metrics, n_items):
 def _run_model(model, split, metrics, search, normalize, progress):
     estimator, trials = clone(model.estimator), []
     progress.set_description(f"{model.name}: preparing")
-    _warm_up(estimator, split.test.X_train)
+    _warm_up(estimator, split.test)
     grid = configurations(model) if search else []
     if len(grid) > 1:
         for params in grid:
@@ -161,13 +161,14 @@ def _run_model(model, split, metrics, search, normalize, progress):
     return Run(model.name, parameters, result, fit_seconds, predict_seconds, peak.n_bytes, trials)
 
 
-def _warm_up(estimator, X):
-    """Compile and import what the fit needs, which is no part of its time and memory."""
-    sample = X[:_WARM_UP_USERS][:, : min(_WARM_UP_ITEMS, X.shape[1])]
+def _warm_up(estimator, part):
+    """Compile and import what a fit and a test need, which is no part of their time and memory."""
+    n_items = min(_WARM_UP_ITEMS, part.y.shape[1])
+    X, shown, y = (matrix[:_WARM_UP_USERS][:, :n_items] for matrix in part)
     # A sample can be too small where the data are not; the fit itself will tell.
     with warnings.catch_warnings(), suppress(ValueError):
         warnings.simplefilter("ignore")
-        evaluate(clone(estimator).fit(sample), sample, metrics="ndcg@10")
+        evaluate(clone(estimator).fit(X), shown, y, metrics="ndcg@10")
 
 
 def _validate(estimator, split):

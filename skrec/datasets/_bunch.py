@@ -34,7 +34,8 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
     Returns
     -------
     data : Bunch
-        With X, user, item, user_ids, item_ids and the aligned columns, all in the order of
+        With X (also as data), user, item, user_ids, item_ids and the aligned columns, all in
+        the order of
         ``X.data``. Of a repeated pair they keep the last occurrence.
     """
     time = aligned.get("timestamp", aligned.get("time_rank"))
@@ -45,7 +46,14 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
         aligned = {name: column[last] for name, column in aligned.items()}
     row = np.repeat(np.arange(shape[0], dtype=X.indices.dtype), np.diff(X.indptr))
     return Bunch(
-        X=X, user=row, item=X.indices, user_ids=user_ids, item_ids=item_ids, **aligned, **more
+        X=X,
+        data=X,
+        user=row,
+        item=X.indices,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        **aligned,
+        **more,
     )
 
 

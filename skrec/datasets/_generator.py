@@ -107,7 +107,8 @@ def make_interactions(
     data : Bunch or csr_array
         The matrix if ``return_X=True``, else a Bunch with
 
-        - X : csr_array of shape (n_users, n_items), sorted, without duplicates;
+        - X : csr_array of shape (n_users, n_items), sorted, without duplicates; also as data,
+          the name in scikit-learn's data sets;
         - user, item : ndarray of int32 of shape (n_interactions,), row and column of each
           entry of ``X.data``, in that order;
         - user_ids, item_ids : ndarray of int64, the positions;
@@ -186,6 +187,7 @@ def make_interactions(
         extras["feature_names"] = np.array([f"tag_{tag}" for tag in range(4 * n_groups)])
     return Bunch(
         X=X,
+        data=X,
         user=user,
         item=X.indices,
         user_ids=np.arange(n_users),

@@ -77,7 +77,8 @@ def load_interactions(
     data : Bunch or csr_array
         The matrix if ``return_X=True``, else a Bunch with
 
-        - X : csr_array of shape (n_users, n_items), one stored entry per pair;
+        - X : csr_array of shape (n_users, n_items), one stored entry per pair; also as data,
+          the name in scikit-learn's data sets;
         - user_ids, item_ids : id of each row and column, sorted; int64 if all ids are
           written as whole numbers (without leading zeros), else str;
         - user, item : ndarray of int of shape (nnz,), row and column of each entry of
@@ -176,7 +177,7 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
         The matrix if ``return_X=True``, else a Bunch with
 
         - X : csr_array of shape (n_users, n_items): the array "rating" (or "value") of the
-          file, else ones;
+          file, else ones; also as data, the name in scikit-learn's data sets;
         - user_ids, item_ids : id of each row and column; positions where the file (or an
           ``original_ids.npz`` beside it) has none;
         - user, item : ndarray of int of shape (nnz,), row and column of each entry of

@@ -87,7 +87,8 @@ def fetch_movielens(
     data : Bunch or csr_array
         The matrix if ``return_X=True``, else a Bunch with
 
-        - X : csr_array of shape (n_users, n_movies), the ratings;
+        - X : csr_array of shape (n_users, n_movies), the ratings; also as data, the name in
+          scikit-learn's data sets;
         - user_ids, item_ids : ndarray of int64, MovieLens's ids of rows and columns;
         - user, item : ndarray of int32 of shape (n_ratings,), row and column of each
           entry of ``X.data``, in that order;

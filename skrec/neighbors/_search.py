@@ -108,6 +108,8 @@ def nearest(
         items.append(found_items[:n_rows][filled])
         values.append(found_values[:n_rows][filled])
     ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    if ptr[-1] < 2**31:  # scipy would widen the indices to the type of the pointers
+        ptr = ptr.astype(np.int32)
     return csr_array(
         (np.concatenate(values), np.concatenate(items), ptr), shape=(n_queries, n_vectors)
     )

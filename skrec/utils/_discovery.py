@@ -20,8 +20,8 @@ def all_recommenders():
     Examples
     --------
     >>> from skrec.utils import all_recommenders
-    >>> [name for name, _ in all_recommenders()][:2]
-    ['DummyRecommender', 'EASE']
+    >>> dict(all_recommenders())["EASE"]
+    <class 'skrec.linear_model._ease.EASE'>
     """
     import skrec
     from skrec.base import RecommenderMixin

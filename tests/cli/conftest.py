@@ -36,7 +36,7 @@ def skrec():
     """Run a command in this process."""
 
     def run(*arguments, terminal=False):
-        out, err = Screen(terminal=terminal), Screen()
+        out, err = Screen(terminal=terminal), Screen(terminal=terminal)
         with redirect_stdout(out), redirect_stderr(err):
             code = main([str(argument) for argument in arguments])
         return Done(code, out.getvalue(), err.getvalue())

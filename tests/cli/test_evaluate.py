@@ -135,7 +135,7 @@ def test_search_looks_at_validation_users_only(skrec, log, monkeypatch):
     own = _compare.evaluate
 
     def spy(estimator, X, y=None, metrics=(), **options):
-        if y is not None:
+        if metrics != "ndcg@10":  # the warm-up on a sample
             parts.append((X.shape, y.sum(), metrics))
         return own(estimator, X, y, metrics, **options)
 
@@ -231,8 +231,10 @@ def test_a_failing_model_does_not_stop_the_others(skrec, log):
     assert done.err.count("\n") == 1
 
 
-def test_bold_on_a_terminal(skrec, log):
+def test_bold_and_progress_on_a_terminal(skrec, log):
     done = skrec("evaluate", log, "--models", "ease,popularity", terminal=True)
+    assert "ease: fitting" in done.err
+    assert "| 4/4 [" in done.err or "| 3/4 [" in done.err
     assert re.search(r"^ease +\x1b\[1m *0\.\d{4} \(0\.\d{4}\)\x1b\[0m", done.out, re.MULTILINE)
     assert "*0." not in done.out
 
@@ -250,7 +252,7 @@ def test_normalize(skrec, log):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--models", "eas"], "unknown model 'eas'. Did you mean 'ease'? Known: dummyrecommender,"),
+        (["--models", "eas"], "unknown model 'eas'. Did you mean 'ease'? Known: "),
         (["--models", "ease,EASE"], "names 'ease' twice"),
         (["--models", ","], "--models names nothing"),
         (["--param", "ease.alhpa=1"], "Did you mean 'alpha'?"),
@@ -297,7 +299,7 @@ def test_unknown_data(skrec, tmp_path):
     done = skrec("evaluate", "min", "--data-home", tmp_path)
     assert done.code == 2
     assert "Did you mean 'mine'? Known: demo, mine, ml-100k" in done.err
-    assert "there is no file x.csv" in skrec("evaluate", "x.csv").err
+    assert "there is no file x.csv" in skrec("evaluate", "x.csv", "--data-home", tmp_path).err
     # Both users have one interaction; three are needed to part users.
     done = skrec("evaluate", "mine", "--data-home", tmp_path, "--min-user-count", "1")
     assert "2 are too few" in done.err
@@ -318,8 +320,8 @@ def test_movielens(skrec, data_home):
     assert done.code == 0
     assert "values of at least 4 (the default for MovieLens" in done.out
     rows = table(done.out)
-    # By another implementation of the protocol (LensKit-like EASE .42 to .48 on splits).
-    assert 0.38 < number(rows["ease"]["ndcg@100"]) < 0.52
+    # Measured .445 with this seed; 120 test users leave a standard error of .02.
+    assert 0.38 < number(rows["ease"]["ndcg@100"]) < 0.50
     assert number(rows["ease"]["ndcg@100"]) > number(rows["itemknn"]["ndcg@100"])
     assert number(rows["itemknn"]["ndcg@100"]) > 1.3 * number(rows["popularity"]["ndcg@100"])
     again = skrec("evaluate", "100k", "--data-home", data_home, "--models", "popularity")

@@ -235,7 +235,9 @@ def test_return_and_dtype():
     X = make_interactions(30, 20, random_state=0, return_X=True, dtype=np.float32)
     assert isinstance(X, csr_array)
     assert X.dtype == np.float32
-    assert isinstance(make_interactions(30, 20, random_state=0), Bunch)
+    data = make_interactions(30, 20, random_state=0)
+    assert isinstance(data, Bunch)
+    assert data.data is data.X
 
 
 @pytest.mark.parametrize(

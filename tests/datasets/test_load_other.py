@@ -127,6 +127,7 @@ def test_npz_is_aligned(tmp_path):
         assert_array_equal(data.user_ids, [7, 9])
         assert_array_equal(data.item_ids, ["a", "b", "c"])
         assert data.value_name == "rating"
+        assert data.data is data.X
     data = load_dataset("mine", data_home=tmp_path, dtype=np.float32)
     assert data.X.dtype == np.float32
     assert_array_equal(data.time_rank, [0, 1, 0])

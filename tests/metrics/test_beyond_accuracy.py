@@ -107,6 +107,16 @@ def test_calibration_matches_twin(seed):
     np.testing.assert_array_equal(again, values)
 
 
+def test_calibration_at_the_borders_of_the_groups():
+    # Four items of equal popularity: exactly a quarter of the interactions comes before
+    # item 1, which is thus not head any more, and three quarters before item 3, tail.
+    values = m.popularity_calibration_error(
+        [[0], [1], [3]], np.ones((3, 4)), head=0.25, tail=0.25, average=None
+    )
+    groups = ([1, 0, 0], [0, 1, 0], [0, 0, 1])
+    _expect(values, [twin.jensen_shannon([0.25, 0.5, 0.25], q) for q in groups])
+
+
 def test_calibration_is_zero_for_ones_own_items():
     X = np.triu(np.ones((6, 6)))
     own = np.where(X > 0, np.arange(6), -1)

@@ -1,30 +1,17 @@
-"""ItemKNN and UserKNN against slow dense twins, at the edges, and their explanations."""
+"""Scores and similarities of ItemKNN and UserKNN: slow dense twins, hand cases, edges."""
 
-import joblib
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.sparse import csr_array
-from sklearn.base import clone
-from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrec.neighbors import ItemKNN, UserKNN
-from skrec.neighbors import _search as search
-from skrec.utils.estimator_checks import parametrize_with_recommender_checks
 from tests.reference import neighbors as twin
+from tests.reference.neighbors import dense_data
 
 METRICS = ("cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard")
 MODELS = [ItemKNN, UserKNN]
-
-_ALL = [
-    model(metric=metric, feedback=feedback)
-    for model in MODELS
-    for metric in METRICS
-    for feedback in ("implicit", "rating")
-]
 
 
 def _with(model, **params):
@@ -61,14 +48,6 @@ def _twin_scores(model, train, X):
     return score(
         X, _twin_neighbors(model, train, X), train, rating=model.feedback == "rating", **rating
     )
-
-
-def _data(seed=0, *, rating=False, shape=(25, 18), density=0.35):
-    rng = np.random.default_rng(seed)
-    values = rng.integers(1, 6, shape) if rating else rng.choice([1, 1, 1, 2, 7], shape)
-    X = np.where(rng.random(shape) < density, values, 0).astype(float)
-    X[4], X[:, 5] = 0, 0
-    return X
 
 
 @st.composite
@@ -127,7 +106,7 @@ def test_each_metric_equals_the_slow_twin(model, metric, options):
     if metric == "jaccard" and "weighting" in options:
         pytest.skip("refused, see test_contradictions")
     rating = options.get("feedback") == "rating"
-    train, X = _data(rating=rating), _data(1, rating=rating)[:6]
+    train, X = dense_data(rating=rating), dense_data(1, rating=rating)[:6]
     fitted = _with(model, metric=metric, **options).fit(train)
     expected = _twin_scores(fitted, train, X)
     assert np.ptp(expected) > 0
@@ -136,13 +115,14 @@ def test_each_metric_equals_the_slow_twin(model, metric, options):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_similarity_is_oriented_from_the_users_item_to_the_scored_item(metric):
-    X = _data()
+    X = dense_data()
     model = ItemKNN(5, metric=metric, source_exponent=1.4, target_exponent=0.2).fit(X)
     np.testing.assert_allclose(
         model.similarity_.toarray(), _twin_neighbors(model, X, X), rtol=1e-9, atol=1e-12
     )
     assert np.diff(model.similarity_.tocsc().indptr).max() == 5  # columns are cut, not rows
     assert not model.similarity_.diagonal().any()
+    assert model.similarity_.indices.dtype == np.int32
     np.testing.assert_allclose(model.decision_function(X), X @ model.similarity_, rtol=1e-12)
 
 
@@ -245,7 +225,7 @@ def test_rounding_does_not_order_neighbours():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_duplicate_items_tie(model):
-    X = _data(2)
+    X = dense_data(2)
     X = np.c_[X, X[:, 3], X[:, 8], X[:, 3]]
     for metric in METRICS:
         scores = model(7, metric=metric).fit(X).decision_function(X)
@@ -267,27 +247,6 @@ def test_tiny_and_empty_matrices(model, shape, feedback, metric):
         np.testing.assert_array_equal(pairs, scores[:, 0])
 
 
-@pytest.mark.parametrize("estimator", _ALL, ids=str)
-def test_results_do_not_depend_on_threads_blocks_or_batches(estimator, monkeypatch):
-    rating = estimator.feedback == "rating"
-    X = csr_array(_data(5, rating=rating, shape=(220, 90), density=0.2))
-    estimator = clone(estimator).set_params(n_neighbors=8, shrinkage=0.5)
-    alone = clone(estimator).set_params(n_jobs=1).fit(X)
-    monkeypatch.setattr(search, "_BLOCK_BYTES", 12 * 8 * 7)  # blocks of seven queries
-    threads = clone(estimator).set_params(n_jobs=3).fit(X)
-    whole = alone.decision_function(X)
-    np.testing.assert_array_equal(threads.decision_function(X), whole)
-    order = np.random.default_rng(0).permutation(220)
-    np.testing.assert_array_equal(threads.decision_function(X[order]), whole[order])
-    for u in (0, 4, 219):
-        np.testing.assert_array_equal(threads.decision_function(X[[u]]), whole[[u]])
-    rows, items = order[:60] % 7, order[:60] % 90
-    for dtype in (np.float64, np.float32):
-        Z = X.astype(dtype)
-        expected = alone.decision_function(Z)[rows, items]
-        np.testing.assert_array_equal(alone.score_pairs(Z, rows, items), expected)
-
-
 def test_the_whole_buffer_is_used():
     # Far more candidates than the kernel's buffer holds, in rising and falling order.
     for order in (1, -1):
@@ -299,23 +258,6 @@ def test_the_whole_buffer_is_used():
         kept = np.flatnonzero(ItemKNN(4).fit(X).similarity_.toarray()[:, 0])
         best = np.sort(np.argsort(-lengths, kind="stable")[:4]) + 1
         np.testing.assert_array_equal(kept, best)
-
-
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_parallel_backends(model, backend):
-    X = csr_array(_data(6, shape=(150, 60)))
-    expected = _fit_and_score(model(5, n_jobs=2), X)
-    with joblib.parallel_config(backend, n_jobs=2):
-        results = joblib.Parallel()(
-            joblib.delayed(_fit_and_score)(model(5, n_jobs=2), X) for _ in range(4)
-        )
-    for result in results:
-        np.testing.assert_array_equal(result, expected)
-
-
-def _fit_and_score(model, X):
-    return model.fit(X).decision_function(X)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -332,7 +274,7 @@ def _fit_and_score(model, X):
 )
 def test_explanations_add_up(model, metric, options):
     rating = options.get("feedback") == "rating"
-    train, X = _data(rating=rating), _data(9, rating=rating)[:7]
+    train, X = dense_data(rating=rating), dense_data(9, rating=rating)[:7]
     fitted = _with(model, n_neighbors=6, metric=metric, **options).fit(train)
     items = np.array([[0, 17, 3]] * 7)
     items[1, 0] = -1
@@ -358,7 +300,7 @@ def test_explanations_add_up(model, metric, options):
 
 
 def test_similar_items_are_the_columns_of_the_similarity():
-    X = _data()
+    X = dense_data()
     model = ItemKNN(6, metric="asymmetric_cosine").fit(X)
     column = model.similarity_.toarray()[:, 3]
     items, values = model.similar_items([3, 5], k=8, return_scores=True)
@@ -373,7 +315,7 @@ def test_similar_items_are_the_columns_of_the_similarity():
 
 
 def test_similar_users_of_a_training_row_start_with_itself():
-    X = _data()
+    X = dense_data()
     found, similarity = UserKNN(3).fit(X).similar_users(X[[7]], k=25, return_scores=True)
     assert found[0, 0] == 7
     np.testing.assert_allclose(similarity[0, 0], 1.0)
@@ -381,89 +323,6 @@ def test_similar_users_of_a_training_row_start_with_itself():
 
 
 def test_weights_change_the_similarity_and_not_the_row():
-    X = _data()
+    X = dense_data()
     model = ItemKNN(weighting="bm25").fit(X)
     np.testing.assert_allclose(model.decision_function(X), X @ model.similarity_, rtol=1e-12)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_fit_keeps_no_hold_of_the_data(model):
-    X = csr_array(_data())
-    fitted = model(feedback="rating").fit(X)
-    expected = fitted.decision_function(_data(1))
-    X.data[:], X.indices[:] = 99.0, 0
-    np.testing.assert_array_equal(fitted.decision_function(_data(1)), expected)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_only_ratings_may_be_negative(model):
-    X = np.array([[1.0, -2.0, 0.0], [3.0, 0.0, -1.0], [-2.0, 1.0, 1.0]])
-    with pytest.raises(ValueError, match="Negative values"):
-        model().fit(X)
-    assert get_tags(model()).input_tags.positive_only
-    rating = model(feedback="rating")
-    assert not get_tags(rating).input_tags.positive_only
-    assert np.isfinite(rating.fit(X).decision_function(X)).all()
-
-
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(
-    ("params", "text"),
-    [
-        ({"weighting": "bm25", "feedback": "rating"}, "weighs counts"),
-        ({"weighting": "tfidf", "metric": "jaccard"}, "does not look at values"),
-        ({"deviation": "item"}, "is for ratings"),
-        ({"metric": "euclidean"}, "'metric' parameter"),
-        ({"n_neighbors": 0}, "'n_neighbors' parameter"),
-        ({"shrinkage": -1.0}, "'shrinkage' parameter"),
-        ({"feedback": "explicit"}, "'feedback' parameter"),
-    ],
-)
-def test_contradictions(model, params, text):
-    with pytest.raises(ValueError, match=text):
-        model(**params).fit(np.eye(3))
-
-
-def _rmse(model, train, rows, items, ratings):
-    return float(
-        np.sqrt(np.mean((model.fit(train).score_pairs(train, rows, items) - ratings) ** 2))
-    )
-
-
-@pytest.mark.parametrize(
-    ("model", "bound"),
-    [
-        # Item and user kNN with means or biases are known to reach .93 to .95.
-        (ItemKNN(200, feedback="rating", metric="pearson", deviation="both", damping=5.0), 0.94),
-        (UserKNN(300, feedback="rating", metric="pearson", deviation="user"), 0.96),
-        (UserKNN(300, feedback="rating", metric="pearson", deviation="both", damping=5.0), 0.95),
-    ],
-    ids=str,
-)
-def test_rating_error_on_movielens_100k(data_home, model, bound):
-    data = np.load(data_home / "ml-100k" / "interactions.npz")
-    user, item, rating = data["user"], data["item"], data["rating"].astype(float)
-    test = data["cv_fold"] == 1
-    train = csr_array((rating[~test], (user[~test], item[~test])), shape=(943, 1682))
-    assert 0.85 < _rmse(model, train, user[test], item[test], rating[test]) < bound
-
-
-@parametrize_with_checks(_ALL)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-@parametrize_with_recommender_checks(
-    [
-        estimator
-        for model in MODELS
-        for estimator in (
-            model(),
-            model(3, metric="asymmetric_cosine", weighting="bm25", shrinkage=1.0),
-            model(feedback="rating"),
-            model(3, feedback="rating", metric="pearson", deviation="both", damping=1.0),
-        )
-    ]
-)
-def test_contract(estimator, check):
-    check(estimator)

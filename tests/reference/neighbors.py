@@ -6,6 +6,15 @@ Vectors are rows of a dense matrix V, features its columns; a zero is a missing 
 import numpy as np
 
 
+def dense_data(seed=0, *, rating=False, shape=(25, 18), density=0.35):
+    """Counts or ratings with an empty row (4) and an empty column (5)."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(1, 6, shape) if rating else rng.choice([1, 1, 1, 2, 7], shape)
+    X = np.where(rng.random(shape) < density, values, 0).astype(float)
+    X[4], X[:, 5] = 0, 0
+    return X
+
+
 def feature_weights(V, *, weighting=None, exponent=0.0):
     """Weight of each feature, idf not included, and idf."""
     n, frequency = V.shape[0], (V != 0).sum(axis=0)
