@@ -206,7 +206,7 @@ class EASE(BaseRecommender):
         return sparse_dot_dense(X, self.coef_, n_jobs=self.n_jobs)
 
     def _pair_scores(self, X, rows, items):
-        return sparse_dot_dense_pairs(X, self.coef_, rows, items)
+        return sparse_dot_dense_pairs(X, self.coef_, rows, items, n_jobs=self.n_jobs)
 
     def explain(self, X, items):
         """Split scores into what each item of the user adds.

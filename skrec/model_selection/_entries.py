@@ -3,7 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 from sklearn.utils import check_array, check_random_state
 
 from skrec.utils._hashing import keyed_entry_words
@@ -128,10 +128,15 @@ def lowest_of_rows(X, keys, counts):
     -------
     mask : ndarray of bool of shape (nnz,)
     """
-    from skrec.model_selection._entry_kernels import mark_lowest
-
     mask = np.zeros(len(keys), dtype=bool)
-    mark_lowest(np.ascontiguousarray(keys), X.indptr, counts, mask)
+    if not len(keys):
+        return mask
+    rows = entry_rows(X)
+    order = np.argsort(keys, kind="stable")
+    # From coordinates to CSR is a counting sort: it groups by row and keeps the order of keys.
+    places = (rows[order], np.arange(len(order)))
+    order = coo_array((order, places), shape=(X.shape[0], len(order))).tocsr().data
+    mask[order[np.arange(len(order)) - X.indptr[rows] < np.asarray(counts)[rows]]] = True
     return mask
 
 

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender, explain_scores
 from skrec.neighbors._lists import ordered_lists
-from skrec.neighbors._options import SHARED_RULES, check_combination
+from skrec.neighbors._options import SHARED_RULES, check_combination, forget
 from skrec.neighbors._products import sparse_product, sparse_product_pairs
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
@@ -118,6 +118,11 @@ class ItemKNN(BaseRecommender):
     item, and not over those only who have both. Few common users then mean a small
     similarity, which on MovieLens-100K lowers the error of the ratings.
 
+    What pays on implicit feedback: weighing down active users and, with many items, two
+    exponents. On Gowalla, nDCG@20 on validation data is .100 with plain cosine, .111 with
+    ``shrinkage=20`` and .124 with ``metric="asymmetric_cosine"``, exponents 1.2 and 0.5,
+    ``activity_exponent=1`` and 1,000 neighbours (docs/benchmarks/run_gowalla_itemknn.py).
+
     Time is one pass over the pairs of items within each user; memory is that of the
     neighbours, 12 bytes each, and of one row of products per thread.
 
@@ -206,6 +211,7 @@ class ItemKNN(BaseRecommender):
         """
         X = self._start_fit(X)
         check_combination(self)
+        forget(self, ("intercept_", "item_bias_"))
         if self._predicts_ratings:
             self.intercept_, self.item_bias_ = fit_item_bias(
                 X, deviation=self.deviation, damping=self.damping

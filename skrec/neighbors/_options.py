@@ -42,3 +42,17 @@ def check_combination(model):
             f"{name}: deviation={model.deviation!r} is for ratings. Use deviation=None with "
             "feedback='implicit', or feedback='rating'."
         )
+
+
+def forget(model, names):
+    """Delete what an earlier fit with other options left behind.
+
+    Parameters
+    ----------
+    model : ItemKNN or UserKNN
+    names : tuple of str
+        Fitted attributes that not every fit sets.
+    """
+    for name in names:
+        if hasattr(model, name):
+            delattr(model, name)

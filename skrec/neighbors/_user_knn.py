@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from skrec.base import BaseRecommender
 from skrec.neighbors._explain import check_targets, similarity_shares, stack_contributions
 from skrec.neighbors._lists import ordered_lists
-from skrec.neighbors._options import SHARED_RULES, check_combination
+from skrec.neighbors._options import SHARED_RULES, check_combination, forget
 from skrec.neighbors._products import sparse_product
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
@@ -217,6 +217,7 @@ class UserKNN(BaseRecommender):
         """
         X = self._start_fit(X)
         check_combination(self)
+        forget(self, ("intercept_", "item_bias_", "user_bias_", "_deviations", "_rated"))
         self.interactions_ = X = X.copy()
         features = learn_features(
             X, **self._how, weighting=self.weighting, exponent=self.popularity_exponent

@@ -33,7 +33,7 @@ def sparse_dot_dense(X, dense, *, n_jobs=None):
     return out
 
 
-def sparse_dot_dense_pairs(X, dense, rows, items):
+def sparse_dot_dense_pairs(X, dense, rows, items, *, n_jobs=None):
     """``(X @ dense)[rows, items]`` without the whole product.
 
     Parameters
@@ -41,6 +41,8 @@ def sparse_dot_dense_pairs(X, dense, rows, items):
     X : csr_array of shape (n_rows, n_items)
     dense : ndarray of shape (n_items, n_columns), float32 or float64
     rows, items : ndarray of intp of shape (n_pairs,)
+    n_jobs : int or None, default=None
+        Threads.
 
     Returns
     -------
@@ -50,5 +52,9 @@ def sparse_dot_dense_pairs(X, dense, rows, items):
     from skrec.utils._sparse_kernels import csr_dot_dense_pairs
 
     out = np.empty(len(rows), dtype=X.dtype)
-    csr_dot_dense_pairs(X.indptr, X.indices, X.data, dense, rows, items, out, 0, len(rows))
+
+    def pairs(start, stop):
+        csr_dot_dense_pairs(X.indptr, X.indices, X.data, dense, rows, items, out, start, stop)
+
+    run_ranges(pairs, len(rows), n_jobs=n_jobs if len(rows) > 1 << 12 else 1)
     return out

@@ -143,3 +143,11 @@ def test_scikit_learn_checks(estimator, check):
 )
 def test_contract(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("cls", [ItemKNN, UserKNN])
+def test_a_refit_on_other_feedback_leaves_nothing_behind(cls):
+    X = np.array([[5.0, 3, 0], [4, 0, 1], [0, 2, 5]])
+    fresh = cls().fit(X)
+    again = cls(feedback="rating").fit(X).set_params(feedback="implicit").fit(X)
+    assert set(vars(again)) == set(vars(fresh))
