@@ -1,0 +1,139 @@
+"""Alternating least squares for weighted matrix factorisation."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.utils._parallel import run_ranges
+
+# Cost of a row beside its entries, in entries: its dense products and its system.
+_ROW_COST = 32
+
+
+class HalfStep:
+    """The rows of a matrix, solved for while the other side stands still; on the CPU.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_others)
+        Canonical.
+    penalty : ndarray of shape (n_rows,)
+        Ridge penalty of each row.
+    weight : ndarray of shape (n_others,)
+        Weights of the other side.
+    confidence, unobserved_weight : float
+    cg_steps : int, default=0
+        Steps of conjugate gradients from the present vectors; 0 solves exactly.
+    n_jobs : int or None, default=None
+        Threads.
+    """
+
+    def __init__(
+        self, X, penalty, weight, *, confidence, unobserved_weight, cg_steps=0, n_jobs=None
+    ):
+        self.X, self.penalty, self.weight = X, penalty, weight
+        self.confidence, self.unobserved_weight = confidence, unobserved_weight
+        self.cg_steps, self.n_jobs = cg_steps, n_jobs
+
+    def solve(self, vectors, gram, out):
+        """Solve for all rows.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n_others, d)
+            The other side, C-ordered.
+        gram : ndarray of shape (d, d)
+            ``unobserved_weight * vectors.T @ diag(weight) @ vectors``.
+        out : ndarray of shape (n_rows, d), dtype of `vectors`, changed
+            The vectors of the rows.
+
+        Returns
+        -------
+        loss : float
+            The part of the loss that stands at stored entries, as it was at the start.
+        """
+        from skrec.decomposition._wmf_kernels import cg_rows, cholesky_rows
+
+        X, dtype = self.X, vectors.dtype
+        losses = np.empty(X.shape[0], dtype=np.float64)
+        problem = (
+            X.indptr, X.indices, X.data.astype(dtype, copy=False), vectors,
+            self.weight.astype(dtype),
+            gram.astype(dtype), dtype.type(self.confidence), dtype.type(self.unobserved_weight),
+            self.penalty.astype(dtype),
+        )  # fmt: skip
+
+        def rows(start, stop):
+            if self.cg_steps:
+                cg_rows(*problem, self.cg_steps, out, losses, start, stop)
+            else:
+                cholesky_rows(*problem, out, losses, start, stop)
+
+        weights = np.diff(X.indptr) + _ROW_COST
+        run_ranges(rows, X.shape[0], n_jobs=self.n_jobs, weights=weights)
+        return float(losses.sum())
+
+
+def row_penalty(counts, total, *, alpha, unobserved_weight, frequency_exponent):
+    """Penalty of each row: alpha (entries + unobserved_weight * cells)^frequency_exponent.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_rows,)
+        (Weighted) number of entries of each row.
+    total : float
+        (Weighted) number of cells of a row.
+
+    Returns
+    -------
+    penalty : ndarray of float64 of shape (n_rows,)
+    """
+    return alpha * (counts + unobserved_weight * total) ** frequency_exponent
+
+
+def gram_matrix(vectors, scale, weight=None):
+    """``scale * vectors.T @ diag(weight) @ vectors``."""
+    other = vectors if weight is None else vectors * weight.astype(vectors.dtype)[:, np.newaxis]
+    return vectors.dtype.type(scale) * (vectors.T @ other)
+
+
+def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps):
+    """Alternate between the users and the items.
+
+    Parameters
+    ----------
+    users, items : HalfStep, or what has its `solve`
+        The matrix, and its transpose.
+    user_factors, item_factors : ndarray of shape (n_users, d) and (n_items, d), changed
+        Where to start.
+    sample_weight : ndarray of shape (n_users,) or None
+    n_sweeps : iterable of int
+        The sweeps, such as a range.
+
+    Returns
+    -------
+    loss_curve : list of float
+        The objective in each sweep, after the users and before the items were solved for.
+    """
+    weight = np.ones(len(user_factors)) if sample_weight is None else sample_weight
+    unobserved = users.unobserved_weight
+    loss_curve = []
+    for _ in n_sweeps:
+        item_gram = gram_matrix(item_factors, unobserved)
+        users.solve(item_factors, item_gram, user_factors)
+        user_gram = gram_matrix(user_factors, unobserved, sample_weight)
+        penalty = _weighted_squares(users.penalty * weight, user_factors)
+        penalty += _weighted_squares(items.penalty, item_factors)
+        loss = items.solve(user_factors, user_gram, item_factors)
+        if unobserved > 0:  # sum of the unobserved weight times y^2 over all cells
+            loss += float(np.vdot(user_gram, item_gram)) / unobserved
+        loss_curve.append(loss + penalty)
+    return loss_curve
+
+
+def _weighted_squares(weight, vectors):
+    return float(weight @ np.einsum("nf,nf->n", vectors, vectors, dtype=np.float64))
+
+
+def transposed(X):
+    """The transpose as a canonical csr_array."""
+    return csr_array(X.T.tocsr())
