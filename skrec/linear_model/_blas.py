@@ -13,8 +13,9 @@ from scipy.linalg import cython_blas
 
 # OpenBLAS's threaded syrk gives each thread a buffer of a fixed size, and writes beyond it
 # where the matrix is so large that a thread's share of the rows does not fit (seen as a
-# segmentation fault in sgemm_otcopy from n = 38,048 on with two threads; spotrf ends in the
-# same place). Its gemm splits its work first, so syrk gets small blocks and gemm the rest.
+# segmentation fault in sgemm_otcopy, called by ssyrk_thread_LN, at n = 40,981 with two threads;
+# most likely that of spotrf at n = 38,048 too). Its gemm did not, so syrk gets small blocks and
+# gemm the rest.
 _BLOCK = 4096
 
 _POINTER = ctypes.c_void_p
