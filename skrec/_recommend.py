@@ -1,11 +1,17 @@
 """Lists of recommendations in row chunks, for any estimator that scores items."""
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.utils import check_array
 
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
-from skrec.utils._validation import canonical_csr, check_candidates, check_k
+from skrec.utils._validation import (
+    canonical_csr,
+    check_candidates,
+    check_item_indices,
+    check_k,
+)
 
 
 def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
@@ -125,6 +131,53 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
             allowed=allowed[start:stop] if per_row else allowed,
         )
     return items, values
+
+
+def nearest_items(weights_of, items, n_items, k, *, dtype, return_scores=False):
+    """Lists of the items with the largest weights for given ones, without these themselves.
+
+    Parameters
+    ----------
+    weights_of : callable
+        ``weights_of(items)`` returns the weights of all items for some given ones, an
+        ndarray of shape (n, n_items).
+    items : array-like of int of shape (n,)
+        Column indices; one number is taken as a list of one.
+    n_items : int
+    k : int
+        Length of the lists.
+    dtype : dtype
+        Of the weights.
+    return_scores : bool, default=False
+        Whether to return the weights as well.
+
+    Returns
+    -------
+    similar : ndarray of intp of shape (n, k)
+        Best first; padded with -1.
+    scores : ndarray of shape (n, k)
+        Only with ``return_scores=True``; -inf beside -1.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range or k is no whole number >= 1.
+    """
+    items = np.atleast_1d(check_item_indices(items, n_items))
+    if items.ndim != 1:
+        raise ValueError(f"`items` must be 1-D. Got an array of shape {items.shape}.")
+    itself = csr_array(
+        (np.ones(len(items), dtype=np.int8), items, np.arange(len(items) + 1)),
+        shape=(len(items), n_items),
+    )
+    found, scores = recommend_rows(
+        lambda start, stop: np.ascontiguousarray(weights_of(items[start:stop])),
+        itself.shape,
+        k,
+        seen=itself,
+        dtype=dtype,
+    )
+    return (found, scores) if return_scores else found
 
 
 def _rows(X, start, stop):

@@ -4,7 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import EASE
+from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
@@ -15,6 +15,10 @@ VARIANTS = [
     DummyRecommender("stratified"),
     EASE(dropout=0.3),
     EASE(dtype="float32"),
+    EASE(positive=True),
+    SLIM(precompute=False),
+    SLIM(solver="admm"),
+    SLIM(positive=False, n_neighbors=5),
     ItemKNN(feedback="rating"),
     UserKNN(feedback="rating"),
 ]

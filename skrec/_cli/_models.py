@@ -37,6 +37,11 @@ GRIDS = {
         {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
         {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
     ],
+    "SLIM": [
+        {"alpha": alpha, "l1_ratio": l1_ratio}
+        for l1_ratio in (0.01, 0.05)
+        for alpha in (20.0, 100.0, 300.0, 1000.0)
+    ],
     "UserKNN": [
         {"n_neighbors": n_neighbors, "weighting": weighting}
         for weighting in (None, "tfidf")

@@ -1,5 +1,6 @@
 """Linear models: an item-item matrix learned by regression."""
 
 from skrec.linear_model._ease import EASE
+from skrec.linear_model._slim import SLIM
 
-__all__ = ["EASE"]
+__all__ = ["EASE", "SLIM"]

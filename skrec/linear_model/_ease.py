@@ -1,12 +1,16 @@
 """EASE: the closed-form linear autoencoder (Steck 2019), with dropout (Steck 2020)."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
+from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._gram import add_gram, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
+from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.utils._device import resolve_device
 from skrec.utils._params import (
+    BOOLEAN,
     FRACTION,
     N_JOBS,
     NONE,
@@ -33,6 +37,10 @@ class EASE(BaseRecommender):
     :math:`\frac{p}{1 - p} \|\mathrm{diag}(X^T X)^{1/2} B\|_F^2`, which is what training
     with inputs dropped out at rate p converges to (EDLAE, full rank [2]_).
 
+    With ``positive=True`` the same objective is minimised over :math:`B \ge 0`: a
+    non-negative ridge regression for each item, which is not the closed form with its
+    negative weights set to zero. Scores then are sums of what speaks for an item.
+
     Scores are ``X @ coef_``; they rank items and are in no unit. A user without items
     gets zeros.
 
@@ -41,6 +49,9 @@ class EASE(BaseRecommender):
     alpha : float, default=250.0
         Penalty, the paper's :math:`\lambda`, > 0. Grows with the number of users;
         published values lie between 200 and 1,000.
+    positive : bool, default=False
+        Whether weights must be >= 0, EASE >= 0 of [1]_: solved column by column on the
+        CPU by coordinate descent on active sets, on CUDA by ADMM.
     dropout : float, default=0.0
         Rate p at which inputs are dropped in expectation, in [0, 1).
     dtype : {None, "float32", "float64"}, default=None
@@ -61,11 +72,15 @@ class EASE(BaseRecommender):
         Upper triangle of the sum of X^T X so far; only after `partial_fit`.
     n_features_in_ : int
         Number of items.
+    n_iter_ : int
+        Only with ``positive=True``: passes that the slowest column took, or iterations of
+        ADMM.
     feature_names_in_ : ndarray of str of shape (n_items,)
         Only if X has string column names.
 
     See Also
     --------
+    SLIM : With an L1 penalty, for sparse weights.
     skrec.neighbors.ItemKNN : Sparse item-item similarities, for very many items.
 
     Notes
@@ -94,14 +109,25 @@ class EASE(BaseRecommender):
 
     _parameter_rules = {
         "alpha": POSITIVE,
+        "positive": BOOLEAN,
         "dropout": FRACTION,
         "dtype": (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype")),
         "device": InstanceOf((object,), "a device"),
         "n_jobs": N_JOBS,
     }
 
-    def __init__(self, alpha=250.0, *, dropout=0.0, dtype=None, device="cpu", n_jobs=None):
+    def __init__(
+        self,
+        alpha=250.0,
+        *,
+        positive=False,
+        dropout=0.0,
+        dtype=None,
+        device="cpu",
+        n_jobs=None,
+    ):
         self.alpha = alpha
+        self.positive = positive
         self.dropout = dropout
         self.dtype = dtype
         self.device = device
@@ -131,10 +157,15 @@ class EASE(BaseRecommender):
         ValueError
             If a parameter or X is not valid, or if X^T X + alpha I is singular to
             working precision.
+
+        Warns
+        -----
+        ConvergenceWarning
+            With ``positive=True``, if a column was not solved in 1,000 passes.
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        for name in ("coef_", "gram_"):  # a refit needs the place of the old matrices
+        for name in ("coef_", "gram_", "n_iter_"):  # a refit needs the place of the old matrices
             if hasattr(self, name):
                 delattr(self, name)
         gram = self._new_gram(X)
@@ -178,8 +209,9 @@ class EASE(BaseRecommender):
             self.gram_ = self._new_gram(X)
         add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
-            if hasattr(self, "coef_"):
-                del self.coef_
+            for name in ("coef_", "n_iter_"):
+                if hasattr(self, name):
+                    delattr(self, name)
             gram = self._new_gram(X)
             gram[...] = self.gram_
             self.coef_ = self._solve(gram)
@@ -200,7 +232,12 @@ class EASE(BaseRecommender):
         diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)
         # "cpu" is the common case, and needs no torch to be understood.
         device = "cpu" if self.device == "cpu" else resolve_device(self.device)
-        return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
+        if not self.positive:
+            return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
+        coef, self.n_iter_ = nonnegative_ease_weights(
+            gram, diagonal, device=device, n_jobs=self.n_jobs
+        )
+        return coef
 
     def _scores(self, X):
         return sparse_dot_dense(X, self.coef_, n_jobs=self.n_jobs)
@@ -232,3 +269,38 @@ class EASE(BaseRecommender):
         """
         X = self._start_scoring(X)
         return explain_scores(X, items, lambda sources, targets: self.coef_[sources, targets])
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items that speak most for given ones.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the weights as well.
+
+        Returns
+        -------
+        neighbors : ndarray of intp of shape (n, k)
+            Column indices of X: the items i of the largest weights ``coef_[i, items]``,
+            never the item itself; padded with -1.
+        weights : ndarray of shape (n, k), dtype of `coef_`
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return nearest_items(
+            lambda targets: self.coef_[:, targets].T,
+            items,
+            len(self.coef_),
+            k,
+            dtype=self.coef_.dtype,
+            return_scores=return_scores,
+        )

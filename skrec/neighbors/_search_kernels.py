@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from skrec.utils._select_kernels import keep_best
+
 # What the similarity of two vectors is, from their product <x, y>.
 RATIO = 0  # <x, y> / (scale_x scale_y + shrinkage), of values >= 0
 SIGNED = 1  # the same of values of both signs, whose sums can cancel
@@ -27,51 +29,9 @@ _TINY = 1e-300
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _worse(key_a, item_a, key_b, item_b):
-    return key_a < key_b or (key_a == key_b and item_a > item_b)
-
-
-@njit(nogil=True, cache=True, inline="always")
 def _rounded(value):
     high = _SPLIT * value
     return high - (high - value)
-
-
-@njit(nogil=True, cache=True)
-def _swap(keys, items, a, b):
-    keys[a], keys[b] = keys[b], keys[a]
-    items[a], items[b] = items[b], items[a]
-
-
-@njit(nogil=True, cache=True)
-def _keep_best(keys, items, size, k):
-    """Move the k best of `size` candidates to the front (quickselect)."""
-    low, high = 0, size - 1
-    while low < high:
-        middle = (low + high) // 2
-        if _worse(keys[low], items[low], keys[middle], items[middle]):
-            _swap(keys, items, low, middle)
-        if _worse(keys[low], items[low], keys[high], items[high]):
-            _swap(keys, items, low, high)
-        if _worse(keys[middle], items[middle], keys[high], items[high]):
-            _swap(keys, items, middle, high)
-        key, item = keys[middle], items[middle]
-        a, b = low, high
-        while a <= b:
-            while _worse(key, item, keys[a], items[a]):
-                a += 1
-            while _worse(keys[b], items[b], key, item):
-                b -= 1
-            if a <= b:
-                _swap(keys, items, a, b)
-                a += 1
-                b -= 1
-        if k - 1 <= b:
-            high = b
-        elif k - 1 >= a:
-            low = a
-        else:
-            return
 
 
 @njit(nogil=True, cache=True)
@@ -169,11 +129,11 @@ def nearest_vectors(
             keys[size], items[size] = key, v
             size += 1
             if size == keys.shape[0]:
-                _keep_best(keys, items, size, k)
+                keep_best(keys, items, size, k)
                 size = k
                 bound = keys[:k].min() * _SLACK
         if size > k:
-            _keep_best(keys, items, size, k)
+            keep_best(keys, items, size, k)
             size = k
         out_size[r] = size
         out_items[r, :size] = items[:size]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.linear_model import Ridge
 
+from skrec.datasets import make_interactions
 from skrec.linear_model import EASE
 from skrec.utils import _memory
 
@@ -161,3 +162,39 @@ def test_ncf_protocol_on_movielens_1m(data_home):
     rank = ahead.sum(axis=1)
     assert np.mean(rank < 10) == pytest.approx(0.7192, abs=0.005)
     assert np.mean((rank < 10) / np.log2(rank + 2)) == pytest.approx(0.4494, abs=0.005)
+
+
+def test_similar_items_have_the_largest_weights():
+    X = make_interactions(60, 20, random_state=0, return_X=True)
+    model = EASE(10.0).fit(X)
+    found, weights = model.similar_items([4, 11], k=5, return_scores=True)
+    for row, item in enumerate([4, 11]):
+        column = model.coef_[:, item].copy()
+        column[item] = -np.inf
+        np.testing.assert_array_equal(found[row], np.argsort(-column)[:5])
+        np.testing.assert_array_equal(weights[row], np.sort(column)[::-1][:5])
+    assert item not in model.similar_items(item, k=30)[0]
+    with pytest.raises(ValueError, match="items"):
+        model.similar_items([20])
+
+
+def test_positive_solves_the_constrained_problem():
+    X = make_interactions(120, 30, random_state=1, return_X=True)
+    model = EASE(5.0, positive=True).fit(X)
+    B, A = model.coef_, X.toarray()
+    assert B.min() >= 0
+    assert not B.diagonal().any()
+    assert 1 <= model.n_iter_ < 1000
+    # KKT: the slope is zero where a weight is positive, and not negative where it is zero.
+    slope = A.T @ (A @ B - A) + 5.0 * B
+    np.fill_diagonal(slope, 0.0)
+    assert np.abs(slope[B > 0]).max() < 1e-7
+    assert slope.min() > -1e-7
+
+    def loss(W):
+        return ((A - A @ W) ** 2).sum() + 5.0 * (W**2).sum()
+
+    assert loss(B) < loss(np.maximum(EASE(5.0).fit(X).coef_, 0)) - 0.1
+    parts = EASE(5.0, positive=True).partial_fit(X[:50], solve=False).partial_fit(X[50:])
+    np.testing.assert_allclose(parts.coef_, B, atol=1e-9)
+    assert not hasattr(model.set_params(positive=False).fit(X), "n_iter_")
