@@ -12,6 +12,7 @@ from skrec.utils._item_features import ItemFeatures
 _SUBPACKAGES = (
     "base",
     "datasets",
+    "decomposition",
     "dummy",
     "linear_model",
     "metrics",
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "base",
     "datasets",
+    "decomposition",
     "dummy",
     "linear_model",
     "load",

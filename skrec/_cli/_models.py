@@ -23,6 +23,11 @@ GRIDS = {
         for dropout in (0.0, 0.3)
         for alpha in (50.0, 200.0, 500.0, 1000.0)
     ],
+    "BPR": [
+        {"n_components": 128, "loss": loss, "alpha": alpha}
+        for loss, alphas in (("log", (0.003, 0.01, 0.03)), ("warp", (0.3, 1.0)))
+        for alpha in alphas
+    ],
     "ItemKNN": [
         *(
             {
@@ -37,6 +42,7 @@ GRIDS = {
         {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
         {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
     ],
+    "PureSVD": [{"n_components": n_components} for n_components in (16, 32, 64, 128)],
     "SLIM": [
         {"alpha": alpha, "l1_ratio": l1_ratio}
         for l1_ratio in (0.01, 0.05)
@@ -46,6 +52,12 @@ GRIDS = {
         {"n_neighbors": n_neighbors, "weighting": weighting}
         for weighting in (None, "tfidf")
         for n_neighbors in (25, 50, 100, 300)
+    ],
+    "WMF": [
+        {"n_components": n_components, "unobserved_weight": weight, "alpha": alpha}
+        for n_components in (64, 128)
+        for weight in (0.1, 0.3)
+        for alpha in (0.003, 0.01)
     ],
 }
 SEARCH_METRIC = "ndcg@100"

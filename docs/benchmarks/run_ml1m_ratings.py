@@ -1,0 +1,120 @@
+"""ML-1M, rating prediction, random 90/10 splits (Sedhain et al. 2015): RMSE of the tenth.
+
+    SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_ratings.py
+    SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_ratings.py --only "BiasedMF (als)"
+
+Of each model, the candidates are compared on a tenth of the training ratings of the first
+split; the best one is then trained on all training ratings of each split and tested once.
+Predictions are in rating units and not clipped; the RMSE after clipping to 1..5 stands beside.
+A model that is run alone replaces its own entry of the record. To add one: a line in
+CANDIDATES, and one in PUBLISHED if there is a figure.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from _record import RESULTS, environment, measured, write
+from scipy.sparse import csr_array
+from sklearn.base import clone
+
+from skrec.decomposition import BiasedMF
+
+NAME = "ml1m_ratings"
+ALS = BiasedMF(32, solver="als", max_iter=15, random_state=0)
+SGD = BiasedMF(64, solver="sgd", random_state=0)
+CANDIDATES = {
+    "BiasedMF (als)": [clone(ALS).set_params(alpha=alpha) for alpha in (0.06, 0.07, 0.08)],
+    "BiasedMF (sgd)": [
+        clone(SGD).set_params(alpha=alpha, max_iter=max_iter)
+        for max_iter in (20, 30, 40)
+        for alpha in (0.04, 0.05, 0.06)
+    ],
+}
+PUBLISHED = {
+    "source": "Sedhain et al. 2015, mean of five random splits",
+    "BiasedMF": 0.845,
+    "I-AutoRec": 0.831,
+    "LLORMA": 0.833,
+    "I-RBM": 0.854,
+    "U-AutoRec": 0.874,
+    "U-RBM": 0.881,
+}
+
+
+def load():
+    log = np.load(Path(os.environ["SKREC_DATA"]) / "ml-1m" / "interactions.npz")
+    values = log["rating"].astype(np.float32)
+    return csr_array((values, (log["user"], log["item"])), shape=(6040, 3706))
+
+
+def split(X, seed):
+    """A random tenth of the stored ratings, and the rest first."""
+    held = np.zeros(X.nnz, dtype=bool)
+    order = np.random.default_rng(seed).permutation(X.nnz)
+    held[order[: X.nnz // 10]] = True
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return tuple(
+        csr_array((X.data[part], (rows[part], X.indices[part])), shape=X.shape)
+        for part in (~held, held)
+    )
+
+
+def run(model, train, test):
+    row = {"parameters": repr(model), "fit": {}}
+    model = clone(model)
+    with measured(row["fit"]):
+        model.fit(train)
+    rows = np.repeat(np.arange(test.shape[0]), np.diff(test.indptr))
+    predicted = model.score_pairs(train, rows, test.indices)
+    row["rmse"], row["rmse_clipped"] = (
+        round(float(np.sqrt(np.mean((p - test.data) ** 2))), 4)
+        for p in (predicted, np.clip(predicted, 1, 5))
+    )
+    print(row, flush=True)
+    return row
+
+
+def select(candidates, train):
+    """The candidates on a tenth of the training ratings, and the best of them."""
+    rows = [run(model, *split(train, 10_000)) for model in candidates]
+    return candidates[int(np.argmin([row["rmse"] for row in rows]))], rows
+
+
+def measure(candidates, splits):
+    best, validation = select(candidates, splits[0][0])
+    tests = [run(best, *parts) for parts in splits]
+    return {
+        "environment": environment(),
+        "parameters": repr(best),
+        "rmse": round(float(np.mean([row["rmse"] for row in tests])), 4),
+        "rmse_clipped": round(float(np.mean([row["rmse_clipped"] for row in tests])), 4),
+        "tests": tests,
+        "validation": validation,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=list(CANDIDATES), nargs="+", default=list(CANDIDATES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    file = RESULTS / f"{NAME}.json"
+    models = json.loads(file.read_text())["models"] if file.exists() else {}
+    X = load()
+    splits = [split(X, seed) for seed in options.seeds]
+    for name in options.only:
+        models[name] = measure(CANDIDATES[name], splits)
+        record = {
+            "protocol": "ML-1M, random 90/10 of the ratings, seeds "
+            f"{options.seeds}; candidates compared on a tenth of the first training part",
+            "published": PUBLISHED,
+            "models": models,
+        }
+        write(NAME, record)
+
+
+if __name__ == "__main__":
+    main()

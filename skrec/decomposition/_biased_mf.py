@@ -1,0 +1,409 @@
+"""BiasedMF: matrix factorisation of ratings with user and item biases."""
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.base import BaseRecommender
+from skrec.decomposition._biased_mf_als import (
+    alternate,
+    explained_rows,
+    rating_penalty,
+    solve_side,
+)
+from skrec.decomposition._biased_mf_sgd import descend
+from skrec.decomposition._bpr_sgd import learning_rates
+from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.utils._hashing import row_hashes
+from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._params import (
+    BOOLEAN,
+    N_JOBS,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    RANDOM_STATE,
+    Options,
+)
+
+
+class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+    r"""Matrix factorisation of ratings with biases, by least squares or by SGD.
+
+    The rating that user u gives item i is predicted as
+    :math:`\hat r_{ui} = \mu + b_u + c_i + w_u^T h_i`, where :math:`\mu` is the mean
+    rating. Over the stored ratings R, the model minimises
+
+    .. math:: \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2 + \alpha \left(
+        \sum_u n_u^\nu \left( b_u^2 + \|w_u\|^2 \right)
+        + \sum_i n_i^\nu \left( c_i^2 + \|h_i\|^2 \right) \right)
+
+    with :math:`n_u` and :math:`n_i` the numbers of ratings of u and of i, by
+
+    - ``solver="als"``: alternating least squares [1]_. In turn all users' (w, b) and all
+      items' (h, c) are set to their exact minimum, so the objective falls in each sweep.
+    - ``solver="sgd"``: a step along minus the gradient on each rating in turn [2]_, each
+      rating carrying its share of the penalty, :math:`\alpha n_u^{\nu - 1}` of the user's
+      and :math:`\alpha n_i^{\nu - 1}` of the item's.
+
+    With ``bias=False``, :math:`\hat r_{ui} = w_u^T h_i`; "als" with ``alpha=0``, too, is
+    then the plain ALS of textbooks.
+
+    Scores are predicted ratings, not clipped to the scale of the ratings; ``score`` is
+    minus the RMSE. Ratings may be negative; zeros, stored or not, mean "not rated". A
+    user without ratings is predicted :math:`\mu + c_i`.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the vectors.
+    solver : {"als", "sgd"}, default="als"
+        How the objective is minimised, see above.
+    bias : bool, default=True
+        Whether there are :math:`\mu`, b and c.
+    alpha : float, default=0.05
+        Penalty, the papers' :math:`\lambda`, >= 0. Its size depends much on
+        `frequency_exponent`: with 0 it is one to a few tens.
+    frequency_exponent : float, default=1.0
+        Exponent :math:`\nu` of the number of ratings that a vector takes part in, >= 0.
+        0 penalises all vectors alike; 1 is a penalty for each rating, as in ALS-WR [1]_
+        and as in SGD [2]_.
+    learning_rate : float, default=0.02
+        Length of the first steps, > 0; for "sgd".
+    schedule : {"linear", "constant"}, default="linear"
+        How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as
+        it began; for "sgd".
+    max_iter : int, default=30
+        Sweeps over users and items, or passes over the ratings.
+    init_scale : float, default=0.1
+        Expected length of the initial vectors, > 0.
+    known_users : {"match", "fold_in"}, default="match"
+        For "sgd", what to do with a row that equals a training row: "match" takes what
+        was learned for it, "fold_in" solves for it as for a new row. With "als" every
+        row is solved for.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial vectors and of the order of the ratings. The same seed gives
+        the same bits, whatever `n_jobs`.
+    n_jobs : int or None, default=None
+        Threads; None: all cores.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items)
+        Item vectors h; zeros for items without ratings. float64 with "als", float32
+        with "sgd", and so are the next three.
+    user_factors_ : ndarray of shape (n_users, n_components)
+        Vectors w of the training users; zeros for those without ratings.
+    user_bias_ : ndarray of shape (n_users,)
+        Biases b of the training users; zeros with ``bias=False``.
+    item_bias_ : ndarray of shape (n_items,)
+        Biases c; zeros with ``bias=False``.
+    intercept_ : float
+        The mean rating :math:`\mu`; 0 with ``bias=False``.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        Hashes of the training rows, to know them again; only with "sgd".
+    loss_curve_ : list of float
+        With "als" the objective after each sweep. With "sgd" the mean squared error of
+        each pass, as met on the way, without the penalty.
+    n_iter_ : int
+        Sweeps or passes made.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    skrec.neighbors.UserKNN : Ratings from similar users, with ``feedback="rating"``.
+    WMF : Least squares for implicit feedback.
+
+    Notes
+    -----
+    A row that is new gets the w and b that minimise the objective, items fixed: a ridge
+    regression, solved exactly. "als" does the same for training rows, so `user_factors_`
+    and `user_bias_` are the exact minimum for the final items.
+
+    Without a penalty, a row with fewer ratings than unknowns has no unique solution: a
+    ridge of at least 1e-10 times the mean diagonal element of the normal equations then
+    chooses (very nearly) the one of least norm. A larger `alpha` is not changed by it.
+
+    For "sgd", users and items are dealt into blocks; cells of ratings that share no block
+    are worked on in parallel, without races. A sweep of "als" takes about d**2 flops for
+    each rating and d**3 / 3 for each user and item, a pass of "sgd" about 12 d for each
+    rating. Memory is that of the vectors and of two copies of the ratings.
+
+    Differs from [1]_: biases, solved for together with the vectors. Differs from [2]_:
+    ratings are visited in an order that suits the cache, and the learning rate falls.
+
+    References
+    ----------
+    .. [1] Y. Zhou, D. Wilkinson, R. Schreiber, R. Pan, "Large-scale parallel collaborative
+       filtering for the Netflix prize", AAIM 2008.
+    .. [2] Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender
+       systems", IEEE Computer 42(8), 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.decomposition import BiasedMF
+    >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]])
+    >>> model = BiasedMF(n_components=2, random_state=0).fit(X)
+    >>> model.decision_function([[5, 0, 0, 1], [0, 0, 0, 0]]).round(1)
+    array([[5. , 4.2, 2.8, 1.1],
+           [2.7, 3.2, 3.5, 3.2]])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "solver": Options(("als", "sgd")),
+        "bias": BOOLEAN,
+        "alpha": NON_NEGATIVE,
+        "frequency_exponent": NON_NEGATIVE,
+        "learning_rate": POSITIVE,
+        "schedule": Options(("linear", "constant")),
+        "max_iter": POSITIVE_INTEGER,
+        "init_scale": POSITIVE,
+        "known_users": KNOWN_USERS,
+        "random_state": RANDOM_STATE,
+        "n_jobs": N_JOBS,
+        "verbose": BOOLEAN,
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        solver="als",
+        bias=True,
+        alpha=0.05,
+        frequency_exponent=1.0,
+        learning_rate=0.02,
+        schedule="linear",
+        max_iter=30,
+        init_scale=0.1,
+        known_users="match",
+        random_state=None,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.solver = solver
+        self.bias = bias
+        self.alpha = alpha
+        self.frequency_exponent = frequency_exponent
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.known_users = known_users
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = False
+        return tags
+
+    @property
+    def _predicts_ratings(self):
+        return True
+
+    def fit(self, X, y=None):
+        """Learn biases and vectors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings; zeros mean "not rated".
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : BiasedMF
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, or if SGD diverges.
+        """
+        X = self._start_fit(X)
+        if hasattr(self, "user_hashes_"):
+            del self.user_hashes_
+        self.intercept_ = float(X.data.mean(dtype=np.float64)) if self.bias and X.nnz else 0.0
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.solver == "als":
+            self._fit_als(X, rng)
+        else:
+            self._fit_sgd(X, rng)
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    @property
+    def _how(self):
+        return {
+            "biased": self.bias,
+            "alpha": self.alpha,
+            "frequency_exponent": self.frequency_exponent,
+            "n_jobs": self.n_jobs,
+        }
+
+    def _fit_als(self, X, rng):
+        ratings = self._centred(X)
+        start = self._initial(rng, X.shape[1], np.float64)
+        sweeps = self._progress(range(self.max_iter))
+        items, bias, self.loss_curve_ = alternate(ratings, start, sweeps=sweeps, **self._how)
+        self.components_ = items.T
+        self.item_bias_ = np.zeros(X.shape[1]) if bias is None else bias
+        users = self._solve(ratings)
+        self.user_factors_, self.user_bias_ = users[:, :-1].copy(), users[:, -1].copy()
+
+    def _fit_sgd(self, X, rng):
+        self.user_hashes_ = row_hashes(X)
+        factors = tuple(self._initial(rng, n, np.float32) for n in X.shape)
+        rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
+        biases, self.loss_curve_ = descend(
+            self._centred(X), factors, rates=rates, rng=rng, progress=self._progress, **self._how
+        )
+        self.user_factors_, self.components_ = factors[0], factors[1].T
+        self.user_bias_, self.item_bias_ = biases
+
+    def _initial(self, rng, n, dtype):
+        scale = self.init_scale / np.sqrt(self.n_components)
+        return (scale * rng.standard_normal((n, self.n_components), dtype=dtype)).astype(dtype)
+
+    def _progress(self, sweeps):
+        if not self.verbose:
+            return sweeps
+        from tqdm import tqdm
+
+        return tqdm(sweeps, desc="BiasedMF")
+
+    def _centred(self, X):
+        """The ratings less the intercept, in double precision; zeros stay stored."""
+        values = X.data.astype(np.float64) - self.intercept_
+        return csr_array((values, X.indices, X.indptr), shape=X.shape)
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _problem(self, ratings):
+        """What the rows' own ridge regressions are made of."""
+        penalty = rating_penalty(np.diff(ratings.indptr), self.alpha, self.frequency_exponent)
+        return ratings, self.components_.T, self.item_bias_ if self.bias else None, penalty
+
+    def _solve(self, ratings):
+        """(w, b) of each row at the exact minimum, shape (n_rows, n_components + 1)."""
+        factors, bias, _ = solve_side(*self._problem(ratings), n_jobs=self.n_jobs)
+        return np.column_stack([factors, np.zeros(len(factors)) if bias is None else bias])
+
+    def _fold_in(self, X, hashes=None):
+        return self._solve(self._centred(X))
+
+    def _users(self, X):
+        """w and b of each row."""
+        if self.solver == "als":
+            users = self._fold_in(X)
+        else:
+            known = np.column_stack([self.user_factors_, self.user_bias_])
+            users = user_vectors(
+                X, self.user_hashes_, known, self._fold_in, known_users=self.known_users
+            )
+        return users[:, :-1], users[:, -1]
+
+    def _scores(self, X):
+        factors, bias = self._users(X)
+        offset = bias.astype(X.dtype) + X.dtype.type(self.intercept_)
+        return factor_scores(
+            factors, self.components_, X.dtype, item_bias=self.item_bias_, offset=offset
+        )
+
+    def _pair_scores(self, X, rows, items):
+        factors, bias = (part.astype(X.dtype, copy=False) for part in self._users(X))
+        components = self.components_.astype(X.dtype, copy=False)
+        scores = factor_pairs(factors, components, rows, items)
+        scores += self.item_bias_.astype(X.dtype, copy=False)[items]
+        return scores + (bias + X.dtype.type(self.intercept_))[rows]
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            The vectors w, without the biases.
+        """
+        X = self._start_scoring(X)
+        return self._users(X)[0].astype(X.dtype, copy=False)
+
+    @available_if(lambda self: self.solver == "als")
+    def explain(self, X, items):
+        r"""Split predicted ratings into what each rating of the user adds.
+
+        With :math:`A_u` the matrix of the user's normal equations and y the items'
+        vectors, a 1 behind them for the bias, the prediction for item i is
+        :math:`\mu + c_i + \sum_{j} (r_{uj} - \mu - c_j) \, y_j^T A_u^{-1} y_i`. Only with
+        ``solver="als"``: users learned by SGD are no function of their ratings.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
+            up to the score of ``items[u, j]`` less ``intercept_ + item_bias_``.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+        problem = self._problem(self._centred(X))
+        return explained_rows(*problem, items, X.dtype, n_jobs=self.n_jobs)
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items whose vectors point in the most similar direction.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the cosines as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, never the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return similar_columns(self.components_, items, k, return_scores=return_scores)

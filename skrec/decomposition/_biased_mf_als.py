@@ -1,0 +1,160 @@
+"""Alternating least squares for ratings with biases."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.decomposition._factors import check_targets
+from skrec.utils._parallel import run_ranges
+
+# Cost of solving for a row, in stored ratings.
+_ROW_COST = 16
+
+
+def rating_penalty(counts, alpha, frequency_exponent):
+    """Penalty of each row: ``alpha * counts**frequency_exponent``, alpha for an empty one."""
+    return alpha * np.maximum(counts, 1).astype(np.float64) ** frequency_exponent
+
+
+def augmented(factors, bias):
+    """Vectors of the other side's problem: the factors, and a 1 if there are biases."""
+    if bias is None:
+        return np.ascontiguousarray(factors, dtype=np.float64)
+    return np.column_stack([factors, np.ones(len(factors))]).astype(np.float64, copy=False)
+
+
+def solve_side(X, factors, bias, penalty, *, n_jobs=None):
+    """Factors, and biases, of the rows of X, the columns' being given: the exact minimum.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_columns)
+        Ratings less the intercept.
+    factors : ndarray of shape (n_columns, d)
+        Of the columns.
+    bias : ndarray of shape (n_columns,) or None
+        Of the columns; None for a model without biases.
+    penalty : ndarray of shape (n_rows,)
+    n_jobs : int or None, default=None
+
+    Returns
+    -------
+    factors : ndarray of float64 of shape (n_rows, d)
+    bias : ndarray of float64 of shape (n_rows,) or None
+    squares : float
+        Sum of the squared errors.
+    """
+    from skrec.decomposition._biased_mf_kernels import solve_rows
+
+    vectors, offset = augmented(factors, bias), _offset(bias, X.shape[1])
+    solution = np.empty((X.shape[0], vectors.shape[1]))
+    losses = np.empty(X.shape[0])
+
+    def rows(start, stop):
+        solve_rows(
+            X.indptr, X.indices, X.data, vectors, offset, penalty, solution, losses, start, stop
+        )
+
+    run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + _ROW_COST)
+    squares = float(losses.sum())
+    if bias is None:
+        return solution, None, squares
+    return np.ascontiguousarray(solution[:, :-1]), solution[:, -1].copy(), squares
+
+
+def alternate(X, item_factors, *, biased, alpha, frequency_exponent, sweeps, n_jobs=None):
+    """Alternate between the users and the items, each solved for exactly.
+
+    The items' biases start at their own minimum without any factor.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        Ratings less the intercept.
+    item_factors : ndarray of shape (n_items, d)
+        Where to start.
+    biased : bool
+        Whether there are biases.
+    alpha, frequency_exponent : float
+        See `rating_penalty`.
+    sweeps : iterable
+        The sweeps, such as a range.
+    n_jobs : int or None, default=None
+
+    Returns
+    -------
+    item_factors : ndarray of float64 of shape (n_items, d)
+    item_bias : ndarray of float64 of shape (n_items,) or None
+    loss_curve : list of float
+        The objective after each sweep.
+    """
+    by_item = csr_array(X.T.tocsr())
+    user_penalty, item_penalty = (
+        rating_penalty(np.diff(Z.indptr), alpha, frequency_exponent) for Z in (X, by_item)
+    )
+    item_bias = _initial_bias(by_item, item_penalty) if biased else None
+    loss_curve = []
+    for _ in sweeps:
+        users = solve_side(X, item_factors, item_bias, user_penalty, n_jobs=n_jobs)
+        items = solve_side(by_item, *users[:2], item_penalty, n_jobs=n_jobs)
+        item_factors, item_bias, loss = items
+        loss += _penalty(user_penalty, *users[:2]) + _penalty(item_penalty, *items[:2])
+        loss_curve.append(loss)
+    return item_factors, item_bias, loss_curve
+
+
+def _initial_bias(by_item, penalty):
+    counts = np.diff(by_item.indptr)
+    return by_item.sum(axis=1) / np.maximum(counts + penalty, 1.0)
+
+
+def _offset(bias, n):
+    return np.zeros(n) if bias is None else bias.astype(np.float64, copy=False)
+
+
+def _penalty(weight, factors, bias):
+    squares = np.einsum("nf,nf->n", factors, factors)
+    if bias is not None:
+        squares = squares + bias**2
+    return float(weight @ squares)
+
+
+def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
+    """What each rating of a row adds to the predictions for some columns.
+
+    Parameters
+    ----------
+    X, factors, bias, penalty
+        See `solve_side`.
+    items : array-like of int of shape (n_rows,) or (n_rows, m)
+        Columns, -1 for none.
+    dtype : dtype
+        Of the result.
+    n_jobs : int or None, default=None
+
+    Returns
+    -------
+    contributions : csr_array of shape (n_rows * m, n_columns)
+
+    Raises
+    ------
+    ValueError
+        If `items` has the wrong shape or is out of range.
+    """
+    from skrec.decomposition._biased_mf_kernels import explain_rows
+
+    targets = check_targets(items, *X.shape)
+    vectors, offset = augmented(factors, bias), _offset(bias, X.shape[1])
+    m = targets.shape[1]
+    out = np.empty(m * X.nnz)
+
+    def rows(start, stop):
+        explain_rows(
+            X.indptr, X.indices, X.data, vectors, offset, penalty, targets, out, start, stop
+        )
+
+    run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + _ROW_COST)
+    repeated = X[np.repeat(np.arange(X.shape[0]), m)]
+    parts = (out.astype(dtype, copy=False), repeated.indices, repeated.indptr)
+    contributions = csr_array(parts, shape=repeated.shape)
+    contributions.eliminate_zeros()
+    return contributions

@@ -1,0 +1,352 @@
+"""BPR, maximum-margin matrix factorisation and WARP: factors from pairwise losses."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.base import BaseRecommender
+from skrec.decomposition._bpr_sgd import (
+    LOSSES,
+    harmonic_sums,
+    learning_rates,
+    pairwise_factors,
+    popular_negatives,
+)
+from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.utils._hashing import keyed_negatives, row_hashes
+from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._parallel import run_ranges
+from skrec.utils._params import (
+    BOOLEAN,
+    N_JOBS,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    RANDOM_STATE,
+    Options,
+)
+
+# Negatives drawn for a user who is folded in.
+_N_NEGATIVES = 256
+
+
+class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+    r"""Matrix factorisation by pairwise ranking: BPR-MF, maximum margin, WARP.
+
+    The score of item i for user u is :math:`s_{ui} = p_u^T q_i + b_i`. For triplets of a
+    user, an item i of the user and an item j that the user has not, the model minimises
+
+    .. math:: \sum_{(u, i, j)} \ell(s_{ui} - s_{uj}) + \frac{\alpha}{2} \left(
+        \|p_u\|^2 + \|q_i\|^2 + \|q_j\|^2 + b_i^2 + b_j^2 \right)
+
+    by stochastic descent, one triplet for each interaction in each pass, with
+
+    - ``loss="log"``: :math:`\ell(x) = \log(1 + e^{-x})`, Bayesian personalised ranking [1]_;
+    - ``loss="hinge"``: :math:`\ell(x) = \max(0, 1 - x)`, maximum margin with margin 1 [2]_;
+    - ``loss="warp"``: :math:`\ell(x) = L(r) \max(0, 1 - x)` [3]_, where j is the first item
+      drawn that violates the margin, :math:`r = \lfloor (n_{items} - 1) / draws \rfloor`
+      estimates the rank of i, and :math:`L(r) = \sum_{j \le r} 1/j` makes the top of the
+      list count most. An item that `max_sampled` draws do not beat is left alone.
+
+    Scores rank items and are in no unit. Only which items a user has matters, not the
+    stored values. A user without items gets the item biases.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the factors.
+    loss : {"log", "hinge", "warp"}, default="log"
+        The pairwise loss, see above.
+    solver : {"adagrad", "sgd"}, default="adagrad"
+        "sgd": plain steps. "adagrad": the step of a user or an item is divided by the
+        root of one plus the sum of its mean squared gradients so far, so that frequent
+        ones calm down. WARP's weights want "adagrad", or a `learning_rate` of about 0.01.
+    alpha : float, default=0.01
+        Penalty, the papers' :math:`\lambda`, >= 0, on the parameters of each triplet. WARP's
+        losses are larger, so that it wants more: 0.2 to 1.
+    learning_rate : float, default=0.2
+        Length of the first steps, > 0.
+    schedule : {"linear", "constant"}, default="linear"
+        How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as
+        it began.
+    max_iter : int, default=50
+        Passes over the interactions. Large catalogues want more, or WARP: most uniform
+        negatives are too easy to teach anything.
+    max_sampled : int, default=50
+        Draws to find a violating item, for ``loss="warp"``.
+    negatives : {"uniform", "popularity"}, default="uniform"
+        How j is drawn among the items that the user has not: all alike, or in
+        proportion to the number of their users plus one.
+    init_scale : float, default=0.1
+        Expected length of the initial factors, > 0.
+    known_users : {"match", "fold_in"}, default="match"
+        What to do with a row that equals a training row: "match" takes the vector
+        learned for it, "fold_in" treats it as a new row. See Notes.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial factors, of the order and of the negatives. The same seed
+        gives the same bits, whatever `n_jobs`.
+    n_jobs : int or None, default=None
+        Threads; None: all cores.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items), float32
+        Item factors.
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        Factors of the training users; zeros for those without items.
+    item_bias_ : ndarray of shape (n_items,), float32
+        Item biases.
+    item_popularity_ : ndarray of int of shape (n_items,)
+        Number of training users of each item.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        Hashes of the training rows, to know them again.
+    loss_curve_ : list of float
+        Mean loss of the triplets in each pass, as met on the way; without the penalty.
+    n_iter_ : int
+        Passes made.
+    seed_ : int
+        Seed of the negatives of new rows.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    WMF : Weighted least squares on all cells instead of pairs.
+    PureSVD : Least squares in closed form.
+
+    Notes
+    -----
+    A row that is new is folded in: the same loss is minimised over its vector alone, by
+    the same solver in as many passes, with 256 negatives drawn once, keyed by the row's
+    content and `seed_`. So a row's result is a function of the row.
+
+    For the solver, users and items are dealt into blocks, the items anew for each pass.
+    Cells of interactions that share no block are worked on in parallel, and negatives
+    come from the item block of the cell. Over the passes every item is as likely a
+    negative as any other; there are no races, and the working set stays in cache.
+
+    A pass takes about 6 d multiply-adds for each interaction (with WARP d more for each
+    draw); memory is that of the factors, plus 8 bytes for each interaction.
+
+    Differs from [1]_: every interaction is visited once a pass instead of being drawn
+    with replacement; the learning rate falls; there is one `alpha`. Differs from [3]_:
+    a penalty instead of a bound on the norms.
+
+    References
+    ----------
+    .. [1] S. Rendle, C. Freudenthaler, Z. Gantner, L. Schmidt-Thieme, "BPR: Bayesian
+       personalized ranking from implicit feedback", UAI 2009.
+    .. [2] M. Weimer, A. Karatzoglou, A. Smola, "Improving maximum margin matrix
+       factorization", Machine Learning 72, 2008.
+    .. [3] J. Weston, S. Bengio, N. Usunier, "WSABIE: scaling up to large vocabulary image
+       annotation", IJCAI 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.decomposition import BPR
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1], [1, 0, 0, 0]])
+    >>> model = BPR(n_components=4, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "loss": Options(("log", "hinge", "warp")),
+        "solver": Options(("adagrad", "sgd")),
+        "alpha": NON_NEGATIVE,
+        "learning_rate": POSITIVE,
+        "schedule": Options(("linear", "constant")),
+        "max_iter": POSITIVE_INTEGER,
+        "max_sampled": POSITIVE_INTEGER,
+        "negatives": Options(("uniform", "popularity")),
+        "init_scale": POSITIVE,
+        "known_users": KNOWN_USERS,
+        "random_state": RANDOM_STATE,
+        "n_jobs": N_JOBS,
+        "verbose": BOOLEAN,
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        loss="log",
+        solver="adagrad",
+        alpha=0.01,
+        learning_rate=0.2,
+        schedule="linear",
+        max_iter=50,
+        max_sampled=50,
+        negatives="uniform",
+        init_scale=0.1,
+        known_users="match",
+        random_state=None,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.loss = loss
+        self.solver = solver
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.max_iter = max_iter
+        self.max_sampled = max_sampled
+        self.negatives = negatives
+        self.init_scale = init_scale
+        self.known_users = known_users
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Learn the factors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : BPR
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, or if the factors grow without bound.
+        """
+        X = self._start_fit(X)
+        random_state = check_random_state(self.random_state)
+        self.seed_ = int(random_state.randint(2**31 - 1))
+        self.user_hashes_ = row_hashes(X)
+        try:
+            users, items, bias, curve = self._descend(X, np.random.default_rng(self.seed_))
+        except FloatingPointError as error:
+            raise ValueError(
+                f"{error} The factors grow without bound at learning_rate={self.learning_rate}: "
+                "use a smaller learning_rate, a larger alpha, or solver='adagrad'."
+            ) from error
+        counts = np.diff(X.indptr)
+        # Users without a single triplet have learned nothing: the penalty alone says zero.
+        users[(counts == 0) | (counts == X.shape[1])] = 0
+        self.user_factors_, self.components_, self.item_bias_ = users, items.T, bias
+        self.item_popularity_ = np.bincount(X.indices, minlength=X.shape[1])
+        self.loss_curve_, self.n_iter_ = curve, len(curve)
+        return self
+
+    def _descend(self, X, rng):
+        progress = iter
+        if self.verbose:
+            from tqdm import tqdm
+
+            progress = tqdm
+        return pairwise_factors(
+            X,
+            self.n_components,
+            loss=self.loss,
+            solver=self.solver,
+            alpha=self.alpha,
+            rates=learning_rates(self.learning_rate, self.max_iter, self.schedule),
+            max_sampled=self.max_sampled,
+            by_popularity=self.negatives == "popularity",
+            init_scale=self.init_scale,
+            rng=rng,
+            n_jobs=self.n_jobs,
+            progress=progress,
+        )
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _vectors(self, X):
+        return user_vectors(
+            X, self.user_hashes_, self.user_factors_, self._fold_in, known_users=self.known_users
+        )
+
+    def _fold_in(self, X, hashes):
+        from skrec.decomposition._bpr_kernels import fold_in_rows
+
+        items = np.ascontiguousarray(self.components_.T)
+        negatives = self._negatives(X, hashes)
+        vectors = np.empty((X.shape[0], items.shape[1]), dtype=items.dtype)
+        rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
+
+        def rows(start, stop):
+            fold_in_rows(
+                X.indptr, X.indices, negatives, items, self.item_bias_,
+                LOSSES.index(self.loss), harmonic_sums(X.shape[1]), self.max_sampled, rates,
+                np.float32(self.alpha), self.solver == "adagrad", vectors, start, stop,
+            )  # fmt: skip
+
+        run_ranges(rows, X.shape[0], n_jobs=self.n_jobs, weights=np.diff(X.indptr) + 1)
+        return vectors
+
+    def _negatives(self, X, hashes):
+        """Items to tell a new row's own items from, drawn by the row's content."""
+        uniform = keyed_negatives(X, _N_NEGATIVES, self.seed_, hashes=hashes)
+        if self.negatives == "uniform":
+            return uniform
+        return popular_negatives(X, uniform, self.item_popularity_ + 1, self.seed_ + 1, hashes)
+
+    def _scores(self, X):
+        return factor_scores(self._vectors(X), self.components_, X.dtype, item_bias=self.item_bias_)
+
+    def _pair_scores(self, X, rows, items):
+        vectors = self._vectors(X).astype(X.dtype, copy=False)
+        scores = factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
+        return scores + self.item_bias_[items].astype(X.dtype, copy=False)
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            ``vectors @ components_ + item_bias_`` are the scores.
+        """
+        X = self._start_scoring(X)
+        return self._vectors(X).astype(X.dtype, copy=False)
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items whose factors point in the most similar direction.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the cosines as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, never the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return similar_columns(self.components_, items, k, return_scores=return_scores)

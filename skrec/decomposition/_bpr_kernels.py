@@ -1,0 +1,338 @@
+"""numba part of `skrec.decomposition._bpr_sgd`; imported only when it is called.
+
+Users and items are dealt into blocks. A cell holds the interactions of one block of users
+with one block of items; cells that share neither can be worked on at once. The negative
+of an interaction comes from the item block of its cell, so that a cell touches nothing
+outside its blocks, and its working set stays in the core's own cache.
+
+Each cell draws from a stream of its own (splitmix64, keyed by epoch and cell): neither the
+threads nor their number can change a result.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+LOG, HINGE, WARP = 0, 1, 2
+
+# What lets sums be vectorised; infinities and NaN keep their meaning.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# So many factors of at most 2 can be multiplied without overflow, see _pairwise_run.
+_FLUSH = 500
+
+
+@njit(nogil=True, cache=True, inline="always")
+def mix(word):
+    """Scramble a 64-bit word: the finaliser of splitmix64."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _pick(state, n):
+    """A whole number below n from a state of the stream."""
+    return np.int64(((mix(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _dot(a, b):
+    total = a.dtype.type(0)
+    for f in range(a.shape[0]):
+        total += a[f] * b[f]
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def _margin(p, a, b):
+    """p . (a - b)"""
+    total = p.dtype.type(0)
+    for f in range(p.shape[0]):
+        total += p[f] * (a[f] - b[f])
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def _squares(p, a, b):
+    """|a - b|^2 and |p|^2"""
+    distance, norm = p.dtype.type(0), p.dtype.type(0)
+    for f in range(p.shape[0]):
+        distance += (a[f] - b[f]) * (a[f] - b[f])
+        norm += p[f] * p[f]
+    return distance, norm
+
+
+@njit(nogil=True, cache=True)
+def deal_cells(
+    indptr, indices, users, user_bounds, block_of, first, bounds, cell_user, cell_item, start, stop
+):
+    """Sort the interactions of the user blocks from `start` to `stop` by item block.
+
+    Parameters
+    ----------
+    indptr, indices : ndarray
+        Of the CSR matrix.
+    users : ndarray of shape (n_users,)
+        The users, block after block.
+    user_bounds : ndarray of shape (n_blocks + 1,)
+        Bounds of the blocks in `users`.
+    block_of : ndarray of shape (n_items,)
+        Block of each item.
+    first : ndarray of shape (n_blocks + 1,)
+        Bounds of the user blocks in `cell_user`.
+    bounds : ndarray of shape (n_blocks**2 + 1,), written
+        Bounds of the cells; cell a * n_blocks + b joins user block a and item block b.
+    cell_user, cell_item : ndarray of shape (n_entries,), written
+        The interactions, cell after cell; those of one user side by side.
+    """
+    n_blocks = user_bounds.shape[0] - 1
+    fill = np.empty(n_blocks + 1, dtype=np.int64)
+    for a in range(start, stop):
+        fill[:] = 0
+        for n in range(user_bounds[a], user_bounds[a + 1]):
+            u = users[n]
+            for p in range(indptr[u], indptr[u + 1]):
+                fill[block_of[indices[p]] + 1] += 1
+        fill[0] = first[a]
+        for b in range(n_blocks):
+            fill[b + 1] += fill[b]
+            bounds[a * n_blocks + b] = fill[b]
+        for n in range(user_bounds[a], user_bounds[a + 1]):
+            u = users[n]
+            for p in range(indptr[u], indptr[u + 1]):
+                b = block_of[indices[p]]
+                cell_user[fill[b]] = u
+                cell_item[fill[b]] = indices[p]
+                fill[b] += 1
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def _descend(p, a, b, slope, step_p, step_a, step_b, alpha):
+    """Step along -slope * p . (a - b) + alpha / 2 (|p|^2 + |a|^2 + |b|^2), downwards."""
+    one = p.dtype.type(1)
+    keep_p, keep_a, keep_b = one - step_p * alpha, one - step_a * alpha, one - step_b * alpha
+    step_p, step_a, step_b = step_p * slope, step_a * slope, step_b * slope
+    for f in range(p.shape[0]):
+        pf, af, bf = p[f], a[f], b[f]
+        p[f] = keep_p * pf + step_p * (af - bf)
+        a[f] = keep_a * af + step_a * pf
+        b[f] = keep_b * bf - step_b * pf
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
+def _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive):
+    """One step on the triplet (u, i, j), given minus the derivative of its loss.
+
+    Adagrad has one accumulator for a whole vector: the mean square of its gradients.
+    """
+    p, a, b = P[u], Q[i], Q[j]
+    one = p.dtype.type(1)
+    step_u, step_i, step_j = rate, rate, rate
+    if adaptive:
+        distance, norm = _squares(p, a, b)
+        d = p.dtype.type(p.shape[0])
+        of_users[u] += slope * slope * distance / d
+        added = slope * slope * (norm + one) / (d + one)
+        of_items[i] += added
+        of_items[j] += added
+        step_u = rate / math.sqrt(of_users[u])
+        step_i, step_j = rate / math.sqrt(of_items[i]), rate / math.sqrt(of_items[j])
+    _descend(p, a, b, slope, step_u, step_i, step_j, alpha)
+    bias[i] = (one - step_i * alpha) * bias[i] + step_i * slope
+    bias[j] = (one - step_j * alpha) * bias[j] - step_j * slope
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _pairwise_run(
+    u, items, pool, mark, state, loss, P, Q, bias, of_users, of_items, rate, alpha, adaptive
+):
+    """Log loss or hinge on the interactions of one user in one cell; sums the losses.
+
+    The log losses log(1 + e) are added as the logarithm of a product.
+    """
+    one = P.dtype.type(1)
+    total, product = 0.0, 1.0
+    for t in range(items.shape[0]):
+        i = items[t]
+        while True:
+            state += _GOLDEN
+            j = pool[_pick(state, pool.shape[0])]
+            if mark[j] != u:
+                break
+        x = _margin(P[u], Q[i], Q[j]) + bias[i] - bias[j]
+        if loss == LOG:
+            e = P.dtype.type(math.exp(-abs(x)))
+            slope = (e if x > 0 else one) / (one + e)
+            total += max(-x, P.dtype.type(0))
+            product *= 1.0 + e
+        else:
+            slope = one if x < one else P.dtype.type(0)
+            total += max(one - x, P.dtype.type(0))
+        if t % _FLUSH == _FLUSH - 1:
+            total += math.log(product)
+            product = 1.0
+        _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive)
+    return total + math.log(product), state
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _warp_run(
+    u, items, pool, mark, state, harmonic, max_sampled, P, Q, bias, of_users, of_items, rate,
+    alpha, adaptive,
+):  # fmt: skip
+    """WARP on the interactions of one user in one cell; sums the weighted hinges.
+
+    An item that no draw beats, margin included, is left alone.
+    """
+    one = P.dtype.type(1)
+    total = 0.0
+    for t in range(items.shape[0]):
+        i = items[t]
+        positive = _dot(P[u], Q[i]) + bias[i]
+        n_draws = 0
+        while n_draws < max_sampled:
+            state += _GOLDEN
+            j = pool[_pick(state, pool.shape[0])]
+            if mark[j] == u:
+                continue
+            n_draws += 1
+            x = positive - _dot(P[u], Q[j]) - bias[j]
+            if x < one:
+                weight = harmonic[(Q.shape[0] - 1) // n_draws]
+                total += weight * (one - x)
+                _learn(u, i, j, weight, P, Q, bias, of_users, of_items, rate, alpha, adaptive)
+                break
+    return total, state
+
+
+@njit(nogil=True, cache=True)
+def train_cells(
+    cells, bounds, cell_user, cell_item, pools, pool_bounds, sizes, key, loss, harmonic,
+    max_sampled, model, squares, rate, alpha, adaptive, totals, start, stop,
+):  # fmt: skip
+    """One pass over the interactions of ``cells[start:stop]``.
+
+    Parameters
+    ----------
+    cells : ndarray of int64
+        Cells that share no block.
+    bounds, cell_user, cell_item : ndarray
+        See `deal_cells`.
+    pools : ndarray of int32
+        Items to draw negatives from, block after block; an item may stand in it often.
+    pool_bounds : ndarray of shape (n_blocks + 1,)
+        Bounds of the blocks in `pools`.
+    sizes : ndarray of shape (n_blocks,)
+        Number of different items in each block.
+    key : uint64
+        Of the epoch.
+    loss : {LOG, HINGE, WARP}
+    harmonic : ndarray of shape (n_items,)
+        harmonic[r] = 1 + 1/2 + ... + 1/r; for WARP.
+    max_sampled : int
+        Draws for one interaction; for WARP.
+    model : tuple of ndarray
+        User factors (n_users, d), item factors (n_items, d), item bias (n_items,).
+    squares : tuple of ndarray
+        Adagrad's accumulators (n_users,) and (n_items,).
+    rate, alpha : float, in the dtype of the factors
+    adaptive : bool
+    totals : ndarray of shape (n_blocks**2,), written
+        Sum of the losses of each cell.
+    """
+    n_blocks = pool_bounds.shape[0] - 1
+    P, Q, bias = model
+    of_users, of_items = squares
+    mark = np.full(Q.shape[0], -1, dtype=np.int32)
+    for c in range(start, stop):
+        cell = cells[c]
+        pool = pools[pool_bounds[cell % n_blocks] : pool_bounds[cell % n_blocks + 1]]
+        state = mix(key + np.uint64(cell) * _GOLDEN)
+        total = 0.0
+        first, last = bounds[cell], bounds[cell + 1]
+        while first < last:
+            u = cell_user[first]
+            end = first
+            while end < last and cell_user[end] == u:
+                mark[cell_item[end]] = u
+                end += 1
+            items = cell_item[first:end]
+            first = end
+            if items.shape[0] == sizes[cell % n_blocks]:
+                continue  # the user has the whole block: there is no negative
+            if loss == WARP:
+                loss_of_run, state = _warp_run(
+                    u, items, pool, mark, state, harmonic, max_sampled, P, Q, bias,
+                    of_users, of_items, rate, alpha, adaptive,
+                )  # fmt: skip
+            else:
+                loss_of_run, state = _pairwise_run(
+                    u, items, pool, mark, state, loss, P, Q, bias, of_users, of_items, rate,
+                    alpha, adaptive,
+                )  # fmt: skip
+            total += loss_of_run
+        totals[cell] = total
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def fold_in_rows(
+    indptr, indices, negatives, item_factors, bias, loss, harmonic, max_sampled, rates, alpha,
+    adaptive, out, start, stop,
+):  # fmt: skip
+    """Train the vectors of new users, items frozen: one pass per rate over their own items.
+
+    Parameters
+    ----------
+    indptr, indices : ndarray
+        Rows of the new users.
+    negatives : ndarray of intp of shape (n_rows, n_draws)
+        Drawn once for each row, -1 for a row that has every item. Taken in turn.
+    item_factors, bias : ndarray of shape (n_items, d) and (n_items,)
+    loss, harmonic, max_sampled, alpha, adaptive
+        As in `train_cells`.
+    rates : ndarray of shape (n_passes,)
+        Learning rate of each pass.
+    out : ndarray of shape (n_rows, d), written
+    """
+    one = out.dtype.type(1)
+    n_draws = negatives.shape[1]
+    for u in range(start, stop):
+        p = out[u]
+        p[:] = 0
+        if negatives[u, 0] < 0:
+            continue
+        square = 1.0
+        turn = 0
+        for n in range(rates.shape[0]):
+            for t in range(indptr[u], indptr[u + 1]):
+                i = indices[t]
+                positive = _dot(p, item_factors[i]) + bias[i]
+                slope = out.dtype.type(0)
+                for n_tried in range(1, (max_sampled if loss == WARP else 1) + 1):
+                    j = negatives[u, turn]
+                    turn = turn + 1 if turn + 1 < n_draws else 0
+                    x = positive - _dot(p, item_factors[j]) - bias[j]
+                    slope = _slope(x, loss)
+                    if loss == WARP and slope > 0:
+                        slope = harmonic[(item_factors.shape[0] - 1) // n_tried]
+                        break
+                if loss == WARP and slope == 0:
+                    continue
+                a, b = item_factors[i], item_factors[j]
+                step = rates[n]
+                if adaptive:
+                    square += slope * slope * _squares(p, a, b)[0] / p.shape[0]
+                    step = out.dtype.type(rates[n] / math.sqrt(square))
+                for f in range(p.shape[0]):
+                    p[f] = (one - step * alpha) * p[f] + step * slope * (a[f] - b[f])
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _slope(x, loss):
+    """Minus the derivative of the loss by the margin x; for WARP before its weight."""
+    if loss != LOG:
+        return 1 if x < 1 else 0
+    e = math.exp(-abs(x))
+    return (e if x > 0 else 1) / (1 + e)

@@ -1,0 +1,108 @@
+"""What the factor models have in common: scores, and items that are alike."""
+
+import numpy as np
+
+from skrec._recommend import nearest_items
+from skrec.decomposition._blas_threads import one_blas_thread
+from skrec.utils._parallel import run_ranges
+from skrec.utils._validation import check_item_indices
+
+
+def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_jobs=None):
+    """Scores of every item for the users of some vectors.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_components)
+    components : ndarray of shape (n_components, n_items)
+    dtype : {np.float32, np.float64}
+        What is computed in, and returned.
+    item_bias : ndarray of shape (n_items,), default=None
+        Added to each row.
+    offset : ndarray of shape (n_rows,), default=None
+        Added to each column.
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_rows, n_items)
+    """
+    vectors, components = vectors.astype(dtype, copy=False), components.astype(dtype, copy=False)
+    scores = np.empty((vectors.shape[0], components.shape[1]), dtype=dtype)
+
+    def rows(start, stop):
+        np.matmul(vectors[start:stop], components, out=scores[start:stop])
+
+    with one_blas_thread():
+        run_ranges(rows, len(scores), n_jobs=n_jobs if scores.size > 1 << 16 else 1)
+    if item_bias is not None:
+        scores += item_bias.astype(dtype, copy=False)
+    if offset is not None:
+        scores += offset.astype(dtype, copy=False)[:, np.newaxis]
+    return scores
+
+
+def factor_pairs(vectors, components, rows, items):
+    """``(vectors @ components)[rows, items]`` without the whole product.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_components)
+    components : ndarray of shape (n_components, n_items)
+    rows, items : ndarray of intp of shape (n_pairs,)
+
+    Returns
+    -------
+    scores : ndarray of shape (n_pairs,)
+    """
+    scores = np.empty(len(rows), dtype=np.result_type(vectors, components))
+    by_item = components.T
+    size = max(1, (1 << 22) // max(1, vectors.shape[1]))
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        scores[part] = np.einsum("pf,pf->p", vectors[rows[part]], by_item[items[part]])
+    return scores
+
+
+def similar_columns(components, items, k, *, return_scores=False):
+    """Items whose factors point in the most similar direction.
+
+    Parameters
+    ----------
+    components : ndarray of shape (n_components, n_items)
+    items : array-like of int of shape (n,)
+        Items to find others for.
+    k : int
+        Length of the lists.
+    return_scores : bool, default=False
+        Whether to return the cosines as well.
+
+    Returns
+    -------
+    similar : ndarray of intp of shape (n, k)
+        Best first, without the item itself; padded with -1.
+    scores : ndarray of shape (n, k)
+        Only with ``return_scores=True``; -inf beside -1.
+    """
+    length = np.sqrt(np.einsum("fi,fi->i", components, components))
+    unit = components / np.where(length > 0, length, 1)
+    return nearest_items(
+        lambda chosen: unit[:, chosen].T @ unit,
+        items,
+        unit.shape[1],
+        k,
+        dtype=unit.dtype,
+        return_scores=return_scores,
+    )
+
+
+def check_targets(items, n_rows, n_items):
+    """Items to explain as an array of shape (n_rows, m), or raise; -1 stands for none."""
+    items = check_item_indices(items, n_items, low=-1)
+    if items.ndim not in (1, 2) or items.shape[0] != n_rows:
+        raise ValueError(
+            f"`items` must have shape (n_users,) or (n_users, m) with n_users={n_rows}. Got "
+            f"{items.shape}."
+        )
+    return items.reshape(n_rows, -1)

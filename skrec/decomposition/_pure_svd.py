@@ -1,0 +1,263 @@
+"""PureSVD: projection on the leading singular vectors (Cremonesi et al. 2010)."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.base import BaseRecommender, explain_scores
+from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.decomposition._svd import right_singular_vectors
+from skrec.utils._params import (
+    N_JOBS,
+    POSITIVE_INTEGER,
+    RANDOM_STATE,
+    Interval,
+    Options,
+)
+from skrec.utils._sparse import sparse_dot_dense
+from skrec.utils._validation import check_sample_weight
+
+
+class PureSVD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+    r"""Truncated singular value decomposition of the user-item matrix.
+
+    With missing values taken as zeros, the matrix of rank d that is nearest to X,
+
+    .. math:: \min_{\mathrm{rank}(R) = d} \|X - R\|_F^2,
+
+    is :math:`R = X V V^T`, where the columns of V are the d leading right singular
+    vectors of X [1]_. A row is scored by its projection, :math:`x_u V V^T`, so a new
+    user is a row like any other.
+
+    Scores rank items; they are in the units of X, shrunk towards zero by the missing
+    values. A user without items gets zeros.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Number d of singular vectors. What helps ranking is often far fewer than what
+        compresses well: 20 to 200. Beyond the rank of X, components are zeros.
+    solver : {"randomized", "arpack"}, default="randomized"
+        "randomized": a random block Krylov space [2]_, [3]_; "arpack": Lanczos iterations to
+        machine precision. See Notes for the accuracy.
+    max_iter : int, default=8
+        Products with X^T X in the randomised solver, at least 3. More of them are more
+        accurate.
+    n_oversamples : int, default=10
+        Columns of the randomised solver's block beyond `n_components` / 2.
+    random_state : int, RandomState or None, default=None
+        Seed of the block or vector that the solver starts from.
+    n_jobs : int or None, default=None
+        Threads of the products with X; None: all cores. The dense algebra of `fit` has
+        one. The vectors do not depend on it.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items), dtype of X
+        V^T: orthonormal rows, that of the largest singular value first. Of each row the
+        element of largest size is positive.
+    singular_values_ : ndarray of shape (n_components,), dtype of X
+        Descending.
+    n_iter_ : int
+        Products with X^T X that were made: of a block ("randomized"), of a vector
+        ("arpack"), or one with the unit matrix where there are few items.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    WMF : Weighted least squares; observed cells may count more.
+    skrec.linear_model.EASE : Item-item weights of full rank.
+    sklearn.decomposition.TruncatedSVD : The same vectors, without recommendations.
+
+    Notes
+    -----
+    V is found as the leading eigenvectors of X^T X, whose products with a block need X
+    twice. The space that the randomised solver searches has ``max_iter - 1`` blocks, is
+    orthogonalised in full, and depends on the number of items only, not on the users:
+    weighting a user is exactly the same as repeating the row. With up to 256 items, or
+    twice `n_components`, X^T X is decomposed as a dense matrix by either solver.
+
+    With the defaults the vectors miss 2e-5 of what the exact ones capture,
+    :math:`\|X V\|_F^2`, on MovieLens-1M, and 1.3e-4 on Gowalla (binarised); two further
+    products take one or two digits more off it. In float32, singular values below
+    0.003 of the largest cannot be told from zero, and are returned as zeros with their
+    vectors; pass float64 where they matter.
+
+    Time is about ``4 * max_iter * (n_components / 2 + n_oversamples)`` flops for each
+    entry, and memory that of X, its transpose, and ``max_iter - 1`` blocks on the
+    items, twice.
+
+    References
+    ----------
+    .. [1] P. Cremonesi, Y. Koren, R. Turrin, "Performance of recommender algorithms on
+       top-n recommendation tasks", RecSys 2010.
+    .. [2] N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with randomness",
+       SIAM Review 53, 2011.
+    .. [3] C. Musco, C. Musco, "Randomized block Krylov methods for stronger and faster
+       approximate singular value decomposition", NeurIPS 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.decomposition import PureSVD
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1], [1, 0, 0, 0]])
+    >>> model = PureSVD(n_components=2).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "solver": Options(("randomized", "arpack")),
+        "max_iter": Interval(3, integer=True),
+        "n_oversamples": Interval(0, integer=True),
+        "random_state": RANDOM_STATE,
+        "n_jobs": N_JOBS,
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        solver="randomized",
+        max_iter=8,
+        n_oversamples=10,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.solver = solver
+        self.max_iter = max_iter
+        self.n_oversamples = n_oversamples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Compute the singular vectors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions or ratings, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; a weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        self : PureSVD
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid.
+        """
+        X = self._start_fit(X)
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        vectors, self.singular_values_, self.n_iter_ = right_singular_vectors(
+            X,
+            self.n_components,
+            solver=self.solver,
+            sample_weight=weight,
+            max_iter=self.max_iter,
+            n_oversamples=self.n_oversamples,
+            random_state=check_random_state(self.random_state),
+            n_jobs=self.n_jobs,
+        )
+        self.components_ = np.ascontiguousarray(vectors).T
+        return self
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _vectors(self, X):
+        # The rows of the transpose lie in memory as `sparse_dot_dense` wants them.
+        items = np.ascontiguousarray(self.components_.T)
+        return sparse_dot_dense(X, items, n_jobs=self.n_jobs)
+
+    def _scores(self, X):
+        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
+
+    def _pair_scores(self, X, rows, items):
+        components = self.components_.astype(X.dtype, copy=False)
+        return factor_pairs(self._vectors(X), components, rows, items)
+
+    def transform(self, X):
+        """Project users on the singular vectors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            ``X @ components_.T``; ``vectors @ components_`` are the scores.
+        """
+        X = self._start_scoring(X)
+        return self._vectors(X)
+
+    def explain(self, X, items):
+        """Split scores into what each item of the user adds.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds ``x_ui * v_i . v_t``, with the columns v of
+            `components_` and t = ``items[u, j]``, at each item i of user u; it adds up
+            to the score of t.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+
+        def weights(sources, targets):
+            return factor_pairs(self.components_.T, self.components_, sources, targets)
+
+        return explain_scores(X, items, weights)
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items whose columns of `components_` have the most similar direction.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the cosines as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, never the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return similar_columns(self.components_, items, k, return_scores=return_scores)

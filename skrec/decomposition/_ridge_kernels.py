@@ -1,0 +1,154 @@
+"""Small symmetric systems, one for each row of a sparse matrix; numba.
+
+Of a symmetric matrix only the upper triangle is written and read, row by row, so that
+every inner loop runs over neighbouring elements.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+# What lets sums be vectorised; infinities and NaN keep their meaning.
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def dot(a, b):
+    """Sum of products."""
+    total = a.dtype.type(0)
+    for f in range(a.shape[0]):
+        total += a[f] * b[f]
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def add_products(items, vectors, shift, slope, p, out, dots):
+    """``out += sum_j (shift_j + slope_j (y_j . p)) y_j``; keeps y_j . p in `dots`.
+
+    Parameters
+    ----------
+    items : ndarray of int of shape (n,)
+        Rows of `vectors` that take part: y_j = vectors[items[j]].
+    vectors : ndarray of shape (n_vectors, d)
+    shift, slope : ndarray of shape (at least n,)
+    p : ndarray of shape (d,)
+    out : ndarray of shape (d,), added to
+    dots : ndarray of shape (at least n,), written
+    """
+    zero = p.dtype.type(0)
+    n, d = items.shape[0], p.shape[0]
+    j = 0
+    while j + 4 <= n:  # four at a time, so that `out` is read and written less
+        y0, y1, y2, y3 = (
+            vectors[items[j]], vectors[items[j + 1]], vectors[items[j + 2]], vectors[items[j + 3]],
+        )  # fmt: skip
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        for f in range(d):
+            s0 += y0[f] * p[f]
+            s1 += y1[f] * p[f]
+            s2 += y2[f] * p[f]
+            s3 += y3[f] * p[f]
+        dots[j], dots[j + 1], dots[j + 2], dots[j + 3] = s0, s1, s2, s3
+        s0 = shift[j] + slope[j] * s0
+        s1 = shift[j + 1] + slope[j + 1] * s1
+        s2 = shift[j + 2] + slope[j + 2] * s2
+        s3 = shift[j + 3] + slope[j + 3] * s3
+        for f in range(d):
+            out[f] += (s0 * y0[f] + s1 * y1[f]) + (s2 * y2[f] + s3 * y3[f])
+        j += 4
+    while j < n:
+        y = vectors[items[j]]
+        s = dot(y, p)
+        dots[j] = s
+        s = shift[j] + slope[j] * s
+        for f in range(d):
+            out[f] += s * y[f]
+        j += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def add_symmetric_product(matrix, scale, p, out):
+    """``out += scale * matrix @ p`` for a symmetric matrix (both triangles are there)."""
+    d = p.shape[0]
+    r = 0
+    while r + 4 <= d:
+        m0, m1, m2, m3 = matrix[r], matrix[r + 1], matrix[r + 2], matrix[r + 3]
+        s0, s1 = scale * p[r], scale * p[r + 1]
+        s2, s3 = scale * p[r + 2], scale * p[r + 3]
+        for f in range(d):
+            out[f] += (s0 * m0[f] + s1 * m1[f]) + (s2 * m2[f] + s3 * m3[f])
+        r += 4
+    while r < d:
+        m, s = matrix[r], scale * p[r]
+        for f in range(d):
+            out[f] += s * m[f]
+        r += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def add_outer_products(items, vectors, slope, matrix):
+    """``matrix += sum_j slope_j y_j y_j^T``, upper triangle; names as in `add_products`."""
+    n, d = items.shape[0], vectors.shape[1]
+    j = 0
+    while j + 4 <= n:
+        y0, y1, y2, y3 = (
+            vectors[items[j]], vectors[items[j + 1]], vectors[items[j + 2]], vectors[items[j + 3]],
+        )  # fmt: skip
+        for r in range(d):
+            s0, s1 = slope[j] * y0[r], slope[j + 1] * y1[r]
+            s2, s3 = slope[j + 2] * y2[r], slope[j + 3] * y3[r]
+            row = matrix[r]
+            for f in range(r, d):
+                row[f] += (s0 * y0[f] + s1 * y1[f]) + (s2 * y2[f] + s3 * y3[f])
+        j += 4
+    while j < n:
+        y = vectors[items[j]]
+        for r in range(d):
+            s = slope[j] * y[r]
+            row = matrix[r]
+            for f in range(r, d):
+                row[f] += s * y[f]
+        j += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def cholesky(matrix):
+    """Replace the upper triangle by U with U^T U = matrix.
+
+    A pivot that rounding has made smaller than that of a matrix of full rank can be is
+    raised to the least one, so that the result is finite.
+    """
+    d = matrix.shape[0]
+    largest = matrix.dtype.type(0)
+    for r in range(d):
+        largest = max(largest, matrix[r, r])
+    least = largest * matrix.dtype.type(np.finfo(matrix.dtype).eps)
+    for r in range(d):
+        row = matrix[r]
+        root = matrix.dtype.type(math.sqrt(max(row[r], least)))
+        inverse = matrix.dtype.type(1) / root
+        row[r] = root
+        for f in range(r + 1, d):
+            row[f] *= inverse
+        for k in range(r + 1, d):
+            s, below = row[k], matrix[k]
+            for f in range(k, d):
+                below[f] -= s * row[f]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def solve_cholesky(upper, b):
+    """Solve U^T U x = b in place."""
+    d = b.shape[0]
+    for r in range(d):
+        b[r] /= upper[r, r]
+        s, row = b[r], upper[r]
+        for f in range(r + 1, d):
+            b[f] -= s * row[f]
+    for r in range(d - 1, -1, -1):
+        row = upper[r]
+        total = b[r]
+        for f in range(r + 1, d):
+            total -= row[f] * b[f]
+        b[r] = total / row[r]

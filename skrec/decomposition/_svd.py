@@ -1,0 +1,158 @@
+"""The leading right singular vectors of a sparse matrix."""
+
+import numpy as np
+from scipy.linalg import eigh, qr
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from skrec.decomposition._blas_threads import one_blas_thread
+from skrec.utils._sparse import sparse_dot_dense
+
+# Up to so many items X^T X is formed and decomposed as a dense matrix, exactly.
+_DENSE_ITEMS = 256
+
+
+class WeightedGram:
+    """The operator M = X^T diag(w) X on the items, as products only.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    sample_weight : ndarray of shape (n_users,) or None
+    n_jobs : int or None, default=None
+        Threads.
+
+    Attributes
+    ----------
+    n_products : int
+        Products made so far.
+    """
+
+    def __init__(self, X, sample_weight, *, n_jobs=None):
+        self.X, self.n_jobs = X, n_jobs
+        self.n_items, self.dtype = X.shape[1], X.dtype
+        self.n_products = 0
+        Xt = csr_array(X.T.tocsr())
+        if sample_weight is not None:
+            data = Xt.data * sample_weight[Xt.indices].astype(X.dtype)
+            Xt = csr_array((data, Xt.indices, Xt.indptr), shape=Xt.shape)
+        self.Xt = Xt
+
+    def __matmul__(self, block):
+        """M times a dense matrix of shape (n_items, n_columns)."""
+        self.n_products += 1
+        block = np.ascontiguousarray(block, dtype=self.dtype)
+        product = sparse_dot_dense(self.X, block, n_jobs=self.n_jobs)
+        return sparse_dot_dense(self.Xt, product, n_jobs=self.n_jobs)
+
+
+def right_singular_vectors(
+    X, n_components, *, solver, sample_weight, max_iter, n_oversamples, random_state, n_jobs=None
+):
+    """Leading eigenvectors of X^T diag(sample_weight) X.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    n_components : int
+        At most n_items.
+    solver : {"randomized", "arpack"}
+    sample_weight : ndarray of shape (n_users,) or None
+    max_iter : int
+        Products with the operator in the randomised solver.
+    n_oversamples : int
+    random_state : numpy.random.RandomState
+    n_jobs : int or None, default=None
+
+    Returns
+    -------
+    vectors : ndarray of shape (n_items, n_components), dtype of X
+        Orthonormal, largest singular value first; the element of largest size of each is
+        positive. Zeros beyond the rank of X.
+    singular_values : ndarray of shape (n_components,)
+    n_products : int
+        Products with the operator that were made.
+    """
+    n_items = X.shape[1]
+    if not X.nnz:  # ARPACK refuses it
+        return np.zeros((n_items, n_components), X.dtype), np.zeros(n_components, X.dtype), 0
+    gram = WeightedGram(X, sample_weight, n_jobs=n_jobs)
+    with one_blas_thread():  # the products with X are most of the work
+        if n_items <= max(_DENSE_ITEMS, 2 * n_components):
+            dense = gram @ np.eye(n_items, dtype=X.dtype)
+            values, vectors = eigh((dense + dense.T) / 2)
+        elif solver == "arpack":
+            operator = LinearOperator(
+                (n_items, n_items),
+                matvec=lambda v: (gram @ v.reshape(-1, 1)).ravel(),
+                dtype=X.dtype,
+            )
+            start = random_state.uniform(-1, 1, size=n_items).astype(X.dtype)
+            values, vectors = eigsh(operator, k=n_components, v0=start)
+        else:
+            width = min(n_items, (n_components + 1) // 2 + n_oversamples)
+            start = random_state.normal(size=(n_items, width)).astype(X.dtype)
+            values, vectors = block_krylov(gram, start, max_iter)
+        return *_leading(values, vectors, n_components), gram.n_products
+
+
+def block_krylov(gram, start, n_steps):
+    """Ritz values and vectors of M from the space of start, M start, M^2 start, ...
+
+    Block Lanczos with full reorthogonalisation. One product serves two ends: it gives the
+    next block, and what the Rayleigh-Ritz step needs of the present one.
+
+    Parameters
+    ----------
+    gram : WeightedGram
+        The operator M.
+    start : ndarray of shape (n_items, width)
+        Random block.
+    n_steps : int
+        Products with M, at least 2.
+
+    Returns
+    -------
+    values : ndarray of shape (n_found,)
+        Ascending.
+    vectors : ndarray of shape (n_items, n_found)
+    """
+    basis = qr(gram @ start, mode="economic", overwrite_a=True)[0]
+    images = last = gram @ basis
+    for _ in range(n_steps - 2):
+        block = _orthonormal_to(basis, last)
+        if not block.shape[1] or basis.shape[1] + block.shape[1] > gram.n_items:
+            break
+        last = gram @ block
+        basis, images = np.hstack([basis, block]), np.hstack([images, last])
+    projected = basis.T @ images
+    values, rotation = eigh((projected + projected.T) / 2)
+    return values, basis @ rotation
+
+
+def _orthonormal_to(basis, block):
+    """The part of a block that is orthogonal to a basis, as orthonormal columns."""
+    scale = np.linalg.norm(block, axis=0).max(initial=0.0)
+    for _ in range(2):  # twice is enough
+        block = block - basis @ (basis.T @ block)
+    q, r, _ = qr(block, mode="economic", pivoting=True)
+    new = np.abs(np.diag(r)) > 100 * np.finfo(block.dtype).eps * scale
+    q = q[:, new]
+    return q - basis @ (basis.T @ q)
+
+
+def _leading(values, vectors, n_components):
+    """Sort, fix the signs, and write zeros for what is beyond the rank."""
+    order = np.argsort(-values, kind="stable")[:n_components]
+    values, vectors = values[order], vectors[:, order]
+    largest = values.max(initial=0.0)
+    # Rounding leaves eigenvalues of this size where there should be zeros.
+    real = values > 100 * np.finfo(vectors.dtype).eps * largest
+    peak = np.abs(vectors).argmax(axis=0)
+    sign = np.where(vectors[peak, np.arange(vectors.shape[1])] < 0, -1, 1)
+    vectors = vectors * np.where(real, sign, 0).astype(vectors.dtype)
+    missing = n_components - vectors.shape[1]
+    return (
+        np.pad(vectors, ((0, 0), (0, missing))),
+        np.pad(np.sqrt(np.where(real, values, 0)), (0, missing)).astype(vectors.dtype),
+    )

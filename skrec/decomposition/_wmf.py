@@ -1,0 +1,395 @@
+"""WMF: weighted matrix factorisation of implicit feedback by alternating least squares."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.base import BaseRecommender
+from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.decomposition._wmf_als import (
+    HalfStep,
+    alternate,
+    explain_entries,
+    gram_matrix,
+    row_penalty,
+    transposed,
+)
+from skrec.utils._device import resolve_device
+from skrec.utils._params import (
+    BOOLEAN,
+    N_JOBS,
+    NON_NEGATIVE,
+    NONE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    RANDOM_STATE,
+    InstanceOf,
+    Options,
+)
+from skrec.utils._validation import check_sample_weight
+
+# Up to this many items double precision costs nothing that anyone would notice.
+_SMALL = 1024
+
+
+class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+    r"""Weighted matrix factorisation of implicit feedback (iALS).
+
+    Fits the product of user vectors :math:`w_u` and item vectors :math:`h_i` to 1 where
+    user u has item i (the set S) and to 0 elsewhere. With the weights
+
+    .. math:: c_{ui} = c_0 + \kappa x_{ui} \text{ for } (u, i) \in S, \quad
+        c_{ui} = c_0 \text{ elsewhere},
+
+    it minimises over all cells of the matrix
+
+    .. math:: \sum_{u, i} c_{ui} \left( [(u, i) \in S] - w_u^T h_i \right)^2
+        + \alpha \left( \sum_u f_u \|w_u\|^2 + \sum_i f_i \|h_i\|^2 \right)
+
+    where :math:`f_u = (|S_u| + c_0 n_{items})^\nu` and
+    :math:`f_i = (|S_i| + c_0 n_{users})^\nu`, by alternating least squares.
+
+    - Hu et al. [1]_: ``unobserved_weight=1`` and ``frequency_exponent=0``. Their
+      :math:`r_{ui}` is :math:`x_{ui}`, their :math:`\alpha` is `confidence`, their
+      :math:`\lambda` is `alpha`, so that :math:`c_{ui} = 1 + \kappa x_{ui}`.
+    - iALS as Rendle et al. revisit it [2]_: binary X and ``confidence=1``. Their
+      :math:`\alpha_0` is `unobserved_weight`, their :math:`\nu` is `frequency_exponent`,
+      and `alpha` is :math:`\lambda (1 + \alpha_0)`. See Notes.
+
+    Scores estimate the preference: about 1 for what a user would have.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the vectors.
+    confidence : float, default=1.0
+        Weight :math:`\kappa` of a stored value of 1, > 0.
+    alpha : float, default=0.01
+        Penalty, > 0. Its size depends much on `frequency_exponent`: with 1, good values
+        lie about 0.002 to 0.02; with 0, about 1 to a few hundred.
+    unobserved_weight : float, default=0.1
+        Weight :math:`c_0` of the cells that X does not store, >= 0.
+    frequency_exponent : float, default=1.0
+        Exponent :math:`\nu` of the number of cells, weighted, that a vector takes part
+        in, >= 0. 0 penalises all vectors alike, 1 every cell.
+    solver : {"cg", "cholesky"}, default="cg"
+        How `fit` solves for a vector: a few steps of conjugate gradients from where the
+        vector stands [3]_, or exactly. New rows are always solved exactly.
+    cg_steps : int, default=3
+        Steps of conjugate gradients.
+    max_iter : int, default=16
+        Sweeps over the users and the items.
+    init_scale : float, default=0.1
+        Expected length of the initial item vectors, > 0.
+    dtype : {None, "float32", "float64"}, default=None
+        Of the vectors and of the systems. None: float64 up to 1,024 items, float32
+        above.
+    device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
+        Where vectors are solved for. On CUDA, with torch, always exactly.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial item vectors.
+    n_jobs : int or None, default=None
+        Threads; None: all cores. The vectors do not depend on it.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items)
+        Item vectors.
+    user_factors_ : ndarray of shape (n_users, n_components)
+        Vectors of the training users, solved exactly: ``transform`` of the training
+        rows.
+    loss_curve_ : list of float
+        The objective in each sweep, after the users and before the items were solved
+        for.
+    n_iter_ : int
+        Sweeps made.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    PureSVD : All cells alike, in closed form.
+    BPR : Pairs of items instead of cells.
+    skrec.linear_model.EASE : Item-item weights by least squares.
+
+    Notes
+    -----
+    Every row, known or new, is scored with the vector that solves its own least squares
+    problem, items fixed. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
+    stored entry and 2 d**2 (`cg_steps` + 1) for each user and item ("cholesky": d**2 and
+    d**3 / 3). Memory is that of the vectors and a transposed copy of X. The first item
+    vectors are drawn in the order of the items: another order gives other vectors, and
+    scores that are equal only as far as the sweeps have converged.
+
+    In [2]_ an observed cell takes part twice, with weight 1 and target 1, and with weight
+    :math:`\alpha_0` and target 0. That is the same as weight :math:`1 + \alpha_0` and
+    target :math:`1 / (1 + \alpha_0)`: the minimisers differ by a factor, and the ranking
+    by none, if the penalty is :math:`1 + \alpha_0` times theirs.
+
+    References
+    ----------
+    .. [1] Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback
+       datasets", ICDM 2008.
+    .. [2] S. Rendle, W. Krichene, L. Zhang, Y. Koren, "Revisiting the performance of iALS
+       on item recommendation benchmarks", RecSys 2022.
+    .. [3] G. Takács, I. Pilászy, D. Tikk, "Applications of the conjugate gradient method
+       for implicit feedback collaborative filtering", RecSys 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.decomposition import WMF
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1], [1, 0, 0, 0]])
+    >>> model = WMF(n_components=2, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "confidence": POSITIVE,
+        "alpha": POSITIVE,
+        "unobserved_weight": NON_NEGATIVE,
+        "frequency_exponent": NON_NEGATIVE,
+        "solver": Options(("cg", "cholesky")),
+        "cg_steps": POSITIVE_INTEGER,
+        "max_iter": POSITIVE_INTEGER,
+        "init_scale": POSITIVE,
+        "dtype": (NONE, Options(("float32", "float64"))),
+        "device": InstanceOf((object,), "a device"),
+        "random_state": RANDOM_STATE,
+        "n_jobs": N_JOBS,
+        "verbose": BOOLEAN,
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        confidence=1.0,
+        alpha=0.01,
+        unobserved_weight=0.1,
+        frequency_exponent=1.0,
+        solver="cg",
+        cg_steps=3,
+        max_iter=16,
+        init_scale=0.1,
+        dtype=None,
+        device="cpu",
+        random_state=None,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.confidence = confidence
+        self.alpha = alpha
+        self.unobserved_weight = unobserved_weight
+        self.frequency_exponent = frequency_exponent
+        self.solver = solver
+        self.cg_steps = cg_steps
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Learn the item vectors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0; stored values are weights of the ones.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; a weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        self : WMF
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, if the device is not there, or if the
+            weights are so large that the vectors overflow.
+        """
+        X = self._start_fit(X)
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        # Drawn for the items alone: it does not depend on the users.
+        items = check_random_state(self.random_state).normal(size=(X.shape[1], self.n_components))
+        items *= self.init_scale / np.sqrt(self.n_components)
+        items = items.astype(self._vector_dtype(X.shape[1]))
+        self.loss_curve_ = self._descend(X, items, weight)
+        self.n_iter_ = len(self.loss_curve_)
+        if not np.isfinite(items).all():
+            raise ValueError(
+                f"The item vectors overflow {items.dtype}. The largest value of X is "
+                f"{X.data.max():g}, confidence={self.confidence}, alpha={self.alpha}, "
+                f"frequency_exponent={self.frequency_exponent}: scale X, lower what is largest, "
+                'or use dtype="float64".'
+            )
+        self.components_ = items.T
+        self._gram = gram_matrix(items, self.unobserved_weight, n_jobs=self.n_jobs)
+        self.user_factors_ = self._vectors(X)
+        return self
+
+    def _descend(self, X, items, weight):
+        """Change the item vectors by `max_iter` sweeps; return the losses."""
+        if weight is not None:  # users of weight 0 are not there
+            X, weight = X[weight > 0], weight[weight > 0]
+        users = np.zeros((X.shape[0], self.n_components), dtype=items.dtype)
+        steps = self._half_steps(X, weight)
+        return alternate(*steps, users, items, weight, self._sweeps(), n_jobs=self.n_jobs)
+
+    def _vector_dtype(self, n_items):
+        if self.dtype is None:
+            return np.dtype(np.float64 if n_items <= _SMALL else np.float32)
+        return np.dtype(self.dtype)
+
+    def _sweeps(self):
+        if not self.verbose:
+            return range(self.max_iter)
+        from tqdm import tqdm
+
+        return tqdm(range(self.max_iter), desc="WMF")
+
+    def _half_steps(self, X, sample_weight):
+        """The solvers for the users and for the items."""
+        weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        counts = np.bincount(X.indices, np.repeat(weight, np.diff(X.indptr)), X.shape[1])
+        item_penalty = self._penalty(counts, weight.sum())
+        return (
+            self._half_step(X, self._user_penalty(X), np.ones(X.shape[1])),
+            self._half_step(transposed(X), item_penalty, weight),
+        )
+
+    def _half_step(self, X, penalty, weight, *, exact=False):
+        problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
+        # "cpu" is the common case, and needs no torch to be understood.
+        device = "cpu" if self.device == "cpu" else resolve_device(self.device)
+        if str(device) == "cpu":
+            cg_steps = 0 if exact or self.solver == "cholesky" else self.cg_steps
+            return HalfStep(X, penalty, weight, **problem, cg_steps=cg_steps, n_jobs=self.n_jobs)
+        from skrec.decomposition._wmf_torch import TorchHalfStep
+
+        return TorchHalfStep(X, penalty, weight, **problem, device=device)
+
+    def _penalty(self, counts, total):
+        return row_penalty(
+            counts,
+            total,
+            alpha=self.alpha,
+            unobserved_weight=self.unobserved_weight,
+            frequency_exponent=self.frequency_exponent,
+        )
+
+    def _user_penalty(self, X):
+        return self._penalty(np.diff(X.indptr), X.shape[1])
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _vectors(self, X):
+        """The vector of each row: the exact solution of its own problem."""
+        items = np.ascontiguousarray(self.components_.T)
+        vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
+        step = self._half_step(X, self._user_penalty(X), np.ones(X.shape[1]), exact=True)
+        step.solve(items, self._gram, vectors)
+        return vectors
+
+    def _scores(self, X):
+        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
+
+    def _pair_scores(self, X, rows, items):
+        vectors = self._vectors(X).astype(X.dtype, copy=False)
+        return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            ``vectors @ components_`` are the scores.
+        """
+        X = self._start_scoring(X)
+        return self._vectors(X).astype(X.dtype, copy=False)
+
+    def explain(self, X, items):
+        r"""Split scores into what each item of the user adds.
+
+        With :math:`A_u` the matrix of the user's normal equations, the score of item i is
+        :math:`\sum_{j \in S_u} c_{uj} \, h_i^T A_u^{-1} h_j` (Hu et al., section 5).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
+            up to the score of ``items[u, j]``.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+        step = HalfStep(
+            X,
+            self._user_penalty(X),
+            np.ones(X.shape[1]),
+            confidence=self.confidence,
+            unobserved_weight=self.unobserved_weight,
+            n_jobs=self.n_jobs,
+        )
+        return explain_entries(step, np.ascontiguousarray(self.components_.T), self._gram, items)
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items whose vectors point in the most similar direction.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the cosines as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, never the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return similar_columns(self.components_, items, k, return_scores=return_scores)

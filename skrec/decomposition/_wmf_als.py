@@ -1,0 +1,207 @@
+"""Alternating least squares for weighted matrix factorisation."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.decomposition._factors import check_targets
+from skrec.utils._parallel import run_ranges
+
+# Cost of a row beside its entries, in entries: its dense products and its system.
+_ROW_COST = 32
+# Of a Gram matrix: vectors in a block at least, and blocks at most.
+_LEAST_BLOCK, _MOST_BLOCKS = 1024, 64
+
+
+class HalfStep:
+    """The rows of a matrix, solved for while the other side stands still; on the CPU.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_others)
+        Canonical.
+    penalty : ndarray of shape (n_rows,)
+        Ridge penalty of each row.
+    weight : ndarray of shape (n_others,)
+        Weights of the other side.
+    confidence, unobserved_weight : float
+    cg_steps : int, default=0
+        Steps of conjugate gradients from the present vectors; 0 solves exactly.
+    n_jobs : int or None, default=None
+        Threads.
+    """
+
+    def __init__(
+        self, X, penalty, weight, *, confidence, unobserved_weight, cg_steps=0, n_jobs=None
+    ):
+        self.X, self.penalty, self.weight = X, penalty, weight
+        self.confidence, self.unobserved_weight = confidence, unobserved_weight
+        self.cg_steps, self.n_jobs = cg_steps, n_jobs
+
+    def solve(self, vectors, gram, out):
+        """Solve for all rows.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n_others, d)
+            The other side, C-ordered.
+        gram : ndarray of shape (d, d)
+            ``unobserved_weight * vectors.T @ diag(weight) @ vectors``.
+        out : ndarray of shape (n_rows, d), dtype of `vectors`, changed
+            The vectors of the rows.
+
+        Returns
+        -------
+        loss : float
+            The part of the loss that stands at stored entries, as it was at the start.
+        """
+        from skrec.decomposition._wmf_kernels import cg_rows, cholesky_rows
+
+        X, problem = self.X, self.problem(vectors, gram)
+        losses = np.empty(X.shape[0], dtype=np.float64)
+
+        def rows(start, stop):
+            if self.cg_steps:
+                cg_rows(*problem, self.cg_steps, out, losses, start, stop)
+            else:
+                cholesky_rows(*problem, out, losses, start, stop)
+
+        self.run(rows)
+        return float(losses.sum())
+
+    def problem(self, vectors, gram):
+        """The first arguments of the kernels, of one dtype."""
+        X, real = self.X, vectors.dtype.type
+        return (
+            X.indptr, X.indices, X.data.astype(real, copy=False), vectors,
+            self.weight.astype(real), gram.astype(real, copy=False), real(self.confidence),
+            real(self.unobserved_weight), self.penalty.astype(real),
+        )  # fmt: skip
+
+    def run(self, rows):
+        """Call ``rows(start, stop)`` for all rows, in threads."""
+        weights = np.diff(self.X.indptr) + _ROW_COST
+        run_ranges(rows, self.X.shape[0], n_jobs=self.n_jobs, weights=weights)
+
+
+def row_penalty(counts, total, *, alpha, unobserved_weight, frequency_exponent):
+    """Penalty of each row: alpha (entries + unobserved_weight * cells)^frequency_exponent.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_rows,)
+        (Weighted) number of entries of each row.
+    total : float
+        (Weighted) number of cells of a row.
+
+    Returns
+    -------
+    penalty : ndarray of float64 of shape (n_rows,)
+    """
+    return alpha * (counts + unobserved_weight * total) ** frequency_exponent
+
+
+def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
+    """``scale * vectors.T @ diag(weight) @ vectors``.
+
+    Not by BLAS: its threads would spin on while those of the kernels work.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_vectors, d)
+    scale : float
+    weight : ndarray of shape (n_vectors,), default=None
+        None: ones.
+    n_jobs : int or None, default=None
+        Threads; they do not change the result.
+
+    Returns
+    -------
+    gram : ndarray of shape (d, d), dtype of `vectors`
+    """
+    from skrec.decomposition._wmf_kernels import gram_blocks
+
+    n, d = vectors.shape
+    weight = np.ones(n, vectors.dtype) if weight is None else weight.astype(vectors.dtype)
+    size = max(_LEAST_BLOCK, -(-n // _MOST_BLOCKS))
+    blocks = np.empty((-(-n // size), d, d), dtype=vectors.dtype)
+    run_ranges(
+        lambda start, stop: gram_blocks(vectors, weight, size, blocks, start, stop),
+        len(blocks),
+        n_jobs=n_jobs,
+    )
+    return vectors.dtype.type(scale) * blocks.sum(axis=0)
+
+
+def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps, *, n_jobs=None):
+    """Alternate between the users and the items.
+
+    Parameters
+    ----------
+    users, items : HalfStep, or what has its `solve`
+        The matrix, and its transpose.
+    user_factors, item_factors : ndarray of shape (n_users, d) and (n_items, d), changed
+        Where to start.
+    sample_weight : ndarray of shape (n_users,) or None
+    n_sweeps : iterable of int
+        The sweeps, such as a range.
+    n_jobs : int or None, default=None
+        Threads of what is not the half steps'.
+
+    Returns
+    -------
+    loss_curve : list of float
+        The objective in each sweep, after the users and before the items were solved for.
+    """
+    weight = np.ones(len(user_factors)) if sample_weight is None else sample_weight
+    unobserved = users.unobserved_weight
+    loss_curve = []
+    for _ in n_sweeps:
+        item_gram = gram_matrix(item_factors, unobserved, n_jobs=n_jobs)
+        users.solve(item_factors, item_gram, user_factors)
+        user_gram = gram_matrix(user_factors, unobserved, sample_weight, n_jobs=n_jobs)
+        penalty = _weighted_squares(users.penalty * weight, user_factors)
+        penalty += _weighted_squares(items.penalty, item_factors)
+        loss = items.solve(user_factors, user_gram, item_factors)
+        if unobserved > 0:  # sum of the unobserved weight times y^2 over all cells
+            loss += float(np.vdot(user_gram, item_gram)) / unobserved
+        loss_curve.append(loss + penalty)
+    return loss_curve
+
+
+def _weighted_squares(weight, vectors):
+    return float(weight @ np.einsum("nf,nf->n", vectors, vectors, dtype=np.float64))
+
+
+def explain_entries(step, vectors, gram, items):
+    """Split scores into what each entry of the row adds.
+
+    Parameters
+    ----------
+    step : HalfStep
+        Holds the rows.
+    vectors, gram : ndarray
+        See `HalfStep.solve`.
+    items : array-like of int of shape (n_rows,) or (n_rows, m)
+        Items to explain, -1 for none.
+
+    Returns
+    -------
+    contributions : csr_array of shape (n_rows * m, n_items), dtype of the rows
+    """
+    from skrec.decomposition._wmf_kernels import explain_rows
+
+    X, problem = step.X, step.problem(vectors, gram)
+    targets = check_targets(items, *X.shape)
+    m = targets.shape[1]
+    out = np.empty(m * X.nnz, dtype=vectors.dtype)
+    step.run(lambda start, stop: explain_rows(*problem, targets, out, start, stop))
+    repeated = X[np.repeat(np.arange(X.shape[0]), m)]
+    parts = (out.astype(X.dtype, copy=False), repeated.indices, repeated.indptr)
+    contributions = csr_array(parts, shape=repeated.shape)
+    contributions.eliminate_zeros()
+    return contributions
+
+
+def transposed(X):
+    """The transpose as a canonical csr_array."""
+    return csr_array(X.T.tocsr())

@@ -1,0 +1,238 @@
+"""numba part of `skrec.decomposition._wmf_als`; imported only when it is called.
+
+For one row, with the vectors y_j of the other side, weights s_j of theirs and stored values
+x_j, the penalised least squares problem has the normal equations A z = b with
+
+    A = G + sum_j e_j y_j y_j^T + penalty I        e_j = confidence x_j s_j
+    b = sum_j (e_j + unobserved s_j) y_j           G   = unobserved sum_all s y y^T
+
+where sums over j run over the stored entries of the row.
+"""
+
+import numpy as np
+from numba import njit
+
+from skrec.decomposition._ridge_kernels import (
+    FAST,
+    add_outer_products,
+    add_products,
+    add_symmetric_product,
+    cholesky,
+    dot,
+    solve_cholesky,
+)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def gram_blocks(vectors, weight, size, out, start, stop):
+    """``out[b] = V_b^T diag(weight_b) V_b`` for the blocks V_b of `size` vectors.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_vectors, d)
+    weight : ndarray of shape (n_vectors,)
+    size : int
+    out : ndarray of shape (n_blocks, d, d), written
+        Both triangles.
+    """
+    n, d = vectors.shape
+    items = np.arange(n)
+    for b in range(start, stop):
+        matrix = out[b]
+        matrix[:] = 0
+        first, last = b * size, min((b + 1) * size, n)
+        add_outer_products(items[first:last], vectors, weight[first:last], matrix)
+        for r in range(d):
+            for f in range(r):
+                matrix[r, f] = matrix[f, r]
+
+
+@njit(nogil=True, cache=True)
+def _coefficients(items, values, weight, confidence, unobserved, slope, gain):
+    """Write e_j and e_j + unobserved s_j."""
+    for j in range(items.shape[0]):
+        s = weight[items[j]]
+        slope[j] = confidence * values[j] * s
+        gain[j] = slope[j] + unobserved * s
+
+
+@njit(nogil=True, cache=True)
+def _row_loss(n, slope, gain, dots):
+    """Sum over the entries of c (1 - y)^2 - unobserved y^2; the rest of the loss is dense."""
+    total = 0.0
+    for j in range(n):
+        y = np.float64(dots[j])
+        total += gain[j] * (1.0 - y) ** 2 - (gain[j] - slope[j]) * y**2
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _longest(indptr, start, stop):
+    longest = 0
+    for u in range(start, stop):
+        longest = max(longest, indptr[u + 1] - indptr[u])
+    return longest
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def cg_rows(
+    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, n_steps,
+    out, losses, start, stop,
+):  # fmt: skip
+    """A few steps of conjugate gradients for each row, from where `out` stands.
+
+    Parameters
+    ----------
+    indptr, indices, values : ndarray
+        CSR matrix whose rows are solved for.
+    vectors : ndarray of shape (n_vectors, d)
+        The other side.
+    weight : ndarray of shape (n_vectors,)
+        Weights of the other side.
+    gram : ndarray of shape (d, d)
+        G, symmetric.
+    confidence, unobserved : float, in the dtype of the vectors
+    penalty : ndarray of shape (n_rows,)
+    n_steps : int
+    out : ndarray of shape (n_rows, d), changed
+    losses : ndarray of float64 of shape (n_rows,), written
+        The sparse part of the loss at the start.
+    """
+    d = vectors.shape[1]
+    longest = _longest(indptr, start, stop)
+    slope, gain, dots = (
+        np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype),
+        np.empty(longest, vectors.dtype),
+    )  # fmt: skip
+    none = np.zeros(longest, vectors.dtype)
+    r, p, product = (
+        np.empty(d, vectors.dtype),
+        np.empty(d, vectors.dtype),
+        np.empty(d, vectors.dtype),
+    )
+    one = vectors.dtype.type(1)
+    for u in range(start, stop):
+        x = out[u]
+        items = indices[indptr[u] : indptr[u + 1]]
+        n = items.shape[0]
+        losses[u] = 0.0
+        if n == 0:
+            x[:] = 0
+            continue
+        _coefficients(
+            items, values[indptr[u] : indptr[u + 1]], weight, confidence, unobserved, slope, gain
+        )
+        for f in range(d):
+            r[f] = -penalty[u] * x[f]
+        for j in range(n):
+            slope[j] = -slope[j]
+        add_products(items, vectors, gain, slope, x, r, dots)
+        for j in range(n):
+            slope[j] = -slope[j]
+        add_symmetric_product(gram, -one, x, r)
+        losses[u] = _row_loss(n, slope, gain, dots)
+        p[:] = r
+        square = dot(r, r)
+        for _ in range(n_steps):
+            for f in range(d):
+                product[f] = penalty[u] * p[f]
+            add_products(items, vectors, none, slope, p, product, dots)
+            add_symmetric_product(gram, one, p, product)
+            curvature = dot(p, product)
+            if curvature <= 0:  # the residual is zero, or as good as zero; NaN goes on
+                break
+            length = square / curvature
+            for f in range(d):
+                x[f] += length * p[f]
+                r[f] -= length * product[f]
+            last, square = square, dot(r, r)
+            ratio = square / last
+            for f in range(d):
+                p[f] = r[f] + ratio * p[f]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
+    """Write A (upper triangle) and b for one row."""
+    d = vectors.shape[1]
+    for r in range(d):
+        for f in range(r, d):
+            matrix[r, f] = gram[r, f]
+        matrix[r, r] += penalty
+    add_outer_products(items, vectors, slope, matrix)
+    b[:] = 0
+    for j in range(items.shape[0]):
+        y = vectors[items[j]]
+        for f in range(d):
+            b[f] += gain[j] * y[f]
+
+
+@njit(nogil=True, cache=True)
+def cholesky_rows(
+    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, out, losses,
+    start, stop,
+):  # fmt: skip
+    """The exact solution for each row; parameters as in `cg_rows`."""
+    d = vectors.shape[1]
+    longest = _longest(indptr, start, stop)
+    slope, gain, dots = (
+        np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype),
+        np.empty(longest, vectors.dtype),
+    )  # fmt: skip
+    matrix = np.empty((d, d), vectors.dtype)
+    for u in range(start, stop):
+        x = out[u]
+        items = indices[indptr[u] : indptr[u + 1]]
+        losses[u] = 0.0
+        if items.shape[0] == 0:
+            x[:] = 0
+            continue
+        _coefficients(
+            items, values[indptr[u] : indptr[u + 1]], weight, confidence, unobserved, slope, gain
+        )
+        for j in range(items.shape[0]):
+            dots[j] = dot(vectors[items[j]], x)
+        losses[u] = _row_loss(items.shape[0], slope, gain, dots)
+        _normal_equations(items, vectors, gram, penalty[u], slope, gain, matrix, x)
+        cholesky(matrix)
+        solve_cholesky(matrix, x)
+
+
+@njit(nogil=True, cache=True)
+def explain_rows(
+    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, targets, out,
+    start, stop,
+):  # fmt: skip
+    """What each entry of a row adds to the scores of some items.
+
+    The score of item i is y_i^T A^-1 b: entry j adds (e_j + unobserved s_j) y_j^T A^-1 y_i.
+
+    Parameters
+    ----------
+    targets : ndarray of intp of shape (n_rows, m)
+        Items i, -1 for none.
+    out : ndarray of shape (m * nnz,), written
+        For each row, m times as many values as it has entries.
+    """
+    d = vectors.shape[1]
+    m = targets.shape[1]
+    longest = _longest(indptr, start, stop)
+    slope, gain = np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype)
+    matrix = np.empty((d, d), vectors.dtype)
+    z = np.empty(d, vectors.dtype)
+    for u in range(start, stop):
+        first, last = indptr[u], indptr[u + 1]
+        items = indices[first:last]
+        n = items.shape[0]
+        _coefficients(items, values[first:last], weight, confidence, unobserved, slope, gain)
+        _normal_equations(items, vectors, gram, penalty[u], slope, gain, matrix, z)
+        cholesky(matrix)
+        for t in range(m):
+            part = out[m * first + t * n : m * first + (t + 1) * n]
+            if targets[u, t] < 0:
+                part[:] = 0
+                continue
+            z[:] = vectors[targets[u, t]]
+            solve_cholesky(matrix, z)
+            for j in range(n):
+                part[j] = gain[j] * dot(vectors[items[j]], z)
