@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import EASE, SLIM
+from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
@@ -28,6 +28,8 @@ VARIANTS = [
     WMF(alpha=1.0, unobserved_weight=1.0, frequency_exponent=0.0),
     PureSVD(4),
     PureSVD(solver="arpack"),
+    SANSA(density=0.3, max_iter=1),
+    SANSA(dtype="float32"),
     ItemKNN(feedback="rating"),
     UserKNN(feedback="rating"),
 ]

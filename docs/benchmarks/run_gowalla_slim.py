@@ -34,8 +34,8 @@ def run(params, X, y):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--alphas", type=float, nargs="+", default=[5.0, 20.0, 60.0])
-    parser.add_argument("--l1-ratios", type=float, nargs="+", default=[0.001, 0.01, 0.05])
+    parser.add_argument("--alphas", type=float, nargs="+", default=[20.0, 60.0])
+    parser.add_argument("--l1-ratios", type=float, nargs="+", default=[0.02, 0.05, 0.1])
     parser.add_argument("--signs", nargs="+", choices=["positive", "any"], default=["positive"])
     chosen = parser.parse_args()
     part, split = load()

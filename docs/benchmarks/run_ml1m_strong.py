@@ -25,17 +25,24 @@ from sklearn.model_selection import ParameterGrid
 
 from skrec.decomposition import WMF, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import SANSA
+from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.metrics import evaluate
 from skrec.model_selection import strong_generalization_split
+from skrec.neighbors import ItemKNN
 
 METRICS = ["ndcg@100", "recall@20", "recall@50"]
 SEED = 98765
 # Name: estimator, and what to choose from.
 MODELS = {
     "DummyRecommender": (DummyRecommender(), {}),
+    "EASE": (EASE(), {"alpha": [100.0, 200.0, 500.0], "dropout": [0.0, 0.3]}),
+    "ItemKNN": (
+        ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0),
+        {"n_neighbors": [50, 200], "target_exponent": [0.3, 0.7]},
+    ),
     "PureSVD": (PureSVD(random_state=0), {"n_components": [16, 24, 32, 48, 64, 96]}),
     "SANSA": (SANSA(density=0.05), {"alpha": [200.0, 300.0, 500.0, 700.0, 1000.0]}),
+    "SLIM": (SLIM(), {"alpha": [30.0, 100.0, 300.0], "l1_ratio": [0.01, 0.05]}),
     "WMF": (
         WMF(random_state=0),
         {

@@ -23,21 +23,24 @@ from sklearn.model_selection import ParameterGrid
 
 from skrec.decomposition import WMF
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import EASE
+from skrec.linear_model import EASE, SLIM
 from skrec.metrics import evaluate
 
 SHAPE = (6040, 3706)
 METRICS = ["hit_rate@10", "ndcg@10"]
 PUBLISHED = {
     "EASE": {"hit_rate@10": 0.7192, "ndcg@10": 0.4494, "source": "TOIS, lambda 1320"},
+    "SLIM": {"hit_rate@10": 0.7162, "ndcg@10": 0.4468, "source": "TOIS"},
     "WMF": {"hit_rate@10": 0.722, "ndcg@10": 0.445, "source": "Rendle et al. 2022, iALS, d=64"},
 }
 MODELS = {
     "DummyRecommender": DummyRecommender(),
     "EASE": EASE(1320.0),
+    "SLIM": SLIM(),
     "WMF": WMF(64, max_iter=16, random_state=0),
 }
 GRIDS = {
+    "SLIM": {"alpha": [50.0, 100.0, 200.0], "l1_ratio": [0.02, 0.05, 0.1]},
     "WMF": {"unobserved_weight": [0.1, 0.3, 1.0], "alpha": [0.003, 0.006, 0.01, 0.015, 0.02]},
 }
 

@@ -43,6 +43,7 @@ GRIDS = {
         {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
     ],
     "PureSVD": [{"n_components": n_components} for n_components in (16, 32, 64, 128)],
+    "SANSA": [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)],
     "SLIM": [
         {"alpha": alpha, "l1_ratio": l1_ratio}
         for l1_ratio in (0.01, 0.05)
