@@ -1,1 +1,0 @@
-"""Objectives as pure functions of tensors."""

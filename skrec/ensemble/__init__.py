@@ -1,5 +1,0 @@
-"""Ensembles: recommenders made of many."""
-
-from skrec.ensemble._loca import LOCA
-
-__all__ = ["LOCA"]
