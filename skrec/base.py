@@ -7,11 +7,11 @@ observed interaction; zero, stored or not, means "missing".
 from abc import ABCMeta, abstractmethod
 
 import numpy as np
-from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import recommend_rows
+from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
 from skrec.utils._validation import (
@@ -290,21 +290,13 @@ def explain_scores(X, items, weights):
         Row ``u * m + j`` splits the score of ``items[u, j]`` for row u: its entries
         stand at items of the row, and add up to the score.
     """
-    items = check_item_indices(items, X.shape[1], low=-1)
-    if items.ndim not in (1, 2) or items.shape[0] != X.shape[0]:
-        raise ValueError(
-            f"`items` must have shape (n_users,) or (n_users, m) with n_users={X.shape[0]}. "
-            f"Got {items.shape}."
-        )
-    targets = items.reshape(X.shape[0], -1)
-    rows = np.repeat(np.arange(X.shape[0]), targets.shape[1])
-    targets = targets.ravel()
+    targets = check_targets(items, *X.shape)
+    n_targets = targets.shape[1]
+    rows = np.repeat(np.arange(X.shape[0]), n_targets)
     lengths = np.diff(X.indptr)[rows]
     repeated = X[rows]
-    target_of = np.repeat(targets, lengths)
+    target_of = np.repeat(targets.ravel(), lengths)
     data = np.zeros(repeated.nnz, dtype=X.dtype)
     real = target_of >= 0
     data[real] = repeated.data[real] * weights(repeated.indices[real], target_of[real])
-    contributions = csr_array((data, repeated.indices, repeated.indptr), shape=repeated.shape)
-    contributions.eliminate_zeros()
-    return contributions
+    return contributions_at(X, data, n_targets)

@@ -11,21 +11,14 @@ The similarities are compared: of each item the k - 1 largest, in order.
 import argparse
 import os
 import time
-from pathlib import Path
 
 import numpy as np
+from _data import binary
 from _record import write
 from implicit.nearest_neighbours import CosineRecommender
 from scipy.sparse import csr_matrix
 
 from skrec.neighbors import ItemKNN
-
-
-def load(name):
-    log = np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
-    chosen = log["split"] < 2 if name == "gowalla" else slice(None)
-    user, item = log["user"][chosen], log["item"][chosen]
-    return csr_matrix((np.ones(len(user)), (user, item)))
 
 
 def fit_skrec(X, k, n_threads):
@@ -85,7 +78,7 @@ def main():
     rows = [
         compare(name, X, k, n_threads, chosen.repeats)
         for name in chosen.data
-        for X in [load(name)]
+        for X in [csr_matrix(binary(name).astype(np.float64))]
         for n_threads in chosen.threads
         for k in chosen.n_neighbors
     ]

@@ -16,22 +16,14 @@ import argparse
 import ctypes
 import os
 import time
-from pathlib import Path
 
 import numpy as np
+from _data import binary
 from _record import measured, write
-from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from threadpoolctl import threadpool_limits
 
 from skrec.decomposition import PureSVD
-
-
-def load(name):
-    log = np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
-    chosen = log["split"] < 2 if name == "gowalla" else slice(None)
-    user, item = log["user"][chosen], log["item"][chosen]
-    return csr_array((np.ones(len(user), dtype=np.float32), (user, item)))
 
 
 def captured(X, components):
@@ -105,7 +97,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     rows = [
-        compare(name, load(name), d, options) for name in options.data for d in options.n_components
+        compare(name, binary(name), d, options)
+        for name in options.data
+        for d in options.n_components
     ]
     write(
         "puresvd",

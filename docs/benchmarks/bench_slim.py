@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _data import binary
 from _record import RESULTS, measured, write
 from scipy.sparse import csc_array, csr_array, load_npz, save_npz
 
@@ -29,13 +30,6 @@ SETTINGS = {"ml-1m": (5.0, 95.0), "gowalla": (1.0, 19.0)}
 GAP = 2e-4
 # Iterations to begin with: fewer were not enough on ML-1M.
 FIRST = {"irspack": 6, "lenskit": 48}
-
-
-def load(name):
-    log = np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
-    chosen = log["split"] < 2 if name == "gowalla" else slice(None)
-    user, item = log["user"][chosen], log["item"][chosen]
-    return csr_array((np.ones(len(user), dtype=np.float32), (user, item)))
 
 
 def objective(X, W, l1, l2, columns):
@@ -172,7 +166,7 @@ def run(name, python, matrix, l1, l2, options, iterations):
 
 
 def compare(name, options):
-    X = load(name)
+    X = binary(name)
     l1, l2 = SETTINGS[name]
     everything = np.arange(X.shape[1])
     nothing = objective(X, csr_array((X.shape[1],) * 2), l1, l2, everything)

@@ -23,18 +23,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _data import binary
 from _record import measured, write
 from scipy.sparse import csr_array, csr_matrix
 
 PENALTY = 10.0
 MODELS = ("skrec", "implicit", "irspack")
-
-
-def load(name):
-    log = np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
-    chosen = log["split"] < 2 if name == "gowalla" else slice(None)
-    user, item = log["user"][chosen], log["item"][chosen]
-    return csr_matrix((np.ones(len(user), dtype=np.float32), (user, item)))
 
 
 def clock():
@@ -178,7 +172,7 @@ def main():
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.data:
-            X, path = load(name), Path(folder) / f"{name}.npz"
+            X, path = binary(name), Path(folder) / f"{name}.npz"
             np.savez(path, data=X.data, indices=X.indices, indptr=X.indptr, shape=X.shape)
             rows += [compare(name, path, factors, options) for factors in options.factors]
     if not options.print_only:

@@ -8,12 +8,9 @@ passes here, as most negatives are easy; WARP looks for the hard ones.
 """
 
 import argparse
-import os
-from pathlib import Path
 
-import numpy as np
+from _data import gowalla
 from _record import measured, write
-from scipy.sparse import csr_array
 
 from skrec.decomposition import BPR
 from skrec.metrics import evaluate
@@ -28,17 +25,6 @@ CANDIDATES = [
     {**WARP, "n_components": 64, "alpha": 0.5},
     {**LOG, "n_components": 64, "learning_rate": 0.2, "max_iter": 250},
 ]
-
-
-def load():
-    log = np.load(Path(os.environ["SKREC_DATA"]) / "gowalla" / "interactions.npz")
-    shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
-
-    def part(chosen):
-        ones = np.ones(chosen.sum(), dtype=np.float32)
-        return csr_array((ones, (log["user"][chosen], log["item"][chosen])), shape=shape)
-
-    return part, log["split"]
 
 
 def run(parameters, X, y):
@@ -57,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--candidates", type=int, nargs="+", default=range(len(CANDIDATES)))
     options = parser.parse_args()
-    part, split = load()
+    part, split = gowalla()
     X, y = part(split == 0), part(split == 1)
     validation = [run(CANDIDATES[n], X, y) for n in options.candidates]
     best = max(validation, key=lambda row: row["mean"]["ndcg@20"])["parameters"]

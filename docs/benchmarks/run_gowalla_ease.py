@@ -8,10 +8,9 @@ all 40,981 items. Recall@20 is divided by the number of relevant items, as Light
 """
 
 import argparse
-import os
-from pathlib import Path
 
 import numpy as np
+from _data import gowalla
 from _record import measured, write
 from scipy.sparse import csr_array
 
@@ -19,17 +18,6 @@ from skrec.linear_model import EASE
 from skrec.metrics import evaluate
 
 METRICS = ["recall@20", "ndcg@20"]
-
-
-def load():
-    log = np.load(Path(os.environ["SKREC_DATA"]) / "gowalla" / "interactions.npz")
-    shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
-
-    def part(chosen):
-        ones = np.ones(chosen.sum(), dtype=np.float32)
-        return csr_array((ones, (log["user"][chosen], log["item"][chosen])), shape=shape)
-
-    return part, log["split"]
 
 
 def run(alpha, X, y):
@@ -49,7 +37,7 @@ def main():
     parser.add_argument("--alphas", type=float, nargs="+", default=[30.0, 100.0, 300.0, 1000.0])
     parser.add_argument("--n-items", type=int, default=8000, help="items while alpha is chosen")
     options = parser.parse_args()
-    part, split = load()
+    part, split = gowalla()
     X, y = part(split == 0), part(split == 1)
     popularity = np.bincount(X.indices, minlength=X.shape[1])
     kept = np.sort(np.argsort(-popularity, kind="stable")[: options.n_items])

@@ -10,32 +10,18 @@ random. Results go to ``results/gowalla_itemknn.json``; a configuration that is 
 
 import argparse
 import json
-import os
 import time
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 
-import numpy as np
+from _data import gowalla
 from _record import RESULTS, measured, write
-from scipy.sparse import csr_array
 
 from skrec.metrics import evaluate
 from skrec.neighbors import ItemKNN
 
 METRICS = ("recall@20", "ndcg@20")
 BASELINES = [{"n_neighbors": 100}, {"n_neighbors": 100, "shrinkage": 20.0}]
-
-
-def load():
-    log = np.load(Path(os.environ["SKREC_DATA"]) / "gowalla" / "interactions.npz")
-    shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
-
-    def part(chosen):
-        ones = np.ones(chosen.sum(), dtype=np.float32)
-        return csr_array((ones, (log["user"][chosen], log["item"][chosen])), shape=shape)
-
-    return part, log["split"]
 
 
 @contextmanager
@@ -77,7 +63,7 @@ def main():
     parser.add_argument("--source-exponents", type=float, nargs="+", default=[1.0, 1.2])
     parser.add_argument("--target-exponents", type=float, nargs="+", default=[0.3, 0.5])
     chosen = parser.parse_args()
-    part, split = load()
+    part, split = gowalla()
     partial = RESULTS / "gowalla_itemknn.partial.json"
     validation = json.loads(partial.read_text()) if partial.exists() else []
     RESULTS.mkdir(exist_ok=True)

@@ -12,8 +12,8 @@ import argparse
 import json
 from itertools import product
 
+from _data import gowalla
 from _record import RESULTS, measured, write
-from run_gowalla_itemknn import load
 
 from skrec.linear_model import SLIM
 from skrec.metrics import evaluate
@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--l1-ratios", type=float, nargs="+", default=[0.02, 0.05, 0.1])
     parser.add_argument("--signs", nargs="+", choices=["positive", "any"], default=["positive"])
     chosen = parser.parse_args()
-    part, split = load()
+    part, split = gowalla()
     partial = RESULTS / "gowalla_slim.partial.json"
     validation = json.loads(partial.read_text()) if partial.exists() else []
     RESULTS.mkdir(exist_ok=True)

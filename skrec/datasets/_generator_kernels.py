@@ -3,15 +3,7 @@
 import numpy as np
 from numba import njit
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _mix(word):
-    # The finaliser of splitmix64.
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
+from skrec.utils._mix_kernels import GOLDEN, mix
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -41,10 +33,10 @@ def _finish(state, weights, group_of_item, liking, spread, seen, stamp, out):
     n_items = weights.shape[0]
     keys = np.full(n_items, np.inf)
     for item in range(n_items):
-        state += _GOLDEN
+        state += GOLDEN
         if seen[item] != stamp:
             weight = weights[item] * (spread + liking[group_of_item[item]])
-            keys[item] = -np.log1p(-_uniform(_mix(state))) / weight
+            keys[item] = -np.log1p(-_uniform(mix(state))) / weight
     order = np.argsort(keys, kind="mergesort")
     for place in range(out.shape[0]):
         out[place] = order[place]
@@ -67,19 +59,19 @@ def draw_items(
     for user in range(start, stop):
         begin, end = indptr[user], indptr[user + 1]
         first_group, last_group = group_ptr[user], group_ptr[user + 1]
-        state = _mix(seed ^ (np.uint64(user + 1) * _GOLDEN))
+        state = mix(seed ^ (np.uint64(user + 1) * GOLDEN))
         place, patience = begin, 64 + 12 * (end - begin)
         while place < end and patience > 0:
             patience -= 1
-            state += _GOLDEN
-            pick = _uniform(_mix(state))
+            state += GOLDEN
+            pick = _uniform(mix(state))
             if pick < taste:
                 group = groups[_bisect(group_cumulative, first_group, last_group, pick / taste)]
             else:
                 share = (pick - taste) / (1.0 - taste)
                 group = min(np.int64(share * n_groups), n_groups - 1)
-            state += _GOLDEN
-            within = _uniform(_mix(state)) * item_cumulative[item_ptr[group + 1] - 1]
+            state += GOLDEN
+            within = _uniform(mix(state)) * item_cumulative[item_ptr[group + 1] - 1]
             item = items_by_group[
                 _bisect(item_cumulative, item_ptr[group], item_ptr[group + 1], within)
             ]

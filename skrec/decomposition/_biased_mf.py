@@ -28,6 +28,7 @@ from skrec.utils._params import (
     RANDOM_STATE,
     Options,
 )
+from skrec.utils._progress import progress_bar
 
 
 class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -258,8 +259,7 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
     def _fit_als(self, X, rng):
         ratings = self._centred(X)
         start = self._initial(rng, X.shape[1], np.float64)
-        sweeps = self._progress(range(self.max_iter))
-        items, bias, self.loss_curve_ = alternate(ratings, start, sweeps=sweeps, **self._how)
+        items, bias, self.loss_curve_ = alternate(ratings, start, sweeps=self._sweeps, **self._how)
         self.components_ = items.T
         self.item_bias_ = np.zeros(X.shape[1]) if bias is None else bias
         users = self._solve(ratings)
@@ -270,7 +270,7 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         factors = tuple(self._initial(rng, n, np.float32) for n in X.shape)
         rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
         biases, self.loss_curve_ = descend(
-            self._centred(X), factors, rates=rates, rng=rng, progress=self._progress, **self._how
+            self._centred(X), factors, rates=rates, rng=rng, passes=self._sweeps, **self._how
         )
         self.user_factors_, self.components_ = factors[0], factors[1].T
         self.user_bias_, self.item_bias_ = biases
@@ -279,12 +279,9 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         scale = self.init_scale / np.sqrt(self.n_components)
         return (scale * rng.standard_normal((n, self.n_components), dtype=dtype)).astype(dtype)
 
-    def _progress(self, sweeps):
-        if not self.verbose:
-            return sweeps
-        from tqdm import tqdm
-
-        return tqdm(sweeps, desc="BiasedMF")
+    @property
+    def _sweeps(self):
+        return progress_bar(range(self.max_iter), "BiasedMF", shown=self.verbose)
 
     def _centred(self, X):
         """The ratings less the intercept, in double precision; zeros stay stored."""
@@ -323,7 +320,12 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         factors, bias = self._users(X)
         offset = bias.astype(X.dtype) + X.dtype.type(self.intercept_)
         return factor_scores(
-            factors, self.components_, X.dtype, item_bias=self.item_bias_, offset=offset
+            factors,
+            self.components_,
+            X.dtype,
+            item_bias=self.item_bias_,
+            offset=offset,
+            n_jobs=self.n_jobs,
         )
 
     def _pair_scores(self, X, rows, items):

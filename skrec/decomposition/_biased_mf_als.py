@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.decomposition._factors import check_targets
+from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import run_ranges
 
 # Cost of solving for a row, in stored ratings.
@@ -153,8 +153,4 @@ def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
         )
 
     run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + _ROW_COST)
-    repeated = X[np.repeat(np.arange(X.shape[0]), m)]
-    parts = (out.astype(dtype, copy=False), repeated.indices, repeated.indptr)
-    contributions = csr_array(parts, shape=repeated.shape)
-    contributions.eliminate_zeros()
-    return contributions
+    return contributions_at(X, out, m).astype(dtype, copy=False)

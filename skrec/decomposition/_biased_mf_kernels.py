@@ -17,20 +17,13 @@ from skrec.decomposition._ridge_kernels import (
     add_outer_products,
     cholesky,
     dot,
+    longest_row,
     solve_cholesky,
 )
 
 # Least ridge, relative to the mean of A's diagonal: what makes A z = b of a row with fewer
 # ratings than unknowns solvable without a penalty, by (nearly) its solution of least norm.
 LEAST_RIDGE = 1e-10
-
-
-@njit(nogil=True, cache=True)
-def _longest(indptr, start, stop):
-    longest = 0
-    for u in range(start, stop):
-        longest = max(longest, indptr[u + 1] - indptr[u])
-    return longest
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -67,7 +60,7 @@ def solve_rows(indptr, indices, values, vectors, offset, penalty, out, losses, s
         Sum of the squared errors of each row at its solution.
     """
     d = vectors.shape[1]
-    ones = np.ones(_longest(indptr, start, stop))
+    ones = np.ones(longest_row(indptr, start, stop))
     matrix = np.empty((d, d))
     for u in range(start, stop):
         first, last = indptr[u], indptr[u + 1]
@@ -106,7 +99,7 @@ def explain_rows(indptr, indices, values, vectors, offset, penalty, targets, out
     """
     d = vectors.shape[1]
     m = targets.shape[1]
-    ones = np.ones(_longest(indptr, start, stop))
+    ones = np.ones(longest_row(indptr, start, stop))
     matrix = np.empty((d, d))
     z = np.empty(d)
     for u in range(start, stop):

@@ -55,9 +55,7 @@ class RatingCells:
         return float(self.totals.sum())
 
 
-def descend(
-    X, factors, *, biased, alpha, frequency_exponent, rates, rng, n_jobs=None, progress=iter
-):
+def descend(X, factors, *, biased, alpha, frequency_exponent, rates, rng, passes, n_jobs=None):
     """Step down on every rating once for each learning rate.
 
     Parameters
@@ -73,9 +71,9 @@ def descend(
         See `skrec.decomposition._biased_mf_als.rating_penalty`.
     rates : ndarray of float32 of shape (n_passes,)
     rng : numpy.random.Generator
+    passes : iterable of int
+        Numbers of the passes from 0, such as a range, or one with a progress bar around it.
     n_jobs : int or None, default=None
-    progress : callable, default=iter
-        Wraps the range of passes, such as a progress bar.
 
     Returns
     -------
@@ -95,7 +93,7 @@ def descend(
     biases = tuple(np.zeros(len(count), dtype=np.float32) for count in counts)
     cells = RatingCells(X, rng, n_jobs=n_jobs)
     loss_curve = []
-    for n in progress(range(len(rates))):
+    for n in passes:
         squares = cells.train((*factors, *biases), shares, rates[n], biased)
         loss_curve.append(squares / max(1, X.nnz))
         if not np.isfinite(loss_curve[-1]):

@@ -1,8 +1,7 @@
 """Keep BLAS to one thread while threads of our own do the work.
 
 Idle threads of OpenBLAS spin for a while after each call. Where many small products alternate
-with kernels in Python threads, they take the cores from these: on two busy cores a fit of
-PureSVD took ten times as long.
+with kernels in Python threads, they take the cores from these.
 """
 
 from contextlib import contextmanager

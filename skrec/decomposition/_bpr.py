@@ -26,6 +26,7 @@ from skrec.utils._params import (
     RANDOM_STATE,
     Options,
 )
+from skrec.utils._progress import progress_bar
 
 # Negatives drawn for a user who is folded in.
 _N_NEGATIVES = 256
@@ -246,11 +247,6 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         return self
 
     def _descend(self, X, rng):
-        progress = iter
-        if self.verbose:
-            from tqdm import tqdm
-
-            progress = tqdm
         return pairwise_factors(
             X,
             self.n_components,
@@ -263,7 +259,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
             init_scale=self.init_scale,
             rng=rng,
             n_jobs=self.n_jobs,
-            progress=progress,
+            passes=progress_bar(range(self.max_iter), "BPR", shown=self.verbose),
         )
 
     @property
@@ -301,7 +297,13 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         return popular_negatives(X, uniform, self.item_popularity_ + 1, self.seed_ + 1, hashes)
 
     def _scores(self, X):
-        return factor_scores(self._vectors(X), self.components_, X.dtype, item_bias=self.item_bias_)
+        return factor_scores(
+            self._vectors(X),
+            self.components_,
+            X.dtype,
+            item_bias=self.item_bias_,
+            n_jobs=self.n_jobs,
+        )
 
     def _pair_scores(self, X, rows, items):
         vectors = self._vectors(X).astype(X.dtype, copy=False)

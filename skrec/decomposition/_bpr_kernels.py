@@ -14,21 +14,14 @@ import math
 import numpy as np
 from numba import njit
 
+from skrec.utils._mix_kernels import GOLDEN, mix
+
 LOG, HINGE, WARP = 0, 1, 2
 
 # What lets sums be vectorised; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # So many factors of at most 2 can be multiplied without overflow, see _pairwise_run.
 _FLUSH = 500
-
-
-@njit(nogil=True, cache=True, inline="always")
-def mix(word):
-    """Scramble a 64-bit word: the finaliser of splitmix64."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -157,7 +150,7 @@ def _pairwise_run(
     for t in range(items.shape[0]):
         i = items[t]
         while True:
-            state += _GOLDEN
+            state += GOLDEN
             j = pool[_pick(state, pool.shape[0])]
             if mark[j] != u:
                 break
@@ -193,7 +186,7 @@ def _warp_run(
         positive = _dot(P[u], Q[i]) + bias[i]
         n_draws = 0
         while n_draws < max_sampled:
-            state += _GOLDEN
+            state += GOLDEN
             j = pool[_pick(state, pool.shape[0])]
             if mark[j] == u:
                 continue
@@ -249,7 +242,7 @@ def train_cells(
     for c in range(start, stop):
         cell = cells[c]
         pool = pools[pool_bounds[cell % n_blocks] : pool_bounds[cell % n_blocks + 1]]
-        state = mix(key + np.uint64(cell) * _GOLDEN)
+        state = mix(key + np.uint64(cell) * GOLDEN)
         total = 0.0
         first, last = bounds[cell], bounds[cell + 1]
         while first < last:

@@ -45,7 +45,7 @@ def learning_rates(rate, n_passes, schedule):
 
 def pairwise_factors(
     X, n_components, *, loss, solver, alpha, rates, max_sampled, by_popularity, init_scale, rng,
-    n_jobs=None, progress=iter,
+    passes, n_jobs=None,
 ):  # fmt: skip
     """Minimise a pairwise loss over user factors, item factors and item biases.
 
@@ -66,10 +66,10 @@ def pairwise_factors(
     init_scale : float
         Expected length of the initial factors.
     rng : numpy.random.Generator
+    passes : iterable of int
+        Numbers of the passes from 0, such as a range, or one with a progress bar around it.
     n_jobs : int or None, default=None
         Threads; the result does not depend on them.
-    progress : callable, default=iter
-        Wraps the range of passes, such as a progress bar.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def pairwise_factors(
     cells = _Cells(X, by_popularity, rng, n_jobs)
     harmonic = harmonic_sums(shape[1])
     loss_curve = []
-    for n in progress(range(len(rates))):
+    for n in passes:
         total = cells.train(
             LOSSES.index(loss), harmonic, max_sampled, model, squares, rates[n],
             np.float32(alpha), solver == "adagrad",

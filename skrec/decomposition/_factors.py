@@ -5,7 +5,6 @@ import numpy as np
 from skrec._recommend import nearest_items
 from skrec.decomposition._blas_threads import one_blas_thread
 from skrec.utils._parallel import run_ranges
-from skrec.utils._validation import check_item_indices
 
 
 def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_jobs=None):
@@ -95,14 +94,3 @@ def similar_columns(components, items, k, *, return_scores=False):
         dtype=unit.dtype,
         return_scores=return_scores,
     )
-
-
-def check_targets(items, n_rows, n_items):
-    """Items to explain as an array of shape (n_rows, m), or raise; -1 stands for none."""
-    items = check_item_indices(items, n_items, low=-1)
-    if items.ndim not in (1, 2) or items.shape[0] != n_rows:
-        raise ValueError(
-            f"`items` must have shape (n_users,) or (n_users, m) with n_users={n_rows}. Got "
-            f"{items.shape}."
-        )
-    return items.reshape(n_rows, -1)

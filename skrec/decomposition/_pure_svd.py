@@ -82,10 +82,9 @@ class PureSVD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender
     twice `n_components`, X^T X is decomposed as a dense matrix by either solver.
 
     With the defaults the vectors miss 2e-5 of what the exact ones capture,
-    :math:`\|X V\|_F^2`, on MovieLens-1M, and 1.3e-4 on Gowalla (binarised); two further
-    products take one or two digits more off it. In float32, singular values below
-    0.003 of the largest cannot be told from zero, and are returned as zeros with their
-    vectors; pass float64 where they matter.
+    :math:`\|X V\|_F^2`, on MovieLens-1M, and 1.3e-4 on Gowalla (binarised). In
+    float32, singular values below 0.003 of the largest cannot be told from zero, and are
+    returned as zeros with their vectors; pass float64 where they matter.
 
     Time is about ``4 * max_iter * (n_components / 2 + n_oversamples)`` flops for each
     entry, and memory that of X, its transpose, and ``max_iter - 1`` blocks on the

@@ -152,3 +152,12 @@ def solve_cholesky(upper, b):
         for f in range(r + 1, d):
             total -= row[f] * b[f]
         b[r] = total / row[r]
+
+
+@njit(nogil=True, cache=True)
+def longest_row(indptr, start, stop):
+    """Most entries of a CSR row from `start` to `stop`."""
+    longest = 0
+    for u in range(start, stop):
+        longest = max(longest, indptr[u + 1] - indptr[u])
+    return longest

@@ -16,6 +16,7 @@ from skrec.decomposition._wmf_als import (
     transposed,
 )
 from skrec.utils._device import resolve_device
+from skrec.utils._dtype import computation_dtype
 from skrec.utils._params import (
     BOOLEAN,
     N_JOBS,
@@ -27,10 +28,8 @@ from skrec.utils._params import (
     InstanceOf,
     Options,
 )
+from skrec.utils._progress import progress_bar
 from skrec.utils._validation import check_sample_weight
-
-# Up to this many items double precision costs nothing that anyone would notice.
-_SMALL = 1024
 
 
 class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -228,7 +227,7 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         # Drawn for the items alone: it does not depend on the users.
         items = check_random_state(self.random_state).normal(size=(X.shape[1], self.n_components))
         items *= self.init_scale / np.sqrt(self.n_components)
-        items = items.astype(self._vector_dtype(X.shape[1]))
+        items = items.astype(computation_dtype(self.dtype, X.shape[1]))
         self.loss_curve_ = self._descend(X, items, weight)
         self.n_iter_ = len(self.loss_curve_)
         if not np.isfinite(items).all():
@@ -249,19 +248,8 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
             X, weight = X[weight > 0], weight[weight > 0]
         users = np.zeros((X.shape[0], self.n_components), dtype=items.dtype)
         steps = self._half_steps(X, weight)
-        return alternate(*steps, users, items, weight, self._sweeps(), n_jobs=self.n_jobs)
-
-    def _vector_dtype(self, n_items):
-        if self.dtype is None:
-            return np.dtype(np.float64 if n_items <= _SMALL else np.float32)
-        return np.dtype(self.dtype)
-
-    def _sweeps(self):
-        if not self.verbose:
-            return range(self.max_iter)
-        from tqdm import tqdm
-
-        return tqdm(range(self.max_iter), desc="WMF")
+        sweeps = progress_bar(range(self.max_iter), "WMF", shown=self.verbose)
+        return alternate(*steps, users, items, weight, sweeps, n_jobs=self.n_jobs)
 
     def _half_steps(self, X, sample_weight):
         """The solvers for the users and for the items."""

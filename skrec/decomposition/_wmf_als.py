@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.decomposition._factors import check_targets
+from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import run_ranges
 
 # Cost of a row beside its entries, in entries: its dense products and its system.
@@ -195,11 +195,7 @@ def explain_entries(step, vectors, gram, items):
     m = targets.shape[1]
     out = np.empty(m * X.nnz, dtype=vectors.dtype)
     step.run(lambda start, stop: explain_rows(*problem, targets, out, start, stop))
-    repeated = X[np.repeat(np.arange(X.shape[0]), m)]
-    parts = (out.astype(X.dtype, copy=False), repeated.indices, repeated.indptr)
-    contributions = csr_array(parts, shape=repeated.shape)
-    contributions.eliminate_zeros()
-    return contributions
+    return contributions_at(X, out, m)
 
 
 def transposed(X):

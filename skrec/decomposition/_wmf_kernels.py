@@ -19,6 +19,7 @@ from skrec.decomposition._ridge_kernels import (
     add_symmetric_product,
     cholesky,
     dot,
+    longest_row,
     solve_cholesky,
 )
 
@@ -66,14 +67,6 @@ def _row_loss(n, slope, gain, dots):
     return total
 
 
-@njit(nogil=True, cache=True)
-def _longest(indptr, start, stop):
-    longest = 0
-    for u in range(start, stop):
-        longest = max(longest, indptr[u + 1] - indptr[u])
-    return longest
-
-
 @njit(nogil=True, cache=True, fastmath=FAST)
 def cg_rows(
     indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, n_steps,
@@ -99,7 +92,7 @@ def cg_rows(
         The sparse part of the loss at the start.
     """
     d = vectors.shape[1]
-    longest = _longest(indptr, start, stop)
+    longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
         np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype),
         np.empty(longest, vectors.dtype),
@@ -174,7 +167,7 @@ def cholesky_rows(
 ):  # fmt: skip
     """The exact solution for each row; parameters as in `cg_rows`."""
     d = vectors.shape[1]
-    longest = _longest(indptr, start, stop)
+    longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
         np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype),
         np.empty(longest, vectors.dtype),
@@ -216,7 +209,7 @@ def explain_rows(
     """
     d = vectors.shape[1]
     m = targets.shape[1]
-    longest = _longest(indptr, start, stop)
+    longest = longest_row(indptr, start, stop)
     slope, gain = np.empty(longest, vectors.dtype), np.empty(longest, vectors.dtype)
     matrix = np.empty((d, d), vectors.dtype)
     z = np.empty(d, vectors.dtype)

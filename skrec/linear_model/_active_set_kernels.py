@@ -14,15 +14,12 @@ from skrec.utils._select_kernels import keep_best
 # the machine code is fresh or from numba's cache. So products with S are sums of its rows.
 FLAGS = {"nogil": True, "cache": True, "fastmath": {"contract"}}
 
-# At most this many items enter at first, later as many as there are: half of those that
+# At most this many items enter at first, later as many as there are: many of those that
 # violate the conditions at an early point have no weight in the end.
 FIRST_ACTIVE = 32
 # Sweeps between two attempts with conjugate gradients, and the length of an attempt.
 _SWEEPS = 5
 _CG_STEPS = 30
-# The problem on an active set that will still grow is solved to this share of the worst
-# violation outside.
-LOOSENESS = 0.1
 
 
 @njit(**FLAGS)

@@ -9,20 +9,16 @@ from skrec.linear_model._gram import add_gram, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.utils._device import resolve_device
+from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._params import (
     BOOLEAN,
     FRACTION,
     N_JOBS,
-    NONE,
     POSITIVE,
     InstanceOf,
-    Options,
 )
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
 from skrec.utils._validation import check_sample_weight
-
-# Up to this many items double precision costs nothing that anyone would notice.
-_SMALL = 1024
 
 
 class EASE(BaseRecommender):
@@ -111,7 +107,7 @@ class EASE(BaseRecommender):
         "alpha": POSITIVE,
         "positive": BOOLEAN,
         "dropout": FRACTION,
-        "dtype": (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype")),
+        "dtype": DTYPE,
         "device": InstanceOf((object,), "a device"),
         "n_jobs": N_JOBS,
     }
@@ -218,15 +214,9 @@ class EASE(BaseRecommender):
         return self
 
     def _new_gram(self, X):
-        return new_gram(X.shape[1], dtype=self._matrix_dtype(X.shape[1]), n_entries=X.nnz)
-
-    def _matrix_dtype(self, n_items):
-        if self.dtype is None:
-            return np.dtype(np.float64 if n_items <= _SMALL else np.float32)
-        dtype = np.dtype(self.dtype)
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be None, float32 or float64. Got {self.dtype!r}.")
-        return dtype
+        return new_gram(
+            X.shape[1], dtype=computation_dtype(self.dtype, X.shape[1]), n_entries=X.nnz
+        )
 
     def _solve(self, gram):
         diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)

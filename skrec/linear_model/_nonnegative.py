@@ -49,10 +49,6 @@ def nonnegative_ease_weights(gram, diagonal, *, tol=None, max_iter=1000, device=
     ConvergenceWarning
         If `max_iter` did not suffice.
 
-    Notes
-    -----
-    On MovieLens-1M with d = 500, 14 % of the weights are above zero.
-
     References
     ----------
     .. [1] H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.

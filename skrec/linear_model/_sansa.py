@@ -8,20 +8,17 @@ from skrec._recommend import recommend_rows
 from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._sansa_factor import factorise
 from skrec.neighbors._arrays import kernel_csr, read_only
+from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
     N_JOBS,
     NONE,
     POSITIVE,
     POSITIVE_INTEGER,
-    InstanceOf,
     Interval,
-    Options,
 )
 from skrec.utils._validation import check_item_indices, check_k, check_sample_weight
 
-# Up to this many items double precision costs nothing that anyone would notice.
-_SMALL = 1024
 # Entries of each factor for one item, if `density` does not say.
 _ENTRIES_PER_ITEM = 100
 # Products below this number are not worth a second thread.
@@ -164,7 +161,7 @@ class SANSA(BaseRecommender):
         "density": (NONE, Interval(0, 1, closed="right")),
         "max_iter": POSITIVE_INTEGER,
         "n_candidates": POSITIVE_INTEGER,
-        "dtype": (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype")),
+        "dtype": DTYPE,
         "n_jobs": N_JOBS,
     }
 
@@ -222,7 +219,7 @@ class SANSA(BaseRecommender):
             n_candidates=self.n_candidates,
             max_iter=self.max_iter,
             weight=np.ones(X.shape[0]) if weight is None else weight,
-            dtype=self._matrix_dtype(X.shape[1]),
+            dtype=computation_dtype(self.dtype, X.shape[1]),
             n_jobs=self.n_jobs,
         )
         self.order_, self.pivots_ = factor.order, factor.pivots
@@ -236,14 +233,6 @@ class SANSA(BaseRecommender):
         if self.density is None:
             return min(_ENTRIES_PER_ITEM, n_items) * n_items
         return max(n_items, int(self.density * n_items**2))
-
-    def _matrix_dtype(self, n_items):
-        if self.dtype is None:
-            return np.dtype(np.float64 if n_items <= _SMALL else np.float32)
-        dtype = np.dtype(self.dtype)
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be None, float32 or float64. Got {self.dtype!r}.")
-        return dtype
 
     def _set_factors(self, K):
         """Bring K from the order of the steps to that of the items, and scale it."""

@@ -11,6 +11,7 @@ from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._products import sparse_product, sparse_product_pairs
 from skrec.utils._device import resolve_device
+from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
     BOOLEAN,
@@ -24,10 +25,8 @@ from skrec.utils._params import (
 )
 from skrec.utils._validation import check_item_indices, check_k, check_sample_weight
 
-# Up to this many items double precision costs nothing that anyone would notice.
-_SMALL = 1024
 # The Gram matrix is the faster form where the pairs of items within the users, whose
-# number bounds its entries, would fill it this often. Measured, see docs/benchmarks.
+# number bounds its entries, would fill it this often.
 _MIN_FILL = 0.5
 
 
@@ -147,7 +146,7 @@ class SLIM(BaseRecommender):
         "precompute": (Options(("auto",)), BOOLEAN),
         "tol": (NONE, POSITIVE),
         "max_iter": POSITIVE_INTEGER,
-        "dtype": (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype")),
+        "dtype": DTYPE,
         "device": InstanceOf((object,), "a device"),
         "n_jobs": N_JOBS,
     }
@@ -223,7 +222,7 @@ class SLIM(BaseRecommender):
                 X,
                 **self._objective(n_items),
                 sample_weight=weight,
-                dtype=self._matrix_dtype(n_items),
+                dtype=computation_dtype(self.dtype, n_items),
             )
         self._keep(*coef)
         return self
@@ -280,7 +279,7 @@ class SLIM(BaseRecommender):
     def _objective(self, n_items):
         tol = self.tol
         if tol is None:
-            exact = self.solver == "cd" and self._matrix_dtype(n_items) == np.float64
+            exact = self.solver == "cd" and computation_dtype(self.dtype, n_items) == np.float64
             tol = 1e-10 if exact else 1e-5
         return {
             "penalty": self.alpha * (1.0 - self.l1_ratio),
@@ -309,15 +308,15 @@ class SLIM(BaseRecommender):
 
     def _takes_gram(self, X):
         n_items = X.shape[1]
-        if self.precompute != "auto" or n_items <= _SMALL:
+        if self.precompute != "auto" or n_items <= SMALL:
             return bool(self.precompute)
         lengths = np.diff(X.indptr).astype(np.float64)
-        needed = gram_memory(n_items, dtype=self._matrix_dtype(n_items), n_entries=X.nnz)
+        needed = gram_memory(n_items, dtype=computation_dtype(self.dtype, n_items), n_entries=X.nnz)
         room = available_memory()
         return lengths @ lengths > _MIN_FILL * n_items**2 and (room is None or needed <= room)
 
     def _new_gram(self, X):
-        n_items, dtype = X.shape[1], self._matrix_dtype(X.shape[1])
+        n_items, dtype = X.shape[1], computation_dtype(self.dtype, X.shape[1])
         remedies = ["keep fewer items (skrec.model_selection.k_core drops the rare ones)"]
         if dtype == np.float64:
             remedies.append('use dtype="float32", which halves it')
@@ -329,14 +328,6 @@ class SLIM(BaseRecommender):
             remedies.append('use fit with precompute=False or "auto"')
         check_memory(needed, f"SLIM with {n_items:,} items in {dtype.name}", remedies)
         return np.zeros((n_items, n_items), dtype=dtype)
-
-    def _matrix_dtype(self, n_items):
-        if self.dtype is None:
-            return np.dtype(np.float64 if n_items <= _SMALL else np.float32)
-        dtype = np.dtype(self.dtype)
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be None, float32 or float64. Got {self.dtype!r}.")
-        return dtype
 
     def _scores(self, X):
         return sparse_product(X, self.coef_, dtype=X.dtype, n_jobs=self.n_jobs)

@@ -4,13 +4,14 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skrec.base import BaseRecommender
-from skrec.neighbors._explain import check_targets, similarity_shares, stack_contributions
+from skrec.neighbors._explain import similarity_shares
 from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._options import SHARED_RULES, check_combination, forget
 from skrec.neighbors._products import sparse_product
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
+from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._validation import check_k
 
@@ -355,7 +356,8 @@ class UserKNN(BaseRecommender):
             )
             for u in range(X.shape[0])
         ]  # fmt: skip
-        return stack_contributions(blocks, X, targets.shape[1]).astype(X.dtype, copy=False)
+        data = np.concatenate([np.zeros(0), *(block.ravel() for block in blocks)])
+        return contributions_at(X, data, targets.shape[1])
 
     def _explain_row(self, vector, side, neighbors, targets):
         """Contributions of the items of one row, (n_targets, n_items_of_row)."""

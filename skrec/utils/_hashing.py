@@ -116,6 +116,14 @@ def match_rows(known, hashes):
     positions : ndarray of intp of shape (n_rows,)
         The first known row of equal content, -1 where there is none.
     """
+    if not len(hashes):
+        return np.empty(0, dtype=np.intp)
+    # Few rows are looked up among many known ones at a time: only those known rows are sorted
+    # whose first lane is wanted.
+    wanted = np.sort(hashes[:, 0])
+    place = np.minimum(np.searchsorted(wanted, known[:, 0]), len(wanted) - 1)
+    near = np.flatnonzero(wanted[place] == known[:, 0])
+    known = known[near]
     stacked = np.concatenate([known, hashes])
     # A stable sort by both lanes puts equal rows side by side, known ones first.
     order = np.lexsort((stacked[:, 1], stacked[:, 0]))
@@ -126,7 +134,10 @@ def match_rows(known, hashes):
     first = np.empty(len(order), dtype=np.intp)
     first[order] = group_first[np.cumsum(starts) - 1]
     positions = first[len(known) :]
-    return np.where(positions < len(known), positions, -1)
+    found = np.full(len(hashes), -1, dtype=np.intp)
+    matched = positions < len(known)
+    found[matched] = near[positions[matched]]
+    return found
 
 
 def keyed_negatives(X, n_draws, seed, *, hashes=None):

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skrec.decomposition._blas_threads import one_blas_thread
 from skrec.decomposition._factors import (
-    check_targets,
     factor_pairs,
     factor_scores,
     similar_columns,
@@ -70,17 +69,6 @@ def test_similar_columns_says_what_is_wrong():
         similar_columns(components, [[1, 2]], 3)
     with pytest.raises(ValueError, match="k must be"):
         similar_columns(components, [1], 0)
-
-
-def test_targets_get_two_dimensions_or_an_error():
-    assert check_targets([1, -1], 2, 4).shape == (2, 1)
-    assert check_targets([[1, 2, 3], [0, -1, -1]], 2, 4).shape == (2, 3)
-    with pytest.raises(ValueError, match="n_users=2"):
-        check_targets([1, 2, 3], 2, 4)
-    with pytest.raises(ValueError, match="n_users=2"):
-        check_targets(np.zeros((2, 1, 1), dtype=int), 2, 4)
-    with pytest.raises(ValueError, match=r"\[-1, 3\]"):
-        check_targets([0, 4], 2, 4)
 
 
 @given(st.integers(1, 33), st.integers(0, 1000))

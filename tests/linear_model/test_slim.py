@@ -252,7 +252,7 @@ def test_threads_do_not_change_a_bit(form):
 
 
 def test_auto_takes_the_form_that_pays(monkeypatch):
-    monkeypatch.setattr(_slim, "_SMALL", 10)
+    monkeypatch.setattr(_slim, "SMALL", 10)
     called = []
     for name in ("gram_columns", "entry_columns"):
         solve = getattr(_slim, name)

@@ -1,0 +1,32 @@
+"""The data sets that several benchmark scripts read, found by ``SKREC_DATA``."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+
+def interactions(name):
+    """The arrays of a data set's log."""
+    return np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
+
+
+def binary(name):
+    """Ones where a user has an item, float32; of Gowalla the training part, splits 0 and 1."""
+    log = interactions(name)
+    chosen = log["split"] < 2 if name == "gowalla" else slice(None)
+    user, item = log["user"][chosen], log["item"][chosen]
+    return csr_array((np.ones(len(user), dtype=np.float32), (user, item)))
+
+
+def gowalla():
+    """A function from a mask of Gowalla's entries to a matrix of ones, and their splits."""
+    log = interactions("gowalla")
+    shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
+
+    def part(chosen):
+        ones = np.ones(chosen.sum(), dtype=np.float32)
+        return csr_array((ones, (log["user"][chosen], log["item"][chosen])), shape=shape)
+
+    return part, log["split"]

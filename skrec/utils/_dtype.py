@@ -1,0 +1,25 @@
+"""The precision that models of n_items x n_items matrices, or of vectors, compute in."""
+
+import numpy as np
+
+from skrec.utils._params import NONE, InstanceOf, Options
+
+# Up to this many items double precision costs nothing that anyone would notice.
+SMALL = 1024
+DTYPE = (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype"))
+
+
+def computation_dtype(dtype, n_items):
+    """Turn a `dtype` parameter into a numpy dtype; None: float64 up to `SMALL` items.
+
+    Raises
+    ------
+    ValueError
+        If it is neither float32 nor float64.
+    """
+    if dtype is None:
+        return np.dtype(np.float64 if n_items <= SMALL else np.float32)
+    found = np.dtype(dtype)
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be None, float32 or float64. Got {dtype!r}.")
+    return found
