@@ -10,10 +10,12 @@ from skrec._version import __version__
 from skrec.utils._item_features import ItemFeatures
 
 _SUBPACKAGES = (
+    "autoencoder",
     "base",
     "datasets",
     "decomposition",
     "dummy",
+    "ensemble",
     "linear_model",
     "metrics",
     "model_selection",
@@ -30,10 +32,12 @@ _FUNCTIONS = {
 __all__ = [
     "ItemFeatures",
     "__version__",
+    "autoencoder",
     "base",
     "datasets",
     "decomposition",
     "dummy",
+    "ensemble",
     "linear_model",
     "load",
     "metrics",

@@ -5,7 +5,8 @@
 
 Of each model, the candidates are compared on a tenth of the training ratings of the first
 split; the best one is then trained on all training ratings of each split and tested once.
-Predictions are in rating units and not clipped; the RMSE after clipping to 1..5 stands beside.
+Predictions are in rating units and, but for the autoencoders', not clipped; the RMSE after
+clipping to 1..5 stands beside.
 A model that is run alone replaces its own entry of the record. To add one: a line in
 CANDIDATES, and one in PUBLISHED if there is a figure.
 """
@@ -20,6 +21,7 @@ from _record import RESULTS, environment, measured, write
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
+from skrec.autoencoder import ItemAutoRec, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BiasedMF
 
 NAME = "ml1m_ratings"
@@ -31,6 +33,16 @@ CANDIDATES = {
         clone(SGD).set_params(alpha=alpha, max_iter=max_iter)
         for max_iter in (20, 30, 40)
         for alpha in (0.04, 0.05, 0.06)
+    ],
+    "ItemAutoRec": [
+        ItemAutoRec(alpha=alpha, max_iter=20, random_state=0) for alpha in (100.0, 200.0, 300.0)
+    ],
+    "UserAutoRec": [
+        UserAutoRec(alpha=alpha, max_iter=30, random_state=0) for alpha in (200.0, 500.0, 1000.0)
+    ],
+    "StackedAutoencoder": [
+        StackedAutoencoder(alpha=alpha, corruption="mask", max_iter=30, random_state=0)
+        for alpha in (200.0, 500.0, 1000.0)
     ],
 }
 PUBLISHED = {

@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from skrec.autoencoder import MultDAE
 from skrec.decomposition import WMF
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE, SLIM
@@ -30,12 +31,14 @@ SHAPE = (6040, 3706)
 METRICS = ["hit_rate@10", "ndcg@10"]
 PUBLISHED = {
     "EASE": {"hit_rate@10": 0.7192, "ndcg@10": 0.4494, "source": "TOIS, lambda 1320"},
+    "MultDAE": {"hit_rate@10": 0.722, "ndcg@10": 0.446, "source": "Liang et al. 2018, table 3"},
     "SLIM": {"hit_rate@10": 0.7162, "ndcg@10": 0.4468, "source": "TOIS"},
     "WMF": {"hit_rate@10": 0.722, "ndcg@10": 0.445, "source": "Rendle et al. 2022, iALS, d=64"},
 }
 MODELS = {
     "DummyRecommender": DummyRecommender(),
     "EASE": EASE(1320.0),
+    "MultDAE": MultDAE(batch_size=200, max_iter=60, random_state=0),
     "SLIM": SLIM(),
     "WMF": WMF(64, max_iter=16, random_state=0),
 }

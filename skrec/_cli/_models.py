@@ -42,6 +42,15 @@ GRIDS = {
         {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
         {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
     ],
+    "LOCA": [
+        {"fit_bandwidth": bandwidth, "global_weight": weight}
+        for bandwidth in (0.6, 0.8)
+        for weight in (0.0, 1.0)
+    ],
+    "MultDAE": [
+        {"batch_size": 200, "max_iter": 60, "alpha": alpha} for alpha in (4e-5, 2e-4, 1e-3)
+    ],
+    "MultVAE": [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)],
     "PureSVD": [{"n_components": n_components} for n_components in (16, 32, 64, 128)],
     "SANSA": [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)],
     "SLIM": [

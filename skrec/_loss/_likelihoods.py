@@ -1,0 +1,67 @@
+"""Likelihoods of a user's row given the outputs of a network (Liang et al. 2018)."""
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+
+class _Multinomial(torch.autograd.Function):
+    """n_u logsumexp(f_u) - sum_i x_ui f_ui for each row, with the gradient in one pass."""
+
+    @staticmethod
+    def forward(ctx, logits, row, column, value):
+        total = torch.zeros(len(logits), dtype=logits.dtype, device=logits.device)
+        total.index_add_(0, row, value)
+        norm = torch.logsumexp(logits, dim=1)
+        hit = torch.zeros_like(total).index_add_(0, row, value * logits[row, column])
+        ctx.save_for_backward(logits, norm, total, row, column, value)
+        return total * norm - hit
+
+    @staticmethod
+    def backward(ctx, grad):
+        logits, norm, total, row, column, value = ctx.saved_tensors
+        slope = torch.sub(logits, norm[:, None]).exp_().mul_((grad * total)[:, None])
+        slope.index_put_((row, column), -value * grad[row], accumulate=True)
+        return slope, None, None, None
+
+
+class Multinomial(NamedTuple):
+    r"""-log p(x_u) = -sum_i x_ui log softmax(f_u)_i, without the multinomial coefficient."""
+
+    def negative_log(self, outputs, rows):
+        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        return _Multinomial.apply(outputs, rows.row, rows.column, rows.value.to(outputs.dtype))
+
+
+class Gaussian(NamedTuple):
+    r"""-log p(x_u) = 1/2 sum_i c_ui (x_ui - f_ui)^2, c_ui = 1 + confidence where x_ui > 0.
+
+    Parameters
+    ----------
+    confidence : float
+    """
+
+    confidence: float = 1.0
+
+    def negative_log(self, outputs, rows):
+        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        value, output = rows.value.to(outputs.dtype), outputs[rows.row, rows.column]
+        observed = (1 + self.confidence) * (value - output).square() - output.square()
+        return outputs.square().sum(1).index_add(0, rows.row, observed) / 2
+
+
+class Logistic(NamedTuple):
+    r"""-log p(x_u) = -sum_i [x_ui > 0] log s(f_ui) + [x_ui = 0] log s(-f_ui)."""
+
+    def negative_log(self, outputs, rows):
+        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        observed = -outputs[rows.row, rows.column]
+        return functional.softplus(outputs).sum(1).index_add(0, rows.row, observed)
+
+
+def likelihood(name, confidence):
+    """The likelihood of a name: "multinomial", "gaussian" or "logistic"."""
+    if name == "gaussian":
+        return Gaussian(confidence)
+    return Multinomial() if name == "multinomial" else Logistic()

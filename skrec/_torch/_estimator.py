@@ -1,0 +1,270 @@
+"""The base class of the neural estimators: `fit` and scoring, written once."""
+
+import threading
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from skrec._torch._fit_loop import EarlyStopping, fit_loop
+from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec.base import BaseRecommender
+from skrec.metrics._default_score import ndcg_at_100
+from skrec.utils._device import resolve_device
+from skrec.utils._params import (
+    BOOLEAN,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    RANDOM_STATE,
+    InstanceOf,
+    Interval,
+    Options,
+)
+
+_GLOBAL_GENERATOR = threading.Lock()
+# What every neural estimator takes; a class adds its own.
+TORCH_RULES = {
+    "learning_rate": POSITIVE,
+    "batch_size": POSITIVE_INTEGER,
+    "max_iter": POSITIVE_INTEGER,
+    "precision": Options(("float32", "bfloat16")),
+    "early_stopping": BOOLEAN,
+    "validation_fraction": Interval(0, 1, closed="neither"),
+    "n_iter_no_change": POSITIVE_INTEGER,
+    "tol": NON_NEGATIVE,
+    "warm_start": BOOLEAN,
+    "device": InstanceOf((object,), "a device"),
+    "random_state": RANDOM_STATE,
+    "verbose": BOOLEAN,
+}
+
+
+class TorchRecommender(BaseRecommender):
+    """A recommender whose scores of a row are what a torch module makes of it.
+
+    A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
+    hooks: `_build_module`, `_batches`, `_loss`, `_score`. The fitted state is a dict of numpy
+    arrays, `weights_`, from which the module is built anew for each call: so pickling, cloning,
+    workers and machines without CUDA are no special cases.
+    """
+
+    @abstractmethod
+    def _build_module(self, n_users, n_items, generator):
+        """A module with its first weights drawn from a CPU generator; None: not drawn."""
+
+    @abstractmethod
+    def _loss(self, module, batch, step, generator):
+        """Mean loss of a batch, a scalar tensor; noise comes from the CPU generator."""
+
+    @abstractmethod
+    def _score(self, module, rows):
+        """Scores of `Rows`, a tensor of shape (n_rows, n_items)."""
+
+    def _batches(self, X, weight, device, generator):
+        """What the loop goes through in each epoch."""
+        return ShuffledRows(DeviceRows(X, device, weight=weight), self.batch_size, generator)
+
+    def _parameter_groups(self, module):
+        """What the optimiser takes."""
+        return module.parameters()
+
+    def fit(self, X, y=None):
+        """Learn the weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : object
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, or the loss is not finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        return self._fit_weighted(X, None)
+
+    def _fit_weighted(self, X, sample_weight, watched=None):
+        """`fit` with weights of the users in the loss: what `LOCA` asks for."""
+        resumes = self.warm_start and hasattr(self, "weights_")
+        X = self._start_fit(X, reset=not resumes)
+        device = resolve_device(self.device)
+        self.counts_ = bool(np.all(X.data == np.rint(X.data)))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        generator = torch.Generator().manual_seed(seed)
+        if not resumes:
+            self.loss_curve_, self.validation_scores_ = [], []
+            self._n_updates = self.n_iter_ = 0
+        stopping, rows = None, np.arange(X.shape[0])
+        if self.early_stopping:
+            stopping, rows = self._stopping(X, seed, device)
+        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        X = X[rows]
+        module = self._first_module(X, generator, resumes).to(device)
+        batches = self._batches(X, weight, device, generator)
+        self._plan(len(batches))
+        self._run(module, batches, stopping, generator, self._watch(X, watched, device))
+        self._keep(module, X, device)
+        return self
+
+    def _first_module(self, X, generator, resumes):
+        if resumes:
+            return self._module(torch.float32, torch.device("cpu"))
+        # Layers draw from torch's global generator when they are made. It is left as it was,
+        # also where several threads fit at once.
+        with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator.initial_seed())
+            return self._build_module(*X.shape, generator)
+
+    def _plan(self, n_batches):
+        """Called with the number of updates of an epoch, before the first one."""
+
+    def _rate(self, share):
+        """Learning rate when a share of the planned epochs is over; asked after each one."""
+        return self.learning_rate
+
+    def _watch(self, X, watched, device):
+        """What to call with the module after each epoch, or None; X: what is learned from."""
+        return None
+
+    def _keep(self, module, X, device):
+        """Make the fitted state of the trained module; X: what was learned from."""
+        self.weights_ = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
+
+    def _run(self, module, batches, stopping, generator, watch=None):
+        optimizer = torch.optim.Adam(
+            self._parameter_groups(module), lr=self.learning_rate, fused=True
+        )
+        first = self.n_iter_ + 1
+        progress = _Progress(range(first, first + self.max_iter), self.verbose)
+        lower = torch.autocast(
+            next(module.parameters()).device.type,
+            dtype=torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+        )
+
+        def loss(batch, step):
+            with lower:
+                return self._loss(module, batch, step, generator)
+
+        def after(epoch, loss, score):
+            progress.show(epoch, loss, score)
+            rate = self._rate((epoch + 1 - first) / self.max_iter)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            if watch is not None:
+                watch(module)
+
+        try:
+            history = fit_loop(
+                module,
+                optimizer,
+                batches,
+                loss,
+                epochs=progress,
+                step=self._n_updates,
+                stopping=stopping,
+                on_epoch=after,
+            )
+        except FloatingPointError as error:
+            raise diverged(error, self.learning_rate) from error
+        self.loss_curve_ = self.loss_curve_ + history.losses
+        self.validation_scores_ = self.validation_scores_ + history.scores
+        self.n_iter_ += history.n_epochs
+        self._n_updates += history.n_epochs * len(batches)
+        if stopping is not None:
+            self.best_validation_score_ = stopping.best_score
+
+    def _stopping(self, X, seed, device):
+        """An `EarlyStopping` by nDCG@100 on held-out users, and the users to learn from."""
+        rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
+        held = X[held]
+
+        def score(module):
+            with torch.inference_mode():
+                found = ndcg_at_100(
+                    lambda X: self._score(module, DeviceRows(X, device).everything()).cpu().numpy(),
+                    held,
+                )
+            return found if np.isfinite(found) else 0.0
+
+        return EarlyStopping(score, self.n_iter_no_change, self.tol), rows
+
+    def _module(self, dtype, device):
+        """The fitted module."""
+        with torch.device("meta"):
+            module = self._build_module(*self._module_shape(), None)
+        state = {
+            # Workers get read-only memory maps, which torch does not take.
+            name: torch.from_numpy(np.require(value, requirements="W")).to(device, dtype)
+            for name, value in self.weights_.items()
+        }
+        module.load_state_dict(state, assign=True)
+        return module.eval()
+
+    def _module_shape(self):
+        return (None, self.n_features_in_)
+
+    def _apply(self, X, function):
+        """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray."""
+        device = resolve_device(self.device)
+        dtype = torch.float64 if X.dtype == np.float64 else torch.float32
+        module = self._module(dtype, device)
+        with torch.inference_mode():
+            rows = DeviceRows(X, device, dtype=dtype).everything()
+            return function(module, rows).cpu().numpy()
+
+    def _scores(self, X):
+        return self._apply(X, self._score)
+
+
+def split_off_users(n_users, fraction, seed):
+    """Indices of the users to learn from and of those held out, each ascending."""
+    order = np.random.RandomState(seed).permutation(n_users)
+    n_held = max(1, round(fraction * n_users))
+    if n_held >= n_users:
+        raise ValueError(
+            f"early_stopping holds out {n_held} of {n_users} users: none is left to learn "
+            "from. Fit with early_stopping=False."
+        )
+    return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+def diverged(error, learning_rate):
+    """The ValueError of a fit whose loss is not finite."""
+    return ValueError(
+        f"{error} The fit diverged at learning_rate={learning_rate}: use a smaller "
+        "learning_rate, or look for extreme values in X."
+    )
+
+
+class _Progress:
+    """Numbers of epochs, with a bar around them if wanted."""
+
+    def __init__(self, epochs, verbose):
+        self._epochs, self._bar = epochs, None
+        if verbose:
+            from tqdm import tqdm
+
+            self._bar = tqdm(epochs, unit="epoch")
+
+    def __iter__(self):
+        return iter(self._epochs if self._bar is None else self._bar)
+
+    def show(self, epoch, loss, score):
+        if self._bar is not None:
+            found = {"loss": f"{loss:.5g}"} | ({} if score is None else {"score": f"{score:.4f}"})
+            self._bar.set_postfix(found)

@@ -1,0 +1,119 @@
+"""The loop of every neural fit. It knows batches, a loss and a module; no estimator."""
+
+import math
+import warnings
+from typing import NamedTuple
+
+from sklearn.exceptions import ConvergenceWarning
+
+
+class History(NamedTuple):
+    """What a fit leaves behind: mean losses, validation scores, the epochs that it took."""
+
+    losses: list
+    scores: list
+    n_epochs: int
+
+
+def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None, on_epoch=None):
+    """Minimise a loss over batches, epoch by epoch.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+        Of the module's parameters.
+    batches : iterable
+        An epoch's batches, anew each time it is gone through.
+    loss : callable
+        ``loss(batch, step)`` returns the mean loss of a batch, a scalar tensor.
+    epochs : iterable of int
+        Numbers of the epochs, from 1; a progress bar goes around them.
+    step : int, default=0
+        Updates made before.
+    stopping : EarlyStopping, default=None
+        Called after each epoch.
+    on_epoch : callable, default=None
+        ``on_epoch(epoch, loss, score)`` after each epoch.
+
+    Returns
+    -------
+    history : History
+
+    Raises
+    ------
+    FloatingPointError
+        If a loss is not finite.
+    """
+    losses, scores, n_epochs, finished = [], [], 0, copied(module)
+    try:
+        for epoch in epochs:
+            total = count = 0
+            module.train()
+            for batch in batches:
+                optimizer.zero_grad(set_to_none=True)
+                value = loss(batch, step)
+                value.backward()
+                optimizer.step()
+                step, count = step + 1, count + 1
+                total = total + value.detach()
+            mean = float(total) / count
+            if not math.isfinite(mean):
+                raise FloatingPointError(f"The loss of epoch {epoch} is {mean}.")
+            module.eval()
+            score = stopping(module) if stopping is not None else None
+            losses.append(mean)
+            scores += [] if score is None else [score]
+            n_epochs, finished = n_epochs + 1, copied(module)
+            if on_epoch is not None:
+                on_epoch(epoch, mean, score)
+            if stopping is not None and stopping.stop:
+                break
+    except KeyboardInterrupt:
+        module.load_state_dict(finished)
+        warnings.warn(
+            f"The fit was interrupted: the model is that of epoch {n_epochs}.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    if stopping is not None and stopping.best_state is not None:
+        module.load_state_dict(stopping.best_state)
+    module.eval()
+    return History(losses, scores, n_epochs)
+
+
+def copied(module):
+    """The state of a module, as copies."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+class EarlyStopping:
+    """Keeps the best state by a score, and says when it no longer rises.
+
+    Parameters
+    ----------
+    score : callable
+        ``score(module)`` returns a float, higher is better.
+    n_iter_no_change : int
+        Epochs without a rise by `tol` after which to stop.
+    tol : float
+    """
+
+    def __init__(self, score, n_iter_no_change, tol):
+        self._score, self._patience, self._tol = score, n_iter_no_change, tol
+        self.best_score, self.best_state, self._bar, self._since = -math.inf, None, -math.inf, 0
+
+    @property
+    def stop(self):
+        """Whether there was no rise for long enough."""
+        return self._since >= self._patience
+
+    def __call__(self, module):
+        score = float(self._score(module))
+        if score > self.best_score or self.best_state is None:
+            self.best_score, self.best_state = score, copied(module)
+        if score > self._bar + self._tol:
+            self._bar, self._since = score, 0
+        else:
+            self._since += 1
+        return score

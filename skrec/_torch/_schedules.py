@@ -1,0 +1,54 @@
+"""Weights that change in the course of the updates, as pure functions."""
+
+
+def annealed(step, beta, n_annealing_steps):
+    """Weight of the divergence at an update: rises in a straight line, then stays.
+
+    Parameters
+    ----------
+    step : int
+        Updates made so far, from 0.
+    beta : float
+        The final weight.
+    n_annealing_steps : int
+        Liang et al. (2018) have min(beta, step / n_annealing_steps): so many updates would
+        reach 1, beta is reached after ``beta * n_annealing_steps`` of them. 0: at once.
+
+    Returns
+    -------
+    weight : float
+
+    Examples
+    --------
+    >>> from skrec._torch._schedules import annealed
+    >>> [annealed(step, 0.2, 100) for step in (0, 10, 20, 1000)]
+    [0.0, 0.1, 0.2, 0.2]
+    >>> annealed(0, 0.2, 0)
+    0.2
+    """
+    return min(beta, step / n_annealing_steps) if n_annealing_steps else beta
+
+
+def planned_annealing(beta, n_updates, share=0.8):
+    """`n_annealing_steps` with which beta is reached after a share of the planned updates.
+
+    Parameters
+    ----------
+    beta : float
+    n_updates : int
+        Planned updates.
+    share : float, default=0.8
+
+    Returns
+    -------
+    n_annealing_steps : int
+        0 for beta = 0.
+
+    Examples
+    --------
+    >>> from skrec._torch._schedules import annealed, planned_annealing
+    >>> steps = planned_annealing(0.2, 100)
+    >>> steps, annealed(79, 0.2, steps) < 0.2, annealed(80, 0.2, steps)
+    (400, True, 0.2)
+    """
+    return round(share * n_updates / beta) if beta else 0

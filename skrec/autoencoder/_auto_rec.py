@@ -1,0 +1,466 @@
+"""AutoRec: autoencoders of observed ratings, of users' rows or items' columns."""
+
+import numpy as np
+import torch
+
+from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec.autoencoder._code_ridge import solve_rows
+from skrec.autoencoder._rating_estimator import (
+    RATING_RULES,
+    RatingAutoencoder,
+    column_means,
+    observed_rmse,
+)
+from skrec.autoencoder._rating_net import RatingNet, masked_squares
+from skrec.utils._params import POSITIVE_INTEGER
+
+_RULES = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
+
+
+class UserAutoRec(RatingAutoencoder):
+    r"""Autoencoder of users' ratings: U-AutoRec.
+
+    The row r_u of a user, with 0 where there is no rating, is encoded and decoded by a
+    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
+
+    .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
+        + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
+        \hat r_u = W g(V r_u + \mu) + b
+
+    where g is the activation. The biases :math:`\mu` and b are free. A batch B of the n
+    users carries the share |B| / n of the penalty.
+
+    Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
+    zeros, stored or not, mean "not rated".
+
+    Parameters
+    ----------
+    n_components : int, default=500
+        Units of the hidden layer.
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+        The g; outputs are as they are.
+    alpha : float, default=500.0
+        Penalty, the paper's :math:`\lambda`, >= 0.
+    default_rating : float or None, default=None
+        What is predicted for items without training ratings, and to users without ratings.
+        None: the mean of the training ratings.
+    clip : bool, default=True
+        Whether predictions are clipped to the range of the training ratings.
+    learning_rate : float, default=0.001
+        Of Adam's first steps, > 0.
+    schedule : {"linear", "constant"}, default="linear"
+        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
+        `max_iter`, or as it began.
+    batch_size : int, default=128
+        Users in a batch.
+    max_iter : int, default=100
+        Epochs; with `warm_start` so many more.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What matrix products of `fit` are computed in; weights are float32 in any case.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
+        no longer falls, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a fall by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there.
+        Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the noise. The same seed gives the same bits
+        on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        State of the network.
+    default_rating_ : float
+        The default in use.
+    rating_range_ : tuple of float
+        Least and greatest training rating.
+    n_ratings_ : ndarray of int of shape (n_items,)
+        Training ratings of each item.
+    loss_curve_ : list of float
+        Sum of squared errors per user of each epoch, as met on the way; without the penalty.
+    error_curves_ : dict of str to list of float
+        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
+        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
+        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
+        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
+        without ``X_test``.
+    validation_scores_ : list of float
+        Minus "validation_prediction"; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    ItemAutoRec : The same of items' columns; mostly more exact.
+    StackedAutoencoder : With more layers, noise and pretraining.
+
+    Notes
+    -----
+    Differs from [1]_: Adam in the place of RProp; b begins at the items' mean ratings.
+
+    References
+    ----------
+    .. [1] S. Sedhain, A. K. Menon, S. Sanner and L. Xie, "AutoRec: Autoencoders meet
+       collaborative filtering", WWW 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import UserAutoRec
+    >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]] * 5)
+    >>> model = UserAutoRec(8, alpha=0.1, max_iter=200, learning_rate=0.01, random_state=0)
+    >>> model.fit(X).predict([[5, 0, 0, 0], [0, 0, 0, 5]])
+    array([1, 2])
+    """
+
+    _parameter_rules = _RULES
+
+    def __init__(
+        self,
+        n_components=500,
+        *,
+        activation="sigmoid",
+        alpha=500.0,
+        default_rating=None,
+        clip=True,
+        learning_rate=0.001,
+        schedule="linear",
+        batch_size=128,
+        max_iter=100,
+        precision="float32",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.activation = activation
+        self.alpha = alpha
+        self.default_rating = default_rating
+        self.clip = clip
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.precision = precision
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _net(self, n_columns):
+        return RatingNet(n_columns, (self.n_components,), self.activation)
+
+    def _loss(self, module, batch, step, generator):
+        outputs = module.observed(batch, batch.value)
+        return masked_squares(outputs, batch, batch.weight[batch.row])
+
+    @property
+    def _n_features_out(self):
+        return self.n_components
+
+
+class ItemAutoRec(RatingAutoencoder):
+    r"""Autoencoder of items' ratings: I-AutoRec.
+
+    The column r_i of an item, with 0 where there is no rating, is encoded and decoded by a
+    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
+
+    .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
+        + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
+        \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W r_i + \mu)
+
+    where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b
+    are free. A batch B of the n items carries the share |B| / n of the penalty.
+
+    Any row is scored, of training users too: with the codes h_i of the items as they are
+    after training, the objective is a ridge regression in the v and b of a user, and these
+    are set to its exact minimum for the ratings of the row.
+
+    Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
+    zeros, stored or not, mean "not rated".
+
+    Parameters
+    ----------
+    n_components : int, default=500
+        Units d of the hidden layer.
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+        The g; outputs are as they are.
+    alpha : float, default=200.0
+        Penalty, the paper's :math:`\lambda`, >= 0.
+    default_rating : float or None, default=None
+        What is predicted for items without training ratings, and to users without ratings.
+        None: the mean of the training ratings.
+    clip : bool, default=True
+        Whether predictions are clipped to the range of the training ratings.
+    learning_rate : float, default=0.001
+        Of Adam's first steps, > 0.
+    schedule : {"linear", "constant"}, default="linear"
+        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
+        `max_iter`, or as it began.
+    batch_size : int, default=128
+        Items in a batch.
+    max_iter : int, default=100
+        Epochs; with `warm_start` so many more.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What matrix products of `fit` are computed in; weights are float32 in any case.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
+        no longer falls, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a fall by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, of the same users.
+        Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the noise. The same seed gives the same bits
+        on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        State of the network.
+    components_ : ndarray of shape (n_components, n_items), float32
+        The codes h of the items.
+    default_rating_ : float
+        The default in use.
+    rating_range_ : tuple of float
+        Least and greatest training rating.
+    n_ratings_ : ndarray of int of shape (n_items,)
+        Training ratings of each item.
+    loss_curve_ : list of float
+        Sum of squared errors per item of each epoch, as met on the way; without the penalty.
+    error_curves_ : dict of str to list of float
+        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
+        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
+        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
+        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
+        without ``X_test``.
+    validation_scores_ : list of float
+        Minus "validation_prediction"; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    UserAutoRec : The same of users' rows.
+    skrec.decomposition.BiasedMF : Item vectors that are free, not functions of ratings.
+
+    Notes
+    -----
+    To score a user with n ratings takes about ``m**2 * (M + m / 3)`` flops, m and M being
+    the lesser and the greater of n and d.
+
+    The network's own V and b are kept in `weights_` for `warm_start` only. The curves'
+    "train_reconstruction" is the network's.
+
+    Differs from [1]_: Adam in the place of RProp; b begins at the users' mean ratings, and
+    v_u and b_u are solved for in the end.
+
+    References
+    ----------
+    .. [1] S. Sedhain, A. K. Menon, S. Sanner and L. Xie, "AutoRec: Autoencoders meet
+       collaborative filtering", WWW 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import ItemAutoRec
+    >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]] * 5)
+    >>> model = ItemAutoRec(8, alpha=0.1, max_iter=200, learning_rate=0.01, random_state=0)
+    >>> model.fit(X).predict([[5, 0, 0, 1], [1, 0, 0, 5]])
+    array([1, 2])
+    """
+
+    _parameter_rules = _RULES
+
+    def __init__(
+        self,
+        n_components=500,
+        *,
+        activation="sigmoid",
+        alpha=200.0,
+        default_rating=None,
+        clip=True,
+        learning_rate=0.001,
+        schedule="linear",
+        batch_size=128,
+        max_iter=100,
+        precision="float32",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.activation = activation
+        self.alpha = alpha
+        self.default_rating = default_rating
+        self.clip = clip
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.precision = precision
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _net(self, n_columns):
+        return RatingNet(n_columns, (self.n_components,), self.activation)
+
+    def _build_module(self, n_users, n_items, generator):
+        return super()._build_module(n_items, n_users, generator)
+
+    def _module_shape(self):
+        return (len(self.weights_["first.weight"]), None)
+
+    def _first_module(self, X, generator, resumes):
+        if resumes and X.shape[0] != self._module_shape()[0]:
+            raise ValueError(
+                "warm_start needs the users of the first fit, whose ratings the network reads. "
+                f"Got {X.shape[0]} users to learn from, expected {self._module_shape()[0]}; "
+                "use warm_start=False for others."
+            )
+        return super()._first_module(X, generator, resumes)
+
+    def _outline(self, X):
+        super()._outline(X)
+        mean = float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
+        return X.shape[1], column_means(X.T.tocsr(), mean)
+
+    def _batches(self, X, weight, device, generator):
+        return _ShuffledColumns(X, weight, device, self.batch_size, generator)
+
+    def _loss(self, module, batch, step, generator):
+        rows, weight = batch
+        return masked_squares(module.observed(rows, rows.value), rows, weight)
+
+    def _keep(self, module, X, device):
+        super()._keep(module, X, device)
+        self.components_ = np.ascontiguousarray(_codes(module, DeviceRows(X.T.tocsr(), device)).T)
+
+    def _predictor(self, X, device):
+        columns = DeviceRows(X.T.tocsr(), device)
+
+        def of(module):
+            codes = _codes(module, columns).astype(np.float64)
+            return lambda X, rows, items: self._predicted(X, codes)[rows, items]
+
+        return of
+
+    def _reconstruction(self, X, device):
+        columns = X.T.tocsr()
+
+        def of(module):
+            def outputs(part, rows, users):
+                with torch.inference_mode():
+                    read = DeviceRows(part, device).everything()
+                    return module(read, read.value).float().cpu().numpy()[rows, users]
+
+            return observed_rmse(outputs, columns)
+
+        return of
+
+    def _predicted(self, X, codes):
+        weights, bias = solve_rows(X, codes, self.alpha)
+        return self._completed((weights @ codes.T + bias[:, None]).astype(X.dtype), X)
+
+    def _scores(self, X):
+        return self._predicted(X, self.components_.T.astype(np.float64))
+
+    @property
+    def _n_features_out(self):
+        return self.n_components
+
+    def transform(self, X):
+        """Weights of users over the codes of items.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            The v of each user; zeros for users without ratings.
+        """
+        X = self._start_scoring(X)
+        weights, _ = solve_rows(X, self.components_.T.astype(np.float64), self.alpha)
+        return weights.astype(X.dtype, copy=False)
+
+
+class _ShuffledColumns:
+    """Batches of items' columns, with the weights of the users at their entries."""
+
+    def __init__(self, X, weight, device, batch_size, generator):
+        weight = np.ones(X.shape[0]) if weight is None else weight / np.mean(weight)
+        self._weight = torch.tensor(weight, dtype=torch.float32, device=device)
+        self._columns = ShuffledRows(DeviceRows(X.T.tocsr(), device), batch_size, generator)
+
+    def __len__(self):
+        return len(self._columns)
+
+    def __iter__(self):
+        for rows in self._columns:
+            yield rows, self._weight[rows.column]
+
+
+def _codes(module, columns):
+    """The hidden layer of each item, shape (n_items, n_components)."""
+    with torch.inference_mode():
+        rows = columns.everything()
+        return module.encode(rows, rows.value).cpu().numpy()

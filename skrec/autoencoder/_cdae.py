@@ -1,0 +1,384 @@
+"""CDAE: the denoising autoencoder with a node for each user (Wu et al. 2016)."""
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from torch import nn
+from torch.nn import functional
+
+from skrec._loss._pointwise import POINTWISE
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise
+from skrec._torch._products import by_column, sparse_product
+from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec._torch._sampling import sampled_outputs, with_negatives
+from skrec.autoencoder._cdae_fold_in import N_DRAWS, user_nodes
+from skrec.autoencoder._outputs import split_penalty
+from skrec.utils._hashing import keyed_negatives, row_hashes
+from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._parallel import row_chunks
+from skrec.utils._params import FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
+
+# Smooth ones: who is folded in stands where the slope is zero.
+_SMOOTH = ("identity", "sigmoid", "tanh")
+# Drawing the negatives of a row takes some words for each of them.
+_BYTES_TO_FOLD_IN = 64 * N_DRAWS
+# Pairs whose vectors are gathered at once.
+_N_PAIRS = 2**16
+
+
+class UserNodeNet(nn.Module):
+    """n_items - n_components - n_items, with a node of each user beside the items.
+
+    Parameters
+    ----------
+    n_users : int or None
+        None: nodes are given from outside.
+    n_items : int
+    n_components : int
+    activation : str
+    """
+
+    def __init__(self, n_users, n_items, n_components, activation):
+        super().__init__()
+        self.first = SparseLinear(n_items, n_components)
+        self.user = None if n_users is None else nn.Embedding(n_users, n_components)
+        self.activation = ACTIVATIONS[activation]()
+        self.last = nn.Linear(n_components, n_items)
+
+    def encode(self, rows, node):
+        """Hidden layer of whole rows and their nodes, shape (n_rows, n_components)."""
+        return self.activation(self.first(rows, rows.value) + node)
+
+    def forward(self, batch, entries, value):
+        """Outputs at some entries of training rows, from other values in the rows' places."""
+        turned = by_column(batch, len(self.first.weight))
+        inner = sparse_product(batch, value, self.first.weight, turned) + self.first.bias
+        hidden = self.activation(inner + self.user(batch.users))
+        return sampled_outputs(entries, hidden, self.last.weight, self.last.bias)
+
+
+class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+    r"""Collaborative denoising autoencoder: items and a node of the user, reconstructed.
+
+    The hidden layer of a user reads the user's items, some of them dropped at random, and a
+    vector :math:`V_u` that is learned for the user, the node; the outputs score the items
+    [1]_:
+
+    .. math:: z_u = h(W^T \tilde x_u + V_u + b), \qquad y_u = W' z_u + b'
+
+    with :math:`\tilde x_{ui} = 1 / (1 - q)` for the items that are kept, q being `dropout`.
+    Minimised over the user's items :math:`O_u` and `n_negatives` times as many items
+    :math:`S_u`, drawn anew in each epoch, uniformly among those that the user has not:
+
+    .. math:: \frac1n \sum_u \left( \sum_{i \in O_u} \ell(1, y_{ui})
+        + \sum_{j \in S_u} \ell(0, y_{uj}) \right)
+        + \frac{\alpha}{2} \left( \|W\|_F^2 + \|W'\|_F^2 + \|V\|_F^2 \right)
+
+    with
+
+    - ``loss="logistic"``:
+      :math:`\ell(t, y) = -t \log \sigma(y) - (1 - t) \log \sigma(-y)`;
+    - ``loss="square"``: :math:`\ell(t, y) = (t - y)^2 / 2`.
+
+    Scores are the outputs y of the whole row and rank items. Only which items a user has
+    matters, not the stored values. A user whom `fit` has not seen is folded in: the same
+    objective, of the whole row, is minimised over the user's node alone.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Length of the hidden layer, and of the nodes. The paper's K.
+    activation : {"identity", "sigmoid", "tanh"}, default="sigmoid"
+        The h.
+    loss : {"logistic", "square"}, default="logistic"
+        See above.
+    dropout : float, default=0.2
+        Rate q at which items of a row are dropped, in [0, 1).
+    n_negatives : int, default=5
+        Items drawn for each item of a user, > 0.
+    alpha : float, default=1e-4
+        Penalty of weights and nodes, the paper's :math:`\lambda`, >= 0. In the terms of one
+        user, a node's penalty is n times as large.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the node learned for it, the
+        first one if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    learning_rate : float, default=0.01
+        Of Adam, > 0.
+    batch_size : int, default=100
+        Users in a batch.
+    max_iter : int, default=30
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when their nDCG@100, folded in, no longer rises,
+        and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the nodes
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order, the dropout and the negatives. The same seed
+        gives the same bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        "first.weight", W; "first.bias", b; "last.weight", W'; "last.bias", b'.
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        The nodes of the users that were learned from; zero for users without items.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    loss_curve_ : list of float
+        Mean loss of a user in each epoch, as met on the way; without the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    MultDAE : Without nodes of users; its loss reads all items.
+    skrec.decomposition.BPR : Nodes alone, pairwise losses.
+
+    Notes
+    -----
+    The first layer reads the entries of the rows, the last one is computed where there are
+    entries and negatives: an epoch takes about
+    ``(10 + 6 * n_negatives) * X.nnz * n_components`` flops, and Adam's
+    ``(n_users + 2 * n_items) * n_components`` numbers for each batch. Nothing has the size
+    n_users x n_items, or that of a batch of it.
+
+    Who is folded in has 256 negatives, drawn by the row's content and `seed_`, that count
+    for ``n_negatives * n_u / 256`` each. The node is found by Newton's method in float64; a
+    row's scores depend on no other row. With ``alpha=0`` nodes may grow without bound where
+    the negatives can be told from the items: they are then what 100 steps make of them.
+
+    Differs from [1]_: Adam, not AdaGrad; biases are free of the penalty; the paper ranks for
+    its training users only, and has no folding in.
+
+    References
+    ----------
+    .. [1] Y. Wu, C. DuBois, A. X. Zheng and M. Ester, "Collaborative denoising
+       auto-encoders for top-N recommender systems", WSDM 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import CDAE
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = CDAE(4, max_iter=100, learning_rate=0.05, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "activation": Options(_SMOOTH),
+        "loss": Options(tuple(POINTWISE)),
+        "dropout": FRACTION,
+        "n_negatives": POSITIVE_INTEGER,
+        "alpha": NON_NEGATIVE,
+        "known_users": KNOWN_USERS,
+        **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
+    }
+    # There is no large product of matrices in `fit` that bfloat16 would make faster.
+    precision = "float32"
+
+    def __init__(
+        self,
+        n_components=50,
+        *,
+        activation="sigmoid",
+        loss="logistic",
+        dropout=0.2,
+        n_negatives=5,
+        alpha=1e-4,
+        known_users="match",
+        learning_rate=0.01,
+        batch_size=100,
+        max_iter=30,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.activation = activation
+        self.loss = loss
+        self.dropout = dropout
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.known_users = known_users
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_module(self, n_users, n_items, generator):
+        module = UserNodeNet(n_users, n_items, self.n_components, self.activation)
+        if generator is not None:
+            initialise(module, generator)
+        return module
+
+    def _first_module(self, X, generator, resumes):
+        module = super()._first_module(X, generator, resumes)
+        if resumes:
+            nodes = self._nodes(module, _pattern(X, np.float32), "match")
+            module.user = nn.Embedding.from_pretrained(torch.from_numpy(nodes), freeze=False)
+        return module
+
+    def _parameter_groups(self, module):
+        return split_penalty(module, self.alpha)
+
+    def _batches(self, X, weight, device, generator):
+        self.seed_ = generator.initial_seed()
+        rows = DeviceRows(_pattern(X, np.float32), device, weight=weight)
+        return ShuffledRows(rows, self.batch_size, generator)
+
+    def _loss(self, module, batch, step, generator):
+        entries = with_negatives(batch, self.n_features_in_, self.n_negatives, generator)
+        output = module(batch, entries, dropped(batch.value, self.dropout, generator))
+        losses = POINTWISE[self.loss].value(output, entries.target.to(output.dtype))
+        per_user = torch.zeros_like(batch.weight).index_add(0, entries.row, losses)
+        return (batch.weight * per_user).mean()
+
+    def _keep(self, module, X, device):
+        super()._keep(module, X, device)
+        self.user_hashes_ = row_hashes(_pattern(X, np.float32))
+        self.user_factors_ = self.weights_.pop("user.weight")
+        # The objective of a user without items is the penalty alone.
+        self.user_factors_[np.diff(X.indptr) == 0] = 0
+
+    def _fold_in(self, module, X, hashes, n_users):
+        """Nodes of the rows of a pattern, a float64 tensor."""
+        first, last = module.first, module.last
+        of_items, to_items = first.weight.double(), last.weight.double()
+        nodes = [torch.empty((0, self.n_components), dtype=torch.float64, device=to_items.device)]
+        for start, stop in row_chunks(X.shape[0], _BYTES_TO_FOLD_IN):
+            some = X[start:stop]
+            rows = DeviceRows(some, to_items.device, dtype=torch.float64).everything()
+            inner = functional.embedding_bag(
+                rows.column, of_items, rows.start, mode="sum", per_sample_weights=rows.value
+            )
+            found = user_nodes(
+                inner + first.bias.double(),
+                some,
+                keyed_negatives(some, N_DRAWS, self.seed_, hashes=hashes[start:stop]),
+                to_items,
+                last.bias.double(),
+                n_negatives=self.n_negatives,
+                activation=self.activation,
+                loss=POINTWISE[self.loss],
+                alpha=self.alpha * n_users,
+            )
+            nodes.append(found)
+        return torch.cat(nodes)
+
+    def _nodes(self, module, X, known_users):
+        """Nodes of the rows of a pattern, of its dtype: known ones, or folded in."""
+        n_users = len(self.user_hashes_)
+
+        def fold_in(X, hashes):
+            with torch.inference_mode():
+                return self._fold_in(module, X, hashes, n_users).cpu().numpy()
+
+        known = self.user_factors_.astype(X.dtype, copy=False)
+        return user_vectors(X, self.user_hashes_, known, fold_in, known_users=known_users)
+
+    def _score(self, module, rows):
+        # Of users who are held out from `fit`: all are folded in.
+        first = np.append(rows.start.cpu().numpy(), len(rows.column))
+        entries = (np.ones(len(rows.column)), rows.column.cpu().numpy(), first)
+        X = csr_array(entries, shape=(rows.n_rows, self.n_features_in_))
+        node = self._fold_in(module, X, row_hashes(X), module.user.num_embeddings)
+        rows = rows._replace(value=torch.ones_like(rows.value))
+        return module.last(module.encode(rows, node.to(rows.value.dtype)))
+
+    def _apply_to_hidden(self, X, function):
+        """``function(module, hidden)`` of the hidden layer of the rows of X, as an ndarray."""
+        X = _pattern(X, X.dtype)
+
+        def apply(module, rows):
+            node = torch.from_numpy(self._nodes(module, X, self.known_users))
+            return function(module, module.encode(rows, node.to(rows.value.device)))
+
+        return self._apply(X, apply)
+
+    def _scores(self, X):
+        return self._apply_to_hidden(X, lambda module, hidden: module.last(hidden))
+
+    def _pair_scores(self, X, rows, items):
+        wanted, group = np.unique(rows, return_inverse=True)
+
+        def pairs(module, hidden):
+            weight, bias = module.last.weight, module.last.bias
+            found = [
+                (hidden.index_select(0, u) * weight.index_select(0, i)).sum(1) + bias[i]
+                for u, i in zip(
+                    torch.from_numpy(group).to(hidden.device).split(_N_PAIRS),
+                    torch.from_numpy(items).to(hidden.device).split(_N_PAIRS),
+                    strict=True,
+                )
+            ]
+            return torch.cat(found)
+
+        return self._apply_to_hidden(X[wanted], pairs)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components
+
+    def transform(self, X):
+        """Hidden layer of the users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        hidden : ndarray of shape (n_users, n_components), dtype of X
+            The z: ``hidden @ weights_["last.weight"].T + weights_["last.bias"]`` are the
+            scores.
+        """
+        X = self._start_scoring(X)
+        return self._apply_to_hidden(X, lambda module, hidden: hidden)
+
+
+def _pattern(X, dtype):
+    """X with ones for its values."""
+    return csr_array((np.ones(X.nnz, dtype=dtype), X.indices, X.indptr), shape=X.shape)

@@ -1,0 +1,414 @@
+"""GaussianMixtureVAE: the variational autoencoder with clusters (Dilokthanakul et al. 2016)."""
+
+import math
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from torch import nn
+
+from skrec._loss._divergences import kl_between_normals, kl_to_standard_normal, log_normal
+from skrec._loss._likelihoods import likelihood
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._layers import (
+    ACTIVATIONS,
+    SparseLinear,
+    dense_layers,
+    dropped,
+    initialise,
+    standard_normal,
+    unit_length,
+)
+from skrec._torch._schedules import annealed, planned_annealing
+from skrec.autoencoder._outputs import (
+    LIKELIHOODS,
+    SIZES,
+    has_probabilities,
+    softmax_scores,
+    split_penalty,
+)
+from skrec.autoencoder._variational_net import full_precision
+from skrec.utils._parallel import row_chunks
+from skrec.utils._params import (
+    FRACTION,
+    NON_NEGATIVE,
+    NONE,
+    POSITIVE_INTEGER,
+    Interval,
+    Options,
+)
+
+# Standard deviation of the first biases of the clusters' means: near each other, so that all
+# take part before they part. Far ones left clusters empty.
+SPREAD = 0.1
+
+
+class ClusteringNet(nn.Module):
+    """Networks of q(x|y), q(w|y), p(x|w,z) and p(y|x).
+
+    Parameters
+    ----------
+    n_items : int
+    hidden : tuple of int
+        h_1 ... h_m of the encoder; the decoder mirrors it, the network of w has one hidden
+        layer of h_m.
+    n_x, n_w : int
+        Lengths of x and w.
+    n_clusters : int
+    activation : str
+    """
+
+    def __init__(self, n_items, hidden, n_x, n_w, n_clusters, activation):
+        super().__init__()
+        self.shape = (2, n_clusters, n_x)  # means and log variances of the clusters
+        self.first = SparseLinear(n_items, hidden[0])
+        self.activation = ACTIVATIONS[activation]()
+        self.encoder = dense_layers(hidden, activation)
+        self.x = nn.Linear(hidden[-1], 2 * n_x)
+        self.w = nn.Linear(hidden[-1], 2 * n_w)
+        self.style = dense_layers((n_w, hidden[-1]), activation)
+        self.clusters = nn.Linear(hidden[-1], math.prod(self.shape))
+        self.decoder = dense_layers((n_x, *hidden[::-1]), activation)
+        self.last = nn.Linear(hidden[0], n_items)
+
+    def encode(self, rows, value):
+        """Mean and log variance of q(x|y), then of q(w|y); each (n_rows, n_x or n_w)."""
+        hidden = self.encoder(self.activation(self.first(rows, value)))
+        return *self.x(hidden).chunk(2, dim=1), *self.w(hidden).chunk(2, dim=1)
+
+    def components(self, w):
+        """Means and log variances of p(x|w,z), each (n_rows, n_clusters, n_x)."""
+        return self.clusters(self.style(w)).view(-1, *self.shape).unbind(1)
+
+    def decode(self, x):
+        """Outputs of shape (n_rows, n_items)."""
+        return self.last(self.decoder(x))
+
+
+def log_responsibilities(x, mean, log_variance):
+    """log p(z|x,w) by Bayes' rule, p(z) being uniform; shape (n_rows, n_clusters)."""
+    return torch.log_softmax(log_normal(x[:, None], mean, log_variance), dim=1)
+
+
+class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+    r"""Variational autoencoder of users' rows that finds clusters of users.
+
+    In the letters of the paper [1]_: y is the user's row, x its latent vector, z the user's
+    cluster, uniform over `n_clusters`, and w another latent vector, N(0, I), of which a
+    network makes mean and diagonal variances of each cluster:
+    :math:`p(x \mid w, z) = N(\mu_z(w), \mathrm{diag}(\sigma_z^2(w)))`. So a cluster need not
+    look normal. With :math:`q(x \mid y)` and :math:`q(w \mid y)` diagonal normal
+    distributions given by an encoder, and p(z|x, w) by Bayes' rule:
+
+    .. math:: \min \; \frac1n \sum_u \; -E_{q(x)} \log p(y_u \mid x) + \beta_t \left[
+        E_{q(w)} E_{p(z \mid x, w)} \mathrm{KL}\left(q(x) \,\|\, p(x \mid w, z)\right)
+        + \mathrm{KL}\left(q(w) \,\|\, p(w)\right)
+        + \max\left(\lambda, \mathrm{KL}\left(p(z \mid x, w) \,\|\, p(z)\right)\right) \right]
+        + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
+
+    with one draw of x and of w for each row, and
+    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. As
+    for `MultDAE`, whose likelihoods there are, the row is scaled to length 1 and entries of
+    it are dropped at random before it is encoded.
+
+    Scores are the outputs of the decoder at the mean of :math:`q(x \mid y)`, the logits; they
+    rank items.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        The paper's K, number of values of z.
+    n_components : int, default=50
+        Length of x.
+    n_style_components : int, default=10
+        Length of w.
+    hidden_layer_sizes : tuple of int, default=(200,)
+        Sizes of the encoder's layers; the decoder has them in reverse order. The network of
+        w has one hidden layer, of the last size.
+    activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
+        Of all layers but those that give logits, means and variances.
+    likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
+        See `MultDAE`. "logistic" takes values as 1.
+    confidence : float, default=10.0
+        Confidence c of the Gaussian likelihood, >= 0.
+    beta : float, default=1.0
+        Weight of the divergences in the end, >= 0. 1 is the paper's bound.
+    n_annealing_steps : int or None, default=None
+        Updates after which the weight would reach 1; 0: `beta` from the start. None: `beta`
+        is reached after 80 % of the planned updates.
+    min_information : float, default=0.5
+        The paper's :math:`\lambda`, in nats, >= 0: so much may be known of a user's cluster
+        at no cost. From log(n_clusters) on, that divergence never counts.
+    dropout : float, default=0.5
+        Rate at which entries of the row are dropped, in [0, 1).
+    alpha : float, default=0.0
+        Penalty of the weights, >= 0; biases are free.
+    learning_rate : float, default=0.001
+        Of Adam, > 0.
+    batch_size : int, default=500
+        Users in a batch.
+    max_iter : int, default=100
+        Epochs; with `warm_start` so many more.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What matrix products of `fit` are computed in; weights are float32 in any case.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
+        the best weights. Clusters may need longer than the ranking.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there. Adam's moments
+        start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order, the dropout and the draws of x and w. The same
+        seed gives the same bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        State of the networks.
+    loss_curve_ : list of float
+        Mean of the objective of each epoch, as met on the way; without the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_annealing_steps_ : int
+        The annealing steps of the last fit.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    MultVAE : Without clusters; ``prior="gaussian_mixture"`` has a mixture without w.
+
+    Notes
+    -----
+    Clusters are found from a random start, as by every mixture model: where they matter,
+    fit with some values of `random_state`. With more clusters than there are groups of
+    users a group is shared between clusters.
+
+    Differs from [1]_: rows are sparse, so the networks are dense ones, with one encoder up to
+    the last layers of q(x|y) and q(w|y); the divergences are annealed; the first means of
+    the clusters are drawn near each other.
+
+    References
+    ----------
+    .. [1] N. Dilokthanakul, P. A. M. Mediano, M. Garnelo, M. C. H. Lee, H. Salimbeni,
+       K. Arulkumaran and M. Shanahan, "Deep unsupervised clustering with Gaussian mixture
+       variational autoencoders", arXiv:1611.02648, 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import GaussianMixtureVAE
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = GaussianMixtureVAE(2, n_components=2, n_style_components=1,
+    ...                            hidden_layer_sizes=(8,), max_iter=200,
+    ...                            learning_rate=0.01, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    >>> model.responsibilities(X).shape
+    (20, 2)
+    """
+
+    _parameter_rules = {
+        "n_clusters": POSITIVE_INTEGER,
+        "n_components": POSITIVE_INTEGER,
+        "n_style_components": POSITIVE_INTEGER,
+        "hidden_layer_sizes": SIZES,
+        "activation": Options(tuple(ACTIVATIONS)),
+        "likelihood": LIKELIHOODS,
+        "confidence": NON_NEGATIVE,
+        "beta": NON_NEGATIVE,
+        "n_annealing_steps": (NONE, Interval(0, integer=True)),
+        "min_information": NON_NEGATIVE,
+        "dropout": FRACTION,
+        "alpha": NON_NEGATIVE,
+        **TORCH_RULES,
+    }
+
+    def __init__(
+        self,
+        n_clusters=10,
+        *,
+        n_components=50,
+        n_style_components=10,
+        hidden_layer_sizes=(200,),
+        activation="tanh",
+        likelihood="multinomial",
+        confidence=10.0,
+        beta=1.0,
+        n_annealing_steps=None,
+        min_information=0.5,
+        dropout=0.5,
+        alpha=0.0,
+        learning_rate=0.001,
+        batch_size=500,
+        max_iter=100,
+        precision="float32",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_clusters = n_clusters
+        self.n_components = n_components
+        self.n_style_components = n_style_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.likelihood = likelihood
+        self.confidence = confidence
+        self.beta = beta
+        self.n_annealing_steps = n_annealing_steps
+        self.min_information = min_information
+        self.dropout = dropout
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.precision = precision
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_module(self, n_users, n_items, generator):
+        module = ClusteringNet(
+            n_items,
+            tuple(self.hidden_layer_sizes),
+            self.n_components,
+            self.n_style_components,
+            self.n_clusters,
+            self.activation,
+        )
+        if generator is not None:
+            initialise(module, generator)
+            with torch.no_grad():
+                means = module.clusters.bias.view(module.shape)[0]
+                means.normal_(std=SPREAD, generator=generator)
+        return module
+
+    def _parameter_groups(self, module):
+        return split_penalty(module, self.alpha)
+
+    def _plan(self, n_batches):
+        self.n_annealing_steps_ = self.n_annealing_steps
+        if self.n_annealing_steps is None:
+            n_updates = self._n_updates + self.max_iter * n_batches
+            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
+
+    def _loss(self, module, batch, step, generator):
+        value = dropped(unit_length(batch), self.dropout, generator)
+        encoded = map(full_precision, module.encode(batch, value))
+        x_mean, x_log_variance, w_mean, w_log_variance = encoded
+        x = _drawn(x_mean, x_log_variance, generator)
+        w = _drawn(w_mean, w_log_variance, generator)
+        outputs = module.decode(x).float()
+        losses = likelihood(self.likelihood, self.confidence).negative_log(outputs, batch)
+        mean, log_variance = map(full_precision, module.components(w))
+        log_p = log_responsibilities(x, mean, log_variance)
+        of_clusters = kl_between_normals(
+            x_mean[:, None], x_log_variance[:, None], mean, log_variance
+        )
+        kl_x = (log_p.exp() * of_clusters).sum(1)
+        kl_w = kl_to_standard_normal(w_mean, w_log_variance)
+        kl_z = (log_p.exp() * (log_p + math.log(self.n_clusters))).sum(1)
+        beta = annealed(step, self.beta, self.n_annealing_steps_)
+        losses = losses + beta * (kl_x + kl_w + kl_z.clamp(min=self.min_information))
+        return (batch.weight * losses).mean()
+
+    def _score(self, module, rows):
+        return module.decode(module.encode(rows, unit_length(rows))[0])
+
+    @property
+    def _n_features_out(self):
+        return self.n_components
+
+    def transform(self, X):
+        """Means of the users' latent vectors x.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_users, n_components), dtype of X
+            The mean of q(x | y) for each user.
+        """
+        X = self._start_scoring(X)
+        return self._apply(X, lambda module, rows: module.encode(rows, unit_length(rows))[0])
+
+    def responsibilities(self, X):
+        """Probabilities of the clusters for each user.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_users, n_clusters), dtype of X
+            p(z | x, w) at the means of q(x | y) and q(w | y); rows sum to 1. Their argmax
+            is the user's cluster.
+        """
+        X = self._start_scoring(X)
+        found = np.empty((X.shape[0], self.n_clusters), dtype=X.dtype)
+        row_bytes = 2 * self.n_clusters * self.n_components * X.dtype.itemsize
+        for start, stop in row_chunks(X.shape[0], row_bytes):
+            found[start:stop] = self._apply(X[start:stop], _cluster_probabilities)
+        return found
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X):
+        """Probabilities of the multinomial: which item an interaction of the user is with.
+
+        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
+        fractional weights there is no multinomial distribution.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_users, n_items), dtype of X
+            Rows sum to 1.
+        """
+        return softmax_scores(self.decision_function(X))
+
+
+def _drawn(mean, log_variance, generator):
+    return mean + torch.exp(log_variance / 2) * standard_normal(mean.shape, mean, generator)
+
+
+def _cluster_probabilities(module, rows):
+    x, _, w, _ = module.encode(rows, unit_length(rows))
+    return log_responsibilities(x, *module.components(w)).exp()

@@ -1,0 +1,347 @@
+"""MultVAE: the variational autoencoder with a multinomial likelihood (Liang et al. 2018)."""
+
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+
+from skrec._loss._divergences import kl_to_unit_variance, maximum_mean_discrepancy
+from skrec._loss._likelihoods import likelihood
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._layers import (
+    ACTIVATIONS,
+    dropped,
+    initialise,
+    standard_normal,
+    unit_length,
+)
+from skrec._torch._schedules import annealed, planned_annealing
+from skrec.autoencoder._outputs import (
+    LIKELIHOODS,
+    SIZES,
+    has_probabilities,
+    softmax_scores,
+    split_penalty,
+)
+from skrec.autoencoder._priors import PRIORS, make_prior
+from skrec.autoencoder._variational_net import VariationalNet, full_precision
+from skrec.utils._params import (
+    FRACTION,
+    NON_NEGATIVE,
+    NONE,
+    POSITIVE_INTEGER,
+    Interval,
+    Options,
+)
+
+
+class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+    r"""Variational autoencoder of users' rows with a multinomial likelihood.
+
+    The row of a user, scaled to length 1 and with entries dropped at random, is encoded as
+    a normal distribution :math:`q(z \mid x_u) = N(\mu_u, \mathrm{diag}(\sigma_u^2))` of a
+    latent vector, which is decoded by f [1]_:
+
+    .. math:: \min \; \frac1n \sum_u \left(
+        -E_{q(z \mid x_u)} \log p(x_u \mid f(z))
+        + \beta_t \, \mathrm{KL}\left(q(z \mid x_u) \,\|\, N(0, I)\right) \right)
+        + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
+
+    with one draw of z for each row, and
+    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. For
+    the likelihoods see `MultDAE`.
+
+    Another `prior` p(z) takes the place of N(0, I): its divergence is then
+    :math:`\log q(z \mid x_u) - \log p(z)` at the drawn z. ``divergence="mmd"`` is the
+    Wasserstein autoencoder [2]_, which compares the draws of a whole batch with draws of p:
+
+    .. math:: \min \; \frac1n \sum_u \left( -E_{q(z \mid x_u)} \log p(x_u \mid f(z))
+        + v \, \mathrm{KL}\left(N(\mu_u, \mathrm{diag}(\sigma_u^2)) \,\|\, N(\mu_u, I)\right)
+        \right) + \beta_t \, \mathrm{MMD}^2(q(z), p(z)) + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
+
+    with the kernel :math:`C / (C + \|a - b\|^2)`, C = 2 d, estimated without bias, and v,
+    `variance_penalty`, against the collapse of the variances [3]_.
+
+    Scores are the outputs :math:`f(\mu_u)`, the logits; they rank items.
+
+    Parameters
+    ----------
+    n_components : int, default=200
+        Length d of the latent vector.
+    hidden_layer_sizes : tuple of int, default=(600,)
+        Sizes of the encoder's layers; the decoder has them in reverse order. (600,) with 200
+        components is the paper's I-600-200-600-I.
+    activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
+        Of all layers but the last and the latent one.
+    likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
+        See `MultDAE`. "logistic" takes values as 1.
+    confidence : float, default=10.0
+        Confidence c of the Gaussian likelihood, >= 0.
+    beta : float, default=0.2
+        Weight of the divergence in the end, >= 0. 1 is the plain VAE. An MMD is at most 2,
+        whatever the length of the rows: with ``divergence="mmd"`` take 10 or more.
+    n_annealing_steps : int or None, default=None
+        Updates after which the weight would reach 1, as the paper counts; 0: `beta` from
+        the start. None: `beta` is reached after 80 % of the planned updates. The paper's
+        200,000 suit large data only.
+    prior : {"standard", "gaussian_mixture", "vamp"}, default="standard"
+        N(0, I); a mixture of normal distributions with learned weights, means and diagonal
+        variances; or the mixture, with equal weights, of the encoder's distributions for
+        learned pseudo-rows [4]_, each of them the softplus of its parameters, scaled to
+        length 1.
+    n_prior_components : int, default=100
+        Parts of the mixture; "standard" has none. Pseudo-rows are dense: n_items
+        parameters each.
+    divergence : {"kl", "mmd"}, default="kl"
+        See above. With "mmd" the weights of the mixture stay equal: draws of the prior do
+        not depend on them smoothly.
+    variance_penalty : float, default=0.1
+        The v of ``divergence="mmd"``, >= 0; not annealed.
+    dropout : float, default=0.5
+        Rate at which entries of the row are dropped, in [0, 1).
+    alpha : float, default=0.0
+        Penalty of the weights, >= 0; biases are free.
+    learning_rate : float, default=0.001
+        Of Adam, > 0.
+    batch_size : int, default=500
+        Users in a batch.
+    max_iter : int, default=100
+        Epochs; with `warm_start` so many more.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What matrix products of `fit` are computed in; weights are float32 in any case.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
+        the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there. Adam's moments
+        start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order, the dropout and the draws. The same seed
+        gives the same bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        State of the network, and of the prior.
+    loss_curve_ : list of float
+        Mean of the objective of each epoch, as met on the way; without the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_annealing_steps_ : int
+        The annealing steps of the last fit.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    MultDAE : Without a distribution of the latent vector.
+    GaussianMixtureVAE : With clusters of users.
+    skrec.linear_model.EASE : The linear autoencoder, in closed form.
+
+    Notes
+    -----
+    The first layer reads the entries of the rows only. An epoch takes about
+    ``6 * n_users * n_items * h_1`` flops for the last layer, n_items h_1 for each batch for
+    Adam, and 12 bytes for each element of a batch's outputs.
+
+    References
+    ----------
+    .. [1] D. Liang, R. G. Krishnan, M. D. Hoffman and T. Jebara, "Variational autoencoders
+       for collaborative filtering", WWW 2018.
+    .. [2] I. Tolstikhin, O. Bousquet, S. Gelly and B. Schoelkopf, "Wasserstein
+       auto-encoders", ICLR 2018.
+    .. [3] H. Bahuleyan, L. Mou, H. Zhou and O. Vechtomova, "Stochastic Wasserstein
+       autoencoder for probabilistic sentence generation", NAACL 2019.
+    .. [4] J. M. Tomczak and M. Welling, "VAE with a VampPrior", AISTATS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import MultVAE
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = MultVAE(2, hidden_layer_sizes=(8,), max_iter=200, learning_rate=0.01,
+    ...                 random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "hidden_layer_sizes": SIZES,
+        "activation": Options(tuple(ACTIVATIONS)),
+        "likelihood": LIKELIHOODS,
+        "confidence": NON_NEGATIVE,
+        "beta": NON_NEGATIVE,
+        "n_annealing_steps": (NONE, Interval(0, integer=True)),
+        "prior": Options(PRIORS),
+        "n_prior_components": POSITIVE_INTEGER,
+        "divergence": Options(("kl", "mmd")),
+        "variance_penalty": NON_NEGATIVE,
+        "dropout": FRACTION,
+        "alpha": NON_NEGATIVE,
+        **TORCH_RULES,
+    }
+
+    def __init__(
+        self,
+        n_components=200,
+        *,
+        hidden_layer_sizes=(600,),
+        activation="tanh",
+        likelihood="multinomial",
+        confidence=10.0,
+        beta=0.2,
+        n_annealing_steps=None,
+        prior="standard",
+        n_prior_components=100,
+        divergence="kl",
+        variance_penalty=0.1,
+        dropout=0.5,
+        alpha=0.0,
+        learning_rate=0.001,
+        batch_size=500,
+        max_iter=100,
+        precision="float32",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.likelihood = likelihood
+        self.confidence = confidence
+        self.beta = beta
+        self.n_annealing_steps = n_annealing_steps
+        self.prior = prior
+        self.n_prior_components = n_prior_components
+        self.divergence = divergence
+        self.variance_penalty = variance_penalty
+        self.dropout = dropout
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.precision = precision
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_module(self, n_users, n_items, generator):
+        hidden = tuple(self.hidden_layer_sizes)
+        module = VariationalNet(n_items, hidden, self.n_components, self.activation)
+        prior = make_prior(self.prior, self.n_prior_components, self.n_components, n_items)
+        if generator is not None:
+            initialise(module, generator)
+            prior.initialise(generator)
+        module.prior = prior
+        return module
+
+    def _parameter_groups(self, module):
+        weights, free = split_penalty(module, self.alpha)
+        of_prior = {id(parameter) for parameter in module.prior.parameters()}
+        weights["params"] = [w for w in weights["params"] if id(w) not in of_prior]
+        return [weights, free, {"params": list(module.prior.parameters())}]
+
+    def _plan(self, n_batches):
+        self.n_annealing_steps_ = self.n_annealing_steps
+        if self.n_annealing_steps is None:
+            n_updates = self._n_updates + self.max_iter * n_batches
+            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
+
+    def _loss(self, module, batch, step, generator):
+        value = dropped(unit_length(batch), self.dropout, generator)
+        mean, log_variance = map(full_precision, module.encode(batch, value))
+        noise = standard_normal(mean.shape, mean, generator)
+        latent = mean + torch.exp(log_variance / 2) * noise
+        outputs = module.decode(latent).float()
+        losses = likelihood(self.likelihood, self.confidence).negative_log(outputs, batch)
+        beta = annealed(step, self.beta, self.n_annealing_steps_)
+        if self.divergence == "kl":
+            kl = module.prior.divergence(latent, mean, log_variance, module.encode_dense)
+            return (batch.weight * (losses + beta * kl)).mean()
+        losses = losses + self.variance_penalty * kl_to_unit_variance(log_variance)
+        n_draws = max(2, len(latent))
+        draws = module.prior.sample(n_draws, latent, module.encode_dense, generator)
+        scale = 2 * self.n_components  # of the paper's 2 d sigma^2, sigma = 1
+        mmd = maximum_mean_discrepancy(latent, draws, scale, batch.weight)
+        return (batch.weight * losses).mean() + beta * mmd
+
+    def _score(self, module, rows):
+        return module.decode(module.encode(rows, unit_length(rows))[0])
+
+    @property
+    def _n_features_out(self):
+        return self.n_components
+
+    def transform(self, X, *, return_std=False):
+        """Means of the users' latent vectors.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+        return_std : bool, default=False
+            Whether to return the standard deviations as well.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_users, n_components), dtype of X
+            The mean of q(z | x_u) for each user.
+        std : ndarray of shape (n_users, n_components), dtype of X
+            Only with ``return_std=True``: the standard deviations.
+        """
+        X = self._start_scoring(X)
+
+        def encode(module, rows):
+            mean, log_variance = module.encode(rows, unit_length(rows))
+            return torch.stack([mean, torch.exp(log_variance / 2)])
+
+        mean, std = self._apply(X, encode)
+        return (mean, std) if return_std else mean
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X):
+        """Probabilities of the multinomial: which item an interaction of the user is with.
+
+        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
+        fractional weights there is no multinomial distribution.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_users, n_items), dtype of X
+            Rows sum to 1.
+        """
+        return softmax_scores(self.decision_function(X))

@@ -1,0 +1,46 @@
+"""What the autoencoders share: rules of parameters, penalties, probabilities."""
+
+from numbers import Integral
+
+import numpy as np
+
+from skrec.utils._params import Options
+
+
+class _Sizes:
+    """Rule of a parameter: some whole numbers > 0, as a tuple or list."""
+
+    def __contains__(self, value):
+        return (
+            isinstance(value, (tuple, list))
+            and len(value) > 0
+            and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in value)
+        )
+
+    def __str__(self):
+        return "a tuple of whole numbers >= 1, at least one"
+
+
+SIZES = _Sizes()
+LIKELIHOODS = Options(("multinomial", "gaussian", "logistic"))
+
+
+def split_penalty(module, alpha):
+    """Adam's parameter groups: weights with the gradient of alpha / 2 ||W||^2, biases free."""
+    weights, biases = [], []
+    for name, parameter in module.named_parameters():
+        (biases if name.rsplit(".", 1)[-1] == "bias" else weights).append(parameter)
+    return [{"params": weights, "weight_decay": alpha}, {"params": biases}]
+
+
+def has_probabilities(model):
+    """Whether `predict_proba` is defined: multinomial, and not fitted to fractional values."""
+    return model.likelihood == "multinomial" and getattr(model, "counts_", True)
+
+
+def softmax_scores(scores):
+    """Softmax of each row, in place."""
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1, keepdims=True)
+    return scores

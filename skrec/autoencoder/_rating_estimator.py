@@ -1,0 +1,234 @@
+"""What the rating autoencoders share: defaults, clipping, curves of errors."""
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender, split_off_users
+from skrec._torch._fit_loop import EarlyStopping
+from skrec._torch._layers import ACTIVATIONS, initialise
+from skrec._torch._rows import DeviceRows
+from skrec.autoencoder._outputs import split_penalty
+from skrec.metrics._default_score import negative_rmse
+from skrec.utils._parallel import row_chunks
+from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
+from skrec.utils._validation import validate_interactions
+
+RATING_RULES = {
+    "activation": Options(tuple(ACTIVATIONS)),
+    "alpha": NON_NEGATIVE,
+    "default_rating": (NONE, Interval()),
+    "clip": BOOLEAN,
+    "schedule": Options(("linear", "constant")),
+    **TORCH_RULES,
+}
+
+
+class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+    """An autoencoder of observed ratings.
+
+    A subclass writes `_net` and `_batches`, and what else differs from a network of users'
+    rows whose first weights are drawn: `_predictor`, `_reconstruction`, `_scores`.
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = False
+        return tags
+
+    @property
+    def _predicts_ratings(self):
+        return True
+
+    @abstractmethod
+    def _net(self, n_columns):
+        """The network of rows with so many columns, with weights of any value."""
+
+    def fit(self, X, y=None, *, X_test=None):
+        """Learn the weights.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings; zeros mean "not rated".
+        y : ignored
+            Present for scikit-learn's conventions.
+        X_test : {array-like, sparse matrix, dataframe} of shape (n_test_users, n_items), \
+                default=None
+            Ratings of users to watch: their errors after each epoch enter `error_curves_`.
+            They teach nothing and stop nothing.
+
+        Returns
+        -------
+        self : object
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or X_test is not valid, or the loss is not finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        return self._fit_weighted(X, None, X_test)
+
+    def _build_module(self, n_users, n_items, generator):
+        module = self._net(n_items)
+        if generator is not None:
+            initialise(module, generator)
+        return module
+
+    def _first_module(self, X, generator, resumes):
+        """The module; biases of the outputs begin at the mean ratings of the columns."""
+        module = super()._first_module(X, generator, resumes)
+        self._n_examples, mean = self._outline(X)
+        if not resumes:
+            self.error_curves_ = {}
+            with torch.no_grad():
+                module.decoder[-1].bias += torch.tensor(mean, dtype=torch.float32)
+        return module
+
+    def _outline(self, X):
+        """Set what predictions fall back on; number of examples, means of the outputs."""
+        mean = float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
+        self.default_rating_ = mean if self.default_rating is None else float(self.default_rating)
+        self.rating_range_ = (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
+        self.n_ratings_ = np.bincount(X.indices, minlength=X.shape[1])
+        return X.shape[0], column_means(X, mean)
+
+    def _parameter_groups(self, module):
+        # Of a batch's mean: its share |B| / n of alpha / 2 ||.||^2, divided by |B| as well.
+        return split_penalty(module, self.alpha / self._n_examples)
+
+    def _rate(self, share):
+        return self.learning_rate * (1 - share if self.schedule == "linear" else 1)
+
+    def _score(self, module, rows):
+        return module(rows, rows.value)
+
+    def _scores(self, X):
+        return self._completed(super()._scores(X), X)
+
+    def _completed(self, scores, X):
+        """Predictions clipped, and the default where nothing is known; in place."""
+        if self.clip:
+            np.clip(scores, *self.rating_range_, out=scores)
+        scores[:, self.n_ratings_ == 0] = self.default_rating_
+        scores[np.diff(X.indptr) == 0] = self.default_rating_
+        return scores
+
+    def _predictor(self, X, device):
+        """A function of the module in training that returns a function of pairs.
+
+        X is what it learns from.
+        """
+
+        def of(module):
+            def pairs(X, rows, items):
+                with torch.inference_mode():
+                    rows_of = DeviceRows(X, device).everything()
+                    scores = self._score(module, rows_of).float().cpu().numpy()
+                return self._completed(scores, X)[rows, items]
+
+            return pairs
+
+        return of
+
+    def _reconstruction(self, X, device):
+        """A function of the module in training: RMSE of what it learns from."""
+        predictor = self._predictor(X, device)
+        return lambda module: observed_rmse(predictor(module), X)
+
+    def _stopping(self, X, seed, device):
+        """An `EarlyStopping` by the RMSE of held-out users, and the users to learn from."""
+        rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
+        held, predictor = X[held], self._predictor(X[rows], device)
+
+        def score(module):
+            pairs = predictor(module)
+            found = self._record("validation", pairs, held)
+            return -found if np.isfinite(found) else 0.0
+
+        return EarlyStopping(score, self.n_iter_no_change, self.tol), rows
+
+    def _watch(self, X, watched, device):
+        """Record errors after each epoch, if validation or test users are looked at."""
+        if watched is None and not self.early_stopping:
+            return None
+        reconstruction, predictor = self._reconstruction(X, device), self._predictor(X, device)
+        if watched is not None:
+            watched = validate_interactions(self, watched, reset=False)
+
+        def watch(module):
+            self._append("train_reconstruction", reconstruction(module))
+            if watched is not None:
+                self._record("test", predictor(module), watched)
+
+        return watch
+
+    def _record(self, name, pairs, X):
+        """Append the errors of some users to the curves; the RMSE of hidden ratings."""
+        prediction = -negative_rmse(pairs, X)
+        self._append(f"{name}_reconstruction", observed_rmse(pairs, X))
+        self._append(f"{name}_prediction", prediction)
+        return prediction
+
+    def _append(self, name, value):
+        self.error_curves_.setdefault(name, []).append(float(value))
+
+    def reconstruction_error(self, X):
+        """RMSE of the ratings that the model is shown, unlike `score`, which hides some.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings of users, known or new.
+
+        Returns
+        -------
+        error : float
+            Square root of the mean of ``(x_ui - prediction_ui)**2`` over the stored ratings;
+            NaN where there are none.
+        """
+        return observed_rmse(self._pair_scores, self._start_scoring(X))
+
+    def transform(self, X):
+        """Outputs of the innermost layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Ratings of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            A representation of each user.
+        """
+        X = self._start_scoring(X)
+        return self._apply(X, lambda module, rows: module.encode(rows, rows.value))
+
+
+def column_means(X, default):
+    """Mean of the stored values of each column; of those without any, the default."""
+    count = np.bincount(X.indices, minlength=X.shape[1])
+    total = np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
+    return np.where(count > 0, total / np.maximum(count, 1), default)
+
+
+def observed_rmse(pair_scores, X):
+    """RMSE of ``pair_scores(X_rows, rows, items)`` at the stored values of X."""
+    if not X.nnz:
+        return float("nan")
+    total = 0.0
+    for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
+        part = X[start:stop]
+        rows = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
+        error = pair_scores(part, rows, part.indices) - part.data
+        total += float(np.sum(np.square(error, dtype=np.float64)))
+    return float(np.sqrt(total / X.nnz))

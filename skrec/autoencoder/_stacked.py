@@ -1,0 +1,290 @@
+"""StackedAutoencoder: deep and denoising autoencoders of observed ratings."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skrec._torch._estimator import diverged
+from skrec._torch._fit_loop import fit_loop
+from skrec._torch._products import by_column
+from skrec.autoencoder._outputs import SIZES, split_penalty
+from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
+from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
+from skrec.utils._device import resolve_device
+from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
+
+
+class StackedAutoencoder(RatingAutoencoder):
+    r"""Autoencoder of users' ratings with several layers, noise and pretraining.
+
+    The row r_u of a user, with 0 where there is no rating, is corrupted (below) and given
+    to a network f that encodes it in layers and decodes it in the same sizes backwards;
+    only observed ratings :math:`R`, without noise, enter the loss, as in AutoRec [1]_:
+
+    .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - f_i(\tilde r_u))^2
+        + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
+
+    over weights :math:`W_l` and biases, which are free. With ``tied_weights=True`` the
+    decoder's weights are the encoder's, transposed, and counted once. A batch B of the n
+    users carries the share |B| / n of the penalty.
+
+    ``pretraining="layerwise"`` first learns layer after layer [2]_: the first one as an
+    autoencoder of the ratings with the loss above; each further one as an autoencoder of
+    the codes of the layers below it, with the sum of squared errors of all units. All of
+    them are then trained together.
+
+    Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
+    zeros, stored or not, mean "not rated".
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(500,)
+        Sizes of the encoder's layers; the decoder has them in reverse order.
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+        Of all layers but the last.
+    tied_weights : bool, default=False
+        Whether the decoder shares the encoder's weights.
+    pretraining : {"layerwise"} or None, default=None
+        See above.
+    pretraining_max_iter : int, default=10
+        Epochs for each layer, at the learning rate of the start.
+    corruption : {"mask", "gaussian"} or None, default=None
+        Noise of the inputs in training, in pretraining of each layer's. "mask" sets entries
+        to 0 with probability `corruption_level` and divides the others by 1 less that, so
+        that sums keep their mean; "gaussian" adds normal noise to the observed ratings.
+    corruption_level : float, default=0.1
+        The probability, in [0, 1), or the standard deviation, >= 0.
+    alpha : float, default=500.0
+        Penalty, >= 0.
+    default_rating : float or None, default=None
+        What is predicted for items without training ratings, and to users without ratings.
+        None: the mean of the training ratings.
+    clip : bool, default=True
+        Whether predictions are clipped to the range of the training ratings.
+    learning_rate : float, default=0.001
+        Of Adam's first steps, > 0.
+    schedule : {"linear", "constant"}, default="linear"
+        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
+        `max_iter`, or as it began.
+    batch_size : int, default=128
+        Users in a batch.
+    max_iter : int, default=100
+        Epochs; with `warm_start` so many more.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What matrix products of `fit` are computed in; weights are float32 in any case.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
+        no longer falls, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a fall by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there.
+        Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the noise. The same seed gives the same bits
+        on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray, float32
+        State of the network.
+    default_rating_ : float
+        The default in use.
+    rating_range_ : tuple of float
+        Least and greatest training rating.
+    n_ratings_ : ndarray of int of shape (n_items,)
+        Training ratings of each item.
+    loss_curve_ : list of float
+        Sum of squared errors per user of each epoch, as met on the way; without the penalty.
+    error_curves_ : dict of str to list of float
+        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
+        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
+        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
+        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
+        without ``X_test``.
+    validation_scores_ : list of float
+        Minus "validation_prediction"; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them; only with `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+    pretraining_curves_ : list of list of float
+        Losses of each layer's pretraining; empty without it.
+
+    See Also
+    --------
+    UserAutoRec : One hidden layer, no noise.
+    MultDAE : The denoising autoencoder for implicit feedback.
+
+    Notes
+    -----
+    Differs from [2]_: masking noise scales up what is kept, and what is learned in the end
+    is to reconstruct, not to classify.
+
+    References
+    ----------
+    .. [1] S. Sedhain, A. K. Menon, S. Sanner and L. Xie, "AutoRec: Autoencoders meet
+       collaborative filtering", WWW 2015.
+    .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked
+       denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.autoencoder import StackedAutoencoder
+    >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]] * 5)
+    >>> model = StackedAutoencoder(
+    ...     (8, 4), alpha=0.1, max_iter=200, learning_rate=0.01, random_state=0
+    ... ).fit(X)
+    >>> model.predict([[5, 0, 0, 0], [0, 0, 0, 5]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "hidden_layer_sizes": SIZES,
+        "tied_weights": BOOLEAN,
+        "pretraining": (NONE, Options(("layerwise",))),
+        "pretraining_max_iter": POSITIVE_INTEGER,
+        "corruption": (NONE, Options(("mask", "gaussian"))),
+        "corruption_level": NON_NEGATIVE,
+        **RATING_RULES,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(500,),
+        *,
+        activation="sigmoid",
+        tied_weights=False,
+        pretraining=None,
+        pretraining_max_iter=10,
+        corruption=None,
+        corruption_level=0.1,
+        alpha=500.0,
+        default_rating=None,
+        clip=True,
+        learning_rate=0.001,
+        schedule="linear",
+        batch_size=128,
+        max_iter=100,
+        precision="float32",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.tied_weights = tied_weights
+        self.pretraining = pretraining
+        self.pretraining_max_iter = pretraining_max_iter
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.alpha = alpha
+        self.default_rating = default_rating
+        self.clip = clip
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.precision = precision
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _start_fit(self, X, *, reset=True):
+        X = super()._start_fit(X, reset=reset)
+        if self.corruption == "mask" and self.corruption_level >= 1:
+            raise ValueError(
+                'corruption_level is the probability to be masked with corruption="mask" and '
+                f"must be < 1. Got {self.corruption_level}."
+            )
+        return X
+
+    def _net(self, n_columns):
+        sizes = tuple(self.hidden_layer_sizes)
+        return RatingNet(n_columns, sizes, self.activation, tied=self.tied_weights)
+
+    def _first_module(self, X, generator, resumes):
+        module = super()._first_module(X, generator, resumes)
+        if not resumes:
+            self.pretraining_curves_ = []
+            if self.pretraining == "layerwise":
+                device = resolve_device(self.device)
+                module = module.to(device)
+                batches = self._batches(X, None, device, generator)
+                for level in range(len(self.hidden_layer_sizes)):
+                    self._pretrain(module, level, batches, generator)
+        return module
+
+    def _pretrain(self, module, level, batches, generator):
+        """Train one layer of the encoder, and the layer of the decoder that mirrors it."""
+        encoder = module.encoder[level - 1] if level else module.first
+        parts = nn.ModuleList([encoder, module.decoder[-1 - level]])
+        groups = split_penalty(parts, self.alpha / self._n_examples)
+        optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
+        layer_loss = self._code_loss if level else self._rating_loss
+        try:
+            history = fit_loop(
+                parts,
+                optimizer,
+                batches,
+                lambda batch, step: layer_loss(module, level, batch, generator),
+                epochs=range(1, self.pretraining_max_iter + 1),
+            )
+        except FloatingPointError as error:
+            raise diverged(error, self.learning_rate) from error
+        self.pretraining_curves_.append(history.losses)
+
+    def _noisy(self, value, generator):
+        return corrupted(value, self.corruption, self.corruption_level, generator)
+
+    def _rating_loss(self, module, level, batch, generator):
+        """Loss of the outermost layers alone."""
+        turned = by_column(batch, self.n_features_in_)
+        code = module.first_code(batch, self._noisy(batch.value, generator), turned)
+        outputs = module.outputs_at(batch, code, turned)
+        return masked_squares(outputs, batch, batch.weight[batch.row])
+
+    def _code_loss(self, module, level, batch, generator):
+        """Loss of a further layer, which reconstructs the codes below it."""
+        with torch.no_grad():
+            code = module.encode(batch, batch.value, depth=level)
+        hidden = module.activation(module.encoder[level - 1](self._noisy(code, generator)))
+        layer = len(module.decoder) - 1 - level
+        outputs = functional.linear(
+            hidden, module.decoder_weight(layer), module.decoder[layer].bias
+        )
+        errors = (module.activation(outputs) - code).square().sum(1)
+        return (batch.weight * errors).mean()
+
+    def _loss(self, module, batch, step, generator):
+        outputs = module.observed(batch, self._noisy(batch.value, generator))
+        return masked_squares(outputs, batch, batch.weight[batch.row])
+
+    @property
+    def _n_features_out(self):
+        return self.hidden_layer_sizes[-1]

@@ -1,0 +1,82 @@
+"""Choice of the users around whom local models are fitted."""
+
+import numpy as np
+
+from skrec.ensemble._kernel import rounded
+from skrec.utils._parallel import row_chunks
+
+
+def random_anchors(unit, n_anchors, random_state):
+    """Users drawn without replacement.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_users, n_components)
+        Embeddings of length 1; users whose row is zero are not drawn.
+    n_anchors : int
+    random_state : RandomState
+
+    Returns
+    -------
+    anchors : ndarray of intp of shape (n,)
+        Row indices in the order of the draw; n <= n_anchors, if there are not so many users.
+    """
+    users = np.flatnonzero(unit.any(axis=1))
+    return random_state.permutation(users)[:n_anchors]
+
+
+def coverage_anchors(unit, n_anchors, bandwidth):
+    """Users who cover most others, greedily.
+
+    A user covers those at a distance below `bandwidth`, itself too. Each time the user is
+    taken who covers most of those not covered yet; of several, the one of the lowest index.
+    When all are covered, the remaining users are taken in the same way from the start.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_users, n_components)
+        Embeddings of length 1; users whose row is zero neither cover nor are covered.
+    n_anchors : int
+    bandwidth : float
+        In (0, 2].
+
+    Returns
+    -------
+    anchors : ndarray of intp of shape (n,)
+        Row indices in the order of the choice; n <= n_anchors, if there are not so many users.
+
+    Notes
+    -----
+    Takes about ``n_users**2 * n_components`` multiply-adds to count, and at most half of it
+    again each time all are covered; memory is one chunk of cosines.
+    """
+    users = np.flatnonzero(unit.any(axis=1))
+    unit = unit[users]
+    limit = np.cos(np.pi / 2.0 * bandwidth)  # d < h is cos > cos(pi h / 2)
+    everyone = _n_covered(unit, unit, limit) if len(users) else np.zeros(0, dtype=np.intp)
+    chosen, free = [], np.ones(len(users), dtype=bool)
+    uncovered, gains = free.copy(), everyone.copy()
+    while len(chosen) < min(n_anchors, len(users)):
+        if not uncovered.any():
+            uncovered[...] = True
+            gains = everyone.copy()
+        anchor = int(np.argmax(np.where(free, gains, -1)))
+        chosen.append(anchor)
+        free[anchor] = False
+        covered = uncovered & (rounded(unit @ unit[anchor]) > limit)
+        covered[anchor] = uncovered[anchor]
+        uncovered &= ~covered
+        # Count again, or take off: whatever are fewer users.
+        if uncovered.sum() < covered.sum():
+            gains = _n_covered(unit, unit[uncovered], limit)
+        else:
+            gains -= _n_covered(unit, unit[covered], limit)
+    return users[np.array(chosen, dtype=np.intp)]
+
+
+def _n_covered(unit, targets, limit):
+    """How many of the targets each user covers."""
+    counts = np.zeros(len(unit), dtype=np.intp)
+    for start, stop in row_chunks(len(unit), len(targets) * unit.itemsize):
+        counts[start:stop] = (rounded(unit[start:stop] @ targets.T) > limit).sum(axis=1)
+    return counts

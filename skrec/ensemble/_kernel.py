@@ -1,0 +1,109 @@
+"""How near two users are: cosines of their embeddings, and the kernel on the angle."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+# Cosines are rounded to multiples of this. The noise of float32 embeddings is smaller, so it
+# does not decide on which side of a bandwidth exact angles such as 0 or 90 degrees fall, and
+# near an angle of 0, where the arc cosine is steep, it does not show.
+_GRID = 2.0**-20
+# The kernel at distance 0, that of Epanechnikov.
+PEAK = 0.75
+
+
+def unit_rows(vectors):
+    """Scale rows to length 1.
+
+    Parameters
+    ----------
+    vectors : array-like of shape (n_users, n_components)
+        Embeddings of users.
+
+    Returns
+    -------
+    unit : ndarray of float64 of shape (n_users, n_components)
+        C-contiguous. Rows of zeros, of users of whom nothing is known, stay zeros.
+
+    Raises
+    ------
+    TypeError
+        If the embeddings are sparse.
+    ValueError
+        If they are not 2-D or not finite.
+    """
+    if issparse(vectors):
+        raise TypeError(
+            "LOCA needs dense user embeddings. Got a sparse matrix from `embedding`: let it end in "
+            "a model of few components, such as make_pipeline(..., PureSVD())."
+        )
+    # A copy, never the array that the embedding may keep.
+    unit = np.array(vectors, dtype=np.float64, order="C")
+    if unit.ndim != 2 or not np.isfinite(unit).all():
+        raise ValueError(
+            "LOCA needs finite user embeddings of shape (n_users, n_components). Got "
+            f"{'NaN or infinity in' if unit.ndim == 2 else 'an array of'} shape {unit.shape}: "
+            "check what `embedding` returns from transform."
+        )
+    # Squares of very large and very small numbers would overflow and vanish.
+    largest = np.abs(unit).max(axis=1, initial=0.0, keepdims=True)
+    np.divide(unit, largest, out=unit, where=largest > 0)
+    length = np.sqrt(np.einsum("uk,uk->u", unit, unit))[:, np.newaxis]
+    np.divide(unit, length, out=unit, where=length > 0)
+    return unit
+
+
+def rounded(cosines):
+    """Round cosines to the grid and into [-1, 1], in place."""
+    cosines /= _GRID
+    np.rint(cosines, out=cosines)
+    cosines *= _GRID
+    return np.clip(cosines, -1.0, 1.0, out=cosines)
+
+
+def angular_distance(unit, anchors):
+    r"""Angles between users and anchors, in right angles.
+
+    .. math:: d(u, a) = \tfrac{2}{\pi} \arccos(\cos(u, a)) \in [0, 2]
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_users, n_components)
+        Rows of length 1, or zeros.
+    anchors : ndarray of shape (n_anchors, n_components)
+        Rows of length 1.
+
+    Returns
+    -------
+    distance : ndarray of shape (n_users, n_anchors)
+        A row of zeros is at the largest distance, 2, from every anchor.
+    """
+    cosines = np.empty((len(unit), len(anchors)))
+    for column, anchor in zip(cosines.T, anchors, strict=True):
+        # A product of BLAS could sum a row otherwise in another batch.
+        column[...] = np.einsum("uk,k->u", unit, anchor)
+    rounded(cosines)
+    cosines[~unit.any(axis=1)] = -1.0
+    return np.arccos(cosines) * (2.0 / np.pi)
+
+
+def kernel_weights(unit, anchors, bandwidth):
+    r"""Epanechnikov kernel of the distance from users to anchors.
+
+    .. math:: K_h(u, a) = \tfrac34 \max\left(0, 1 - (d(u, a) / h)^2\right)
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_users, n_components)
+        Rows of length 1, or zeros.
+    anchors : ndarray of shape (n_anchors, n_components)
+        Rows of length 1.
+    bandwidth : float
+        h, in (0, 2].
+
+    Returns
+    -------
+    weights : ndarray of shape (n_users, n_anchors)
+        In [0, 3/4]; 0 in the rows of zeros.
+    """
+    scaled = angular_distance(unit, anchors) / bandwidth
+    return PEAK * np.maximum(0.0, 1.0 - scaled * scaled)
