@@ -4,7 +4,15 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from skrec._torch._estimator import TorchRecommender
-from skrec.autoencoder import MultDAE, MultVAE
+from skrec.autoencoder import (
+    CDAE,
+    GaussianMixtureVAE,
+    ItemAutoRec,
+    MultDAE,
+    MultVAE,
+    StackedAutoencoder,
+    UserAutoRec,
+)
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
@@ -32,7 +40,16 @@ VARIANTS = [
     LOCA(SLIM(), n_estimators=3, anchors="random", global_weight=0.5),
     LOCA(PureSVD(4), n_estimators=3, weight_sum=None, predict_bandwidth=0.8, n_jobs=2),
     LOCA(MultVAE(20, max_iter=5), n_estimators=2, predict_bandwidth=0.9),
-    MultDAE(early_stopping=True, max_iter=10, likelihood="logistic"),
+    MultDAE((20,), early_stopping=True, max_iter=10, likelihood="logistic"),
+    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="gaussian_mixture"),
+    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="vamp", likelihood="gaussian"),
+    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, divergence="mmd", beta=10.0),
+    GaussianMixtureVAE(hidden_layer_sizes=(20,), max_iter=10, likelihood="gaussian"),
+    CDAE(8, activation="identity", loss="square", max_iter=10, early_stopping=True),
+    CDAE(8, activation="tanh", known_users="fold_in", max_iter=10),
+    ItemAutoRec(8, activation="identity", schedule="constant", clip=False, max_iter=10),
+    UserAutoRec(8, early_stopping=True, default_rating=3.0, max_iter=10),
+    StackedAutoencoder((8, 4), tied_weights=True, pretraining="layerwise", max_iter=10),
     PureSVD(4),
     PureSVD(solver="arpack"),
     SANSA(density=0.3, max_iter=1),

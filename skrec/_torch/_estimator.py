@@ -1,12 +1,14 @@
 """The base class of the neural estimators: `fit` and scoring, written once."""
 
 import threading
+import warnings
 from abc import abstractmethod
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
 from skrec._torch._fit_loop import EarlyStopping, fit_loop
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec.base import BaseRecommender
@@ -41,13 +43,16 @@ TORCH_RULES = {
 }
 
 
-class TorchRecommender(BaseRecommender):
+class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     """A recommender whose scores of a row are what a torch module makes of it.
 
     A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
     hooks: `_build_module`, `_batches`, `_loss`, `_score`. The fitted state is a dict of numpy
     arrays, `weights_`, from which the module is built anew for each call: so pickling, cloning,
     workers and machines without CUDA are no special cases.
+
+    The callbacks of scikit-learn (1.9) are told of `fit` and of each epoch, a task of it; they
+    get X, y and, if they ask, the fitted estimator as it is then.
     """
 
     @abstractmethod
@@ -78,7 +83,7 @@ class TorchRecommender(BaseRecommender):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0.
         y : ignored
-            Present for scikit-learn's conventions.
+            Present for scikit-learn's conventions; handed on to callbacks.
 
         Returns
         -------
@@ -95,12 +100,14 @@ class TorchRecommender(BaseRecommender):
         ConvergenceWarning
             If the fit was interrupted: the model is that of the last whole epoch.
         """
-        return self._fit_weighted(X, None)
+        return self._fit_weighted(X, None, y=y)
 
-    def _fit_weighted(self, X, sample_weight, watched=None):
+    @with_callbacks
+    def _fit_weighted(self, X, sample_weight, *, y=None, watched=None):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
         resumes = self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
+        tasks = FitTasks(self, X, y, self.max_iter)
         device = resolve_device(self.device)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -109,15 +116,29 @@ class TorchRecommender(BaseRecommender):
             self.loss_curve_, self.validation_scores_ = [], []
             self._n_updates = self.n_iter_ = 0
         stopping, rows = None, np.arange(X.shape[0])
-        if self.early_stopping:
+        if self.early_stopping and X.shape[0] == 1:
+            warnings.warn(
+                "early_stopping=True, but of a single user none can be held out: there are "
+                f"max_iter={self.max_iter} epochs, and none of them is chosen.",
+                stacklevel=4,
+            )
+        elif self.early_stopping:
             stopping, rows = self._stopping(X, seed, device)
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         X = X[rows]
         module = self._first_module(X, generator, resumes).to(device)
         batches = self._batches(X, weight, device, generator)
         self._plan(len(batches))
-        self._run(module, batches, stopping, generator, self._watch(X, watched, device))
+        watch = self._watch(X, watched, device)
+
+        def after_epoch(module):
+            if watch is not None:
+                watch(module)
+            return tasks.epoch(lambda: kept(self, module, X, device))
+
+        self._run(module, batches, stopping, generator, after_epoch)
         self._keep(module, X, device)
+        tasks.end()
         return self
 
     def _first_module(self, X, generator, resumes):
@@ -144,7 +165,7 @@ class TorchRecommender(BaseRecommender):
         """Make the fitted state of the trained module; X: what was learned from."""
         self.weights_ = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
 
-    def _run(self, module, batches, stopping, generator, watch=None):
+    def _run(self, module, batches, stopping, generator, after_epoch):
         optimizer = torch.optim.Adam(
             self._parameter_groups(module), lr=self.learning_rate, fused=True
         )
@@ -165,8 +186,7 @@ class TorchRecommender(BaseRecommender):
             rate = self._rate((epoch + 1 - first) / self.max_iter)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            if watch is not None:
-                watch(module)
+            return after_epoch(module)
 
         try:
             history = fit_loop(
@@ -232,14 +252,9 @@ class TorchRecommender(BaseRecommender):
 
 
 def split_off_users(n_users, fraction, seed):
-    """Indices of the users to learn from and of those held out, each ascending."""
+    """Indices of the users to learn from and of those held out, each ascending, none empty."""
     order = np.random.RandomState(seed).permutation(n_users)
-    n_held = max(1, round(fraction * n_users))
-    if n_held >= n_users:
-        raise ValueError(
-            f"early_stopping holds out {n_held} of {n_users} users: none is left to learn "
-            "from. Fit with early_stopping=False."
-        )
+    n_held = min(max(1, round(fraction * n_users)), n_users - 1)
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 

@@ -34,7 +34,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     stopping : EarlyStopping, default=None
         Called after each epoch.
     on_epoch : callable, default=None
-        ``on_epoch(epoch, loss, score)`` after each epoch.
+        ``on_epoch(epoch, loss, score)`` after each epoch; True ends the fit.
 
     Returns
     -------
@@ -65,9 +65,8 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
             losses.append(mean)
             scores += [] if score is None else [score]
             n_epochs, finished = n_epochs + 1, copied(module)
-            if on_epoch is not None:
-                on_epoch(epoch, mean, score)
-            if stopping is not None and stopping.stop:
+            ended = on_epoch is not None and on_epoch(epoch, mean, score)
+            if ended or (stopping is not None and stopping.stop):
                 break
     except KeyboardInterrupt:
         module.load_state_dict(finished)

@@ -4,7 +4,8 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional
+
+from skrec._torch._products import by_column, sparse_product
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -16,7 +17,7 @@ ACTIVATIONS = {
 
 
 class SparseLinear(nn.Module):
-    """A linear layer of sparse rows: what is zero is never touched.
+    """A linear layer of sparse rows: what is zero is never touched, in its gradient neither.
 
     Parameters
     ----------
@@ -28,12 +29,14 @@ class SparseLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_inputs, n_outputs))
         self.bias = nn.Parameter(torch.empty(n_outputs))
 
-    def forward(self, rows, value):
-        """Shape (n_rows, n_outputs), of `Rows` with other values in their places."""
-        product = functional.embedding_bag(
-            rows.column, self.weight, rows.start, mode="sum", per_sample_weights=value
-        )
-        return product + self.bias
+    def forward(self, rows, value, turned=None):
+        """Shape (n_rows, n_outputs), of `Rows` with other values in their places.
+
+        `turned`, the entries by column, is made here if there is none and a gradient is wanted.
+        """
+        if turned is None and torch.is_grad_enabled():
+            turned = by_column(rows, len(self.weight))
+        return sparse_product(rows, value, self.weight, turned) + self.bias
 
 
 def dropped(value, rate, generator):

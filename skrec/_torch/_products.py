@@ -84,12 +84,15 @@ def sparse_product(rows, value, weight, turned):
     value : float tensor of shape (n_entries,)
         No gradient flows to it.
     weight : float tensor of shape (n_columns, d)
-    turned : ByColumn
+    turned : ByColumn or None
+        None: no gradient is wanted.
 
     Returns
     -------
     product : float tensor of shape (n_rows, d)
     """
+    if turned is None:
+        return _bags(rows.column, rows.start, weight, value)
     return _SparseProduct.apply(weight, value, rows.column, rows.start, turned)
 
 

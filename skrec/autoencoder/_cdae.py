@@ -10,7 +10,6 @@ from torch.nn import functional
 from skrec._loss._pointwise import POINTWISE
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise
-from skrec._torch._products import by_column, sparse_product
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import N_DRAWS, user_nodes
@@ -53,9 +52,7 @@ class UserNodeNet(nn.Module):
 
     def forward(self, batch, entries, value):
         """Outputs at some entries of training rows, from other values in the rows' places."""
-        turned = by_column(batch, len(self.first.weight))
-        inner = sparse_product(batch, value, self.first.weight, turned) + self.first.bias
-        hidden = self.activation(inner + self.user(batch.users))
+        hidden = self.activation(self.first(batch, value) + self.user(batch.users))
         return sampled_outputs(entries, hidden, self.last.weight, self.last.bias)
 
 

@@ -54,7 +54,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Ratings; zeros mean "not rated".
         y : ignored
-            Present for scikit-learn's conventions.
+            Present for scikit-learn's conventions; handed on to callbacks.
         X_test : {array-like, sparse matrix, dataframe} of shape (n_test_users, n_items), \
                 default=None
             Ratings of users to watch: their errors after each epoch enter `error_curves_`.
@@ -75,7 +75,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         ConvergenceWarning
             If the fit was interrupted: the model is that of the last whole epoch.
         """
-        return self._fit_weighted(X, None, X_test)
+        return self._fit_weighted(X, None, y=y, watched=X_test)
 
     def _build_module(self, n_users, n_items, generator):
         module = self._net(n_items)

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, standard_normal
-from skrec._torch._products import by_column, observed_product, sparse_product
+from skrec._torch._products import by_column, observed_product
 
 
 class DecoderLayer(nn.Module):
@@ -63,10 +63,7 @@ class RatingNet(nn.Module):
 
     def first_code(self, rows, value, turned=None):
         """The first hidden layer, shape (n_rows, h_1); `turned` serves its gradient."""
-        if turned is None:
-            return self.activation(self.first(rows, value))
-        product = sparse_product(rows, value, self.first.weight, turned)
-        return self.activation(product + self.first.bias)
+        return self.activation(self.first(rows, value, turned))
 
     def unfold(self, code):
         """The last hidden layer from the innermost one, shape (n_rows, h_1)."""

@@ -120,8 +120,9 @@ def test_early_stopping_keeps_the_best(make, X):
     ).fit(X)
     assert model.n_iter_ == len(model.validation_scores_) < 200
     assert model.best_validation_score_ == max(model.validation_scores_)
-    with pytest.raises(ValueError, match="none is left"):
-        make(early_stopping=True, validation_fraction=0.9).fit(X[:1])
+    with pytest.warns(UserWarning, match="single user"):
+        assert make(early_stopping=True).fit(X[:1]).validation_scores_ == []
+    assert len(make(early_stopping=True, validation_fraction=0.9).fit(X[:2]).validation_scores_)
 
 
 @BOTH

@@ -1,0 +1,60 @@
+"""The validation users choose the epoch of a neural fit, as in Liang et al. (2018)."""
+
+import time
+
+from sklearn.base import clone
+
+from skrec.metrics import evaluate
+
+
+class BestEpoch:
+    """A callback of scikit-learn's: keeps the model that validates best, and ends the fit.
+
+    Parameters
+    ----------
+    X, y : csr_array of shape (n_validation, n_items)
+        What is shown of the validation users, and what is held out from them.
+    metrics : list of str
+        The first one chooses.
+    every : int
+        Epochs from one look to the next.
+    patience : int
+        Epochs without a better one after which to end the fit.
+    """
+
+    def __init__(self, X, y, metrics, every, patience):
+        self.X, self.y, self.metrics = X, y, metrics
+        self.every, self.patience = every, patience
+        self.curve, self.best = [], None
+
+    def setup(self, estimator, context):
+        """Nothing to do."""
+
+    def teardown(self, estimator, context):
+        """Nothing to do."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing to do."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        """Look at the model; True if the fit is to end."""
+        epoch = context.task_id + 1
+        if context.task_name != "epoch" or epoch % self.every:
+            return False
+        mean = evaluate(fitted_estimator, self.X, self.y, self.metrics).mean
+        score = float(mean[self.metrics[0]])
+        self.curve.append(round(score, 4))
+        if self.best is None or score > self.best[0]:
+            means = {name: round(float(mean[name]), 4) for name in self.metrics}
+            self.best = score, epoch, fitted_estimator, means
+        return epoch - self.best[1] >= self.patience
+
+
+def best_fit(model, split, metrics, *, every, patience):
+    """The best model in the course of a fit, and what a record says of it."""
+    watch = BestEpoch(split.X_validation, split.y_validation, metrics, every, patience)
+    start = time.perf_counter()
+    clone(model).set_callbacks(watch).fit(split.X_train)
+    _, epoch, best, mean = watch.best
+    row = {"epoch": epoch, "seconds": round(time.perf_counter() - start, 1)}
+    return best, {**row, "validation": mean, "curve": watch.curve}
