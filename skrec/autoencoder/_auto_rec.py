@@ -20,12 +20,13 @@ _RULES = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
 class UserAutoRec(RatingAutoencoder):
     r"""Autoencoder of users' ratings: U-AutoRec.
 
-    The row r_u of a user, with 0 where there is no rating, is encoded and decoded by a
-    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
+    The row r_u of a user, less the items' mean ratings m and with 0 where there is no rating,
+    is encoded and decoded by a network with one hidden layer; only observed ratings :math:`R`
+    enter the loss [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
         + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
-        \hat r_u = W g(V r_u + \mu) + b
+        \hat r_u = W g(V (r_u - m) + \mu) + b
 
     where g is the activation. The biases :math:`\mu` and b are free. A batch B of the n
     users carries the share |B| / n of the penalty.
@@ -39,8 +40,11 @@ class UserAutoRec(RatingAutoencoder):
         Units of the hidden layer.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
         The g; outputs are as they are.
-    alpha : float, default=500.0
+    alpha : float, default=300.0
         Penalty, the paper's :math:`\lambda`, >= 0.
+    center : bool, default=True
+        Whether the network reads ratings less the mean of their item. False is the paper's:
+        ratings as they are, m = 0.
     default_rating : float or None, default=None
         What is predicted for items without training ratings, and to users without ratings.
         None: the mean of the training ratings.
@@ -115,7 +119,8 @@ class UserAutoRec(RatingAutoencoder):
 
     Notes
     -----
-    Differs from [1]_: Adam in the place of RProp; b begins at the items' mean ratings.
+    Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
+    place of RProp; b begins at the items' mean ratings.
 
     References
     ----------
@@ -139,7 +144,8 @@ class UserAutoRec(RatingAutoencoder):
         n_components=500,
         *,
         activation="sigmoid",
-        alpha=500.0,
+        alpha=300.0,
+        center=True,
         default_rating=None,
         clip=True,
         learning_rate=0.001,
@@ -159,6 +165,7 @@ class UserAutoRec(RatingAutoencoder):
         self.n_components = n_components
         self.activation = activation
         self.alpha = alpha
+        self.center = center
         self.default_rating = default_rating
         self.clip = clip
         self.learning_rate = learning_rate
@@ -179,7 +186,7 @@ class UserAutoRec(RatingAutoencoder):
         return RatingNet(n_columns, (self.n_components,), self.activation)
 
     def _loss(self, module, batch, step, generator):
-        outputs = module.observed(batch, batch.value)
+        outputs = module.observed(batch, module.inputs(batch))
         return masked_squares(outputs, batch, batch.weight[batch.row])
 
     @property
@@ -190,12 +197,13 @@ class UserAutoRec(RatingAutoencoder):
 class ItemAutoRec(RatingAutoencoder):
     r"""Autoencoder of items' ratings: I-AutoRec.
 
-    The column r_i of an item, with 0 where there is no rating, is encoded and decoded by a
-    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
+    The column r_i of an item, less the users' mean ratings m and with 0 where there is no
+    rating, is encoded and decoded by a network with one hidden layer; only observed ratings
+    :math:`R` enter the loss [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
         + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
-        \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W r_i + \mu)
+        \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W (r_i - m) + \mu)
 
     where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b
     are free. A batch B of the n items carries the share |B| / n of the penalty.
@@ -215,6 +223,9 @@ class ItemAutoRec(RatingAutoencoder):
         The g; outputs are as they are.
     alpha : float, default=200.0
         Penalty, the paper's :math:`\lambda`, >= 0.
+    center : bool, default=True
+        Whether the network reads ratings less the mean of their user. False is the paper's:
+        ratings as they are, m = 0.
     default_rating : float or None, default=None
         What is predicted for items without training ratings, and to users without ratings.
         None: the mean of the training ratings.
@@ -297,8 +308,9 @@ class ItemAutoRec(RatingAutoencoder):
     The network's own V and b are kept in `weights_` for `warm_start` only. The curves'
     "train_reconstruction" is the network's.
 
-    Differs from [1]_: Adam in the place of RProp; b begins at the users' mean ratings, and
-    v_u and b_u are solved for in the end.
+    Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
+    place of RProp; b begins at the users' mean ratings, and v_u and b_u are solved for in the
+    end.
 
     References
     ----------
@@ -323,6 +335,7 @@ class ItemAutoRec(RatingAutoencoder):
         *,
         activation="sigmoid",
         alpha=200.0,
+        center=True,
         default_rating=None,
         clip=True,
         learning_rate=0.001,
@@ -342,6 +355,7 @@ class ItemAutoRec(RatingAutoencoder):
         self.n_components = n_components
         self.activation = activation
         self.alpha = alpha
+        self.center = center
         self.default_rating = default_rating
         self.clip = clip
         self.learning_rate = learning_rate
@@ -386,7 +400,7 @@ class ItemAutoRec(RatingAutoencoder):
 
     def _loss(self, module, batch, step, generator):
         rows, weight = batch
-        return masked_squares(module.observed(rows, rows.value), rows, weight)
+        return masked_squares(module.observed(rows, module.inputs(rows)), rows, weight)
 
     def _keep(self, module, X, device):
         super()._keep(module, X, device)
@@ -408,7 +422,7 @@ class ItemAutoRec(RatingAutoencoder):
             def outputs(part, rows, users):
                 with torch.inference_mode():
                     read = DeviceRows(part, device).everything()
-                    return module(read, read.value).float().cpu().numpy()[rows, users]
+                    return module(read, module.inputs(read)).float().cpu().numpy()[rows, users]
 
             return observed_rmse(outputs, columns)
 
@@ -463,4 +477,4 @@ def _codes(module, columns):
     """The hidden layer of each item, shape (n_items, n_components)."""
     with torch.inference_mode():
         rows = columns.everything()
-        return module.encode(rows, rows.value).cpu().numpy()
+        return module.encode(rows, module.inputs(rows)).cpu().numpy()

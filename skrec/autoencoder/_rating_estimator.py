@@ -19,6 +19,7 @@ from skrec.utils._validation import validate_interactions
 RATING_RULES = {
     "activation": Options(tuple(ACTIVATIONS)),
     "alpha": NON_NEGATIVE,
+    "center": BOOLEAN,
     "default_rating": (NONE, Interval()),
     "clip": BOOLEAN,
     "schedule": Options(("linear", "constant")),
@@ -84,13 +85,15 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         return module
 
     def _first_module(self, X, generator, resumes):
-        """The module; biases of the outputs begin at the mean ratings of the columns."""
+        """The module; the outputs' biases, and the center, are the columns' mean ratings."""
         module = super()._first_module(X, generator, resumes)
         self._n_examples, mean = self._outline(X)
         if not resumes:
             self.error_curves_ = {}
             with torch.no_grad():
-                module.decoder[-1].bias += torch.tensor(mean, dtype=torch.float32)
+                mean = torch.tensor(mean, dtype=torch.float32)
+                module.decoder[-1].bias += mean
+                module.center += mean * self.center
         return module
 
     def _outline(self, X):
@@ -109,7 +112,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         return self.learning_rate * (1 - share if self.schedule == "linear" else 1)
 
     def _score(self, module, rows):
-        return module(rows, rows.value)
+        return module(rows, module.inputs(rows))
 
     def _scores(self, X):
         return self._completed(super()._scores(X), X)
@@ -211,7 +214,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
             A representation of each user.
         """
         X = self._start_scoring(X)
-        return self._apply(X, lambda module, rows: module.encode(rows, rows.value))
+        return self._apply(X, lambda module, rows: module.encode(rows, module.inputs(rows)))
 
 
 def column_means(X, default):

@@ -35,16 +35,26 @@ class RatingNet(nn.Module):
     activation : str
     tied : bool, default=False
         Whether the decoder's weights are the encoder's, transposed.
+
+    Attributes
+    ----------
+    center : float tensor of shape (n_columns,)
+        What is taken off the values of each column before they are read.
     """
 
     def __init__(self, n_columns, hidden, activation, *, tied=False):
         super().__init__()
         self.activation = ACTIVATIONS[activation]()
         pairs = list(zip(hidden[:-1], hidden[1:], strict=True))
+        self.register_buffer("center", torch.zeros(n_columns))
         self.first = SparseLinear(n_columns, hidden[0])
         self.encoder = nn.ModuleList([nn.Linear(n, m) for n, m in pairs])
         self.decoder = nn.ModuleList([DecoderLayer(m, n, tied) for n, m in reversed(pairs)])
         self.decoder.append(DecoderLayer(hidden[0], n_columns, tied))
+
+    def inputs(self, rows):
+        """What the network reads of `Rows`, shape (n_entries,)."""
+        return rows.value - self.center[rows.column]
 
     def decoder_weight(self, layer):
         """Weight of a layer of the decoder, counted from 0, shape (n_outputs, n_inputs)."""

@@ -17,9 +17,10 @@ from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, O
 class StackedAutoencoder(RatingAutoencoder):
     r"""Autoencoder of users' ratings with several layers, noise and pretraining.
 
-    The row r_u of a user, with 0 where there is no rating, is corrupted (below) and given
-    to a network f that encodes it in layers and decodes it in the same sizes backwards;
-    only observed ratings :math:`R`, without noise, enter the loss, as in AutoRec [1]_:
+    The row r_u of a user, less the items' mean ratings and with 0 where there is no rating,
+    is corrupted (below) and given to a network f that encodes it in layers and decodes it in
+    the same sizes backwards; only observed ratings :math:`R`, without noise, enter the loss,
+    as in AutoRec [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - f_i(\tilde r_u))^2
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
@@ -54,8 +55,10 @@ class StackedAutoencoder(RatingAutoencoder):
         that sums keep their mean; "gaussian" adds normal noise to the observed ratings.
     corruption_level : float, default=0.1
         The probability, in [0, 1), or the standard deviation, >= 0.
-    alpha : float, default=500.0
+    alpha : float, default=300.0
         Penalty, >= 0.
+    center : bool, default=True
+        Whether the network reads ratings less the mean of their item, or as they are.
     default_rating : float or None, default=None
         What is predicted for items without training ratings, and to users without ratings.
         None: the mean of the training ratings.
@@ -174,7 +177,8 @@ class StackedAutoencoder(RatingAutoencoder):
         pretraining_max_iter=10,
         corruption=None,
         corruption_level=0.1,
-        alpha=500.0,
+        alpha=300.0,
+        center=True,
         default_rating=None,
         clip=True,
         learning_rate=0.001,
@@ -199,6 +203,7 @@ class StackedAutoencoder(RatingAutoencoder):
         self.corruption = corruption
         self.corruption_level = corruption_level
         self.alpha = alpha
+        self.center = center
         self.default_rating = default_rating
         self.clip = clip
         self.learning_rate = learning_rate
@@ -265,14 +270,14 @@ class StackedAutoencoder(RatingAutoencoder):
     def _rating_loss(self, module, level, batch, generator):
         """Loss of the outermost layers alone."""
         turned = by_column(batch, self.n_features_in_)
-        code = module.first_code(batch, self._noisy(batch.value, generator), turned)
+        code = module.first_code(batch, self._noisy(module.inputs(batch), generator), turned)
         outputs = module.outputs_at(batch, code, turned)
         return masked_squares(outputs, batch, batch.weight[batch.row])
 
     def _code_loss(self, module, level, batch, generator):
         """Loss of a further layer, which reconstructs the codes below it."""
         with torch.no_grad():
-            code = module.encode(batch, batch.value, depth=level)
+            code = module.encode(batch, module.inputs(batch), depth=level)
         hidden = module.activation(module.encoder[level - 1](self._noisy(code, generator)))
         layer = len(module.decoder) - 1 - level
         outputs = functional.linear(
@@ -282,7 +287,7 @@ class StackedAutoencoder(RatingAutoencoder):
         return (batch.weight * errors).mean()
 
     def _loss(self, module, batch, step, generator):
-        outputs = module.observed(batch, self._noisy(batch.value, generator))
+        outputs = module.observed(batch, self._noisy(module.inputs(batch), generator))
         return masked_squares(outputs, batch, batch.weight[batch.row])
 
     @property

@@ -33,7 +33,7 @@ def dense_outputs(R, w, n_hidden, *, tied):
 
     weights = [w["first.weight"]] + [w[f"encoder.{at}.weight"].T for at in range(n_hidden - 1)]
     biases = [w["first.bias"]] + [w[f"encoder.{at}.bias"] for at in range(n_hidden - 1)]
-    code = R
+    code = (R - w["center"]) * (R != 0)
     for weight, bias in zip(weights, biases, strict=True):
         code = active(code @ weight + bias)
     inner = code
@@ -82,6 +82,14 @@ def test_gradients_are_those_of_finite_differences(tied, X):
             parameter += 1e-6 * direction
         slope = (values[0] - values[1]) / 2e-6
         assert slope == pytest.approx(float((gradient * direction).sum()), rel=1e-5, abs=1e-6)
+
+
+def test_the_network_reads_ratings_less_the_means_of_items(X):
+    model, count = small((6,)).fit(X), np.diff(X.tocsc().indptr)
+    np.testing.assert_allclose(model.weights_["center"], X.sum(axis=0) / count, rtol=1e-6)
+    plain = small((6,), center=False).fit(X)
+    assert not plain.weights_["center"].any()
+    assert np.abs(plain.decision_function(X) - model.decision_function(X)).max() > 0.01
 
 
 def test_one_layer_without_noise_is_user_auto_rec(X):
@@ -141,7 +149,7 @@ def test_a_layer_is_pretrained_without_the_others(X):
         before = {name: value.clone() for name, value in module.state_dict().items()}
         model._pretrain(module, level, batches, None)
         moved = {n for n, value in module.state_dict().items() if not torch.equal(value, before[n])}
-        assert moved == (outer if level == 0 else set(before) - outer)
+        assert moved == (outer if level == 0 else set(before) - outer - {"center"})
 
 
 def test_noise():

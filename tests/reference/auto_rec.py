@@ -14,7 +14,7 @@ def objective_and_gradient(R, weights, alpha, entry_weight=None):
     ----------
     R : ndarray of shape (n, m)
     weights : dict
-        "first.weight" (m, d), "first.bias" (d,), "decoder.0.weight" (m, d),
+        "center" (m,), "first.weight" (m, d), "first.bias" (d,), "decoder.0.weight" (m, d),
         "decoder.0.bias" (m,).
     alpha : float
     entry_weight : ndarray of shape (n, m), default=None
@@ -27,13 +27,14 @@ def objective_and_gradient(R, weights, alpha, entry_weight=None):
     V, mu = weights["first.weight"], weights["first.bias"]
     W, b = weights["decoder.0.weight"], weights["decoder.0.bias"]
     mask = (R != 0) * (1.0 if entry_weight is None else entry_weight)
-    hidden = sigmoid(R @ V + mu)
+    read = (R - weights["center"]) * (R != 0)
+    hidden = sigmoid(read @ V + mu)
     error = hidden @ W.T + b - R
     value = (mask * error**2).sum() + alpha / 2 * ((V**2).sum() + (W**2).sum())
     slope = 2 * mask * error
     below = (slope @ W) * hidden * (1 - hidden)
     return value, {
-        "first.weight": R.T @ below + alpha * V,
+        "first.weight": read.T @ below + alpha * V,
         "first.bias": below.sum(axis=0),
         "decoder.0.weight": slope.T @ hidden + alpha * W,
         "decoder.0.bias": slope.sum(axis=0),
