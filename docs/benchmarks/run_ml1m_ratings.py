@@ -35,14 +35,14 @@ CANDIDATES = {
         for alpha in (0.04, 0.05, 0.06)
     ],
     "ItemAutoRec": [
-        ItemAutoRec(alpha=alpha, max_iter=20, random_state=0) for alpha in (100.0, 200.0, 300.0)
+        ItemAutoRec(alpha=alpha, max_iter=12, random_state=0) for alpha in (200.0, 250.0, 300.0)
     ],
-    "UserAutoRec": [
-        UserAutoRec(alpha=alpha, max_iter=30, random_state=0) for alpha in (200.0, 500.0, 1000.0)
-    ],
+    "UserAutoRec": [UserAutoRec(alpha=a, max_iter=60, random_state=0) for a in (200.0, 300.0)],
     "StackedAutoencoder": [
-        StackedAutoencoder(alpha=alpha, corruption="mask", max_iter=30, random_state=0)
-        for alpha in (200.0, 500.0, 1000.0)
+        StackedAutoencoder(
+            alpha=300.0, corruption="mask", corruption_level=level, max_iter=60, random_state=0
+        )
+        for level in (0.2, 0.4)
     ],
 }
 PUBLISHED = {

@@ -197,13 +197,12 @@ class UserAutoRec(RatingAutoencoder):
 class ItemAutoRec(RatingAutoencoder):
     r"""Autoencoder of items' ratings: I-AutoRec.
 
-    The column r_i of an item, less the users' mean ratings m and with 0 where there is no
-    rating, is encoded and decoded by a network with one hidden layer; only observed ratings
-    :math:`R` enter the loss [1]_:
+    The column r_i of an item, with 0 where there is no rating, is encoded and decoded by a
+    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
         + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
-        \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W (r_i - m) + \mu)
+        \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W r_i + \mu)
 
     where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b
     are free. A batch B of the n items carries the share |B| / n of the penalty.
@@ -223,9 +222,9 @@ class ItemAutoRec(RatingAutoencoder):
         The g; outputs are as they are.
     alpha : float, default=200.0
         Penalty, the paper's :math:`\lambda`, >= 0.
-    center : bool, default=True
-        Whether the network reads ratings less the mean of their user. False is the paper's:
-        ratings as they are, m = 0.
+    center : bool, default=False
+        Whether the network reads ratings less the mean of their user, in the place of r_i;
+        0 stays where there is none.
     default_rating : float or None, default=None
         What is predicted for items without training ratings, and to users without ratings.
         None: the mean of the training ratings.
@@ -308,9 +307,8 @@ class ItemAutoRec(RatingAutoencoder):
     The network's own V and b are kept in `weights_` for `warm_start` only. The curves'
     "train_reconstruction" is the network's.
 
-    Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
-    place of RProp; b begins at the users' mean ratings, and v_u and b_u are solved for in the
-    end.
+    Differs from [1]_: Adam in the place of RProp; b begins at the users' mean ratings, and
+    v_u and b_u are solved for in the end.
 
     References
     ----------
@@ -335,7 +333,7 @@ class ItemAutoRec(RatingAutoencoder):
         *,
         activation="sigmoid",
         alpha=200.0,
-        center=True,
+        center=False,
         default_rating=None,
         clip=True,
         learning_rate=0.001,

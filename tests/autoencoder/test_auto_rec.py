@@ -180,7 +180,7 @@ def test_ridge_of_rows(alpha):
 
 
 def test_items_codes_are_kept_and_users_are_solved_for(X):
-    model = small(ItemAutoRec, clip=False).fit(X)
+    model = small(ItemAutoRec, clip=False, center=True).fit(X)
     w = {name: value.astype(np.float64) for name, value in model.weights_.items()}
     ratings = X.toarray().T
     np.testing.assert_allclose(w["center"], ratings.sum(0) / (ratings != 0).sum(0), rtol=1e-6)
