@@ -20,11 +20,13 @@ class BestEpoch:
         Epochs from one look to the next.
     patience : int
         Epochs without a better one after which to end the fit.
+    normalize : {"min", "relevant"}, default="min"
+        Of `skrec.metrics.evaluate`.
     """
 
-    def __init__(self, X, y, metrics, every, patience):
+    def __init__(self, X, y, metrics, every, patience, *, normalize="min"):
         self.X, self.y, self.metrics = X, y, metrics
-        self.every, self.patience = every, patience
+        self.every, self.patience, self.normalize = every, patience, normalize
         self.curve, self.best = [], None
 
     def setup(self, estimator, context):
@@ -41,7 +43,8 @@ class BestEpoch:
         epoch = context.task_id + 1
         if context.task_name != "epoch" or epoch % self.every:
             return False
-        mean = evaluate(fitted_estimator, self.X, self.y, self.metrics).mean
+        found = evaluate(fitted_estimator, self.X, self.y, self.metrics, normalize=self.normalize)
+        mean = found.mean
         score = float(mean[self.metrics[0]])
         self.curve.append(round(score, 4))
         if self.best is None or score > self.best[0]:

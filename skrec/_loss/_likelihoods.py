@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
+from skrec._loss._multinomial_layer import multinomial_of_layer
+
 
 class _Multinomial(torch.autograd.Function):
     """n_u logsumexp(f_u) - sum_i x_ui f_ui for each row, with the gradient in one pass."""
@@ -58,6 +60,27 @@ class Logistic(NamedTuple):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
         observed = -outputs[rows.row, rows.column]
         return functional.softplus(outputs).sum(1).index_add(0, rows.row, observed)
+
+
+def layer_loss(model, layer, hidden, rows):
+    """``negative_log`` of a likelihood at a linear layer's outputs, by the fastest way.
+
+    Parameters
+    ----------
+    model : Multinomial, Gaussian or Logistic
+    layer : torch.nn.Linear
+        The last layer, from d to n_items.
+    hidden : float tensor of shape (n_rows, d)
+    rows : Rows
+
+    Returns
+    -------
+    losses : float tensor of shape (n_rows,)
+    """
+    plain = hidden.device.type == "cpu" and hidden.dtype == layer.weight.dtype
+    if plain and isinstance(model, Multinomial) and not torch.is_autocast_enabled("cpu"):
+        return multinomial_of_layer(hidden, layer, rows)
+    return model.negative_log(layer(hidden).float(), rows)
 
 
 def likelihood(name, confidence):

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from torch import nn
 
 from skrec._loss._divergences import kl_between_normals, kl_to_standard_normal, log_normal
-from skrec._loss._likelihoods import likelihood
+from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
@@ -327,8 +327,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         x_mean, x_log_variance, w_mean, w_log_variance = encoded
         x = _drawn(x_mean, x_log_variance, generator)
         w = _drawn(w_mean, w_log_variance, generator)
-        outputs = module.decode(x).float()
-        losses = likelihood(self.likelihood, self.confidence).negative_log(outputs, batch)
+        model = likelihood(self.likelihood, self.confidence)
+        losses = layer_loss(model, module.last, module.decoder(x), batch)
         mean, log_variance = map(full_precision, module.components(w))
         log_p = log_responsibilities(x, mean, log_variance)
         of_clusters = kl_between_normals(

@@ -4,7 +4,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
-from skrec._loss._likelihoods import likelihood
+from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
@@ -47,9 +47,13 @@ class DenoisingNet(nn.Module):
         """The innermost layer, shape (n_rows, h_m)."""
         return self.encoder(self.activation(self.first(rows, value)))
 
+    def hidden(self, rows, value):
+        """The layer before the outputs, shape (n_rows, h_1)."""
+        return self.decoder(self.encode(rows, value))
+
     def forward(self, rows, value):
         """Outputs of shape (n_rows, n_items)."""
-        return self.last(self.decoder(self.encode(rows, value)))
+        return self.last(self.hidden(rows, value))
 
 
 class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
@@ -224,8 +228,8 @@ class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
 
     def _loss(self, module, batch, step, generator):
         value = dropped(unit_length(batch), self.dropout, generator)
-        outputs = module(batch, value).float()
-        losses = likelihood(self.likelihood, self.confidence).negative_log(outputs, batch)
+        model = likelihood(self.likelihood, self.confidence)
+        losses = layer_loss(model, module.last, module.hidden(batch, value), batch)
         return (batch.weight * losses).mean()
 
     def _score(self, module, rows):

@@ -5,7 +5,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
 
 from skrec._loss._divergences import kl_to_unit_variance, maximum_mean_discrepancy
-from skrec._loss._likelihoods import likelihood
+from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
@@ -281,8 +281,8 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         mean, log_variance = map(full_precision, module.encode(batch, value))
         noise = standard_normal(mean.shape, mean, generator)
         latent = mean + torch.exp(log_variance / 2) * noise
-        outputs = module.decode(latent).float()
-        losses = likelihood(self.likelihood, self.confidence).negative_log(outputs, batch)
+        model = likelihood(self.likelihood, self.confidence)
+        losses = layer_loss(model, module.last, module.decoder(latent), batch)
         beta = annealed(step, self.beta, self.n_annealing_steps_)
         if self.divergence == "kl":
             kl = module.prior.divergence(latent, mean, log_variance, module.encode_dense)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from skrec._loss._likelihoods import Gaussian, Logistic, Multinomial, likelihood
+from skrec._loss import _multinomial_layer
+from skrec._loss._likelihoods import Gaussian, Logistic, Multinomial, layer_loss, likelihood
 from skrec._torch._rows import DeviceRows
 
 
@@ -73,3 +74,40 @@ def test_names():
     assert likelihood("gaussian", 2.0) == Gaussian(2.0)
     assert isinstance(likelihood("multinomial", 2.0), Multinomial)
     assert isinstance(likelihood("logistic", 2.0), Logistic)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 100])
+def test_the_layer_inside_the_multinomial_changes_nothing(n_rows, monkeypatch):
+    """Blocks of some rows; value and gradients of the layer, and of what it reads."""
+    monkeypatch.setattr(_multinomial_layer, "_BLOCK_BYTES", n_rows * 9 * 8)
+    rows = DeviceRows(csr_array(data(2)[0]), "cpu", dtype=torch.float64).everything()
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(7, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    layer = torch.nn.Linear(4, 9, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(0, 2, generator=generator)
+    factor, found = torch.linspace(0.5, 2, 7, dtype=torch.float64), []
+    inputs = [hidden, layer.weight, layer.bias]
+    for losses in (
+        layer_loss(Multinomial(), layer, hidden, rows),
+        Multinomial().negative_log(layer(hidden), rows),
+    ):
+        found.append([losses, *torch.autograd.grad((factor * losses).sum(), inputs)])
+    for ours, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(
+            ours.detach().numpy(), plain.detach().numpy(), rtol=1e-10, atol=1e-12
+        )
+
+
+def test_the_layer_inside_the_multinomial_does_not_overflow():
+    rows = DeviceRows(csr_array(np.array([[1.0, 0.0, 2.0]])), "cpu", dtype=torch.float64)
+    rows = rows.everything()
+    layer = torch.nn.Linear(1, 3, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[1000.0], [-1000.0], [998.0]]))
+        layer.bias.zero_()
+    losses = layer_loss(Multinomial(), layer, torch.ones(1, 1, dtype=torch.float64), rows)
+    losses.sum().backward()
+    assert losses.item() == pytest.approx(3 * np.log(1 + np.exp(-2)) + 4, rel=1e-9)
+    assert torch.isfinite(layer.weight.grad).all()
