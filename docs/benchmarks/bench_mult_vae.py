@@ -181,7 +181,7 @@ def compare_epochs(folder, options):
     for row in models.values():
         row["share_of_eager"] = round(row["seconds"] / models["eager"]["seconds"], 3)
     curve = {
-        name: run(name, folder / "part.npz", options, epochs=10)["losses"]
+        name: run(name, folder / "part.npz", options, epochs=5)["losses"]
         for name in ("skrec", "eager")
     }
     entries, shape = int(X.nnz), [int(n) for n in X.shape]

@@ -3,7 +3,7 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_gowalla_vae.py
 
 While candidates are compared, split 0 trains, and nDCG@20 on split 1 of a fifth of the users,
-looked at after every fourth epoch, chooses candidate and number of epochs, 60 at most. That
+looked at after every fourth epoch, chooses candidate and number of epochs. That
 configuration then learns from splits 0 and 1, with the same annealing, and is tested once.
 Recall@20 is divided by the number of relevant items, as LightGCN's code does. A candidate that
 was tried is not tried again: its row is kept in results/gowalla_vae.partial.json.
@@ -23,21 +23,21 @@ from skrec.autoencoder import MultVAE
 from skrec.metrics import evaluate
 
 METRICS = ["ndcg@20", "recall@20"]
-BASE = {"batch_size": 500, "max_iter": 60, "random_state": 0}
+BATCH = 150
+BASE = {"batch_size": BATCH, "max_iter": 24, "random_state": 0}
 CANDIDATES = [
-    {**BASE, "n_components": 64, "hidden_layer_sizes": (200,)},
-    {**BASE, "n_components": 200, "hidden_layer_sizes": (200,)},
+    {**BASE, "n_components": 128, "hidden_layer_sizes": (256,)},
 ]
 
 
 def validate(parameters, X, y):
     users = np.random.default_rng(0).permutation(X.shape[0])[: X.shape[0] // 5]
-    watch = BestEpoch(X[users], y[users], METRICS, 4, 12, normalize="relevant")
+    watch = BestEpoch(X[users], y[users], METRICS, 4, 8, normalize="relevant")
     start = time.perf_counter()
     MultVAE(**parameters).set_callbacks(watch).fit(X)
     score, epoch, model, mean = watch.best
     row = {"parameters": parameters, "epoch": epoch, "mean": mean, "curve": watch.curve}
-    row["n_annealing_steps_per_batch"] = model.n_annealing_steps_ / -(-X.shape[0] // 500)
+    row["n_annealing_steps_per_batch"] = model.n_annealing_steps_ / -(-X.shape[0] // BATCH)
     print(row, flush=True)
     return {**row, "score": score, "seconds": round(time.perf_counter() - start, 1)}
 
@@ -62,8 +62,8 @@ def main():
     validation = list(json.loads(partial.read_text()).values())
     best = max(validation, key=lambda row: row["score"])
     X, y, row = part(split < 2), part(split == 2), {"fit": {}}
-    # The annealing of the 60 epochs, of which the first so many are made.
-    steps = round(best["n_annealing_steps_per_batch"] * -(-X.shape[0] // 500))
+    # The annealing of all epochs, of which the first so many are made.
+    steps = round(best["n_annealing_steps_per_batch"] * -(-X.shape[0] // BATCH))
     chosen = {**best["parameters"], "max_iter": best["epoch"], "n_annealing_steps": steps}
     model = MultVAE(**chosen)
     with measured(row["fit"]):

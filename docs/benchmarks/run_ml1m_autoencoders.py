@@ -55,7 +55,10 @@ MODELS = {
         clone(VAE).set_params(prior="vamp", n_prior_components=20),
         {"beta": [0.3]},
     ),
-    "MultVAE, MMD": (clone(VAE).set_params(divergence="mmd"), {"beta": [10.0]}),
+    "MultVAE, MMD": (
+        clone(VAE).set_params(divergence="mmd"),
+        {"beta": [100.0], "variance_penalty": [0.3, 1.0]},
+    ),
     "CDAE": (CDAE(100, activation="tanh", dropout=0.5, batch_size=200), {"alpha": [1e-3]}),
 }
 

@@ -69,7 +69,9 @@ def bases():
 def _mult_vae():
     from skrec.autoencoder import MultVAE
 
-    return MultVAE(random_state=0)
+    return MultVAE(
+        64, hidden_layer_sizes=(300,), beta=0.3, batch_size=200, max_iter=40, random_state=0
+    )
 
 
 class RandomUsers:

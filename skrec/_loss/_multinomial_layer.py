@@ -1,16 +1,16 @@
 """The multinomial likelihood of a wide linear layer on the CPU, with the layer inside.
 
 Outputs of shape (n_rows, n_items) are by far the largest thing in a step of training. Here
-they are made once, turned into the softmax where they lie, and that into the gradient; all
-but the products of matrices goes through them in blocks that stay in the processor's cache.
-The products are NumPy's, whose BLAS does these shapes 1.1 to 1.6 times faster than torch's own
-on the processors that were tried (AMD EPYC, docs/benchmarks/bench_mult_vae.py has the whole).
+they are made once, turned into the softmax where they lie, and that into the gradient, in
+blocks that stay in the processor's cache. Products of matrices are made some hundred items at
+a time: at the size of all items, the BLAS of torch is up to a half slower than that (AMD EPYC;
+docs/benchmarks/bench_mult_vae.py measures the whole).
 """
 
-import numpy as np
 import torch
 
 _BLOCK_BYTES = 2**21
+_N_ITEMS = 512
 
 
 class _Multinomial(torch.autograd.Function):
@@ -18,15 +18,13 @@ class _Multinomial(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, hidden, weight, bias, row, column, value):
-        outputs = _product(hidden.detach().numpy(), weight.detach().numpy().T)
-        zero = torch.zeros(len(outputs), dtype=outputs.dtype)
+        outputs, largest = _outputs(hidden, weight, bias)
+        zero = torch.zeros_like(largest)
         total = zero.index_add(0, row, value)
-        hit = zero.index_add(0, row, value * (outputs[row, column] + bias[column]))
-        largest, mass = torch.empty_like(zero), torch.empty_like(zero)
+        hit = zero.index_add(0, row, value * outputs[row, column])
+        mass = torch.empty_like(zero)
         for rows in _blocks(outputs):
-            block = outputs[rows].add_(bias)
-            torch.amax(block, 1, out=largest[rows])
-            torch.sum(block.sub_(largest[rows, None]).exp_(), 1, out=mass[rows])
+            torch.sum(outputs[rows].sub_(largest[rows, None]).exp_(), 1, out=mass[rows])
         ctx.save_for_backward(hidden, weight, total / mass, row, column, value)
         ctx.exponentials = outputs
         return total * (largest + mass.log()) - hit
@@ -44,16 +42,26 @@ class _Multinomial(torch.autograd.Function):
             at = row[some] - rows.start, column[some]
             block.index_put_(at, of_entries, accumulate=True)
             of_bias += block.sum(0)
-        slope = slope.numpy()
-        of_hidden = _product(slope, weight.detach().numpy())
-        of_weight = _product(slope.T, hidden.detach().numpy())
-        return of_hidden, of_weight, of_bias, None, None, None
+        of_weight = torch.empty_like(weight)
+        for items in _item_blocks(weight):
+            torch.mm(slope[:, items].t(), hidden, out=of_weight[items])
+        return slope @ weight, of_weight, of_bias, None, None, None
 
 
-def _product(left, right):
-    # A fit that diverges is told by its loss, once and in full.
-    with np.errstate(all="ignore"):
-        return torch.from_numpy(np.matmul(left, right))
+def _outputs(hidden, weight, bias):
+    """The outputs, and the largest of each row."""
+    outputs = torch.empty(len(hidden), len(weight), dtype=hidden.dtype)
+    largest = torch.full_like(outputs[:, 0], -torch.inf)
+    for items in _item_blocks(weight):
+        block = torch.addmm(bias[items], hidden, weight[items].t())
+        outputs[:, items] = block
+        # Not a number stays one, and is told by the loss.
+        largest = torch.maximum(largest, block.amax(1))
+    return outputs, largest
+
+
+def _item_blocks(weight):
+    return [slice(at, at + _N_ITEMS) for at in range(0, len(weight), _N_ITEMS)]
 
 
 def _blocks(outputs):

@@ -80,6 +80,7 @@ def test_names():
 def test_the_layer_inside_the_multinomial_changes_nothing(n_rows, monkeypatch):
     """Blocks of some rows; value and gradients of the layer, and of what it reads."""
     monkeypatch.setattr(_multinomial_layer, "_BLOCK_BYTES", n_rows * 9 * 8)
+    monkeypatch.setattr(_multinomial_layer, "_N_ITEMS", 2 * n_rows)
     rows = DeviceRows(csr_array(data(2)[0]), "cpu", dtype=torch.float64).everything()
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(7, 4, generator=generator, dtype=torch.float64, requires_grad=True)
