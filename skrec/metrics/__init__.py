@@ -1,4 +1,4 @@
-"""Metrics of recommendations, scorers for searches, evaluation and comparison."""
+"""Metrics of recommendations, scorers for searches, evaluation, comparison and displays."""
 
 from skrec.metrics._catalogue import (
     catalogue_coverage_score,
@@ -8,6 +8,9 @@ from skrec.metrics._catalogue import (
 from skrec.metrics._compare import compare
 from skrec.metrics._diversity import diversity_score
 from skrec.metrics._evaluate import evaluate
+from skrec.metrics._plot._activity_breakdown import ActivityBreakdownDisplay
+from skrec.metrics._plot._popularity import PopularityDisplay
+from skrec.metrics._plot._ranking_curve import RankingCurveDisplay
 from skrec.metrics._popularity import popularity_calibration_error
 from skrec.metrics._rank_metrics import (
     ranking_auc_score,
@@ -24,6 +27,9 @@ from skrec.metrics._set_metrics import (
 )
 
 __all__ = [
+    "ActivityBreakdownDisplay",
+    "PopularityDisplay",
+    "RankingCurveDisplay",
     "catalogue_coverage_score",
     "compare",
     "diversity_score",

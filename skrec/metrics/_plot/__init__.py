@@ -1,0 +1,1 @@
+"""Displays of evaluations; matplotlib is imported only when something is drawn."""

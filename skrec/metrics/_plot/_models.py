@@ -1,0 +1,169 @@
+"""Several models by name, evaluated on the same users."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skrec.metrics._checks import check_rule
+from skrec.metrics._estimator_rows import rows_as, split_users
+from skrec.metrics._evaluate import _result, evaluate
+from skrec.metrics._names import parse_metrics
+from skrec.metrics._score_matrix import score_matrix
+from skrec.metrics._scorer import OPTION_RULES
+from skrec.model_selection._entries import check_interactions
+from skrec.model_selection._held_out import check_held_out
+
+
+def final_estimator(estimator):
+    """The recommender in a pipeline or a fitted search, or the estimator itself."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
+def named_estimators(estimator):
+    """A dict of estimators by name; a single one is called by its class."""
+    if isinstance(estimator, (list, tuple)):
+        raise TypeError(
+            "Several estimators are given as a dict, such as {'EASE': ease, 'WMF': wmf}, so that "
+            f"they have names. Got a {type(estimator).__name__}."
+        )
+    if not isinstance(estimator, Mapping):
+        return {type(final_estimator(estimator)).__name__: estimator}
+    return check_names(estimator, "estimator")
+
+
+def named_arrays(values, name):
+    """A dict of arrays by the models' names; a single one is called "model"."""
+    return check_names(values if isinstance(values, Mapping) else {"model": values}, name)
+
+
+def check_names(values, name):
+    """A dict with at least one entry and names that are strings."""
+    values = dict(values)
+    if not values or not all(isinstance(key, str) for key in values):
+        raise ValueError(
+            f"{name} must be a dict from names of models to what is to be drawn, with at least "
+            f"one entry. Got the keys {list(values)!r}."
+        )
+    return values
+
+
+def check_results(results, metric_names):
+    """A dict of results of `evaluate` for the same users, all with the metrics named."""
+    if not isinstance(results, Mapping) or "per_user" in results:
+        raise TypeError(
+            "results must be a dict from names to results of `evaluate`, such as "
+            f"{{'EASE': result}}. Got a {type(results).__name__}."
+        )
+    results = check_names(results, "results")
+    for name, result in results.items():
+        missing = [metric for metric in metric_names if metric not in result.per_user]
+        if missing:
+            raise ValueError(
+                f"The result of {name!r} has {list(result.per_user)}, not {missing}. Evaluate all "
+                "models with the same metrics."
+            )
+    first = next(iter(results.values()))
+    for name, result in results.items():
+        if not np.array_equal(result.n_held_out, first.n_held_out) or any(
+            not np.array_equal(np.isnan(result.per_user[m]), np.isnan(first.per_user[m]))
+            for m in metric_names
+        ):
+            raise ValueError(
+                f"The result of {name!r} is not of the same users with the same held-out items "
+                "as the first one. Evaluate all models with the same X and y, and the same "
+                "random_state."
+            )
+    return results
+
+
+def evaluate_models(
+    estimators,
+    X,
+    y,
+    metrics,
+    *,
+    holdout,
+    random_state,
+    relevance_threshold,
+    graded,
+    normalize,
+):
+    """Results of `evaluate` by name, all for the same hidden items.
+
+    Returns
+    -------
+    results : dict of str to Bunch
+    shown : csr_array of shape (n_users, n_items)
+        What the models see of the users.
+    """
+    check_rule(holdout, OPTION_RULES["holdout"], "holdout")
+    check_rule(random_state, OPTION_RULES["random_state"], "random_state")
+    # Hidden here and not by `evaluate`, so that a RandomState is drawn from once for all models.
+    shown, held_out = split_users(X, y, holdout=holdout, random_state=random_state)
+    if check_held_out(y, shown.shape) is None:
+        X = rows_as(X, np.arange(shown.shape[0]), shown)
+    results = {
+        name: evaluate(
+            estimator,
+            X,
+            held_out,
+            metrics,
+            relevance_threshold=relevance_threshold,
+            graded=graded,
+            normalize=normalize,
+        )
+        for name, estimator in estimators.items()
+    }
+    return results, shown
+
+
+def evaluate_scores(y_true, y_score, metrics, *, relevance_threshold, graded, normalize):
+    """What `evaluate` returns, by name, for held-out items and matrices of scores."""
+    metrics = parse_metrics(metrics)
+    y_true = check_interactions(y_true, name="y_true")
+    return {
+        name: _result_of_scores(
+            metrics,
+            y_true,
+            scores,
+            relevance_threshold=relevance_threshold,
+            graded=graded,
+            normalize=normalize,
+        )
+        for name, scores in named_arrays(y_score, "y_score").items()
+    }
+
+
+def _result_of_scores(metrics, y_true, y_score, **options):
+    values = {
+        metric.name: score_matrix(
+            metric, y_true, y_score, sample_weight=None, average=None, **options
+        )
+        for metric in metrics
+    }
+    return _result(metrics, values, np.diff(y_true.indptr).astype(np.intp))
+
+
+def part_of_result(result, metric, users):
+    """The result of one metric for some of the users: means, errors, input of `compare`.
+
+    Parameters
+    ----------
+    result : Bunch
+        Of `evaluate`.
+    metric : Metric
+    users : ndarray of bool of shape (n_users,)
+
+    Returns
+    -------
+    part : Bunch
+    """
+    values = metric.sign * result.per_user[metric.name][users]
+    return Bunch(**_result((metric,), {metric.name: values}, result.n_held_out[users]))
