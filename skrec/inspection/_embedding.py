@@ -26,8 +26,7 @@ class EmbeddingDisplay:
     A legend of groups is to the right of the axes: give figures of your own
     ``layout="constrained"``.
 
-    Make one with `from_estimator` (users) or `from_vectors` (whatever has vectors, such as
-    items: ``components_.T``).
+    Make one with `from_estimator` (users) or `from_vectors` (whatever has vectors).
 
     Parameters
     ----------
@@ -60,6 +59,13 @@ class EmbeddingDisplay:
     See Also
     --------
     sklearn.decomposition.PCA : Makes the map.
+
+    Notes
+    -----
+    For a map of items, the mean of the vectors of an item's users is a vector of the item,
+    whatever the model: ``(X.T @ model.transform(X)) / counts[:, None]``. Of ``components_``
+    beware: those of `PureSVD` are orthonormal, so all directions vary alike, and which plane
+    the map shows is chance.
 
     Examples
     --------
@@ -197,7 +203,7 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
             This display, with `ax_` and `figure_`.
         """
-        ax = check_axes(self, ax)
+        ax = check_axes(self, ax, width=6.4 if self.labels is None else 7.2)
         # Fewer and larger points, more and smaller ones.
         size = float(np.clip(8000 / max(len(self.coordinates), 1), 6, 30))
         look = {"s": size, "alpha": 0.7, "linewidths": 0} | (scatter_kw or {})

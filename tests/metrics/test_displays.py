@@ -371,7 +371,7 @@ class TestPopularity:
         np.testing.assert_allclose(line.get_xdata(), [0, 0.25, 0.5, 0.75, 1])
         np.testing.assert_allclose(line.get_ydata(), [0, 0, 0.2, 0.4, 1])
         texts = legend_texts(display.ax_)
-        assert texts[:2] == ["m (Gini 0.55)", "interactions in the data (Gini 0.42)"]
+        assert texts[:2] == ["m (Gini 0.45)", "interactions (Gini 0.42)"]
         assert "share of the items" in display.ax_.get_xlabel()
         assert "share of the recommendations" in display.ax_.get_ylabel()
 

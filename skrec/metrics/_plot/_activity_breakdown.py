@@ -411,7 +411,7 @@ class ActivityBreakdownDisplay:
         display : ActivityBreakdownDisplay
             This display, with `ax_` and `figure_`.
         """
-        ax = check_axes(self, ax)
+        ax = check_axes(self, ax, width=8)
         looks = line_looks(ax, len(self.mean), line_kw, dashes=False)
         places = np.arange(len(self.n_users))
         # Side by side within a group, in at most 60 % of the distance between groups.

@@ -250,7 +250,7 @@ class PopularityDisplay:
         for (name, counts), look in zip(self.exposure.items(), looks, strict=True):
             label = f"{name} (Gini {self.gini[name]:.2f})"
             self.lines_ += ax.plot(share, lorenz_curve(counts), **({"label": label} | look))
-        label = f"interactions in the data (Gini {self.popularity_gini:.2f})"
+        label = f"interactions (Gini {self.popularity_gini:.2f})"
         ax.plot(share, lorenz_curve(self.popularity), label=label, **_REFERENCE_LOOK)
         equal = {"label": "equal shares (Gini 0)", "color": "0.6", "linewidth": 1}
         ax.plot([0, 1], [0, 1], zorder=1, **equal)

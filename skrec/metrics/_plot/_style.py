@@ -24,14 +24,14 @@ def check_matplotlib(caller):
         ) from error
 
 
-def check_axes(display, ax):
-    """The Axes to draw on: `ax`, or the Axes of a new figure."""
+def check_axes(display, ax, *, width=6.4):
+    """The Axes to draw on: `ax`, or the Axes of a new figure, so many inches wide."""
     check_matplotlib(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
 
     if ax is None:
-        return plt.subplots(layout="constrained")[1]
+        return plt.subplots(figsize=(width, 4.8), layout="constrained")[1]
     if not isinstance(ax, Axes):
         raise TypeError(
             f"ax must be a matplotlib Axes or None. Got {type(ax).__name__}; of a figure with "
