@@ -1,0 +1,100 @@
+"""The site forgets nothing: the reference, the pages of the methods, the commands."""
+
+import importlib
+import pkgutil
+import re
+import shlex
+import sys
+
+import pytest
+
+import skrec
+from skrec._cli._parser import build_parser
+from skrec.utils import all_recommenders
+from tests.docs_pages import DOCS, api_pages
+
+PAGES = sorted([*DOCS.glob("*.rst"), *DOCS.glob("guide/*.rst"), *DOCS.glob("methods/*.rst")])
+
+
+def _modules_with_all():
+    """Every importable module without an underscore in its path that says what is public."""
+    yield "skrec"
+    for info in pkgutil.walk_packages(skrec.__path__, "skrec."):
+        if any(part.startswith("_") for part in info.name.split(".")):
+            continue
+        if hasattr(importlib.import_module(info.name), "__all__"):
+            yield info.name
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The pages as the build writes them."""
+    folder = tmp_path_factory.mktemp("docs") / "api"
+    api_pages.write_api_pages(folder)
+    return folder
+
+
+def test_reference_has_every_public_module(written):
+    modules = set(_modules_with_all())
+    assert modules == set(api_pages.public_modules())
+    assert {path.stem for path in written.iterdir()} == {"index", *modules}
+    listed = {line.strip() for line in (written / "index.rst").read_text().splitlines()}
+    assert modules <= listed
+
+
+@pytest.mark.parametrize("name", sorted(_modules_with_all()))
+def test_reference_has_every_public_object(written, name):
+    lines = (written / f"{name}.rst").read_text().splitlines()
+    listed = {line.strip() for line in lines if re.fullmatch(r" {3}\w+", line)}
+    public = set(importlib.import_module(name).__all__) - {"__version__"}
+    assert listed == {item for item in public if f"{name}.{item}" not in sys.modules}
+
+
+def test_reference_is_written_once(written):
+    before = {path: path.stat().st_mtime_ns for path in written.iterdir()}
+    api_pages.write_api_pages(written)
+    assert {path: path.stat().st_mtime_ns for path in written.iterdir()} == before
+
+
+def test_reference_refuses_what_it_has_no_place_for(monkeypatch):
+    import skrec.dummy
+
+    monkeypatch.setattr(skrec.dummy, "__all__", ["DummyRecommender", "table"])
+    monkeypatch.setattr(skrec.dummy, "table", {}, raising=False)
+    with pytest.raises(TypeError, match=r"skrec\.dummy\.table is a dict"):
+        api_pages.public_objects("skrec.dummy")
+
+
+def test_short_names_are_unambiguous():
+    names = api_pages.short_names()
+    assert names["EASE"] == "skrec.linear_model.EASE"
+    for name, full in names.items():
+        module, _, last = full.rpartition(".")
+        assert last == name
+        assert name in importlib.import_module(module).__all__
+
+
+def _text(*folders):
+    return "".join(path.read_text() for folder in folders for path in DOCS.glob(f"{folder}/*.rst"))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in all_recommenders()])
+def test_every_recommender_is_on_a_page_of_its_family(name):
+    assert f"`{name}`" in _text("methods")
+    assert f"`{name}`" in (DOCS / "guide" / "choose.rst").read_text()
+
+
+def _commands():
+    """Arguments of each ``python -m skrec`` that a page shows."""
+    sources = [*PAGES, DOCS.parent / "README.md"]
+    for path in sources:
+        for line in path.read_text().splitlines():
+            match = re.fullmatch(r"\s*(?:\$ )?python -m skrec ([^#]*)(?:#.*)?", line)
+            if match:
+                yield pytest.param(match[1], id=f"{path.stem}: {match[1].strip()}")
+
+
+@pytest.mark.parametrize("arguments", list(_commands()))
+def test_commands_are_understood(arguments):
+    parsed = build_parser().parse_args(shlex.split(arguments))
+    assert callable(parsed.run)
