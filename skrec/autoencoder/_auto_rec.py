@@ -29,7 +29,7 @@ class UserAutoRec(RatingAutoencoder):
         \hat r_u = W g(V (r_u - m) + \mu) + b
 
     where g is the activation. The biases :math:`\mu` and b are free. A batch B of the n
-    users carries the share |B| / n of the penalty.
+    users carries the share :math:`|B| / n` of the penalty.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
     zeros, stored or not, mean "not rated".
@@ -205,7 +205,7 @@ class ItemAutoRec(RatingAutoencoder):
         \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W r_i + \mu)
 
     where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b
-    are free. A batch B of the n items carries the share |B| / n of the penalty.
+    are free. A batch B of the n items carries the share :math:`|B| / n` of the penalty.
 
     Any row is scored, of training users too: with the codes h_i of the items as they are
     after training, the objective is a ridge regression in the v and b of a user, and these

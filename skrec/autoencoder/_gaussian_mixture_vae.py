@@ -375,8 +375,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         Returns
         -------
         probabilities : ndarray of shape (n_users, n_clusters), dtype of X
-            p(z | x, w) at the means of q(x | y) and q(w | y); rows sum to 1. Their argmax
-            is the user's cluster.
+            Probabilities p(z | x, w) at the means of q(x | y) and q(w | y); rows sum to 1.
+            Their argmax is the user's cluster.
         """
         X = self._start_scoring(X)
         found = np.empty((X.shape[0], self.n_clusters), dtype=X.dtype)

@@ -27,7 +27,7 @@ class StackedAutoencoder(RatingAutoencoder):
 
     over weights :math:`W_l` and biases, which are free. With ``tied_weights=True`` the
     decoder's weights are the encoder's, transposed, and counted once. A batch B of the n
-    users carries the share |B| / n of the penalty.
+    users carries the share :math:`|B| / n` of the penalty.
 
     ``pretraining="layerwise"`` first learns layer after layer [2]_: the first one as an
     autoencoder of the ratings with the loss above; each further one as an autoencoder of

@@ -75,6 +75,16 @@ def clear_data_home(data_home=None):
     See Also
     --------
     get_data_home : Where the data sets are.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skrec.datasets import clear_data_home
+    >>> folder = tempfile.mkdtemp()
+    >>> os.mkdir(os.path.join(folder, "ml-1m"))
+    >>> clear_data_home(folder)
+    >>> os.path.exists(folder)
+    False
     """
     path = _path(data_home)
     for name in _OWN_FOLDERS:

@@ -56,7 +56,7 @@ def make_interactions(
 ):
     """Generate an interaction log that looks like a real one.
 
-    Item popularity has a long tail, the activity of users is log-normal, and users share
+    Item popularity has a long tail [1]_, user activity is log-normal, and users share
     latent tastes, so that a personalised model clearly beats recommending what is
     popular: with the defaults, nDCG@100 of `skrec.linear_model.EASE` for new users is at
     least 1.3 times that of popularity from 100 users and 50 items up, and several times
@@ -147,7 +147,7 @@ def make_interactions(
 
     References
     ----------
-    .. [1] O. Celma, "Music Recommendation and Discovery", Springer, 2010, on the long tail.
+    .. [1] O. Celma, "Music Recommendation and Discovery", Springer, 2010.
 
     Examples
     --------

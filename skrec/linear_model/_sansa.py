@@ -28,7 +28,7 @@ _MIN_WORK = 1 << 18
 class SANSA(BaseRecommender):
     r"""Scalable approximate non-symmetric autoencoder: EASE in two sparse factors.
 
-    EASE's weights are :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
+    EASE's weights [3]_ are :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
     :math:`P = (X^T X + \alpha I)^{-1}`, a dense matrix. SANSA [1]_ has
 
     .. math:: P \approx K^T D^{-1} K

@@ -57,11 +57,11 @@ class SLIM(BaseRecommender):
     positive : bool, default=True
         Whether weights must be >= 0.
     n_neighbors : int or None, default=None
-        fsSLIM: an item is predicted by no others than its `n_neighbors` nearest ones by
-        cosine. None: by all.
+        As in fsSLIM, an item is predicted by no others than its `n_neighbors` nearest ones
+        by cosine. None: by all.
     solver : {"cd", "admm"}, default="cd"
-        "cd" is coordinate descent on the Gram matrix, one column at a time: the faster one
-        where W is sparse. "admm" is the alternating direction method of multipliers [3]_:
+        "cd" is coordinate descent [2]_ on the Gram matrix, one column at a time: the faster
+        one where W is sparse. "admm" is the alternating direction method of multipliers [3]_:
         one inversion and a matrix product per iteration, whatever the penalty, on CPU or
         CUDA, for W that is not sparse; it wants room for six n_items x n_items matrices.
     precompute : {"auto"} or bool, default="auto"

@@ -44,6 +44,8 @@ def compare(
     Returns
     -------
     comparison : `~sklearn.utils.Bunch`, or dict of str to Bunch if `metric` is None
+        A Bunch with
+
         difference : float
             Mean of a minus mean of b.
         interval : tuple of float

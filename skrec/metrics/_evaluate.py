@@ -59,6 +59,8 @@ def evaluate(
     Returns
     -------
     result : `~sklearn.utils.Bunch`
+        A Bunch with
+
         per_user : dict of str to ndarray of shape (n_users,)
             Values by metric; NaN for users that are not evaluated.
         mean : dict of str to float

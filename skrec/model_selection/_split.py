@@ -79,7 +79,8 @@ def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
 def leave_one_out_split(X, *, timestamps=None, random_state=None):
     """Hold out one interaction of each user: a random one or the latest.
 
-    The same as `holdout_split` with ``holdout=1``. Users with one item keep it.
+    The same as `holdout_split` with ``holdout=1``. Users with one item keep it. He et al.
+    [1]_ held out the latest one.
 
     Parameters
     ----------
@@ -108,8 +109,7 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
 
     References
     ----------
-    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017 (held out the latest
-       interaction of each user).
+    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017.
 
     Examples
     --------

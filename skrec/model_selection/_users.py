@@ -69,7 +69,7 @@ def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, r
     y_test : csr_array of shape (n_test, n_items)
         What is held out from them: the `y` of `score`, of scorers, and of
         `skrec.metrics.evaluate`.
-    train_users, test_users : ndarray of intp
+    train_users, test_users : ndarray of intp of shape (n_train,) and (n_test,)
         Only with ``return_users=True``: their rows in X.
 
     Raises
@@ -136,7 +136,7 @@ def strong_generalization_split(
             The same for the test users.
         kept_items : ndarray of intp of shape (n_kept_items,)
             Columns of X that were kept, ascending.
-        train_users, validation_users, test_users : ndarray of intp
+        train_users, validation_users, test_users : ndarray of intp, 1-D
             Rows of X, ascending.
 
     Raises

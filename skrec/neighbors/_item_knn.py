@@ -18,8 +18,8 @@ from skrec.utils._validation import check_item_indices, check_k
 class ItemKNN(BaseRecommender):
     r"""Item-based nearest neighbours.
 
-    Two items are alike if the same users have them [1]_. With :math:`x_i` the column of
-    item i, :math:`\langle x, y \rangle = \sum_u w_u x_u y_u` over the users, and
+    Two items are alike if the same users have them [1]_, [3]_. With :math:`x_i` the
+    column of item i, :math:`\langle x, y \rangle = \sum_u w_u x_u y_u` over the users, and
     :math:`|x|^2 = \langle x, x \rangle`, the similarity that item j of a user has for an
     item i is one of
 
@@ -48,9 +48,9 @@ class ItemKNN(BaseRecommender):
         Neighbours kept of each item. None keeps every similarity above zero, for which
         there must be memory. Ratings want more than implicit feedback, as only those
         neighbours count that the user has rated.
-    metric : {"cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard"}, \
-            default="cosine"
-        The similarity, see above.
+    metric : str, default="cosine"
+        The similarity, one of those above: "cosine", "asymmetric_cosine",
+        "adjusted_cosine", "pearson" or "jaccard".
     shrinkage : float, default=0.0
         The constant h >= 0 in the denominator, in the unit of the product: for 0/1 data
         a number of common users. It draws similarities with little support towards zero.

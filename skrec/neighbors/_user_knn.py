@@ -51,9 +51,9 @@ class UserKNN(BaseRecommender):
         Neighbours of each row. None takes every training user with a similarity above
         zero. Ratings want more than implicit feedback, as only those neighbours count
         that have rated the item.
-    metric : {"cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard"}, \
-            default="cosine"
-        The similarity, see above.
+    metric : str, default="cosine"
+        The similarity, one of those above: "cosine", "asymmetric_cosine",
+        "adjusted_cosine", "pearson" or "jaccard".
     shrinkage : float, default=0.0
         The constant h >= 0 in the denominator, in the unit of the product: for 0/1 data
         a number of common items. It draws similarities with little support towards zero.

@@ -97,6 +97,7 @@ class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : BM25Transformer
+            The fitted transformer.
 
         Raises
         ------

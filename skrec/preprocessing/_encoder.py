@@ -175,6 +175,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : InteractionEncoder
+            The fitted encoder.
 
         Raises
         ------
@@ -295,9 +296,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        users : ndarray of shape (nnz,)
-        items : ndarray of shape (nnz,)
-        values : ndarray of shape (nnz,)
+        users, items, values : ndarray of shape (nnz,)
             The log as a tuple of columns, by rows and columns of the matrix.
 
         Raises
@@ -323,12 +322,14 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         ids : array-like of shape (n,)
+            Ids of users.
         unknown : {"error", "ignore"}, default="error"
             Raise for ids that `fit` did not see, or return -1 for them.
 
         Returns
         -------
         rows : ndarray of intp of shape (n,)
+            Row of each user in the fitted matrix.
         """
         return self._encode_ids("user", ids, unknown)
 
@@ -338,12 +339,14 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         ids : array-like of shape (n,)
+            Ids of items.
         unknown : {"error", "ignore"}, default="error"
             Raise for ids that `fit` did not see, or return -1 for them.
 
         Returns
         -------
         columns : ndarray of intp of shape (n,)
+            Column of each item in the fitted matrix.
         """
         return self._encode_ids("item", ids, unknown)
 
@@ -394,6 +397,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str objects of shape (n_items,)
+            One for each column.
         """
         check_is_fitted(self)
         return np.array([str(item) for item in self.item_ids_.tolist()], dtype=object)

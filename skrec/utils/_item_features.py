@@ -21,6 +21,10 @@ class ItemFeatures:
     values : object
         What was passed.
 
+    See Also
+    --------
+    skrec.model_selection.HeldOut : Passes a matrix as `y`.
+
     Examples
     --------
     >>> import numpy as np

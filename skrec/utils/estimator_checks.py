@@ -41,6 +41,11 @@ def check_recommender(estimator, *, skip=()):
     ValueError
         If `skip` names a check that does not exist.
 
+    See Also
+    --------
+    parametrize_with_recommender_checks : One test for each check.
+    sklearn.utils.estimator_checks.check_estimator : What holds for every estimator.
+
     Examples
     --------
     >>> from skrec.dummy import DummyRecommender
@@ -65,6 +70,10 @@ def parametrize_with_recommender_checks(estimators, *, skip=None):
     -------
     decorator : pytest.MarkDecorator
         Parametrizes ``estimator`` and ``check``.
+
+    See Also
+    --------
+    check_recommender : All checks at once.
 
     Examples
     --------
