@@ -102,7 +102,8 @@ def page(module_name):
 def write_api_pages(folder):
     """Write an index and a page for each public module.
 
-    Files that would not change are left alone, so that a second build is quick.
+    Files that would not change are left alone, so that a second build is quick. Pages of
+    what is public no longer are removed: Sphinx would miss them in the table of contents.
 
     Parameters
     ----------
@@ -115,6 +116,15 @@ def write_api_pages(folder):
     index += ["Everything public, by module.", "", ".. toctree::", "   :maxdepth: 2", ""]
     index += [f"   {name}" for name in names]
     texts = {"index": "\n".join([*index, ""]), **{name: page(name) for name in names}}
+    stubs = {
+        f"{name}.{item}"
+        for name in names
+        for items in public_objects(name).values()
+        for item in items
+    }
+    for path in [*folder.glob("*.rst"), *folder.glob("generated/*.rst")]:
+        if path.stem not in (texts if path.parent == folder else stubs):
+            path.unlink()
     for name, text in texts.items():
         path = folder / f"{name}.rst"
         if not path.exists() or path.read_text(encoding="utf-8") != text:

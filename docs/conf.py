@@ -39,7 +39,6 @@ default_role = "py:obj"
 
 autosummary_generate = True
 autosummary_context = {"has_gallery": HAS_GALLERY}
-autodoc_default_options = {"show-inheritance": False}
 # Each class's page lists its methods itself, see _templates/autosummary/class.rst.
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True

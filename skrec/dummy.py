@@ -48,7 +48,8 @@ class DummyRecommender(BaseRecommender):
 
     References
     ----------
-    .. [1] T. Vieira, "Gumbel-max trick and weighted reservoir sampling", 2014.
+    .. [1] T. Vieira, "Gumbel-max trick and weighted reservoir sampling",
+       2014.
 
     Examples
     --------

@@ -56,6 +56,17 @@ def test_reference_is_written_once(written):
     assert {path: path.stat().st_mtime_ns for path in written.iterdir()} == before
 
 
+def test_reference_forgets_what_is_gone(tmp_path):
+    (tmp_path / "generated").mkdir()
+    kept = tmp_path / "generated" / "skrec.linear_model.EASE.rst"
+    gone = [tmp_path / "skrec.gone.rst", tmp_path / "generated" / "skrec.gone.Gone.rst"]
+    for path in [kept, *gone]:
+        path.write_text("x")
+    api_pages.write_api_pages(tmp_path)
+    assert kept.exists()
+    assert not any(path.exists() for path in gone)
+
+
 def test_reference_refuses_what_it_has_no_place_for(monkeypatch):
     import skrec.dummy
 

@@ -132,3 +132,5 @@ def test_references_are_cited_and_there(name):
     listed = set(re.findall(r"^\.\. \[(\d+)\]", text, flags=re.MULTILINE))
     cited = set(re.findall(r"\[(\d+)\]_", text))
     assert cited == listed
+    # docutils takes "H." at the start of a single line for the number of a list, and drops it.
+    assert not re.search(r"^\.\. \[\d+\] [A-Z]\. .*\n(?! {3})", text + "\n", flags=re.MULTILINE)

@@ -169,7 +169,8 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
        auto-encoders", ICLR 2018.
     .. [3] H. Bahuleyan, L. Mou, H. Zhou and O. Vechtomova, "Stochastic Wasserstein
        autoencoder for probabilistic sentence generation", NAACL 2019.
-    .. [4] J. M. Tomczak and M. Welling, "VAE with a VampPrior", AISTATS 2018.
+    .. [4] J. M. Tomczak and M. Welling, "VAE with a VampPrior",
+       AISTATS 2018.
 
     Examples
     --------

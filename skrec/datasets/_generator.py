@@ -147,7 +147,8 @@ def make_interactions(
 
     References
     ----------
-    .. [1] O. Celma, "Music Recommendation and Discovery", Springer, 2010.
+    .. [1] O. Celma, "Music Recommendation and Discovery",
+       Springer, 2010.
 
     Examples
     --------

@@ -89,7 +89,8 @@ class EASE(BaseRecommender):
 
     References
     ----------
-    .. [1] H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
+    .. [1] H. Steck, "Embarrassingly shallow autoencoders for sparse data",
+       WWW 2019.
     .. [2] H. Steck, "Autoencoders that don't overfit towards the identity",
        NeurIPS 2020.
 

@@ -142,7 +142,8 @@ class SANSA(BaseRecommender):
        nonsymmetric autoencoder for collaborative filtering", RecSys 2023.
     .. [2] L. Y. Kolotilina and A. Y. Yeremin, "Factorized sparse approximate inverse
        preconditionings I", SIAM Journal on Matrix Analysis and Applications 14(1), 1993.
-    .. [3] H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
+    .. [3] H. Steck, "Embarrassingly shallow autoencoders for sparse data",
+       WWW 2019.
 
     Examples
     --------

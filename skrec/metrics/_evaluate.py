@@ -91,7 +91,8 @@ def evaluate(
 
     References
     ----------
-    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017.
+    .. [1] X. He et al., "Neural Collaborative Filtering",
+       WWW 2017.
 
     Examples
     --------

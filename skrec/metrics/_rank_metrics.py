@@ -201,7 +201,8 @@ def top_k_ndcg_score(
     ----------
     .. [1] K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques",
        ACM Transactions on Information Systems 20(4), 2002.
-    .. [2] C. Burges et al., "Learning to rank using gradient descent", ICML 2005.
+    .. [2] C. Burges et al., "Learning to rank using gradient descent",
+       ICML 2005.
 
     Examples
     --------

@@ -74,7 +74,8 @@ def k_core(X, *, min_user_count=5, min_item_count=5):
     ----------
     .. [1] S. B. Seidman, "Network structure and minimum degree", Social Networks 5(3),
        1983.
-    .. [2] V. Batagelj and M. Zaversnik, "Generalized cores", arXiv:cs/0202039, 2002.
+    .. [2] V. Batagelj and M. Zaversnik, "Generalized cores",
+       arXiv:cs/0202039, 2002.
 
     Examples
     --------

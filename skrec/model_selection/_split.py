@@ -109,7 +109,8 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
 
     References
     ----------
-    .. [1] X. He et al., "Neural Collaborative Filtering", WWW 2017.
+    .. [1] X. He et al., "Neural Collaborative Filtering",
+       WWW 2017.
 
     Examples
     --------
