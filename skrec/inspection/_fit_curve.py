@@ -99,7 +99,7 @@ class FitCurveDisplay:
         quantities : str or list of str, default=None
             Which of "loss", "validation_score", "error" and "beta" to draw. None: what
             there is.
-        ax : matplotlib Axes or array-like of Axes, default=None
+        ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict or list of dict, default=None
             Keywords of ``Axes.plot``, for all lines or for each of a panel.
@@ -139,7 +139,7 @@ class FitCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or array-like of Axes, default=None
+        ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict or list of dict, default=None
             Keywords of ``Axes.plot``, for all lines or for each of a panel.

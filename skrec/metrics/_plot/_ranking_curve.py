@@ -130,7 +130,7 @@ class RankingCurveDisplay:
             hidden, the same for all models.
         metric : str, default="ndcg"
             One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
-        k : array-like of int, default=(1, 2, 5, 10, 20, 50, 100)
+        k : array-like of int of shape (n_k,), default=(1, 2, 5, 10, 20, 50, 100)
             Lengths of the list.
         holdout : float, default=0.2
             Share of each row to hide where `y` is None.
@@ -201,7 +201,7 @@ class RankingCurveDisplay:
             model was shown; those of several models by name.
         metric : str, default="ndcg"
             One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
-        k : array-like of int, default=(1, 2, 5, 10, 20, 50, 100)
+        k : array-like of int of shape (n_k,), default=(1, 2, 5, 10, 20, 50, 100)
             Lengths of the list.
         relevance_threshold : float, default=0
             Held-out items with a greater value are relevant.
