@@ -57,7 +57,7 @@ class UserAutoRec(RatingAutoencoder):
         `max_iter`, or as it began.
     batch_size : int, default=128
         Users in a batch.
-    max_iter : int, default=100
+    max_iter : int, default=60
         Epochs; with `warm_start` so many more.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
@@ -151,7 +151,7 @@ class UserAutoRec(RatingAutoencoder):
         learning_rate=0.001,
         schedule="linear",
         batch_size=128,
-        max_iter=100,
+        max_iter=60,
         precision="float32",
         early_stopping=False,
         validation_fraction=0.1,
@@ -237,8 +237,9 @@ class ItemAutoRec(RatingAutoencoder):
         `max_iter`, or as it began.
     batch_size : int, default=128
         Items in a batch.
-    max_iter : int, default=100
-        Epochs; with `warm_start` so many more.
+    max_iter : int, default=15
+        Epochs; with `warm_start` so many more. More of them overfit: on MovieLens-1M the error
+        of held-out ratings rises after about ten.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
     early_stopping : bool, default=False
@@ -339,7 +340,7 @@ class ItemAutoRec(RatingAutoencoder):
         learning_rate=0.001,
         schedule="linear",
         batch_size=128,
-        max_iter=100,
+        max_iter=15,
         precision="float32",
         early_stopping=False,
         validation_fraction=0.1,

@@ -71,7 +71,7 @@ class StackedAutoencoder(RatingAutoencoder):
         `max_iter`, or as it began.
     batch_size : int, default=128
         Users in a batch.
-    max_iter : int, default=100
+    max_iter : int, default=60
         Epochs; with `warm_start` so many more.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
@@ -184,7 +184,7 @@ class StackedAutoencoder(RatingAutoencoder):
         learning_rate=0.001,
         schedule="linear",
         batch_size=128,
-        max_iter=100,
+        max_iter=60,
         precision="float32",
         early_stopping=False,
         validation_fraction=0.1,
