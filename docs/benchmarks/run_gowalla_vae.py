@@ -27,6 +27,8 @@ BATCH = 150
 BASE = {"batch_size": BATCH, "max_iter": 24, "random_state": 0}
 CANDIDATES = [
     {**BASE, "n_components": 128, "hidden_layer_sizes": (256,)},
+    {**BASE, "n_components": 64, "hidden_layer_sizes": (600,)},
+    {**BASE, "n_components": 200, "hidden_layer_sizes": (600,)},
 ]
 
 

@@ -1,11 +1,13 @@
 """The base class of the neural estimators: `fit` and scoring, written once."""
 
+import copy
 import threading
 import warnings
 from abc import abstractmethod
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
@@ -109,24 +111,37 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         X = self._start_fit(X, reset=not resumes)
         tasks = FitTasks(self, X, y, self.max_iter)
         device = resolve_device(self.device)
+        # What an earlier fit left must not stand beside what this one sets.
+        for name in ("best_validation_score_", *(() if resumes else ("weights_",))):
+            vars(self).pop(name, None)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
         if not resumes:
             self.loss_curve_, self.validation_scores_ = [], []
             self._n_updates = self.n_iter_ = 0
+            self._split_seed = seed
         stopping, rows = None, np.arange(X.shape[0])
-        if self.early_stopping and X.shape[0] == 1:
-            warnings.warn(
-                "early_stopping=True, but of a single user none can be held out: there are "
-                f"max_iter={self.max_iter} epochs, and none of them is chosen.",
-                stacklevel=4,
-            )
-        elif self.early_stopping:
-            stopping, rows = self._stopping(X, seed, device)
+        if self.early_stopping:
+            split = split_off_users(X.shape[0], self.validation_fraction, self._split_seed)
+            if np.diff(X.indptr)[split[1]].max(initial=0) >= 2:
+                rows = split[0]
+                stopping = EarlyStopping(
+                    self._validation_score(X[rows], X[split[1]], device),
+                    self.n_iter_no_change,
+                    self.tol,
+                )
+            else:
+                warnings.warn(
+                    "early_stopping=True, but no user that could be held out has two items, of "
+                    f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
+                    "none of them is chosen. Use early_stopping=False, or a larger "
+                    f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
+                    stacklevel=4,
+                )
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         X = X[rows]
-        module = self._first_module(X, generator, resumes).to(device)
+        module = self._first_module(X, weight, generator, resumes).to(device)
         batches = self._batches(X, weight, device, generator)
         self._plan(len(batches))
         watch = self._watch(X, watched, device)
@@ -141,14 +156,26 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         tasks.end()
         return self
 
-    def _first_module(self, X, generator, resumes):
+    def _first_module(self, X, weight, generator, resumes):
         if resumes:
-            return self._module(torch.float32, torch.device("cpu"))
+            return self._resumed()
         # Layers draw from torch's global generator when they are made. It is left as it was,
         # also where several threads fit at once.
         with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator.initial_seed())
+            # Not torch.manual_seed, which seeds every CUDA device as well.
+            torch.default_generator.manual_seed(generator.initial_seed())
             return self._build_module(*X.shape, generator)
+
+    def _resumed(self):
+        """The fitted module to go on with; it shares no memory with `weights_`."""
+        try:
+            return copy.deepcopy(self._module(torch.float32, torch.device("cpu")))
+        except RuntimeError as error:
+            raise ValueError(
+                "warm_start goes on with the network of the first fit, and the parameters now "
+                "describe another one: use warm_start=False, or the parameters of that fit. "
+                f"{error}"
+            ) from error
 
     def _plan(self, n_batches):
         """Called with the number of updates of an epoch, before the first one."""
@@ -163,7 +190,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
     def _keep(self, module, X, device):
         """Make the fitted state of the trained module; X: what was learned from."""
-        self.weights_ = {k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}
+        # Copies: the module may go on to learn.
+        self.weights_ = {
+            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
+        }
 
     def _run(self, module, batches, stopping, generator, after_epoch):
         optimizer = torch.optim.Adam(
@@ -199,19 +229,27 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                 stopping=stopping,
                 on_epoch=after,
             )
+            check_finite(module, first - 1 + history.n_epochs)
         except FloatingPointError as error:
             raise diverged(error, self.learning_rate) from error
         self.loss_curve_ = self.loss_curve_ + history.losses
         self.validation_scores_ = self.validation_scores_ + history.scores
         self.n_iter_ += history.n_epochs
         self._n_updates += history.n_epochs * len(batches)
-        if stopping is not None:
+        chosen = stopping is not None and stopping.best_state is not None
+        if chosen:
             self.best_validation_score_ = stopping.best_score
+        if history.interrupted:
+            which = "the epoch that validated best" if chosen else f"epoch {self.n_iter_}"
+            warnings.warn(
+                f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
+                f"{which}.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
 
-    def _stopping(self, X, seed, device):
-        """An `EarlyStopping` by nDCG@100 on held-out users, and the users to learn from."""
-        rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
-        held = X[held]
+    def _validation_score(self, X, held, device):
+        """A function of the module in training: nDCG@100 of users who are held out."""
 
         def score(module):
             with torch.inference_mode():
@@ -219,9 +257,9 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                     lambda X: self._score(module, DeviceRows(X, device).everything()).cpu().numpy(),
                     held,
                 )
-            return found if np.isfinite(found) else 0.0
+            return found if np.isfinite(found) else -np.inf
 
-        return EarlyStopping(score, self.n_iter_no_change, self.tol), rows
+        return score
 
     def _module(self, dtype, device):
         """The fitted module."""
@@ -252,10 +290,16 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
 
 def split_off_users(n_users, fraction, seed):
-    """Indices of the users to learn from and of those held out, each ascending, none empty."""
+    """Indices of the users to learn from, and of those held out unless there is but one user."""
     order = np.random.RandomState(seed).permutation(n_users)
     n_held = min(max(1, round(fraction * n_users)), n_users - 1)
     return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+def check_finite(module, epoch):
+    """Raise if the last update, of which there is no loss, went wrong."""
+    if not all(bool(torch.isfinite(value).all()) for value in module.state_dict().values()):
+        raise FloatingPointError(f"The weights after epoch {epoch} are not finite.")
 
 
 def diverged(error, learning_rate):

@@ -1,18 +1,19 @@
 """The loop of every neural fit. It knows batches, a loss and a module; no estimator."""
 
 import math
-import warnings
 from typing import NamedTuple
-
-from sklearn.exceptions import ConvergenceWarning
 
 
 class History(NamedTuple):
-    """What a fit leaves behind: mean losses, validation scores, the epochs that it took."""
+    """What a fit leaves behind: mean losses, validation scores, the epochs that it took.
+
+    `interrupted` says that Ctrl-C ended it; the module is then that of the last whole epoch.
+    """
 
     losses: list
     scores: list
     n_epochs: int
+    interrupted: bool
 
 
 def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None, on_epoch=None):
@@ -45,7 +46,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     FloatingPointError
         If a loss is not finite.
     """
-    losses, scores, n_epochs, finished = [], [], 0, copied(module)
+    losses, scores, n_epochs, finished, interrupted = [], [], 0, copied(module), False
     try:
         for epoch in epochs:
             total = count = 0
@@ -70,15 +71,11 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
                 break
     except KeyboardInterrupt:
         module.load_state_dict(finished)
-        warnings.warn(
-            f"The fit was interrupted: the model is that of epoch {n_epochs}.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        interrupted = True
     if stopping is not None and stopping.best_state is not None:
         module.load_state_dict(stopping.best_state)
     module.eval()
-    return History(losses, scores, n_epochs)
+    return History(losses, scores, n_epochs, interrupted)
 
 
 def copied(module):

@@ -64,9 +64,11 @@ def standard_normal(shape, like, generator):
 
 def unit_length(rows):
     """Values of `Rows`, divided by the L2 norm of their row."""
-    squares = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
-    squares.index_add_(0, rows.row, rows.value.square())
-    return rows.value / squares.sqrt()[rows.row]
+    zero = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
+    # Squares of very small or large values would not be numbers.
+    largest = zero.scatter_reduce(0, rows.row, rows.value.abs(), "amax")
+    value = rows.value / largest[rows.row]
+    return value / zero.index_add(0, rows.row, value.square()).sqrt()[rows.row]
 
 
 def dense_layers(sizes, activation, *, last=True):

@@ -35,11 +35,6 @@ class Rows(NamedTuple):
         """Number of rows."""
         return len(self.start)
 
-    def sums(self):
-        """Sum of the values of each row, shape (n_rows,)."""
-        total = torch.zeros(self.n_rows, dtype=self.value.dtype, device=self.value.device)
-        return total.index_add_(0, self.row, self.value)
-
 
 class DeviceRows:
     """A CSR matrix that was copied to a device once.

@@ -10,7 +10,7 @@ def annealed(step, beta, n_annealing_steps):
         Updates made so far, from 0.
     beta : float
         The final weight.
-    n_annealing_steps : int
+    n_annealing_steps : float
         Liang et al. (2018) have min(beta, step / n_annealing_steps): so many updates would
         reach 1, beta is reached after ``beta * n_annealing_steps`` of them. 0: at once.
 
@@ -41,7 +41,7 @@ def planned_annealing(beta, n_updates, share=0.8):
 
     Returns
     -------
-    n_annealing_steps : int
+    n_annealing_steps : float
         0 for beta = 0.
 
     Examples
@@ -49,6 +49,6 @@ def planned_annealing(beta, n_updates, share=0.8):
     >>> from skrec._torch._schedules import annealed, planned_annealing
     >>> steps = planned_annealing(0.2, 100)
     >>> steps, annealed(79, 0.2, steps) < 0.2, annealed(80, 0.2, steps)
-    (400, True, 0.2)
+    (400.0, True, 0.2)
     """
-    return round(share * n_updates / beta) if beta else 0
+    return share * n_updates / beta if beta else 0.0

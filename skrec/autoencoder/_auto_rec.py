@@ -380,14 +380,14 @@ class ItemAutoRec(RatingAutoencoder):
     def _module_shape(self):
         return (len(self.weights_["first.weight"]), None)
 
-    def _first_module(self, X, generator, resumes):
+    def _first_module(self, X, weight, generator, resumes):
         if resumes and X.shape[0] != self._module_shape()[0]:
             raise ValueError(
                 "warm_start needs the users of the first fit, whose ratings the network reads. "
                 f"Got {X.shape[0]} users to learn from, expected {self._module_shape()[0]}; "
                 "use warm_start=False for others."
             )
-        return super()._first_module(X, generator, resumes)
+        return super()._first_module(X, weight, generator, resumes)
 
     def _outline(self, X):
         super()._outline(X)

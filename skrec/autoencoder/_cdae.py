@@ -250,8 +250,8 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
             initialise(module, generator)
         return module
 
-    def _first_module(self, X, generator, resumes):
-        module = super()._first_module(X, generator, resumes)
+    def _first_module(self, X, weight, generator, resumes):
+        module = super()._first_module(X, weight, generator, resumes)
         if resumes:
             nodes = self._nodes(module, _pattern(X, np.float32), "match")
             module.user = nn.Embedding.from_pretrained(torch.from_numpy(nodes), freeze=False)

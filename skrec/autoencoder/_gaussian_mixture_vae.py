@@ -182,8 +182,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
         The best of them; only with `early_stopping`.
-    n_annealing_steps_ : int
-        The annealing steps of the last fit.
+    n_annealing_steps_ : int or float
+        The annealing steps in use; with `warm_start` and None those of the first fit.
     n_iter_ : int
         Epochs made.
     counts_ : bool
@@ -316,9 +316,12 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         return split_penalty(module, self.alpha)
 
     def _plan(self, n_batches):
+        # Without a number, a resumed fit keeps the one that was planned at first.
+        if self.n_annealing_steps is None and self._n_updates:
+            return
         self.n_annealing_steps_ = self.n_annealing_steps
         if self.n_annealing_steps is None:
-            n_updates = self._n_updates + self.max_iter * n_batches
+            n_updates = self.max_iter * n_batches
             self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
 
     def _loss(self, module, batch, step, generator):

@@ -145,7 +145,7 @@ class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
     Notes
     -----
     The first layer reads the entries of the rows only. An epoch takes about
-    ``4 * n_users * n_items * h_1`` flops for the last layer, n_items h_1 for each batch for
+    ``6 * n_users * n_items * h_1`` flops for the last layer, n_items h_1 for each batch for
     Adam, and 12 bytes for each element of a batch's outputs.
 
     Differs from [1]_: the penalty is written per user's mean loss, so the authors' .01 /

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from skrec._torch._estimator import TORCH_RULES, TorchRecommender, split_off_users
-from skrec._torch._fit_loop import EarlyStopping
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
 from skrec._torch._rows import DeviceRows
 from skrec.autoencoder._outputs import split_penalty
@@ -84,9 +83,9 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
             initialise(module, generator)
         return module
 
-    def _first_module(self, X, generator, resumes):
+    def _first_module(self, X, weight, generator, resumes):
         """The module; the outputs' biases, and the center, are the columns' mean ratings."""
-        module = super()._first_module(X, generator, resumes)
+        module = super()._first_module(X, weight, generator, resumes)
         self._n_examples, mean = self._outline(X)
         if not resumes:
             self.error_curves_ = {}
@@ -147,17 +146,16 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         predictor = self._predictor(X, device)
         return lambda module: observed_rmse(predictor(module), X)
 
-    def _stopping(self, X, seed, device):
-        """An `EarlyStopping` by the RMSE of held-out users, and the users to learn from."""
-        rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
-        held, predictor = X[held], self._predictor(X[rows], device)
+    def _validation_score(self, X, held, device):
+        """A function of the module in training: minus the RMSE of users who are held out."""
+        predictor = self._predictor(X, device)
 
         def score(module):
             pairs = predictor(module)
             found = self._record("validation", pairs, held)
-            return -found if np.isfinite(found) else 0.0
+            return -found if np.isfinite(found) else -np.inf
 
-        return EarlyStopping(score, self.n_iter_no_change, self.tol), rows
+        return score
 
     def _watch(self, X, watched, device):
         """Record errors after each epoch, if validation or test users are looked at."""

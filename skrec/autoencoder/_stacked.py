@@ -233,14 +233,14 @@ class StackedAutoencoder(RatingAutoencoder):
         sizes = tuple(self.hidden_layer_sizes)
         return RatingNet(n_columns, sizes, self.activation, tied=self.tied_weights)
 
-    def _first_module(self, X, generator, resumes):
-        module = super()._first_module(X, generator, resumes)
+    def _first_module(self, X, weight, generator, resumes):
+        module = super()._first_module(X, weight, generator, resumes)
         if not resumes:
             self.pretraining_curves_ = []
             if self.pretraining == "layerwise":
                 device = resolve_device(self.device)
                 module = module.to(device)
-                batches = self._batches(X, None, device, generator)
+                batches = self._batches(X, weight, device, generator)
                 for level in range(len(self.hidden_layer_sizes)):
                     self._pretrain(module, level, batches, generator)
         return module
@@ -262,6 +262,8 @@ class StackedAutoencoder(RatingAutoencoder):
             )
         except FloatingPointError as error:
             raise diverged(error, self.learning_rate) from error
+        if history.interrupted:  # before there is a model of any epoch
+            raise KeyboardInterrupt
         self.pretraining_curves_.append(history.losses)
 
     def _noisy(self, value, generator):

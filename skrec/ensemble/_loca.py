@@ -135,8 +135,8 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     EASE, SLIM and their like minimise a sum over users plus a penalty: the smaller the
     weights, the stronger the penalty. With None, a user counts for no more in a local
     fit than in the global one; with "n_users", data and penalty are in the same relation as
-    there. The authors' code has "n_items" for EASE. Autoencoders, whose losses are means
-    over a batch, want "n_local", which keeps the size of the loss.
+    there. The authors' code has "n_items" for EASE. Autoencoders scale
+    the weights to a mean of one in any case: the choice makes no difference to them.
 
     The authors' settings are ``anchors="coverage"``, bandwidths 0.8 and 0.4 for
     autoencoders, and ``anchors="random"``, 0.6 and 0.5, ``weight_sum="n_items"`` for EASE.
