@@ -109,6 +109,11 @@ def write_api_pages(folder):
     ----------
     folder : pathlib.Path
         It is made if it is not there.
+
+    Returns
+    -------
+    written : list of str
+        The pages of the modules, relative to the parent of `folder`.
     """
     folder.mkdir(exist_ok=True)
     names = public_modules()
@@ -129,3 +134,4 @@ def write_api_pages(folder):
         path = folder / f"{name}.rst"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+    return [f"{folder.name}/{name}.rst" for name in names]

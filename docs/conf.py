@@ -37,7 +37,6 @@ templates_path = ["_templates"]
 # Single backticks name parameters and objects; what is public becomes a link.
 default_role = "py:obj"
 
-autosummary_generate = True
 autosummary_context = {"has_gallery": HAS_GALLERY}
 # Each class's page lists its methods itself, see _templates/autosummary/class.rst.
 numpydoc_show_class_members = False
@@ -112,9 +111,17 @@ def _is_of_another_package(app, what, name, obj, skip, options):
     return True if not module.startswith("skrec") else skip
 
 
+def _write_api_pages(app, config):
+    """Write the pages of the reference, and name them to autosummary.
+
+    Left to itself it would look at the pages of the build before, and so miss a new module.
+    """
+    config.autosummary_generate = write_api_pages(HERE / "api")
+
+
 def setup(app):
-    """Write the pages of the reference before autosummary looks for them."""
+    """Connect what is above."""
     app.add_config_value("skrec_short_names", short_names(), "env")
     app.connect("missing-reference", _link_short_name)
     app.connect("autodoc-skip-member", _is_of_another_package)
-    app.connect("config-inited", lambda app, config: write_api_pages(HERE / "api"))
+    app.connect("config-inited", _write_api_pages)

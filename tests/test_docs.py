@@ -52,7 +52,8 @@ def test_reference_has_every_public_object(written, name):
 
 def test_reference_is_written_once(written):
     before = {path: path.stat().st_mtime_ns for path in written.iterdir()}
-    api_pages.write_api_pages(written)
+    pages = api_pages.write_api_pages(written)
+    assert pages == [f"api/{name}.rst" for name in api_pages.public_modules()]
     assert {path: path.stat().st_mtime_ns for path in written.iterdir()} == before
 
 
