@@ -44,7 +44,7 @@ MODELS = {
     "MultVAE": (VAE, {"beta": [0.3]}),
     "MultVAE, gaussian": (
         clone(VAE).set_params(likelihood="gaussian"),
-        {"confidence": [3.0, 10.0], "beta": [0.3]},
+        {"confidence": [1.0, 3.0], "beta": [0.3]},
     ),
     "MultVAE, logistic": (clone(VAE).set_params(likelihood="logistic"), {"beta": [0.3]}),
     "MultVAE, gaussian mixture": (

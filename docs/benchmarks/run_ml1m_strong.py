@@ -23,7 +23,6 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from skrec.autoencoder import MultDAE, MultVAE
 from skrec.decomposition import WMF, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE, SANSA, SLIM
@@ -40,14 +39,6 @@ MODELS = {
     "ItemKNN": (
         ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0),
         {"n_neighbors": [50, 200], "target_exponent": [0.3, 0.7]},
-    ),
-    "MultDAE": (
-        MultDAE(batch_size=200, random_state=0),
-        {"max_iter": [60], "alpha": [4e-5, 2e-4]},
-    ),
-    "MultVAE": (
-        MultVAE(batch_size=200, random_state=0),
-        {"max_iter": [100], "beta": [0.2, 0.4]},
     ),
     "PureSVD": (PureSVD(random_state=0), {"n_components": [16, 24, 32, 48, 64, 96]}),
     "SANSA": (SANSA(density=0.05), {"alpha": [200.0, 300.0, 500.0, 700.0, 1000.0]}),
