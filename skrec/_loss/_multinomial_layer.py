@@ -3,8 +3,8 @@
 Outputs of shape (n_rows, n_items) are by far the largest thing in a step of training. Here
 they are made once, turned into the softmax where they lie, and that into the gradient, in
 blocks that stay in the processor's cache. Products of matrices are made some hundred items at
-a time: at the size of all items, the BLAS of torch is up to a half slower than that (AMD EPYC;
-docs/benchmarks/bench_mult_vae.py measures the whole).
+a time, which the BLAS of torch does faster than all of them at once on the processors that were
+tried (docs/benchmarks/bench_mult_vae.py measures a whole epoch).
 """
 
 import torch

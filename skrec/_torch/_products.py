@@ -1,7 +1,7 @@
 """Products with sparse rows whose gradients, too, touch only what is stored.
 
-The gradient that torch has for the weight of an ``embedding_bag`` scatters row by row, an
-order of magnitude slower on a CPU than the sum over the entries sorted by column, here.
+The gradient that torch has for the weight of an ``embedding_bag`` scatters row by row, much
+slower on a CPU than the sum over the entries sorted by column, here.
 """
 
 from typing import NamedTuple

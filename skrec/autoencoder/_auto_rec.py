@@ -238,8 +238,7 @@ class ItemAutoRec(RatingAutoencoder):
     batch_size : int, default=128
         Items in a batch.
     max_iter : int, default=15
-        Epochs; with `warm_start` so many more. More of them overfit: on MovieLens-1M the error
-        of held-out ratings rises after about ten.
+        Epochs; with `warm_start` so many more. Many of them overfit.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
     early_stopping : bool, default=False

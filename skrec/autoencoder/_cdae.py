@@ -5,11 +5,11 @@ import torch
 from scipy.sparse import csr_array
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import nn
-from torch.nn import functional
 
 from skrec._loss._pointwise import POINTWISE
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise
+from skrec._torch._products import sparse_product
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import N_DRAWS, user_nodes
@@ -287,9 +287,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         for start, stop in row_chunks(X.shape[0], _BYTES_TO_FOLD_IN):
             some = X[start:stop]
             rows = DeviceRows(some, to_items.device, dtype=torch.float64).everything()
-            inner = functional.embedding_bag(
-                rows.column, of_items, rows.start, mode="sum", per_sample_weights=rows.value
-            )
+            inner = sparse_product(rows, rows.value, of_items, None)
             found = user_nodes(
                 inner + first.bias.double(),
                 some,

@@ -34,8 +34,8 @@ from skrec.utils._params import (
 
 # The largest distance is 2: a wider kernel would cover users of whom nothing is known.
 _BANDWIDTH = Interval(0, 2, closed="right")
-# The more components, the nearer all angles are to 1: of 64 on MovieLens-1M, hardly any pair
-# of users lies within the usual bandwidths.
+# The more components, the nearer all angles are to 1, and the fewer pairs of users lie within
+# the usual bandwidths.
 _N_COMPONENTS = 16
 
 
@@ -143,7 +143,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     Good bandwidths depend on the embedding, and are worth a search: `local_weights` tells
     which rows are covered. With more components, angles come nearer to 1, and fewer users
     lie within a bandwidth. On MovieLens-1M (strong generalisation), 20 anchors by coverage
-    at 0.4 cover 59 % of the validation users with ``PureSVD(16)``, 7 % with ``PureSVD(64)``.
+    at 0.4 cover 59 % of the validation users with ``PureSVD(16)``.
 
     Memory is that of `n_estimators` models, n_items**2 each for EASE; it is checked before
     the first of them is fitted. Scores are computed model by model, of the rows that it
