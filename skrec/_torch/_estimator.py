@@ -63,7 +63,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
     @abstractmethod
     def _loss(self, module, batch, step, generator):
-        """Mean loss of a batch, a scalar tensor; noise comes from the CPU generator."""
+        """Mean loss of a batch, a scalar tensor, or it and the mean divergence in it.
+
+        Noise comes from the CPU generator.
+        """
 
     @abstractmethod
     def _score(self, module, rows):
@@ -119,6 +122,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         generator = torch.Generator().manual_seed(seed)
         if not resumes:
             self.loss_curve_, self.validation_scores_ = [], []
+            vars(self).pop("divergence_curve_", None)
             self._n_updates = self.n_iter_ = 0
             self._split_seed = seed
         stopping, rows = None, np.arange(X.shape[0])
@@ -234,6 +238,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
             raise diverged(error, self.learning_rate) from error
         self.loss_curve_ = self.loss_curve_ + history.losses
         self.validation_scores_ = self.validation_scores_ + history.scores
+        if history.divergences:
+            self.divergence_curve_ = getattr(self, "divergence_curve_", []) + history.divergences
         self.n_iter_ += history.n_epochs
         self._n_updates += history.n_epochs * len(batches)
         chosen = stopping is not None and stopping.best_state is not None

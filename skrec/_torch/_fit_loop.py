@@ -7,10 +7,12 @@ from typing import NamedTuple
 class History(NamedTuple):
     """What a fit leaves behind: mean losses, validation scores, the epochs that it took.
 
-    `interrupted` says that Ctrl-C ended it; the module is then that of the last whole epoch.
+    `divergences` are those of each epoch, empty where the loss tells of none. `interrupted` says
+    that Ctrl-C ended it; the module is then that of the last whole epoch.
     """
 
     losses: list
+    divergences: list
     scores: list
     n_epochs: int
     interrupted: bool
@@ -27,7 +29,8 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     batches : iterable
         An epoch's batches, anew each time it is gone through.
     loss : callable
-        ``loss(batch, step)`` returns the mean loss of a batch, a scalar tensor.
+        ``loss(batch, step)`` returns the mean loss of a batch, a scalar tensor; or a tuple of
+        it and the mean divergence in it, which is recorded.
     epochs : iterable of int
         Numbers of the epochs, from 1; a progress bar goes around them.
     step : int, default=0
@@ -46,14 +49,18 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     FloatingPointError
         If a loss is not finite.
     """
-    losses, scores, n_epochs, finished, interrupted = [], [], 0, copied(module), False
+    losses, divergences, scores, n_epochs = [], [], [], 0
+    finished, interrupted = copied(module), False
     try:
         for epoch in epochs:
-            total = count = 0
+            total = divergence = count = 0
             module.train()
             for batch in batches:
                 optimizer.zero_grad(set_to_none=True)
                 value = loss(batch, step)
+                if isinstance(value, tuple):
+                    value, part = value
+                    divergence = divergence + part.detach()
                 value.backward()
                 optimizer.step()
                 step, count = step + 1, count + 1
@@ -64,6 +71,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
             module.eval()
             score = stopping(module) if stopping is not None else None
             losses.append(mean)
+            divergences += [] if isinstance(divergence, int) else [float(divergence) / count]
             scores += [] if score is None else [score]
             n_epochs, finished = n_epochs + 1, copied(module)
             ended = on_epoch is not None and on_epoch(epoch, mean, score)
@@ -75,7 +83,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     if stopping is not None and stopping.best_state is not None:
         module.load_state_dict(stopping.best_state)
     module.eval()
-    return History(losses, scores, n_epochs, interrupted)
+    return History(losses, divergences, scores, n_epochs, interrupted)
 
 
 def copied(module):

@@ -178,6 +178,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         State of the networks.
     loss_curve_ : list of float
         Mean of the objective of each epoch, as met on the way; without the penalty.
+    divergence_curve_ : list of float
+        Mean of the three divergences of a user, added up, of each epoch; before `beta`.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
@@ -341,8 +343,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         kl_w = kl_to_standard_normal(w_mean, w_log_variance)
         kl_z = (log_p.exp() * (log_p + math.log(self.n_clusters))).sum(1)
         beta = annealed(step, self.beta, self.n_annealing_steps_)
-        losses = losses + beta * (kl_x + kl_w + kl_z.clamp(min=self.min_information))
-        return (batch.weight * losses).mean()
+        kl = kl_x + kl_w + kl_z.clamp(min=self.min_information)
+        return (batch.weight * (losses + beta * kl)).mean(), (batch.weight * kl).mean()
 
     def _score(self, module, rows):
         return module.decode(module.encode(rows, unit_length(rows))[0])

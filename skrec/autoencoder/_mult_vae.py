@@ -134,6 +134,9 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         State of the network, and of the prior.
     loss_curve_ : list of float
         Mean of the objective of each epoch, as met on the way; without the penalty.
+    divergence_curve_ : list of float
+        Mean divergence of each epoch, before its weight: the KL of a user, or the
+        unbiased estimate of MMD^2, which may be below 0.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
@@ -290,13 +293,13 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         beta = annealed(step, self.beta, self.n_annealing_steps_)
         if self.divergence == "kl":
             kl = module.prior.divergence(latent, mean, log_variance, module.encode_dense)
-            return (batch.weight * (losses + beta * kl)).mean()
+            return (batch.weight * (losses + beta * kl)).mean(), (batch.weight * kl).mean()
         losses = losses + self.variance_penalty * kl_to_unit_variance(log_variance)
         n_draws = max(2, len(latent))
         draws = module.prior.sample(n_draws, latent, module.encode_dense, generator)
         scale = 2 * self.n_components  # of the paper's 2 d sigma^2, sigma = 1
         mmd = maximum_mean_discrepancy(latent, draws, scale, batch.weight)
-        return (batch.weight * losses).mean() + beta * mmd
+        return (batch.weight * losses).mean() + beta * mmd, mmd
 
     def _score(self, module, rows):
         return module.decode(module.encode(rows, unit_length(rows))[0])

@@ -11,6 +11,7 @@ _QUANTITIES = {
     "loss": "training loss",
     "validation_score": "validation score",
     "error": "RMSE",
+    "divergence": "divergence",
     "beta": "β, weight of the divergence",
 }
 # Lines that leave room for a legend in a panel; that of more is beside it.
@@ -24,6 +25,7 @@ class FitCurveDisplay:
     "loss"                    ``loss_curve_``
     "validation_score"        ``validation_scores_``, with `early_stopping`
     "error"                   ``error_curves_`` of the rating autoencoders
+    "divergence"              ``divergence_curve_`` of the VAEs
     "beta"                    the weight of the divergence of the VAEs at the
                               last update of the epoch, as their schedule has
                               it (`beta`, ``n_annealing_steps_``)
@@ -97,8 +99,8 @@ class FitCurveDisplay:
             Estimators with a ``loss_curve_``, or pipelines or searches that end in one;
             several by name.
         quantities : str or list of str, default=None
-            Which of "loss", "validation_score", "error" and "beta" to draw. None: what
-            there is.
+            Which of "loss", "validation_score", "error", "divergence" and "beta" to draw.
+            None: what there is.
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -231,6 +233,8 @@ def _curves_of(model, name, whose):
         curves["error"] = {
             whose + key.replace("_", " "): one for key, one in model.error_curves_.items()
         }
+    if getattr(model, "divergence_curve_", None):
+        curves["divergence"] = {name: model.divergence_curve_}
     if hasattr(model, "n_annealing_steps_"):
         curves["beta"] = {name: _annealing(model)}
     return curves

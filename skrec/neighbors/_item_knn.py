@@ -121,7 +121,7 @@ class ItemKNN(BaseRecommender):
     What pays on implicit feedback: weighing down active users and, with many items, two
     exponents. On Gowalla, nDCG@20 on validation data is .100 with plain cosine, .111 with
     ``shrinkage=20`` and .124 with ``metric="asymmetric_cosine"``, exponents 1.2 and 0.5,
-    ``activity_exponent=1`` and 1,000 neighbours (docs/benchmarks/run_gowalla_itemknn.py).
+    ``activity_exponent=1`` and 1,000 neighbours (docs/benchmarks, gowalla/itemknn).
 
     Time is one pass over the pairs of items within each user; memory is that of the
     neighbours, 12 bytes each, and of one row of products per thread.

@@ -80,11 +80,27 @@ def test_without_noise_the_vae_is_the_dae(X):
             parameter.requires_grad_(True)
         batch = model._batches(X, None, "cpu", torch.Generator().manual_seed(0))._rows.everything()
         loss = model._loss(module, batch, 0, torch.Generator().manual_seed(1))
+        loss = loss[0] if model is variational else loss
         loss.backward()
         losses.append(loss.item())
         gradients.append(module.first.weight.grad.numpy())
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)  # float32, as in a fit
     np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-3, atol=1e-6)
+
+
+def test_the_divergence_of_each_epoch_is_kept(X):
+    """With beta = 0 the loss is that of the reconstruction, and the divergence is still told."""
+    options = {"max_iter": 3, "random_state": 0, "warm_start": True}
+    model = MultVAE(4, hidden_layer_sizes=(8,), beta=0.0, **options).fit(X)
+    first = list(model.divergence_curve_)
+    assert len(first) == 3 and min(first) > 0
+    model.fit(X)
+    assert model.divergence_curve_[:3] == first and len(model.divergence_curve_) == 6
+    strong = MultVAE(4, hidden_layer_sizes=(8,), beta=50.0, n_annealing_steps=0, **options).fit(X)
+    assert strong.divergence_curve_[-1] < first[-1]
+    model = MultVAE(4, divergence="mmd", beta=0.0, **options).fit(X)
+    assert len(model.divergence_curve_) == 3
+    assert np.abs(model.divergence_curve_).max() < 0.1  # draws like the prior's, before learning
 
 
 def test_weights_of_users_are_repetition(X):

@@ -61,7 +61,7 @@ def legend_texts(ax):
 class TestFitCurve:
     def test_loss_and_beta(self, annealed):
         display = FitCurveDisplay.from_estimator(annealed)
-        assert list(display.curves) == ["loss", "beta"]
+        assert list(display.curves) == ["loss", "divergence", "beta"]
         np.testing.assert_array_equal(display.curves["loss"]["MultVAE"], annealed.loss_curve_)
         # Updates 1, 3, 5 and 7 are the last of their epochs: min(.5, update / 10).
         np.testing.assert_allclose(display.curves["beta"]["MultVAE"], [0.1, 0.3, 0.5, 0.5])
@@ -70,14 +70,15 @@ class TestFitCurve:
             np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
             np.testing.assert_array_equal(line.get_ydata(), display.curves[quantity]["MultVAE"])
             assert legend_texts(panel) == ["MultVAE"]
-        assert [panel.get_ylabel()[:8] for panel in display.axes_] == ["training", "β, weigh"]
+        labels = [panel.get_ylabel()[:8] for panel in display.axes_]
+        assert labels == ["training", "divergen", "β, weigh"]
         assert display.axes_[-1].get_xlabel() == "epoch"
         assert display.ax_ is display.axes_[0]
         assert display.figure_ is display.ax_.figure
 
     def test_validation(self, annealed, stopped):
         display = FitCurveDisplay.from_estimator({"a": annealed, "b": stopped})
-        assert list(display.curves) == ["loss", "validation_score", "beta"]
+        assert list(display.curves) == ["loss", "validation_score", "divergence", "beta"]
         assert list(display.curves["loss"]) == ["a", "b"]
         assert list(display.curves["validation_score"]) == ["b"]
         scores = stopped.validation_scores_
@@ -128,7 +129,7 @@ class TestFitCurve:
         assert display.axes_.tolist() == axes.tolist()
         assert display.axes_[0].get_ylabel().startswith("β")
         assert list(display.curves) == ["beta", "loss"]
-        with pytest.raises(ValueError, match="one Axes for each of the 3 panels"):
+        with pytest.raises(ValueError, match="one Axes for each of the 4 panels"):
             FitCurveDisplay.from_estimator(stopped, ax=ax)
         with pytest.raises(TypeError, match="matplotlib Axes"):
             FitCurveDisplay.from_estimator(stopped, quantities="loss", ax="axes")

@@ -38,6 +38,14 @@ def test_descends_and_counts_updates():
     assert not module.training
 
 
+def test_records_the_divergence_beside_the_loss():
+    module, history = run(lambda m, b, t: (m.value**2, m.value * b))
+    assert history.divergences[0] == pytest.approx((4 * 1 + 4 * 0.8 * 2) / 2)
+    assert len(history.divergences) == 5
+    assert module.value.item() == pytest.approx(4 * 0.8**10)  # of the loss alone
+    assert run(lambda m, b, t: m.value**2)[1].divergences == []
+
+
 def test_stops_and_restores_the_best():
     scores = iter([1.0, 3.0, 2.0, 2.5, 9.0])
     values = []
