@@ -16,6 +16,7 @@ from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec.base import BaseRecommender
 from skrec.metrics._default_score import ndcg_at_100
 from skrec.utils._device import resolve_device
+from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
     BOOLEAN,
     NON_NEGATIVE,
@@ -26,6 +27,7 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._validation import validate_interactions
 
 _GLOBAL_GENERATOR = threading.Lock()
 # What every neural estimator takes; a class adds its own.
@@ -112,6 +114,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
         resumes = self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
+        if watched is not None:
+            watched = validate_interactions(self, watched, reset=False)
         tasks = FitTasks(self, X, y, self.max_iter)
         device = resolve_device(self.device)
         # What an earlier fit left must not stand beside what this one sets.
@@ -282,14 +286,28 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     def _module_shape(self):
         return (None, self.n_features_in_)
 
-    def _apply(self, X, function):
-        """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray."""
+    def _apply(self, X, function, *, chunks=None):
+        """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
+
+        Rows are the last axis but one of what it returns. `chunks` are bounds of rows to go
+        through one after another; None: all rows at once.
+        """
         device = resolve_device(self.device)
         dtype = torch.float64 if X.dtype == np.float64 else torch.float32
         module = self._module(dtype, device)
         with torch.inference_mode():
-            rows = DeviceRows(X, device, dtype=dtype).everything()
-            return function(module, rows).cpu().numpy()
+            if chunks is None:
+                rows = DeviceRows(X, device, dtype=dtype).everything()
+                return function(module, rows).cpu().numpy()
+            found = []
+            for start, stop in chunks:
+                rows = DeviceRows(X[start:stop], device, dtype=dtype).everything()
+                found.append(function(module, rows).cpu().numpy())
+            return np.concatenate(found, axis=-2)
+
+    def _encoded(self, X, function):
+        """`_apply` for hidden layers: those of many rows at once would be large."""
+        return self._apply(X, function, chunks=row_chunks(X.shape[0], 0))
 
     def _scores(self, X):
         return self._apply(X, self._score)

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.metaestimators import available_if
@@ -367,7 +366,7 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
             The mean of q(x | y) for each user.
         """
         X = self._start_scoring(X)
-        return self._apply(X, lambda module, rows: module.encode(rows, unit_length(rows))[0])
+        return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows))[0])
 
     def responsibilities(self, X):
         """Probabilities of the clusters for each user.
@@ -384,11 +383,9 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
             Their argmax is the user's cluster.
         """
         X = self._start_scoring(X)
-        found = np.empty((X.shape[0], self.n_clusters), dtype=X.dtype)
         row_bytes = 2 * self.n_clusters * self.n_components * X.dtype.itemsize
-        for start, stop in row_chunks(X.shape[0], row_bytes):
-            found[start:stop] = self._apply(X[start:stop], _cluster_probabilities)
-        return found
+        chunks = row_chunks(X.shape[0], row_bytes)
+        return self._apply(X, _cluster_probabilities, chunks=chunks)
 
     @available_if(has_probabilities)
     def predict_proba(self, X):

@@ -253,7 +253,7 @@ class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
             A representation of each user.
         """
         X = self._start_scoring(X)
-        return self._apply(X, lambda module, rows: module.encode(rows, unit_length(rows)))
+        return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows)))
 
     @available_if(has_probabilities)
     def predict_proba(self, X):

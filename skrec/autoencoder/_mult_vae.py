@@ -331,7 +331,7 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
             mean, log_variance = module.encode(rows, unit_length(rows))
             return torch.stack([mean, torch.exp(log_variance / 2)])
 
-        mean, std = self._apply(X, encode)
+        mean, std = self._encoded(X, encode)
         return (mean, std) if return_std else mean
 
     @available_if(has_probabilities)

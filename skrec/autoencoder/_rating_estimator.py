@@ -13,7 +13,6 @@ from skrec.autoencoder._outputs import split_penalty
 from skrec.metrics._default_score import negative_rmse
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
-from skrec.utils._validation import validate_interactions
 
 RATING_RULES = {
     "activation": Options(tuple(ACTIVATIONS)),
@@ -162,8 +161,6 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         if watched is None and not self.early_stopping:
             return None
         reconstruction, predictor = self._reconstruction(X, device), self._predictor(X, device)
-        if watched is not None:
-            watched = validate_interactions(self, watched, reset=False)
 
         def watch(module):
             self._append("train_reconstruction", reconstruction(module))
@@ -212,7 +209,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
             A representation of each user.
         """
         X = self._start_scoring(X)
-        return self._apply(X, lambda module, rows: module.encode(rows, module.inputs(rows)))
+        return self._encoded(X, lambda module, rows: module.encode(rows, module.inputs(rows)))
 
 
 def column_means(X, default):

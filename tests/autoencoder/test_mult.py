@@ -93,9 +93,11 @@ def test_the_divergence_of_each_epoch_is_kept(X):
     options = {"max_iter": 3, "random_state": 0, "warm_start": True}
     model = MultVAE(4, hidden_layer_sizes=(8,), beta=0.0, **options).fit(X)
     first = list(model.divergence_curve_)
-    assert len(first) == 3 and min(first) > 0
+    assert len(first) == 3
+    assert min(first) > 0
     model.fit(X)
-    assert model.divergence_curve_[:3] == first and len(model.divergence_curve_) == 6
+    assert model.divergence_curve_[:3] == first
+    assert len(model.divergence_curve_) == 6
     strong = MultVAE(4, hidden_layer_sizes=(8,), beta=50.0, n_annealing_steps=0, **options).fit(X)
     assert strong.divergence_curve_[-1] < first[-1]
     model = MultVAE(4, divergence="mmd", beta=0.0, **options).fit(X)
@@ -237,3 +239,12 @@ def test_cuda_agrees(make, X):
     np.testing.assert_allclose(
         there.decision_function(X), here.decision_function(X), rtol=1e-2, atol=1e-2
     )
+
+
+@BOTH
+def test_transform_of_more_users_than_a_chunk(make, X):
+    model = make(max_iter=1).fit(X)
+    many = vstack([X] * 8, format="csr")  # 1,200 rows
+    codes = model.transform(csr_array(many))
+    assert codes.shape[0] == 1200
+    np.testing.assert_allclose(codes, np.tile(model.transform(X), (8, 1)), rtol=1e-10, atol=1e-12)

@@ -202,3 +202,10 @@ def test_cuda_agrees_with_cpu(X):
     cuda.set_params(device="cpu")
     found, expected = cuda.decision_function(X), cpu.decision_function(X)
     np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_a_wrong_X_test_is_found_before_pretraining(X, monkeypatch):
+    model = small(pretraining="layerwise")
+    monkeypatch.setattr(type(model), "_pretrain", lambda *args: pytest.fail("it was pretrained"))
+    with pytest.raises(ValueError, match="features"):
+        model.fit(X, X_test=np.ones((3, X.shape[1] + 1)))
