@@ -2,6 +2,7 @@
 
 import time
 
+from _record import rounded
 from sklearn.base import clone
 
 from skrec.metrics import evaluate
@@ -20,13 +21,13 @@ class BestEpoch:
         Epochs from one look to the next.
     patience : int
         Epochs without a better one after which to end the fit.
-    normalize : {"min", "relevant"}, default="min"
+    **options
         Of `skrec.metrics.evaluate`.
     """
 
-    def __init__(self, X, y, metrics, every, patience, *, normalize="min"):
+    def __init__(self, X, y, metrics, every, patience, **options):
         self.X, self.y, self.metrics = X, y, metrics
-        self.every, self.patience, self.normalize = every, patience, normalize
+        self.every, self.patience, self.options = every, patience, options
         self.curve, self.best = [], None
 
     def setup(self, estimator, context):
@@ -43,13 +44,12 @@ class BestEpoch:
         epoch = context.task_id + 1
         if context.task_name != "epoch" or epoch % self.every:
             return False
-        found = evaluate(fitted_estimator, self.X, self.y, self.metrics, normalize=self.normalize)
+        found = evaluate(fitted_estimator, self.X, self.y, self.metrics, **self.options)
         mean = found.mean
         score = float(mean[self.metrics[0]])
         self.curve.append(round(score, 4))
         if self.best is None or score > self.best[0]:
-            means = {name: round(float(mean[name]), 4) for name in self.metrics}
-            self.best = score, epoch, fitted_estimator, means
+            self.best = score, epoch, fitted_estimator, rounded(mean)
         return epoch - self.best[1] >= self.patience
 
 

@@ -48,6 +48,11 @@ def write(name, result):
     print(text)
 
 
+def rounded(found, digits=4):
+    """Values by name, rounded."""
+    return {name: round(float(value), digits) for name, value in found.items()}
+
+
 @contextmanager
 def measured(into):
     """Add wall-clock seconds and peak memory (MiB above the start) of a block to a dict."""

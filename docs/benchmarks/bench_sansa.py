@@ -9,7 +9,7 @@ Each stage runs in a process of its own; compilation (numba) is outside all time
 Stages
 ------
 ml1m    nDCG@100 for several densities, `alpha` chosen for each on the validation users of
-        run_ml1m_strong.py, tested once; EASE on the same split.
+        run.py's ml1m_strong, tested once; EASE on the same split.
 tail    the same at one alpha with a head of 256 items instead of 4,096, so that the rows of
         nearly all items are computed as those of the tail are.
 large   fit time and peak memory on a generated matrix of 400,000 users, 200,000 items and 20M
@@ -40,9 +40,9 @@ N_NEW = 1000
 
 
 def strong_split():
-    from run_ml1m_strong import load
+    from _protocols import ml1m_strong_split
 
-    return load()
+    return ml1m_strong_split()
 
 
 def scores_of(model, X, y):

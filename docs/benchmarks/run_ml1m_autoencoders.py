@@ -3,7 +3,7 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_autoencoders.py
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_autoencoders.py --only MultVAE
 
-Protocol and split are those of run_ml1m_strong.py. As in Liang et al. (2018), the validation
+Protocol and split are those of run.py's ml1m_strong. As in Liang et al. (2018), the validation
 users choose the epoch too: after every second one their nDCG@100 is computed, and the model of the
 best one counts; a fit ends when there was no better one in so many epochs as PATIENCE says. Of
 the settings in MODELS the one that validates best with the first seed is fitted with each seed,
@@ -22,8 +22,8 @@ import json
 import numpy as np
 import torch
 from _best_epoch import best_fit
-from _record import RESULTS, environment, write
-from run_ml1m_strong import METRICS, SEED, load, rounded
+from _protocols import PROTOCOLS, SEED, ml1m_strong_split
+from _record import RESULTS, environment, rounded, write
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
@@ -31,6 +31,7 @@ from skrec.autoencoder import CDAE, MultDAE, MultVAE
 from skrec.metrics import evaluate
 
 NAME = "ml1m_autoencoders"
+METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
 EVERY, PATIENCE = 2, 16
 DAE = MultDAE((200,), batch_size=200, max_iter=80)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), batch_size=200, max_iter=60)
@@ -40,13 +41,19 @@ MODELS = {
         clone(DAE).set_params(likelihood="gaussian"),
         {"confidence": [3.0, 10.0]},
     ),
-    "MultDAE, logistic": (clone(DAE).set_params(likelihood="logistic"), {}),
+    "MultDAE, logistic": (
+        clone(DAE).set_params(likelihood="logistic"),
+        {"learning_rate": [1e-3, 3e-3]},
+    ),
     "MultVAE": (VAE, {"beta": [0.3]}),
     "MultVAE, gaussian": (
         clone(VAE).set_params(likelihood="gaussian"),
         {"confidence": [1.0, 3.0], "beta": [0.3]},
     ),
-    "MultVAE, logistic": (clone(VAE).set_params(likelihood="logistic"), {"beta": [0.3]}),
+    "MultVAE, logistic": (
+        clone(VAE).set_params(likelihood="logistic", beta=0.3),
+        {"learning_rate": [1e-3, 3e-3]},
+    ),
     "MultVAE, gaussian mixture": (
         clone(VAE).set_params(prior="gaussian_mixture", n_prior_components=10),
         {"beta": [0.3]},
@@ -105,7 +112,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    split = load()
+    split = ml1m_strong_split()
     path = RESULTS / f"{NAME}.json"
     for name in options.only:
         row = measure(name, split, options.seeds)

@@ -3,7 +3,7 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_loca.py --base EASE
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_loca.py --base MultVAE
 
-Protocol and split are those of run_ml1m_strong.py. Three models are tuned by nDCG@100 on the
+Protocol and split are those of run.py's ml1m_strong. Three models are tuned by nDCG@100 on the
 validation users, and each is tested once:
 
 - global: the base model alone, of the settings in BASES[...]["grid"] the best one;
@@ -22,8 +22,8 @@ import argparse
 import json
 
 import numpy as np
-from _record import RESULTS, environment, measured, write
-from run_ml1m_strong import METRICS, SEED, load, rounded
+from _protocols import PROTOCOLS, SEED, ml1m_strong_split
+from _record import RESULTS, environment, measured, rounded, write
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
@@ -32,7 +32,8 @@ from skrec.ensemble._members import fit_member, seeded_clone
 from skrec.linear_model import EASE
 from skrec.metrics import compare, evaluate
 
-CHOSEN_BY = "ndcg@100"
+METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
+CHOSEN_BY = METRICS[0]
 # Of the global model, beside the mean of the models of random users.
 SHARES = [0.0, 0.25, 0.5, 0.75]
 
@@ -173,7 +174,7 @@ def difference(a, b):
 
 
 def run(base, n_estimators):
-    split = load()
+    split = ml1m_strong_split()
     models, row = {}, {"n_estimators": n_estimators}
     models["global"], row["global"] = tune_global(base, split)
     models["LOCA"], row["LOCA"] = tune_local(base, models["global"], split, n_estimators)

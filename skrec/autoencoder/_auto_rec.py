@@ -119,6 +119,10 @@ class UserAutoRec(RatingAutoencoder):
 
     Notes
     -----
+    First and last layer are computed where there are ratings: an epoch takes about
+    ``10 * X.nnz * n_components`` flops, and Adam's ``2 * n_items * n_components`` numbers for
+    each batch. Nothing has the size n_users x n_items.
+
     Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
     place of RProp; b begins at the items' mean ratings.
 
@@ -301,7 +305,8 @@ class ItemAutoRec(RatingAutoencoder):
 
     Notes
     -----
-    To score a user with n ratings takes about ``m**2 * (M + m / 3)`` flops, m and M being
+    An epoch takes about ``10 * X.nnz * n_components`` flops, as with `UserAutoRec`. To score
+    a user with n ratings takes about ``m**2 * (M + m / 3)`` flops, m and M being
     the lesser and the greater of n and d.
 
     The network's own V and b are kept in `weights_` for `warm_start` only. The curves'

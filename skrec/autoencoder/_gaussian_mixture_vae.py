@@ -200,6 +200,9 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
 
     Notes
     -----
+    An epoch takes what one of `MultVAE` of the same layers does, and about
+    ``8 * n_clusters * n_components`` numbers for each user.
+
     Clusters are found from a random start, as by every mixture model: where they matter,
     fit with some values of `random_state`. With more clusters than there are groups of
     users a group is shared between clusters.

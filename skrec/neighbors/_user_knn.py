@@ -111,6 +111,10 @@ class UserKNN(BaseRecommender):
 
     Notes
     -----
+    `fit` keeps the training rows. Scoring a row takes one pass over the entries of the items
+    that it has, and one over the rows of its neighbours; memory beyond the training rows is
+    that of a chunk of scores.
+
     A row that equals a training row is its own nearest neighbour. That adds to the
     scores of the items it has, and to none of those it has not.
 

@@ -21,7 +21,7 @@ SETTINGS = [
     {"confidence": 2.0, "alpha": 0.1, "unobserved_weight": 0.3, "frequency_exponent": 0.5},
 ]
 
-# Chosen on training data by docs/benchmarks/run_ncf_ml1m.py.
+# Chosen on training data by docs/benchmarks/run.py, ml1m_ncf.
 NCF = {"unobserved_weight": 0.3, "alpha": 0.006}
 
 

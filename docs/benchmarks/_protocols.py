@@ -1,0 +1,222 @@
+"""Data and protocols of the experiments: what a model learns from, and on whom it is tested."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from _data import gowalla, interactions
+from scipy.sparse import csr_array
+
+from skrec.metrics import evaluate
+from skrec.model_selection import strong_generalization_split
+
+SEED = 98765
+
+
+class Users(NamedTuple):
+    """Whom a model is evaluated on: what is shown, what is held out, what is ranked."""
+
+    X: csr_array
+    y: csr_array
+    candidates: np.ndarray | None = None
+
+
+class Problem(NamedTuple):
+    """What models learn from while they are compared, and for the test.
+
+    `whole` is None where the model that validated best is tested as it is.
+    """
+
+    train: csr_array
+    validation: Users
+    whole: csr_array | None
+    test: Users
+
+
+class Protocol(NamedTuple):
+    """One way to measure; the first metric chooses.
+
+    `also` makes further figures of the users' values, for the record only.
+    """
+
+    title: str
+    text: str
+    metrics: tuple
+    normalize: str
+    load: Callable
+    also: Callable | None = None
+
+    def evaluate(self, model, users):
+        """`skrec.metrics.evaluate` under this protocol."""
+        return evaluate(
+            model,
+            users.X,
+            users.y,
+            list(self.metrics),
+            candidates=users.candidates,
+            normalize=self.normalize,
+        )
+
+
+def _ones(user, item, shape):
+    return csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape)
+
+
+def _one_per_user(item, shape):
+    return _ones(np.arange(len(item)), item, shape)
+
+
+def ml1m_strong_split():
+    """Ratings >= 4 of users with at least 5 of them; 750 users validate and 750 test."""
+    log = interactions("ml-1m")
+    liked = log["rating"] >= 4
+    user, item = log["user"][liked], log["item"][liked]
+    enough = np.bincount(user)[user] >= 5
+    ones = np.ones(enough.sum(), dtype=np.float32)
+    X = csr_array((ones, (user[enough], item[enough])))
+    X = X[np.diff(X.indptr) > 0]
+    return strong_generalization_split(X, n_validation=750, n_test=750, random_state=SEED)
+
+
+def _ml1m_strong():
+    split = ml1m_strong_split()
+    return Problem(
+        split.X_train,
+        Users(split.X_validation, split.y_validation),
+        None,
+        Users(split.X_test, split.y_test),
+    )
+
+
+def _leave_one_out(user, item, order, shape, test_item, candidates, n_drawn):
+    """The test as given; for validation each user's last training item, by `order`."""
+    by_user = np.lexsort((order, user))
+    n_items = np.bincount(user, minlength=shape[0])
+    last = by_user[np.cumsum(n_items)[n_items > 1] - 1]
+    kept = np.ones(len(user), dtype=bool)
+    kept[last] = False
+    had = np.zeros(shape, dtype=bool)
+    had[user, item] = True
+    rng = np.random.default_rng(0)
+    drawn = [rng.choice(np.flatnonzero(~row), n_drawn, replace=False) for row in had]
+    X = _ones(user, item, shape)
+    train = _ones(user[kept], item[kept], shape)
+    return Problem(
+        train,
+        Users(train[user[last]], _ones(np.arange(len(last)), item[last], (len(last), shape[1])),
+              np.array(drawn)[user[last]]),
+        X,
+        Users(X, _one_per_user(test_item, shape), candidates),
+    )  # fmt: skip
+
+
+def _ml1m_ncf():
+    log = interactions("ml-1m")
+    split = np.load(Path(os.environ["SKREC_DATA"]) / "ml-1m" / "ncf_leave_one_out.npz")
+    test_item = split["test_item"].astype(np.intp)
+    train = log["item"] != test_item[log["user"]]
+    user, item = log["user"][train], log["item"][train]
+    negatives = split["negatives"].astype(np.intp)
+    return _leave_one_out(
+        user, item, log["time_rank"][train], (6040, 3706), test_item, negatives, 99
+    )
+
+
+def _citeulike_cmn():
+    split = np.load(Path(os.environ["SKREC_DATA"]) / "citeulike-a" / "cmn_leave_one_out.npz")
+    user, item = split["train"].astype(np.intp).T
+    # There are no times: what validates is drawn.
+    order = np.random.default_rng(SEED).random(len(user))
+    return _leave_one_out(
+        user,
+        item,
+        order,
+        (5551, 16_980),
+        split["test_item"].astype(np.intp),
+        split["negatives"].astype(np.intp),
+        100,
+    )
+
+
+def _gowalla():
+    part, split = gowalla()
+    train, whole = part(split == 0), part(split < 2)
+    return Problem(train, Users(train, part(split == 1)), whole, Users(whole, part(split == 2)))
+
+
+def _ml100k_mcrec():
+    log = interactions("ml-100k")
+    split = np.load(Path(os.environ["SKREC_DATA"]) / "ml-100k" / "mcrec_split.npz")
+    held = np.zeros(len(log["user"]), dtype=bool)
+    rows = np.flatnonzero(split["train"])
+    held[np.random.default_rng(SEED).permutation(rows)[: len(rows) // 5]] = True
+
+    def part(chosen):
+        return _ones(log["user"][chosen], log["item"][chosen], (943, 1682))
+
+    train, whole = part(split["train"] & ~held), part(split["train"])
+    return Problem(train, Users(train, part(held)), whole, Users(whole, part(split["test"])))
+
+
+def _mcrec_ndcg(found, users):
+    """nDCG@10 as MCRec's code has it: over the DCG of all relevant items, not of ten."""
+    gain = np.cumsum(1 / np.log2(np.arange(2, users.y.shape[1] + 2)))
+    n_relevant = np.maximum(np.diff(users.y.indptr), 1)
+    ratio = gain[np.minimum(n_relevant, 10) - 1] / gain[n_relevant - 1]
+    return {"ndcg@10, MCRec's": float(np.nanmean(found.per_user["ndcg@10"] * ratio))}
+
+
+PROTOCOLS = {
+    "ml1m_strong": Protocol(
+        "ML-1M, strong generalisation",
+        "Ratings >= 4 are interactions, users with at least 5 of them take part. 750 users "
+        "validate and 750 test: a fifth of the items of each is held out and ranked among all "
+        "that the rest does not hold. Models learn from the other users only. Recall is divided "
+        f"by min(k, number held out). Seed {SEED}. No table of this split has been published.",
+        ("ndcg@100", "recall@20", "recall@50"),
+        "min",
+        _ml1m_strong,
+    ),
+    "ml1m_ncf": Protocol(
+        "ML-1M, leave-one-out with 99 given negatives (He et al. 2017)",
+        "Every rating but one a user is a training interaction; the one is ranked among the 99 "
+        "negatives of the authors' file, ties against it. For the choice the last training item "
+        "of each user is held out likewise, among 99 drawn items; the model then learns from "
+        "all of the training data.",
+        ("ndcg@10", "hit_rate@10"),
+        "min",
+        _ml1m_ncf,
+    ),
+    "gowalla": Protocol(
+        "Gowalla, LightGCN's split",
+        "For the choice models learn from split 0 and rank split 1, for the test from both and "
+        "rank split 2. Recall is divided by the number of relevant items, as LightGCN's code "
+        "does.",
+        ("ndcg@20", "recall@20"),
+        "relevant",
+        _gowalla,
+    ),
+    "ml100k_mcrec": Protocol(
+        "ML-100K, MCRec's split",
+        "Four fifths of all ratings, binarised, are training interactions, the others are "
+        "ranked among all items that a user has not. For the choice a fifth of the training "
+        "interactions is held out. Recall is divided by the number of relevant items. MCRec's "
+        "code divides the DCG by that of all relevant items, not of ten: that figure stands in "
+        "each record, and beside what is published.",
+        ("ndcg@10", "precision@10", "recall@10"),
+        "relevant",
+        _ml100k_mcrec,
+        _mcrec_ndcg,
+    ),
+    "citeulike_cmn": Protocol(
+        "citeulike-a, CMN's split: leave-one-out with 100 given negatives",
+        "One item a user is ranked among the 100 negatives of the authors' file, ties against "
+        "it. For the choice an item of each user with more than one is drawn and ranked among "
+        "100 drawn ones.",
+        ("ndcg@10", "hit_rate@10"),
+        "min",
+        _citeulike_cmn,
+    ),
+}

@@ -1,0 +1,229 @@
+"""The tables of README.md, from the records alone."""
+
+import json
+import re
+import textwrap
+
+from _protocols import PROTOCOLS
+from _record import RESULTS
+from _tuning import record_path
+from experiments import EXPERIMENTS, FIGURES, SCRIPTS, SPEEDS
+
+LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Precision"}
+
+
+def _read(name):
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _label(metric):
+    name, _, k = metric.partition("@")
+    return f"{LABELS[name]}@{k}"
+
+
+def _number(value, digits=4):
+    return f"{value:.{digits}f}".replace("0.", ".", 1)
+
+
+def _numbers(values):
+    return " / ".join(_number(value) for value in values)
+
+
+def _differences(measured, published):
+    return " / ".join(
+        f"{a - b:+.4f}".replace("0.", ".", 1) for a, b in zip(measured, published, strict=True)
+    )
+
+
+def _table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _link(name, text="record"):
+    return f"[{text}](results/{name}.json)"
+
+
+def _by_slug(protocol):
+    chosen = [each for each in EXPERIMENTS if each.protocol == protocol]
+    return {each.slug: each for each in chosen if record_path(each).is_file()}
+
+
+def _measured(experiment, record):
+    mean = record["test"]["mean"] | record["test"].get("also", {})
+    metrics = PROTOCOLS[experiment.protocol].metrics
+    if "also" in record["test"]:  # what the published figure is
+        metrics = ("ndcg@10, MCRec's", *metrics[1:])
+    return [mean[metric] for metric in metrics]
+
+
+def published():
+    """Published against measured, with the difference."""
+    rows = []
+    for each in EXPERIMENTS:
+        if not each.published:
+            continue
+        protocol, name = PROTOCOLS[each.protocol], f"{each.protocol}/{each.slug}"
+        row = [protocol.title, " / ".join(map(_label, protocol.metrics)), each.name]
+        row.append(f"{_numbers(each.published)} ({each.source})")
+        record = _read(name)
+        if record is None:
+            rows.append([*row, "not run", "", each.remark])
+            continue
+        found = _measured(each, record)
+        difference = _differences(found, each.published)
+        rows.append([*row, f"{_numbers(found)} ({_link(name)})", difference, each.remark])
+    for figure in FIGURES:
+        record = _read(figure.result)
+        of = f"{_numbers(figure.published)} ({figure.source})" if figure.published else "-"
+        row = [figure.data, figure.metrics, figure.method, of]
+        if record is None:
+            rows.append([*row, "not run", "", figure.remark])
+            continue
+        found = figure.measured(record)
+        difference = _differences(found, figure.published) if figure.published else ""
+        measured = f"{_numbers(found)} ({_link(figure.result)})"
+        rows.append([*row, measured, difference, figure.remark])
+    header = ["data, protocol", "metrics", "method", "published", "measured", "difference"]
+    return _table([*header, "remark"], rows)
+
+
+def _against_best(slug, comparison):
+    if slug == comparison.get("best"):
+        return "best"
+    row = comparison.get("against_best", {}).get(slug)
+    if row is None:
+        return ""
+    p = row["holm_p_value"]
+    sign = f"{row['difference']:+.4f}".replace("0.", ".", 1)
+    return f"{sign} ± {_number(row['standard_error'])}, p {'< .001' if p < 1e-3 else f'= {p:.2g}'}"
+
+
+def _side_by_side(key):
+    protocol, comparison = PROTOCOLS[key], _read(f"{key}/comparison") or {}
+    rows = []
+    for slug, each in _by_slug(key).items():
+        record = _read(f"{key}/{slug}")
+        test, fit, lists = record["test"], record["chosen"]["fit"], record["lists"]
+        first, *others = protocol.metrics
+        per_thousand = 1000 * lists["processor_seconds"] / lists["n_users"]
+        rows.append(
+            (
+                -test["mean"][first],
+                [
+                    _link(f"{key}/{slug}", each.name),
+                    f"{_number(test['mean'][first])} ± {_number(test['standard_error'][first])}",
+                    *(_number(test["mean"][name]) for name in others),
+                    _against_best(slug, comparison),
+                    str(sum("validation" in row for row in record["validation"])),
+                    f"{fit['processor_seconds']:.1f}",
+                    f"{fit['peak_mib']:.0f}",
+                    f"{per_thousand:.2f}",
+                ],
+            )
+        )
+    first, *others = map(_label, protocol.metrics)
+    header = ["method", f"{first} ± s.e.", *others, f"{first} less the best one's"]
+    header += ["tried", "fit, CPU s", "fit, MiB", "1,000 lists, CPU s"]
+    missing = [each.name for each in EXPERIMENTS if each.protocol == key
+               and not record_path(each).is_file()]  # fmt: skip
+    text = "\n".join(textwrap.wrap(protocol.text, 112, break_on_hyphens=False))
+    parts = [f"### {protocol.title}", text, _table(header, [row for _, row in sorted(rows)])]
+    if missing:
+        parts.append(f"Not run: {', '.join(missing)}.")
+    return "\n\n".join(parts)
+
+
+def side_by_side():
+    """Every method under every protocol."""
+    return "\n\n".join(_side_by_side(key) for key in PROTOCOLS)
+
+
+def autoencoders():
+    """Likelihoods, priors and divergences, three seeds each."""
+    models = _read("ml1m_autoencoders")["models"]
+    rows = []
+    for name, row in sorted(models.items(), key=lambda item: -item[1]["mean"]["ndcg@100"]):
+        mean, error = row["mean"], row["standard_error"]
+        figures = [_number(mean["recall@20"]), _number(mean["recall@50"])]
+        estimator = re.sub(r"\s+", " ", row["estimator"])
+        best = f"{_number(mean['ndcg@100'])} ± {_number(error['ndcg@100'])}"
+        rows.append([name, best, *figures, f"`{estimator}`"])
+    return _table(["method", "nDCG@100", "Recall@20", "Recall@50", "estimator"], rows)
+
+
+def local_models():
+    """LOCA against its global model, and against random users."""
+    rows = []
+    for name, row in _read("ml1m_loca")["bases"].items():
+        cells = [name, *(_number(row[part]["test"]["mean"]["ndcg@100"])
+                         for part in ("global", "LOCA", "random"))]  # fmt: skip
+        for pair in ("LOCA - global", "LOCA - random"):
+            found = row[pair]["ndcg@100"]
+            sign = f"{found['difference']:+.4f}".replace("0.", ".", 1)
+            cells.append(f"{sign} ± {_number(found['two_standard_errors'])}")
+        rows.append(cells)
+    header = ["base", "global model", "LOCA", "random users", "LOCA less global"]
+    return _table([*header, "LOCA less random users"], rows)
+
+
+def speeds():
+    """Other packages side by side."""
+    rows = []
+    for speed in SPEEDS:
+        record = _read(speed.result)
+        remark = speed.remark if isinstance(speed.remark, str) else speed.remark(record)
+        rows.append([speed.what, speed.text(record), f"{remark} ({_link(speed.result)})"])
+    return _table(["what", "times faster than", "remark"], rows)
+
+
+def hours():
+    """What the seed tables would take, from trials on generated data."""
+    rows = []
+    for path in sorted(RESULTS.glob("trial_*.json")):
+        record = json.loads(path.read_text())
+        for name, row in record["methods"].items():
+            hours = f"{row['estimated_hours']:.1f}"
+            rows.append([_link(path.stem, path.stem[6:]), name, f"{row['seconds']:.0f}", hours])
+    return _table(["data", "method", "trial, s", "full settings, h"], rows)
+
+
+def scripts():
+    """Scripts with a record of their own."""
+    rows = []
+    for script in SCRIPTS:
+        command = " ".join((f"{script.name}.py", *script.arguments))
+        done = (RESULTS / f"{script.result}.json").is_file()
+        record = _link(script.result) if done else "none yet"
+        rows.append([f"`{command}`", script.what, record])
+    return _table(["script", "what it measures", "record"], rows)
+
+
+PARTS = {
+    "scripts": scripts,
+    "published": published,
+    "side by side": side_by_side,
+    "autoencoders": autoencoders,
+    "local models": local_models,
+    "speeds": speeds,
+    "hours": hours,
+}
+
+
+def write_tables(path, *, check=False):
+    """Write the parts between the markers of a page; the exit status.
+
+    With `check` nothing is written, and the status is 1 if the page is not what it would be.
+    """
+    old = text = path.read_text()
+    for name, part in PARTS.items():
+        begin, end = f"<!-- {name}: generated by run.py tables -->", f"<!-- end of {name} -->"
+        head, found, rest = text.partition(begin)
+        if not found:
+            raise ValueError(f"{path} has no line {begin!r}.")
+        text = f"{head}{begin}\n\n{part()}\n\n{end}{rest.partition(end)[2]}"
+    if check:
+        return int(text != old)
+    path.write_text(text)
+    return 0

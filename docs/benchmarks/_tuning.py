@@ -1,0 +1,174 @@
+"""One experiment: choose on the validation users, test once, and write the record."""
+
+import json
+import os
+import time
+from contextlib import contextmanager
+
+import numpy as np
+from _best_epoch import BestEpoch
+from _protocols import PROTOCOLS
+from _record import RESULTS, environment, measured, rounded
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+from sklearn.utils import Bunch
+
+from skrec.metrics import compare
+
+N_CONFIGURATIONS = 8
+BUDGET_SECONDS = 30 * 60
+LIST_LENGTH = 100
+# Not under version control: values of single users, from which differences are tested.
+PER_USER = RESULTS / "per_user"
+
+
+def record_path(experiment):
+    """Where the record of an experiment is."""
+    return RESULTS / experiment.protocol / f"{experiment.slug}.json"
+
+
+@contextmanager
+def timed(into):
+    """`measured`, and the processor time of the block: other work is not in it."""
+    start = time.process_time()
+    with measured(into):
+        yield into
+    into["processor_seconds"] = round(time.process_time() - start, 3)
+
+
+def _attempt(experiment, parameters, problem, protocol):
+    """Fit with some parameters: the fitted model and what is recorded of it."""
+    model, row = clone(experiment.estimator).set_params(**parameters), {"parameters": parameters}
+    if experiment.every is None:
+        with timed(row):
+            model.fit(problem.train)
+        row["validation"] = rounded(protocol.evaluate(model, problem.validation).mean)
+        return model, row
+    users = problem.validation
+    watch = BestEpoch(
+        users.X,
+        users.y,
+        list(protocol.metrics),
+        experiment.every,
+        experiment.patience,
+        candidates=users.candidates,
+        normalize=protocol.normalize,
+    )
+    with timed(row):
+        model.set_callbacks(watch).fit(problem.train)
+    _, row["epoch"], best, row["validation"] = watch.best
+    row["curve"] = watch.curve
+    return best, row
+
+
+def choose(experiment, problem, protocol):
+    """The model that validates best, its row, and the rows of all that were tried."""
+    grid = list(ParameterGrid(experiment.grid))
+    if len(grid) > N_CONFIGURATIONS:
+        raise ValueError(f"{experiment.name} has {len(grid)} configurations; 8 are allowed.")
+    tried, best, best_row, start = [], None, None, time.perf_counter()
+    for parameters in grid:
+        if time.perf_counter() - start > BUDGET_SECONDS:
+            tried.append({"parameters": parameters, "remark": "not tried: the time was over"})
+            continue
+        model, row = _attempt(experiment, parameters, problem, protocol)
+        print(experiment.name, row, flush=True)
+        tried.append(row)
+        score = row["validation"][protocol.metrics[0]]
+        if best is None or score > best_row["validation"][protocol.metrics[0]]:
+            best, best_row = model, row
+    return best, best_row, tried
+
+
+def _final(experiment, model, row, problem):
+    """The chosen model, fitted to everything that is not of the test."""
+    chosen = {"estimator": repr(clone(experiment.estimator).set_params(**row["parameters"]))}
+    if problem.whole is None:
+        return model, chosen | {"fit": {k: row[k] for k in ("seconds", "processor_seconds",
+                                                          "peak_mib")}}  # fmt: skip
+    final = clone(experiment.estimator).set_params(**row["parameters"])
+    if "epoch" in row:
+        final.set_params(max_iter=row["epoch"])
+        if hasattr(model, "n_annealing_steps_"):  # of all epochs, of which so many are made
+            final.set_params(n_annealing_steps=model.n_annealing_steps_)
+    with timed(chosen.setdefault("fit", {})):
+        final.fit(problem.whole)
+    return final, chosen
+
+
+def run(experiment):
+    """Choose, test, write ``results/PROTOCOL/METHOD.json``."""
+    protocol = PROTOCOLS[experiment.protocol]
+    problem = protocol.load()
+    record = {
+        "environment": {
+            **environment(),
+            "command": f"python docs/benchmarks/run.py run {experiment.key}",
+        },
+        "load_average_before": round(os.getloadavg()[0], 1),
+        "protocol": f"{protocol.title}. {protocol.text}",
+        "grid": experiment.grid,
+    }
+    model, row, record["validation"] = choose(experiment, experiment.narrowed(problem), protocol)
+    if experiment.n_items is not None:
+        record["chosen_among"] = f"the {experiment.n_items} items with most interactions"
+    model, record["chosen"] = _final(experiment, model, row, problem)
+    record["lists"] = {"n_users": problem.test.X.shape[0], "k": LIST_LENGTH}
+    with timed(record["lists"]):
+        model.recommend(problem.test.X, k=LIST_LENGTH)
+    found = protocol.evaluate(model, problem.test)
+    record["test"] = {
+        "mean": rounded(found.mean),
+        "standard_error": rounded(found.standard_error),
+        "n_users": found.n_users[protocol.metrics[0]],
+    }
+    if protocol.also is not None:
+        record["test"]["also"] = rounded(protocol.also(found, problem.test))
+    path = record_path(experiment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    keep_users(experiment, found)
+    print(json.dumps(record["test"]), flush=True)
+
+
+def _users_path(experiment):
+    return PER_USER / experiment.protocol / f"{experiment.slug}.npz"
+
+
+def keep_users(experiment, found):
+    """Keep the values of the single test users, for `compare_all`."""
+    path = _users_path(experiment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, n_held_out=found.n_held_out, **found.per_user)
+
+
+def compare_all(protocol, experiments):
+    """Write paired differences of all methods to the one that tests best.
+
+    The p-values are Holm's, for as many comparisons as there are methods but one. A method
+    whose users' values are not on this machine is left out.
+    """
+    metric = PROTOCOLS[protocol].metrics[0]
+    results = {}
+    for experiment in experiments:
+        if experiment.protocol == protocol and _users_path(experiment).is_file():
+            values = dict(np.load(_users_path(experiment)))
+            held_out = values.pop("n_held_out")
+            results[experiment.slug] = Bunch(per_user=values, n_held_out=held_out)
+    if len(results) < 2:
+        return
+    best = max(results, key=lambda slug: np.nanmean(results[slug].per_user[metric]))
+    found = {slug: compare(results[slug], results[best], metric)
+             for slug in results if slug != best}  # fmt: skip
+    ordered, largest = sorted(found, key=lambda slug: found[slug].p_value), 0.0
+    rows = {}
+    for rank, slug in enumerate(ordered):
+        largest = max(largest, min(1.0, found[slug].p_value * (len(ordered) - rank)))
+        rows[slug] = {
+            "difference": round(found[slug].difference, 5),
+            "standard_error": round(found[slug].standard_error, 5),
+            "holm_p_value": float(f"{largest:.3g}"),
+        }
+    record = {"environment": environment(), "metric": metric, "best": best, "against_best": rows}
+    path = RESULTS / protocol / "comparison.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")

@@ -1,0 +1,456 @@
+"""The experiments, one entry each: data, protocol, method, what to choose from, seed, published.
+
+`EXPERIMENTS` are run by run.py itself: choose on the validation users, test once. `SCRIPTS` have
+a script of their own, as they measure something else: speed beside other packages, several seeds,
+errors of ratings. Grids have at most 8 configurations. Where earlier searches on the same
+validation data had told what is hopeless, a grid leaves it out, and `remark` says so.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+
+from skrec.autoencoder import MultDAE, MultVAE
+from skrec.decomposition import BPR, WMF, PureSVD
+from skrec.dummy import DummyRecommender
+from skrec.ensemble import LOCA
+from skrec.linear_model import EASE, SANSA, SLIM
+from skrec.neighbors import ItemKNN, UserKNN
+
+
+class Experiment(NamedTuple):
+    """A method under a protocol.
+
+    Attributes
+    ----------
+    protocol : str
+        A key of `_protocols.PROTOCOLS`.
+    name : str
+        In the tables.
+    estimator : estimator
+        With its seed.
+    grid : dict or list of dict
+        What to choose from, of scikit-learn's `ParameterGrid`.
+    published : tuple of float, default=()
+        In the order of the protocol's metrics.
+    source : str, default=""
+        Of the published figure.
+    remark : str, default=""
+    every, patience : int, default=None
+        The validation users choose the epoch too: they are looked at after every so many
+        epochs, and a fit ends when none of so many was better.
+    n_items : int, default=None
+        Choose among so many items only, those with most interactions.
+    """
+
+    protocol: str
+    name: str
+    estimator: BaseEstimator
+    grid: dict
+    published: tuple = ()
+    source: str = ""
+    remark: str = ""
+    every: int | None = None
+    patience: int | None = None
+    n_items: int | None = None
+
+    @property
+    def slug(self):
+        """Name of the record's file."""
+        return re.sub(r"[^a-z0-9]+", "_", self.name.lower()).strip("_")
+
+    @property
+    def key(self):
+        """How the command line names it."""
+        return f"{self.protocol}/{self.slug}"
+
+    def narrowed(self, problem):
+        """The problem as far as the choice sees it."""
+        if self.n_items is None:
+            return problem
+        popularity = np.bincount(problem.train.indices, minlength=problem.train.shape[1])
+        kept = np.sort(np.argsort(-popularity, kind="stable")[: self.n_items])
+        train, users = csr_array(problem.train[:, kept]), problem.validation
+        shown = users._replace(X=csr_array(users.X[:, kept]), y=csr_array(users.y[:, kept]))
+        return problem._replace(train=train, validation=shown)
+
+
+class Script(NamedTuple):
+    """A script of its own; `result` is the record that it writes."""
+
+    name: str
+    arguments: tuple
+    result: str
+    what: str
+
+
+class Figure(NamedTuple):
+    """A figure that a script measures: how to read it from its record.
+
+    Attributes
+    ----------
+    data, method, metrics : str
+        In the tables.
+    measured : callable
+        From the record to a tuple of float.
+    published : tuple of float, default=()
+    source, remark : str, default=""
+    """
+
+    data: str
+    method: str
+    metrics: str
+    result: str
+    measured: Callable
+    published: tuple = ()
+    source: str = ""
+    remark: str = ""
+
+
+class Speed(NamedTuple):
+    """Ours beside another package: `text` reads the record."""
+
+    what: str
+    result: str
+    text: Callable
+    remark: Callable | str = ""
+
+
+KNN = ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0)
+DAE = MultDAE((200,), batch_size=200, max_iter=80, random_state=0)
+VAE = MultVAE(64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0)
+WARP = BPR(128, loss="warp", solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0)
+WMF_GRID = {
+    "n_components": [64, 128],
+    "unobserved_weight": [0.1, 0.3],
+    "alpha": [0.003, 0.01],
+}
+BPR_GRID = [
+    {"loss": ["log"], "alpha": [0.003, 0.01, 0.03]},
+    {"loss": ["warp"], "alpha": [0.3, 1.0]},
+]
+USER_GRID = {"n_neighbors": [50, 100, 300], "weighting": [None, "tfidf"]}
+NARROW = "grid narrowed by earlier searches on the validation data"
+EPOCH = {"every": 2, "patience": 16}
+TOIS = "Ferrari Dacrema et al. TOIS"
+LIANG = "Liang et al. 2018"
+BARS = "BARS, gowalla_m1"
+
+
+def _ml1m_strong():
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        ("ItemKNN", KNN, {"n_neighbors": [50, 200], "target_exponent": [0.3, 0.5, 0.7]}, {}),
+        ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("EASE", EASE(), {"alpha": [100.0, 200.0, 500.0, 1000.0]}, {}),
+        ("EASE, dropout", EASE(dropout=0.3), {"alpha": [100.0, 200.0, 500.0, 1000.0]}, {}),
+        ("EASE, positive", EASE(positive=True), {"alpha": [200.0, 500.0, 1000.0]}, {}),
+        ("SLIM", SLIM(), {"alpha": [30.0, 100.0, 300.0, 1000.0], "l1_ratio": [0.01, 0.05]}, {}),
+        ("SANSA, 5 % density", SANSA(density=0.05), {"alpha": [300.0, 500.0, 700.0, 1000.0]}, {}),
+        ("PureSVD", PureSVD(random_state=0), {"n_components": [16, 24, 32, 48, 64, 96]}, {}),
+        ("WMF", WMF(random_state=0), WMF_GRID, {"remark": NARROW}),
+        ("BPR", BPR(128, random_state=0), BPR_GRID, {}),
+        ("MultDAE", DAE, {"alpha": [4e-5, 2e-4]}, EPOCH),
+        (
+            "MultDAE, Gaussian",
+            MultDAE((200,), likelihood="gaussian", batch_size=200, max_iter=80, random_state=0),
+            {"confidence": [3.0, 10.0]},
+            EPOCH,
+        ),
+        ("MultVAE", VAE, {"beta": [0.2, 0.3]}, EPOCH | {"remark": NARROW}),
+        (
+            "LOCA around EASE",
+            LOCA(EASE(alpha=500.0), n_estimators=20, fit_bandwidth=0.8, random_state=0),
+            {"predict_bandwidth": [0.6, 0.8], "global_weight": [0.0, 1.0]},
+            {"remark": NARROW},
+        ),
+    ]
+
+
+def _ml1m_ncf():
+    slim = {"alpha": [50.0, 100.0, 200.0, 400.0], "l1_ratio": [0.02, 0.05]}
+    wmf = {"unobserved_weight": [0.1, 0.3], "alpha": [0.003, 0.006, 0.01, 0.015]}
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        ("ItemKNN", KNN, {"n_neighbors": [50, 200], "target_exponent": [0.3, 0.5, 0.7]}, {}),
+        ("UserKNN", UserKNN(), USER_GRID, {}),
+        (
+            "EASE, alpha 1320",
+            EASE(1320.0),
+            {},
+            {"published": (0.4494, 0.7192), "source": TOIS, "remark": "the published alpha"},
+        ),
+        ("EASE", EASE(), {"alpha": [500.0, 1000.0, 2000.0, 4000.0], "dropout": [0.0, 0.3]}, {}),
+        ("EASE, positive", EASE(positive=True), {"alpha": [500.0, 1000.0, 2000.0]}, {}),
+        ("SLIM", SLIM(), slim, {"published": (0.4468, 0.7162), "source": TOIS}),
+        ("SANSA, 5 % density", SANSA(density=0.05), {"alpha": [500.0, 1000.0, 2000.0]}, {}),
+        ("PureSVD", PureSVD(random_state=0), {"n_components": [16, 24, 32, 48, 64]}, {}),
+        (
+            "WMF, 64 components",
+            WMF(64, max_iter=16, random_state=0),
+            wmf,
+            {"published": (0.445, 0.722), "source": "iALS, Rendle et al. 2022"},
+        ),
+        ("BPR", BPR(128, random_state=0), BPR_GRID, {}),
+        (
+            "MultDAE",
+            MultDAE((200,), batch_size=200, max_iter=80, random_state=0),
+            {},
+            EPOCH | {"published": (0.446, 0.722), "source": LIANG},
+        ),
+        ("MultVAE", VAE, {}, EPOCH),
+        (
+            "LOCA around EASE",
+            LOCA(EASE(alpha=1320.0), n_estimators=20, fit_bandwidth=0.8, random_state=0),
+            {"global_weight": [0.0, 1.0]},
+            {},
+        ),
+    ]
+
+
+def _gowalla():
+    asymmetric = {
+        "metric": ["asymmetric_cosine"],
+        "activity_exponent": [1.0],
+        "source_exponent": [1.0, 1.2],
+        "target_exponent": [0.5],
+    }
+    knn = [
+        {"n_neighbors": [100], "shrinkage": [0.0, 20.0]},
+        asymmetric | {"n_neighbors": [500]},
+        asymmetric | {"n_neighbors": [1000], "target_exponent": [0.3, 0.5]},
+    ]
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        (
+            "ItemKNN",
+            ItemKNN(),
+            knn,
+            {"published": (0.1214, 0.1570), "source": f"{BARS}, ItemCF", "remark": NARROW},
+        ),
+        ("UserKNN", UserKNN(), USER_GRID, {}),
+        (
+            "EASE",
+            EASE(),
+            {"alpha": [30.0, 100.0, 300.0, 1000.0]},
+            {"published": (0.1467, 0.1765), "source": BARS, "n_items": 8000,
+             "remark": "alpha chosen among the 8,000 items with most interactions"},
+        ),
+        (
+            "SLIM",
+            SLIM(),
+            {"alpha": [20.0, 60.0], "l1_ratio": [0.02, 0.05, 0.1]},
+            {"published": (0.1382, 0.1699), "source": BARS},
+        ),
+        ("SANSA, .2 % density", SANSA(density=0.002), {"alpha": [30.0, 100.0, 300.0]}, {}),
+        ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 512]}, {}),
+        (
+            "WMF",
+            WMF(128, random_state=0),
+            {"unobserved_weight": [0.01, 0.03, 0.1], "alpha": [0.003, 0.01]},
+            {},
+        ),
+        (
+            "BPR, WARP loss",
+            WARP,
+            {"n_components": [64, 128]},
+            {"published": (0.1378, 0.1627), "source": f"{BARS}, MF-BPR", "remark": NARROW},
+        ),
+    ]  # fmt: skip
+
+
+def _ml100k_mcrec():
+    slim = {"alpha": [3.0, 10.0, 30.0, 100.0], "l1_ratio": [0.02, 0.1]}
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        ("ItemKNN", KNN, {"n_neighbors": [50, 200], "target_exponent": [0.3, 0.5, 0.7]}, {}),
+        ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("EASE", EASE(), {"alpha": [50.0, 100.0, 200.0, 400.0], "dropout": [0.0, 0.3]}, {}),
+        (
+            "SLIM",
+            SLIM(),
+            slim,
+            {"published": (0.2957, 0.3770, 0.2441), "source": f"{TOIS}, SLIM elastic net"},
+        ),
+        ("PureSVD", PureSVD(random_state=0), {"n_components": [8, 16, 24, 32, 48]}, {}),
+        ("WMF", WMF(64, random_state=0), WMF_GRID | {"n_components": [32, 64]}, {}),
+        ("BPR", BPR(64, random_state=0), BPR_GRID, {}),
+        ("MultDAE", DAE, {}, EPOCH),
+    ]
+
+
+def _citeulike_cmn():
+    knn = {"n_neighbors": [100, 500], "target_exponent": [0.3, 0.5, 0.7]}
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        ("ItemKNN", KNN, knn, {}),
+        ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("SLIM", SLIM(), {"alpha": [3.0, 10.0, 30.0], "l1_ratio": [0.02, 0.1]}, {}),
+        ("PureSVD", PureSVD(random_state=0), {"n_components": [64, 128, 256]}, {}),
+        ("WMF", WMF(128, random_state=0), WMF_GRID | {"n_components": [64, 128]}, {}),
+        ("BPR", BPR(128, random_state=0), BPR_GRID, {}),
+    ]
+
+
+EXPERIMENTS = [
+    Experiment(protocol, name, estimator, grid, **more)
+    for protocol, rows in (
+        ("ml1m_strong", _ml1m_strong()),
+        ("ml1m_ncf", _ml1m_ncf()),
+        ("gowalla", _gowalla()),
+        ("ml100k_mcrec", _ml100k_mcrec()),
+        ("citeulike_cmn", _citeulike_cmn()),
+    )
+    for name, estimator, grid, more in rows
+]
+SCRIPTS = [
+    Script("run_ml1m_autoencoders", (), "ml1m_autoencoders",
+           "ML-1M, strong generalisation: likelihoods, priors and divergences, three seeds each"),
+    Script("run_ml1m_loca", ("--base", "EASE"), "ml1m_loca",
+           "the same split: LOCA against its global model and against random users"),
+    Script("run_gowalla_vae", (), "gowalla_vae", "MultVAE on Gowalla, LightGCN's split"),
+    Script("run_ml1m_ratings", (), "ml1m_ratings", "ML-1M, random 90/10, RMSE"),
+    Script("run_grid_search_ml1m", (), "grid_search_ml1m", "the README's grid search, repeated"),
+    Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
+           "the tables of ML-20M, Netflix, MSD, Pinterest where the data is; "
+           "`--trial`: an epoch of each method on a generated matrix of the full shape"),
+    Script("bench_ease", (), "ease",
+           "EASE at 136,677 x 20,108 with 10M entries: Gram, inversion, memory, lists"),
+    Script("bench_mult_vae", (), "mult_vae_epoch",
+           "an epoch of MultVAE against eager PyTorch on dense input, and against RecBole"),
+    Script("bench_itemknn", (), "itemknn_search", "neighbour search against implicit's"),
+    Script("bench_slim", (), "slim",
+           "SLIM against scikit-learn's ElasticNet, irspack and LensKit, to equal objective"),
+    Script("bench_sansa", (), "bench_sansa",
+           "SANSA at 400,000 x 200,000 with 20M entries; by density on ML-1M"),
+    Script("bench_wmf", (), "wmf_sweep", "a sweep of WMF against implicit's and irspack's"),
+    Script("bench_bpr", (), "bpr", "a pass of BPR against implicit's, and the ranking"),
+    Script("bench_puresvd", (), "puresvd", "PureSVD against scikit-learn's TruncatedSVD"),
+    Script("bench_recommend_factors", (), "recommend_factors",
+           "lists of 100 from factors against implicit's"),
+    Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
+    Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),
+]  # fmt: skip
+
+
+def _rmse(method, model, published=(), remark="mean of 3 splits"):
+    return Figure(
+        "ML-1M, 90/10", method, "RMSE", "ml1m_ratings",
+        lambda record: (record["models"][model]["rmse"],), published,
+        "Sedhain et al. 2015" if published else "", remark,
+    )  # fmt: skip
+
+
+FIGURES = [
+    _rmse("BiasedMF, SGD", "BiasedMF (sgd)", (0.845,)),
+    _rmse("BiasedMF, ALS", "BiasedMF (als)", (0.845,)),
+    _rmse("ItemAutoRec", "ItemAutoRec", (0.831,), "mean of 3 splits; 12 epochs"),
+    _rmse(
+        "UserAutoRec", "UserAutoRec", (0.874,),
+        "mean of 3 splits; reads centred ratings, which the paper does not (`center=False`)",
+    ),
+    _rmse("StackedAutoencoder, one layer, masking noise", "StackedAutoencoder"),
+    Figure(
+        "Gowalla, LightGCN's split", "MultVAE", "nDCG@20 / Recall@20", "gowalla_vae",
+        lambda record: (record["test"]["mean"]["ndcg@20"], record["test"]["mean"]["recall@20"]),
+        (0.1335, 0.1641), BARS, "configuration and epochs chosen on split 1",
+    ),
+]  # fmt: skip
+
+
+def _slower(record, data, names):
+    models = record["data"][data]["models"]
+    return ", ".join(
+        f"{label} {models[name]['times_slower_than_skrec']:.3g}" for name, label in names.items()
+    )
+
+
+def _sweeps(record, peer):
+    return ", ".join(
+        f"{row[peer]['wall_s'] / row['skrec']['wall_s']:.1f}" for row in record["results"]
+    )
+
+
+def _rows(record, name):
+    return ", ".join(f"{row[name]:.1f} ({row['data']})" for row in record["results"])
+
+
+SPEEDS = [
+    Speed(
+        "SLIM on ML-1M, whole fit", "slim",
+        lambda record: _slower(
+            record, "ml-1m",
+            {"scikit-learn": "scikit-learn's ElasticNet", "irspack": "irspack",
+             "lenskit": "LensKit"},
+        ),
+        lambda record: f"to within {record['gap']:g} of our objective; scikit-learn from "
+        f"{record['data']['ml-1m']['models']['scikit-learn']['columns']} columns",
+    ),
+    Speed(
+        "SLIM on Gowalla, whole fit", "slim",
+        lambda record: _slower(record, "gowalla", {"irspack": "irspack"}),
+        lambda record: "irspack at "
+        f"{record['data']['gowalla']['models']['irspack']['iterations']} iterations; ours "
+        f"{record['data']['gowalla']['models']['skrec']['seconds']:.0f} s",
+    ),
+    Speed(
+        "MultVAE, one epoch, 136,677 x 20,108, 10M entries, [600-200-600], batches of 500",
+        "mult_vae_epoch",
+        lambda record: "eager PyTorch on dense input "
+        f"{1 / record['parts']['epoch']['models']['skrec']['share_of_eager']:.2f}",
+        lambda record: "loss curves side by side in the record; peak of the process "
+        f"{record['parts']['epoch']['models']['skrec']['peak_gib']:.1f} GiB",
+    ),
+    Speed(
+        "MultVAE, one epoch, ML-1M, [600-200-600], batches of 500", "mult_vae_epoch",
+        lambda record: f"RecBole {1 / record['parts']['recbole']['share_of_recbole']:.2f}",
+        "short of the 2 wanted: most of its time goes to products of matrices that both need, "
+        "and dense input costs little where a row has 4 % of the items",
+    ),
+    Speed(
+        "BPR, one pass, d = 64", "bpr",
+        lambda record: "implicit " + _rows(record, "times_faster_wall"),
+        lambda record: "nDCG@100 after 20 passes "
+        + ", ".join(
+            f"{row['skrec']['ndcg@100']:.3f} against {row['implicit']['ndcg@100']:.3f}"
+            for row in record["results"]
+        )
+        + ": implicit draws negatives by popularity",
+    ),
+    Speed(
+        "WMF, one sweep of CG-ALS, ML-1M and Gowalla, d = 64 and 128 of each", "wmf_sweep",
+        lambda record: f"implicit {_sweeps(record, 'implicit')}; "
+        f"irspack {_sweeps(record, 'irspack')}",
+        "objective equal to implicit's to 7 digits",
+    ),
+    Speed(
+        "PureSVD, d = 64", "puresvd",
+        lambda record: "scikit-learn's TruncatedSVD "
+        + ", ".join(
+            f"{row['beside'][1]['times_faster_wall']:.1f} ({row['data']})"
+            for row in record["results"]
+        ),
+        lambda record: "missing share of the energy "
+        + ", ".join(
+            "{:.2g} against {:.2g}".format(*row["beside"][1]["missing"])
+            for row in record["results"]
+        ),
+    ),
+    Speed(
+        "recommend(k=100), 10,000 x 20,000, d = 64", "recommend_factors",
+        lambda record: "implicit "
+        + ", ".join(
+            f"{found['skrec float32']['times_faster_wall']:.1f} ({name})"
+            for name, found in record["results"].items()
+        ),
+        lambda record: "in float64 "
+        + ", ".join(
+            f"{found['skrec float64']['times_faster_wall']:.1f}"
+            for found in record["results"].values()
+        ),
+    ),
+]  # fmt: skip
