@@ -46,7 +46,7 @@ VARIANTS = [
     MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, divergence="mmd", beta=10.0),
     GaussianMixtureVAE(hidden_layer_sizes=(20,), max_iter=10, likelihood="gaussian"),
     CDAE(8, activation="identity", loss="square", max_iter=10, early_stopping=True),
-    CDAE(8, activation="tanh", known_users="fold_in", max_iter=10),
+    CDAE(8, activation="tanh", known_users="fold_in", normalize=True, max_iter=10),
     ItemAutoRec(8, activation="identity", schedule="constant", clip=False, max_iter=10),
     UserAutoRec(8, early_stopping=True, default_rating=3.0, max_iter=10),
     StackedAutoencoder((8, 4), tied_weights=True, pretraining="layerwise", max_iter=10),

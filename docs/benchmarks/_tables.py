@@ -7,7 +7,7 @@ import textwrap
 from _protocols import PROTOCOLS
 from _record import RESULTS
 from _tuning import record_path
-from experiments import EXPERIMENTS, FIGURES, SCRIPTS, SPEEDS
+from experiments import EXPERIMENTS, FIGURES, NOT_RUN, SCRIPTS, SPEEDS
 
 LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Precision"}
 
@@ -126,12 +126,16 @@ def _side_by_side(key):
     first, *others = map(_label, protocol.metrics)
     header = ["method", f"{first} ± s.e.", *others, f"{first} less the best one's"]
     header += ["tried", "fit, CPU s", "fit, MiB", "1,000 lists, CPU s"]
-    missing = [each.name for each in EXPERIMENTS if each.protocol == key
-               and not record_path(each).is_file()]  # fmt: skip
+    missing = [
+        each.name
+        for each in EXPERIMENTS
+        if each.protocol == key and not record_path(each).is_file()
+    ]
+    missing += [f"{name} (estimated: {why})" for name, why in NOT_RUN.get(key, {}).items()]
     text = "\n".join(textwrap.wrap(protocol.text, 112, break_on_hyphens=False))
     parts = [f"### {protocol.title}", text, _table(header, [row for _, row in sorted(rows)])]
     if missing:
-        parts.append(f"Not run: {', '.join(missing)}.")
+        parts.append(f"Not run: {'; '.join(missing)}.")
     return "\n\n".join(parts)
 
 

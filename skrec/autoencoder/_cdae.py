@@ -8,7 +8,7 @@ from torch import nn
 
 from skrec._loss._pointwise import POINTWISE
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
-from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise
+from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise, unit_length
 from skrec._torch._products import sparse_product
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._sampling import sampled_outputs, with_negatives
@@ -17,7 +17,7 @@ from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._hashing import keyed_negatives, row_hashes
 from skrec.utils._known_users import KNOWN_USERS, user_vectors
 from skrec.utils._parallel import row_chunks
-from skrec.utils._params import FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
 
 # Smooth ones: who is folded in stands where the slope is zero.
 _SMOOTH = ("identity", "sigmoid", "tanh")
@@ -46,13 +46,13 @@ class UserNodeNet(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         self.last = nn.Linear(n_components, n_items)
 
-    def encode(self, rows, node):
-        """Hidden layer of whole rows and their nodes, shape (n_rows, n_components)."""
-        return self.activation(self.first(rows, rows.value) + node)
+    def encode(self, rows, value, node):
+        """Hidden layer of rows of values and their nodes, shape (n_rows, n_components)."""
+        return self.activation(self.first(rows, value) + node)
 
     def forward(self, batch, entries, value):
         """Outputs at some entries of training rows, from other values in the rows' places."""
-        hidden = self.activation(self.first(batch, value) + self.user(batch.users))
+        hidden = self.encode(batch, value, self.user(batch.users))
         return sampled_outputs(entries, hidden, self.last.weight, self.last.bias)
 
 
@@ -65,7 +65,8 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
 
     .. math:: z_u = h(W^T \tilde x_u + V_u + b), \qquad y_u = W' z_u + b'
 
-    with :math:`\tilde x_{ui} = 1 / (1 - q)` for the items that are kept, q being `dropout`.
+    with :math:`\tilde x_{ui} = 1 / (1 - q)` for the items that are kept, q being `dropout`; with
+    `normalize` that over the square root of the number of the user's items.
     Minimised over the user's items :math:`O_u` and `n_negatives` times as many items
     :math:`S_u`, drawn anew in each epoch, uniformly among those that the user has not:
 
@@ -93,6 +94,9 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         See above.
     dropout : float, default=0.2
         Rate q at which items of a row are dropped, in [0, 1).
+    normalize : bool, default=False
+        Whether the layer reads rows of length 1, as that of `MultDAE` does. The paper's are
+        not; where some users have many more items than others, it ranks better.
     n_negatives : int, default=5
         Items drawn for each item of a user, > 0.
     alpha : float, default=1e-4
@@ -195,6 +199,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         "activation": Options(_SMOOTH),
         "loss": Options(tuple(POINTWISE)),
         "dropout": FRACTION,
+        "normalize": BOOLEAN,
         "n_negatives": POSITIVE_INTEGER,
         "alpha": NON_NEGATIVE,
         "known_users": KNOWN_USERS,
@@ -210,6 +215,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         activation="sigmoid",
         loss="logistic",
         dropout=0.2,
+        normalize=False,
         n_negatives=5,
         alpha=1e-4,
         known_users="match",
@@ -229,6 +235,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         self.activation = activation
         self.loss = loss
         self.dropout = dropout
+        self.normalize = normalize
         self.n_negatives = n_negatives
         self.alpha = alpha
         self.known_users = known_users
@@ -265,9 +272,13 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         rows = DeviceRows(_pattern(X, np.float32), device, weight=weight)
         return ShuffledRows(rows, self.batch_size, generator)
 
+    def _inputs(self, rows):
+        """What the layer reads of rows of a pattern."""
+        return unit_length(rows) if self.normalize else rows.value
+
     def _loss(self, module, batch, step, generator):
         entries = with_negatives(batch, self.n_features_in_, self.n_negatives, generator)
-        output = module(batch, entries, dropped(batch.value, self.dropout, generator))
+        output = module(batch, entries, dropped(self._inputs(batch), self.dropout, generator))
         losses = POINTWISE[self.loss].value(output, entries.target.to(output.dtype))
         per_user = torch.zeros_like(batch.weight).index_add(0, entries.row, losses)
         return (batch.weight * per_user).mean()
@@ -287,7 +298,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         for start, stop in row_chunks(X.shape[0], _BYTES_TO_FOLD_IN):
             some = X[start:stop]
             rows = DeviceRows(some, to_items.device, dtype=torch.float64).everything()
-            inner = sparse_product(rows, rows.value, of_items, None)
+            inner = sparse_product(rows, self._inputs(rows), of_items, None)
             found = user_nodes(
                 inner + first.bias.double(),
                 some,
@@ -320,7 +331,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         X = csr_array(entries, shape=(rows.n_rows, self.n_features_in_))
         node = self._fold_in(module, X, row_hashes(X), module.user.num_embeddings)
         rows = rows._replace(value=torch.ones_like(rows.value))
-        return module.last(module.encode(rows, node.to(rows.value.dtype)))
+        return module.last(module.encode(rows, self._inputs(rows), node.to(rows.value.dtype)))
 
     def _apply_to_hidden(self, X, function):
         """``function(module, hidden)`` of the hidden layer of the rows of X, as an ndarray."""
@@ -328,7 +339,8 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
 
         def apply(module, rows):
             node = torch.from_numpy(self._nodes(module, X, self.known_users))
-            return function(module, module.encode(rows, node.to(rows.value.device)))
+            node = node.to(rows.value.device)
+            return function(module, module.encode(rows, self._inputs(rows), node))
 
         return self._apply(X, apply)
 

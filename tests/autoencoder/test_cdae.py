@@ -41,12 +41,14 @@ def rows_of(X, dtype=torch.float32):
     return DeviceRows(X, "cpu", dtype=dtype).everything()
 
 
+@pytest.mark.parametrize("normalize", [False, True])
 @EVERY
 @BOTH
-def test_gradient_equals_numpy(activation, loss, X):
+def test_gradient_equals_numpy(activation, loss, normalize, X):
     X = X[:9]
     X.data[:] = 1
-    model = cdae(activation=activation, loss=loss, dropout=0.3).fit(X)
+    options = {"activation": activation, "loss": loss, "normalize": normalize}
+    model = cdae(dropout=0.3, **options).fit(X)
     torch.manual_seed(0)
     module = model._build_module(9, 40, torch.Generator().manual_seed(1)).double()
     weight = np.linspace(0, 2, 9)
@@ -59,6 +61,8 @@ def test_gradient_equals_numpy(activation, loss, X):
     kept = torch.empty(X.nnz, dtype=torch.float64).bernoulli_(0.7, generator=generator)
     inputs = X.toarray()
     inputs[batch.row, batch.column] = kept / 0.7
+    if normalize:
+        inputs /= np.sqrt(X.sum(1))[:, None]
     assert 0 < (kept == 0).sum() < X.nnz
     times = np.zeros(X.shape)
     np.add.at(times, (entries.row.numpy(), entries.column.numpy()), 1)
@@ -156,10 +160,12 @@ def test_known_users_have_their_nodes(activation, X):
     assert np.abs(folded - hidden).max() > 1e-3
 
 
+@pytest.mark.parametrize("normalize", [False, True])
 @EVERY
 @BOTH
-def test_fold_in_is_stationary(activation, loss, X, new):
-    model = cdae(activation=activation, loss=loss, max_iter=60, alpha=3e-3).fit(X)
+def test_fold_in_is_stationary(activation, loss, normalize, X, new):
+    options = {"activation": activation, "loss": loss, "normalize": normalize}
+    model = cdae(max_iter=60, alpha=3e-3, **options).fit(X)
     new = (new > 0).astype(np.float64)
     module = model._module(torch.float64, torch.device("cpu"))
     nodes = model._nodes(module, new, "match")
@@ -167,13 +173,32 @@ def test_fold_in_is_stationary(activation, loss, X, new):
     weights = {name: value.astype(np.float64) for name, value in model.weights_.items()}
     options = (5, activation, loss, 3e-3 * X.shape[0])
     rng = np.random.default_rng(0)
+    first_weight = weights["first.weight"]
     for node, row, mine in zip(nodes, new.toarray(), drawn, strict=True):
+        if normalize:
+            weights["first.weight"] = first_weight / np.sqrt(max(row.sum(), 1))
         value, slope = node_objective(node, weights, row, mine, *options)
         at_zero, first = node_objective(np.zeros(6), weights, row, mine, *options)
         assert np.abs(slope).max() < 1e-8 * np.abs(first).max()
         assert value < at_zero
         for step in rng.normal(scale=1e-2, size=(5, 6)):
             assert node_objective(node + step, weights, row, mine, *options)[0] > value
+
+
+def test_normalized_rows_score_as_the_network_says(X):
+    model = cdae(normalize=True, known_users="fold_in").fit(X)
+    w = {name: value.astype(np.float64) for name, value in model.weights_.items()}
+    some = (X[:5].toarray() > 0) * 1.0
+    nodes = model._nodes(
+        model._module(torch.float64, torch.device("cpu")), csr_array(some), "fold_in"
+    )
+    inner = some / np.sqrt(some.sum(1))[:, None] @ w["first.weight"] + w["first.bias"]
+    hidden = ACTIVATIONS["sigmoid"][0](inner + nodes)
+    np.testing.assert_allclose(model.transform(some), hidden, rtol=1e-9)
+    assert (
+        np.abs(model.transform(some) - model.set_params(normalize=False).transform(some)).max()
+        > 1e-3
+    )
 
 
 def test_square_loss_folds_in_by_ridge_regression(X, new):
