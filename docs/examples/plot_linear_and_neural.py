@@ -41,9 +41,9 @@ training = {
 }
 linear = {
     "ItemKNN": ItemKNN(),
-    "PureSVD": PureSVD(n_components=16),
-    "WMF": WMF(n_components=16, random_state=0),
-    "SLIM": SLIM(alpha=100.0),
+    "PureSVD": PureSVD(n_components=12),
+    "WMF": WMF(n_components=16, alpha=0.03, random_state=0),
+    "SLIM": SLIM(alpha=100.0, l1_ratio=0.01, solver="admm"),
     "EASE": EASE(alpha=300.0),
 }
 neural = {
