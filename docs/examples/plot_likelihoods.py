@@ -73,6 +73,8 @@ results = {name: evaluate(model, X_test, y_test, metrics) for name, model in mod
 pairs = [("multinomial", "logistic"), ("multinomial", "gaussian"), ("logistic", "gaussian")]
 
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 4.8), layout="constrained", sharex="col")
+axes[1, 0].set_xlabel("mean and standard error")
+axes[1, 1].set_xlabel("difference of the means, 95 % interval")
 for (left, right), metric in zip(axes, metrics, strict=True):
     means = [result.mean[metric] for result in results.values()]
     errors = [result.standard_error[metric] for result in results.values()]
@@ -89,8 +91,6 @@ for (left, right), metric in zip(axes, metrics, strict=True):
     for ax in (left, right):
         ax.invert_yaxis()
         ax.margins(y=0.25)
-axes[1, 0].set_xlabel("mean and standard error")
-axes[1, 1].set_xlabel("difference of the means, 95 % interval")
 
 # %%
 # On this log the multinomial does not win: once each likelihood has a learning rate that suits

@@ -112,7 +112,7 @@ covered = weights.any(axis=1)
 labels = np.where(covered, np.char.add("anchor ", weights.argmax(axis=1).astype(str)), "none")
 display = EmbeddingDisplay.from_vectors(users, labels=labels, label_name="highest weight")
 stars = display.coordinates[model.anchors_]
-display.ax_.plot(*stars.T, "*", color="white", markeredgecolor="black", markersize=16)
+_ = display.ax_.plot(*stars.T, "*", color="white", markeredgecolor="black", markersize=16)
 
 # %%
 # The three clouds are the three populations, of which LOCA was not told. Most of the local models

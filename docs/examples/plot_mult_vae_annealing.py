@@ -16,6 +16,7 @@ The model is described in :doc:`/methods/autoencoders`.
 # The bundled log, split by users: a tenth of the training users is held out inside of each fit
 # to watch it, the test users are for the end.
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from skrec.autoencoder import MultVAE
@@ -64,7 +65,8 @@ for model in models.values():
 # validation scores are: under β = 1 from the start, the ranking is learned more slowly, and the
 # best that it reaches is the worst of the four.
 
-display = FitCurveDisplay.from_estimator(models)
+_, axes = plt.subplots(3, sharex=True, figsize=(9, 7.5), layout="constrained")
+display = FitCurveDisplay.from_estimator(models, ax=axes)
 
 # %%
 # On new users
