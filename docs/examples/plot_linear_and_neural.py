@@ -90,10 +90,10 @@ ax.grid(alpha=0.3)
 _ = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
 
 # %%
-# On this data the networks gain nothing over models that are fitted in a fraction of their time.
-# :class:`~skrec.linear_model.EASE`, in closed form, ranks as well as they do, and only the
-# nearest neighbours are far behind. A difference between two models is judged by the paired
-# differences of the users, see :doc:`/guide/evaluate`. Each of the others against the best:
+# On this data the networks gain nothing over :class:`~skrec.linear_model.EASE`, which is solved in
+# closed form in a fraction of their time. Only the nearest neighbours are far behind. A
+# difference between two models is judged by the paired differences of the users, see
+# :doc:`/guide/evaluate`. Each of the others against the best:
 
 best = max(results, key=lambda name: results[name].mean["ndcg@100"])
 for name in results:

@@ -61,12 +61,15 @@ for model in models.values():
 # %%
 # The course of the fits
 # ----------------------
-# The losses are no ground for a comparison, as the divergence counts in each by another weight. The
-# validation scores are: under β = 1 from the start, the ranking is learned more slowly, and the
-# best that it reaches is the worst of the four.
+# Under β = 1 from the start, the ranking is learned more slowly, and the best that it reaches is
+# the worst of the four. The divergence is what β holds down; with annealing it goes up at first,
+# while it costs little, and is pressed down later. The training losses are left out: they are no
+# ground for a comparison, as the divergence counts in each by another weight.
 
 _, axes = plt.subplots(3, sharex=True, figsize=(9, 7.5), layout="constrained")
-display = FitCurveDisplay.from_estimator(models, ax=axes)
+display = FitCurveDisplay.from_estimator(
+    models, quantities=["validation_score", "divergence", "beta"], ax=axes
+)
 
 # %%
 # On new users
