@@ -44,6 +44,7 @@ VARIANTS = [
     MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="gaussian_mixture"),
     MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="vamp", likelihood="gaussian"),
     MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, divergence="mmd", beta=10.0),
+    MultVAE(8, hidden_layer_sizes=(), max_iter=10),
     GaussianMixtureVAE(hidden_layer_sizes=(20,), max_iter=10, likelihood="gaussian"),
     CDAE(8, activation="identity", loss="square", max_iter=10, early_stopping=True),
     CDAE(8, activation="tanh", known_users="fold_in", normalize=True, max_iter=10),

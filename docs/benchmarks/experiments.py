@@ -123,7 +123,9 @@ class Speed(NamedTuple):
 KNN = ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0)
 DAE = MultDAE((200,), batch_size=200, max_iter=80, random_state=0)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0)
-WARP = BPR(128, loss="warp", solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0)
+WARP = BPR(
+    128, loss="warp", alpha=1.0, solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0
+)
 WMF_GRID = {
     "n_components": [64, 128],
     "unobserved_weight": [0.1, 0.3],
@@ -234,13 +236,6 @@ def _gowalla():
         ),
         ("UserKNN", UserKNN(), USER_GRID, {}),
         (
-            "EASE",
-            EASE(),
-            {"alpha": [30.0, 100.0, 300.0, 1000.0]},
-            {"published": (0.1467, 0.1765), "source": BARS, "n_items": 8000,
-             "remark": "alpha chosen among the 8,000 items with most interactions"},
-        ),
-        (
             "SLIM",
             SLIM(),
             {"alpha": [20.0, 60.0], "l1_ratio": [0.02, 0.05, 0.1]},
@@ -259,6 +254,18 @@ def _gowalla():
             WARP,
             {"n_components": [64, 128]},
             {"published": (0.1378, 0.1627), "source": f"{BARS}, MF-BPR", "remark": NARROW},
+        ),
+        (
+            "MultVAE",
+            MultVAE(batch_size=150, max_iter=24, random_state=0),
+            [
+                {"hidden_layer_sizes": [()], "n_components": [256], "beta": [0.2, 0.4]},
+                {"hidden_layer_sizes": [(600,)], "n_components": [200], "beta": [0.2]},
+            ],
+            {"every": 2, "patience": 8, "n_items": 8000,
+             "published": (0.1335, 0.1641), "source": BARS,
+             "remark": "configuration and epochs chosen among the 8,000 items with most "
+             "interactions"},
         ),
     ]  # fmt: skip
 
@@ -310,6 +317,7 @@ EXPERIMENTS = [
 # What takes more than half an hour a fit, or for what it is no method: by protocol.
 NOT_RUN = {
     "gowalla": {
+        "EASE": "half an hour of processor time for the one fit whose figure is above",
         "EASE, positive": "as EASE, and some hundred products of the same size: 5 h",
         "LOCA around EASE": "20 local models that take as long as EASE: 5 h",
         "MultDAE": "80 epochs of 40 s on one core, twice: 2 h",
@@ -321,7 +329,8 @@ SCRIPTS = [
            "ML-1M, strong generalisation: likelihoods, priors and divergences, three seeds each"),
     Script("run_ml1m_loca", ("--base", "EASE"), "ml1m_loca",
            "the same split: LOCA against its global model and against random users"),
-    Script("run_gowalla_vae", (), "gowalla_vae", "MultVAE on Gowalla, LightGCN's split"),
+    Script("run_gowalla_ease", (), "gowalla_ease",
+           "EASE on Gowalla, LightGCN's split; alpha among the 8,000 items with most interactions"),
     Script("run_ml1m_ratings", (), "ml1m_ratings", "ML-1M, random 90/10, RMSE"),
     Script("run_grid_search_ml1m", (), "grid_search_ml1m", "the README's grid search, repeated"),
     Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
@@ -364,9 +373,10 @@ FIGURES = [
     ),
     _rmse("StackedAutoencoder, one layer, masking noise", "StackedAutoencoder"),
     Figure(
-        "Gowalla, LightGCN's split", "MultVAE", "nDCG@20 / Recall@20", "gowalla_vae",
+        "Gowalla, LightGCN's split", "EASE, alpha 100", "nDCG@20 / Recall@20", "gowalla_ease",
         lambda record: (record["test"]["mean"]["ndcg@20"], record["test"]["mean"]["recall@20"]),
-        (0.1335, 0.1641), BARS, "configuration and epochs chosen on split 1",
+        (0.1467, 0.1765), BARS,
+        "alpha chosen on split 1 among the 8,000 items with most interactions",
     ),
 ]  # fmt: skip
 

@@ -4,16 +4,16 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_autoencoders.py --only MultVAE
 
 Protocol and split are those of run.py's ml1m_strong. As in Liang et al. (2018), the validation
-users choose the epoch too: after every second one their nDCG@100 is computed, and the model of the
-best one counts; a fit ends when there was no better one in so many epochs as PATIENCE says. Of
-the settings in MODELS the one that validates best with the first seed is fitted with each seed,
-and each of these models is tested once. Means stand with their standard errors over the seeds,
-beside that over the test users of a single model. A model that is run again replaces its own
-entry of results/ml1m_autoencoders.json and no other.
+users choose the epoch too: after every second one (CDAE: tenth) their nDCG@100 is computed, and
+the model of the best one counts; a fit ends when there was no better one in so many epochs as
+PATIENCE says. Of the settings in MODELS the one that validates best with the first seed is fitted
+with each seed, and each of these models is tested once. Means stand with their standard errors
+over the seeds, beside that over the test users of a single model. A model that is run again
+replaces its own entry of results/ml1m_autoencoders.json and no other.
 
 The layers of the VAE, and its beta, were found by some fifteen fits with the first seed, on the
 validation users too: [600-200], [600-64], [600-32], [200-200], [200-64], [1000-64], [1500-64],
-and beta, dropout, penalty and batches of the first.
+and beta, dropout, penalty and batches of the first. CDAE's settings were found by some twenty.
 """
 
 import argparse
@@ -33,6 +33,8 @@ from skrec.metrics import evaluate
 NAME = "ml1m_autoencoders"
 METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
 EVERY, PATIENCE = 2, 16
+# Folding in 750 users takes as long as four epochs.
+EVERY_OF = {"CDAE": 10}
 DAE = MultDAE((200,), batch_size=200, max_iter=80)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), batch_size=200, max_iter=60)
 MODELS = {
@@ -66,13 +68,24 @@ MODELS = {
         clone(VAE).set_params(divergence="mmd"),
         {"beta": [100.0], "variance_penalty": [0.3, 1.0]},
     ),
-    "CDAE": (CDAE(100, activation="tanh", dropout=0.5, batch_size=200), {"alpha": [1e-3]}),
+    "CDAE": (
+        CDAE(
+            200,
+            activation="tanh",
+            dropout=0.5,
+            normalize=True,
+            learning_rate=3e-3,
+            batch_size=200,
+            max_iter=50,
+        ),
+        {"alpha": [1e-3]},
+    ),
 }
 
 
-def fit(model, split, seed):
-    model = clone(model).set_params(random_state=seed)
-    best, row = best_fit(model, split, METRICS, every=EVERY, patience=PATIENCE)
+def fit(name, model, split, seed):
+    model, every = clone(model).set_params(random_state=seed), EVERY_OF.get(name, EVERY)
+    best, row = best_fit(model, split, METRICS, every=every, patience=PATIENCE)
     return best, {"seed": seed, **row}
 
 
@@ -82,7 +95,7 @@ def measure(name, split, seeds):
     tried = []
     for parameters in ParameterGrid(grid):
         model = clone(estimator).set_params(**parameters)
-        best, found = fit(model, split, seeds[0])
+        best, found = fit(name, model, split, seeds[0])
         print(name, parameters, found, flush=True)
         row["candidates"].append({"parameters": parameters, **found})
         tried.append((found["validation"][METRICS[0]], model, best))
@@ -90,7 +103,7 @@ def measure(name, split, seeds):
     row["estimator"], row["tests"] = repr(model), []
     for seed in seeds:
         if seed != seeds[0]:
-            best, found = fit(model, split, seed)
+            best, found = fit(name, model, split, seed)
             print(name, found, flush=True)
         test = evaluate(best, split.X_test, split.y_test, METRICS)
         row["tests"].append({"seed": seed, **rounded(test.mean)})

@@ -58,7 +58,7 @@ def bases():
         "MultVAE": {
             "estimator": _mult_vae,
             "grid": {},
-            "local": [{"anchors": ["coverage"], "fit_bandwidth": [0.8, 1.0]}],
+            "local": [{"anchors": ["coverage"], "fit_bandwidth": [0.8]}],
             "predict": {
                 "predict_bandwidth": [0.3, 0.4, 0.6, 0.8],
                 "global_weight": [0.0, 0.3, 1.0, 3.0],

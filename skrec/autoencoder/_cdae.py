@@ -174,7 +174,10 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     Who is folded in has 256 negatives, drawn by the row's content and `seed_`, that count
     for ``n_negatives * n_u / 256`` each. The node is found by Newton's method in float64; a
     row's scores depend on no other row. With ``alpha=0`` nodes may grow without bound where
-    the negatives can be told from the items: they are then what 100 steps make of them.
+    the negatives can be told from the items: they are then what 100 steps make of them. With
+    a small `alpha` the node of a user who is folded in fits the few items that are known of
+    the user, and ranks worse than no node would: choose `alpha` on users who are folded in,
+    as `score` and `early_stopping` do with new rows.
 
     Differs from [1]_: Adam, not AdaGrad; biases are free of the penalty; the paper ranks for
     its training users only, and has no folding in.

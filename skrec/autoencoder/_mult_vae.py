@@ -17,7 +17,7 @@ from skrec._torch._layers import (
 from skrec._torch._schedules import annealed, planned_annealing
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
-    SIZES,
+    SIZES_OR_NONE,
     has_probabilities,
     softmax_scores,
     split_penalty,
@@ -69,7 +69,8 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         Length d of the latent vector.
     hidden_layer_sizes : tuple of int, default=(600,)
         Sizes of the encoder's layers; the decoder has them in reverse order. (600,) with 200
-        components is the paper's I-600-200-600-I.
+        components is the paper's I-600-200-600-I. (): both halves are linear, which suits very
+        sparse rows of many items.
     activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
         Of all layers but the last and the latent one.
     likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
@@ -188,7 +189,7 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
 
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
-        "hidden_layer_sizes": SIZES,
+        "hidden_layer_sizes": SIZES_OR_NONE,
         "activation": Options(tuple(ACTIVATIONS)),
         "likelihood": LIKELIHOODS,
         "confidence": NON_NEGATIVE,

@@ -8,20 +8,24 @@ from skrec.utils._params import Options
 
 
 class _Sizes:
-    """Rule of a parameter: some whole numbers > 0, as a tuple or list."""
+    """Rule of a parameter: at least so many whole numbers > 0, as a tuple or list."""
+
+    def __init__(self, least):
+        self._least = least
 
     def __contains__(self, value):
         return (
             isinstance(value, (tuple, list))
-            and len(value) > 0
+            and len(value) >= self._least
             and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in value)
         )
 
     def __str__(self):
-        return "a tuple of whole numbers >= 1, at least one"
+        return "a tuple of whole numbers >= 1" + (", at least one" if self._least else "")
 
 
-SIZES = _Sizes()
+SIZES = _Sizes(1)
+SIZES_OR_NONE = _Sizes(0)
 LIKELIHOODS = Options(("multinomial", "gaussian", "logistic"))
 
 

@@ -9,6 +9,8 @@ from skrec._torch._layers import ACTIVATIONS, SparseLinear, dense_layers
 class VariationalNet(nn.Module):
     """n_items - h_1 - ... - h_m - (mean, log variance) - h_m - ... - h_1 - n_items.
 
+    Without hidden layers both halves are linear, n_items - (mean, log variance) - n_items.
+
     Parameters
     ----------
     n_items : int
@@ -21,12 +23,13 @@ class VariationalNet(nn.Module):
 
     def __init__(self, n_items, hidden, n_components, activation):
         super().__init__()
-        self.first = SparseLinear(n_items, hidden[0])
-        self.activation = ACTIVATIONS[activation]()
+        outputs, inputs = 2 * n_components, n_components  # of the encoder, of the decoder
+        self.first = SparseLinear(n_items, hidden[0] if hidden else outputs)
+        self.activation = ACTIVATIONS[activation]() if hidden else nn.Identity()
         self.encoder = dense_layers(hidden, activation)
-        self.latent = nn.Linear(hidden[-1], 2 * n_components)
-        self.decoder = dense_layers((n_components, *hidden[::-1]), activation)
-        self.last = nn.Linear(hidden[0], n_items)
+        self.latent = nn.Linear(hidden[-1], outputs) if hidden else nn.Identity()
+        self.decoder = dense_layers((inputs, *hidden[::-1]), activation)
+        self.last = nn.Linear(hidden[0] if hidden else inputs, n_items)
 
     def encode(self, rows, value):
         """Mean and log variance of the latent vectors, each (n_rows, n_components)."""

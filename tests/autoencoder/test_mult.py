@@ -213,7 +213,6 @@ def test_saves(make, X, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("hidden_layer_sizes", ()),
         ("hidden_layer_sizes", (3, 0)),
         ("hidden_layer_sizes", 5),
         ("activation", "softmax"),
@@ -228,6 +227,32 @@ def test_saves(make, X, tmp_path):
 def test_bad_parameters(make, name, value, X):
     with pytest.raises(ValueError, match=name):
         clone(make()).set_params(**{name: value}).fit(X)
+
+
+def test_a_code_needs_a_layer(X):
+    with pytest.raises(ValueError, match="at least one"):
+        MultDAE(()).fit(X)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"likelihood": "gaussian", "prior": "vamp", "n_prior_components": 3},
+        {"divergence": "mmd", "prior": "gaussian_mixture", "n_prior_components": 3},
+    ],
+)
+def test_without_hidden_layers_both_halves_are_linear(options, X):
+    model = MultVAE(4, hidden_layer_sizes=(), **{**SMALL, **options}).fit(X)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    w = {name: value.astype(np.float64) for name, value in model.weights_.items()}
+    rows = X[:5].toarray()
+    code = rows / np.linalg.norm(rows, axis=1)[:, None] @ w["first.weight"] + w["first.bias"]
+    mean, std = model.transform(X[:5], return_std=True)
+    np.testing.assert_allclose(mean, code[:, :4], rtol=1e-9)
+    np.testing.assert_allclose(std, np.exp(code[:, 4:] / 2), rtol=1e-9)
+    scores = mean @ w["last.weight"].T + w["last.bias"]
+    np.testing.assert_allclose(model.decision_function(X[:5]), scores, rtol=1e-9)
 
 
 @pytest.mark.cuda
