@@ -57,12 +57,20 @@ def _attempt(experiment, parameters, problem, protocol):
     with timed(row):
         model.set_callbacks(watch).fit(problem.train)
     _, row["epoch"], best, row["validation"] = watch.best
-    row["curve"] = watch.curve
+    row["curve"], row["refit"] = watch.curve, {"max_iter": row["epoch"]}
+    if hasattr(best, "n_annealing_steps_"):  # of all epochs, of which so many are made
+        row["refit"]["n_annealing_steps"] = round(best.n_annealing_steps_)
     return best, row
 
 
 def choose(experiment, problem, protocol):
-    """The model that validates best, its row, and the rows of all that were tried."""
+    """The model that validates best, its row, and the rows of all that were tried.
+
+    Where the chosen one is fitted again, rows are kept in a file until there is a record: what an
+    interrupted run has tried is not tried again, and the model may be None.
+    """
+    partial = record_path(experiment).with_suffix(".partial.json")
+    known = json.loads(partial.read_text()) if partial.is_file() else []
     grid = list(ParameterGrid(experiment.grid))
     if len(grid) > N_CONFIGURATIONS:
         raise ValueError(f"{experiment.name} has {len(grid)} configurations; 8 are allowed.")
@@ -71,13 +79,25 @@ def choose(experiment, problem, protocol):
         if time.perf_counter() - start > BUDGET_SECONDS:
             tried.append({"parameters": parameters, "remark": "not tried: the time was over"})
             continue
-        model, row = _attempt(experiment, parameters, problem, protocol)
-        print(experiment.name, row, flush=True)
+        model, row = None, _find(known, parameters)
+        if row is None:
+            model, row = _attempt(experiment, parameters, problem, protocol)
+            print(experiment.name, row, flush=True)
+        row["parameters"] = parameters
         tried.append(row)
+        if problem.whole is not None:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(tried))
         score = row["validation"][protocol.metrics[0]]
-        if best is None or score > best_row["validation"][protocol.metrics[0]]:
+        if best_row is None or score > best_row["validation"][protocol.metrics[0]]:
             best, best_row = model, row
     return best, best_row, tried
+
+
+def _find(rows, parameters):
+    wanted = json.dumps(parameters, sort_keys=True)
+    same = [row for row in rows if json.dumps(row["parameters"], sort_keys=True) == wanted]
+    return same[0] if same else None
 
 
 def _final(experiment, model, row, problem):
@@ -86,11 +106,8 @@ def _final(experiment, model, row, problem):
     if problem.whole is None:
         return model, chosen | {"fit": {k: row[k] for k in ("seconds", "processor_seconds",
                                                           "peak_mib")}}  # fmt: skip
-    final = clone(experiment.estimator).set_params(**row["parameters"])
-    if "epoch" in row:
-        final.set_params(max_iter=row["epoch"])
-        if hasattr(model, "n_annealing_steps_"):  # of all epochs, of which so many are made
-            final.set_params(n_annealing_steps=model.n_annealing_steps_)
+    final = clone(experiment.estimator).set_params(**row["parameters"], **row.get("refit", {}))
+    chosen["estimator"] = repr(final)
     with timed(chosen.setdefault("fit", {})):
         final.fit(problem.whole)
     return final, chosen
@@ -127,6 +144,7 @@ def run(experiment):
     path = record_path(experiment)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n")
+    path.with_suffix(".partial.json").unlink(missing_ok=True)
     keep_users(experiment, found)
     print(json.dumps(record["test"]), flush=True)
 

@@ -327,6 +327,8 @@ NOT_RUN = {
 SCRIPTS = [
     Script("run_ml1m_autoencoders", (), "ml1m_autoencoders",
            "ML-1M, strong generalisation: likelihoods, priors and divergences, three seeds each"),
+    Script("run_ml1m_bfloat16", (), "ml1m_bfloat16",
+           "the same split: ranking with products of matrices in bfloat16 and in float32"),
     Script("run_ml1m_loca", ("--base", "EASE"), "ml1m_loca",
            "the same split: LOCA against its global model and against random users"),
     Script("run_gowalla_ease", (), "gowalla_ease",
