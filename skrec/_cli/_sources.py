@@ -18,6 +18,7 @@ from skrec.datasets import (
 _MOVIELENS = ("100k", "1m", "10m", "20m", "25m", "32m", "latest-small")
 _ROLES = ("user", "item", "value", "timestamp")
 _DEMO = "demo"
+_COLUMN_ARGUMENT = re.compile(rf"\b({'|'.join(_ROLES)})=")
 
 
 class Source(NamedTuple):
@@ -91,8 +92,22 @@ def read_log(path, columns):
     -------
     raw : Bunch
         Of `skrec.datasets.load_interactions`.
+
+    Raises
+    ------
+    CommandError
+        If a remedy is an argument of that function: here it is ``--columns``.
     """
-    return load_interactions(path, **columns)
+    try:
+        return load_interactions(path, **columns)
+    except ValueError as error:
+        if not _COLUMN_ARGUMENT.search(str(error)):
+            raise
+        raise CommandError(
+            f"{error} On the command line: --columns user=NAME,item=NAME,value=NAME,"
+            "timestamp=NAME, those that are needed; NAME is a name, a place from 1, or (value, "
+            "timestamp) none."
+        ) from error
 
 
 def parse_columns(text):

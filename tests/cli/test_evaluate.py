@@ -280,6 +280,22 @@ def test_mistakes(skrec, arguments, expected):
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("who,what,qty\nu1,i1,2\n", "cannot tell which columns"),
+        ("user,item,rating\nu1,i1,much\n", "line 2: found 'much' in 'rating'"),
+    ],
+)
+def test_remedies_are_those_of_the_command_line(skrec, tmp_path, text, expected):
+    path = tmp_path / "orders.csv"
+    path.write_text(text)
+    done = skrec("evaluate", path)
+    assert done.code == 2
+    assert expected in done.err
+    assert "--columns user=NAME,item=NAME" in done.err
+
+
 def test_columns_mistakes(skrec, log):
     for text, expected in [
         ("usr=a", "Did you mean 'user'?"),
