@@ -28,12 +28,22 @@ def validate_interactions(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        For NaN, infinity, complex or (where not allowed) negative values, and for a
-        wrong number of dimensions or columns.
+        For text, NaN, infinity, complex or (where not allowed) negative values, and for
+        a wrong number of dimensions or columns.
     """
-    checked = validate_data(
-        estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
-    )
+    try:
+        checked = validate_data(
+            estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
+        )
+    except ValueError as error:
+        # numpy and pandas say it in these words, whatever it was that held the text.
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(
+            f"X holds text: {error}. Expected a user-item matrix of numbers; got a log with ids? "
+            "skrec.preprocessing.InteractionEncoder makes a matrix of a log, and "
+            "skrec.datasets.load_interactions of a file."
+        ) from error
     canonical = canonical_csr(checked)
     if get_tags(estimator).input_tags.positive_only and canonical.nnz:
         low = canonical.data.min()
