@@ -65,6 +65,7 @@ html_theme_options = {
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
+    "within_subsection_order": "_gallery_order.example_order",
     "backreferences_dir": "api/backreferences",
     "doc_module": ("skrec",),
     "reference_url": {"skrec": None},

@@ -1,10 +1,17 @@
-"""The generator of the API pages, which is part of the site and of no package."""
+"""The modules of the site, which are part of no package."""
 
 import importlib.util
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-_spec = importlib.util.spec_from_file_location("docs_api_pages", DOCS / "_api_pages.py")
-api_pages = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(api_pages)
+
+def _module(name):
+    spec = importlib.util.spec_from_file_location(f"docs{name}", DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+api_pages = _module("_api_pages")
+gallery_order = _module("_gallery_order")

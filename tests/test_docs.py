@@ -11,7 +11,7 @@ import pytest
 import skrec
 from skrec._cli._parser import build_parser
 from skrec.utils import all_recommenders
-from tests.docs_pages import DOCS, api_pages
+from tests.docs_pages import DOCS, api_pages, gallery_order
 
 PAGES = sorted([*DOCS.glob("*.rst"), *DOCS.glob("guide/*.rst"), *DOCS.glob("methods/*.rst")])
 
@@ -110,3 +110,21 @@ def _commands():
 def test_commands_are_understood(arguments):
     parsed = build_parser().parse_args(shlex.split(arguments))
     assert callable(parsed.run)
+
+
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+
+
+def test_gallery_begins_with_the_first_recommender():
+    names = sorted((path.name for path in EXAMPLES), key=gallery_order.example_order)
+    assert names[0] == "plot_first_recommender.py"
+    assert gallery_order.example_order("plot_new.py") > max(
+        gallery_order.example_order(name) for name in gallery_order.ORDER
+    )
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_has_its_place(path):
+    assert path.name in gallery_order.ORDER
+    # Other scripts are shown in the gallery, but not run.
+    assert path.name.startswith("plot_")

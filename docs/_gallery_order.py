@@ -1,0 +1,32 @@
+"""The order of the gallery."""
+
+# From the first steps to what is special; files that are not named come last, by name.
+ORDER = (
+    "plot_first_recommender.py",
+    "plot_grid_search.py",
+    "plot_generalization.py",
+    "plot_activity.py",
+    "plot_cold_users.py",
+    "plot_popularity_bias.py",
+    "plot_linear_and_neural.py",
+    "plot_mult_vae_annealing.py",
+    "plot_likelihoods.py",
+    "plot_latent_space.py",
+    "plot_loca.py",
+)
+
+
+def example_order(filename):
+    """Sort key of an example.
+
+    Parameters
+    ----------
+    filename : str
+        Without its folder.
+
+    Returns
+    -------
+    key : tuple of (int, str)
+        The place in `ORDER`, then the name.
+    """
+    return (ORDER.index(filename) if filename in ORDER else len(ORDER)), filename
