@@ -50,8 +50,10 @@ models = {
     "ItemKNN": ItemKNN(n_neighbors=None, metric="asymmetric_cosine"),
     "popularity": DummyRecommender(),
 }
+for model in models.values():
+    model.fit(X_train)
 results = {
-    name: [evaluate(model.fit(X_train), shown[n], y_test, "recall@20") for n in lengths]
+    name: [evaluate(model, shown[n], y_test, "recall@20") for n in lengths]
     for name, model in models.items()
 }
 

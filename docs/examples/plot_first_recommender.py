@@ -103,6 +103,7 @@ for name in ("ItemKNN", "popularity"):
 # divided by the number of relevant items or by k, whichever is less, so that it can fall where
 # k rises, as it does at the left.)
 RankingCurveDisplay.from_estimator(models, X_test, y_test, metric="recall")
+# sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%

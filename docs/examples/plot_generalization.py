@@ -3,8 +3,8 @@ Strong against weak generalisation
 ==================================
 
 A recommender can be tested on users that it has never seen (strong generalisation) or on
-held-out items of the users it was trained on (weak generalisation). Papers report either, often
-without saying so. How much do the figures differ, and why can they not be compared?
+held-out items of the users it was trained on (weak generalisation). Papers report either. How
+much do the figures differ, and why can they not be compared?
 """
 
 import matplotlib.pyplot as plt
@@ -106,7 +106,7 @@ for name, result in weak.items():
 
 # %%
 # For EASE and BPR nearly all of the gap was due to the users: these 400 happen to be easier. For
-# PureSVD it is the smaller part. Nothing of this says that one protocol is easier than the
+# PureSVD it is the smaller part. None of this says that one protocol is easier than the
 # other; on other data the gap can have the other sign. A figure of one protocol says nothing
 # beside a figure of the other, even for the same data and the same model.
 #

@@ -31,7 +31,7 @@ X_train, X_test, y_test = user_train_test_split(data.X, random_state=0)
 # candidates, and looks how high the model ranks them. One scorer returns several metrics;
 # ``refit`` names the one that decides.
 #
-# :class:`~skrec.preprocessing.BM25Transformer` gives a small weight to entries of active users,
+# :class:`~skrec.preprocessing.BM25Transformer` gives a smaller weight to entries of active users,
 # and with ``b`` above 0 to popular items as well. ``"passthrough"`` is no weighting at all.
 search = GridSearchCV(
     Pipeline([("weights", "passthrough"), ("model", EASE())]),
@@ -76,8 +76,8 @@ plt.show()
 #   better than it is.
 # - Tuned, BM25 with b = 0 comes close to no weighting, and b = 0.5 does not in nDCG. These
 #   data have no counts, only ones; weights have more to do where there are plays to saturate.
-# - The two metrics need not agree: in recall@20, b = 0.5 is much nearer to the others than in
-#   nDCG@100, which looks at the order of the list as well.
+# - The two metrics need not agree: in recall, b = 0.5 is much nearer to the others than in nDCG,
+#   which looks at the order of the list as well.
 #
 # Test once
 # ---------

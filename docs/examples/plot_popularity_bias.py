@@ -67,7 +67,7 @@ plt.show()
 # What it costs
 # -------------
 # Now over a range of exponents, and for :class:`~skrec.linear_model.EASE` over its penalty:
-# nDCG@100 of the held-out items against the Gini index of the lists.
+# nDCG of the held-out items against the Gini index of the lists.
 penalties = [30, 100, 300, 1000, 3000, 10_000]
 exponents = [0, 0.25, 0.5, 0.75, 1, 1.25]
 paths = {
