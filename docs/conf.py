@@ -112,6 +112,13 @@ def _is_of_another_package(app, what, name, obj, skip, options):
     return True if not module.startswith("skrec") else skip
 
 
+def _unlink_addresses(app, doctree):
+    """Make text again of what docutils takes for addresses of mail: nDCG@100."""
+    for node in list(doctree.findall(nodes.reference)):
+        if node.get("refuri", "").startswith("mailto:"):
+            node.replace_self(node.children)
+
+
 def _write_api_pages(app, config):
     """Write the pages of the reference, and name them to autosummary.
 
@@ -124,5 +131,6 @@ def setup(app):
     """Connect what is above."""
     app.add_config_value("skrec_short_names", short_names(), "env")
     app.connect("missing-reference", _link_short_name)
+    app.connect("doctree-read", _unlink_addresses)
     app.connect("autodoc-skip-member", _is_of_another_package)
     app.connect("config-inited", _write_api_pages)

@@ -188,9 +188,11 @@ def hours():
     for path in sorted(RESULTS.glob("trial_*.json")):
         record = json.loads(path.read_text())
         for name, row in record["methods"].items():
-            hours = f"{row['estimated_hours']:.1f}"
-            rows.append([_link(path.stem, path.stem[6:]), name, f"{row['seconds']:.0f}", hours])
-    return _table(["data", "method", "trial, s", "full settings, h"], rows)
+            cells = [f"{row['seconds']:.0f}", str(row["epochs"]), f"{row['estimated_hours']:.1f}"]
+            threads = str(row.get("threads", ""))
+            rows.append([_link(path.stem, path.stem[6:]), name, threads, *cells])
+    header = ["data", "method", "threads", "trial, s", "epochs at most", "full settings, h"]
+    return _table(header, rows)
 
 
 def scripts():

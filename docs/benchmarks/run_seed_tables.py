@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from _best_epoch import best_fit
 from _record import RESULTS, environment, measured, write
 from scipy.sparse import csr_array
@@ -252,6 +253,7 @@ def trial(name, options):
         known = model.get_params()
         tried = clone(model).set_params(**{k: v for k, v in parameters.items() if k in known})
         row = {"command": environment()["command"], "ran": repr(tried), "full": repr(model)}
+        row["threads"] = torch.get_num_threads()
         with measured(row):
             tried.fit(X)
         hours = row["seconds"] * factor * model.max_iter / 3600
