@@ -38,10 +38,10 @@ EVERY_OF = {"CDAE": 10}
 DAE = MultDAE((200,), batch_size=200, max_iter=80)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), batch_size=200, max_iter=60)
 MODELS = {
-    "MultDAE": (DAE, {"alpha": [4e-5, 2e-4]}),
+    "MultDAE": (DAE, {"alpha": [4e-5, 2e-4], "learning_rate": [1e-3, 3e-3]}),
     "MultDAE, gaussian": (
         clone(DAE).set_params(likelihood="gaussian"),
-        {"confidence": [3.0, 10.0]},
+        {"confidence": [3.0, 10.0], "learning_rate": [1e-3, 3e-3]},
     ),
     "MultDAE, logistic": (
         clone(DAE).set_params(likelihood="logistic"),
