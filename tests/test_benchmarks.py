@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from skrec.autoencoder import MultVAE
 from skrec.datasets import make_interactions
 from skrec.linear_model import EASE
+from skrec.metrics import evaluate
 from skrec.model_selection import user_train_test_split
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -95,12 +97,84 @@ def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
     assert record["chosen"]["estimator"] == repr(EASE(alpha=alpha))
     expected = tiny.evaluate(EASE(alpha=alpha).fit(train), halves[1])
     assert record["test"]["mean"]["ndcg@10"] == round(expected.mean["ndcg@10"], 4)
-    assert record["environment"]["command"].endswith("run tiny/ease")
+    assert record["threads"] >= 1
     _tuning.compare_all("tiny", [good, poor])
     comparison = json.loads((tmp_path / "tiny" / "comparison.json").read_text())
     other = "ease_much" if comparison["best"] == "ease" else "ease"
     assert comparison["against_best"][other]["difference"] < 0
     assert 0 < comparison["against_best"][other]["holm_p_value"] <= 1
+
+
+def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeypatch):
+    import _tuning
+    from _protocols import PROTOCOLS, Problem, Protocol, Users
+    from experiments import Experiment
+
+    X = csr_array(make_interactions(120, 40, 1500, random_state=0, return_X=True))
+    rest, X_held, y_held = user_train_test_split(X, test_size=40, random_state=0)
+    held = Users(csr_array(X_held), csr_array(y_held))
+    problem = Problem(csr_array(rest), held, csr_array(X), held)
+    protocol = Protocol("tiny", "text", ("ndcg@10", "recall@5"), "min", lambda: problem)
+    monkeypatch.setitem(PROTOCOLS, "tiny", protocol)
+    monkeypatch.setattr(_tuning, "RESULTS", tmp_path)
+    monkeypatch.setattr(_tuning, "PER_USER", tmp_path / "per_user")
+    model = MultVAE(4, hidden_layer_sizes=(8,), batch_size=20, max_iter=6, random_state=0)
+    experiment = Experiment("tiny", "VAE", model, {"beta": [0.2, 0.4]}, every=2, patience=6)
+    _tuning.run(experiment)
+    record = json.loads((tmp_path / "tiny" / "vae.json").read_text())
+    best = max(record["validation"], key=lambda row: max(row["curve"]))
+    assert best["epoch"] == 2 * (1 + int(np.argmax(best["curve"])))
+    beta, n_updates = best["parameters"]["beta"], 6 * 4
+    steps = round(0.8 * n_updates / beta)  # of all epochs, not of those that are made
+    final = MultVAE(**model.get_params())
+    final.set_params(beta=beta, max_iter=best["epoch"], n_annealing_steps=steps)
+    assert record["chosen"]["estimator"] == repr(final)
+    expected = protocol.evaluate(final.fit(problem.whole), held).mean["ndcg@10"]
+    assert record["test"]["mean"]["ndcg@10"] == round(expected, 4)
+    assert not list(tmp_path.glob("tiny/*.partial.json"))
+
+
+def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeypatch, capsys):
+    import _tuning
+    from experiments import Experiment
+    from scipy.stats import ttest_rel
+
+    monkeypatch.setattr(_tuning, "RESULTS", tmp_path)
+    monkeypatch.setattr(_tuning, "PER_USER", tmp_path / "per_user")
+    rng, experiments, values = np.random.default_rng(0), [], {}
+    for name, shift in (("a", 0.5), ("b", 0.48), ("c", 0.45)):
+        each = Experiment("ml1m_strong", name, EASE(), {})
+        experiments.append(each)
+        values[name] = shift + rng.normal(scale=0.1, size=60)
+        _tuning.record_path(each).parent.mkdir(parents=True, exist_ok=True)
+        _tuning.record_path(each).write_text("{}")
+        path = _tuning._users_path(each)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, n_held_out=np.ones(60, dtype=int), **{"ndcg@100": values[name]})
+    _tuning.compare_all("ml1m_strong", experiments)
+    path = tmp_path / "ml1m_strong" / "comparison.json"
+    found = json.loads(path.read_text())
+    best = found["best"]
+    assert values[best].mean() == max(v.mean() for v in values.values())
+    p = {k: ttest_rel(values[k], values[best]).pvalue for k in values if k != best}
+    low, high = sorted(p, key=p.get)
+    rows = found["against_best"]
+    assert rows[low]["holm_p_value"] == pytest.approx(min(1, 2 * p[low]), rel=0.01)
+    assert rows[high]["holm_p_value"] == pytest.approx(max(2 * p[low], p[high]), rel=0.01)
+    path.unlink()
+    _tuning._users_path(experiments[2]).unlink()
+    _tuning.compare_all("ml1m_strong", experiments)
+    assert not path.exists()
+    assert "ml1m_strong/c" in capsys.readouterr().out
+
+
+def test_another_model_than_the_one_that_validated_is_not_tested():
+    from _best_epoch import verified
+
+    X = make_interactions(60, 20, 600, random_state=0, return_X=True)
+    model = EASE().fit(X)
+    with pytest.raises(RuntimeError, match="validates at"):
+        verified(model, {"ndcg@10": 2.0}, lambda each: evaluate(each, X, metrics="ndcg@10"))
 
 
 def test_a_failed_record_leaves_the_old_one(tmp_path, monkeypatch):

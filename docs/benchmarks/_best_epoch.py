@@ -53,11 +53,26 @@ class BestEpoch:
         return epoch - self.best[1] >= self.patience
 
 
+def verified(model, expected, evaluate_again):
+    """The model, if it still is the one whose metrics were recorded.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not: it would be another model that is tested.
+    """
+    found = rounded(evaluate_again(model).mean)
+    if found != expected:
+        raise RuntimeError(f"The model to be tested validates at {found}, not at {expected}.")
+    return model
+
+
 def best_fit(model, split, metrics, *, every, patience):
     """The best model in the course of a fit, and what a record says of it."""
     watch = BestEpoch(split.X_validation, split.y_validation, metrics, every, patience)
     start = time.process_time()
     clone(model).set_callbacks(watch).fit(split.X_train)
     _, epoch, best, mean = watch.best
+    verified(best, mean, lambda m: evaluate(m, split.X_validation, split.y_validation, metrics))
     row = {"epoch": epoch, "processor_seconds": round(time.process_time() - start, 1)}
     return best, {**row, "validation": mean, "curve": watch.curve}

@@ -7,7 +7,7 @@ import textwrap
 from _protocols import PROTOCOLS
 from _record import RESULTS
 from _tuning import record_path
-from experiments import EXPERIMENTS, FIGURES, NOT_RUN, SCRIPTS, SPEEDS
+from experiments import EXPERIMENTS, FIGURES, NARROW, NOT_RUN, SCRIPTS, SPEEDS
 
 LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Precision"}
 
@@ -23,7 +23,7 @@ def _label(metric):
 
 
 def _number(value, digits=4):
-    return f"{value:.{digits}f}".replace("0.", ".", 1)
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
 def _numbers(values):
@@ -65,7 +65,10 @@ def published():
         if not each.published:
             continue
         protocol, name = PROTOCOLS[each.protocol], f"{each.protocol}/{each.slug}"
-        row = [protocol.title, " / ".join(map(_label, protocol.metrics)), each.name]
+        labels = [*map(_label, protocol.metrics)]
+        if protocol.also is not None:  # the published figure is that one
+            labels[0] += ", MCRec's"
+        row = [protocol.title, " / ".join(labels), each.name]
         row.append(f"{_numbers(each.published)} ({each.source})")
         record = _read(name)
         if record is None:
@@ -116,7 +119,8 @@ def _side_by_side(key):
                     f"{_number(test['mean'][first])} ± {_number(test['standard_error'][first])}",
                     *(_number(test["mean"][name]) for name in others),
                     _against_best(slug, comparison),
-                    str(sum("validation" in row for row in record["validation"])),
+                    str(sum("validation" in row for row in record["validation"]))
+                    + ("*" if each.remark == NARROW else ""),
                     f"{fit['processor_seconds']:.1f}",
                     f"{fit['peak_mib']:.0f}",
                     f"{per_thousand:.2f}",
@@ -131,7 +135,7 @@ def _side_by_side(key):
         for each in EXPERIMENTS
         if each.protocol == key and not record_path(each).is_file()
     ]
-    missing += [f"{name} (estimated: {why})" for name, why in NOT_RUN.get(key, {}).items()]
+    missing += [f"{name} ({why})" for name, why in NOT_RUN.get(key, {}).items()]
     text = "\n".join(textwrap.wrap(protocol.text, 112, break_on_hyphens=False))
     parts = [f"### {protocol.title}", text, _table(header, [row for _, row in sorted(rows)])]
     if missing:
@@ -140,7 +144,7 @@ def _side_by_side(key):
 
 
 def side_by_side():
-    """Every method under every protocol."""
+    """The methods under each protocol."""
     return "\n\n".join(_side_by_side(key) for key in PROTOCOLS)
 
 

@@ -6,7 +6,8 @@ import time
 from contextlib import contextmanager
 
 import numpy as np
-from _best_epoch import BestEpoch
+import torch
+from _best_epoch import BestEpoch, verified
 from _protocols import PROTOCOLS
 from _record import RESULTS, environment, measured, rounded
 from sklearn.base import clone
@@ -57,6 +58,7 @@ def _attempt(experiment, parameters, problem, protocol):
     with timed(row):
         model.set_callbacks(watch).fit(problem.train)
     _, row["epoch"], best, row["validation"] = watch.best
+    verified(best, row["validation"], lambda model: protocol.evaluate(model, users))
     row["curve"], row["refit"] = watch.curve, {"max_iter": row["epoch"]}
     if hasattr(best, "n_annealing_steps_"):  # of all epochs, of which so many are made
         row["refit"]["n_annealing_steps"] = round(best.n_annealing_steps_)
@@ -70,24 +72,29 @@ def choose(experiment, problem, protocol):
     interrupted run has tried is not tried again, and the model may be None.
     """
     partial = record_path(experiment).with_suffix(".partial.json")
-    known = json.loads(partial.read_text()) if partial.is_file() else []
+    made_of = repr(
+        (experiment.estimator, experiment.every, experiment.patience, experiment.n_items)
+    )
+    known = json.loads(partial.read_text()) if partial.is_file() else {}
+    known = known["rows"] if known.get("made_of") == made_of else []
     grid = list(ParameterGrid(experiment.grid))
     if len(grid) > N_CONFIGURATIONS:
         raise ValueError(f"{experiment.name} has {len(grid)} configurations; 8 are allowed.")
-    tried, best, best_row, start = [], None, None, time.perf_counter()
+    tried, best, best_row, seconds = [], None, None, 0.0
     for parameters in grid:
-        if time.perf_counter() - start > BUDGET_SECONDS:
+        model, row = None, _find(known, parameters)
+        if row is None and seconds > BUDGET_SECONDS:
             tried.append({"parameters": parameters, "remark": "not tried: the time was over"})
             continue
-        model, row = None, _find(known, parameters)
         if row is None:
             model, row = _attempt(experiment, parameters, problem, protocol)
             print(experiment.name, row, flush=True)
         row["parameters"] = parameters
+        seconds += row["seconds"]
         tried.append(row)
         if problem.whole is not None:
             partial.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(tried))
+            partial.write_text(json.dumps({"made_of": made_of, "rows": tried}))
         score = row["validation"][protocol.metrics[0]]
         if best_row is None or score > best_row["validation"][protocol.metrics[0]]:
             best, best_row = model, row
@@ -118,10 +125,9 @@ def run(experiment):
     protocol = PROTOCOLS[experiment.protocol]
     problem = protocol.load()
     record = {
-        "environment": {
-            **environment(),
-            "command": f"python docs/benchmarks/run.py run {experiment.key}",
-        },
+        "environment": environment(),
+        "threads": torch.get_num_threads(),
+        "remark": experiment.remark,
         "load_average_before": round(os.getloadavg()[0], 1),
         "protocol": f"{protocol.title}. {protocol.text}",
         "grid": experiment.grid,
@@ -163,16 +169,20 @@ def keep_users(experiment, found):
 def compare_all(protocol, experiments):
     """Write paired differences of all methods to the one that tests best.
 
-    The p-values are Holm's, for as many comparisons as there are methods but one. A method
-    whose users' values are not on this machine is left out.
+    The p-values are Holm's, for as many comparisons as there are methods but one. Nothing is
+    written if the users' values of a method that has a record are not on this machine.
     """
     metric = PROTOCOLS[protocol].metrics[0]
     results = {}
     for experiment in experiments:
-        if experiment.protocol == protocol and _users_path(experiment).is_file():
-            values = dict(np.load(_users_path(experiment)))
-            held_out = values.pop("n_held_out")
-            results[experiment.slug] = Bunch(per_user=values, n_held_out=held_out)
+        if experiment.protocol != protocol or not record_path(experiment).is_file():
+            continue
+        if not _users_path(experiment).is_file():
+            print(f"No comparison: the users' values of {experiment.key} are not here; run it too.")
+            return
+        values = dict(np.load(_users_path(experiment)))
+        held_out = values.pop("n_held_out")
+        results[experiment.slug] = Bunch(per_user=values, n_held_out=held_out)
     if len(results) < 2:
         return
     best = max(results, key=lambda slug: np.nanmean(results[slug].per_user[metric]))

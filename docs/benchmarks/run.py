@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 from _record import RESULTS
 from experiments import EXPERIMENTS, SCRIPTS
 
@@ -36,29 +37,30 @@ def _list():
 def _run(names, again, threads):
     from _tuning import compare_all, record_path, run
 
-    scripts = {script.name: script for script in SCRIPTS}
-    touched = set()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    experiments, scripts = [], []
     for name in names:
-        if name in scripts:
-            script = scripts[name]
-            if again or not (RESULTS / f"{script.result}.json").is_file():
-                command = [sys.executable, str(HERE / f"{name}.py"), *script.arguments]
-                subprocess.run(command, check=True)
-            continue
+        of_script = [script for script in SCRIPTS if script.name == name]
         chosen = [each for each in EXPERIMENTS if name in (each.key, each.protocol)]
-        if not chosen:
+        if not (of_script or chosen):
             sys.exit(f"There is no experiment {name!r}; `run.py list` names them all.")
-        if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
-        for experiment in chosen:
-            if again or not record_path(experiment).is_file():
-                print(experiment.key, flush=True)
-                run(experiment)
-                touched.add(experiment.protocol)
-    for protocol in sorted(touched):
-        compare_all(protocol, EXPERIMENTS)
+        experiments += [each for each in chosen if again or not record_path(each).is_file()]
+        scripts += [
+            each for each in of_script if again or not (RESULTS / f"{each.result}.json").is_file()
+        ]
+    for script in scripts:
+        command = [sys.executable, str(HERE / f"{script.name}.py"), *script.arguments]
+        subprocess.run(command, check=True)
+    done = set()
+    try:
+        for experiment in experiments:
+            print(experiment.key, flush=True)
+            run(experiment)
+            done.add(experiment.protocol)
+    finally:
+        for protocol in sorted(done):
+            compare_all(protocol, EXPERIMENTS)
 
 
 def main():

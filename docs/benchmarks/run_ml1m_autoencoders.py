@@ -41,7 +41,7 @@ MODELS = {
     "MultDAE": (DAE, {"alpha": [4e-5, 2e-4], "learning_rate": [1e-3, 3e-3]}),
     "MultDAE, gaussian": (
         clone(DAE).set_params(likelihood="gaussian"),
-        {"confidence": [3.0, 10.0], "learning_rate": [1e-3, 3e-3]},
+        {"confidence": [3.0], "learning_rate": [1e-3, 3e-3]},
     ),
     "MultDAE, logistic": (
         clone(DAE).set_params(likelihood="logistic"),

@@ -33,6 +33,7 @@ training = {
     "batch_size": 100,
     "learning_rate": 0.002,
     "random_state": 0,
+    "device": "cpu",
 }
 vae = MultVAE(n_components=16, max_iter=30, **training).fit(X)
 listeners = vae.transform(X)
@@ -62,7 +63,7 @@ display = EmbeddingDisplay.from_vectors(listeners, labels=favourites, label_name
 # nearest vectors? The linear factors of :class:`~skrec.decomposition.PureSVD` are put to the
 # same test, and do nearly as well: for planted groups like these no network is needed.
 
-svd = PureSVD(n_components=16).fit(X)
+svd = PureSVD(n_components=16, random_state=0).fit(X)
 for name, vectors in [("MultVAE", listeners), ("PureSVD", svd.transform(X))]:
     of_albums = (X.T @ vectors)[played] / n_plays[played, np.newaxis]
     accuracies = [

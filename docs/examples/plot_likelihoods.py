@@ -44,6 +44,7 @@ for likelihood, grid in grids.items():
             likelihood=likelihood,
             batch_size=100,
             max_iter=40,
+            device="cpu",
             early_stopping=True,
             n_iter_no_change=8,
             random_state=0,
@@ -94,7 +95,8 @@ for (left, right), metric in zip(axes, metrics, strict=True):
 
 # %%
 # On this log the multinomial does not win: once each likelihood has a learning rate that suits
-# it, all three rank about alike, and most of the intervals hold zero. The largest gap of the
-# whole page is in the first table, between the two learning rates of the logistic likelihood.
+# it, the three are within some hundredths of each other, and most of the intervals hold zero.
+# The largest gap of the whole page is in the first table, between the two learning rates of the
+# logistic likelihood.
 # So tune each before you compare them. The six tests are not corrected for being six, see
 # :doc:`/guide/evaluate`; and a small generated log is not your data.

@@ -39,10 +39,11 @@ training = {
     "early_stopping": True,
     "n_iter_no_change": 5,
     "random_state": 0,
+    "device": "cpu",
 }
 linear = {
     "ItemKNN": ItemKNN(),
-    "PureSVD": PureSVD(n_components=12),
+    "PureSVD": PureSVD(n_components=12, random_state=0),
     "WMF": WMF(n_components=32, alpha=0.03, random_state=0),
     "SLIM": SLIM(alpha=100.0, l1_ratio=0.01, solver="admm"),
     "EASE": EASE(alpha=300.0),

@@ -62,7 +62,7 @@ def fit_loca(split):
     return LOCA(
         EASE(alpha=alpha),
         n_estimators=9,
-        embedding=PureSVD(n_components=8),
+        embedding=PureSVD(n_components=8, random_state=0),
         fit_bandwidth=0.8,
         predict_bandwidth=0.6,
         random_state=0,

@@ -48,6 +48,7 @@ common = {
     "early_stopping": True,
     "n_iter_no_change": n_epochs,
     "random_state": 0,
+    "device": "cpu",
 }
 models = {
     "β = 1": MultVAE(beta=1.0, n_annealing_steps=0, **common),

@@ -114,13 +114,13 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
         resumes = self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
-        if watched is not None:
-            watched = validate_interactions(self, watched, reset=False)
         tasks = FitTasks(self, X, y, self.max_iter)
         device = resolve_device(self.device)
         # What an earlier fit left must not stand beside what this one sets.
         for name in ("best_validation_score_", *(() if resumes else ("weights_",))):
             vars(self).pop(name, None)
+        if watched is not None:
+            watched = validate_interactions(self, watched, reset=False)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
