@@ -169,12 +169,12 @@ def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeyp
 
 
 def test_another_model_than_the_one_that_validated_is_not_tested():
-    from _best_epoch import verified
+    from _best_epoch import check_still
 
     X = make_interactions(60, 20, 600, random_state=0, return_X=True)
     model = EASE().fit(X)
     with pytest.raises(RuntimeError, match="validates at"):
-        verified(model, {"ndcg@10": 2.0}, lambda each: evaluate(each, X, metrics="ndcg@10"))
+        check_still(model, {"ndcg@10": 2.0}, lambda each: evaluate(each, X, metrics="ndcg@10"))
 
 
 def test_a_failed_record_leaves_the_old_one(tmp_path, monkeypatch):

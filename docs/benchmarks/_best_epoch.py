@@ -53,8 +53,8 @@ class BestEpoch:
         return epoch - self.best[1] >= self.patience
 
 
-def verified(model, expected, evaluate_again):
-    """The model, if it still is the one whose metrics were recorded.
+def check_still(model, expected, evaluate_again):
+    """Check that a model still is the one whose metrics were recorded.
 
     Raises
     ------
@@ -64,7 +64,6 @@ def verified(model, expected, evaluate_again):
     found = rounded(evaluate_again(model).mean)
     if found != expected:
         raise RuntimeError(f"The model to be tested validates at {found}, not at {expected}.")
-    return model
 
 
 def best_fit(model, split, metrics, *, every, patience):
@@ -73,6 +72,6 @@ def best_fit(model, split, metrics, *, every, patience):
     start = time.process_time()
     clone(model).set_callbacks(watch).fit(split.X_train)
     _, epoch, best, mean = watch.best
-    verified(best, mean, lambda m: evaluate(m, split.X_validation, split.y_validation, metrics))
+    check_still(best, mean, lambda m: evaluate(m, split.X_validation, split.y_validation, metrics))
     row = {"epoch": epoch, "processor_seconds": round(time.process_time() - start, 1)}
     return best, {**row, "validation": mean, "curve": watch.curve}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from _best_epoch import BestEpoch, verified
+from _best_epoch import BestEpoch, check_still
 from _protocols import PROTOCOLS
 from _record import RESULTS, environment, measured, rounded
 from sklearn.base import clone
@@ -58,7 +58,7 @@ def _attempt(experiment, parameters, problem, protocol):
     with timed(row):
         model.set_callbacks(watch).fit(problem.train)
     _, row["epoch"], best, row["validation"] = watch.best
-    verified(best, row["validation"], lambda model: protocol.evaluate(model, users))
+    check_still(best, row["validation"], lambda model: protocol.evaluate(model, users))
     row["curve"], row["refit"] = watch.curve, {"max_iter": row["epoch"]}
     if hasattr(best, "n_annealing_steps_"):  # of all epochs, of which so many are made
         row["refit"]["n_annealing_steps"] = round(best.n_annealing_steps_)
@@ -109,15 +109,14 @@ def _find(rows, parameters):
 
 def _final(experiment, model, row, problem):
     """The chosen model, fitted to everything that is not of the test."""
-    chosen = {"estimator": repr(clone(experiment.estimator).set_params(**row["parameters"]))}
+    final = clone(experiment.estimator).set_params(**row["parameters"])
     if problem.whole is None:
-        return model, chosen | {"fit": {k: row[k] for k in ("seconds", "processor_seconds",
-                                                          "peak_mib")}}  # fmt: skip
-    final = clone(experiment.estimator).set_params(**row["parameters"], **row.get("refit", {}))
-    chosen["estimator"] = repr(final)
-    with timed(chosen.setdefault("fit", {})):
-        final.fit(problem.whole)
-    return final, chosen
+        used = {name: row[name] for name in ("seconds", "processor_seconds", "peak_mib")}
+        return model, {"estimator": repr(final), "fit": used}
+    used = {}
+    with timed(used):
+        final.set_params(**row.get("refit", {})).fit(problem.whole)
+    return final, {"estimator": repr(final), "fit": used}
 
 
 def run(experiment):

@@ -17,15 +17,16 @@ import sys
 from pathlib import Path
 
 import torch
+from _picture import draw
 from _record import RESULTS
+from _tables import write_tables
+from _tuning import compare_all, record_path, run
 from experiments import EXPERIMENTS, SCRIPTS
 
 HERE = Path(__file__).parent
 
 
 def _list():
-    from _tuning import record_path
-
     for experiment in EXPERIMENTS:
         state = "done" if record_path(experiment).is_file() else "-"
         print(f"{state:5} {experiment.key}")
@@ -35,8 +36,6 @@ def _list():
 
 
 def _run(names, again, threads):
-    from _tuning import compare_all, record_path, run
-
     if threads is not None:
         torch.set_num_threads(threads)
     experiments, scripts = [], []
@@ -79,11 +78,7 @@ def main():
     elif options.command == "run":
         _run(options.names, options.again, options.threads)
     else:
-        from _tables import write_tables
-
         if not options.check:
-            from _picture import draw
-
             draw("ml1m_strong", HERE / "ml1m_strong.svg")
         sys.exit(write_tables(HERE / "README.md", check=options.check))
 
