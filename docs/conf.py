@@ -17,8 +17,6 @@ author = "The skrec developers"
 project_copyright = author
 release = version = skrec.__version__
 
-HAS_GALLERY = any((HERE / "examples").glob("*.py"))
-
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -28,16 +26,14 @@ extensions = [
     "sphinx_copybutton",
     "myst_parser",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
 ]
-if HAS_GALLERY:
-    extensions.append("sphinx_gallery.gen_gallery")
 
 exclude_patterns = ["_build", "_templates", "examples", "benchmarks/results", "**/__pycache__"]
 templates_path = ["_templates"]
 # Single backticks name parameters and objects; what is public becomes a link.
 default_role = "py:obj"
 
-autosummary_context = {"has_gallery": HAS_GALLERY}
 # Each class's page lists its methods itself, see _templates/autosummary/class.rst.
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
