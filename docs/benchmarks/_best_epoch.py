@@ -13,21 +13,16 @@ class BestEpoch:
 
     Parameters
     ----------
-    X, y : csr_array of shape (n_validation, n_items)
-        What is shown of the validation users, and what is held out from them.
-    metrics : list of str
-        The first one chooses.
+    look : callable
+        From a fitted model to a dict of its metrics on the validation users; the first chooses.
     every : int
         Epochs from one look to the next.
     patience : int
         Epochs without a better one after which to end the fit.
-    **options
-        Of `skrec.metrics.evaluate`.
     """
 
-    def __init__(self, X, y, metrics, every, patience, **options):
-        self.X, self.y, self.metrics = X, y, metrics
-        self.every, self.patience, self.options = every, patience, options
+    def __init__(self, look, every, patience):
+        self.look, self.every, self.patience = look, every, patience
         self.curve, self.best = [], None
 
     def setup(self, estimator, context):
@@ -44,16 +39,15 @@ class BestEpoch:
         epoch = context.task_id + 1
         if context.task_name != "epoch" or epoch % self.every:
             return False
-        found = evaluate(fitted_estimator, self.X, self.y, self.metrics, **self.options)
-        mean = found.mean
-        score = float(mean[self.metrics[0]])
-        self.curve.append(round(score, 4))
+        found = self.look(fitted_estimator)
+        score = next(iter(found.values()))
+        self.curve.append(round(float(score), 4))
         if self.best is None or score > self.best[0]:
-            self.best = score, epoch, fitted_estimator, rounded(mean)
+            self.best = score, epoch, fitted_estimator, found
         return epoch - self.best[1] >= self.patience
 
 
-def check_still(model, expected, evaluate_again):
+def check_still(model, expected, look):
     """Check that a model still is the one whose metrics were recorded.
 
     Raises
@@ -61,17 +55,27 @@ def check_still(model, expected, evaluate_again):
     RuntimeError
         If it is not: it would be another model that is tested.
     """
-    found = rounded(evaluate_again(model).mean)
+    found, expected = rounded(look(model)), rounded(expected)
     if found != expected:
         raise RuntimeError(f"The model to be tested validates at {found}, not at {expected}.")
 
 
-def best_fit(model, split, metrics, *, every, patience):
-    """The best model in the course of a fit, and what a record says of it."""
-    watch = BestEpoch(split.X_validation, split.y_validation, metrics, every, patience)
+def looking(split, metrics):
+    """What `best_fit` looks with: the metrics on the validation users of a split."""
+
+    def look(model):
+        return evaluate(model, split.X_validation, split.y_validation, metrics).mean
+
+    return look
+
+
+def best_fit(model, X, look, *, every, patience):
+    """The best model in the course of a fit to X, and what a record says of it."""
+    watch = BestEpoch(look, every, patience)
     start = time.process_time()
-    clone(model).set_callbacks(watch).fit(split.X_train)
-    _, epoch, best, mean = watch.best
-    check_still(best, mean, lambda m: evaluate(m, split.X_validation, split.y_validation, metrics))
-    row = {"epoch": epoch, "processor_seconds": round(time.process_time() - start, 1)}
-    return best, {**row, "validation": mean, "curve": watch.curve}
+    clone(model).set_callbacks(watch).fit(X)
+    seconds = time.process_time() - start
+    _, epoch, best, found = watch.best
+    check_still(best, found, look)
+    row = {"epoch": epoch, "processor_seconds": round(seconds, 1)}
+    return best, row | {"validation": rounded(found), "curve": watch.curve}

@@ -103,6 +103,24 @@ def _against_best(slug, comparison):
     return f"{sign} ± {_number(row['standard_error'])}, p {'< .001' if p < 1e-3 else f'= {p:.2g}'}"
 
 
+def _at_the_edge(record, metric):
+    """Whether the chosen value of a number, not 0, is the least or the greatest one tried."""
+    tried = [row for row in record["validation"] if "validation" in row]
+    chosen = max(tried, key=lambda row: row["validation"][metric])["parameters"]
+    for name, value in chosen.items():
+        values = {row["parameters"].get(name) for row in tried}
+        numbers = {x for x in values if isinstance(x, int | float) and not isinstance(x, bool)}
+        if value and len(numbers) > 1 and value in (min(numbers), max(numbers)):
+            return True
+    return False
+
+
+def _tried(record, remark, metric):
+    n_tried = sum("validation" in row for row in record["validation"])
+    edge = "†" if _at_the_edge(record, metric) else ""
+    return f"{n_tried}{'*' if NARROW in remark else ''}{edge}"
+
+
 def _side_by_side(key):
     protocol, comparison = PROTOCOLS[key], _read(f"{key}/comparison") or {}
     rows = []
@@ -119,8 +137,7 @@ def _side_by_side(key):
                     f"{_number(test['mean'][first])} ± {_number(test['standard_error'][first])}",
                     *(_number(test["mean"][name]) for name in others),
                     _against_best(slug, comparison),
-                    str(sum("validation" in row for row in record["validation"]))
-                    + ("*" if each.remark == NARROW else ""),
+                    _tried(record, each.remark, first),
                     f"{fit['processor_seconds']:.1f}",
                     f"{fit['peak_mib']:.0f}",
                     f"{per_thousand:.2f}",

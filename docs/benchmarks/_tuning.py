@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from _best_epoch import BestEpoch, check_still
+from _best_epoch import best_fit
 from _protocols import PROTOCOLS
 from _record import RESULTS, environment, measured, rounded
 from sklearn.base import clone
@@ -45,21 +45,15 @@ def _attempt(experiment, parameters, problem, protocol):
             model.fit(problem.train)
         row["validation"] = rounded(protocol.evaluate(model, problem.validation).mean)
         return model, row
-    users = problem.validation
-    watch = BestEpoch(
-        users.X,
-        users.y,
-        list(protocol.metrics),
-        experiment.every,
-        experiment.patience,
-        candidates=users.candidates,
-        normalize=protocol.normalize,
-    )
+
+    def look(model):
+        return protocol.evaluate(model, problem.validation).mean
+
     with timed(row):
-        model.set_callbacks(watch).fit(problem.train)
-    _, row["epoch"], best, row["validation"] = watch.best
-    check_still(best, row["validation"], lambda model: protocol.evaluate(model, users))
-    row["curve"], row["refit"] = watch.curve, {"max_iter": row["epoch"]}
+        best, found = best_fit(
+            model, problem.train, look, every=experiment.every, patience=experiment.patience
+        )
+    row |= found | {"refit": {"max_iter": found["epoch"]}}
     if hasattr(best, "n_annealing_steps_"):  # of all epochs, of which so many are made
         row["refit"]["n_annealing_steps"] = round(best.n_annealing_steps_)
     return best, row

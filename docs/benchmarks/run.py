@@ -8,7 +8,7 @@
 
 `experiments.py` lists what there is. Each experiment has a record of its own in results/; what has
 one is not run again unless ``--again`` is given. `tables` writes README.md's generated parts and
-its picture; ``tables --check`` only says whether the parts are up to date.
+its picture; ``tables --check`` only says whether they are up to date.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
-from _picture import draw
+from _picture import draw, is_current
 from _record import RESULTS
 from _tables import write_tables
 from _tuning import compare_all, record_path, run
@@ -78,9 +78,11 @@ def main():
     elif options.command == "run":
         _run(options.names, options.again, options.threads)
     else:
+        picture = HERE / "ml1m_strong.svg"
         if not options.check:
-            draw("ml1m_strong", HERE / "ml1m_strong.svg")
-        sys.exit(write_tables(HERE / "README.md", check=options.check))
+            draw("ml1m_strong", picture)
+        behind = write_tables(HERE / "README.md", check=options.check)
+        sys.exit(behind or int(not is_current("ml1m_strong", picture)))
 
 
 if __name__ == "__main__":
