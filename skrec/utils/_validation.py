@@ -5,6 +5,8 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
+_NOT_NUMBERS = {"could not convert string": "text", "DateTime64": "dates", "Timestamp": "dates"}
+
 
 def validate_interactions(estimator, X, *, reset):
     """Check a user-item matrix and return it as canonical CSR.
@@ -28,20 +30,21 @@ def validate_interactions(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        For text, NaN, infinity, complex or (where not allowed) negative values, and for
+        For text, dates, NaN, infinity, complex or (where not allowed) negative values, and for
         a wrong number of dimensions or columns.
     """
     try:
         checked = validate_data(
             estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
         )
-    except ValueError as error:
-        # numpy and pandas say it in these words, whatever it was that held the text.
-        if "could not convert string" not in str(error):
+    except (TypeError, ValueError) as error:
+        # numpy and pandas say it in these words, whatever it was that held text or dates.
+        holds = [what for word, what in _NOT_NUMBERS.items() if word in str(error)]
+        if not holds:
             raise
         raise ValueError(
-            f"X holds text: {error}. Expected a user-item matrix of numbers; got a log with ids? "
-            "skrec.preprocessing.InteractionEncoder makes a matrix of a log, and "
+            f"X holds {holds[0]}: {error}. Expected a user-item matrix of numbers; got a log with "
+            "ids? skrec.preprocessing.InteractionEncoder makes a matrix of a log, and "
             "skrec.datasets.load_interactions of a file."
         ) from error
     canonical = canonical_csr(checked)

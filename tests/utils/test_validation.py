@@ -25,3 +25,11 @@ def test_other_messages_stay():
     with pytest.raises(ValueError, match="contains NaN") as caught:
         DummyRecommender().fit([[1.0, np.nan]])
     assert "InteractionEncoder" not in str(caught.value)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_a_log_with_dates_is_told_from_a_matrix(zone):
+    when = pandas.to_datetime(["2020-01-01", "2020-01-02"]).tz_localize(zone)
+    log = pandas.DataFrame({"user": [1, 2], "item": [3, 4], "when": when})
+    with pytest.raises(ValueError, match=r"holds dates.*matrix of numbers.*InteractionEncoder"):
+        DummyRecommender().fit(log)
