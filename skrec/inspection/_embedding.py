@@ -10,6 +10,7 @@ from skrec.metrics._plot._style import (
     color_of,
     draw_legend,
     marker_of,
+    scatter_look,
 )
 
 _MAX_GROUPS = 20
@@ -26,7 +27,8 @@ class EmbeddingDisplay:
     A legend of groups is to the right of the axes: give figures of your own
     ``layout="constrained"``.
 
-    Make one with `from_estimator` (users) or `from_vectors` (whatever has vectors).
+    Make one with `from_estimator` (users) or `from_vectors` (whatever has vectors). There is
+    no ``from_predictions``: vectors are drawn, and no predictions.
 
     Parameters
     ----------
@@ -206,16 +208,18 @@ class EmbeddingDisplay:
         ax = check_axes(self, ax, width=6.4 if self.labels is None else 7.2)
         # Fewer and larger points, more and smaller ones.
         size = float(np.clip(8000 / max(len(self.coordinates), 1), 6, 30))
-        look = {"s": size, "alpha": 0.7, "linewidths": 0} | (scatter_kw or {})
+        look = {"s": size, "alpha": 0.7, "linewidth": 0}
         self.colorbar_ = None
         if self.labels is None:
-            self.scatters_ = [ax.scatter(*self.coordinates.T, **({"color": color_of(0)} | look))]
-        elif _is_scale(self.labels):
-            look = {"c": self.labels, "cmap": "viridis"} | look
+            look = scatter_look({"color": color_of(0)} | look, scatter_kw)
             self.scatters_ = [ax.scatter(*self.coordinates.T, **look)]
-            self.colorbar_ = ax.figure.colorbar(self.scatters_[0], ax=ax, label=self.label_name)
+        elif _is_scale(self.labels):
+            look = scatter_look({"c": self.labels, "cmap": "viridis"} | look, scatter_kw)
+            self.scatters_ = [ax.scatter(*self.coordinates.T, **look)]
+            if self.scatters_[0].get_array() is not None:
+                self.colorbar_ = ax.figure.colorbar(self.scatters_[0], ax=ax, label=self.label_name)
         else:
-            self.scatters_ = self._plot_groups(ax, look)
+            self.scatters_ = self._plot_groups(ax, look, scatter_kw)
         # The box keeps its shape, the limits give way: distances are the same on both axes.
         ax.set_aspect("equal", adjustable="datalim")
         for axis, number in ((ax.xaxis, 0), (ax.yaxis, 1)):
@@ -225,16 +229,18 @@ class EmbeddingDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _plot_groups(self, ax, look):
+    def _plot_groups(self, ax, look, scatter_kw):
         groups, group = np.unique(self.labels, return_inverse=True)
         scatters = []
         for i, name in enumerate(groups):
             own = {"color": color_of(i), "marker": marker_of(i), "label": str(name)} | look
+            own = scatter_look(own, scatter_kw)
             scatters.append(ax.scatter(*self.coordinates[group == i].T, **own))
         # Beside the map it hides no point.
         legend = draw_legend(ax, self.label_name, beside=True)
         for handle in legend.legend_handles:
-            handle.set(alpha=1, sizes=[30])
+            if hasattr(handle, "set_sizes"):  # others are of what was on the axes before
+                handle.set(alpha=1, sizes=[30])
         return scatters
 
 

@@ -35,7 +35,8 @@ class FitCurveDisplay:
     model has. A legend of more than three lines is to the right of its panel: give figures of
     your own ``layout="constrained"``.
 
-    Make one with `from_estimator`.
+    Make one with `from_estimator`. There is no ``from_predictions``: what is drawn is what the
+    fit has recorded; curves of your own go to the constructor.
 
     Parameters
     ----------
@@ -177,7 +178,8 @@ class FitCurveDisplay:
             label += f"\n({self.validation_metric})"
         panel.set_ylabel(label)
         panel.set_xlim(left=0.5)  # there is no epoch 0
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        if panel.get_xscale() == "linear":
+            panel.xaxis.get_major_locator().set_params(integer=True)
         draw_legend(panel, beside=len(self.curves[quantity]) > _MOST_INSIDE)
 
     def _panels(self, ax):

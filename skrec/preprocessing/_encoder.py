@@ -1,5 +1,7 @@
 """Ids of users and items <-> rows and columns of a CSR matrix."""
 
+import warnings
+
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -13,6 +15,7 @@ from skrec.preprocessing._ids import (
     concatenate_ids,
     describe_ids,
     find_ids,
+    is_text,
     unique_ids,
 )
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
@@ -265,6 +268,12 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             ``unknown_users="ignore"`` only known users have one.
         user_ids : ndarray of shape (n_log_users,)
             Id of each row: known users in the order of `user_ids_`, then the new ones.
+
+        Warns
+        -----
+        UserWarning
+            If all items are ignored as unknown, and are text where those of `fit` are not, or the
+            other way round.
         """
         matrix, user_ids, present = self._encode(X)
         return csr_array(matrix[present]), user_ids[present]
@@ -428,6 +437,14 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             user_ids = concatenate_ids(user_ids, new_ids)
         if (item < 0).any() and self.unknown_items == "error":
             raise ValueError(self._unknown("item", columns.item[item < 0], "'ignore'"))
+        nothing = len(item) and len(self.item_ids_) and (item < 0).all()
+        if nothing and is_text(columns.item) != is_text(self.item_ids_):
+            warnings.warn(
+                f"All {len(item)} interactions are ignored: their items are like "
+                f"{describe_ids(columns.item)}, those of fit like {describe_ids(self.item_ids_)}, "
+                "which never equal them. Convert the ids to the type of the log's.",
+                stacklevel=3,
+            )
         present = np.unique(user[user >= 0])
         keep = (user >= 0) & (item >= 0)
         if not keep.all():

@@ -16,6 +16,7 @@ __all__ = [
     "describe_ids",
     "distinct_of_chunk",
     "find_ids",
+    "is_text",
     "pack_ids",
     "plain",
     "unique_ids",
@@ -138,6 +139,11 @@ def find_ids(ids, column, name):
     if column.dtype.kind == "O" and (codes == -1).any():
         _refuse_missing(np.fromiter(map(_is_missing, column), bool, len(column)), column, name)
     return codes
+
+
+def is_text(ids):
+    """Whether ids, at least one, are text or bytes; of objects the first one tells."""
+    return ids.dtype.kind in "US" or isinstance(ids.item(0), str | bytes)
 
 
 def pack_ids(distinct):

@@ -223,6 +223,30 @@ class TestEmbedding:
             EmbeddingDisplay(coordinates=np.eye(3))
 
 
+@pytest.mark.parametrize("labels", [None, np.linspace(0, 1, 9), list("abcabcabc")])
+@pytest.mark.parametrize("own", [{"c": "r"}, {"color": "r"}, {"lw": 2}, {"edgecolors": "k"}])
+def test_points_take_matplotlibs_short_names(labels, own):
+    vectors = np.random.default_rng(0).normal(size=(9, 3))
+    display = EmbeddingDisplay.from_vectors(vectors, labels=labels, scatter_kw=own)
+    for points in display.scatters_:
+        if {"c", "color"} & set(own):
+            assert np.allclose(points.get_facecolor()[:, :3], (1, 0, 0))
+            assert display.colorbar_ is None
+        if "lw" in own:
+            assert points.get_linewidth() == [2]
+
+
+def test_axes_that_hold_something_already():
+    _, ax = plt.subplots()
+    ax.plot([0, 1], [0, 1], label="mine")
+    EmbeddingDisplay.from_vectors(np.eye(4), labels=list("aabb"), ax=ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mine", "a", "b"]
+    _, ax = plt.subplots()
+    ax.set_xscale("log")
+    display = FitCurveDisplay(curves={"loss": {"m": [3.0, 2.0]}}).plot(ax, line_kw={"c": "r"})
+    assert display.lines_["loss"][0].get_color() == "r"
+
+
 def test_matplotlib_is_imported_late():
     code = (
         "import sys, skrec.inspection, skrec.metrics; "

@@ -178,6 +178,11 @@ class TestRankingCurve:
             RankingCurveDisplay.from_predictions(Y_TRUE, SCORES["good"][:, :3])
         with pytest.raises(TypeError, match=r"matplotlib Axes or None\. Got ndarray"):
             RankingCurveDisplay.from_predictions(Y_TRUE, SCORES, ax=np.zeros(2))
+        with (
+            pytest.raises(ValueError, match="No user can be evaluated by 'ndcg'"),
+            pytest.warns(UserWarning, match="no user can be evaluated"),
+        ):
+            RankingCurveDisplay.from_predictions(np.zeros((2, 4)), np.ones((2, 4)))
         with pytest.raises(ValueError, match="ascending"):
             RankingCurveDisplay(
                 metric="ndcg", k=[2, 1], mean={"a": [0, 0]}, standard_error={"a": [0, 0]}
@@ -186,6 +191,18 @@ class TestRankingCurve:
             RankingCurveDisplay(metric="ndcg", k=[2], mean={"a": [0, 0]}, standard_error={})
         with pytest.raises(ValueError, match="same models"):
             RankingCurveDisplay(metric="ndcg", k=[2], mean={"a": [0]}, standard_error={"b": [0]})
+
+
+@pytest.mark.parametrize("own", [{"c": "r"}, {"color": "r"}, {"ls": ":"}])
+def test_lines_and_points_take_matplotlibs_short_names(own):
+    X = csr_array(np.tril(np.ones((4, 4))))
+    lists = np.array([[3], [3], [2], [0]])
+    display = PopularityDisplay.from_predictions(lists, X, line_kw=own)
+    assert display.lines_[0].get_color() == ("r" if "ls" not in own else display.lines_[0].get_c())
+    assert display.lines_[0].get_linestyle() == own.get("ls", "-")
+    if "ls" not in own:
+        display = PopularityDisplay.from_predictions(lists, X, scatter_kw=own)
+        np.testing.assert_array_equal(display.ax_.collections[0].get_facecolor()[0, :3], [1, 0, 0])
 
 
 class TestActivityBreakdown:

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 from datetime import date
 
 import numpy as np
@@ -220,6 +221,20 @@ def test_transform_histories():
     X, user_ids = encoder.transform_histories([("z", 10), ("b", 20)])
     assert_array_equal(user_ids, ["b"])
     assert X.shape == (1, 3)
+
+
+@pytest.mark.parametrize(("known", "asked"), [([1, 2], ["1", "2"]), (["1", "2"], [1, 2])])
+def test_ids_of_another_kind_are_not_ignored_in_silence(known, asked):
+    encoder = InteractionEncoder.from_ids(["ann"], known).set_params(unknown_items="ignore")
+    with pytest.warns(UserWarning, match=r"All 2 interactions are ignored.*Convert the ids"):
+        X, _ = encoder.transform_histories([("eve", item) for item in asked])
+    assert X.shape == (1, 2)
+    assert X.nnz == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder.transform_histories([("eve", known[0]), ("eve", asked[0])])
+        other = "none" if isinstance(known[0], str) else 77
+        encoder.transform_histories([("eve", other)])
 
 
 def test_transform_of_an_empty_log():
@@ -458,6 +473,7 @@ def test_round_trip(log):
     assert X.has_sorted_indices
 
 
+@pytest.mark.filterwarnings("ignore:All .* interactions are ignored")
 @given(log=logs, more=logs)
 def test_unknown_ids_twin(log, more):
     encoder = InteractionEncoder(unknown_items="ignore", duplicates="count").fit(log)

@@ -6,7 +6,7 @@ from skrec._recommend import recommend
 from skrec.metrics._checks import check_option
 from skrec.metrics._lists import check_lists
 from skrec.metrics._plot._models import check_names, named_arrays, named_estimators
-from skrec.metrics._plot._style import check_axes, draw_legend, line_looks
+from skrec.metrics._plot._style import check_axes, draw_legend, line_looks, scatter_look
 from skrec.model_selection._entries import check_interactions
 
 _KINDS = ("exposure", "lorenz")
@@ -224,8 +224,8 @@ class PopularityDisplay:
         for (name, counts), look in zip(self.exposure.items(), looks, strict=True):
             x, y = means_by_popularity(self.popularity, counts)
             (line,) = ax.plot(x, y, **({"label": name, "zorder": 3} | look))
-            points = {"color": line.get_color(), "s": 8, "alpha": 0.3, "linewidths": 0}
-            ax.scatter(self.popularity, counts, **(points | (scatter_kw or {})))
+            points = {"color": line.get_color(), "s": 8, "alpha": 0.3, "linewidth": 0}
+            ax.scatter(self.popularity, counts, **scatter_look(points, scatter_kw))
             self.lines_.append(line)
         total = np.mean([counts.sum() for counts in self.exposure.values()])
         x = np.geomspace(max(self.popularity.min(), 1), self.popularity.max(), 50)

@@ -290,12 +290,18 @@ class RankingCurveDisplay:
             }
 
         first = next(iter(results.values()))
+        n_users = max(first.n_users[name] for name in names.values())
+        if not n_users:
+            raise ValueError(
+                f"No user can be evaluated by {metric!r}: expected held-out items of at least "
+                "one user."
+            )
         return cls(
             metric=metric,
             k=list(names),
             mean=curves("mean"),
             standard_error=curves("standard_error"),
-            n_users=max(first.n_users[name] for name in names.values()),
+            n_users=n_users,
         )
 
     def plot(self, ax=None, *, line_kw=None, band_kw=None):

@@ -75,14 +75,28 @@ def line_looks(ax, n_lines, line_kw, *, markers=True, dashes=True):
             f"line_kw must be a dict for all lines, or a list of one dict for each of the "
             f"{n_lines} lines. Got {line_kw!r}."
         )
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
     first = len(ax.get_legend_handles_labels()[1])
     looks = []
     for i, own in enumerate(given, start=first):
         look = {"color": color_of(i)}
         look["linestyle"] = _DASHES[i % len(_DASHES)] if dashes else "none"
         look |= {"marker": marker_of(i), "markersize": 5} if markers else {}
-        looks.append(look | dict(own or {}))
+        looks.append(look | normalize_kwargs(own, Line2D))  # "c" is "color"
     return looks
+
+
+def scatter_look(look, scatter_kw):
+    """Keywords of ``Axes.scatter``: the house's, then those of the caller, a dict or None."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
+
+    own = normalize_kwargs(scatter_kw, PathCollection)
+    if {"c", "color"} & set(own):  # scatter takes one of them
+        look = {name: value for name, value in look.items() if name not in ("c", "color", "cmap")}
+    return look | own
 
 
 def draw_legend(ax, title=None, *, beside=False):
