@@ -203,6 +203,35 @@ def speeds():
     return _table(["what", "times faster than", "remark"], rows)
 
 
+def at_size():
+    """Time and memory of single fits at the size of large public data, all of it generated."""
+    header = ["what", "users x items, entries", "seconds", "peak, MiB"]
+    rows = []
+    ease, sansa, vae = _read("ease"), _read("bench_sansa"), _read("mult_vae_epoch")
+    size = _size(ease["data"])
+    for what, row in (("EASE, fit", "fit"), ("EASE, lists of 100 for 10,000 users", "recommend")):
+        found = ease["memory"][row]
+        cells = [_link("ease", what), size, f"{found['seconds']:.1f}", f"{found['peak_mib']:,.0f}"]
+        rows.append(cells)
+    large = sansa["stages"]["large"]
+    size, name = _size(large), f"SANSA, {100 * large['density']:g} % density, fit"
+    seconds, peak = large["fit"]["seconds"], large["fit"]["peak_mib"]
+    rows.append([_link("bench_sansa", name), size, f"{seconds:.1f}", f"{peak:,.0f}"])
+    seconds = large["recommend_1000_users_seconds"]
+    rows.append(["SANSA, lists for 1,000 users", size, f"{seconds:.1f}", ""])
+    epoch = vae["parts"]["epoch"]
+    found = epoch["models"]["skrec"]
+    name = "MultVAE, [600-200-600], batches of 500, one epoch (peak of the whole process)"
+    cells = [_link("mult_vae_epoch", name), _size(epoch), f"{found['seconds']:.1f}"]
+    rows.append([*cells, f"{1024 * found['peak_gib']:,.0f}"])
+    return _table(header, rows)
+
+
+def _size(record):
+    n_users, n_items = record["shape"]
+    return f"{n_users:,} x {n_items:,}, {record['entries'] / 1e6:.0f}M"
+
+
 def hours():
     """What the seed tables would take, from trials on generated data."""
     rows = []
@@ -234,6 +263,7 @@ PARTS = {
     "autoencoders": autoencoders,
     "local models": local_models,
     "speeds": speeds,
+    "at size": at_size,
     "hours": hours,
 }
 

@@ -275,12 +275,16 @@ def _ml1m_ncf():
 
 
 def _gowalla():
-    knn = _around(
-        {"n_neighbors": 1000, "source_exponent": 1.2, "target_exponent": 0.5},
-        n_neighbors=[500, 2000],
-        source_exponent=[1.0, 1.4],
-        target_exponent=[0.3, 0.6, 0.7],
-    )
+    knn = [
+        {"n_neighbors": [100], "shrinkage": [0.0, 20.0]},
+        *_around(
+            {"metric": "asymmetric_cosine", "activity_exponent": 1.0, "n_neighbors": 1000,
+             "source_exponent": 1.2, "target_exponent": 0.5},
+            n_neighbors=[2000],
+            source_exponent=[1.0, 1.4],
+            target_exponent=[0.3, 0.6],
+        ),
+    ]  # fmt: skip
     slim = [
         {"alpha": [10.0, 20.0], "l1_ratio": [0.005, 0.01, 0.02]},
         {"alpha": [5.0], "l1_ratio": [0.01, 0.02]},
@@ -289,7 +293,7 @@ def _gowalla():
         ("popularity", DummyRecommender(), {}, {}),
         (
             "ItemKNN",
-            KNN,
+            ItemKNN(),
             knn,
             {"published": (0.1214, 0.1570), "source": f"{BARS}, ItemCF", "remark": NARROW},
         ),
@@ -444,6 +448,8 @@ SCRIPTS = [
            "`--trial`: an epoch of each method on a generated matrix of the full shape"),
     Script("bench_ease", (), "ease",
            "EASE at 136,677 x 20,108 with 10M entries: Gram, inversion, memory, lists"),
+    Script("bench_ease", ("--stages", "accuracy", "--name", "ease_accuracy"), "ease_accuracy",
+           "EASE in float32 against float64, on ML-1M for several penalties"),
     Script("bench_mult_vae", (), "mult_vae_epoch",
            "an epoch of MultVAE against eager PyTorch on dense input, and against RecBole"),
     Script("bench_itemknn", (), "itemknn_search", "neighbour search against implicit's"),

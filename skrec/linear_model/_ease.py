@@ -84,8 +84,9 @@ class EASE(BaseRecommender):
     Time is one pass over the pairs of items within each user, plus about n_items**3
     multiply-adds; memory is one n_items x n_items matrix. Needs no n_users x n_items.
     In float32 the weights of MovieLens-1M, binarised, agree with float64 to 7e-6 of the
-    largest weight at alpha 250, and to 6e-5 at alpha 1: the error grows with the condition
-    number of X^T X + alpha I, so a tiny `alpha` wants ``dtype="float64"``.
+    largest weight at alpha 300, and to 5e-5 at alpha 1 (docs/benchmarks, ease_accuracy): the
+    error grows with the condition number of X^T X + alpha I, so a tiny `alpha` wants
+    ``dtype="float64"``.
 
     References
     ----------
