@@ -4,6 +4,7 @@ import copy
 import threading
 import warnings
 from abc import abstractmethod
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -100,7 +101,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         Raises
         ------
         ValueError
-            If a parameter or X is not valid, or the loss is not finite.
+            If a parameter or X is not valid, or the loss is not finite. The estimator is then
+            what it was before.
 
         Warns
         -----
@@ -112,6 +114,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     @with_callbacks
     def _fit_weighted(self, X, sample_weight, *, y=None, watched=None):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
+        with _left_alone(self):
+            return self._learn(X, sample_weight, y, watched)
+
+    def _learn(self, X, sample_weight, y, watched):
         resumes = self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
         tasks = FitTasks(self, X, y, self.max_iter)
@@ -145,13 +151,15 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                     f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
                     "none of them is chosen. Use early_stopping=False, or a larger "
                     f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         X = X[rows]
         module = self._first_module(X, weight, generator, resumes).to(device)
         batches = self._batches(X, weight, device, generator)
         self._plan(len(batches))
+        if resumes and stopping is not None:
+            self._start_stopping(stopping, module)
         watch = self._watch(X, watched, device)
 
         def after_epoch(module):
@@ -185,6 +193,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                 f"{error}"
             ) from error
 
+    def _start_stopping(self, stopping, module):
+        """Let early stopping see the module that a resumed fit begins with."""
+        stopping.start(module)
+
     def _plan(self, n_batches):
         """Called with the number of updates of an epoch, before the first one."""
 
@@ -209,11 +221,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         )
         first = self.n_iter_ + 1
         progress = _Progress(range(first, first + self.max_iter), self.verbose)
-        lower = torch.autocast(
-            next(module.parameters()).device.type,
-            dtype=torch.bfloat16,
-            enabled=self.precision == "bfloat16",
-        )
+        lower = self._autocast(module)
 
         def loss(batch, step):
             with lower:
@@ -255,8 +263,16 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                 f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
                 f"{which}.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
+
+    def _autocast(self, module):
+        """A context in which matrix products are computed in `precision`."""
+        return torch.autocast(
+            next(module.parameters()).device.type,
+            dtype=torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+        )
 
     def _validation_score(self, X, held, device):
         """A function of the module in training: nDCG@100 of users who are held out."""
@@ -311,6 +327,21 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
     def _scores(self, X):
         return self._apply(X, self._score)
+
+
+@contextmanager
+def _left_alone(estimator):
+    """A block that leaves an estimator as it was if it fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        state = vars(estimator)
+        for name in [name for name in state if name not in before]:
+            if "_callback" not in name:  # those are scikit-learn's
+                del state[name]
+        state.update(before)
+        raise
 
 
 def split_off_users(n_users, fraction, seed):

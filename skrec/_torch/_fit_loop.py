@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class History(NamedTuple):
-    """What a fit leaves behind: mean losses, validation scores, the epochs that it took.
+    """What a fit leaves behind: means of the loss, validation scores, the epochs that it took.
 
     `divergences` are those of each epoch, empty where the loss tells of none. `interrupted` says
     that Ctrl-C ended it; the module is then that of the last whole epoch.
@@ -27,7 +27,8 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     optimizer : torch.optim.Optimizer
         Of the module's parameters.
     batches : iterable
-        An epoch's batches, anew each time it is gone through.
+        An epoch's batches, anew each time it is gone through. One that has `n_rows` counts for
+        so many in the means over an epoch.
     loss : callable
         ``loss(batch, step)`` returns the mean loss of a batch, a scalar tensor; or a tuple of
         it and the mean divergence in it, which is recorded.
@@ -53,25 +54,26 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     finished, interrupted = copied(module), False
     try:
         for epoch in epochs:
-            total = divergence = count = 0
+            total = divergence = n_rows = 0
             module.train()
             for batch in batches:
                 optimizer.zero_grad(set_to_none=True)
                 value = loss(batch, step)
+                size = getattr(batch, "n_rows", 1)
                 if isinstance(value, tuple):
                     value, part = value
-                    divergence = divergence + part.detach()
+                    divergence = divergence + size * part.detach()
                 value.backward()
                 optimizer.step()
-                step, count = step + 1, count + 1
-                total = total + value.detach()
-            mean = float(total) / count
+                step, n_rows = step + 1, n_rows + size
+                total = total + size * value.detach()
+            mean = float(total) / n_rows
             if not math.isfinite(mean):
                 raise FloatingPointError(f"The loss of epoch {epoch} is {mean}.")
             module.eval()
             score = stopping(module) if stopping is not None else None
             losses.append(mean)
-            divergences += [] if isinstance(divergence, int) else [float(divergence) / count]
+            divergences += [] if isinstance(divergence, int) else [float(divergence) / n_rows]
             scores += [] if score is None else [score]
             n_epochs, finished = n_epochs + 1, copied(module)
             ended = on_epoch is not None and on_epoch(epoch, mean, score)
@@ -111,6 +113,11 @@ class EarlyStopping:
     def stop(self):
         """Whether there was no rise for long enough."""
         return self._since >= self._patience
+
+    def start(self, module):
+        """Begin with a module that is fitted already: what follows must be better."""
+        self.best_score = self._bar = float(self._score(module))
+        self.best_state = copied(module)
 
     def __call__(self, module):
         score = float(self._score(module))

@@ -89,7 +89,8 @@ class ShuffledRows:
     """
 
     def __init__(self, rows, batch_size, generator):
-        self._rows, self._batch_size, self._generator = rows, batch_size, generator
+        # A number of NumPy's, from somebody's grid, is none for torch.
+        self._rows, self._batch_size, self._generator = rows, int(batch_size), generator
 
     def __len__(self):
         return -(-self._rows.shape[0] // self._batch_size)

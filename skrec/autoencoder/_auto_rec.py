@@ -1,9 +1,11 @@
 """AutoRec: autoencoders of observed ratings, of users' rows or items' columns."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
-from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec._torch._rows import DeviceRows, Rows, ShuffledRows
 from skrec.autoencoder._code_ridge import solve_rows
 from skrec.autoencoder._rating_estimator import (
     RATING_RULES,
@@ -120,9 +122,10 @@ class UserAutoRec(RatingAutoencoder):
 
     Notes
     -----
-    First and last layer are computed where there are ratings: an epoch takes about
-    ``10 * X.nnz * n_components`` flops, and Adam's ``2 * n_items * n_components`` numbers for
-    each batch. Nothing has the size n_users x n_items.
+    An epoch takes about ``2 * n_users * n_items * n_components`` flops for the outputs, of
+    which those with a rating are kept, ``8 * X.nnz * n_components`` for all else, and Adam's
+    ``2 * n_items * n_components`` numbers for each batch. The largest array is that of the
+    outputs of a batch, batch_size x n_items.
 
     Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
     place of RProp; b begins at the items' mean ratings.
@@ -307,7 +310,8 @@ class ItemAutoRec(RatingAutoencoder):
 
     Notes
     -----
-    An epoch takes about ``10 * X.nnz * n_components`` flops, as with `UserAutoRec`. To score
+    An epoch takes the flops of one of `UserAutoRec`; the outputs of a batch are
+    batch_size x n_users. To score
     a user with n ratings takes about ``m**2 * (M + m / 3)`` flops, m and M being
     the lesser and the greater of n and d.
 
@@ -404,8 +408,8 @@ class ItemAutoRec(RatingAutoencoder):
         return _ShuffledColumns(X, weight, device, self.batch_size, generator)
 
     def _loss(self, module, batch, step, generator):
-        rows, weight = batch
-        return masked_squares(module.observed(rows, module.inputs(rows)), rows, weight)
+        rows = batch.rows
+        return masked_squares(module.observed(rows, module.inputs(rows)), rows, batch.weight)
 
     def _keep(self, module, X, device):
         super()._keep(module, X, device)
@@ -462,6 +466,17 @@ class ItemAutoRec(RatingAutoencoder):
         return weights.astype(X.dtype, copy=False)
 
 
+class _Columns(NamedTuple):
+    """Some columns as `Rows`, and the weight of the user of each entry."""
+
+    rows: Rows
+    weight: torch.Tensor
+
+    @property
+    def n_rows(self):
+        return self.rows.n_rows
+
+
 class _ShuffledColumns:
     """Batches of items' columns, with the weights of the users at their entries."""
 
@@ -475,7 +490,7 @@ class _ShuffledColumns:
 
     def __iter__(self):
         for rows in self._columns:
-            yield rows, self._weight[rows.column]
+            yield _Columns(rows, self._weight[rows.column])
 
 
 def _codes(module, columns):

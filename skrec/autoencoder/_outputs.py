@@ -38,8 +38,19 @@ def split_penalty(module, alpha):
 
 
 def has_probabilities(model):
-    """Whether `predict_proba` is defined: multinomial, and not fitted to fractional values."""
-    return model.likelihood == "multinomial" and getattr(model, "counts_", True)
+    """Whether `predict_proba` is defined; raises an AttributeError that says why it is not."""
+    if model.likelihood != "multinomial":
+        raise AttributeError(
+            "predict_proba is there for likelihood='multinomial' only. "
+            f"Got {model.likelihood!r}; decision_function has the scores."
+        )
+    if not getattr(model, "counts_", True):
+        raise AttributeError(
+            "predict_proba is there for whole numbers only, and X of fit held fractions: of "
+            "weights there is no multinomial distribution. Fit to counts or to zeros and ones "
+            "(sklearn.preprocessing.Binarizer), or take the softmax of decision_function."
+        )
+    return True
 
 
 def softmax_scores(scores):

@@ -67,7 +67,8 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         Raises
         ------
         ValueError
-            If a parameter, X or X_test is not valid, or the loss is not finite.
+            If a parameter, X or X_test is not valid, or the loss is not finite. The estimator
+            is then what it was before.
 
         Warns
         -----
@@ -86,8 +87,10 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         """The module; the outputs' biases, and the center, are the columns' mean ratings."""
         module = super()._first_module(X, weight, generator, resumes)
         self._n_examples, mean = self._outline(X)
+        # Copies: if the fit fails, the curves are to be what they were.
+        known = self.error_curves_ if resumes else {}
+        self.error_curves_ = {name: list(curve) for name, curve in known.items()}
         if not resumes:
-            self.error_curves_ = {}
             with torch.no_grad():
                 mean = torch.tensor(mean, dtype=torch.float32)
                 module.decoder[-1].bias += mean
@@ -155,6 +158,12 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
             return -found if np.isfinite(found) else -np.inf
 
         return score
+
+    def _start_stopping(self, stopping, module):
+        # It is no epoch, so it has no place in the curves.
+        known, self.error_curves_ = self.error_curves_, {}
+        super()._start_stopping(stopping, module)
+        self.error_curves_ = known
 
     def _watch(self, X, watched, device):
         """Record errors after each epoch, if validation or test users are looked at."""

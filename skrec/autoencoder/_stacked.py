@@ -10,6 +10,7 @@ from skrec._torch._products import by_column
 from skrec.autoencoder._outputs import SIZES, split_penalty
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
 from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
+from skrec.autoencoder._variational_net import full_precision
 from skrec.utils._device import resolve_device
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
 
@@ -136,10 +137,10 @@ class StackedAutoencoder(RatingAutoencoder):
 
     Notes
     -----
-    First and last layer are computed where there are ratings: an epoch takes about
-    ``10 * X.nnz`` flops for each unit of the first hidden layer, and 12 for each user and
-    weight between hidden layers; Adam n_items numbers a unit for each batch, twice without
-    tied weights.
+    An epoch takes about ``2 * n_users * n_items + 8 * X.nnz`` flops for each unit of the first
+    hidden layer, and 12 for each user and weight between hidden layers; Adam n_items numbers
+    a unit for each batch, twice without tied weights. The largest array is that of the outputs
+    of a batch, batch_size x n_items.
 
     Differs from [2]_: masking noise scales up what is kept, and what is learned in the end
     is to reconstruct, not to classify.
@@ -258,12 +259,18 @@ class StackedAutoencoder(RatingAutoencoder):
         groups = split_penalty(parts, self.alpha / self._n_examples)
         optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
         layer_loss = self._code_loss if level else self._rating_loss
+        lower = self._autocast(module)
+
+        def loss(batch, step):
+            with lower:
+                return layer_loss(module, level, batch, generator)
+
         try:
             history = fit_loop(
                 parts,
                 optimizer,
                 batches,
-                lambda batch, step: layer_loss(module, level, batch, generator),
+                loss,
                 epochs=range(1, self.pretraining_max_iter + 1),
             )
         except FloatingPointError as error:
@@ -285,13 +292,13 @@ class StackedAutoencoder(RatingAutoencoder):
     def _code_loss(self, module, level, batch, generator):
         """Loss of a further layer, which reconstructs the codes below it."""
         with torch.no_grad():
-            code = module.encode(batch, module.inputs(batch), depth=level)
+            code = full_precision(module.encode(batch, module.inputs(batch), depth=level))
         hidden = module.activation(module.encoder[level - 1](self._noisy(code, generator)))
         layer = len(module.decoder) - 1 - level
         outputs = functional.linear(
             hidden, module.decoder_weight(layer), module.decoder[layer].bias
         )
-        errors = (module.activation(outputs) - code).square().sum(1)
+        errors = (module.activation(full_precision(outputs)) - code).square().sum(1)
         return (batch.weight * errors).mean()
 
     def _loss(self, module, batch, step, generator):

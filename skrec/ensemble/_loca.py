@@ -17,6 +17,7 @@ from skrec.ensemble._members import (
     check_weightable,
     fit_member,
     seeded_clone,
+    torch_threads,
 )
 from skrec.linear_model import EASE
 from skrec.utils._parallel import effective_n_threads
@@ -37,6 +38,8 @@ _BANDWIDTH = Interval(0, 2, closed="right")
 # The more components, the nearer all angles are to 1, and the fewer pairs of users lie within
 # the usual bandwidths.
 _N_COMPONENTS = 16
+# Pairs that are scored at a time.
+_N_PAIRS = 1 << 16
 
 
 class LOCA(MetaEstimatorMixin, BaseRecommender):
@@ -311,7 +314,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
             from tqdm import tqdm
 
             tasks = tqdm(tasks, total=len(members), desc="LOCA")
-        with one_blas_thread() if at_once else nullcontext():
+        with one_blas_thread() if at_once else nullcontext(), torch_threads(n_threads):
             return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(tasks))
 
     def local_weights(self, X):
@@ -341,6 +344,15 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         return self._blend(self._kernel(X), score, X.shape[1], X.dtype)
 
     def _pair_scores(self, X, rows, items):
+        found = np.empty(len(rows), dtype=X.dtype)
+        order = np.argsort(rows, kind="stable")  # so that a row is in one part, or in two
+        for start in range(0, len(rows), _N_PAIRS):
+            part = order[start : start + _N_PAIRS]
+            users, places = np.unique(rows[part], return_inverse=True)
+            found[part] = self._some_pair_scores(X[users], places, items[part])
+        return found
+
+    def _some_pair_scores(self, X, rows, items):
         def score(model, pairs):
             return model.score_pairs(X, rows[pairs], items[pairs])[:, np.newaxis]
 

@@ -1,5 +1,8 @@
 """Fits of the models of an ensemble: weights of users, seeds, threads, memory."""
 
+import sys
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
@@ -85,6 +88,24 @@ def fit_member(estimator, X, weight, n_threads):
     if free:
         estimator.set_params(n_jobs=None)
     return estimator
+
+
+@contextmanager
+def torch_threads(n_threads):
+    """A block in which torch, if it is loaded, has so many threads in each worker thread.
+
+    Those that begin in the block take over what is set here. None: nothing is set.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or n_threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seeded_clone(estimator, random_state):

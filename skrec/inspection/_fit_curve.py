@@ -126,7 +126,9 @@ class FitCurveDisplay:
             for quantity, lines in found.items():
                 curves[quantity] |= lines
             if "validation_score" in found:
-                best[name] = model.validation_scores_.index(model.best_validation_score_) + 1
+                scores, kept = model.validation_scores_, model.best_validation_score_
+                if kept in scores:  # or it is that of the model that a resumed fit began with
+                    best[name] = scores.index(kept) + 1
                 metrics.add("minus RMSE" if model._predicts_ratings else "nDCG@100")
         curves = {quantity: lines for quantity, lines in curves.items() if lines}
         if quantities is not None:

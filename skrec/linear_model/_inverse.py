@@ -83,11 +83,12 @@ def ease_weights(gram, diagonal, *, device="cpu", n_jobs=None):
     Notes
     -----
     Accuracy in float32, measured against float64 (docs/benchmarks, ease_accuracy): on
-    MovieLens-1M (3,706 items, binary) the relative error of B in the Frobenius norm is 7e-6 at d = 1,000, 1e-5 at 300 (where
-    the condition number of G + diag(d) is 850), 3e-5 at 1 (2.5e5) and 7e-5 at 0.01 (2.5e7);
-    scores are within 4e-5 of the largest in each case. Single columns may be worse: where
-    items are nearly the same, their weights have a relative error of 10 to 20 times 1e-7
-    max_j P_jj (G_jj + d_j). That maximum is known afterwards, and the warning rests on it.
+    MovieLens-1M (3,706 items, binary) the relative error of B in the Frobenius norm is 7e-6
+    at d = 1,000, 1e-5 at 300 (where the condition number of G + diag(d) is 850), 3e-5 at 1
+    (2.5e5) and 7e-5 at 0.01 (2.5e7); scores are within 4e-5 of the largest in each case.
+    Single columns may be worse: where items are nearly the same, their weights have a relative
+    error of 10 to 20 times 1e-7 max_j P_jj (G_jj + d_j). That maximum is known afterwards, and
+    the warning rests on it.
 
     References
     ----------

@@ -160,6 +160,9 @@ def test_probabilities(make, X):
     )
     assert not hasattr(clone(model).set_params(likelihood="logistic"), "predict_proba")
     assert not hasattr(model.fit(csr_array(X * 0.5)), "predict_proba")
+    with pytest.raises(AttributeError) as caught:
+        model.predict_proba(X)
+    assert "whole numbers only" in str(caught.value.__cause__)
 
 
 def test_transform(X):

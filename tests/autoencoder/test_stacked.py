@@ -121,6 +121,24 @@ def test_learns_and_repeats(corruption, pretraining, tied_weights, X):
     np.testing.assert_array_equal(one.decision_function(X), one.decision_function(X))
 
 
+def test_pretraining_computes_in_the_given_precision(X, monkeypatch):
+    seen = []
+    for name in ("_rating_loss", "_code_loss"):
+        original = getattr(StackedAutoencoder, name)
+
+        def watched(*args, original=original):
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return original(*args)
+
+        monkeypatch.setattr(StackedAutoencoder, name, watched)
+    for precision in ("float32", "bfloat16"):
+        seen.clear()
+        model = StackedAutoencoder((6, 4), pretraining="layerwise", precision=precision, **SMALL)
+        model.fit(X)
+        assert set(seen) == {precision == "bfloat16"}
+        assert np.isfinite(model.pretraining_curves_).all()
+
+
 def test_pretraining_learns_layer_after_layer(X):
     plain = small((12, 6), max_iter=1).fit(X)
     options = {"pretraining": "layerwise", "pretraining_max_iter": 30}

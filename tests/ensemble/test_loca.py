@@ -3,13 +3,16 @@
 import joblib
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, Normalizer
 
+from skrec.autoencoder import MultVAE
 from skrec.base import BaseRecommender
+from skrec.datasets import make_interactions
 from skrec.decomposition import WMF, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
@@ -460,3 +463,32 @@ def test_progress_is_shown_on_request(X, capsys):
     assert capsys.readouterr().err == ""
     LOCA(n_estimators=3, verbose=True, random_state=0).fit(X)
     assert "3/3" in capsys.readouterr().err
+
+
+def test_pairs_are_scored_in_parts(monkeypatch):
+    X = make_interactions(60, 20, 600, random_state=0, return_X=True)
+    model = LOCA(EASE(10.0), n_estimators=3, fit_bandwidth=1.2, random_state=0).fit(X)
+    rng = np.random.default_rng(0)
+    rows, items = rng.integers(0, 60, 200), rng.integers(0, 20, 200)
+    expected = model.decision_function(X)[rows, items]
+    for n_pairs in (1, 7, 1 << 16):
+        monkeypatch.setattr("skrec.ensemble._loca._N_PAIRS", n_pairs)
+        np.testing.assert_allclose(model.score_pairs(X, rows, items), expected, rtol=1e-12)
+
+
+def test_torch_has_its_share_of_the_threads_in_local_fits(monkeypatch):
+    seen = []
+    original = MultVAE._fit_weighted
+
+    def watched(self, X, *args, **options):
+        seen.append(torch.get_num_threads())
+        return original(self, X, *args, **options)
+
+    monkeypatch.setattr(MultVAE, "_fit_weighted", watched)
+    monkeypatch.setattr("skrec.ensemble._loca.effective_n_threads", lambda: 2)
+    before = torch.get_num_threads()
+    X = make_interactions(60, 20, 600, random_state=0, return_X=True)
+    base = MultVAE(3, hidden_layer_sizes=(5,), max_iter=1, random_state=0)
+    LOCA(base, n_estimators=3, n_jobs=2, fit_bandwidth=2.0, random_state=0).fit(X)
+    assert set(seen[-3:]) == {1}
+    assert torch.get_num_threads() == before

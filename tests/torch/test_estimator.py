@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skrec._torch._schedules import annealed, planned_annealing
-from skrec.autoencoder import CDAE, ItemAutoRec, MultDAE, MultVAE, StackedAutoencoder
+from skrec.autoencoder import (
+    CDAE,
+    GaussianMixtureVAE,
+    ItemAutoRec,
+    MultDAE,
+    MultVAE,
+    StackedAutoencoder,
+    UserAutoRec,
+)
 
 RNG = np.random.default_rng(0)
 X = (RNG.random((40, 12)) < 0.4) * RNG.integers(1, 6, (40, 12)).astype(float)
@@ -40,6 +48,78 @@ def test_a_resumed_fit_that_diverges_leaves_the_model(model):
     with pytest.raises(ValueError, match="learning_rate"):
         model.set_params(learning_rate=1e38).fit(X)
     np.testing.assert_array_equal(model.decision_function(X), scores)
+
+
+ALL = [
+    *MODELS,
+    MultDAE((6,), **SMALL),
+    GaussianMixtureVAE(2, n_components=3, hidden_layer_sizes=(6,), **SMALL),
+    UserAutoRec(4, **SMALL),
+    StackedAutoencoder((4,), **SMALL),
+]
+EVERY = pytest.mark.parametrize("model", ALL, ids=lambda model: type(model).__name__)
+
+
+@EVERY
+def test_a_fit_that_fails_changes_nothing(model):
+    model = type(model)(**model.get_params()).set_params(learning_rate=1e38)
+    with pytest.raises(ValueError, match="learning_rate"):
+        model.fit(X)
+    with pytest.raises(NotFittedError):
+        model.decision_function(X)
+    model.set_params(learning_rate=0.01).fit(X)
+    scores, state = model.decision_function(X), dict(vars(model))
+    with pytest.raises(ValueError, match="learning_rate"):
+        model.set_params(learning_rate=1e38).fit(10 * X[:, :8])
+    assert vars(model).keys() == state.keys()
+    for name in vars(model).keys() - {"learning_rate"}:
+        assert vars(model)[name] is state[name], name
+    np.testing.assert_array_equal(model.decision_function(X), scores)
+
+
+@EVERY
+def test_parameters_may_be_numbers_of_numpy(model):
+    options = {"batch_size": np.int64(16), "max_iter": np.int32(2)}
+    options["learning_rate"] = np.float32(0.5) / 512
+    model = type(model)(**{**model.get_params(), **options})
+    plain = {name: value.item() for name, value in options.items()}
+    twin = type(model)(**{**model.get_params(), **plain})
+    np.testing.assert_array_equal(
+        model.fit(X).decision_function(X), twin.fit(X).decision_function(X)
+    )
+
+
+@pytest.mark.parametrize("make", [UserAutoRec, MultDAE], ids=lambda make: make.__name__)
+def test_losses_are_means_over_users_whatever_the_batches(make):
+    options = {**SMALL, "max_iter": 1, "learning_rate": 1e-12}
+    if make is MultDAE:
+        options["dropout"] = 0.0
+    whole = make(batch_size=len(X), **options).fit(X).loss_curve_
+    parts = make(batch_size=len(X) - 1, **options).fit(X).loss_curve_
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_resumed_fit_keeps_the_model_it_began_with_if_none_is_better(seed):
+    model = MultVAE(
+        8, hidden_layer_sizes=(16,), max_iter=30, early_stopping=True, warm_start=True,
+        batch_size=10, learning_rate=0.01, dropout=0.0, random_state=seed,
+    ).fit(X)  # fmt: skip
+    weights, best = copy_of(model.weights_), model.best_validation_score_
+    model.set_params(max_iter=2, learning_rate=0.5).fit(X)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.best_validation_score_ >= best
+    if model.best_validation_score_ == best:
+        for name, value in weights.items():
+            np.testing.assert_array_equal(model.weights_[name], value)
+
+
+def test_resumed_curves_of_errors_have_one_value_for_each_epoch():
+    model = UserAutoRec(4, early_stopping=True, warm_start=True, **SMALL).fit(X)
+    n_epochs = model.n_iter_
+    model.fit(X)
+    assert model.n_iter_ > n_epochs
+    assert {len(curve) for curve in model.error_curves_.values()} == {model.n_iter_}
 
 
 def test_the_last_update_counts_too():
