@@ -148,7 +148,8 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them; only with `early_stopping`.
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
     n_iter_ : int
         Epochs made.
     counts_ : bool

@@ -142,7 +142,8 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them; only with `early_stopping`.
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
     n_annealing_steps_ : int or float
         The annealing steps in use; with `warm_start` and None those of the first fit.
     n_iter_ : int
