@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.cluster import kmeans_plusplus
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
@@ -19,6 +21,7 @@ from skrec._torch._layers import (
     standard_normal,
     unit_length,
 )
+from skrec._torch._rows import DeviceRows
 from skrec._torch._schedules import annealed, planned_annealing
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
@@ -41,6 +44,11 @@ from skrec.utils._params import (
 # Standard deviation of the first biases of the clusters' means: near each other, so that all
 # take part before they part. Far ones left clusters empty.
 SPREAD = 0.1
+# Share of the planned epochs after which clusters are set to those of k-means. Earlier, in nets
+# that had learned little, they were lost again; later, little time was left to fit them.
+START = 2 / 3
+# So many users, and so many tries, has k-means.
+N_USERS, N_TRIES = 10_000, 10
 
 
 class ClusteringNet(nn.Module):
@@ -83,6 +91,80 @@ class ClusteringNet(nn.Module):
     def decode(self, x):
         """Outputs of shape (n_rows, n_items)."""
         return self.last(self.decoder(x))
+
+
+def k_means(points, weight, n_clusters, random_state):
+    """The best of some tries of weighted k-means, each from a start by k-means++.
+
+    It is plain numpy: scikit-learn's own adds up in the order in which threads end, so that
+    the same seed need not give the same bits.
+
+    Parameters
+    ----------
+    points : float64 ndarray of shape (n_points, d)
+    weight : float64 ndarray of shape (n_points,)
+        Greater than 0.
+    n_clusters : int
+        At most n_points.
+    random_state : RandomState
+
+    Returns
+    -------
+    label : intp ndarray of shape (n_points,)
+        Clusters may be empty where points coincide.
+    """
+    best, label = math.inf, None
+    squares = np.einsum("ij,ij->i", points, points)
+    for _ in range(N_TRIES):
+        centres, _ = kmeans_plusplus(
+            points, n_clusters, sample_weight=weight, random_state=random_state
+        )
+        found = None
+        for _ in range(100):
+            distance = (centres**2).sum(1) - 2 * points @ centres.T
+            before, found = found, distance.argmin(1)
+            if np.array_equal(before, found):
+                break
+            total, sums = _sums(points, weight, found, n_clusters)
+            filled = total > 0
+            centres[filled] = sums[filled] / total[filled, None]
+        cost = weight @ (squares + distance.min(1))
+        if cost < best or label is None:
+            best, label = cost, found
+    return label
+
+
+def cluster_moments(mean, variance, weight, label, n_clusters):
+    """Means of the latent vectors of each cluster's users, and the variance within clusters.
+
+    The variance is one for all clusters: with their own, those of small variance would take
+    the users of others, as the means of q lie nearer to a centre than draws do.
+
+    Parameters
+    ----------
+    mean, variance : float64 ndarray of shape (n_users, n_x)
+        Of each user's normal distribution.
+    weight : float64 ndarray of shape (n_users,)
+    label : intp ndarray of shape (n_users,)
+    n_clusters : int
+
+    Returns
+    -------
+    means : float64 ndarray of shape (n_clusters, n_x)
+        An empty cluster has that of all users.
+    variance : float64 ndarray of shape (n_x,)
+    """
+    total, sums = _sums(mean, weight, label, n_clusters)
+    means = np.tile(np.average(mean, axis=0, weights=weight), (n_clusters, 1))
+    filled = total > 0
+    means[filled] = sums[filled] / total[filled, None]
+    return means, np.average(variance + (mean - means[label]) ** 2, axis=0, weights=weight)
+
+
+def _sums(values, weight, label, n_clusters):
+    """Sum of the weights, and weighted sum of the values, of each cluster."""
+    member = np.where(label[:, None] == np.arange(n_clusters), weight[:, None], 0.0)
+    return member.sum(0), member.T @ values
 
 
 def log_responsibilities(x, mean, log_variance):
@@ -145,7 +227,7 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         Penalty of the weights, >= 0; biases are free.
     learning_rate : float, default=0.001
         Of Adam, > 0.
-    batch_size : int, default=500
+    batch_size : int, default=100
         Users in a batch.
     max_iter : int, default=100
         Epochs; with `warm_start` so many more.
@@ -183,7 +265,8 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them; only with `early_stopping`.
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
     n_annealing_steps_ : int or float
         The annealing steps in use; with `warm_start` and None those of the first fit.
     n_iter_ : int
@@ -204,13 +287,17 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     An epoch takes what one of `MultVAE` of the same layers does, and about
     ``8 * n_clusters * n_components`` numbers for each user.
 
-    Clusters are found from a random start, as by every mixture model: where they matter,
-    fit with some values of `random_state`. With more clusters than there are groups of
-    users a group is shared between clusters.
+    Clusters need some hundred updates of the networks: with few users take a small
+    `batch_size`, or more epochs. With more clusters than there are groups of users a group
+    is shared between clusters.
 
     Differs from [1]_: rows are sparse, so the networks are dense ones, with one encoder up to
     the last layers of q(x|y) and q(w|y); the divergences are annealed; the first means of
-    the clusters are drawn near each other.
+    the clusters are drawn near each other; and after two thirds of the planned epochs the
+    clusters are set to those that k-means finds in the means of q(x|y), of at most 10,000
+    users, with the variance within them, w being without influence at first. Training goes
+    on from there; without it many fits ended with two groups in one cluster. A fit of one
+    epoch, a resumed one, and one that `early_stopping` ends before do without.
 
     References
     ----------
@@ -264,7 +351,7 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         dropout=0.5,
         alpha=0.0,
         learning_rate=0.001,
-        batch_size=500,
+        batch_size=100,
         max_iter=100,
         precision="float32",
         early_stopping=False,
@@ -316,6 +403,46 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
                 means = module.clusters.bias.view(module.shape)[0]
                 means.normal_(std=SPREAD, generator=generator)
         return module
+
+    def _first_module(self, X, weight, generator, resumes):
+        module = super()._first_module(X, weight, generator, resumes)
+        # For `_watch`; they are no part of the module's state.
+        module.user_weight, module.seed = weight, generator.initial_seed()
+        return module
+
+    def _watch(self, X, watched, device):
+        """Set the clusters to those of k-means once; a resumed fit keeps what it has."""
+        epochs = iter(range(1, self.max_iter + 1))
+        start = int(START * self.max_iter)  # 0 for one epoch: never
+
+        def watch(module):
+            if next(epochs) == start:
+                self._set_clusters(module, X, device)
+
+        return None if self.n_iter_ else watch
+
+    def _set_clusters(self, module, X, device):
+        random = np.random.RandomState(module.seed)
+        weight = module.user_weight
+        weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+        users = np.flatnonzero(weight > 0)
+        if len(users) > N_USERS:
+            users = np.sort(random.choice(users, N_USERS, replace=False))
+        if len(users) < self.n_clusters:
+            return
+        with torch.no_grad():
+            rows = DeviceRows(X[users], device).everything()
+            mean, log_variance = module.encode(rows, unit_length(rows))[:2]
+            mean, variance = (p.double().cpu().numpy() for p in (mean, log_variance.exp()))
+            if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+                return  # the fit diverges, which its loop will tell
+            label = k_means(mean, weight[users], self.n_clusters, random)
+            means, within = cluster_moments(mean, variance, weight[users], label, self.n_clusters)
+            log_within = np.log(within.clip(min=1e-8))
+            found = np.stack([means, np.broadcast_to(log_within, means.shape)])
+            bias = module.clusters.bias
+            bias.copy_(torch.from_numpy(found.ravel()).to(bias.device, bias.dtype))
+            module.clusters.weight.zero_()  # w is without influence at first
 
     def _parameter_groups(self, module):
         return split_penalty(module, self.alpha)

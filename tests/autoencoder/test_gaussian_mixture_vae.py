@@ -16,7 +16,11 @@ from skrec._loss._likelihoods import Multinomial
 from skrec._torch._layers import unit_length
 from skrec._torch._rows import DeviceRows
 from skrec.autoencoder import GaussianMixtureVAE
-from skrec.autoencoder._gaussian_mixture_vae import log_responsibilities
+from skrec.autoencoder._gaussian_mixture_vae import (
+    cluster_moments,
+    k_means,
+    log_responsibilities,
+)
 from skrec.datasets import make_interactions
 
 
@@ -45,16 +49,96 @@ def planted(seed, n_users=500, n_items=100, n_groups=5, noise=0.2, length=12):
     return csr_array(X), group
 
 
-def test_finds_planted_groups():
-    X, group = planted(0)
-    model = GaussianMixtureVAE(
-        5, n_components=8, n_style_components=4, hidden_layer_sizes=(64,), batch_size=50,
-        learning_rate=0.003, random_state=0,
-    ).fit(X)  # fmt: skip
-    probabilities = model.responsibilities(X)
-    assert adjusted_rand_score(group, probabilities.argmax(axis=1)) >= 0.9
-    new, group = planted(1)  # other users of the same groups
-    assert adjusted_rand_score(group, model.responsibilities(new).argmax(axis=1)) >= 0.9
+def agreement(model, X, group):
+    return adjusted_rand_score(group, model.responsibilities(X).argmax(axis=1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_finds_planted_groups(seed):
+    X, group = planted(seed)
+    model = GaussianMixtureVAE(5, max_iter=50, random_state=seed).fit(X)  # half the default
+    assert agreement(model, X, group) >= 0.9
+    assert agreement(model, *planted(seed + 1)) >= 0.9  # other users of the same groups
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden_layer_sizes": (16,), "n_components": 5, "max_iter": 80},
+        {"n_components": 8, "batch_size": 500, "learning_rate": 0.003},
+        {"likelihood": "logistic", "max_iter": 40},
+        {"activation": "relu", "n_annealing_steps": 0, "max_iter": 40},
+        {"beta": 0.0, "max_iter": 20},
+        {"max_iter": 20},
+    ],
+)
+def test_finds_planted_groups_with_other_settings(options):
+    X, group = planted(2)
+    assert agreement(GaussianMixtureVAE(5, random_state=2, **options).fit(X), X, group) >= 0.9
+
+
+@pytest.mark.parametrize(("n_groups", "n_users"), [(3, 300), (10, 600)])
+def test_finds_few_and_many_groups(n_groups, n_users):
+    X, group = planted(0, n_users=n_users, n_groups=n_groups)
+    model = GaussianMixtureVAE(n_groups, max_iter=30, random_state=0).fit(X)
+    assert agreement(model, X, group) >= 0.9
+
+
+def test_k_means_takes_weights():
+    """A point of weight 2 is as two points; each cluster has its mean, all one variance."""
+    random = np.random.RandomState(0)
+    points = np.concatenate([random.normal(centre, 0.1, (20, 3)) for centre in (-2.0, 0.0, 3.0)])
+    weight = random.randint(1, 3, size=60).astype(float)
+    label = k_means(points, weight, 3, random)
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 20), label) == 1
+    means, variance = cluster_moments(points, np.full_like(points, 0.5), weight, label, 3)
+    times = weight.astype(int)
+    rows, of = np.repeat(points, times, axis=0), np.repeat(label, times)
+    expected = np.array([rows[of == k].mean(axis=0) for k in range(3)])
+    np.testing.assert_allclose(means, expected)
+    np.testing.assert_allclose(variance, 0.5 + ((rows - expected[of]) ** 2).mean(axis=0))
+
+
+def test_k_means_of_equal_points():
+    points, weight = np.ones((4, 2)), np.ones(4)
+    label = k_means(points, weight, 3, np.random.RandomState(0))
+    means, variance = cluster_moments(points, 0 * points, weight, label, 3)
+    np.testing.assert_array_equal(means, np.ones((3, 2)))
+    np.testing.assert_array_equal(variance, np.zeros(2))
+
+
+def test_clusters_are_set_once(X, monkeypatch):
+    calls = []
+    monkeypatch.setattr(GaussianMixtureVAE, "_set_clusters", lambda *args: calls.append(args))
+    model = gmvae(max_iter=3, warm_start=True).fit(X)
+    assert len(calls) == 1
+    model.fit(X)  # resumed
+    gmvae(max_iter=1).fit(X)
+    assert len(calls) == 1
+
+
+def test_clusters_leave_out_users_without_weight(X):
+    """Of fewer users with weight than clusters, none are set; of enough, by these alone."""
+    model = gmvae()
+    module = model._build_module(*X.shape, torch.Generator().manual_seed(0))
+    module.seed, device = 0, torch.device("cpu")
+    before = module.clusters.bias.detach().clone()
+    module.user_weight = np.arange(150) < 2
+    model._set_clusters(module, X, device)
+    assert torch.equal(module.clusters.bias, before)
+    module.user_weight = np.where(np.arange(150) < 60, 0.7, 0)
+    model._set_clusters(module, X, device)
+    found = module.clusters.bias.detach().clone()
+    assert not torch.equal(found, before)
+    assert not module.clusters.weight.any()
+    module.user_weight = None
+    model._set_clusters(module, X[:60], device)
+    torch.testing.assert_close(module.clusters.bias.detach(), found)
+
+
+def test_lower_precision_sets_clusters(X):
+    model = gmvae(precision="bfloat16", max_iter=3).fit(X)
+    assert np.isfinite(model.weights_["clusters.bias"]).all()
 
 
 @pytest.mark.parametrize("likelihood", ["multinomial", "gaussian", "logistic"])
