@@ -128,7 +128,7 @@ CDAE_TANH = CDAE(
     batch_size=200, max_iter=50, random_state=0,
 )  # fmt: skip
 GMVAE = GaussianMixtureVAE(
-    n_components=64, hidden_layer_sizes=(600,), beta=0.3, batch_size=200, max_iter=60,
+    20, n_components=64, hidden_layer_sizes=(600,), beta=0.3, batch_size=200, max_iter=40,
     random_state=0,
 )  # fmt: skip
 WARP = BPR(
@@ -210,7 +210,7 @@ def _ml1m_strong():
         ),
         ("MultVAE", VAE, {"beta": [0.2, 0.3, 0.5]}, EPOCH | NARROWED),
         ("CDAE", CDAE_TANH, {}, FOLDED | NARROWED),
-        ("GaussianMixtureVAE", GMVAE, {"n_clusters": [5, 20], "beta": [0.1, 0.3]}, EPOCH),
+        ("GaussianMixtureVAE", GMVAE, {"beta": [0.1, 0.3]}, EPOCH),
         (
             "LOCA around EASE",
             LOCA(EASE(alpha=500.0), n_estimators=20, fit_bandwidth=0.8, random_state=0),

@@ -77,9 +77,9 @@ for name, vectors in [("MultVAE", listeners), ("PureSVD", svd.transform(X))]:
 # --------
 # :class:`~skrec.autoencoder.GaussianMixtureVAE` looks for clusters of users by itself. Each row
 # of the picture is a genre, and shows how its listeners are shared out among the clusters.
-# In most rows one cell is dark: one cluster takes nearly all listeners of the genre. Two dark
-# cells in a column are genres that the model took for one; pale columns, on the right, are
-# clusters that were left with few listeners. Ten clusters for ten genres need not make a match.
+# One cell of each row is dark: one cluster takes nearly all listeners of the genre, and each
+# genre has a cluster of its own. Two dark cells in a column would be genres that the model took
+# for one; two half dark ones in a row, a genre that it divided.
 
 mixture = GaussianMixtureVAE(
     n_clusters=10, n_components=16, n_style_components=4, max_iter=50, **training
