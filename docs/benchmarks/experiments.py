@@ -262,8 +262,8 @@ def _ml1m_ncf():
             {},
             EPOCH | {"published": (0.446, 0.722), "source": LIANG},
         ),
-        ("MultVAE", VAE, {}, EPOCH),
-        ("CDAE", CDAE_TANH, {}, EPOCH),
+        ("MultVAE", VAE, {}, EPOCH | NARROWED),
+        ("CDAE", CDAE_TANH, {}, EPOCH | NARROWED),
         ("GaussianMixtureVAE", GMVAE, {}, EPOCH),
         (
             "LOCA around EASE",
