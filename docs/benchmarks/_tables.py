@@ -147,12 +147,14 @@ def _side_by_side(key):
     first, *others = map(_label, protocol.metrics)
     header = ["method", f"{first} ± s.e.", *others, f"{first} less the best one's"]
     header += ["tried", "fit, CPU s", "fit, MiB", "1,000 lists, CPU s"]
+    done = {each.name for each in _by_slug(key).values()}
+    names = [each.name for each in EXPERIMENTS if each.protocol == key]
+    why = NOT_RUN.get(key, {})
     missing = [
-        each.name
-        for each in EXPERIMENTS
-        if each.protocol == key and not record_path(each).is_file()
+        f"{name} ({why[name]})" if name in why else name
+        for name in dict.fromkeys([*names, *why])
+        if name not in done
     ]
-    missing += [f"{name} ({why})" for name, why in NOT_RUN.get(key, {}).items()]
     text = "\n".join(textwrap.wrap(protocol.text, 112, break_on_hyphens=False))
     parts = [f"### {protocol.title}", text, _table(header, [row for _, row in sorted(rows)])]
     if missing:
