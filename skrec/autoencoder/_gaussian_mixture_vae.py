@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.cluster import kmeans_plusplus
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
@@ -23,6 +22,7 @@ from skrec._torch._layers import (
 )
 from skrec._torch._rows import DeviceRows
 from skrec._torch._schedules import annealed, planned_annealing
+from skrec.autoencoder._clusters import cluster_moments, k_means
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     SIZES,
@@ -47,8 +47,8 @@ SPREAD = 0.1
 # Share of the planned epochs after which clusters are set to those of k-means. Earlier, in nets
 # that had learned little, they were lost again; later, little time was left to fit them.
 START = 2 / 3
-# So many users, and so many tries, has k-means.
-N_USERS, N_TRIES = 10_000, 10
+# So many users has k-means at most.
+N_USERS = 10_000
 
 
 class ClusteringNet(nn.Module):
@@ -91,80 +91,6 @@ class ClusteringNet(nn.Module):
     def decode(self, x):
         """Outputs of shape (n_rows, n_items)."""
         return self.last(self.decoder(x))
-
-
-def k_means(points, weight, n_clusters, random_state):
-    """The best of some tries of weighted k-means, each from a start by k-means++.
-
-    It is plain numpy: scikit-learn's own adds up in the order in which threads end, so that
-    the same seed need not give the same bits.
-
-    Parameters
-    ----------
-    points : float64 ndarray of shape (n_points, d)
-    weight : float64 ndarray of shape (n_points,)
-        Greater than 0.
-    n_clusters : int
-        At most n_points.
-    random_state : RandomState
-
-    Returns
-    -------
-    label : intp ndarray of shape (n_points,)
-        Clusters may be empty where points coincide.
-    """
-    best, label = math.inf, None
-    squares = np.einsum("ij,ij->i", points, points)
-    for _ in range(N_TRIES):
-        centres, _ = kmeans_plusplus(
-            points, n_clusters, sample_weight=weight, random_state=random_state
-        )
-        found = None
-        for _ in range(100):
-            distance = (centres**2).sum(1) - 2 * points @ centres.T
-            before, found = found, distance.argmin(1)
-            if np.array_equal(before, found):
-                break
-            total, sums = _sums(points, weight, found, n_clusters)
-            filled = total > 0
-            centres[filled] = sums[filled] / total[filled, None]
-        cost = weight @ (squares + distance.min(1))
-        if cost < best or label is None:
-            best, label = cost, found
-    return label
-
-
-def cluster_moments(mean, variance, weight, label, n_clusters):
-    """Means of the latent vectors of each cluster's users, and the variance within clusters.
-
-    The variance is one for all clusters: with their own, those of small variance would take
-    the users of others, as the means of q lie nearer to a centre than draws do.
-
-    Parameters
-    ----------
-    mean, variance : float64 ndarray of shape (n_users, n_x)
-        Of each user's normal distribution.
-    weight : float64 ndarray of shape (n_users,)
-    label : intp ndarray of shape (n_users,)
-    n_clusters : int
-
-    Returns
-    -------
-    means : float64 ndarray of shape (n_clusters, n_x)
-        An empty cluster has that of all users.
-    variance : float64 ndarray of shape (n_x,)
-    """
-    total, sums = _sums(mean, weight, label, n_clusters)
-    means = np.tile(np.average(mean, axis=0, weights=weight), (n_clusters, 1))
-    filled = total > 0
-    means[filled] = sums[filled] / total[filled, None]
-    return means, np.average(variance + (mean - means[label]) ** 2, axis=0, weights=weight)
-
-
-def _sums(values, weight, label, n_clusters):
-    """Sum of the weights, and weighted sum of the values, of each cluster."""
-    member = np.where(label[:, None] == np.arange(n_clusters), weight[:, None], 0.0)
-    return member.sum(0), member.T @ values
 
 
 def log_responsibilities(x, mean, log_variance):

@@ -16,11 +16,8 @@ from skrec._loss._likelihoods import Multinomial
 from skrec._torch._layers import unit_length
 from skrec._torch._rows import DeviceRows
 from skrec.autoencoder import GaussianMixtureVAE
-from skrec.autoencoder._gaussian_mixture_vae import (
-    cluster_moments,
-    k_means,
-    log_responsibilities,
-)
+from skrec.autoencoder._clusters import cluster_moments, k_means
+from skrec.autoencoder._gaussian_mixture_vae import log_responsibilities
 from skrec.datasets import make_interactions
 
 
