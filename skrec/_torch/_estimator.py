@@ -160,7 +160,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         self._plan(len(batches))
         if resumes and stopping is not None:
             self._start_stopping(stopping, module)
-        watch = self._watch(X, watched, device)
+        watch = self._watch(X, weight, generator.initial_seed(), watched, device)
 
         def after_epoch(module):
             if watch is not None:
@@ -204,8 +204,11 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         """Learning rate when a share of the planned epochs is over; asked after each one."""
         return self.learning_rate
 
-    def _watch(self, X, watched, device):
-        """What to call with the module after each epoch, or None; X: what is learned from."""
+    def _watch(self, X, weight, seed, watched, device):
+        """What to call with the module after each epoch, or None.
+
+        X, weight, seed: what is learned from, the users' weights or None, that of the fit.
+        """
         return None
 
     def _keep(self, module, X, device):

@@ -330,26 +330,19 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
                 means.normal_(std=SPREAD, generator=generator)
         return module
 
-    def _first_module(self, X, weight, generator, resumes):
-        module = super()._first_module(X, weight, generator, resumes)
-        # For `_watch`; they are no part of the module's state.
-        module.user_weight, module.seed = weight, generator.initial_seed()
-        return module
-
-    def _watch(self, X, watched, device):
+    def _watch(self, X, weight, seed, watched, device):
         """Set the clusters to those of k-means once; a resumed fit keeps what it has."""
         epochs = iter(range(1, self.max_iter + 1))
         start = int(START * self.max_iter)  # 0 for one epoch: never
 
         def watch(module):
             if next(epochs) == start:
-                self._set_clusters(module, X, device)
+                self._set_clusters(module, X, weight, seed, device)
 
         return None if self.n_iter_ else watch
 
-    def _set_clusters(self, module, X, device):
-        random = np.random.RandomState(module.seed)
-        weight = module.user_weight
+    def _set_clusters(self, module, X, weight, seed, device):
+        random = np.random.RandomState(seed)
         weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
         users = np.flatnonzero(weight > 0)
         if len(users) > N_USERS:

@@ -165,7 +165,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         super()._start_stopping(stopping, module)
         self.error_curves_ = known
 
-    def _watch(self, X, watched, device):
+    def _watch(self, X, weight, seed, watched, device):
         """Record errors after each epoch, if validation or test users are looked at."""
         if watched is None and not self.early_stopping:
             return None

@@ -118,18 +118,15 @@ def test_clusters_leave_out_users_without_weight(X):
     """Of fewer users with weight than clusters, none are set; of enough, by these alone."""
     model = gmvae()
     module = model._build_module(*X.shape, torch.Generator().manual_seed(0))
-    module.seed, device = 0, torch.device("cpu")
+    device = torch.device("cpu")
     before = module.clusters.bias.detach().clone()
-    module.user_weight = np.arange(150) < 2
-    model._set_clusters(module, X, device)
+    model._set_clusters(module, X, np.arange(150) < 2, 0, device)
     assert torch.equal(module.clusters.bias, before)
-    module.user_weight = np.where(np.arange(150) < 60, 0.7, 0)
-    model._set_clusters(module, X, device)
+    model._set_clusters(module, X, np.where(np.arange(150) < 60, 0.7, 0), 0, device)
     found = module.clusters.bias.detach().clone()
     assert not torch.equal(found, before)
     assert not module.clusters.weight.any()
-    module.user_weight = None
-    model._set_clusters(module, X[:60], device)
+    model._set_clusters(module, X[:60], None, 0, device)
     torch.testing.assert_close(module.clusters.bias.detach(), found)
 
 

@@ -14,6 +14,7 @@ from skrec.metrics._plot._groups import (
     stars,
 )
 from skrec.metrics._plot._models import (
+    check_evaluated,
     check_names,
     check_results,
     evaluate_models,
@@ -372,11 +373,7 @@ class ActivityBreakdownDisplay:
         values = next(iter(results.values())).per_user[metric]
         activity = check_activity(activity, len(values))
         known = ~np.isnan(values)
-        if not known.any():
-            raise ValueError(
-                f"No user can be evaluated by {metric!r}: expected held-out items of at least "
-                "one user."
-            )
+        check_evaluated(np.count_nonzero(known), metric)
         groups = np.full(len(values), -1)
         groups[known] = quantile_groups(activity[known], n_groups)
         mean, error, p_value = group_statistics(results, parse_metric(metric), groups, reference)

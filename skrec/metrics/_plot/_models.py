@@ -54,6 +54,14 @@ def check_names(values, name):
     return values
 
 
+def check_evaluated(n_users, metric):
+    """Refuse to draw a metric of no user."""
+    if not n_users:
+        raise ValueError(
+            f"No user can be evaluated by {metric!r}: expected held-out items of at least one user."
+        )
+
+
 def check_results(results, metric_names):
     """A dict of results of `evaluate` for the same users, all with the metrics named."""
     if not isinstance(results, Mapping) or "per_user" in results:

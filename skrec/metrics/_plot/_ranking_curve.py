@@ -6,6 +6,7 @@ import numpy as np
 
 from skrec.metrics._names import LIST_METRICS, parse_metric
 from skrec.metrics._plot._models import (
+    check_evaluated,
     check_names,
     check_results,
     evaluate_models,
@@ -291,11 +292,7 @@ class RankingCurveDisplay:
 
         first = next(iter(results.values()))
         n_users = max(first.n_users[name] for name in names.values())
-        if not n_users:
-            raise ValueError(
-                f"No user can be evaluated by {metric!r}: expected held-out items of at least "
-                "one user."
-            )
+        check_evaluated(n_users, metric)
         return cls(
             metric=metric,
             k=list(names),
