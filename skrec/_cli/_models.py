@@ -106,6 +106,10 @@ def known_models():
     return models
 
 
+def _ranks(cls, params):
+    return not cls(**params)._predicts_ratings
+
+
 def make_model(name, assignments, *, random_state):
     """Make one model of its name and parameters.
 
@@ -125,12 +129,12 @@ def make_model(name, assignments, *, random_state):
     Raises
     ------
     CommandError
-        If the name or a parameter is not known.
+        If the name or a parameter is not known, or the model is one of ratings.
     """
     models = known_models()
     key = name.lower()
     if key not in models:
-        raise unknown_name("model", name, models)
+        raise unknown_name("model", name, [known for known in models if _ranks(*models[known])])
     cls, defaults = models[key]
     estimator = cls(**defaults)
     known = estimator.get_params()
@@ -144,6 +148,12 @@ def make_model(name, assignments, *, random_state):
     estimator.set_params(**given)
     # Now and not in fit: a typo should not show up after an hour of other models.
     check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
+    if estimator._predicts_ratings:
+        raise CommandError(
+            f"{key} as it is set predicts ratings, but on the command line all values are 1: it "
+            f"ranks interactions. Fit {cls.__name__} to ratings in Python, or take a model that "
+            "ranks."
+        )
     return Model(key, estimator, frozenset(given))
 
 

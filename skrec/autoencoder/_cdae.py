@@ -18,6 +18,7 @@ from skrec.utils._hashing import keyed_negatives, row_hashes
 from skrec.utils._known_users import KNOWN_USERS, user_vectors
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._sparse import pattern
 
 # Smooth ones: who is folded in stands where the slope is zero.
 _SMOOTH = ("identity", "sigmoid", "tanh")
@@ -264,7 +265,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     def _first_module(self, X, weight, generator, resumes):
         module = super()._first_module(X, weight, generator, resumes)
         if resumes:
-            nodes = self._nodes(module, _pattern(X, np.float32), "match")
+            nodes = self._nodes(module, pattern(X), "match")
             module.user = nn.Embedding.from_pretrained(torch.from_numpy(nodes), freeze=False)
         return module
 
@@ -273,7 +274,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
 
     def _batches(self, X, weight, device, generator):
         self.seed_ = generator.initial_seed()
-        rows = DeviceRows(_pattern(X, np.float32), device, weight=weight)
+        rows = DeviceRows(pattern(X), device, weight=weight)
         return ShuffledRows(rows, self.batch_size, generator)
 
     def _inputs(self, rows):
@@ -289,7 +290,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
 
     def _keep(self, module, X, device):
         super()._keep(module, X, device)
-        self.user_hashes_ = row_hashes(_pattern(X, np.float32))
+        self.user_hashes_ = row_hashes(pattern(X))
         self.user_factors_ = self.weights_.pop("user.weight")
         # The objective of a user without items is the penalty alone.
         self.user_factors_[np.diff(X.indptr) == 0] = 0
@@ -339,7 +340,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
 
     def _apply_to_hidden(self, X, function):
         """``function(module, hidden)`` of the hidden layer of the rows of X, as an ndarray."""
-        X = _pattern(X, X.dtype)
+        X = pattern(X, dtype=X.dtype)
 
         def apply(module, rows):
             node = torch.from_numpy(self._nodes(module, X, self.known_users))
@@ -388,8 +389,3 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         """
         X = self._start_scoring(X)
         return self._apply_to_hidden(X, lambda module, hidden: hidden)
-
-
-def _pattern(X, dtype):
-    """X with ones for its values."""
-    return csr_array((np.ones(X.nnz, dtype=dtype), X.indices, X.indptr), shape=X.shape)

@@ -134,8 +134,8 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
     chooses (very nearly) the one of least norm. A larger `alpha` is not changed by it.
 
     For "sgd", users and items are dealt into blocks; cells of ratings that share no block
-    are worked on in parallel, without races. A sweep of "als" takes about d**2 flops for
-    each rating and d**3 / 3 for each user and item, a pass of "sgd" about 12 d for each
+    are worked on in parallel, without races. A sweep of "als" takes about 2 d**2 flops for
+    each rating and d**3 / 3 for each user and item, a pass of "sgd" about 8 d for each
     rating. Memory is that of the vectors and of two copies of the ratings.
 
     Differs from [1]_: biases, solved for together with the vectors. Differs from [2]_:

@@ -27,6 +27,7 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import progress_bar
+from skrec.utils._sparse import pattern
 
 # Negatives drawn for a user who is folded in.
 _N_NEGATIVES = 256
@@ -82,7 +83,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     init_scale : float, default=0.1
         Expected length of the initial factors, > 0.
     known_users : {"match", "fold_in"}, default="match"
-        What to do with a row that equals a training row: "match" takes the vector
+        What to do with a row that has the items of a training row: "match" takes the vector
         learned for it, "fold_in" treats it as a new row. See Notes.
     random_state : int, RandomState or None, default=None
         Seed of the initial factors, of the order and of the negatives. The same seed
@@ -131,8 +132,8 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     come from the item block of the cell. Over the passes every item is as likely a
     negative as any other; there are no races, and the working set stays in cache.
 
-    A pass takes about 6 d multiply-adds for each interaction (with WARP d more for each
-    draw); memory is that of the factors, plus 8 bytes for each interaction.
+    A pass takes about 9 d multiply-adds for each interaction (7 d with "sgd"; with WARP d
+    more for each draw); memory is that of the factors, plus 8 bytes for each interaction.
 
     Differs from [1]_: every interaction is visited once a pass instead of being drawn
     with replacement; the learning rate falls; there is one `alpha`. Differs from [3]_:
@@ -230,7 +231,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         X = self._start_fit(X)
         random_state = check_random_state(self.random_state)
         self.seed_ = int(random_state.randint(2**31 - 1))
-        self.user_hashes_ = row_hashes(X)
+        self.user_hashes_ = row_hashes(pattern(X))
         try:
             users, items, bias, curve = self._descend(X, np.random.default_rng(self.seed_))
         except FloatingPointError as error:
@@ -268,7 +269,11 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     def _vectors(self, X):
         return user_vectors(
-            X, self.user_hashes_, self.user_factors_, self._fold_in, known_users=self.known_users
+            pattern(X),
+            self.user_hashes_,
+            self.user_factors_,
+            self._fold_in,
+            known_users=self.known_users,
         )
 
     def _fold_in(self, X, hashes):

@@ -120,8 +120,8 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     -----
     Every row, known or new, is scored with the vector that solves its own least squares
     problem, items fixed. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
-    stored entry and 2 d**2 (`cg_steps` + 1) for each user and item ("cholesky": d**2 and
-    d**3 / 3). Memory is that of the vectors and a transposed copy of X. The first item
+    stored entry and 2 d**2 (`cg_steps` + 1) for each user and item ("cholesky": 2 d**2
+    and d**3 / 3). Memory is that of the vectors and a transposed copy of X. The first item
     vectors are drawn in the order of the items: another order gives other vectors, and
     scores that are equal only as far as the sweeps have converged.
 

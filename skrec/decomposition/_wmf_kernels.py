@@ -132,7 +132,8 @@ def cg_rows(
             add_products(items, vectors, none, slope, p, product, dots)
             add_symmetric_product(gram, one, p, product)
             curvature = dot(p, product)
-            if curvature <= 0:  # the residual is zero, or as good as zero; NaN goes on
+            # The residual is zero, or its square is too small to be told from it; NaN goes on.
+            if curvature <= 0 or square <= 0:
                 break
             length = square / curvature
             for f in range(d):

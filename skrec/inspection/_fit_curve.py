@@ -1,5 +1,7 @@
 """How a fit went, epoch by epoch."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -104,8 +106,9 @@ class FitCurveDisplay:
             None: what there is.
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
-        line_kw : dict or list of dict, default=None
-            Keywords of ``Axes.plot``, for all lines or for each of a panel.
+        line_kw : dict, list of dict, or dict of str to dict, default=None
+            Keywords of ``Axes.plot``: for all lines, for each model (of a panel of errors,
+            for each line), or for the lines of these names.
 
         Returns
         -------
@@ -146,8 +149,9 @@ class FitCurveDisplay:
         ----------
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
-        line_kw : dict or list of dict, default=None
-            Keywords of ``Axes.plot``, for all lines or for each of a panel.
+        line_kw : dict, list of dict, or dict of str to dict, default=None
+            Keywords of ``Axes.plot``: for all lines, for each model (of a panel of errors,
+            for each line), or for the lines of these names.
 
         Returns
         -------
@@ -162,10 +166,10 @@ class FitCurveDisplay:
         self.axes_ = self._panels(ax)
         self.lines_ = {}
         for panel, (quantity, lines) in zip(self.axes_, self.curves.items(), strict=True):
-            looks = line_looks(panel, len(lines), line_kw, markers=False)
+            looks = self._looks(panel, quantity, line_kw)
             self.lines_[quantity] = [
-                panel.plot(np.arange(1, len(one) + 1), one, **({"label": name} | look))[0]
-                for (name, one), look in zip(lines.items(), looks, strict=True)
+                panel.plot(np.arange(1, len(one) + 1), one, **({"label": name} | looks[name]))[0]
+                for name, one in lines.items()
             ]
         for panel, quantity in zip(self.axes_, self.curves, strict=True):
             self._mark_best(panel, quantity)
@@ -173,6 +177,24 @@ class FitCurveDisplay:
         self.axes_[-1].set_xlabel("epoch")
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         return self
+
+    def _looks(self, panel, quantity, line_kw):
+        """Keywords of a panel's lines by name. A model looks alike in all panels."""
+        names = list(self.curves["error"]) if quantity == "error" else self._models()
+        if isinstance(line_kw, Mapping) and any(isinstance(v, Mapping) for v in line_kw.values()):
+            known = {name for lines in self.curves.values() for name in lines}
+            if not set(line_kw) <= known:
+                raise ValueError(
+                    f"line_kw names lines that are not drawn. Got {list(line_kw)}, expected some "
+                    f"of {sorted(known)}."
+                )
+            line_kw = [line_kw.get(name) for name in names]
+        return dict(zip(names, line_looks(panel, len(names), line_kw, markers=False), strict=True))
+
+    def _models(self):
+        """Names of the models, in the order of first appearance."""
+        panels = (lines for quantity, lines in self.curves.items() if quantity != "error")
+        return list(dict.fromkeys(name for lines in panels for name in lines))
 
     def _label(self, panel, quantity):
         label = _QUANTITIES[quantity]

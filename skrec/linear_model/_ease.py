@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender, explain_scores
-from skrec.linear_model._gram import add_gram, new_gram
+from skrec.linear_model._gram import add_gram, is_first_part, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.utils._device import resolve_device
@@ -174,7 +174,8 @@ class EASE(BaseRecommender):
     def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
         """Add more users; the result is that of one `fit` on all of them.
 
-        Keeps the Gram matrix, so it takes twice the memory of `fit`.
+        Keeps the Gram matrix, so it takes twice the memory of `fit`, which keeps none: after
+        `fit` it begins anew.
 
         Parameters
         ----------
@@ -199,8 +200,13 @@ class EASE(BaseRecommender):
             If the item-item matrices do not fit.
         ValueError
             If a parameter or X is not valid.
+
+        Warns
+        -----
+        UserWarning
+            If it begins anew after `fit`.
         """
-        first = not hasattr(self, "gram_")
+        first = is_first_part(self)
         X = self._start_fit(X, reset=first)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:

@@ -1,5 +1,7 @@
 """The Gram matrix X^T diag(w) X of a sparse matrix, in one triangle of one dense buffer."""
 
+import warnings
+
 import numpy as np
 
 from skrec.utils._memory import check_memory
@@ -144,6 +146,20 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
 
     run_ranges(add_rows, n_items, n_jobs=n_jobs, weights=cost)
     return gram
+
+
+def is_first_part(model):
+    """Whether `partial_fit` begins; a warning if there are users of `fit` that it forgets."""
+    if hasattr(model, "gram_"):
+        return False
+    if hasattr(model, "coef_"):
+        warnings.warn(
+            f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
+            "are forgotten, since fit keeps no Gram matrix. To add users to them, give all of "
+            "them to partial_fit, part after part.",
+            stacklevel=3,
+        )
+    return True
 
 
 def check_square(matrix, n_items):

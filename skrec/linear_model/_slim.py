@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._admm import admm_columns, admm_memory
-from skrec.linear_model._gram import add_gram, gram_memory
+from skrec.linear_model._gram import add_gram, gram_memory, is_first_part
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._products import sparse_product, sparse_product_pairs
@@ -230,7 +230,8 @@ class SLIM(BaseRecommender):
     def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
         """Add more users; the result is that of one `fit` on all of them.
 
-        Keeps the Gram matrix, whatever `precompute` says.
+        Keeps the Gram matrix, whatever `precompute` says. `fit` keeps none: after it,
+        `partial_fit` begins anew.
 
         Parameters
         ----------
@@ -260,8 +261,10 @@ class SLIM(BaseRecommender):
         -----
         ConvergenceWarning
             If `max_iter` did not suffice.
+        UserWarning
+            If it begins anew after `fit`.
         """
-        first = not hasattr(self, "gram_")
+        first = is_first_part(self)
         X = self._start_fit(X, reset=first)
         device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)

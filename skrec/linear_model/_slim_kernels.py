@@ -97,16 +97,21 @@ def _find_candidates(data, settings, j, g, buffers, n_touched):
 
     Only the first `n_touched` items that share users with j are looked at; -1: all items.
     """
-    n = 0
+    n, candidates = 0, buffers.candidates
+    least = settings.l1 if settings.screen else -np.inf
+    few = settings.n_neighbors > 0
     for i in range(g.shape[0] if n_touched < 0 else n_touched):
         k = i if n_touched < 0 else buffers.touched[i]
-        if k == j or data.inverse[k] == 0 or (settings.screen and g[k] <= settings.l1):
-            continue
-        if settings.n_neighbors == 0 or g[k] > 0:
-            buffers.candidates[n] = k
+        if k != j and data.inverse[k] != 0 and g[k] > (0 if few else least):
+            candidates[n] = k
             n += 1
-    if settings.n_neighbors > 0:
-        n = keep_nearest(g, data.norm, buffers.candidates, n, settings.n_neighbors, buffers.sizes)
+    if few:  # the nearest of all; then those of them that may have a weight
+        nearest = keep_nearest(g, data.norm, candidates, n, settings.n_neighbors, buffers.sizes)
+        n = 0
+        for i in range(nearest):
+            if g[candidates[i]] > least:
+                candidates[n] = candidates[i]
+                n += 1
     return n
 
 

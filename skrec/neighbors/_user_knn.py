@@ -197,6 +197,7 @@ class UserKNN(BaseRecommender):
         return {
             "weight": self.item_weight_,
             "mean": self._item_mean,
+            "slope": self._item_slope,
             "average_length": self._average_length,
         }
 
@@ -229,6 +230,7 @@ class UserKNN(BaseRecommender):
         )
         self.item_weight_ = features["weight"]
         self._item_mean = features["mean"]
+        self._item_slope = features["slope"]
         self._average_length = features["average_length"]
         vectors = self._vectors(X)
         self._index = search_index(vectors.T.tocsr(), similarity_kind(**self._how))

@@ -33,19 +33,24 @@ def learn_features(V, *, metric, rating, weighting, exponent):
     Returns
     -------
     features : dict
-        "weight", ndarray of shape (n_features,); "mean", ndarray of shape (n_features,)
-        for adjusted cosine, else (0,); "average_length", float, of the vectors.
+        "weight", ndarray of shape (n_features,), idf squared included; "mean", ndarray of
+        shape (n_features,) for adjusted cosine, else (0,); "slope", ndarray of shape
+        (n_features,) for Pearson without ratings, else (0,): the `slope` of a vector (see
+        `statistics`) is its sum over the entries; "average_length", float, of the vectors.
     """
     n_vectors, n_features = V.shape
     frequency = np.bincount(V.indices, minlength=n_features).astype(np.float64)
-    weight = np.maximum(frequency, 1.0) ** -exponent
+    weight, idf = np.maximum(frequency, 1.0) ** -exponent, 1.0
     if weighting == "tfidf":
-        weight *= (1.0 + np.log((1.0 + n_vectors) / (1.0 + frequency))) ** 2
+        idf = 1.0 + np.log((1.0 + n_vectors) / (1.0 + frequency))
     elif weighting == "bm25":
-        weight *= np.log1p((n_vectors - frequency + 0.5) / (frequency + 0.5)) ** 2
+        idf = np.log1p((n_vectors - frequency + 0.5) / (frequency + 0.5))
+    centred = metric == "pearson" and not rating
     features = {
-        "weight": weight,
+        "weight": weight * idf**2,
         "mean": np.zeros(0),
+        # The mean of a vector is that of its values times idf.
+        "slope": weight * idf / np.sqrt(weight.sum()) if centred else np.zeros(0),
         "average_length": float(V.sum(dtype=np.float64)) / n_vectors,
     }
     if metric == "adjusted_cosine":
@@ -146,7 +151,7 @@ def statistics(vectors, features, *, metric, rating):
     if rating or metric not in ("pearson", "adjusted_cosine"):
         return np.sqrt(square), none, none
     if metric == "pearson":  # the mean is over all features
-        slope = total(weighted) / np.sqrt(weight.sum())
+        slope = total(features["slope"][vectors.indices] * vectors.data)
         offset = np.zeros(n_vectors)
         centred, scale = square - slope**2, square
     else:  # the mean is the feature's, over all vectors

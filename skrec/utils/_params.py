@@ -46,7 +46,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Options:
-    """One of a few values, compared by equality and type.
+    """One of a few values, compared by equality and type; NumPy's strings count as strings.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ class Options:
     values: tuple
 
     def __contains__(self, value):
-        return any(type(value) is type(option) and value == option for option in self.values)
+        kind = str if isinstance(value, str) else type(value)
+        return any(kind is type(option) and value == option for option in self.values)
 
     def __str__(self):
         return "one of " + ", ".join(repr(option) for option in self.values)
@@ -90,7 +91,7 @@ NON_NEGATIVE = Interval(0)
 POSITIVE_INTEGER = Interval(1, integer=True)
 FRACTION = Interval(0, 1, closed="left")
 NONE = Options((None,))
-BOOLEAN = InstanceOf((bool,), "True or False")
+BOOLEAN = InstanceOf((bool, np.bool_), "True or False")
 N_JOBS = (NONE, Interval(1, integer=True), Interval(high=-1, integer=True))
 RANDOM_STATE = (
     NONE,

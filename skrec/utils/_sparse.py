@@ -1,8 +1,14 @@
-"""Products of CSR rows with dense matrices, equal bit for bit in any batch."""
+"""CSR rows without their values; products with dense matrices, equal bit for bit in any batch."""
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from skrec.utils._parallel import run_ranges
+
+
+def pattern(X, *, dtype=np.float32):
+    """X with ones for its values."""
+    return csr_array((np.ones(X.nnz, dtype=dtype), X.indices, X.indptr), shape=X.shape)
 
 
 def sparse_dot_dense(X, dense, *, n_jobs=None):

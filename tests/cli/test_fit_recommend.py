@@ -198,6 +198,23 @@ def test_mistakes(skrec, log, model, tmp_path):
             ],
             "no user has 999",
         ),
+        (
+            ["fit", log, "--model", "biasedmf", "--output", tmp_path / "m.skops"],
+            "biasedmf as it is set predicts ratings",
+        ),
+        (
+            [
+                "fit",
+                log,
+                "--model",
+                "itemknn",
+                "--param",
+                "feedback=rating",
+                "--output",
+                tmp_path / "m.skops",
+            ],
+            "Fit ItemKNN to ratings in Python",
+        ),
         (["recommend", plain, "--users", ids], "holds a DummyRecommender but no ids"),
         (["recommend", log, "--users", ids], "is not a model file"),
         (["recommend", model, "--users", tmp_path / "none.txt"], "none.txt: No such file"),

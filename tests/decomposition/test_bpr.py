@@ -290,10 +290,24 @@ def test_known_users_are_matched_by_content():
     np.testing.assert_array_equal(model.transform(X[order]), model.user_factors_[order])
     folded = model.set_params(known_users="fold_in").transform(X)
     assert np.abs(folded - model.user_factors_).max() > 1e-2
-    twice = csr_array(2 * X.toarray())  # no training row has a two; values do not matter
-    by_match = model.set_params(known_users="match").transform(twice)
-    by_fold_in = model.set_params(known_users="fold_in").transform(twice)
+    other = 1 - X.toarray()
+    other = other[[not (row == X.toarray()).all(1).any() for row in other]]
+    by_match = model.set_params(known_users="match").transform(other)
+    by_fold_in = model.set_params(known_users="fold_in").transform(other)
     np.testing.assert_array_equal(by_match, by_fold_in)
+
+
+@pytest.mark.parametrize("known_users", ["match", "fold_in"])
+@pytest.mark.parametrize("negatives", ["uniform", "popularity"])
+def test_values_do_not_matter(known_users, negatives):
+    X = _data().toarray()
+    counts = X * np.random.RandomState(1).randint(1, 6, X.shape)
+    options = {"known_users": known_users, "negatives": negatives, "random_state": 0}
+    models = [BPR(4, max_iter=5, **options).fit(values) for values in (X, counts)]
+    expected = models[0].decision_function(X)
+    for model in models:
+        for values in (X, counts, X.astype(np.int8)):
+            np.testing.assert_array_equal(model.decision_function(values), expected)
 
 
 def test_rows_without_triplets():

@@ -308,6 +308,16 @@ def test_cuda_agrees(parameters):
     np.testing.assert_allclose(actual.set_params(device="cpu").transform(X), actual.user_factors_)
 
 
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+@pytest.mark.parametrize("alpha", [1e3, 1e20])
+def test_a_penalty_that_leaves_nothing(solver, alpha):
+    """Vectors fall to zero, past the least number whose square is one."""
+    X = _data(dtype=np.float32)
+    model = WMF(4, alpha=alpha, unobserved_weight=1.0, frequency_exponent=0.0, max_iter=20,
+                solver=solver, random_state=0)  # fmt: skip
+    np.testing.assert_allclose(model.fit(X).decision_function(X), 0, atol=1e-30)
+
+
 def test_what_overflows_or_is_wrong_is_an_error():
     X = _data(dtype=np.float32)
     with pytest.raises(ValueError, match="overflow float32"):

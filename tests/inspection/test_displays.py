@@ -92,6 +92,22 @@ class TestFitCurve:
         ]
         assert [list(line.get_xdata()) for line in marks] == [[display.best_epoch["b"]] * 2]
 
+    def test_a_model_looks_alike_in_all_panels(self, annealed, stopped):
+        display = FitCurveDisplay.from_estimator({"a": annealed, "b": stopped})
+        of_b = {lines[-1].get_color() for lines in display.lines_.values()}
+        assert len(of_b) == 1
+        assert of_b != {display.lines_["loss"][0].get_color()}
+        display.plot(line_kw=[{"c": "r"}, {"c": "b"}])
+        assert [line.get_color() for line in display.lines_["loss"]] == ["r", "b"]
+        assert [line.get_color() for line in display.lines_["validation_score"]] == ["b"]
+        display.plot(line_kw={"b": {"linewidth": 7}})
+        assert display.lines_["validation_score"][0].get_linewidth() == 7
+        assert display.lines_["loss"][0].get_linewidth() != 7
+        with pytest.raises(ValueError, match=r"not drawn\. Got \['c'\], expected .*'a', 'b'"):
+            display.plot(line_kw={"c": {"linewidth": 7}})
+        with pytest.raises(ValueError, match="each of the 2 lines"):
+            display.plot(line_kw=[{"c": "r"}])
+
     def test_errors(self, rated):
         display = FitCurveDisplay.from_estimator(rated)
         assert list(display.curves) == ["loss", "validation_score", "error"]

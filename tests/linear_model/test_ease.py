@@ -1,14 +1,17 @@
 """EASE against ridge regressions, column by column, and its extras."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 
 from skrec.datasets import make_interactions
-from skrec.linear_model import EASE
+from skrec.linear_model import EASE, SLIM
 from skrec.utils import _memory
 
 
@@ -67,6 +70,23 @@ def test_sample_weight_is_repetition():
     weighted = EASE(2.0).fit(X, sample_weight=weight).coef_
     repeated = EASE(2.0).fit(np.repeat(X.toarray(), weight, axis=0)).coef_
     np.testing.assert_allclose(weighted, repeated, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [EASE(5.0), SLIM(5.0)])
+def test_partial_fit_does_not_silently_forget_the_users_of_fit(model):
+    X = _data()
+    model = clone(model).fit(X)
+    with pytest.warns(
+        UserWarning, match=f"begins anew: the users that this {type(model).__name__}"
+    ):
+        model.partial_fit(X[:20])
+    expected = clone(model).fit(X[:20]).decision_function(X)
+    np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.partial_fit(X[20:])
+    expected = clone(model).fit(X).decision_function(X)
+    np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-8)
 
 
 def test_partial_fit_on_chunks_equals_fit():

@@ -206,6 +206,18 @@ def test_neighbors_are_the_candidates(form, positive):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_neighbors_without_a_weight_keep_their_places(form):
+    """A large L1 term rules some of the nearest out; no other item takes their place."""
+    rng = np.random.default_rng(0)
+    X = (rng.random((80, 30)) < 0.2 * np.linspace(2, 0.2, 30)).astype(float)
+    candidates = nearest_by_cosine(X, 5)
+    expected = elastic_net(X, 250.0, 0.05, positive=True, candidates=candidates)
+    model = SLIM(250.0, l1_ratio=0.05, n_neighbors=5, **form, **TIGHT).fit(X)
+    np.testing.assert_allclose(model.coef_.toarray(), expected, atol=1e-7)
+    assert 0 < model.coef_.nnz < 5 * 30
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_more_neighbors_than_items_is_all_items(form):
     X = make_matrix(seed=8)
     few, all_ = (SLIM(5.0, n_neighbors=k, **form, **TIGHT).fit(X) for k in (10**6, None))

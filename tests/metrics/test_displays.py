@@ -332,6 +332,7 @@ class TestActivityBreakdown:
             ({"activity": [1, 2]}, "one number for each of the 3 users"),
             ({"activity": ["a", "b", "c"]}, "one number for each"),
             ({"activity": [1, 2, np.nan]}, "must be finite"),
+            ({"metric": ["ndcg@10"]}, "the name of one metric"),
         ],
     )
     def test_bad_input(self, options, message):

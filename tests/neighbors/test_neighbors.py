@@ -149,6 +149,12 @@ def test_hand_cases():
 
     expected = np.corrcoef([1, 1, 0, 0], [1, 1, 1, 0])[0, 1]
     np.testing.assert_allclose(pearson.toarray()[0, 1], expected)
+    # ... of the values as they are weighed.
+    counts = np.array([[1, 1, 0], [2, 1, 0], [0, 1, 3], [1, 0, 0], [0, 0, 1]])
+    idf = 1 + np.log(4 / (1 + (counts > 0).sum(1)))
+    found = ItemKNN(metric="pearson", weighting="tfidf").fit(counts).similarity_.toarray()
+    expected = np.corrcoef((counts * idf[:, None]).T)
+    np.testing.assert_allclose(found[0, 1], expected[0, 1])
 
 
 def test_resnick_by_hand():

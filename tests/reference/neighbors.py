@@ -40,14 +40,14 @@ def compared_values(V, train, *, metric, rating, weighting):
     return values
 
 
-def centred(values, V, train, train_values, *, metric, rating, weight):
+def centred(values, V, train, train_values, *, metric, rating, weight, idf):
     """Centre rows on their own means, or on those of the features."""
     seen, train_seen = V != 0, train != 0
     if metric == "pearson" and rating:
         mean = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
         return np.where(seen, values - mean[:, None], 0.0)
-    if metric == "pearson":
-        return values - (values @ weight / weight.sum())[:, None]
+    if metric == "pearson":  # values times idf, less their mean, divided by idf again
+        return values - (values * idf @ weight / weight.sum())[:, None] / idf
     if metric == "adjusted_cosine" and rating:
         count = train_seen.sum(axis=0)
         overall = train.sum() / max(train_seen.sum(), 1)
@@ -64,12 +64,12 @@ def similarities(
 ):  # fmt: skip
     """Similarity of every vector of V (columns) for every query of Q (rows), or 0."""
     weight, idf = feature_weights(V, weighting=weighting, exponent=exponent)
-    weight = weight * idf**2
     how = {"metric": metric, "rating": rating}
     raw_v = compared_values(V, V, **how, weighting=weighting)
     raw_q = compared_values(Q, V, **how, weighting=weighting)
-    v = centred(raw_v, V, V, raw_v, **how, weight=weight)
-    q = centred(raw_q, Q, V, raw_v, **how, weight=weight)
+    v = centred(raw_v, V, V, raw_v, **how, weight=weight, idf=idf)
+    q = centred(raw_q, Q, V, raw_v, **how, weight=weight, idf=idf)
+    weight = weight * idf**2
     result = np.zeros((len(Q), len(V)))
     for a in range(len(Q)):
         for b in range(len(V)):

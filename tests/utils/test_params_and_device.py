@@ -24,8 +24,9 @@ from skrec.utils._params import BOOLEAN, FRACTION, N_JOBS, POSITIVE, Interval, O
         (POSITIVE, [1, 0.1, np.float32(2)], [0, -1, math.nan, math.inf, "1", None, True]),
         (FRACTION, [0, 0.0, 0.99], [1, 1.0, -0.1]),
         (Interval(1, integer=True), [1, np.int64(4)], [0, 1.0, 1.5, True, "2"]),
-        (Options(("a", None)), ["a", None], ["b", 0, "A"]),
-        (BOOLEAN, [True, False], [0, 1, None]),
+        (Options(("a", None)), ["a", None, np.str_("a")], ["b", 0, "A", b"a"]),
+        (Options((1,)), [1], [True, 1.0, "1"]),
+        (BOOLEAN, [True, False, np.True_], [0, 1, None]),
     ],
 )
 def test_rules(rule, good, bad):

@@ -368,6 +368,10 @@ class ActivityBreakdownDisplay:
         """
         check_rule(n_groups, _N_GROUPS, "n_groups")
         check_option(correction, ("holm", None), "correction")
+        if not isinstance(metric, str):
+            raise ValueError(
+                f"metric must be the name of one metric, such as 'ndcg@100'. Got {metric!r}."
+            )
         results = check_results(results, [metric])
         reference = check_reference(reference, results)
         values = next(iter(results.values())).per_user[metric]
