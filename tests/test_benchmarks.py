@@ -62,6 +62,21 @@ def test_check_finds_a_page_that_is_behind(tmp_path):
     assert page.read_text() == text
 
 
+def test_records_are_of_the_experiments_as_they_are_declared():
+    from experiments import EXPERIMENTS
+    from sklearn.model_selection import ParameterGrid
+
+    recorded = 0
+    for experiment in EXPERIMENTS:
+        path = FOLDER / "results" / experiment.protocol / f"{experiment.slug}.json"
+        if path.exists():
+            found = [row["parameters"] for row in json.loads(path.read_text())["validation"]]
+            declared = json.loads(json.dumps(list(ParameterGrid(experiment.grid))))
+            assert found == declared, f"run `run.py run {experiment.key} --again`"
+            recorded += 1
+    assert recorded > 0
+
+
 def test_experiments_have_names_of_their_own_and_at_most_eight_configurations():
     from _protocols import PROTOCOLS
     from experiments import EXPERIMENTS

@@ -31,18 +31,21 @@ CANDIDATES = {
     "BiasedMF (als)": [clone(ALS).set_params(alpha=alpha) for alpha in (0.06, 0.07, 0.08)],
     "BiasedMF (sgd)": [
         clone(SGD).set_params(alpha=alpha, max_iter=max_iter)
-        for max_iter in (20, 30, 40)
-        for alpha in (0.04, 0.05, 0.06)
+        for max_iter in (20, 30)
+        for alpha in (0.03, 0.04, 0.05, 0.06)
     ],
     "ItemAutoRec": [
-        ItemAutoRec(alpha=alpha, max_iter=12, random_state=0) for alpha in (200.0, 250.0, 300.0)
+        ItemAutoRec(alpha=alpha, max_iter=12, random_state=0)
+        for alpha in (100.0, 150.0, 200.0, 250.0)
     ],
-    "UserAutoRec": [UserAutoRec(alpha=a, max_iter=60, random_state=0) for a in (200.0, 300.0)],
+    "UserAutoRec": [
+        UserAutoRec(alpha=a, max_iter=60, random_state=0) for a in (200.0, 300.0, 400.0)
+    ],
     "StackedAutoencoder": [
         StackedAutoencoder(
             alpha=300.0, corruption="mask", corruption_level=level, max_iter=60, random_state=0
         )
-        for level in (0.2, 0.4)
+        for level in (0.1, 0.2, 0.4)
     ],
 }
 PUBLISHED = {
