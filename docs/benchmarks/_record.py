@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import resource
+import shlex
 import sys
 import time
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def environment():
         (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), ""
     )
     return {
-        "command": " ".join(["python", *sys.argv]),
+        "command": shlex.join(["python", *sys.argv]),
         "date": time.strftime("%Y-%m-%d"),
         "versions": versions,
         "machine": f"{platform.machine()}, {model}, {os.cpu_count()} cores",

@@ -31,8 +31,12 @@ CANDIDATES = {
     "BiasedMF (als)": [clone(ALS).set_params(alpha=alpha) for alpha in (0.06, 0.07, 0.08)],
     "BiasedMF (sgd)": [
         clone(SGD).set_params(alpha=alpha, max_iter=max_iter)
-        for max_iter in (20, 30)
-        for alpha in (0.03, 0.04, 0.05, 0.06)
+        for max_iter, alphas in (
+            (20, (0.03, 0.04)),
+            (30, (0.03, 0.04, 0.05)),
+            (40, (0.04, 0.05, 0.06)),
+        )
+        for alpha in alphas
     ],
     "ItemAutoRec": [
         ItemAutoRec(alpha=alpha, max_iter=12, random_state=0)

@@ -107,8 +107,8 @@ class FitCurveDisplay:
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict, list of dict, or dict of str to dict, default=None
-            Keywords of ``Axes.plot``: for all lines, for each model (of a panel of errors,
-            for each line), or for the lines of these names.
+            Keywords of ``Axes.plot``: for all lines, for each model, or for the lines of
+            these names. A list leaves panels of errors alone: a model has several there.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class FitCurveDisplay:
         Raises
         ------
         ValueError
-            If an estimator has no curves, or not those asked for.
+            If an estimator has no curves, or not those asked for; or as `plot`.
         """
         curves = {quantity: {} for quantity in _QUANTITIES}
         best, metrics = {}, set()
@@ -150,8 +150,8 @@ class FitCurveDisplay:
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict, list of dict, or dict of str to dict, default=None
-            Keywords of ``Axes.plot``: for all lines, for each model (of a panel of errors,
-            for each line), or for the lines of these names.
+            Keywords of ``Axes.plot``: for all lines, for each model, or for the lines of
+            these names. A list leaves panels of errors alone: a model has several there.
 
         Returns
         -------
@@ -161,7 +161,8 @@ class FitCurveDisplay:
         Raises
         ------
         ValueError
-            If there are not as many Axes as panels.
+            If there are not as many Axes as panels, or `line_kw` is not of the models, or of
+            lines that are drawn.
         """
         self.axes_ = self._panels(ax)
         self.lines_ = {}
@@ -180,7 +181,11 @@ class FitCurveDisplay:
 
     def _looks(self, panel, quantity, line_kw):
         """Keywords of a panel's lines by name. A model looks alike in all panels."""
-        names = list(self.curves["error"]) if quantity == "error" else self._models()
+        names = self._models()
+        if quantity == "error":
+            if names and isinstance(line_kw, (list, tuple)):
+                line_kw = None  # it is for the models
+            names = list(self.curves["error"])
         if isinstance(line_kw, Mapping) and any(isinstance(v, Mapping) for v in line_kw.values()):
             known = {name for lines in self.curves.values() for name in lines}
             if not set(line_kw) <= known:

@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender, explain_scores
-from skrec.linear_model._gram import add_gram, is_first_part, new_gram
+from skrec.linear_model._gram import add_gram, forget_fit, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.utils._device import resolve_device
@@ -206,10 +206,11 @@ class EASE(BaseRecommender):
         UserWarning
             If it begins anew after `fit`.
         """
-        first = is_first_part(self)
+        first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
+            forget_fit(self)
             self.gram_ = self._new_gram(X)
         add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:

@@ -148,10 +148,8 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
     return gram
 
 
-def is_first_part(model):
-    """Whether `partial_fit` begins; a warning if there are users of `fit` that it forgets."""
-    if hasattr(model, "gram_"):
-        return False
+def forget_fit(model):
+    """Make room for the Gram matrix of `partial_fit`; a warning if there was a `fit`."""
     if hasattr(model, "coef_"):
         warnings.warn(
             f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
@@ -159,7 +157,8 @@ def is_first_part(model):
             "them to partial_fit, part after part.",
             stacklevel=3,
         )
-    return True
+        for name in ("coef_", "n_iter_"):
+            vars(model).pop(name, None)
 
 
 def check_square(matrix, n_items):

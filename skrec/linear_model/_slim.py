@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._admm import admm_columns, admm_memory
-from skrec.linear_model._gram import add_gram, gram_memory, is_first_part
+from skrec.linear_model._gram import add_gram, forget_fit, gram_memory
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._products import sparse_product, sparse_product_pairs
@@ -264,11 +264,12 @@ class SLIM(BaseRecommender):
         UserWarning
             If it begins anew after `fit`.
         """
-        first = is_first_part(self)
+        first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
         device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
+            forget_fit(self)
             self.gram_ = self._new_gram(X)
         add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:

@@ -311,7 +311,7 @@ def test_cuda_agrees(parameters):
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
 @pytest.mark.parametrize("alpha", [1e3, 1e20])
 def test_a_penalty_that_leaves_nothing(solver, alpha):
-    """Vectors fall to zero, past the least number whose square is one."""
+    """Vectors fall to zero; on the way their squares are zero already."""
     X = _data(dtype=np.float32)
     model = WMF(4, alpha=alpha, unobserved_weight=1.0, frequency_exponent=0.0, max_iter=20,
                 solver=solver, random_state=0)  # fmt: skip

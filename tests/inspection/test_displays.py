@@ -108,6 +108,16 @@ class TestFitCurve:
         with pytest.raises(ValueError, match="each of the 2 lines"):
             display.plot(line_kw=[{"c": "r"}])
 
+    def test_styles_beside_errors(self, rated):
+        display = FitCurveDisplay.from_estimator(rated, line_kw=[{"c": "r"}])
+        assert [line.get_color() for line in display.lines_["loss"]] == ["r"]
+        name = next(iter(display.curves["error"]))
+        display.plot(line_kw={name: {"c": "g"}})
+        assert display.lines_["error"][0].get_color() == "g"
+        alone = FitCurveDisplay(curves={"error": {"a": [2, 1], "b": [3, 2]}})
+        alone.plot(line_kw=[{"c": "r"}, {"c": "b"}])
+        assert [line.get_color() for line in alone.lines_["error"]] == ["r", "b"]
+
     def test_errors(self, rated):
         display = FitCurveDisplay.from_estimator(rated)
         assert list(display.curves) == ["loss", "validation_score", "error"]

@@ -85,8 +85,13 @@ def test_partial_fit_does_not_silently_forget_the_users_of_fit(model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.partial_fit(X[20:])
+        with pytest.raises(ValueError, match=">= 0"):  # refused, so nothing is forgotten
+            clone(model).fit(X).partial_fit(-X)
     expected = clone(model).fit(X).decision_function(X)
     np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-8)
+    with pytest.warns(UserWarning, match="begins anew"):
+        model.fit(X).partial_fit(X, solve=False)
+    assert not hasattr(model, "coef_")
 
 
 def test_partial_fit_on_chunks_equals_fit():
