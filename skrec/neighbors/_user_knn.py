@@ -29,7 +29,8 @@ class UserKNN(BaseRecommender):
       free exponents (Aiolli's [2]_ :math:`\alpha` is :math:`p = 2 \alpha`,
       :math:`q = 2 (1 - \alpha)`);
     - "pearson": the cosine of rows that are centred on their own means;
-    - "adjusted_cosine": the cosine of rows that are centred on the means of the items;
+    - "adjusted_cosine": the cosine of rows that are centred on the means of the items (an
+      item without training ratings has the mean of all);
     - "jaccard": the weight of the items that both have, divided by h plus the weight of
       those that either has, whatever the values;
 
