@@ -346,7 +346,7 @@ def _gowalla():
             {},
             SHORT,
         ),
-        ("CDAE", CDAE_TANH, {"alpha": [1e-4, 1e-3]}, SHORT),
+        ("CDAE", CDAE_TANH, {"alpha": [1e-5, 1e-4, 1e-3]}, SHORT),
         (
             "GaussianMixtureVAE",
             clone(GMVAE).set_params(hidden_layer_sizes=(256,), batch_size=150, max_iter=24),
