@@ -427,7 +427,7 @@ EXPERIMENTS = [
     )
     for name, estimator, grid, more in rows
 ]
-# What was not run, or not yet, and why: by protocol.
+# What was not run, and why: by protocol.
 NOT_RUN = {
     "gowalla": {
         "EASE, positive": "10 to 23 times as long as EASE on ML-1M: estimated 2.5 to 5.5 h",

@@ -98,7 +98,7 @@ def methods(name):
         "SANSA, 1 %": SANSA(EASE_ALPHA[name], density=0.01),
         "SLIM": SLIM(alpha=100.0, l1_ratio=0.02),
         # Hu et al.'s objective with 200 components, as Liang et al. had it. They do not
-        # tell the penalty; this one is from validation users of ML-1M.
+        # tell the penalty; this one was the best of six, 1 to 300, on validation users of ML-1M.
         "WMF": WMF(
             200,
             alpha=30.0,

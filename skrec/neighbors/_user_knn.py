@@ -193,15 +193,6 @@ class UserKNN(BaseRecommender):
     def _how(self):
         return {"metric": self.metric, "rating": self._predicts_ratings}
 
-    @property
-    def _features(self):
-        return {
-            "weight": self.item_weight_,
-            "mean": self._item_mean,
-            "slope": self._item_slope,
-            "average_length": self._average_length,
-        }
-
     def fit(self, X, y=None):
         """Keep the training rows, indexed by item.
 
@@ -226,13 +217,10 @@ class UserKNN(BaseRecommender):
         check_combination(self)
         forget(self, ("intercept_", "item_bias_", "user_bias_", "_deviations", "_rated"))
         self.interactions_ = X = X.copy()
-        features = learn_features(
+        self._features = learn_features(
             X, **self._how, weighting=self.weighting, exponent=self.popularity_exponent
         )
-        self.item_weight_ = features["weight"]
-        self._item_mean = features["mean"]
-        self._item_slope = features["slope"]
-        self._average_length = features["average_length"]
+        self.item_weight_ = self._features["weight"]
         vectors = self._vectors(X)
         self._index = search_index(vectors.T.tocsr(), similarity_kind(**self._how))
         self._sides = self._statistics(vectors, self.source_exponent)
