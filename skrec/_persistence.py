@@ -2,11 +2,11 @@
 
 import importlib
 import inspect
-import os
-import tempfile
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
+
+from skrec.utils._files import atomic_file
 
 # skops asks about these, though they hold arrays and parameters and nothing else: sparse
 # containers, and what a fitted search keeps.
@@ -74,22 +74,8 @@ def save(estimator, path):
     from skops.io import dump
 
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"Cannot save to {path}: the folder {path.parent} does not exist.")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            dump(estimator, file)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; a saved model has the rights any new file gets.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as file:
+        dump(estimator, file)
     return path
 
 

@@ -55,13 +55,6 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model.skops"]
 
 
-def test_rights_of_the_file(tmp_path):
-    path = skrec.save(DummyRecommender().fit(X), tmp_path / "model.skops")
-    plain = tmp_path / "plain"
-    plain.write_text("")
-    assert path.stat().st_mode == plain.stat().st_mode
-
-
 class Foreign(DummyRecommender):
     """A class that is not skrec's."""
 

@@ -9,8 +9,9 @@ import numpy as np
 from skrec.datasets._bunch import ids_of_text
 from skrec.datasets._cache import time_ranks
 from skrec.datasets._layout import Layout
-from skrec.datasets._tables import write_atomically, write_table
+from skrec.datasets._tables import write_table
 from skrec.datasets._text_fast import read_stream
+from skrec.utils._files import atomic_file
 
 __all__ = ["convert_archive"]
 
@@ -52,10 +53,13 @@ def convert_archive(archive, folder):
         ) from error
     for name, columns in (("items.csv", items), ("users.csv", users)):
         if columns is not None:
-            write_atomically(folder / name, lambda file, c=columns: write_table(file, c))
-    write_atomically(folder / "README.txt", lambda file: file.write(readme))
+            with atomic_file(folder / name) as file:
+                write_table(file, columns)
+    with atomic_file(folder / "README.txt") as file:
+        file.write(readme)
     # Last, because this file says that the data set is complete.
-    write_atomically(folder / "interactions.npz", lambda file: np.savez_compressed(file, **arrays))
+    with atomic_file(folder / "interactions.npz") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _interactions(archive, file, members):

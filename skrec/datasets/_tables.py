@@ -2,9 +2,6 @@
 
 import csv
 import io
-import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -12,26 +9,7 @@ from sklearn.utils import Bunch
 
 from skrec.preprocessing._ids import pack_ids
 
-__all__ = ["aligned_table", "genre_matrix", "read_table", "write_atomically", "write_table"]
-
-
-def write_atomically(path, write):
-    """Write a file under another name first, so that it is there wholly or not at all.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    write : callable
-        Gets a binary file.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+__all__ = ["aligned_table", "genre_matrix", "read_table", "write_table"]
 
 
 def write_table(file, columns):
