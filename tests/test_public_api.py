@@ -91,7 +91,8 @@ def test_import_is_light():
         "import sys, sklearn.base; before = set(sys.modules); "
         "import skrec, skrec.base, skrec.linear_model, skrec.neighbors, skrec.metrics, "
         "skrec.model_selection, skrec.datasets, skrec.preprocessing, skrec.dummy; "
-        "print(*[m for m in ('torch', 'numba', 'implicit', 'pandas', 'polars', 'matplotlib') "
+        "print(*[m for m in ('torch', 'numba', 'implicit', 'pandas', 'polars', 'pyarrow', "
+        "'matplotlib') "
         "if m in set(sys.modules) - before])"
     )
     assert _run(code) == []

@@ -12,7 +12,7 @@ from skrec.datasets._text import read_carefully
 
 __all__ = ["load_dataset", "load_interactions"]
 
-_LARGE = 1 << 20  # bytes from which the compiled reader pays
+_LARGE = 1 << 20  # bytes from which the import of pyarrow pays
 _PARQUET = (".parquet", ".pq")
 
 
@@ -38,7 +38,7 @@ def load_interactions(
     path : str or path-like
         By its suffix:
 
-        - ``.parquet`` or ``.pq`` (needs pyarrow);
+        - ``.parquet`` or ``.pq``;
         - ``.npz``: the format of `load_dataset`, or a matrix saved with
           `scipy.sparse.save_npz`; the parameters on columns and text do not apply;
         - anything else is text with one interaction in each line, compressed if ``.gz``,
@@ -97,8 +97,6 @@ def load_interactions(
         If a line has another number of fields than the first, no id, or a value or time
         that is not finite; the message names file and line (from 1), what was found, what
         is expected and a remedy. Also if columns cannot be told, and if the file is empty.
-    ImportError
-        If pyarrow is needed and not installed.
 
     See Also
     --------
@@ -109,8 +107,8 @@ def load_interactions(
     Notes
     -----
     An id that is empty or reads nan, null, none, NaT, <NA> or \\N in any case counts as
-    missing. Large files are read in blocks by compiled code, and line by line where they
-    are irregular; pandas is not needed.
+    missing. Large files are read in blocks by pyarrow, and line by line where they are
+    irregular; pandas is not needed.
 
     Examples
     --------

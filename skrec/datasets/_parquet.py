@@ -1,4 +1,4 @@
-"""Interaction logs in parquet files; needs pyarrow."""
+"""Interaction logs in parquet files."""
 
 import numpy as np
 
@@ -26,18 +26,11 @@ def read_parquet(path, columns):
 
     Raises
     ------
-    ImportError
-        If pyarrow is not installed.
     ValueError
         If a column cannot be told, or a row holds no id or no number.
     """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {path} needs pyarrow. Install it with `pip install pyarrow`, or save the log "
-            "as CSV."
-        ) from error
+    import pyarrow.parquet as pq
+
     names = tuple(pq.read_schema(path).names)
     places = find_columns(path, names, True, columns, [])
     wanted = [names[place] for place in places if place is not None]

@@ -1,4 +1,4 @@
-"""Large regular text files, a block of bytes at a time."""
+"""Large regular text files, a block of bytes at a time, through pyarrow."""
 
 import codecs
 
@@ -7,13 +7,12 @@ import numpy as np
 from skrec.datasets._layout import open_binary, to_number
 from skrec.datasets._text import RawLog, is_missing, value_name
 from skrec.preprocessing._columns import as_timestamps, parse_time
-from skrec.preprocessing._ids import distinct_of_chunk
 
-__all__ = ["read_fast"]
+__all__ = ["read_fast", "read_stream"]
 
 _BLOCK = 1 << 24
-_MAX_WIDTH = 256
 _ASCII_BASED = ("utf-8", "ascii", "iso8859-1", "cp1252")
+_SEPARATOR = "\x1f"  # stands for delimiters of several characters
 
 
 def read_fast(path, layout):
@@ -31,8 +30,7 @@ def read_fast(path, layout):
         quotes. `read_carefully` reads such files, or says what is wrong.
     """
     encoding = codecs.lookup(layout.encoding).name
-    plain = encoding in _ASCII_BASED and layout.quotechar in (None, '"')
-    if not plain or len(layout.delimiter) > 2 or not layout.delimiter.isascii():
+    if encoding not in _ASCII_BASED or not f"{layout.delimiter}{layout.quotechar}".isascii():
         return None
     with open_binary(path) as binary:
         return read_stream(binary, layout, encoding)
@@ -51,7 +49,7 @@ def read_stream(binary, layout, encoding):
     -------
     log : RawLog or None
     """
-    reader = _BlockReader(layout)
+    reader = _BlockReader(layout, encoding)
     pending, skip = b"", True
     while block := binary.read(_BLOCK):
         pending += block
@@ -65,7 +63,7 @@ def read_stream(binary, layout, encoding):
         pending = _skip_header(pending + b"\n", layout)
     if pending is None or (pending and not reader.add(pending + b"\n")):
         return None
-    return reader.finish(encoding)
+    return reader.finish()
 
 
 def _skip_header(lines, layout):
@@ -79,88 +77,137 @@ def _skip_header(lines, layout):
 class _BlockReader:
     """Gathers the columns of blocks of whole lines."""
 
-    def __init__(self, layout):
-        self.layout = layout
-        self.wanted = [place for place in layout.places if place is not None]
+    def __init__(self, layout, encoding):
+        self.layout, self.encoding = layout, encoding
         self.ids = ({}, {})
         self.codes = ([], [])
         self.numbers = ([], [])
 
     def add(self, lines):
-        """Add a block; False if it needs the careful reader."""
-        from skrec.datasets._text_kernels import split_fields
+        """Add a block that ends with a line break; False if it needs the careful reader."""
+        import pyarrow as pa
 
-        buffer = np.frombuffer(lines, dtype=np.uint8)
-        n_lines = int(np.count_nonzero(buffer == 10))
-        starts = np.empty((len(self.wanted), n_lines), dtype=np.int64)
-        ends = np.empty_like(starts)
-        delimiter = np.frombuffer(self.layout.delimiter.encode(), dtype=np.uint8)
-        n_rows = split_fields(
-            buffer, delimiter, self.layout.quotechar is not None, len(self.layout.names),
-            np.array(self.wanted), starts, ends,
-        )  # fmt: skip
-        if n_rows < 0:
+        if not lines.strip(b"\r\n"):
+            return True
+        delimiter, quotechar = self.layout.delimiter, self.layout.quotechar
+        if len(delimiter) > 1:
+            if _SEPARATOR.encode() in lines:
+                return False
+            lines, delimiter = lines.replace(delimiter.encode(), _SEPARATOR.encode()), _SEPARATOR
+        if quotechar is not None and quotechar.encode() not in lines:
+            quotechar = None
+        if quotechar is not None and not _quotes_are_plain(lines, delimiter, quotechar):
             return False
-        fields = iter(zip(starts[:, :n_rows], ends[:, :n_rows], strict=True))
-        if not all(self._add_ids(side, buffer, *next(fields)) for side in (0, 1)):
+        of_ids, of_numbers = self.layout.places[:2], self.layout.places[2:]
+        as_text = dict.fromkeys(
+            (place for place in self.layout.places if place is not None),
+            pa.dictionary(pa.int32(), pa.binary()),
+        )
+        as_numbers = {place: pa.float64() for place in of_numbers if place not in (None, *of_ids)}
+        # Numbers that pyarrow does not know, such as dates, are converted text by text.
+        columns = self._read(lines, delimiter, quotechar, as_text | as_numbers)
+        if columns is None and as_numbers:
+            columns = self._read(lines, delimiter, quotechar, as_text)
+        if columns is None:
             return False
+        for side, place in enumerate(of_ids):
+            self._add_ids(side, columns[place])
         return all(
-            self._add_numbers(which, buffer, *next(fields))
-            for which, place in enumerate(self.layout.places[2:])
+            self._add_numbers(which, columns[place])
+            for which, place in enumerate(of_numbers)
             if place is not None
         )
 
-    def _add_ids(self, side, buffer, starts, ends):
-        from skrec.datasets._text_kernels import gather_fields
+    def _read(self, lines, delimiter, quotechar, types):
+        """Arrays of the columns at some places; None if a line or a number is not as expected."""
+        import pyarrow as pa
+        from pyarrow import csv
 
-        lengths = ends - starts
-        width = int(lengths.max(initial=1))
-        if lengths.min(initial=1) < 1 or width > _MAX_WIDTH:
-            return False
-        text = np.empty((len(starts), width), dtype=np.uint8)
-        gather_fields(buffer, starts, ends, text)
-        values, inner = distinct_of_chunk(text.view(f"S{width}").ravel())
+        names = list(map(str, range(len(self.layout.names))))
+        try:
+            table = csv.read_csv(
+                pa.BufferReader(lines),
+                csv.ReadOptions(use_threads=False, block_size=len(lines), column_names=names),
+                csv.ParseOptions(
+                    delimiter=delimiter,
+                    quote_char=False if quotechar is None else quotechar,
+                    double_quote=False,
+                ),
+                csv.ConvertOptions(
+                    check_utf8=False,
+                    include_columns=[names[place] for place in types],
+                    column_types={names[place]: type for place, type in types.items()},
+                    null_values=[],
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        return {place: table.column(names[place]).combine_chunks() for place in types}
+
+    def _add_ids(self, side, column):
         index = self.ids[side]
-        outer = np.fromiter(
-            (index.setdefault(value, len(index)) for value in values), np.int32, len(values)
-        )
-        self.codes[side].append(outer[inner])
-        return True
+        values = column.dictionary.to_pylist()
+        codes = (index.setdefault(value.strip(b" "), len(index)) for value in values)
+        place = np.fromiter(codes, np.int32, len(values))
+        self.codes[side].append(place[column.indices.to_numpy()])
 
-    def _add_numbers(self, which, buffer, starts, ends):
-        from skrec.datasets._text_kernels import parse_numbers
+    def _add_numbers(self, which, column):
+        import pyarrow as pa
 
-        numbers = np.empty(len(starts))
-        hard = parse_numbers(buffer, starts, ends, numbers)
-        convert = (to_number, parse_time)[which]
-        for row in hard.tolist():
+        if pa.types.is_dictionary(column.type):
+            convert = (to_number, parse_time)[which]
             try:
-                number = convert(buffer[starts[row] : ends[row]].tobytes().decode())
-            except ValueError:
+                values = [
+                    convert(value.decode(self.encoding)) for value in column.dictionary.to_pylist()
+                ]
+                numbers = np.array(values, dtype=np.float64)[column.indices.to_numpy()]
+            except (ValueError, OverflowError):
                 return False
-            # Whole numbers that a double cannot hold are for the careful reader.
-            if not np.isfinite(number) or (isinstance(number, int) and abs(number) >= 2**53):
-                return False
-            numbers[row] = number
+        else:
+            numbers = column.to_numpy()
+        # Whole times that a double cannot hold are for the careful reader.
+        bound = (np.finfo(np.float64).max, 2**53 - 1)[which]
+        if not (np.abs(numbers) <= bound).all():
+            return False
         self.numbers[which].append(numbers)
         return True
 
-    def finish(self, encoding):
+    def finish(self):
         """The whole log; None if an id is missing or no text."""
         try:
-            ids = [[value.decode(encoding) for value in index] for index in self.ids]
+            ids = [[value.decode(self.encoding) for value in index] for index in self.ids]
         except UnicodeDecodeError:
             return None
         if any(is_missing(value) for side in ids for value in side):
             return None
-        codes = [_join(blocks, np.int32) for blocks in self.codes]
+        user, item = (_join(blocks, np.int32) for blocks in self.codes)
         value, timestamp = (
             None if place is None else _join(blocks, np.float64)
             for place, blocks in zip(self.layout.places[2:], self.numbers, strict=True)
         )
         timestamp = None if timestamp is None else as_timestamps(timestamp)
-        return RawLog(codes[0], ids[0], codes[1], ids[1], value, timestamp, value_name(self.layout))
+        return RawLog(user, ids[0], item, ids[1], value, timestamp, value_name(self.layout))
+
+
+def _quotes_are_plain(lines, delimiter, quotechar):
+    """Whether quotes stand in pairs around whole fields, without line breaks between them."""
+    buffer = np.frombuffer(lines, dtype=np.uint8)
+    quotes = np.flatnonzero(buffer == ord(quotechar))
+    if len(quotes) % 2:
+        return False
+    first, last = quotes[::2], quotes[1::2]
+    is_break = (buffer == ord("\n")) | (buffer == ord("\r"))
+    is_bound = is_break | (buffer == ord(delimiter))
+    breaks = np.flatnonzero(is_break)
+    return bool(
+        is_bound[first[first > 0] - 1].all()
+        and is_bound[last + 1].all()
+        and np.array_equal(np.searchsorted(breaks, first), np.searchsorted(breaks, last))
+    )
 
 
 def _join(blocks, dtype):
-    return np.concatenate(blocks) if blocks else np.empty(0, dtype=dtype)
+    """Concatenate blocks and free them."""
+    joined = np.concatenate(blocks) if blocks else np.empty(0, dtype=dtype)
+    blocks.clear()
+    return joined

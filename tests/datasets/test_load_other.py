@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -83,14 +81,6 @@ def test_parquet_columns_and_emptiness(tmp_path):
     assert load_interactions(path, user="who").X.shape == (2, 2)
     FRAME.iloc[:0].to_parquet(path)
     with pytest.raises(ValueError, match="is empty"):
-        load_interactions(path)
-
-
-def test_parquet_without_pyarrow(tmp_path, monkeypatch):
-    path = tmp_path / "log.parquet"
-    FRAME.to_parquet(path)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ImportError, match="pip install pyarrow"):
         load_interactions(path)
 
 

@@ -276,11 +276,51 @@ def test_blocks(tmp_path, monkeypatch):
         assert_array_equal(found.user_ids, expected.user_ids)
 
 
-fields = st.text(st.sampled_from("ab01.-, \"'\té\\"), max_size=5)
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("ann||7||4.5\nbob||9||3\nann||9||1\n", "||"),
+        ("ann, 7, 4.5\nbob, 9, 3\nann, 9, 1\n", ", "),
+        ("ann<tab>7<tab>4.5\nbob<tab>9<tab>3\nann<tab>9<tab>1\n", "<tab>"),
+    ],
+)
+def test_delimiters_of_several_characters(tmp_path, reader, text, delimiter):
+    data = load_interactions(_write(tmp_path, text), delimiter=delimiter)
+    assert_array_equal(data.X.toarray(), DENSE)
 
 
-@settings(max_examples=300)
-@given(rows=st.lists(st.lists(fields, min_size=2, max_size=4), min_size=1, max_size=6),
+def test_delimiters_within_quotes(tmp_path, reader):
+    text = 'user,item,rating\n"a,n",7,4.5\n"b|o|b",9,3\n"a,n",9,1\n'
+    data = load_interactions(_write(tmp_path, text))
+    assert_array_equal(data.X.toarray(), DENSE)
+    assert data.user_ids.tolist() == ["a,n", "b|o|b"]
+    data = load_interactions(_write(tmp_path, text.replace('"', "'")), quotechar="'")
+    assert data.user_ids.tolist() == ["a,n", "b|o|b"]
+
+
+def test_what_the_fast_reader_leaves_to_the_careful_one(tmp_path):
+    from skrec.datasets._layout import Layout
+
+    def read(text, delimiter=",", quotechar='"', encoding="utf-8"):
+        layout = Layout(delimiter, False, ("u", "i", "v"), (0, 1, 2, None), quotechar, encoding)
+        return _text_fast.read_fast(_write(tmp_path, text, encoding=encoding), layout)
+
+    assert read("a,b,1\n").value.tolist() == [1.0]
+    for text in ('a,"b"c,1\n', 'a,"b""c",1\n', 'a,b",1\n', 'a,"b\nc",1\n', "a,b\n", "a,b,x\n",
+                 ",b,1\n", "a,null,1\n"):  # fmt: skip
+        assert read(text) is None, text
+    assert read("a,b,1\n", encoding="utf-16") is None
+    assert read("a§b§1\n", delimiter="§") is None
+    assert read("a::b\x1fc::1\n", delimiter="::", quotechar=None) is None
+    assert read("a::bc::1\n", delimiter="::", quotechar=None).item_ids == ["bc"]
+
+
+fields = st.text(st.sampled_from("ab01.-, \"'\té\\\r"), max_size=5)
+quoted = st.text(st.sampled_from("ab, '\té"), max_size=5).map('"{}"'.format)
+
+
+@settings(max_examples=500)
+@given(rows=st.lists(st.lists(fields | quoted, min_size=2, max_size=4), min_size=1, max_size=6),
        end=st.sampled_from(["\n", "\r\n"]))  # fmt: skip
 def test_fast_reader_agrees_or_declines(tmp_path_factory, rows, end):
     """Whatever the text: the same log, or the fast reader leaves it to the careful one."""
@@ -316,26 +356,25 @@ numbers = st.one_of(
 
 
 @given(texts=st.lists(numbers, min_size=1, max_size=20))
-def test_numbers_are_read_as_python_reads_them(texts):
-    from skrec.datasets._text_kernels import parse_numbers
+def test_numbers_are_read_as_python_reads_them(tmp_path_factory, texts):
+    from skrec.datasets._layout import Layout
 
-    buffer = np.frombuffer("".join(texts).encode(), dtype=np.uint8)
-    ends = np.cumsum([len(text) for text in texts])
-    starts = ends - [len(text) for text in texts]
-    out = np.full(len(texts), np.nan)
-    hard = parse_numbers(buffer, starts, ends, out)
-    for row, text in enumerate(texts):
-        if row not in hard:
-            assert out[row] == float(text)
-            assert np.signbit(out[row]) == np.signbit(float(text))
-    assert not any(text.isdecimal() and len(text) < 15 for text in np.array(texts)[hard])
+    path = tmp_path_factory.getbasetemp() / "numbers.csv"
+    path.write_text("".join(f"a,b,{text}\n" for text in texts))
+    layout = Layout(",", False, ("user", "item", "value"), (0, 1, 2, None), '"', "utf-8")
+    found = _text_fast.read_fast(path, layout).value
+    expected = np.array(list(map(float, texts)))
+    assert_array_equal(found, expected)
+    assert_array_equal(np.signbit(found), np.signbit(expected))
 
 
-def test_works_without_pandas_and_pyarrow(tmp_path):
+def test_works_without_pandas_and_polars(tmp_path):
     path = _write(tmp_path, "user,item,rating\nann,7,4.5\nbob,9,3\nann,9,1\n")
     code = (
         "import sys\n"
-        "sys.modules['pandas'] = sys.modules['pyarrow'] = sys.modules['polars'] = None\n"
+        "sys.modules['pandas'] = sys.modules['polars'] = None\n"
+        "from skrec.datasets import _load\n"
+        "_load._LARGE = 0\n"
         "from skrec.datasets import load_interactions, make_interactions\n"
         "from skrec.preprocessing import InteractionEncoder\n"
         f"assert load_interactions({str(path)!r}).X.sum() == 8.5\n"
