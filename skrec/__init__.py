@@ -7,6 +7,7 @@ numba.
 import importlib
 
 from skrec._version import __version__
+from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._item_features import ItemFeatures
 
 _SUBPACKAGES = (
@@ -31,6 +32,7 @@ _FUNCTIONS = {
 }
 
 __all__ = [
+    "InteractionContext",
     "ItemFeatures",
     "__version__",
     "autoencoder",

@@ -4,16 +4,29 @@ Rows of X are users (samples), columns are items (features). A stored value is a
 observed interaction; zero, stored or not, means "missing".
 """
 
+import copy
 from abc import ABCMeta, abstractmethod
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import recommend_rows
+from skrec._user_side import UserSideMixin
+from skrec.utils._alignment import index_of
 from skrec.utils._explain import check_targets, contributions_at
+from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
+from skrec.utils._row_side import RowSide, UserRows, row_side
+from skrec.utils._side_information import SideInformation, new_items, start_side
+from skrec.utils._tags import (
+    guarded_fit,
+    recommender_tags,
+    refuses_unread,
+    with_recommender_tags,
+)
 from skrec.utils._validation import (
     check_candidates,
     check_item_indices,
@@ -21,14 +34,19 @@ from skrec.utils._validation import (
     validate_interactions,
 )
 
-__all__ = ["BaseRecommender", "RecommenderMixin"]
+__all__ = ["BaseRecommender", "RecommenderMixin", "UserSideMixin"]
+
+
+def _reads_item_features(estimator):
+    return "item_features" in recommender_tags(estimator).reads
 
 
 class RecommenderMixin:
     """Tags of a recommender; stands left of `BaseEstimator`.
 
     Sets ``estimator_type="recommender"``: sparse input is allowed, no target is
-    required, and values must not be negative (rating models lift that).
+    required, and values must not be negative (rating models lift that). Adds
+    ``recommender_tags``, see `skrec.utils.RecommenderTags`.
 
     Examples
     --------
@@ -39,7 +57,7 @@ class RecommenderMixin:
     """
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        tags = with_recommender_tags(super().__sklearn_tags__(), self)
         tags.estimator_type = "recommender"
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
@@ -53,6 +71,13 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     A subclass writes ``__init__`` (assignments only), ``_parameter_rules``, ``fit``
     (which starts with ``X = self._start_fit(X)``) and `_scores`; everything else of the
     contract is here, once.
+
+    A subclass that reads side information names it in the signature of its ``fit``, as
+    keywords among ``item_features``, ``user_features`` and ``context``, and gets it
+    checked by ``side = self._start_side(X, item_features=item_features)``. One that reads
+    item features writes `_extended` too, and so has `with_items`. One that reads user
+    features or context stands on `UserSideMixin` as well, and its hooks take these as a
+    further argument, ``_scores(X, side)``. What a class does not read raises a TypeError.
 
     Any row can be scored: rows are never identified by position, a new user is a row
     like any other. The batch, the order and the subset of rows never change the result
@@ -97,35 +122,93 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
             The fitted recommender.
         """
 
+    def __init_subclass__(cls, **kwargs):
+        # `fit` keeps its signature: the wrapper refuses what it does not read, checks what
+        # only the X that was passed shows, and undoes the validation of a fit that fails.
+        if "fit" in vars(cls):
+            cls.fit = guarded_fit(cls.fit)
+        super().__init_subclass__(**kwargs)
+
     @abstractmethod
     def _scores(self, X):
-        """Scores of every item for the rows of a canonical csr_array, in its dtype."""
+        """Scores of every item for the rows of a canonical csr_array, in its dtype.
 
-    def _pair_scores(self, X, rows, items):
-        """Scores of pairs; models that need no dense rows for it override this."""
+        Classes that read user features or context take a `RowSide` of the same rows as
+        well: ``_scores(X, side)``.
+        """
+
+    def _pair_scores(self, X, rows, items, side=None):
+        """Scores of pairs; models that need no dense rows for it override this.
+
+        `side` is passed to classes that read user features or context only: features have
+        one row per row of X, context has one per pair.
+        """
         scores = np.empty(len(rows), dtype=X.dtype)
-        wanted, group = np.unique(rows, return_inverse=True)
+        per_pair = side is not None and side.context is not None
+        if per_pair:  # each pair has a situation of its own
+            wanted, group = rows, np.arange(len(rows))
+        else:
+            wanted, group = np.unique(rows, return_inverse=True)
         order = np.argsort(group, kind="stable")
         bounds = np.searchsorted(group[order], np.arange(len(wanted) + 1))
         for start, stop in row_chunks(len(wanted), X.shape[1] * X.dtype.itemsize):
-            dense = self._scores(X[wanted[start:stop]])
+            part = UserRows(X[wanted[start:stop]])
+            if side is not None:
+                users = RowSide(side.user_features).take(wanted[start:stop])
+                context = RowSide(context=side.context).take(slice(start, stop))
+                part = part._replace(side=users._replace(context=context.context))
+            dense = self._scores(*part.arguments)
             pairs = order[bounds[start] : bounds[stop]]
             scores[pairs] = dense[group[pairs] - start, items[pairs]]
         return scores
 
-    @property
-    def _predicts_ratings(self):
-        """Whether scores are ratings, so that `score` is minus RMSE and not nDCG."""
-        return False
+    def _extended(self, item_features):
+        """Fitted attributes, by name, of the model with further items; see `with_items`.
+
+        Written by classes that read item features: checked features of m new items come
+        in; attributes that grow with the catalogue come out. The model itself stays as it
+        is. ``n_features_in_`` and ``feature_names_in_`` are none of the class's business.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} reads item features, so it must have _extended."
+        )
 
     def _start_fit(self, X, *, reset=True):
         check_parameters(self, self._parameter_rules)
         return validate_interactions(self, X, reset=reset)
 
+    def _start_side(self, X, *, item_features=None, user_features=None, context=None):
+        """Check what `fit` was given beside X, right after `_start_fit`.
+
+        Parameters
+        ----------
+        X : csr_array of shape (n_users, n_items)
+            What `_start_fit` returned.
+        item_features, user_features, context : object or None
+            As the user passed them.
+
+        Returns
+        -------
+        side : SideInformation
+            Named tuple of the three as checked float arrays; None stays None.
+        """
+        side = SideInformation(item_features, user_features, context)
+        return start_side(self, X, side, reads=recommender_tags(self).reads)
+
     def _start_scoring(self, X):
         check_is_fitted(self)
         return validate_interactions(self, X, reset=False)
 
+    def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
+        """Check rows to score and what is known beside them, see `UserRows`."""
+        users = index_of(X)
+        X = self._start_scoring(X)
+        if not recommender_tags(self).reads & {"user_features", "context"}:
+            return UserRows(X)
+        side = row_side(self, X, user_features, context, users=users, n_contexts=n_contexts)
+        return UserRows(X, side)
+
+    @refuses_unread
     def decision_function(self, X):
         """Score every item for every user.
 
@@ -139,12 +222,16 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         scores : ndarray of shape (n_users, n_items), dtype of X
             Higher is better; finite. Items that a user has are scored like all others.
         """
-        X = self._start_scoring(X)
+        return self._decide(self._start_rows(X))
+
+    def _decide(self, rows):
+        X = rows.X
         scores = np.empty(X.shape, dtype=X.dtype)
         for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
-            scores[start:stop] = self._scores(X[start:stop])
+            scores[start:stop] = self._scores(*rows.take(slice(start, stop)).arguments)
         return scores
 
+    @refuses_unread
     def predict(self, X):
         """Find the best item for each user among those the user has not.
 
@@ -158,8 +245,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         items : ndarray of intp of shape (n_users,)
             Column indices of X; -1 for a user who has every item.
         """
-        return self.recommend(X, k=1)[:, 0]
+        return self._lists(self._start_rows(X), 1)[0][:, 0]
 
+    @refuses_unread
     def recommend(self, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
         """Recommend the k best items to each user.
 
@@ -193,17 +281,21 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If k is no whole number >= 1 or candidates are out of range.
         """
-        X = self._start_scoring(X)
-        found, values = recommend_rows(
-            lambda start, stop: self._scores(X[start:stop]),
+        found = self._lists(self._start_rows(X), k, items, exclude_seen)
+        return found if return_scores else found[0]
+
+    def _lists(self, rows, k, items=None, exclude_seen=True):
+        X = rows.X
+        return recommend_rows(
+            lambda start, stop: self._scores(*rows.take(slice(start, stop)).arguments),
             X.shape,
             k,
             seen=X if exclude_seen else None,
             allowed=check_candidates(items, *X.shape),
             dtype=X.dtype,
         )
-        return (found, values) if return_scores else found
 
+    @refuses_unread
     def score_pairs(self, X, rows, items):
         """Score given (user, item) pairs.
 
@@ -226,7 +318,10 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If the lengths differ or an index is out of range.
         """
-        X = self._start_scoring(X)
+        return self._score_pairs(self._start_rows(X), rows, items)
+
+    def _score_pairs(self, users, rows, items):
+        X, side = users
         rows = check_item_indices(rows, X.shape[0], name="rows")
         items = check_item_indices(items, X.shape[1])
         if rows.shape != items.shape or rows.ndim != 1:
@@ -234,8 +329,11 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
                 f"rows and items must be 1-D of one length. Got shapes {rows.shape} and "
                 f"{items.shape}."
             )
-        return self._pair_scores(X, rows, items)
+        if side is None:
+            return self._pair_scores(X, rows, items)
+        return self._pair_scores(X, rows, items, side)
 
+    @refuses_unread
     def score(self, X, y=None, sample_weight=None):
         """Mean nDCG@100 over the users; for rating models, minus the RMSE.
 
@@ -261,14 +359,55 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If a 2-D `y` does not have the shape of X.
         """
-        X = self._start_scoring(X)
+        return self._score(self._start_rows(X), y, sample_weight)
+
+    def _score(self, rows, y, sample_weight):
+        X, side = rows
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         # Imported here because metrics stand above the estimators.
         from skrec.metrics._default_score import ndcg_at_100, negative_rmse
 
-        if self._predicts_ratings:
-            return negative_rmse(self._pair_scores, X, y, sample_weight=weight)
-        return ndcg_at_100(self._scores, X, y, sample_weight=weight)
+        if recommender_tags(self).predicts_ratings:
+            return negative_rmse(self._pair_scores, X, y, sample_weight=weight, side=side)
+        return ndcg_at_100(self._scores, X, y, sample_weight=weight, side=side)
+
+    @available_if(_reads_item_features)
+    def with_items(self, item_features, *, names=None):
+        """Make a model with further items, which are known by their features alone.
+
+        There for classes that read item features. Everything of the contract works on the
+        longer catalogue: X has as many columns more, and users may have the new items.
+
+        Parameters
+        ----------
+        item_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_new, n_item_features), images, or ItemFeatures
+            Features of the new items, with the columns that the model was fitted with.
+        names : sequence of str of length n_new, default=None
+            Names of the new columns; needed where the X of `fit` had names, and only
+            there.
+
+        Returns
+        -------
+        model : BaseRecommender
+            A fitted copy whose last n_new items are the new ones. This model stays as it
+            is; the two share memory that neither changes.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without item features, their width differs, they hold
+            NaN or infinity, or names are missing or not new.
+        """
+        check_is_fitted(self)
+        images = "images" in recommender_tags(self).reads
+        rows, feature_names = new_items(self, item_features, names, images=images)
+        longer = copy.copy(self)
+        vars(longer).update(self._extended(rows))
+        longer.n_features_in_ = self.n_features_in_ + n_rows_of(rows)
+        if feature_names is not None:
+            longer.feature_names_in_ = feature_names
+        return longer
 
 
 def explain_scores(X, items, weights):

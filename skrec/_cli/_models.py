@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from skrec._cli._errors import CommandError, unknown_name
 from skrec.utils import all_recommenders
 from skrec.utils._params import check_parameters
+from skrec.utils._tags import recommender_tags
 
 # Names that say what is meant better than a class and a parameter would.
 _ALIASES = {
@@ -107,7 +108,7 @@ def known_models():
 
 
 def _ranks(cls, params):
-    return not cls(**params)._predicts_ratings
+    return not recommender_tags(cls(**params)).predicts_ratings
 
 
 def make_model(name, assignments, *, random_state):
@@ -148,7 +149,7 @@ def make_model(name, assignments, *, random_state):
     estimator.set_params(**given)
     # Now and not in fit: a typo should not show up after an hour of other models.
     check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
-    if estimator._predicts_ratings:
+    if recommender_tags(estimator).predicts_ratings:
         raise CommandError(
             f"{key} as it is set predicts ratings, but on the command line all values are 1: it "
             f"ranks interactions. Fit {cls.__name__} to ratings in Python, or take a model that "

@@ -151,7 +151,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                     f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
                     "none of them is chosen. Use early_stopping=False, or a larger "
                     f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         X = X[rows]
@@ -266,7 +266,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                 f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
                 f"{which}.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def _autocast(self, module):

@@ -35,11 +35,8 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = False
+        tags.recommender_tags.predicts_ratings = True
         return tags
-
-    @property
-    def _predicts_ratings(self):
-        return True
 
     @abstractmethod
     def _net(self, n_columns):

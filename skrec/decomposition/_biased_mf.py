@@ -209,11 +209,8 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = False
+        tags.recommender_tags.predicts_ratings = True
         return tags
-
-    @property
-    def _predicts_ratings(self):
-        return True
 
     def fit(self, X, y=None):
         """Learn biases and vectors.

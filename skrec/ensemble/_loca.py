@@ -32,6 +32,7 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._tags import recommender_tags
 
 # The largest distance is 2: a wider kernel would cover users of whom nothing is known.
 _BANDWIDTH = Interval(0, 2, closed="right")
@@ -221,11 +222,9 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = get_tags(self._base()).input_tags.positive_only
+        rates = recommender_tags(self._base()).predicts_ratings
+        tags.recommender_tags.predicts_ratings = rates
         return tags
-
-    @property
-    def _predicts_ratings(self):
-        return getattr(self._base(), "_predicts_ratings", False)
 
     def _base(self):
         return EASE() if self.estimator is None else self.estimator

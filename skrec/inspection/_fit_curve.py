@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec.metrics._plot._models import check_names, final_estimator, named_estimators
 from skrec.metrics._plot._style import check_axes, check_matplotlib, draw_legend, line_looks
+from skrec.utils._tags import recommender_tags
 
 # What can be drawn, in the order of the panels, and the labels of their axes.
 _QUANTITIES = {
@@ -132,7 +133,9 @@ class FitCurveDisplay:
                 scores, kept = model.validation_scores_, model.best_validation_score_
                 if kept in scores:  # or it is that of the model that a resumed fit began with
                     best[name] = scores.index(kept) + 1
-                metrics.add("minus RMSE" if model._predicts_ratings else "nDCG@100")
+                metrics.add(
+                    "minus RMSE" if recommender_tags(model).predicts_ratings else "nDCG@100"
+                )
         curves = {quantity: lines for quantity, lines in curves.items() if lines}
         if quantities is not None:
             wanted = [quantities] if isinstance(quantities, str) else list(quantities)

@@ -103,7 +103,7 @@ def admm_columns(
             f"ADMM did not converge within max_iter={max_iter}: residuals are {primal:.1e} "
             f"(primal) and {dual:.1e} (dual), tol={tol:g}. Raise max_iter, alpha or tol.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return csc_array(state.C.cpu().numpy()), n_iter
 

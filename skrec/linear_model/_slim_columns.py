@@ -196,6 +196,6 @@ def _solve(gram, data, settings, n_jobs):
             f"{settings.max_iter}: a weight still changed by {worst:.1e} of the column's scale "
             f"(tol={settings.tol:g}). Raise max_iter, alpha or tol.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return coef, int(n_iter)

@@ -6,12 +6,13 @@ from skrec.metrics._estimator_rows import split_users
 from skrec.metrics._names import parse_metric
 from skrec.metrics._rows import evaluate_rows
 from skrec.metrics._summary import summarize
+from skrec.utils._row_side import UserRows
 
 _HOLDOUT = 0.2
 _SEED = 0
 
 
-def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None):
+def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None, side=None):
     """Mean nDCG@100 over the users.
 
     Parameters
@@ -25,6 +26,9 @@ def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None):
         Held-out interactions. 1-D or None: a fifth of each row of X is hidden.
     sample_weight : ndarray of shape (n_users,), default=None
         Weights of the users in the mean.
+    side : RowSide, default=None
+        What is known of the users beside X. Where it is given, `score_rows` gets that of
+        its rows as a second argument.
 
     Returns
     -------
@@ -38,14 +42,18 @@ def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None):
     """
     shown, held_out = split_users(X, y, holdout=_HOLDOUT, random_state=_SEED)
     metric = parse_metric("ndcg@100")
+    users = UserRows(shown, side)
     values = evaluate_rows(
-        (metric,), held_out, score_rows=lambda rows: score_rows(shown[rows]), seen=shown
+        (metric,),
+        held_out,
+        score_rows=lambda rows: score_rows(*users.take(rows).arguments),
+        seen=shown,
     )
     n_ratings = np.diff(held_out.indptr)
     return summarize(metric, values[metric.name], n_ratings, sample_weight=sample_weight)
 
 
-def negative_rmse(pair_scores, X, y=None, *, sample_weight=None):
+def negative_rmse(pair_scores, X, y=None, *, sample_weight=None, side=None):
     """Minus the root mean squared error of predicted ratings.
 
     Parameters
@@ -58,6 +66,9 @@ def negative_rmse(pair_scores, X, y=None, *, sample_weight=None):
         Held-out ratings. 1-D or None: a fifth of each row of X is hidden.
     sample_weight : ndarray of shape (n_users,), default=None
         Weights of the users in the mean.
+    side : RowSide, default=None
+        What is known of the users beside X. Where it is given, `pair_scores` gets that of
+        its rows, with the context of each pair, as a fourth argument.
 
     Returns
     -------
@@ -71,11 +82,12 @@ def negative_rmse(pair_scores, X, y=None, *, sample_weight=None):
     """
     shown, held_out = split_users(X, y, holdout=_HOLDOUT, random_state=_SEED)
     metric = parse_metric("neg_rmse")
-    values = evaluate_rows(
-        (metric,),
-        held_out,
-        score_rows=None,
-        pair_scores=lambda rows, places, items: pair_scores(shown[rows], places, items),
-    )
+
+    def scores_of_pairs(rows, places, items):
+        if side is None:
+            return pair_scores(shown[rows], places, items)
+        return pair_scores(shown[rows], places, items, side.take(rows).for_pairs(places))
+
+    values = evaluate_rows((metric,), held_out, score_rows=None, pair_scores=scores_of_pairs)
     n_ratings = np.diff(held_out.indptr)
     return summarize(metric, values[metric.name], n_ratings, sample_weight=sample_weight)

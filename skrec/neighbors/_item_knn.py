@@ -182,11 +182,12 @@ class ItemKNN(BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = self.feedback != "rating"
+        tags.input_tags.positive_only = not self._rates
+        tags.recommender_tags.predicts_ratings = self._rates
         return tags
 
     @property
-    def _predicts_ratings(self):
+    def _rates(self):
         return self.feedback == "rating"
 
     def fit(self, X, y=None):
@@ -212,7 +213,7 @@ class ItemKNN(BaseRecommender):
         X = self._start_fit(X)
         check_combination(self)
         forget(self, ("intercept_", "item_bias_"))
-        if self._predicts_ratings:
+        if self._rates:
             self.intercept_, self.item_bias_ = fit_item_bias(
                 X, deviation=self.deviation, damping=self.damping
             )
@@ -220,7 +221,7 @@ class ItemKNN(BaseRecommender):
         return self
 
     def _similarity(self, X):
-        how = {"metric": self.metric, "rating": self._predicts_ratings}
+        how = {"metric": self.metric, "rating": self._rates}
         by_item = X.tocsc()  # items are vectors, users features
         columns = csr_array((by_item.data, by_item.indices, by_item.indptr), shape=X.shape[::-1])
         features = learn_features(
@@ -245,7 +246,7 @@ class ItemKNN(BaseRecommender):
         return to_items.T.tocsr().astype(X.dtype, copy=False)
 
     def _scores(self, X):
-        if not self._predicts_ratings:
+        if not self._rates:
             return sparse_product(X, self.similarity_, dtype=X.dtype, n_jobs=self.n_jobs)
         bias = self._user_bias(X)
         total, weight = (
@@ -258,7 +259,7 @@ class ItemKNN(BaseRecommender):
 
     def _pair_scores(self, X, rows, items):
         columns = self.similarity_.T.tocsr()
-        if not self._predicts_ratings:
+        if not self._rates:
             return sparse_product_pairs(X, columns, rows, items, dtype=X.dtype)
         bias = self._user_bias(X)
         total, weight = (
@@ -313,7 +314,7 @@ class ItemKNN(BaseRecommender):
                 return np.zeros(0)
             return np.asarray(self.similarity_[sources, targets]).ravel()
 
-        if not self._predicts_ratings:
+        if not self._rates:
             return explain_scores(X, items, weights)
         values, ones = self._rating_parts(X, self._user_bias(X))
         parts = explain_scores(values, items, weights)

@@ -182,16 +182,17 @@ class UserKNN(BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = self.feedback != "rating"
+        tags.input_tags.positive_only = not self._rates
+        tags.recommender_tags.predicts_ratings = self._rates
         return tags
 
     @property
-    def _predicts_ratings(self):
+    def _rates(self):
         return self.feedback == "rating"
 
     @property
     def _how(self):
-        return {"metric": self.metric, "rating": self._predicts_ratings}
+        return {"metric": self.metric, "rating": self._rates}
 
     def fit(self, X, y=None):
         """Keep the training rows, indexed by item.
@@ -224,7 +225,7 @@ class UserKNN(BaseRecommender):
         vectors = self._vectors(X)
         self._index = search_index(vectors.T.tocsr(), similarity_kind(**self._how))
         self._sides = self._statistics(vectors, self.source_exponent)
-        if self._predicts_ratings:
+        if self._rates:
             self._fit_ratings(X)
         return self
 
@@ -270,7 +271,7 @@ class UserKNN(BaseRecommender):
 
     def _scores(self, X):
         neighbors = self._neighbors(X, self.n_neighbors)
-        if not self._predicts_ratings:
+        if not self._rates:
             return sparse_product(neighbors, self.interactions_, dtype=X.dtype, n_jobs=self.n_jobs)
         total, weight = (
             sparse_product(neighbors, values, dtype=np.float64, n_jobs=self.n_jobs)
@@ -366,9 +367,9 @@ class UserKNN(BaseRecommender):
             overlap=self.metric == "jaccard",
             shrinkage=self.shrinkage,
         )
-        said = self._deviations if self._predicts_ratings else self.interactions_
+        said = self._deviations if self._rates else self.interactions_
         said = said[who][:, targets].toarray()  # (n_neighbors, n_targets); -1 is mended below
-        if self._predicts_ratings:
+        if self._rates:
             weight = neighbors.data @ self._rated[who][:, targets].toarray()
             said /= np.where(weight > 0, weight, 1.0)
         return np.where(targets[:, None] >= 0, said.T @ shares, 0.0)

@@ -1,6 +1,6 @@
 """A wrapper that keeps item features whole inside scikit-learn's searches."""
 
-from scipy.sparse import issparse
+from skrec.utils._feature_rows import n_rows_of
 
 
 class ItemFeatures:
@@ -53,11 +53,7 @@ class ItemFeatures:
         return self
 
     def __repr__(self):
-        return f"ItemFeatures({_n_rows(self.values)} items)"
-
-
-def _n_rows(values):
-    return values.shape[0] if issparse(values) or hasattr(values, "shape") else len(values)
+        return f"ItemFeatures({n_rows_of(self.values)} items)"
 
 
 def check_item_features(item_features, n_items):
@@ -80,9 +76,9 @@ def check_item_features(item_features, n_items):
         If the number of rows is not `n_items`.
     """
     values = ItemFeatures(item_features).values
-    if _n_rows(values) != n_items:
+    if n_rows_of(values) != n_items:
         raise ValueError(
-            f"item_features must have one row per item. Got {_n_rows(values)} rows for {n_items} "
+            f"item_features must have one row per item. Got {n_rows_of(values)} rows for {n_items} "
             "items; inside GridSearchCV or cross_validate wrap them in skrec.ItemFeatures, or "
             "scikit-learn slices them like users."
         )

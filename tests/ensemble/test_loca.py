@@ -9,6 +9,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, Normalizer
+from sklearn.utils import get_tags
 
 from skrec.autoencoder import MultVAE
 from skrec.base import BaseRecommender
@@ -56,11 +57,8 @@ class MeanRating(Hooked):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = False
+        tags.recommender_tags.predicts_ratings = True
         return tags
-
-    @property
-    def _predicts_ratings(self):
-        return True
 
 
 @pytest.fixture
@@ -350,7 +348,7 @@ def test_seeds_are_drawn_where_there_are_none(X):
 
 
 def test_kind_of_data_is_that_of_the_estimator(X):
-    assert not LOCA()._predicts_ratings
+    assert not get_tags(LOCA()).recommender_tags.predicts_ratings
     model = LOCA(MeanRating(), embedding=TruncatedSVD(3), n_estimators=3, random_state=0)
     ratings = csr_array(X.toarray() - 2.0 * (X.toarray() > 0))  # -1, 0 (missing), 1
     model.fit(ratings)

@@ -33,15 +33,16 @@ class MeanRating(BaseRecommender):
 
     _parameter_rules = {}
 
-    @property
-    def _predicts_ratings(self):
-        return True
-
     def fit(self, X, y=None):
         X = self._start_fit(X)
         counts = np.maximum(np.bincount(X.indices, minlength=X.shape[1]), 1)
         self.mean_ = np.asarray(X.sum(axis=0)).ravel() / counts
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.recommender_tags.predicts_ratings = True
+        return tags
 
     def _scores(self, X):
         return np.tile(self.mean_, (X.shape[0], 1)).astype(X.dtype)

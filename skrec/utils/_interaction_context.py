@@ -1,0 +1,164 @@
+"""Context of interactions: one row per stored entry of X, sliced by users."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skrec.utils._feature_rows import check_rows
+
+
+class InteractionContext:
+    """The situation of each interaction, which searches slice together with X.
+
+    A user-item matrix says who took what. Context says when, where, in which mood: a row of
+    numbers for each stored entry. scikit-learn slices what has the length of X by users;
+    an array with one row per *entry* has another length, and would stay whole and misaligned.
+    This wrapper has the length of X, and a slice of its users holds the entries of these.
+
+    Parameters
+    ----------
+    values : {ndarray, sparse matrix, dataframe} of shape (nnz, n_context_features)
+        Row p describes the stored entry ``X.data[p]`` of the canonical CSR matrix X: entries
+        ordered by user, then by item.
+    indptr : array-like of int of shape (n_users + 1,)
+        ``X.indptr``: the rows ``indptr[u]:indptr[u + 1]`` belong to user u.
+
+    Attributes
+    ----------
+    values : ndarray or csr_array of shape (nnz, n_context_features)
+        Float64, or float32 where such were passed.
+    indptr : ndarray of intp of shape (n_users + 1,)
+        Where the rows of each user begin and end.
+    shape : tuple of int
+        (n_users,).
+
+    Raises
+    ------
+    ValueError
+        If `values` is not two-dimensional or holds text, NaN or infinity, or `indptr` does not
+        go from 0 to nnz without a step back.
+
+    See Also
+    --------
+    skrec.ItemFeatures : Keeps item features whole instead.
+
+    Notes
+    -----
+    Where one user took one item several times in different situations, X has one entry and so
+    one row of context: choose one, such as the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skrec import InteractionContext
+    >>> X = csr_array(np.array([[1, 0, 1], [0, 1, 0]]))
+    >>> hour = np.array([[8.0], [20.0], [13.0]])  # user 0: items 0 and 2; user 1: item 1
+    >>> context = InteractionContext(hour, X.indptr)
+    >>> context
+    InteractionContext(2 users, 3 interactions, 1 features)
+    >>> context[[1]].values
+    array([[13.]])
+    """
+
+    def __init__(self, values, indptr):
+        self.values = check_rows(values, name="values of InteractionContext")
+        self.indptr = _check_indptr(indptr, self.values.shape[0])
+
+    @property
+    def shape(self):
+        """One-dimensional: (n_users,)."""
+        return (len(self),)
+
+    def __len__(self):
+        return len(self.indptr) - 1
+
+    def __getitem__(self, rows):
+        # scikit-learn indexes arrays with (rows, ...).
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]
+        if isinstance(rows, tuple):
+            raise TypeError(
+                "InteractionContext takes users only: context[users]. Use context.values for rows "
+                "of single entries."
+            )
+        users = np.atleast_1d(np.arange(len(self))[_as_index(rows)])
+        lengths = np.diff(self.indptr)[users]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        # Entry p of the slice stands as far behind its user's first one as before.
+        entries = np.arange(indptr[-1]) + np.repeat(self.indptr[users] - indptr[:-1], lengths)
+        return _unchecked(self.values[entries], indptr)
+
+    def __repr__(self):
+        return (
+            f"InteractionContext({len(self)} users, {self.values.shape[0]} interactions, "
+            f"{self.values.shape[1]} features)"
+        )
+
+
+def _as_index(rows):
+    if isinstance(rows, slice) or np.ndim(rows) == 0:
+        return rows
+    rows = np.asarray(rows)
+    return rows.astype(np.intp) if rows.size == 0 else rows
+
+
+def _unchecked(values, indptr):
+    """A part of a context that was checked as a whole."""
+    part = InteractionContext.__new__(InteractionContext)
+    part.values, part.indptr = values, indptr
+    return part
+
+
+def _check_indptr(indptr, n_entries):
+    indptr = np.asarray(indptr)
+    if indptr.ndim != 1 or not len(indptr) or indptr.dtype.kind not in "iu":
+        raise ValueError(
+            "indptr must be the 1-D array of whole numbers X.indptr of the CSR matrix X. Got an "
+            f"array of shape {indptr.shape} and dtype {indptr.dtype}."
+        )
+    if indptr[0] != 0 or indptr[-1] != n_entries or (np.diff(indptr.astype(np.intp)) < 0).any():
+        raise ValueError(
+            "indptr must go from 0 to the number of rows of values without a step back, as "
+            f"X.indptr does. Got {indptr[0]} to {indptr[-1]} for {n_entries} rows: one row of "
+            "context per stored entry of X."
+        )
+    return indptr.astype(np.intp)
+
+
+def check_context(context, X):
+    """Check that context has a row for each entry of X and return these rows.
+
+    Parameters
+    ----------
+    context : InteractionContext
+    X : csr_array of shape (n_users, n_items)
+        Canonical; that it was so when it was passed is checked in
+        `skrec.utils._alignment.check_fit_alignment`.
+
+    Returns
+    -------
+    values : ndarray or csr_array of shape (nnz, n_context_features)
+        Row p belongs to ``X.data[p]``.
+
+    Raises
+    ------
+    TypeError
+        If it is no InteractionContext.
+    ValueError
+        If its users or entries are not those of X.
+    """
+    if not isinstance(context, InteractionContext):
+        got = f"{type(context).__name__} of shape {np.shape(context)}"
+        if issparse(context):
+            got = f"a sparse matrix of shape {context.shape}"
+        raise TypeError(
+            "context must be wrapped as skrec.InteractionContext(values, X.indptr), one row of "
+            f"values per stored entry of X, or a search leaves it misaligned. Got {got}."
+        )
+    if len(context) != X.shape[0] or not np.array_equal(context.indptr, X.indptr):
+        raise ValueError(
+            "context must have one row per stored entry of X, in the order of X.data. Got "
+            f"{context} for {X.shape[0]} users with {X.nnz} interactions; build it with "
+            "InteractionContext(values, X.indptr) of the X that is fitted."
+        )
+    return context.values

@@ -1,0 +1,153 @@
+"""Side information in scoring: checked, sliced with the rows of X, or the mean of training."""
+
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.utils._alignment import check_same_order, index_of
+from skrec.utils._feature_rows import check_column_names, check_length, check_rows, check_width
+from skrec.utils._interaction_context import InteractionContext
+
+# Names of what was warned of in the public call that runs now; None outside of one.
+_WARNED = ContextVar("skrec_warned", default=None)
+_UNKNOWN = {"user": "scored as unknown users", "context": "scored in an unknown situation"}
+
+
+class RowSide(NamedTuple):
+    """What is known of the rows to score beside X; None where the model was fitted without it.
+
+    Attributes
+    ----------
+    user_features : ndarray or csr_array of shape (n_rows, n_user_features) or None
+        In the dtype of X. Where the call gave none: the mean of the training users.
+    context : ndarray or csr_array of shape (n_rows, n_context_features) or None
+        One situation per row; for pairs, one per pair. Where the call gave none: the mean of
+        the training interactions.
+    """
+
+    user_features: object = None
+    context: object = None
+
+    def take(self, rows):
+        """The side information of some rows."""
+        return RowSide(*(None if part is None else part[rows] for part in self))
+
+    def for_pairs(self, places):
+        """Context of pairs from that of rows: one row for each place."""
+        context = self.context
+        return RowSide(self.user_features, None if context is None else context[places])
+
+
+class UserRows(NamedTuple):
+    """Rows of X to score and what is known beside them, sliced together.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+        Canonical.
+    side : RowSide or None
+        None for classes that read neither user features nor context: their hooks do not take
+        it.
+    """
+
+    X: csr_array
+    side: RowSide | None = None
+
+    def take(self, rows):
+        """Some rows of it: a slice, a mask or indices."""
+        return UserRows(self.X[rows], None if self.side is None else self.side.take(rows))
+
+    @property
+    def arguments(self):
+        """What the hook of the class takes: ``(X,)`` or ``(X, side)``."""
+        return (self.X,) if self.side is None else (self.X, self.side)
+
+
+def row_side(estimator, X, user_features, context, *, users=None, n_contexts=None):
+    """Check what a scoring method was given beside X; means, with a warning, where it was not.
+
+    Parameters
+    ----------
+    estimator : fitted recommender
+    X : csr_array of shape (n_rows, n_items)
+        Canonical.
+    user_features : {array-like, sparse matrix, dataframe} of shape (n_rows, n_user_features) \
+            or None
+    context : {array-like, sparse matrix, dataframe} of shape (n_contexts, n_context_features) \
+            or None
+    users : sequence, default=None
+        Labels of the rows of X where it came as a dataframe; that of `user_features` must not
+        have them in another order.
+    n_contexts : int, default=None
+        How many situations there are. None: one per row of X.
+
+    Returns
+    -------
+    side : RowSide
+    """
+    check_same_order(index_of(user_features), users, "user_features", "X")
+    per = "row of X" if n_contexts is None else "pair"
+    n_contexts = X.shape[0] if n_contexts is None else n_contexts
+    return RowSide(
+        _scoring_rows(estimator, "user", user_features, X.shape[0], "row of X", X.dtype),
+        _scoring_rows(estimator, "context", context, n_contexts, per, X.dtype),
+    )
+
+
+def _scoring_rows(estimator, kind, values, n_rows, per, dtype):
+    name = "user_features" if kind == "user" else "context"
+    means = getattr(estimator, f"{name.removesuffix('s')}_means_", None)
+    model = type(estimator).__name__
+    if values is None:
+        if means is None:
+            return None
+        _warn_once(
+            name,
+            f"{model} was fitted with {name} and got none: {_UNKNOWN[kind]}, with the mean of "
+            f"training. Pass {name}=...; inside a search or a pipeline enable metadata routing, "
+            f"and request them by set_decision_function_request and the scorer's "
+            f"set_score_request({name}=True).",
+        )
+        return np.broadcast_to(means.astype(dtype), (n_rows, len(means)))
+    if means is None:
+        raise ValueError(
+            f"{model} got {name} but was fitted without. Fit it with {name}, or leave them out."
+        )
+    if isinstance(values, InteractionContext):
+        raise ValueError(
+            "context of scoring is one row per row of X, the situation that the user is in now. "
+            "Got an InteractionContext, which is for fit; in a search route another array to the "
+            'scorer, by set_score_request(context="name").'
+        )
+    check_column_names(values, getattr(estimator, f"{kind}_feature_names_in_", None), name=name)
+    rows = check_rows(values, name=name)
+    check_length(rows, n_rows, name, per)
+    check_width(rows, len(means), name=name, fitted=f"n_{kind}_features_in_")
+    return rows.astype(dtype)
+
+
+@contextmanager
+def one_warning():
+    """A block in which each warning of missing side information is given once.
+
+    Functions that call an estimator for one chunk of rows after another are one call to their
+    user.
+    """
+    token = _WARNED.set(set())
+    try:
+        yield
+    finally:
+        _WARNED.reset(token)
+
+
+def _warn_once(name, message):
+    warned = _WARNED.get()
+    if warned is not None:
+        if name in warned:
+            return
+        warned.add(name)
+    warnings.warn(message, UserWarning, stacklevel=6)

@@ -1,0 +1,209 @@
+"""Side information in `fit`: checked, and described in fitted attributes."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skrec.utils._alignment import check_same_order, index_of
+from skrec.utils._feature_rows import (
+    check_column_names,
+    check_length,
+    check_rows,
+    column_means,
+    column_names,
+    n_rows_of,
+)
+from skrec.utils._interaction_context import check_context
+from skrec.utils._item_features import ItemFeatures, check_item_features
+
+
+class SideInformation(NamedTuple):
+    """What `fit` was given beside X, checked; None where it was not given.
+
+    Attributes
+    ----------
+    item_features : ndarray or csr_array of shape (n_items, n_item_features), images, or None
+        Float64 or float32. Images, for classes that read them: an array of shape
+        (n_items, c, h, w), or a list of n_items paths.
+    user_features : ndarray or csr_array of shape (n_users, n_user_features) or None
+    context : ndarray or csr_array of shape (nnz, n_context_features) or None
+        Row p belongs to ``X.data[p]``.
+    """
+
+    item_features: object = None
+    user_features: object = None
+    context: object = None
+
+
+def start_side(estimator, X, side, *, reads):
+    """Check what `fit` was given beside X and set the fitted attributes that describe it.
+
+    Parameters
+    ----------
+    estimator : recommender
+        Gets ``n_item_features_in_``, ``item_feature_names_in_`` and so on, for users and
+        context too, and the means; what an earlier fit left of them goes.
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    side : SideInformation
+        As the user passed it.
+    reads : frozenset of str
+        Of its tags.
+
+    Returns
+    -------
+    side : SideInformation
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    checked = SideInformation(
+        check_items(side.item_features, X.shape[1], names, images="images" in reads),
+        _check_users(side.user_features, X.shape[0]),
+        None if side.context is None else check_context(side.context, X),
+    )
+    described = {}
+    for kind, given, rows in zip(("item", "user", "context"), side, checked, strict=True):
+        described |= _described(kind, given, rows)
+        for name in (f"n_{kind}_features_in_", f"{kind}_feature_names_in_"):
+            vars(estimator).pop(name, None)
+    for name, rows in (("user_feature", checked.user_features), ("context", checked.context)):
+        vars(estimator).pop(f"{name}_means_", None)
+        if rows is not None:
+            described[f"{name}_means_"] = column_means(rows)
+    vars(estimator).update(described)
+    return checked
+
+
+def check_items(item_features, n_items, item_names=None, *, images=False):
+    """Item features as a checked array, or None.
+
+    Parameters
+    ----------
+    item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+            (n_items, n_item_features), images, or None
+    n_items : int
+    item_names : ndarray of str or None, default=None
+        ``feature_names_in_``, which the index of a dataframe must not hold in another order.
+    images : bool, default=False
+        Whether an array of shape (n_items, c, h, w) or a sequence of paths is let through.
+    """
+    if item_features is None:
+        return None
+    values = check_item_features(item_features, n_items)
+    check_same_order(index_of(values), item_names, "item_features", "the columns of X")
+    if _is_images(values):
+        if images:
+            return _checked_images(values)
+        raise ValueError(
+            "item_features are images, which this recommender does not read. Got "
+            f"{type(values).__name__}; make a table of shape (n_items, n_features) of them first."
+        )
+    return check_rows(values, name="item_features")
+
+
+def _is_images(values):
+    if issparse(values) or hasattr(values, "iloc"):
+        return False
+    if hasattr(values, "ndim"):
+        paths = values.ndim == 1 and values.dtype.kind in "OUS"
+        return values.ndim == 4 or (paths and _are_paths(values))
+    return _are_paths(values) or np.ndim(values) == 4
+
+
+def _are_paths(values):
+    return len(values) > 0 and all(isinstance(value, str | os.PathLike) for value in values)
+
+
+def _checked_images(values):
+    if not hasattr(values, "ndim") and np.ndim(values) == 4:
+        values = np.asarray(values)
+    if not hasattr(values, "ndim") or values.ndim == 1:
+        return [os.fspath(value) for value in values]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(
+            "item_features must be finite. Got images with NaN or infinity; pass zeros where there "
+            "is no image."
+        )
+    return values
+
+
+def _check_users(user_features, n_users):
+    if user_features is None:
+        return None
+    rows = check_rows(user_features, name="user_features")
+    check_length(rows, n_users, "user_features", "row of X")
+    return rows
+
+
+def _described(kind, given, rows):
+    """Fitted attributes that say which features there were."""
+    if rows is None or isinstance(rows, list):
+        return {}
+    found = {f"n_{kind}_features_in_": int(np.prod(rows.shape[1:]))}
+    names = column_names(given.values if isinstance(given, ItemFeatures) else given)
+    return found if names is None else found | {f"{kind}_feature_names_in_": names}
+
+
+def new_items(estimator, item_features, names, *, images):
+    """Check features and names of items that were no columns at fit.
+
+    Parameters
+    ----------
+    estimator : recommender, fitted with item features
+    item_features : ItemFeatures, {array-like, sparse matrix, dataframe} or images, of m new items
+    names : sequence of str of length m, or None
+    images : bool
+        Whether the class reads images.
+
+    Returns
+    -------
+    rows : ndarray or csr_array of shape (m, n_item_features), or images
+    feature_names : ndarray of str or None
+        ``feature_names_in_`` of the longer catalogue.
+    """
+    model = type(estimator).__name__
+    width = getattr(estimator, "n_item_features_in_", None)
+    if width is None and not images:
+        raise ValueError(
+            f"{model} was fitted without item_features, so it cannot score an item by them. Fit it "
+            "with item_features to add items."
+        )
+    values = ItemFeatures(item_features).values
+    known = getattr(estimator, "item_feature_names_in_", None)
+    check_column_names(values, known, name="item_features")
+    feature_names = _longer_names(estimator, names, n_rows_of(values))
+    check_same_order(index_of(values), names, "item_features", "names")
+    rows = check_items(values, n_rows_of(values), images=images)
+    if width is not None and not isinstance(rows, list) and int(np.prod(rows.shape[1:])) != width:
+        raise ValueError(
+            "item_features must have the columns that the model was fitted with. Got shape "
+            f"{rows.shape}, expected {width} features per item (n_item_features_in_)."
+        )
+    return rows, feature_names
+
+
+def _longer_names(estimator, names, n_new):
+    known = getattr(estimator, "feature_names_in_", None)
+    if known is None and names is None:
+        return None
+    if known is None or names is None:
+        raise ValueError(
+            "The new items need names where the columns of X had names, and only there. Got "
+            f"names={names!r} for a model fitted {'with' if known is not None else 'without'} "
+            "feature_names_in_."
+        )
+    new = np.array([*names], dtype=object)
+    if len(new) != n_new or not all(isinstance(name, str) for name in new):
+        raise ValueError(
+            f"names must be one text per new item. Got {len(new)} names for {n_new} items, "
+            f"first {list(new[:3])!r}."
+        )
+    longer = np.concatenate([known, new])
+    values, counts = np.unique(longer.astype(str), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"names must be new and distinct. Got {str(values[counts > 1][0])!r} more than once; "
+            "an item of the catalogue keeps its features until the next fit."
+        )
+    return longer
