@@ -15,7 +15,7 @@ from skrec.decomposition._wmf_als import (
     row_penalty,
     transposed,
 )
-from skrec.utils._device import resolve_device
+from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import computation_dtype
 from skrec.utils._params import (
     BOOLEAN,
@@ -25,7 +25,6 @@ from skrec.utils._params import (
     POSITIVE,
     POSITIVE_INTEGER,
     RANDOM_STATE,
-    InstanceOf,
     Options,
 )
 from skrec.utils._progress import progress_bar
@@ -160,7 +159,7 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         "max_iter": POSITIVE_INTEGER,
         "init_scale": POSITIVE,
         "dtype": (NONE, Options(("float32", "float64"))),
-        "device": InstanceOf((object,), "a device"),
+        "device": DEVICE,
         "random_state": RANDOM_STATE,
         "n_jobs": N_JOBS,
         "verbose": BOOLEAN,
@@ -263,8 +262,7 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
 
     def _half_step(self, X, penalty, weight, *, exact=False):
         problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
-        # "cpu" is the common case, and needs no torch to be understood.
-        device = "cpu" if self.device == "cpu" else resolve_device(self.device)
+        device = cpu_or_device(self.device)
         if str(device) == "cpu":
             cg_steps = 0 if exact or self.solver == "cholesky" else self.cg_steps
             return HalfStep(X, penalty, weight, **problem, cg_steps=cg_steps, n_jobs=self.n_jobs)

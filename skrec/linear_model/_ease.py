@@ -8,14 +8,13 @@ from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._gram import add_gram, forget_fit, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
-from skrec.utils._device import resolve_device
+from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._params import (
     BOOLEAN,
     FRACTION,
     N_JOBS,
     POSITIVE,
-    InstanceOf,
 )
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
 from skrec.utils._validation import check_sample_weight
@@ -110,7 +109,7 @@ class EASE(BaseRecommender):
         "positive": BOOLEAN,
         "dropout": FRACTION,
         "dtype": DTYPE,
-        "device": InstanceOf((object,), "a device"),
+        "device": DEVICE,
         "n_jobs": N_JOBS,
     }
 
@@ -229,8 +228,7 @@ class EASE(BaseRecommender):
 
     def _solve(self, gram):
         diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)
-        # "cpu" is the common case, and needs no torch to be understood.
-        device = "cpu" if self.device == "cpu" else resolve_device(self.device)
+        device = cpu_or_device(self.device)
         if not self.positive:
             return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
         coef, self.n_iter_ = nonnegative_ease_weights(

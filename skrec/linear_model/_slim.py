@@ -10,7 +10,7 @@ from skrec.linear_model._gram import add_gram, forget_fit, gram_memory
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._products import sparse_product, sparse_product_pairs
-from skrec.utils._device import resolve_device
+from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
@@ -19,7 +19,6 @@ from skrec.utils._params import (
     NONE,
     POSITIVE,
     POSITIVE_INTEGER,
-    InstanceOf,
     Interval,
     Options,
 )
@@ -147,7 +146,7 @@ class SLIM(BaseRecommender):
         "tol": (NONE, POSITIVE),
         "max_iter": POSITIVE_INTEGER,
         "dtype": DTYPE,
-        "device": InstanceOf((object,), "a device"),
+        "device": DEVICE,
         "n_jobs": N_JOBS,
     }
 
@@ -301,8 +300,7 @@ class SLIM(BaseRecommender):
         return admm_columns(gram, **self._objective(len(gram)), device=device)
 
     def _device(self):
-        # "cpu" is the common case, and needs no torch to be understood.
-        device = "cpu" if self.device == "cpu" else resolve_device(self.device)
+        device = cpu_or_device(self.device)
         if self.solver == "cd" and self.device != "auto" and str(device) != "cpu":
             raise ValueError(
                 f"solver='cd' computes on the CPU only. Got device={self.device!r}: use "

@@ -1,5 +1,30 @@
 """Where torch computes."""
 
+import re
+import sys
+
+__all__ = ["DEVICE", "cpu_or_device", "resolve_device"]
+
+_NAMED = re.compile(r"auto|(cpu|cuda)(:\d+)?").fullmatch
+
+
+class _Device:
+    """The rule of `device` parameters; whether the device is there, `resolve_device` says."""
+
+    def __contains__(self, value):
+        if isinstance(value, str):
+            return _NAMED(value) is not None
+        torch = sys.modules.get("torch")  # where it was not imported, nothing is a torch.device
+        return (
+            torch is not None and isinstance(value, torch.device) and value.type in ("cpu", "cuda")
+        )
+
+    def __str__(self):
+        return '"auto", "cpu", "cuda", "cuda:N" or a torch.device of these kinds'
+
+
+DEVICE = _Device()
+
 
 def resolve_device(device):
     """Turn a `device` parameter into a ``torch.device``.
@@ -23,12 +48,9 @@ def resolve_device(device):
 
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f'device must be "auto", "cpu", "cuda", "cuda:N" or a torch.device. Got {device!r}.'
-        ) from error
+    if device not in DEVICE:
+        raise ValueError(f"device must be {DEVICE}. Got {device!r}; use device='auto' or 'cpu'.")
+    resolved = torch.device(device)
     if resolved.type == "cuda":
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (resolved.index or 0) >= n_devices:
@@ -41,6 +63,19 @@ def resolve_device(device):
                 f"device={str(device)!r} was asked for, but {cause}. Use device='auto' or "
                 "set_params(device='cpu'), or install a CUDA build of torch."
             )
-    elif resolved.type != "cpu":
-        raise ValueError(f"device={str(device)!r} is not supported: use 'cpu' or 'cuda'.")
     return resolved
+
+
+def cpu_or_device(device):
+    """As `resolve_device`, for models that need torch on CUDA only.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device
+
+    Returns
+    -------
+    device : "cpu" or torch.device
+        "cpu" itself is the common case and imports no torch.
+    """
+    return "cpu" if isinstance(device, str) and device == "cpu" else resolve_device(device)

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from sklearn.utils.validation import _num_samples
 
 from skrec import ItemFeatures
 from skrec.linear_model import EASE
-from skrec.utils._device import resolve_device
+from skrec.utils import all_recommenders
+from skrec.utils._device import DEVICE, resolve_device
 from skrec.utils._item_features import check_item_features
 from skrec.utils._parallel import effective_n_threads, row_chunks, run_ranges
 from skrec.utils._params import BOOLEAN, FRACTION, N_JOBS, POSITIVE, Interval, Options
@@ -49,11 +52,35 @@ def test_device_without_cuda_says_cause_and_remedy(monkeypatch):
     assert resolve_device(torch.device("cpu")) == torch.device("cpu")
     with pytest.raises(ValueError, match=r"cuda:3.*device='auto'"):
         resolve_device("cuda:3")
-    for wrong in ("gpu", 3.5, object()):
-        with pytest.raises(ValueError, match="device must be"):
+    for wrong in ("gpu", 3.5, object(), "meta", torch.device("meta")):
+        with pytest.raises(ValueError, match=r"device must be .*Got .*use device='auto'"):
             resolve_device(wrong)
-    with pytest.raises(ValueError, match="not supported"):
-        resolve_device("meta")
+
+
+def test_rule_of_devices():
+    good = ["auto", "cpu", "cpu:0", "cuda", "cuda:11", np.str_("cpu"), torch.device("cuda:1")]
+    bad = ["CPU", "gpu", "cuda:", "cuda:-1", "cuda:x", "meta", torch.device("meta"), None, 0]
+    assert all(device in DEVICE for device in good)
+    assert not any(device in DEVICE for device in bad)
+    assert all(resolve_device(device).type == "cpu" for device in ("cpu", "cpu:0"))
+
+
+def test_the_cpu_and_the_rule_need_no_torch():
+    code = (
+        "import sys; from skrec.utils._device import DEVICE, cpu_or_device; "
+        "assert 'cuda:1' in DEVICE and 3 not in DEVICE and cpu_or_device('cpu') == 'cpu'; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "model", [cls() for _, cls in all_recommenders() if "device" in cls().get_params()], ids=repr
+)
+def test_a_wrong_device_stops_the_fit_at_once(model):
+    message = r"device'? .*must be .*cuda:N.*Got 'gpu'.*; use "
+    with pytest.raises(ValueError, match=message):
+        model.set_params(device="gpu").fit(np.eye(6))
 
 
 @pytest.mark.cuda
