@@ -104,6 +104,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     # Name of a constructor parameter -> what it may be, see skrec.utils._params.
     _parameter_rules = {}
+    # What a search tries (`compare_models`, the command line): at most 8 dicts of parameters.
+    _search_grid = ()
 
     @abstractmethod
     def fit(self, X, y=None):

@@ -210,6 +210,19 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         "known_users": KNOWN_USERS,
         **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
     }
+    _search_grid = [
+        {
+            "n_components": 200,
+            "activation": "tanh",
+            "dropout": 0.5,
+            "normalize": True,
+            "learning_rate": 0.003,
+            "batch_size": 200,
+            "max_iter": 50,
+            "alpha": alpha,
+        }
+        for alpha in (1e-5, 1e-4, 1e-3)
+    ]
     # There is no large product of matrices in `fit` that bfloat16 would make faster.
     precision = "float32"
 

@@ -260,6 +260,17 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         "alpha": NON_NEGATIVE,
         **TORCH_RULES,
     }
+    _search_grid = [
+        {
+            "n_clusters": 20,
+            "n_components": 64,
+            "hidden_layer_sizes": (600,),
+            "batch_size": 200,
+            "max_iter": 40,
+            "beta": beta,
+        }
+        for beta in (0.1, 0.3)
+    ]
 
     def __init__(
         self,

@@ -153,6 +153,7 @@ class ItemAutoRec(RatingAutoencoder):
     """
 
     _parameter_rules = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
+    _search_grid = [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)]
 
     def __init__(
         self,

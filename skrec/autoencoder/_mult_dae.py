@@ -178,6 +178,9 @@ class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         "alpha": NON_NEGATIVE,
         **TORCH_RULES,
     }
+    _search_grid = [
+        {"batch_size": 200, "max_iter": 60, "alpha": alpha} for alpha in (4e-5, 2e-4, 1e-3)
+    ]
 
     def __init__(
         self,

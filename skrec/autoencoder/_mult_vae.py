@@ -206,6 +206,7 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         "alpha": NON_NEGATIVE,
         **TORCH_RULES,
     }
+    _search_grid = [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)]
 
     def __init__(
         self,

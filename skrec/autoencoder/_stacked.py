@@ -174,6 +174,7 @@ class StackedAutoencoder(RatingAutoencoder):
         "corruption_level": NON_NEGATIVE,
         **RATING_RULES,
     }
+    _search_grid = [{"corruption": "mask", "corruption_level": level} for level in (0.1, 0.2, 0.4)]
 
     def __init__(
         self,

@@ -133,6 +133,7 @@ class UserAutoRec(RatingAutoencoder):
     """
 
     _parameter_rules = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
+    _search_grid = [{"alpha": alpha} for alpha in (200.0, 300.0, 400.0)]
 
     def __init__(
         self,

@@ -174,6 +174,7 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         "n_jobs": N_JOBS,
         "verbose": BOOLEAN,
     }
+    _search_grid = [{"alpha": alpha} for alpha in (0.03, 0.05, 0.07, 0.1)]
 
     def __init__(
         self,

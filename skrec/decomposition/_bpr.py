@@ -174,6 +174,11 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         "n_jobs": N_JOBS,
         "verbose": BOOLEAN,
     }
+    _search_grid = [
+        {"n_components": 128, "loss": loss, "alpha": alpha}
+        for loss, alphas in (("log", (0.003, 0.01, 0.03)), ("warp", (0.3, 1.0)))
+        for alpha in alphas
+    ]
 
     def __init__(
         self,

@@ -117,6 +117,7 @@ class PureSVD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender
         "random_state": RANDOM_STATE,
         "n_jobs": N_JOBS,
     }
+    _search_grid = [{"n_components": n_components} for n_components in (16, 32, 64, 128)]
 
     def __init__(
         self,

@@ -164,6 +164,12 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         "n_jobs": N_JOBS,
         "verbose": BOOLEAN,
     }
+    _search_grid = [
+        {"n_components": n_components, "unobserved_weight": weight, "alpha": alpha}
+        for n_components in (64, 128)
+        for weight in (0.1, 0.3)
+        for alpha in (0.003, 0.01)
+    ]
 
     def __init__(
         self,

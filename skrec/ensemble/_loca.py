@@ -191,6 +191,11 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         "random_state": RANDOM_STATE,
         "verbose": BOOLEAN,
     }
+    _search_grid = [
+        {"fit_bandwidth": bandwidth, "global_weight": weight}
+        for bandwidth in (0.6, 0.8)
+        for weight in (0.0, 1.0)
+    ]
 
     def __init__(
         self,

@@ -112,6 +112,11 @@ class EASE(BaseRecommender):
         "device": DEVICE,
         "n_jobs": N_JOBS,
     }
+    _search_grid = [
+        {"alpha": alpha, "dropout": dropout}
+        for dropout in (0.0, 0.3)
+        for alpha in (50.0, 200.0, 500.0, 1000.0)
+    ]
 
     def __init__(
         self,

@@ -165,6 +165,7 @@ class SANSA(BaseRecommender):
         "dtype": DTYPE,
         "n_jobs": N_JOBS,
     }
+    _search_grid = [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)]
 
     def __init__(
         self,

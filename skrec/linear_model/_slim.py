@@ -149,6 +149,11 @@ class SLIM(BaseRecommender):
         "device": DEVICE,
         "n_jobs": N_JOBS,
     }
+    _search_grid = [
+        {"alpha": alpha, "l1_ratio": l1_ratio}
+        for l1_ratio in (0.01, 0.05)
+        for alpha in (20.0, 100.0, 300.0, 1000.0)
+    ]
 
     def __init__(
         self,

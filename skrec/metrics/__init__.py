@@ -6,9 +6,12 @@ from skrec.metrics._catalogue import (
     novelty_score,
 )
 from skrec.metrics._compare import compare
+from skrec.metrics._compare_models import compare_models
+from skrec.metrics._comparison._comparison import Comparison
 from skrec.metrics._diversity import diversity_score
 from skrec.metrics._evaluate import evaluate
 from skrec.metrics._plot._activity_breakdown import ActivityBreakdownDisplay
+from skrec.metrics._plot._comparison import ComparisonDisplay
 from skrec.metrics._plot._popularity import PopularityDisplay
 from skrec.metrics._plot._ranking_curve import RankingCurveDisplay
 from skrec.metrics._popularity import popularity_calibration_error
@@ -28,10 +31,13 @@ from skrec.metrics._set_metrics import (
 
 __all__ = [
     "ActivityBreakdownDisplay",
+    "Comparison",
+    "ComparisonDisplay",
     "PopularityDisplay",
     "RankingCurveDisplay",
     "catalogue_coverage_score",
     "compare",
+    "compare_models",
     "diversity_score",
     "evaluate",
     "get_scorer",

@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy.stats import ttest_rel
-from sklearn.utils import Bunch
 
 from skrec.metrics._checks import check_rule
 from skrec.metrics._names import parse_metric
+from skrec.metrics._results import PairedResult
 from skrec.metrics._summary import contributions
 from skrec.model_selection._entries import draw_seed
 from skrec.utils._params import POSITIVE_INTEGER, Interval
@@ -44,12 +44,17 @@ def compare(
     Returns
     -------
     comparison : `~sklearn.utils.Bunch`, or dict of str to Bunch if `metric` is None
-        A Bunch with
+        A Bunch, printed as one line, with
+
+        metric : str
+            Its name.
 
         difference : float
             Mean of a minus mean of b.
         interval : tuple of float
             Low and high end.
+        confidence_level : float
+            Of the interval, as given.
         standard_error : float
             Of the difference; NaN for fewer than two users.
         statistic, p_value : float
@@ -67,6 +72,7 @@ def compare(
     See Also
     --------
     evaluate : Makes the results.
+    compare_models : The whole comparison of several models, with Holm's correction.
     scipy.stats.ttest_rel : The test.
 
     Notes
@@ -86,6 +92,8 @@ def compare(
     >>> found = compare(popular, evaluate(random, X, metrics="ndcg@5"), "ndcg@5")
     >>> found.difference > 0, found.p_value < 0.01, found.interval[0] > 0
     (True, True, True)
+    >>> found
+    +... nDCG@5, 95 % ... to ..., 50 users
     """
     check_rule(n_bootstrap, POSITIVE_INTEGER, "n_bootstrap")
     check_rule(confidence_level, Interval(0, 1, closed="neither"), "confidence_level")
@@ -119,9 +127,11 @@ def _compare_one(result_a, result_b, name, n_bootstrap, confidence_level, seed):
     difference = a - b
     n_users = len(difference)
     statistic, p_value = _paired_test(a, b)
-    return Bunch(
+    return PairedResult(
+        metric=name,
         difference=float(difference.mean()) if n_users else float("nan"),
         interval=_interval(difference, n_bootstrap, confidence_level, seed),
+        confidence_level=confidence_level,
         standard_error=float(difference.std(ddof=1) / np.sqrt(n_users))
         if n_users > 1
         else float("nan"),

@@ -1,12 +1,12 @@
 """Evaluation of a fitted recommender, with values per user and standard errors."""
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates, positives_of
 from skrec.metrics._checks import check_rule
 from skrec.metrics._estimator_rows import evaluate_estimator, split_users
 from skrec.metrics._names import parse_metrics
+from skrec.metrics._results import EvaluationResult
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.metrics._summary import contributions, standard_error, summarize
 from skrec.model_selection._held_out import check_held_out
@@ -59,7 +59,7 @@ def evaluate(
     Returns
     -------
     result : `~sklearn.utils.Bunch`
-        A Bunch with
+        A Bunch, printed as one line, with
 
         per_user : dict of str to ndarray of shape (n_users,)
             Values by metric; NaN for users that are not evaluated.
@@ -82,6 +82,7 @@ def evaluate(
     See Also
     --------
     compare : Tell two results apart.
+    compare_models : Fit, evaluate and compare several models in one call.
     make_ranking_scorer : The same as a scorer for searches.
 
     Notes
@@ -107,6 +108,8 @@ def evaluate(
     ((10,), {'ndcg@5': 10})
     >>> result.mean["ndcg@5"] > 0.5
     True
+    >>> result
+    nDCG@5 ... ± ...; 10 users
     """
     metrics = parse_metrics(metrics)
     check_rule(holdout, OPTION_RULES["holdout"], "holdout")
@@ -155,7 +158,9 @@ def _check_candidate_protocol(metrics, y, shape):
 
 
 def _result(metrics, values, n_held_out):
-    result = Bunch(per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out)
+    result = EvaluationResult(
+        per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out
+    )
     for metric in metrics:
         column = values[metric.name]
         result.per_user[metric.name] = metric.sign * column

@@ -152,6 +152,20 @@ class ItemKNN(BaseRecommender):
         **SHARED_RULES,
         "activity_exponent": NON_NEGATIVE,
     }
+    _search_grid = [
+        *(
+            {
+                "metric": "asymmetric_cosine",
+                "activity_exponent": 1.0,
+                "n_neighbors": n_neighbors,
+                "target_exponent": exponent,
+            }
+            for n_neighbors in (50, 200)
+            for exponent in (0.3, 0.7, 1.0)
+        ),
+        {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
+        {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
+    ]
 
     def __init__(
         self,

@@ -152,6 +152,11 @@ class UserKNN(BaseRecommender):
         **SHARED_RULES,
         "popularity_exponent": NON_NEGATIVE,
     }
+    _search_grid = [
+        {"n_neighbors": n_neighbors, "weighting": weighting}
+        for weighting in (None, "tfidf")
+        for n_neighbors in (25, 50, 100, 300)
+    ]
 
     def __init__(
         self,

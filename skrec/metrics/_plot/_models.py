@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.utils import Bunch
 
 from skrec.metrics._checks import check_rule
 from skrec.metrics._estimator_rows import rows_as, split_users
@@ -174,4 +173,4 @@ def part_of_result(result, metric, users):
     part : Bunch
     """
     values = metric.sign * result.per_user[metric.name][users]
-    return Bunch(**_result((metric,), {metric.name: values}, result.n_held_out[users]))
+    return _result((metric,), {metric.name: values}, result.n_held_out[users])

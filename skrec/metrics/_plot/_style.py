@@ -50,6 +50,11 @@ def marker_of(i):
     return _MARKERS[(i + i // len(_COLORS)) % len(_MARKERS)]
 
 
+def short_label(name, most=28):
+    """A name as it is, or its start where it would leave no room for what is drawn."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def line_looks(ax, n_lines, line_kw, *, markers=True, dashes=True):
     """Keywords of each line: the house's, then those of the caller.
 

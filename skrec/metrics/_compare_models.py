@@ -1,0 +1,354 @@
+"""Several models under one split, in one call."""
+
+import sys
+import warnings
+from contextlib import contextmanager
+
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import check_random_state
+
+from skrec.metrics._candidates import check_candidate_lists
+from skrec.metrics._checks import check_rule
+from skrec.metrics._comparison._comparison import Comparison
+from skrec.metrics._comparison._estimators import (
+    given_grid,
+    is_search,
+    named_models,
+    search_grid,
+)
+from skrec.metrics._comparison._paired import less_is_better
+from skrec.metrics._comparison._run import Part, Tuning, run_model, sample_users
+from skrec.metrics._estimator_rows import rows_as, split_users
+from skrec.metrics._names import parse_metric, parse_metrics
+from skrec.metrics._scorer import OPTION_RULES
+from skrec.model_selection._entries import check_interactions, draw_seed
+from skrec.model_selection._held_out import check_held_out
+from skrec.model_selection._split import holdout_split
+from skrec.model_selection._users import user_train_test_split
+
+_CURVE_LENGTHS = (1, 2, 5, 10, 20, 50, 100)
+_N_SAMPLE_USERS = 10
+_SHARE_OF_USERS = 0.125
+_HOLDOUT = 0.2
+
+
+def compare_models(
+    estimators,
+    X_train,
+    X_test,
+    y_test=None,
+    metrics=("recall@20", "recall@50", "ndcg@100"),
+    *,
+    search=None,
+    search_metric=None,
+    validation=None,
+    baseline=None,
+    candidates=None,
+    item_features=None,
+    relevance_threshold=0,
+    graded=False,
+    normalize="min",
+    random_state=0,
+    return_estimators=False,
+    verbose=False,
+):
+    """Fit several models to the same data, test them on the same users, and tell them apart.
+
+    Every model is tuned if asked for, fitted to `X_train`, measured, and evaluated by
+    `evaluate` on what is held out. A model that fails is named with its reason, and the
+    others go on.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator, list of estimators or of (name, estimator)
+        Recommenders, and pipelines or searches of scikit-learn that end in one. They are
+        cloned. A fitted search stands for the parameters that it has chosen; one that is
+        not fitted runs on `X_train`. A model that is to be taken as it is fitted is
+        wrapped in `sklearn.frozen.FrozenEstimator`. Without names, the classes name them.
+    X_train : {array-like, sparse matrix, dataframe} of shape (n_train_users, n_items)
+        What models learn from.
+    X_test : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        What is shown of the test users: other users than those of `X_train` (strong
+        generalisation), or `X_train` itself (weak generalisation).
+    y_test : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), default=None
+        What is held out from the test users. None: a fifth of each row of `X_test` is
+        hidden, the same for all models.
+    metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
+        Names, see `make_ranking_scorer`; also "rmse" and "mae". The first nDCG among
+        them, or the first metric, orders the models.
+    search : None, True, or dict of str to grid, default=None
+        Whether to choose the parameters of each model on validation data. True: every
+        model says what to try, at most 8 settings; parameters that are not at their
+        defaults are left alone. A dict gives grids of your own by name, each of
+        scikit-learn's `ParameterGrid` or a list of settings; the other models try
+        their own. A model without a grid is warned about, and named in ``not_searched``.
+    search_metric : str, default=None
+        What the search looks at; of values equal to four digits the first wins. None:
+        the metric that orders the models.
+    validation : tuple of (X_train, X_test, y_test) or (X_train, X_test, y_test, candidates), \
+            default=None
+        What to choose on; the chosen model is then fitted to `X_train`. None: of
+        `X_train`, an eighth of the users with a fifth of their items held out, or, where
+        `X_test` is `X_train`, a fifth of each user's items (one item, where `y_test` has
+        one of each).
+    baseline : str, default=None
+        Name of the model that the others are tested against. None: the best one, in
+        each metric.
+    candidates : array-like of int of shape (n_users, m), default=None
+        Rank the held-out item of each user among these only, see `evaluate`.
+    item_features : `skrec.ItemFeatures` or array-like of shape (n_items, d), default=None
+        For the models whose ``fit`` takes them.
+    relevance_threshold : float, default=0
+        Held-out items with a greater value are relevant.
+    graded : bool, default=False
+        Whether gains of nDCG are 2**value - 1 and not 1.
+    normalize : {"min", "relevant"}, default="min"
+        Denominator of recall: min(k, number of relevant items), or their number.
+    random_state : int, RandomState or None, default=0
+        Seed of what is hidden or split here, and of the sample of users in the report.
+        Models have seeds of their own.
+    return_estimators : bool, default=False
+        Whether to keep the fitted models, which can be large.
+    verbose : bool, default=False
+        Whether to show a progress bar on stderr.
+
+    Returns
+    -------
+    comparison : Comparison
+        Means with standard errors, values of each user, paired tests with Holm's
+        correction, time, memory and parameters; a table where it is printed.
+
+    Raises
+    ------
+    ValueError
+        If a name or a parameter is not valid, shapes do not agree, or all models failed.
+    TypeError
+        If something among `estimators` is none.
+
+    Warns
+    -----
+    FitFailedWarning
+        For each model that failed.
+    UserWarning
+        For the models that have nothing to search.
+
+    See Also
+    --------
+    Comparison : What it is made of, and how time and memory are measured.
+    evaluate : One fitted model.
+    skrec.model_selection.strong_generalization_split : Training, validation, test users.
+
+    Examples
+    --------
+    >>> from skrec.datasets import make_interactions
+    >>> from skrec.dummy import DummyRecommender
+    >>> from skrec.linear_model import EASE
+    >>> from skrec.metrics import compare_models
+    >>> from skrec.model_selection import user_train_test_split
+    >>> X = make_interactions(300, 60, random_state=0, return_X=True)
+    >>> X_train, X_test, y_test = user_train_test_split(X, random_state=0)
+    >>> models = {"popularity": DummyRecommender(), "EASE": EASE(alpha=20.0)}
+    >>> found = compare_models(models, X_train, X_test, y_test, ["recall@5", "ndcg@10"])
+    >>> found.names
+    ['EASE', 'popularity']
+    >>> found.tests["popularity"]["ndcg@10"]
+    -... nDCG@10, 95 % -... to -..., 60 users
+    """
+    models = named_models(estimators)
+    names = [metric.name for metric in parse_metrics(metrics)]
+    for name, value in (
+        ("random_state", random_state),
+        ("relevance_threshold", relevance_threshold),
+        ("graded", graded),
+        ("normalize", normalize),
+    ):
+        check_rule(value, OPTION_RULES[name], name)
+    if baseline is not None and baseline not in models:
+        raise ValueError(f"baseline must be one of the models {list(models)}. Got {baseline!r}.")
+    rng = check_random_state(random_state)
+    part = _test_part(
+        Part(
+            X_train,
+            X_test,
+            y_test,
+            candidates,
+            {"relevance_threshold": relevance_threshold, "graded": graded, "normalize": normalize},
+            item_features,
+        ),
+        rng,
+    )
+    main_metric = ordering_metric(names)
+    grids, not_searched = _grids(models, search)
+    tuning = None
+    if any(grids.values()):
+        metric = main_metric if search_metric is None else parse_metric(search_metric).name
+        sign = -1 if less_is_better(metric) else 1
+        tuning = Tuning(_validation_part(part, validation, rng), metric, sign)
+    if not_searched:
+        warnings.warn(
+            f"Nothing is searched for {', '.join(not_searched)}: there is no grid of parameters "
+            "that are not set already.",
+            stacklevel=2,
+        )
+    sample = sample_users(part.y_test, _N_SAMPLE_USERS, rng)
+    every_metric = [*names, *curve_metrics(names)]
+    runs, failures = [], {}
+    n_steps = sum(2 + len(grid) for grid in grids.values())
+    with _progress(n_steps, verbose) as tell:
+        for name, estimator in models.items():
+            try:
+                run = run_model(
+                    name, estimator, part, every_metric,
+                    grid=grids[name], tuning=tuning, sample=sample, tell=tell,
+                )  # fmt: skip
+            except Exception as error:
+                # The others are worth their time even if one does not fit into memory.
+                failures[name] = _reason(error)
+                warnings.warn(f"{name} failed. {failures[name]}", FitFailedWarning, stacklevel=2)
+                continue
+            if not return_estimators:
+                run.estimator = None
+            runs.append(run)
+    if not runs:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise ValueError(f"{len(failures)} of {len(models)} models failed. {reasons}")
+    return Comparison(
+        runs,
+        metrics=names,
+        main_metric=main_metric,
+        baseline=baseline,
+        failures=failures,
+        not_searched=not_searched,
+        search_metric=None if tuning is None else tuning.metric,
+        sample=sample,
+        shown=check_interactions(part.X_test)[sample],
+        held_out=part.y_test[sample],
+    )
+
+
+def ordering_metric(names):
+    """The metric that orders models: the first nDCG, or the first of all."""
+    return next((name for name in names if name.startswith("ndcg")), names[0])
+
+
+def curve_metrics(names):
+    """The metrics at shorter lists too, which the same pass ranks; none that is named already."""
+    longest = {}
+    for metric in parse_metrics(names):
+        if metric.is_list:
+            longest[metric.kind] = max(metric.k, longest.get(metric.kind, 0))
+    known = {(metric.kind, metric.k) for metric in parse_metrics(names)}
+    return [
+        f"{kind}@{k}"
+        for kind, most in longest.items()
+        for k in _CURVE_LENGTHS
+        if k < most and (kind, k) not in known
+    ]
+
+
+def _test_part(part, rng):
+    """The part with what is held out in place, hidden here if it was not given."""
+    shape = check_interactions(part.X_train).shape
+    if check_held_out(part.y_test, check_interactions(part.X_test).shape) is None:
+        seed = draw_seed(rng)
+        shown, held_out = split_users(part.X_test, None, holdout=_HOLDOUT, random_state=seed)
+        X_test = rows_as(part.X_test, range(shown.shape[0]), shown)
+    else:
+        shown, held_out = split_users(part.X_test, part.y_test, holdout=_HOLDOUT, random_state=0)
+        X_test = part.X_test
+    if shown.shape[1] != shape[1]:
+        raise ValueError(
+            f"X_train and X_test must have the same items as columns. Got {shape[1]} and "
+            f"{shown.shape[1]} columns."
+        )
+    if part.candidates is not None:
+        check_candidate_lists(part.candidates, shown.shape)
+    return Part(
+        part.X_train, X_test, held_out, part.candidates, part.options, part.item_features
+    )  # fmt: skip
+
+
+def _validation_part(part, validation, rng):
+    """What parameters are chosen on."""
+    if validation is not None:
+        if not isinstance(validation, (tuple, list)) or len(validation) not in (3, 4):
+            raise ValueError(
+                "validation must be (X_train, X_test, y_test), or these and candidates. Got "
+                f"{type(validation).__name__}."
+            )
+        parts = tuple(validation)
+    elif part.candidates is not None:
+        raise ValueError(
+            "With candidates, a search needs a validation part with candidates of its own: "
+            "validation=(X_train, X_test, y_test, candidates)."
+        )
+    else:
+        parts = _drawn_validation(part, rng)
+    X_train, X_test, y_test, candidates = (*parts, None)[:4]
+    inner = Part(X_train, X_test, y_test, candidates, part.options, part.item_features)
+    return _test_part(inner, rng)
+
+
+def _drawn_validation(part, rng):
+    """Users, or entries of the same users, of the training part."""
+    X_train = check_interactions(part.X_train)
+    if not _same(X_train, check_interactions(part.X_test)):
+        return user_train_test_split(
+            X_train, test_size=_SHARE_OF_USERS, holdout=_HOLDOUT, random_state=rng
+        )
+    single = part.y_test.nnz and part.y_test.indptr.size and _most_of_row(part.y_test) == 1
+    fit, held_out = holdout_split(X_train, 1 if single else _HOLDOUT, random_state=rng)
+    return fit, fit, held_out
+
+
+def _most_of_row(y):
+    return int((y.indptr[1:] - y.indptr[:-1]).max(initial=0))
+
+
+def _same(a, b):
+    return a is b or (
+        a.shape == b.shape
+        and a.nnz == b.nnz
+        and (a.indptr == b.indptr).all()
+        and (a.indices == b.indices).all()
+    )
+
+
+def _grids(models, search):
+    """Settings to try by model, and the models that are to be searched and have none."""
+    if search is None or search is False:
+        return dict.fromkeys(models, ()), []
+    own = {} if search is True else dict(search)
+    unknown = [name for name in own if name not in models]
+    if unknown:
+        raise ValueError(f"search has grids for {unknown}, which are none of {list(models)}.")
+    grids = {
+        name: given_grid(own[name]) if name in own else search_grid(estimator)
+        for name, estimator in models.items()
+    }
+    without = [name for name, grid in grids.items() if not (grid or is_search(models[name]))]
+    return grids, without
+
+
+def _reason(error):
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    return text if text and isinstance(error, (ValueError, MemoryError)) else f"{kind}: {text}"
+
+
+@contextmanager
+def _progress(n_steps, verbose):
+    """A function that says what is being done; it shows nothing unless asked to."""
+    if not verbose:
+        yield lambda text, done=False: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=n_steps, file=sys.stderr, leave=False, unit="step") as bar:
+
+        def tell(text, done=False):
+            bar.set_description(text)
+            if done:
+                bar.update()
+
+        yield tell

@@ -1,0 +1,120 @@
+"""What a comparison says, in sentences."""
+
+import math
+
+from skrec.metrics._comparison._paired import SIGNIFICANCE_LEVEL
+from skrec.metrics._results import metric_label, short_number
+
+
+def verdict(comparison):
+    """Say which model is best, by how much, and how sure that is.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    sentences : list of str
+    """
+    metric = comparison.main_metric
+    best = comparison.names[0]
+    result = comparison.results[best]
+    sentences = [
+        f"{best} is best by {metric_label(metric)}: {short_number(result.mean[metric], 4)} ± "
+        f"{short_number(result.standard_error[metric], 4)}, mean over {comparison.n_users:,} "
+        "users and its standard error."
+    ]
+    if comparison.baseline is None:
+        sentences += _against_best(comparison, best, metric)
+    else:
+        sentences += _against_baseline(comparison, metric)
+    sentences += _other_metrics(comparison, best, metric)
+    sentences += _costs(comparison, best)
+    return [*sentences, *_left_out(comparison)]
+
+
+def _against_best(comparison, best, metric):
+    others = comparison.names[1:]
+    if not others:
+        return ["There is no other model to compare it with."]
+    tests = {name: comparison.tests[name][metric] for name in others}
+    tied = [name for name in others if not tests[name].holm_p_value < SIGNIFICANCE_LEVEL]
+    worse = [name for name in others if name not in tied]
+    said = []
+    if tied:
+        said.append(
+            f"These users do not tell it apart from {_list(tied)}: "
+            f"{_differences(tests, tied)}."
+        )  # fmt: skip
+    if worse:
+        said.append(
+            f"{_list(worse)} {'is' if len(worse) == 1 else 'are'} worse, which paired t-tests "
+            f"after Holm's correction do not put down to chance: {_differences(tests, worse)}."
+        )
+    return said
+
+
+def _against_baseline(comparison, metric):
+    tests = {
+        name: comparison.tests[name][metric]
+        for name in comparison.names
+        if metric in comparison.tests[name]
+    }
+    differ = [name for name in tests if tests[name].holm_p_value < SIGNIFICANCE_LEVEL]
+    alike = [name for name in tests if name not in differ]
+    said = []
+    if differ:
+        said.append(
+            f"From {comparison.baseline} differ, by paired t-tests after Holm's correction: "
+            f"{_differences(tests, differ)}."
+        )
+    if alike:
+        said.append(
+            f"Not told apart from {comparison.baseline} by these users: "
+            f"{_differences(tests, alike)}."
+        )
+    return said
+
+
+def _other_metrics(comparison, best, metric):
+    found = {}
+    for other in comparison.metrics:
+        winner = comparison.best(other)
+        if other != metric and winner != best:
+            found.setdefault(winner, []).append(metric_label(other))
+    return [f"By {_list(labels)} {winner} is best." for winner, labels in found.items()]
+
+
+def _costs(comparison, best):
+    seconds = {
+        name: value for name, value in comparison.fit_seconds.items() if not math.isnan(value)
+    }
+    if len(seconds) < 2 or best not in seconds:
+        return []
+    fastest = min(seconds, key=seconds.get)
+    if fastest == best:
+        return ["It is also the quickest to fit."]
+    times = seconds[best] / max(seconds[fastest], 1e-9)
+    return [f"Its fit takes {times:,.3g} times as long as that of {fastest}, the quickest."]
+
+
+def _left_out(comparison):
+    said = []
+    if comparison.not_searched and comparison.search_metric is not None:
+        said.append(f"Nothing was searched for {_list(comparison.not_searched)}.")
+    if comparison.failures:
+        said.append(f"{_list(list(comparison.failures))} failed.")
+    return said
+
+
+def _differences(tests, names):
+    parts = []
+    for name in names:
+        text, _, _ = repr(tests[name]).rpartition(", ")
+        parts.append(f"{name} {text}")
+    return "; ".join(parts)
+
+
+def _list(names):
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
