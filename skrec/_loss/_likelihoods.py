@@ -1,4 +1,9 @@
-"""Likelihoods of a user's row given the outputs of a network (Liang et al. 2018)."""
+"""Likelihoods of a user's row given the outputs of a network (Liang et al. 2018).
+
+Each has ``negative_log(outputs, rows)``, and ``mixed(log_weight, outputs)`` of parts: outputs
+(n_rows, n_items) whose expected row is the mean, with weights of shape (n_rows, n_parts), of what
+the outputs of the parts expect.
+"""
 
 from typing import NamedTuple
 
@@ -35,6 +40,10 @@ class Multinomial(NamedTuple):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
         return _Multinomial.apply(outputs, rows.row, rows.column, rows.value.to(outputs.dtype))
 
+    def mixed(self, log_weight, outputs):
+        """Logits of the mixture of the parts' probabilities: its log probabilities."""
+        return _log_mean(log_weight, (torch.log_softmax(each, 1) for each in outputs))
+
 
 class Gaussian(NamedTuple):
     r"""-log p(x_u) = 1/2 sum_i c_ui (x_ui - f_ui)^2, c_ui = 1 + confidence where x_ui > 0.
@@ -52,6 +61,11 @@ class Gaussian(NamedTuple):
         observed = (1 + self.confidence) * (value - output).square() - output.square()
         return outputs.square().sum(1).index_add(0, rows.row, observed) / 2
 
+    def mixed(self, log_weight, outputs):
+        """The mean of the parts' means."""
+        weight = log_weight.exp().T[:, :, None]
+        return sum(one * each for one, each in zip(weight, outputs, strict=True))
+
 
 class Logistic(NamedTuple):
     r"""-log p(x_u) = -sum_i [x_ui > 0] log s(f_ui) + [x_ui = 0] log s(-f_ui)."""
@@ -60,6 +74,22 @@ class Logistic(NamedTuple):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
         observed = -outputs[rows.row, rows.column]
         return functional.softplus(outputs).sum(1).index_add(0, rows.row, observed)
+
+    def mixed(self, log_weight, outputs):
+        """Logits of the mean of the parts' probabilities."""
+        outputs = list(outputs)
+        positive = _log_mean(log_weight, (functional.logsigmoid(each) for each in outputs))
+        negative = _log_mean(log_weight, (functional.logsigmoid(-each) for each in outputs))
+        return positive - negative
+
+
+def _log_mean(log_weight, logs):
+    """Log of the weighted mean over the parts, with one part after another in memory."""
+    total = None
+    for one, each in zip(log_weight.T[:, :, None], logs, strict=True):
+        each = one + each
+        total = each if total is None else torch.logaddexp(total, each)
+    return total
 
 
 def layer_loss(model, layer, hidden, rows):

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from skrec._loss._divergences import kl_to_standard_normal, log_mixture, log_normal
+from skrec._loss._mixture_kl import Mixture
 from skrec._torch._layers import standard_normal
 
 PRIORS = ("standard", "gaussian_mixture", "vamp")
@@ -21,6 +22,11 @@ class StandardPrior(nn.Module):
 
     def initialise(self, generator):
         """Draws nothing."""
+
+    def mixture(self, latent):
+        """The prior as a `Mixture`, of one part; dtype and device are those of `latent`."""
+        zero = latent.new_zeros((1, latent.shape[-1]))
+        return Mixture(zero[:, 0], zero, zero)
 
     def divergence(self, latent, mean, log_variance, encode):
         """KL(q(z|x) || p(z)) of each row, shape (n_rows,); the drawn z are not needed."""
@@ -54,16 +60,17 @@ class MixturePrior(nn.Module):
             self.mean.normal_(generator=generator).mul_(2 / math.sqrt(self.mean.shape[1]))
             self.log_variance.zero_()
 
-    def _parts(self):
-        return torch.log_softmax(self.logit, 0), self.mean, self.log_variance
+    def mixture(self, latent):
+        """The prior as a `Mixture`."""
+        return Mixture(torch.log_softmax(self.logit, 0), self.mean, self.log_variance)
 
     def divergence(self, latent, mean, log_variance, encode):
         """log q(z|x) - log p(z) at the drawn z of each row, shape (n_rows,)."""
-        return log_normal(latent, mean, log_variance) - log_mixture(latent, *self._parts())
+        return log_normal(latent, mean, log_variance) - log_mixture(latent, *self.mixture(latent))
 
     def sample(self, n_draws, latent, encode, generator):
         """Draws of shape (n_draws, n_components), on the device of `latent`."""
-        return _draw(n_draws, self._parts(), generator)
+        return _draw(n_draws, self.mixture(latent), generator)
 
 
 class VampPrior(nn.Module):
