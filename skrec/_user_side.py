@@ -186,7 +186,7 @@ class UserSideMixin:
             be evaluated.
         """
         self._check_reads("score", user_features, context)
-        return self._score(self._start_rows(X, user_features, context), y, sample_weight)
+        return self._score_rows(self._start_rows(X, user_features, context), y, sample_weight)
 
     def _check_reads(self, method, user_features, context):
         given = {"user_features": user_features, "context": context}

@@ -361,9 +361,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If a 2-D `y` does not have the shape of X.
         """
-        return self._score(self._start_rows(X), y, sample_weight)
+        return self._score_rows(self._start_rows(X), y, sample_weight)
 
-    def _score(self, rows, y, sample_weight):
+    def _score_rows(self, rows, y, sample_weight):
         X, side = rows
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         # Imported here because metrics stand above the estimators.
