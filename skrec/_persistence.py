@@ -146,5 +146,7 @@ def _is_own(type_name):
     if not inspect.isclass(value) or value.__module__ != module_name:
         return False
     packages = ("skrec", ".".join(type_name.split(".")[:2]))
-    public = any(name in importlib.import_module(package).__all__ for package in packages)
+    public = any(
+        name in getattr(importlib.import_module(package), "__all__", ()) for package in packages
+    )
     return public or issubclass(value, BaseEstimator)

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._recommend import recommend_rows
 from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
@@ -366,9 +367,6 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _score_rows(self, rows, y, sample_weight):
         X, side = rows
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        # Imported here because metrics stand above the estimators.
-        from skrec.metrics._default_score import ndcg_at_100, negative_rmse
-
         if recommender_tags(self).predicts_ratings:
             return negative_rmse(self._pair_scores, X, y, sample_weight=weight, side=side)
         return ndcg_at_100(self._scores, X, y, sample_weight=weight, side=side)

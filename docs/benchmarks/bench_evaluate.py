@@ -14,8 +14,8 @@ import numpy as np
 from _record import measured, write
 from scipy.sparse import csr_array
 
+from skrec._evaluation._estimator_rows import split_users
 from skrec.metrics import make_ranking_scorer
-from skrec.metrics._estimator_rows import split_users
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
 

@@ -20,8 +20,8 @@ from skrec._cli._report import write_report
 from skrec._cli._results import Comparison
 from skrec._cli._sources import parse_columns
 from skrec._cli._table import format_facts, format_table
+from skrec._evaluation._names import LIST_METRICS, parse_metric
 from skrec._version import __version__
-from skrec.metrics._names import LIST_METRICS, parse_metric
 
 _DEFAULT_METRICS = {
     "strong": "recall@20,recall@50,ndcg@100",

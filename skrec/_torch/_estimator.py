@@ -11,11 +11,11 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skrec._evaluation._default_score import ndcg_at_100
 from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
 from skrec._torch._fit_loop import EarlyStopping, fit_loop
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec.base import BaseRecommender
-from skrec.metrics._default_score import ndcg_at_100
 from skrec.utils._device import resolve_device
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from skrec._evaluation._default_score import negative_rmse
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
 from skrec._torch._rows import DeviceRows
 from skrec.autoencoder._outputs import split_penalty
-from skrec.metrics._default_score import negative_rmse
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
 

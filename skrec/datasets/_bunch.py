@@ -5,8 +5,8 @@ import re
 import numpy as np
 from sklearn.utils import Bunch
 
-from skrec.preprocessing._aggregate import DUPLICATES, merge_duplicates
-from skrec.preprocessing._ids import pack_ids
+from skrec._log._aggregate import DUPLICATES, merge_duplicates
+from skrec._log._ids import pack_ids
 
 __all__ = ["ids_of_text", "log_bunch", "require_duplicates_rule"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
-from skrec.preprocessing._ids import pack_ids
+from skrec._log._ids import pack_ids
 
 __all__ = ["aligned_table", "genre_matrix", "read_table", "write_table"]
 

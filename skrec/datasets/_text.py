@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec._log._columns import as_timestamps, parse_time
 from skrec.datasets._layout import ROLES, open_binary, split_lines, to_number, with_bom
-from skrec.preprocessing._columns import as_timestamps, parse_time
 
 __all__ = ["RawLog", "is_missing", "read_carefully", "value_name"]
 

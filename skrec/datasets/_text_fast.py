@@ -4,9 +4,9 @@ import codecs
 
 import numpy as np
 
+from skrec._log._columns import as_timestamps, parse_time
 from skrec.datasets._layout import open_binary, to_number
 from skrec.datasets._text import RawLog, is_missing, value_name
-from skrec.preprocessing._columns import as_timestamps, parse_time
 
 __all__ = ["read_fast", "read_stream"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skrec._recommend import nearest_items
-from skrec.decomposition._blas_threads import one_blas_thread
+from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._parallel import run_ranges
 
 

@@ -5,7 +5,7 @@ from scipy.linalg import eigh, qr
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from skrec.decomposition._blas_threads import one_blas_thread
+from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._sparse import sparse_dot_dense
 
 # Up to so many items X^T X is formed and decomposed as a dense matrix, exactly.

@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state, get_tags
 
 from skrec.base import BaseRecommender
 from skrec.decomposition import PureSVD
-from skrec.decomposition._blas_threads import one_blas_thread
 from skrec.ensemble._anchors import coverage_anchors, random_anchors
 from skrec.ensemble._kernel import kernel_weights, unit_rows
 from skrec.ensemble._members import (
@@ -20,6 +19,7 @@ from skrec.ensemble._members import (
     torch_threads,
 )
 from skrec.linear_model import EASE
+from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._parallel import effective_n_threads
 from skrec.utils._params import (
     BOOLEAN,

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
-from skrec.metrics._plot._style import (
+from skrec._plot._style import (
     check_axes,
     check_matplotlib,
     color_of,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.metrics._plot._models import check_names, final_estimator, named_estimators
-from skrec.metrics._plot._style import check_axes, check_matplotlib, draw_legend, line_looks
+from skrec._plot._named import check_names, final_estimator, named_estimators
+from skrec._plot._style import check_axes, check_matplotlib, draw_legend, line_looks
 from skrec.utils._tags import recommender_tags
 
 # What can be drawn, in the order of the panels, and the labels of their axes.

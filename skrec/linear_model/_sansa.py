@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrec._recommend import recommend_rows
 from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._sansa_factor import factorise
-from skrec.neighbors._arrays import kernel_csr, read_only
+from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (

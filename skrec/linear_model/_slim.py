@@ -8,10 +8,9 @@ from skrec.base import BaseRecommender, explain_scores
 from skrec.linear_model._admm import admm_columns, admm_memory
 from skrec.linear_model._gram import add_gram, forget_fit, gram_memory
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
-from skrec.neighbors._lists import ordered_lists
-from skrec.neighbors._products import sparse_product, sparse_product_pairs
 from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
+from skrec.utils._lists import ordered_lists
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
     BOOLEAN,
@@ -22,6 +21,7 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._validation import check_item_indices, check_k, check_sample_weight
 
 # The Gram matrix is the faster form where the pairs of items within the users, whose

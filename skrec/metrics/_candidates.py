@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.metrics._estimator_rows import decision_rows, rows_as
-from skrec.metrics._formulas import list_metric
-from skrec.metrics._rows import float_scores
+from skrec._evaluation._estimator_rows import decision_rows, rows_as
+from skrec._evaluation._formulas import list_metric
+from skrec._evaluation._rows import float_scores
 from skrec.utils._parallel import row_chunks
 from skrec.utils._ties import quantize_scores
 from skrec.utils._validation import check_item_indices

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from skrec._evaluation._entries import check_interactions, entry_rows
+from skrec._evaluation._summary import warn_undefined
 from skrec.metrics._lists import check_lists, check_n_items
 from skrec.metrics._score_matrix import average_users
-from skrec.metrics._summary import warn_undefined
-from skrec.model_selection._entries import check_interactions, entry_rows
 
 
 def catalogue_coverage_score(recommendations, n_items):

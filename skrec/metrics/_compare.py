@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.stats import ttest_rel
 
+from skrec._evaluation._entries import draw_seed
+from skrec._evaluation._names import parse_metric
+from skrec._evaluation._summary import contributions
 from skrec.metrics._checks import check_rule
-from skrec.metrics._names import parse_metric
 from skrec.metrics._results import PairedResult
-from skrec.metrics._summary import contributions
-from skrec.model_selection._entries import draw_seed
 from skrec.utils._params import POSITIVE_INTEGER, Interval
 
 # Draws of one block of bootstrap samples: 32 MB of indices.

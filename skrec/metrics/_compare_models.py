@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 
+from skrec._evaluation._entries import check_interactions, draw_seed
+from skrec._evaluation._estimator_rows import rows_as, split_users
+from skrec._evaluation._held_out import check_held_out
+from skrec._evaluation._names import parse_metric, parse_metrics
 from skrec.metrics._candidates import check_candidate_lists
 from skrec.metrics._checks import check_rule
 from skrec.metrics._comparison._comparison import Comparison
@@ -18,13 +22,8 @@ from skrec.metrics._comparison._estimators import (
 )
 from skrec.metrics._comparison._paired import less_is_better
 from skrec.metrics._comparison._run import Part, Tuning, run_model, sample_users
-from skrec.metrics._estimator_rows import rows_as, split_users
-from skrec.metrics._names import parse_metric, parse_metrics
 from skrec.metrics._scorer import OPTION_RULES
-from skrec.model_selection._entries import check_interactions, draw_seed
-from skrec.model_selection._held_out import check_held_out
-from skrec.model_selection._split import holdout_split
-from skrec.model_selection._users import user_train_test_split
+from skrec.model_selection import holdout_split, user_train_test_split
 
 _CURVE_LENGTHS = (1, 2, 5, 10, 20, 50, 100)
 _N_SAMPLE_USERS = 10

@@ -2,14 +2,14 @@
 
 import numpy as np
 
+from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
+from skrec._evaluation._held_out import check_held_out
+from skrec._evaluation._names import parse_metrics
+from skrec._evaluation._summary import contributions, standard_error, summarize
 from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates, positives_of
 from skrec.metrics._checks import check_rule
-from skrec.metrics._estimator_rows import evaluate_estimator, split_users
-from skrec.metrics._names import parse_metrics
 from skrec.metrics._results import EvaluationResult
 from skrec.metrics._scorer import OPTION_RULES
-from skrec.metrics._summary import contributions, standard_error, summarize
-from skrec.model_selection._held_out import check_held_out
 
 
 def evaluate(

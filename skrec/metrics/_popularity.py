@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.special import rel_entr
 
+from skrec._evaluation._entries import check_interactions, entry_rows
 from skrec.metrics._lists import check_lists
 from skrec.metrics._score_matrix import average_users
-from skrec.model_selection._entries import check_interactions, entry_rows
 
 
 def popularity_calibration_error(

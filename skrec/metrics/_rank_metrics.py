@@ -1,6 +1,6 @@
 """Ranking metrics that look at the places of the relevant items."""
 
-from skrec.metrics._names import Metric
+from skrec._evaluation._names import Metric
 from skrec.metrics._score_matrix import score_matrix
 from skrec.utils._validation import check_k
 

@@ -4,10 +4,10 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import check_array
 
+from skrec._evaluation._entries import check_interactions, entry_rows
+from skrec._evaluation._rows import rating_errors
+from skrec._evaluation._summary import mean_of_users, pooled_error
 from skrec.metrics._checks import check_option
-from skrec.metrics._rows import rating_errors
-from skrec.metrics._summary import mean_of_users, pooled_error
-from skrec.model_selection._entries import check_interactions, entry_rows
 from skrec.utils._validation import check_sample_weight
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 from sklearn.utils import check_array
 
+from skrec._evaluation._entries import check_interactions
+from skrec._evaluation._rows import evaluate_rows
+from skrec._evaluation._summary import mean_of_users
 from skrec.metrics._checks import check_option
-from skrec.metrics._rows import evaluate_rows
-from skrec.metrics._summary import mean_of_users
-from skrec.model_selection._entries import check_interactions
 from skrec.utils._validation import check_sample_weight
 
 

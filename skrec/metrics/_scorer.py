@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skrec.metrics._estimator_rows import evaluate_estimator, split_users
-from skrec.metrics._names import parse_metrics
-from skrec.metrics._summary import summarize
+from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
+from skrec._evaluation._names import parse_metrics
+from skrec._evaluation._summary import summarize
 from skrec.utils._params import (
     BOOLEAN,
     RANDOM_STATE,

@@ -1,7 +1,7 @@
 """Ranking metrics that count the relevant items among the k best, in whatever order."""
 
+from skrec._evaluation._names import Metric
 from skrec.metrics._checks import check_option
-from skrec.metrics._names import Metric
 from skrec.metrics._score_matrix import score_matrix
 from skrec.utils._validation import check_k
 

@@ -1,6 +1,7 @@
 """Splits for recommenders: of interactions, of users, in time; and `y` as a matrix."""
 
-from skrec.model_selection._held_out import HeldOut, SameUsersSplit
+from skrec._evaluation._held_out import HeldOut
+from skrec.model_selection._held_out import SameUsersSplit
 from skrec.model_selection._k_core import k_core
 from skrec.model_selection._split import holdout_split, leave_one_out_split, temporal_split
 from skrec.model_selection._users import strong_generalization_split, user_train_test_split

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from skrec.model_selection._entries import check_interactions, entry_positions, entry_rows
+from skrec._evaluation._entries import check_interactions, entry_positions, entry_rows
 
 
 def check_timed_interactions(X, timestamps):

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from skrec.model_selection._entries import (
+from skrec._evaluation._entries import (
     check_holdout,
     check_interactions,
     held_out_counts,

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.neighbors._arrays import kernel_csr, read_only
+from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._parallel import run_ranges
 
 # Bytes of the dense lists of one block of queries.

@@ -5,14 +5,14 @@ from scipy.sparse import csr_array
 
 from skrec.base import BaseRecommender
 from skrec.neighbors._explain import similarity_shares
-from skrec.neighbors._lists import ordered_lists
 from skrec.neighbors._options import SHARED_RULES, check_combination, forget
-from skrec.neighbors._products import sparse_product
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import check_targets, contributions_at
+from skrec.utils._lists import ordered_lists
 from skrec.utils._params import NON_NEGATIVE
+from skrec.utils._products import sparse_product
 from skrec.utils._validation import check_k
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skrec.preprocessing._ids import as_id_column, describe_ids, unique_ids
+from skrec._log._ids import as_id_column, describe_ids, unique_ids
 from skrec.utils._validation import check_item_indices
 
 __all__ = ["decode_ids", "distinct_ids"]

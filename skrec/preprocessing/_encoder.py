@@ -7,10 +7,9 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.preprocessing._aggregate import DUPLICATES, merge_duplicates
-from skrec.preprocessing._columns import read_columns
-from skrec.preprocessing._decoding import decode_ids, distinct_ids
-from skrec.preprocessing._ids import (
+from skrec._log._aggregate import DUPLICATES, merge_duplicates
+from skrec._log._columns import read_columns
+from skrec._log._ids import (
     as_id_column,
     concatenate_ids,
     describe_ids,
@@ -18,6 +17,8 @@ from skrec.preprocessing._ids import (
     is_text,
     unique_ids,
 )
+from skrec._log._k_core import core_members
+from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 
 __all__ = ["InteractionEncoder"]
@@ -214,9 +215,6 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
         item_ids, item = unique_ids(columns.item, "item")
         matrix = self._matrix(user, item, columns, (len(user_ids), len(item_ids)))
         if self.min_user_count > 1 or self.min_item_count > 1:
-            # Not at the top: model_selection has more to import than an encoder needs.
-            from skrec.model_selection._k_core import core_members
-
             users, items = core_members(matrix, self.min_user_count, self.min_item_count)
             if not len(users):
                 raise ValueError(

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skrec.decomposition._blas_threads import one_blas_thread
 from skrec.decomposition._factors import (
     factor_pairs,
     factor_scores,
@@ -16,6 +15,7 @@ from skrec.decomposition._factors import (
 )
 from skrec.decomposition._ridge_kernels import cholesky, solve_cholesky
 from skrec.decomposition._wmf_als import gram_matrix
+from skrec.utils._blas_threads import one_blas_thread
 
 RNG = np.random.default_rng(0)
 

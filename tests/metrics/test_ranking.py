@@ -369,7 +369,7 @@ def test_increasing_maps_of_the_scores_change_nothing(y_true, seed, scale, expon
 
 
 def test_many_rows_are_chunked(monkeypatch):
-    from skrec.metrics import _rows
+    from skrec._evaluation import _rows
 
     y_true, y_score = _case(9, n_users=2500)
     expected = call("ndcg@10", y_true, y_score)

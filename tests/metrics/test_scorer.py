@@ -16,12 +16,12 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, Normalizer
 
+from skrec._evaluation._default_score import negative_rmse
+from skrec._evaluation._entries import draw_seed, hide_entries
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import get_scorer, get_scorer_names, make_ranking_scorer
-from skrec.metrics._default_score import negative_rmse
 from skrec.model_selection import HeldOut, SameUsersSplit, holdout_split
-from skrec.model_selection._entries import draw_seed, hide_entries
 from tests.reference import metrics as twin
 
 NAMES = ["recall@5", "recall@20", "ndcg@10", "map@5", "mrr@5", "precision@5", "hr@1", "auc"]

@@ -11,8 +11,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from skrec._evaluation._held_out import check_held_out
 from skrec.model_selection import HeldOut, SameUsersSplit
-from skrec.model_selection._held_out import check_held_out
 
 Y = np.array([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0], [3.0, 0.0, 4.0]])
 

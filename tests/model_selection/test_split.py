@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array, csr_matrix
 
+from skrec._evaluation._entries import (
+    draw_seed,
+    entry_positions,
+    held_out_counts,
+    hide_entries,
+    lowest_of_rows,
+)
 from skrec.model_selection import (
     holdout_split,
     leave_one_out_split,
     strong_generalization_split,
     temporal_split,
     user_train_test_split,
-)
-from skrec.model_selection._entries import (
-    draw_seed,
-    entry_positions,
-    held_out_counts,
-    hide_entries,
-    lowest_of_rows,
 )
 
 

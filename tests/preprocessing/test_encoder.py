@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.estimator_checks import check_estimator
 
-from skrec.preprocessing import BM25Transformer, InteractionEncoder, _aggregate
+from skrec._log import _aggregate
+from skrec.preprocessing import BM25Transformer, InteractionEncoder
 
 LOG = [("b", 30, 2.0), ("a", 10, 1.0), ("b", 10, 4.0), ("a", 20, 3.0)]
 USERS, ITEMS, VALUES = (list(column) for column in zip(*LOG, strict=True))

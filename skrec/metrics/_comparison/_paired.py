@@ -4,8 +4,8 @@ import math
 
 from scipy.stats import t as student_t
 
+from skrec._evaluation._names import parse_metric
 from skrec.metrics._compare import compare
-from skrec.metrics._names import parse_metric
 
 # From this p-value on a difference is called not significant.
 SIGNIFICANCE_LEVEL = 0.05

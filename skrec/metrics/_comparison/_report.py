@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec._evaluation._names import parse_metrics
+from skrec._plot._style import short_label
 from skrec._version import __version__
 from skrec.metrics._comparison._table import (
     format_params,
@@ -15,8 +17,6 @@ from skrec.metrics._comparison._table import (
     table_rows,
 )
 from skrec.metrics._comparison._verdict import verdict
-from skrec.metrics._names import parse_metrics
-from skrec.metrics._plot._style import short_label
 from skrec.metrics._results import metric_label
 
 _SIZE = (4.6, 3.4)  # inches: a telephone shows it without making it smaller

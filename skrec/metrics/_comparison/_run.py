@@ -11,6 +11,8 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
+from skrec._evaluation._entries import check_interactions
+from skrec._evaluation._estimator_rows import rows_as
 from skrec._recommend import recommend
 from skrec.metrics._comparison._estimators import (
     clone_values,
@@ -22,9 +24,7 @@ from skrec.metrics._comparison._estimators import (
     unfitted,
 )
 from skrec.metrics._comparison._tuning import tune
-from skrec.metrics._estimator_rows import rows_as
 from skrec.metrics._evaluate import evaluate
-from skrec.model_selection._entries import check_interactions
 from skrec.utils._measure import Cost
 
 # What compiled kernels specialise on (dtypes, thresholds in the number of items) is the

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from skrec._evaluation._names import parse_metric
+from skrec._plot._named import check_names, named_estimators
+from skrec._plot._style import check_axes, draw_legend, line_looks
 from skrec.metrics._checks import check_option, check_rule
-from skrec.metrics._names import parse_metric
 from skrec.metrics._plot._groups import (
     STARS,
     adjusted_p_values,
@@ -15,13 +17,10 @@ from skrec.metrics._plot._groups import (
 )
 from skrec.metrics._plot._models import (
     check_evaluated,
-    check_names,
     check_results,
     evaluate_models,
     evaluate_scores,
-    named_estimators,
 )
-from skrec.metrics._plot._style import check_axes, draw_legend, line_looks
 from skrec.utils._params import Interval
 
 _N_GROUPS = Interval(1, integer=True)

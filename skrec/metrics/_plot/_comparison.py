@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from skrec.metrics._names import parse_metric
-from skrec.metrics._plot._models import check_names
-from skrec.metrics._plot._style import (
+from skrec._evaluation._names import parse_metric
+from skrec._plot._style import (
     check_axes,
     color_of,
     draw_legend,
     marker_of,
     short_label,
 )
+from skrec.metrics._plot._models import check_names
 from skrec.metrics._results import metric_label
 
 _COSTS = {

@@ -4,53 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skrec._evaluation._entries import check_interactions
+from skrec._evaluation._estimator_rows import rows_as, split_users
+from skrec._evaluation._held_out import check_held_out
+from skrec._evaluation._names import parse_metrics
+from skrec._plot._named import check_names, named_arrays
 from skrec.metrics._checks import check_rule
-from skrec.metrics._estimator_rows import rows_as, split_users
 from skrec.metrics._evaluate import _result, evaluate
-from skrec.metrics._names import parse_metrics
 from skrec.metrics._score_matrix import score_matrix
 from skrec.metrics._scorer import OPTION_RULES
-from skrec.model_selection._entries import check_interactions
-from skrec.model_selection._held_out import check_held_out
-
-
-def final_estimator(estimator):
-    """The recommender in a pipeline or a fitted search, or the estimator itself."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            return estimator
-
-
-def named_estimators(estimator):
-    """A dict of estimators by name; a single one is called by its class."""
-    if isinstance(estimator, (list, tuple)):
-        raise TypeError(
-            "Several estimators are given as a dict, such as {'EASE': ease, 'WMF': wmf}, so that "
-            f"they have names. Got a {type(estimator).__name__}."
-        )
-    if not isinstance(estimator, Mapping):
-        return {type(final_estimator(estimator)).__name__: estimator}
-    return check_names(estimator, "estimator")
-
-
-def named_arrays(values, name):
-    """A dict of arrays by the models' names; a single one is called "model"."""
-    return check_names(values if isinstance(values, Mapping) else {"model": values}, name)
-
-
-def check_names(values, name):
-    """A dict with at least one entry and names that are strings."""
-    values = dict(values)
-    if not values or not all(isinstance(key, str) for key in values):
-        raise ValueError(
-            f"{name} must be a dict from names of models to what is to be drawn, with at least "
-            f"one entry. Got the keys {list(values)!r}."
-        )
-    return values
 
 
 def check_evaluated(n_users, metric):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from skrec._evaluation._entries import check_interactions
+from skrec._plot._named import check_names, named_arrays, named_estimators
+from skrec._plot._style import check_axes, draw_legend, line_looks, scatter_look
 from skrec._recommend import recommend
 from skrec.metrics._checks import check_option
 from skrec.metrics._lists import check_lists
-from skrec.metrics._plot._models import check_names, named_arrays, named_estimators
-from skrec.metrics._plot._style import check_axes, draw_legend, line_looks, scatter_look
-from skrec.model_selection._entries import check_interactions
 
 _KINDS = ("exposure", "lorenz")
 _REFERENCE_LOOK = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}

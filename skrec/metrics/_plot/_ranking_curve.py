@@ -4,16 +4,15 @@ from numbers import Integral
 
 import numpy as np
 
-from skrec.metrics._names import LIST_METRICS, parse_metric
+from skrec._evaluation._names import LIST_METRICS, parse_metric
+from skrec._plot._named import check_names, named_estimators
+from skrec._plot._style import check_axes, draw_legend, line_looks
 from skrec.metrics._plot._models import (
     check_evaluated,
-    check_names,
     check_results,
     evaluate_models,
     evaluate_scores,
-    named_estimators,
 )
-from skrec.metrics._plot._style import check_axes, draw_legend, line_looks
 
 _LENGTHS = (1, 2, 5, 10, 20, 50, 100)
 _MOST_TICKS = 10

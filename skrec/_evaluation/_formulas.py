@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skrec.model_selection._entries import entry_rows
+from skrec._evaluation._entries import entry_rows
 
 
 def list_metric(kind, k, gains, relevant, *, normalize="min"):
@@ -11,7 +11,7 @@ def list_metric(kind, k, gains, relevant, *, normalize="min"):
     Parameters
     ----------
     kind : str
-        One of `skrec.metrics._names.LIST_METRICS`.
+        One of `skrec._evaluation._names.LIST_METRICS`.
     k : int
         Length of the lists that counts.
     gains : ndarray of shape (n_users, width)

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from skops.io import get_untrusted_types
 
 from skrec._persistence import load, save
-from skrec.utils._checks._data import (
+from skrec._testing._data import (
     assert_same,
     expect_error,
     fitted,

@@ -335,7 +335,7 @@ def _hash_text(text):
 
 def _first_rows(words):
     """First row of each distinct word, and each entry's code."""
-    from skrec.preprocessing._ids_kernels import word_codes
+    from skrec._log._ids_kernels import word_codes
 
     codes = np.empty(len(words), dtype=np.intp)
     return word_codes(np.ascontiguousarray(words), codes), codes

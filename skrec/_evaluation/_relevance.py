@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.model_selection._entries import entry_positions, select_entries
+from skrec._evaluation._entries import entry_positions, select_entries
 
 # 2**rel - 1 would leave the range in which sums of gains are meaningful.
 _MAX_GRADE = 100

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skrec.preprocessing._ids import as_id_column, plain
+from skrec._log._ids import as_id_column, plain
 
 __all__ = ["Columns", "as_timestamps", "as_values", "parse_time", "read_columns"]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skrec.metrics._formulas import list_metric
-from skrec.metrics._relevance import relevant_gains
-from skrec.model_selection._entries import entry_rows, select_entries
+from skrec._evaluation._entries import entry_rows, select_entries
+from skrec._evaluation._formulas import list_metric
+from skrec._evaluation._relevance import relevant_gains
 from skrec.utils._parallel import row_chunks
 from skrec.utils._ties import quantize_scores
 from skrec.utils._topk import top_k
@@ -100,7 +100,7 @@ def rank_chunk(metrics, scores, relevant, *, seen=None, normalize="min"):
     -------
     values : dict of str to ndarray of shape (n_rows,)
     """
-    from skrec.metrics._kernels import gains_of_lists
+    from skrec._evaluation._kernels import gains_of_lists
 
     out = np.isneginf(scores[entry_rows(relevant), relevant.indices])
     if out.any():
@@ -122,7 +122,7 @@ def rank_chunk(metrics, scores, relevant, *, seen=None, normalize="min"):
 
 
 def _auc(scores, relevant, seen):
-    from skrec.metrics._kernels import auc_of_rows
+    from skrec._evaluation._kernels import auc_of_rows
 
     keys = quantize_scores(scores)
     if seen is not None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from skrec.metrics._estimator_rows import split_users
-from skrec.metrics._names import parse_metric
-from skrec.metrics._rows import evaluate_rows
-from skrec.metrics._summary import summarize
+from skrec._evaluation._estimator_rows import split_users
+from skrec._evaluation._names import parse_metric
+from skrec._evaluation._rows import evaluate_rows
+from skrec._evaluation._summary import summarize
 from skrec.utils._row_side import UserRows
 
 _HOLDOUT = 0.2

@@ -1,8 +1,11 @@
-"""Find every public recommender."""
+"""Find every public recommender: it looks into all sub-packages, so nothing below imports it."""
 
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
+
+from skrec.base import RecommenderMixin
 
 
 def all_recommenders():
@@ -23,11 +26,8 @@ def all_recommenders():
     >>> dict(all_recommenders())["EASE"]
     <class 'skrec.linear_model._ease.EASE'>
     """
-    import skrec
-    from skrec.base import RecommenderMixin
-
     found = {}
-    for module_info in pkgutil.iter_modules(skrec.__path__):
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if module_info.name.startswith("_") or module_info.name in ("utils", "base"):
             continue
         module = importlib.import_module(f"skrec.{module_info.name}")

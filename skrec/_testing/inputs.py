@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import get_tags
 
-from skrec.utils._checks._data import assert_same, expect_error, fitted, make_data, outputs
+from skrec._testing._data import assert_same, expect_error, fitted, make_data, outputs
 
 
 def _equal_inputs(X, folder):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.utils._checks._data import assert_same, fitted, make_data, methods, outputs
+from skrec._testing._data import assert_same, fitted, make_data, methods, outputs
 from skrec.utils._ties import quantize_scores
 
 

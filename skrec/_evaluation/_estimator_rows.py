@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.sparse import csr_matrix, issparse, isspmatrix
 
-from skrec.metrics._rows import evaluate_rows
-from skrec.model_selection._entries import check_interactions, draw_seed, hide_entries
-from skrec.model_selection._held_out import check_held_out
+from skrec._evaluation._entries import check_interactions, draw_seed, hide_entries
+from skrec._evaluation._held_out import check_held_out
+from skrec._evaluation._rows import evaluate_rows
 
 
 def split_users(X, y, *, holdout, random_state):
@@ -60,7 +60,7 @@ def rows_as(source, rows, shown):
 def evaluate_estimator(
     estimator, metrics, source, shown, held_out, *, relevance_threshold, graded, normalize
 ):
-    """Values of metrics for each user, see `skrec.metrics._rows.evaluate_rows`.
+    """Values of metrics for each user, see `skrec._evaluation._rows.evaluate_rows`.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_matrix, csr_array
 
-from skrec.model_selection._k_core import k_core
+from skrec.model_selection import k_core
 
 
 def _slow(D, p, q):

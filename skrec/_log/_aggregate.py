@@ -81,7 +81,7 @@ def _pair_order(user, item, timestamp, shape):
     if len(key) < _LONG:
         order = np.argsort(key, kind="stable")
     else:
-        from skrec.preprocessing._ids_kernels import pair_order
+        from skrec._log._ids_kernels import pair_order
 
         order = pair_order(user, item, *shape)
     if timestamp is not None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skrec.neighbors._arrays import kernel_csr
+from skrec.utils._arrays import kernel_csr
 from skrec.utils._parallel import run_ranges
 
 
@@ -22,7 +22,7 @@ def sparse_product(left, right, *, dtype, n_jobs=None):
     -------
     product : ndarray of shape (n_rows, n_columns)
     """
-    from skrec.neighbors._product_kernels import add_products
+    from skrec.utils._product_kernels import add_products
 
     out = np.zeros((left.shape[0], right.shape[1]), dtype=dtype)
     left_arrays, right_arrays = kernel_csr(left), kernel_csr(right)
@@ -57,7 +57,7 @@ def sparse_product_pairs(left, right_columns, rows, items, *, dtype):
     values : ndarray of shape (n_pairs,)
         Equal to the entries of `sparse_product`, bit for bit.
     """
-    from skrec.neighbors._product_kernels import add_pair_products
+    from skrec.utils._product_kernels import add_pair_products
 
     order = np.argsort(rows, kind="stable")  # each row is loaded once
     found = np.zeros(len(rows), dtype=dtype)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skrec.preprocessing import _ids
-from skrec.preprocessing._ids import as_id_column, find_ids, unique_ids
+from skrec._log import _ids
+from skrec._log._ids import as_id_column, find_ids, unique_ids
 
 N = _ids._LONG + 7
 

@@ -1,4 +1,4 @@
-"""numba part of `skrec.neighbors._products`; imported only when it is called.
+"""numba part of `skrec.utils._products`; imported only when it is called.
 
 Matrices are tuples (ptr, idx, val).
 """
