@@ -16,7 +16,6 @@ from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._recommend import recommend_rows
 from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
-from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
@@ -408,34 +407,3 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         if feature_names is not None:
             longer.feature_names_in_ = feature_names
         return longer
-
-
-def explain_scores(X, items, weights):
-    """Split linear scores into what each item of the row adds.
-
-    Parameters
-    ----------
-    X : csr_array of shape (n_rows, n_items)
-        Canonical.
-    items : array-like of int of shape (n_rows,) or (n_rows, m)
-        The items whose scores are explained, -1 for none (the padding of recommend).
-    weights : callable
-        ``weights(sources, targets)`` returns the weight of each source item in the
-        score of the target item beside it.
-
-    Returns
-    -------
-    contributions : csr_array of shape (n_rows * m, n_items)
-        Row ``u * m + j`` splits the score of ``items[u, j]`` for row u: its entries
-        stand at items of the row, and add up to the score.
-    """
-    targets = check_targets(items, *X.shape)
-    n_targets = targets.shape[1]
-    rows = np.repeat(np.arange(X.shape[0]), n_targets)
-    lengths = np.diff(X.indptr)[rows]
-    repeated = X[rows]
-    target_of = np.repeat(targets.ravel(), lengths)
-    data = np.zeros(repeated.nnz, dtype=X.dtype)
-    real = target_of >= 0
-    data[real] = repeated.data[real] * weights(repeated.indices[real], target_of[real])
-    return contributions_at(X, data, n_targets)

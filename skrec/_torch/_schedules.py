@@ -52,3 +52,16 @@ def planned_annealing(beta, n_updates, share=0.8):
     (400.0, True, 0.2)
     """
     return share * n_updates / beta if beta else 0.0
+
+
+class AnnealingMixin:
+    """Plans `n_annealing_steps_` of an estimator with `beta` and `n_annealing_steps`."""
+
+    def _plan(self, n_batches):
+        # Without a number, a resumed fit keeps the one that was planned at first.
+        if self.n_annealing_steps is None and self._n_updates:
+            return
+        self.n_annealing_steps_ = self.n_annealing_steps
+        if self.n_annealing_steps is None:
+            n_updates = self.max_iter * n_batches
+            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from torch import nn
 
 from skrec._loss._divergences import kl_between_normals, kl_to_standard_normal, log_normal
@@ -21,13 +20,12 @@ from skrec._torch._layers import (
     unit_length,
 )
 from skrec._torch._rows import DeviceRows
-from skrec._torch._schedules import annealed, planned_annealing
+from skrec._torch._schedules import AnnealingMixin, annealed
 from skrec.autoencoder._clusters import cluster_moments, k_means
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     SIZES,
-    has_probabilities,
-    softmax_scores,
+    ProbabilitiesMixin,
     split_penalty,
 )
 from skrec.autoencoder._variational_net import full_precision
@@ -98,7 +96,13 @@ def log_responsibilities(x, mean, log_variance):
     return torch.log_softmax(log_normal(x[:, None], mean, log_variance), dim=1)
 
 
-class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+class GaussianMixtureVAE(
+    ProbabilitiesMixin,
+    AnnealingMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    TorchRecommender,
+):
     r"""Variational autoencoder of users' rows that finds clusters of users.
 
     In the letters of the paper [1]_: y is the user's row, x its latent vector, z the user's
@@ -377,15 +381,6 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     def _parameter_groups(self, module):
         return split_penalty(module, self.alpha)
 
-    def _plan(self, n_batches):
-        # Without a number, a resumed fit keeps the one that was planned at first.
-        if self.n_annealing_steps is None and self._n_updates:
-            return
-        self.n_annealing_steps_ = self.n_annealing_steps
-        if self.n_annealing_steps is None:
-            n_updates = self.max_iter * n_batches
-            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
-
     def _loss(self, module, batch, step, generator):
         value = dropped(unit_length(batch), self.dropout, generator)
         encoded = map(full_precision, module.encode(batch, value))
@@ -447,25 +442,6 @@ class GaussianMixtureVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         row_bytes = 2 * self.n_clusters * self.n_components * X.dtype.itemsize
         chunks = row_chunks(X.shape[0], row_bytes)
         return self._apply(X, _cluster_probabilities, chunks=chunks)
-
-    @available_if(has_probabilities)
-    def predict_proba(self, X):
-        """Probabilities of the multinomial: which item an interaction of the user is with.
-
-        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
-        fractional weights there is no multinomial distribution.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_users, n_items), dtype of X
-            Rows sum to 1.
-        """
-        return softmax_scores(self.decision_function(X))
 
 
 def _drawn(mean, log_variance, generator):

@@ -1,7 +1,6 @@
 """MultDAE: the denoising autoencoder with a multinomial likelihood (Liang et al. 2018)."""
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from torch import nn
 
 from skrec._loss._likelihoods import layer_loss, likelihood
@@ -17,8 +16,7 @@ from skrec._torch._layers import (
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     SIZES,
-    has_probabilities,
-    softmax_scores,
+    ProbabilitiesMixin,
     split_penalty,
 )
 from skrec.utils._params import FRACTION, NON_NEGATIVE, Options
@@ -56,7 +54,9 @@ class DenoisingNet(nn.Module):
         return self.last(self.hidden(rows, value))
 
 
-class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+class MultDAE(
+    ProbabilitiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender
+):
     r"""Denoising autoencoder of users' rows with a multinomial likelihood.
 
     The row of a user is scaled to length 1, entries are dropped at random, and a network
@@ -260,22 +260,3 @@ class MultDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         """
         X = self._start_scoring(X)
         return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows)))
-
-    @available_if(has_probabilities)
-    def predict_proba(self, X):
-        """Probabilities of the multinomial: which item an interaction of the user is with.
-
-        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
-        fractional weights there is no multinomial distribution.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_users, n_items), dtype of X
-            Rows sum to 1.
-        """
-        return softmax_scores(self.decision_function(X))

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 
 from skrec._loss._divergences import kl_to_unit_variance, maximum_mean_discrepancy
 from skrec._loss._likelihoods import layer_loss, likelihood
@@ -16,7 +15,7 @@ from skrec._torch._layers import (
     standard_normal,
     unit_length,
 )
-from skrec._torch._schedules import annealed, planned_annealing
+from skrec._torch._schedules import AnnealingMixin, annealed
 from skrec.autoencoder._mixture_posterior import (
     mixture_moments,
     mixture_scores,
@@ -26,8 +25,7 @@ from skrec.autoencoder._mixture_posterior import (
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     SIZES_OR_NONE,
-    has_probabilities,
-    softmax_scores,
+    ProbabilitiesMixin,
     split_penalty,
 )
 from skrec.autoencoder._priors import PRIORS, make_prior
@@ -42,7 +40,13 @@ from skrec.utils._params import (
 )
 
 
-class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+class MultVAE(
+    ProbabilitiesMixin,
+    AnnealingMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    TorchRecommender,
+):
     r"""Variational autoencoder of users' rows with a multinomial likelihood.
 
     The row of a user, scaled to length 1 and with entries dropped at random, is encoded as
@@ -343,15 +347,6 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         weights["params"] = [w for w in weights["params"] if id(w) not in of_prior]
         return [weights, free, {"params": list(module.prior.parameters())}]
 
-    def _plan(self, n_batches):
-        # Without a number, a resumed fit keeps the one that was planned at first.
-        if self.n_annealing_steps is None and self._n_updates:
-            return
-        self.n_annealing_steps_ = self.n_annealing_steps
-        if self.n_annealing_steps is None:
-            n_updates = self.max_iter * n_batches
-            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
-
     def _loss(self, module, batch, step, generator):
         value = dropped(unit_length(batch), self.dropout, generator)
         model = likelihood(self.likelihood, self.confidence)
@@ -429,22 +424,3 @@ class MultVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommende
         if self.n_posterior_components == 1:
             return np.ones((X.shape[0], 1), dtype=X.dtype)
         return self._encoded(X, mixture_weights)
-
-    @available_if(has_probabilities)
-    def predict_proba(self, X):
-        """Probabilities of the multinomial: which item an interaction of the user is with.
-
-        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
-        fractional weights there is no multinomial distribution.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_users, n_items), dtype of X
-            Rows sum to 1.
-        """
-        return softmax_scores(self.decision_function(X))

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from skrec.utils._params import Options
 
@@ -53,7 +54,30 @@ def has_probabilities(model):
     return True
 
 
-def softmax_scores(scores):
+class ProbabilitiesMixin:
+    """`predict_proba` of the autoencoders that have a multinomial likelihood."""
+
+    @available_if(has_probabilities)
+    def predict_proba(self, X):
+        """Probabilities of the multinomial: which item an interaction of the user is with.
+
+        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
+        fractional weights there is no multinomial distribution.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_users, n_items), dtype of X
+            Rows sum to 1.
+        """
+        return _softmax(self.decision_function(X))
+
+
+def _softmax(scores):
     """Softmax of each row, in place."""
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)

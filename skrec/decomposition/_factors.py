@@ -1,6 +1,7 @@
 """What the factor models have in common: scores, and items that are alike."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
 from skrec.utils._blas_threads import one_blas_thread
@@ -94,3 +95,34 @@ def similar_columns(components, items, k, *, return_scores=False):
         dtype=unit.dtype,
         return_scores=return_scores,
     )
+
+
+class SimilarItemsMixin:
+    """`similar_items` by the directions of the columns of `components_`."""
+
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find the items whose columns of `components_` have the most similar direction.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the cosines as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, never the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or k is no whole number >= 1.
+        """
+        check_is_fitted(self)
+        return similar_columns(self.components_, items, k, return_scores=return_scores)

@@ -3,11 +3,11 @@
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from skrec.base import BaseRecommender, explain_scores
-from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.base import BaseRecommender
+from skrec.decomposition._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.decomposition._svd import right_singular_vectors
+from skrec.utils._explain import explain_scores
 from skrec.utils._params import (
     N_JOBS,
     POSITIVE_INTEGER,
@@ -19,7 +19,9 @@ from skrec.utils._sparse import sparse_dot_dense
 from skrec.utils._validation import check_sample_weight
 
 
-class PureSVD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class PureSVD(
+    SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender
+):
     r"""Truncated singular value decomposition of the user-item matrix.
 
     With missing values taken as zeros, the matrix of rank d that is nearest to X,
@@ -234,30 +236,3 @@ class PureSVD(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender
             return factor_pairs(self.components_.T, self.components_, sources, targets)
 
         return explain_scores(X, items, weights)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose columns of `components_` have the most similar direction.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the cosines as well.
-
-        Returns
-        -------
-        similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
-        scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        return similar_columns(self.components_, items, k, return_scores=return_scores)

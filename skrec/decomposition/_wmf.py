@@ -3,10 +3,9 @@
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skrec.base import BaseRecommender
-from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
+from skrec.decomposition._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.decomposition._wmf_als import (
     HalfStep,
     alternate,
@@ -31,7 +30,7 @@ from skrec.utils._progress import progress_bar
 from skrec.utils._validation import check_sample_weight
 
 
-class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     r"""Weighted matrix factorisation of implicit feedback (iALS).
 
     Fits the product of user vectors :math:`w_u` and item vectors :math:`h_i` to 1 where
@@ -358,30 +357,3 @@ class WMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
             n_jobs=self.n_jobs,
         )
         return explain_entries(step, np.ascontiguousarray(self.components_.T), self._gram, items)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose vectors point in the most similar direction.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the cosines as well.
-
-        Returns
-        -------
-        similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
-        scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        return similar_columns(self.components_, items, k, return_scores=return_scores)

@@ -1,14 +1,15 @@
 """EASE: the closed-form linear autoencoder (Steck 2019), with dropout (Steck 2020)."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
-from skrec.base import BaseRecommender, explain_scores
-from skrec.linear_model._gram import add_gram, forget_fit, new_gram
+from skrec.base import BaseRecommender
+from skrec.linear_model._gram import add_gram, new_gram
 from skrec.linear_model._inverse import ease_weights, ridge_diagonal
+from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
-from skrec.utils._device import DEVICE, cpu_or_device
+from skrec.linear_model._partial_fit import PartialFitMixin
+from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._params import (
     BOOLEAN,
@@ -20,7 +21,7 @@ from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
 from skrec.utils._validation import check_sample_weight
 
 
-class EASE(BaseRecommender):
+class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     r"""Embarrassingly shallow autoencoder: ridge regression of each item on the others.
 
     Minimises, in closed form [1]_,
@@ -166,64 +167,14 @@ class EASE(BaseRecommender):
             With ``positive=True``, if a column was not solved in 1,000 passes.
         """
         X = self._start_fit(X)
+        device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         for name in ("coef_", "gram_", "n_iter_"):  # a refit needs the place of the old matrices
             if hasattr(self, name):
                 delattr(self, name)
         gram = self._new_gram(X)
         add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
-        self.coef_ = self._solve(gram)
-        return self
-
-    def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
-        """Add more users; the result is that of one `fit` on all of them.
-
-        Keeps the Gram matrix, so it takes twice the memory of `fit`, which keeps none: after
-        `fit` it begins anew.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of further users, >= 0.
-        y : ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users.
-        solve : bool, default=True
-            Whether to compute `coef_` from what has been added so far. False saves the
-            inversion while chunks are still to come; the last call wants True.
-
-        Returns
-        -------
-        self : EASE
-            The recommender.
-
-        Raises
-        ------
-        MemoryError
-            If the item-item matrices do not fit.
-        ValueError
-            If a parameter or X is not valid.
-
-        Warns
-        -----
-        UserWarning
-            If it begins anew after `fit`.
-        """
-        first = not hasattr(self, "gram_")
-        X = self._start_fit(X, reset=first)
-        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        if first:
-            forget_fit(self)
-            self.gram_ = self._new_gram(X)
-        add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
-        if solve:
-            for name in ("coef_", "n_iter_"):
-                if hasattr(self, name):
-                    delattr(self, name)
-            gram = self._new_gram(X)
-            gram[...] = self.gram_
-            self.coef_ = self._solve(gram)
+        self.coef_ = self._solve(gram, device)
         return self
 
     def _new_gram(self, X):
@@ -231,9 +182,15 @@ class EASE(BaseRecommender):
             X.shape[1], dtype=computation_dtype(self.dtype, X.shape[1]), n_entries=X.nnz
         )
 
-    def _solve(self, gram):
+    def _learn_from(self, gram, X, device):
+        for name in ("coef_", "n_iter_"):
+            vars(self).pop(name, None)
+        copy = self._new_gram(X)
+        copy[...] = gram
+        self.coef_ = self._solve(copy, device)
+
+    def _solve(self, gram, device):
         diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)
-        device = cpu_or_device(self.device)
         if not self.positive:
             return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
         coef, self.n_iter_ = nonnegative_ease_weights(
@@ -247,62 +204,15 @@ class EASE(BaseRecommender):
     def _pair_scores(self, X, rows, items):
         return sparse_dot_dense_pairs(X, self.coef_, rows, items, n_jobs=self.n_jobs)
 
-    def explain(self, X, items):
-        """Split scores into what each item of the user adds.
+    def _weights(self, sources, targets):
+        return self.coef_[sources, targets]
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds ``x_ui * coef_[i, items[u, j]]`` at each item i of
-            user u; it adds up to the score of ``items[u, j]``.
-
-        Raises
-        ------
-        ValueError
-            If `items` has the wrong shape or is out of range.
-        """
-        X = self._start_scoring(X)
-        return explain_scores(X, items, lambda sources, targets: self.coef_[sources, targets])
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that speak most for given ones.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the weights as well.
-
-        Returns
-        -------
-        neighbors : ndarray of intp of shape (n, k)
-            Column indices of X: the items i of the largest weights ``coef_[i, items]``,
-            never the item itself; padded with -1.
-        weights : ndarray of shape (n, k), dtype of `coef_`
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
+    def _heaviest(self, items, k):
         return nearest_items(
             lambda targets: self.coef_[:, targets].T,
             items,
             len(self.coef_),
             k,
             dtype=self.coef_.dtype,
-            return_scores=return_scores,
+            return_scores=True,
         )

@@ -1,7 +1,5 @@
 """The Gram matrix X^T diag(w) X of a sparse matrix, in one triangle of one dense buffer."""
 
-import warnings
-
 import numpy as np
 
 from skrec.utils._memory import check_memory
@@ -146,19 +144,6 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
 
     run_ranges(add_rows, n_items, n_jobs=n_jobs, weights=cost)
     return gram
-
-
-def forget_fit(model):
-    """Make room for the Gram matrix of `partial_fit`; a warning if there was a `fit`."""
-    if hasattr(model, "coef_"):
-        warnings.warn(
-            f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
-            "are forgotten, since fit keeps no Gram matrix. To add users to them, give all of "
-            "them to partial_fit, part after part.",
-            stacklevel=3,
-        )
-        for name in ("coef_", "n_iter_"):
-            vars(model).pop(name, None)
 
 
 def check_square(matrix, n_items):

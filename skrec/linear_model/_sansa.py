@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.utils.validation import check_is_fitted
 
-from skrec._recommend import recommend_rows
-from skrec.base import BaseRecommender, explain_scores
+from skrec._recommend import nearest_items
+from skrec.base import BaseRecommender
+from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._sansa_factor import factorise
 from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._dtype import DTYPE, computation_dtype
@@ -17,7 +17,7 @@ from skrec.utils._params import (
     POSITIVE_INTEGER,
     Interval,
 )
-from skrec.utils._validation import check_item_indices, check_k, check_sample_weight
+from skrec.utils._validation import check_sample_weight
 
 # Entries of each factor for one item, if `density` does not say.
 _ENTRIES_PER_ITEM = 100
@@ -25,7 +25,7 @@ _ENTRIES_PER_ITEM = 100
 _MIN_WORK = 1 << 18
 
 
-class SANSA(BaseRecommender):
+class SANSA(ItemWeightsMixin, BaseRecommender):
     r"""Scalable approximate non-symmetric autoencoder: EASE in two sparse factors.
 
     EASE's weights [3]_ are :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
@@ -288,79 +288,26 @@ class SANSA(BaseRecommender):
         scores[order] = found
         return scores
 
-    def explain(self, X, items):
-        """Split scores into what each item of the user adds.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds ``x_ui * B[i, items[u, j]]`` at each item i of user u;
-            it adds up to the score of ``items[u, j]``.
-
-        Raises
-        ------
-        ValueError
-            If `items` has the wrong shape or is out of range.
-        """
-        X = self._start_scoring(X)
+    def _weights(self, sources, targets):
         from skrec.linear_model._sansa_kernels import weights_of
 
-        factors = kernel_csr(self.encoder_), kernel_csr(self.decoder_.T.tocsr())
+        out = np.empty(len(sources))
+        weights_of(
+            *(kernel_csr(self.encoder_), kernel_csr(self.decoder_.T.tocsr())),
+            *(sources.astype(np.intp), targets.astype(np.intp), out),
+        )
+        return out
 
-        def weights(sources, targets):
-            out = np.empty(len(sources))
-            weights_of(*factors, sources.astype(np.intp), targets.astype(np.intp), out)
-            return out
-
-        return explain_scores(X, items, weights)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that speak most for given ones.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the weights as well.
-
-        Returns
-        -------
-        neighbors : ndarray of intp of shape (n, k)
-            Column indices of X: the items i of the largest weights ``B[i, items]``, of
-            equal ones the lower index, the item itself left out; -1 where there are no
-            more.
-        weights : ndarray of shape (n, k), dtype of the factors
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        k = check_k(k)
+    def _heaviest(self, items, k):
         n_items = len(self.order_)
-        items = np.atleast_1d(check_item_indices(items, n_items))
-        n, dtype = len(items), self.encoder_.dtype
-        ones = csr_array((np.ones(n, dtype), items, np.arange(n + 1)), shape=(n, n_items))
         # Rows of B^T = diag - F^T E^T.
         factors = self.decoder_.T.tocsr(), self.encoder_.T.tocsr()
-        found, values = recommend_rows(
-            lambda start, stop: self._products(ones[start:stop], *factors),
-            ones.shape,
-            k,
-            seen=ones,
-            dtype=dtype,
+
+        def weights_of(items):
+            n, ones = len(items), np.ones(len(items), self.encoder_.dtype)
+            rows = csr_array((ones, items, np.arange(n + 1)), shape=(n, n_items))
+            return self._products(rows, *factors)
+
+        return nearest_items(
+            weights_of, items, n_items, k, dtype=self.encoder_.dtype, return_scores=True
         )
-        return (found, values) if return_scores else found

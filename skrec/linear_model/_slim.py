@@ -2,15 +2,17 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.utils.validation import check_is_fitted
 
-from skrec.base import BaseRecommender, explain_scores
+from skrec.base import BaseRecommender
 from skrec.linear_model._admm import admm_columns, admm_memory
-from skrec.linear_model._gram import add_gram, forget_fit, gram_memory
+from skrec.linear_model._gram import add_gram, gram_memory
+from skrec.linear_model._item_weights import ItemWeightsMixin
+from skrec.linear_model._partial_fit import PartialFitMixin
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
-from skrec.utils._device import DEVICE, cpu_or_device
+from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
-from skrec.utils._lists import ordered_lists
+from skrec.utils._explain import stored_weights
+from skrec.utils._lists import stored_lists
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
     BOOLEAN,
@@ -22,14 +24,14 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._products import sparse_product, sparse_product_pairs
-from skrec.utils._validation import check_item_indices, check_k, check_sample_weight
+from skrec.utils._validation import check_sample_weight
 
 # The Gram matrix is the faster form where the pairs of items within the users, whose
 # number bounds its entries, would fill it this often.
 _MIN_FILL = 0.5
 
 
-class SLIM(BaseRecommender):
+class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     r"""Sparse linear method: elastic-net regression of each item on the others.
 
     Minimises [1]_
@@ -231,54 +233,8 @@ class SLIM(BaseRecommender):
         self._keep(*coef)
         return self
 
-    def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
-        """Add more users; the result is that of one `fit` on all of them.
-
-        Keeps the Gram matrix, whatever `precompute` says. `fit` keeps none: after it,
-        `partial_fit` begins anew.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of further users, >= 0.
-        y : ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users.
-        solve : bool, default=True
-            Whether to compute `coef_` from what has been added so far. False saves the
-            time while chunks are still to come; the last call wants True.
-
-        Returns
-        -------
-        self : SLIM
-            The recommender.
-
-        Raises
-        ------
-        MemoryError
-            If the item-item matrices do not fit.
-        ValueError
-            If a parameter or X is not valid.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If `max_iter` did not suffice.
-        UserWarning
-            If it begins anew after `fit`.
-        """
-        first = not hasattr(self, "gram_")
-        X = self._start_fit(X, reset=first)
-        device = self._device()
-        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        if first:
-            forget_fit(self)
-            self.gram_ = self._new_gram(X)
-        add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
-        if solve:
-            self._keep(*self._solve(self.gram_, device))
-        return self
+    def _learn_from(self, gram, X, device):
+        self._keep(*self._solve(gram, device))
 
     def _keep(self, coef, n_iter):
         self.coef_ = csr_array(coef)
@@ -305,7 +261,7 @@ class SLIM(BaseRecommender):
         return admm_columns(gram, **self._objective(len(gram)), device=device)
 
     def _device(self):
-        device = cpu_or_device(self.device)
+        device = super()._device()
         if self.solver == "cd" and self.device != "auto" and str(device) != "cpu":
             raise ValueError(
                 f"solver='cd' computes on the CPU only. Got device={self.device!r}: use "
@@ -342,64 +298,8 @@ class SLIM(BaseRecommender):
     def _pair_scores(self, X, rows, items):
         return sparse_product_pairs(X, self.coef_.T.tocsr(), rows, items, dtype=X.dtype)
 
-    def explain(self, X, items):
-        """Split scores into what each item of the user adds.
+    def _weights(self, sources, targets):
+        return stored_weights(self.coef_, sources, targets)
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds ``x_ui * coef_[i, items[u, j]]`` at each item i of
-            user u; it adds up to the score of ``items[u, j]``.
-
-        Raises
-        ------
-        ValueError
-            If `items` has the wrong shape or is out of range.
-        """
-        X = self._start_scoring(X)
-
-        def weights(sources, targets):
-            if not len(sources):  # scipy would return a sparse array
-                return np.zeros(0)
-            return np.asarray(self.coef_[sources, targets]).ravel()
-
-        return explain_scores(X, items, weights)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that speak most for given ones.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the weights as well.
-
-        Returns
-        -------
-        neighbors : ndarray of intp of shape (n, k)
-            Column indices of X: the items i of the largest weights ``coef_[i, items]``
-            that are not zero, of equal ones the lower index; -1 where there are no more.
-        weights : ndarray of shape (n, k), dtype of `coef_`
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        k = check_k(k)
-        items = np.atleast_1d(check_item_indices(items, self.coef_.shape[0]))
-        found, values = ordered_lists(self.coef_.T.tocsr()[items], k, n_jobs=self.n_jobs)
-        return (found, values) if return_scores else found
+    def _heaviest(self, items, k):
+        return stored_lists(self.coef_, items, k, n_jobs=self.n_jobs)

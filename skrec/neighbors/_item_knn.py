@@ -1,18 +1,20 @@
 """ItemKNN: items are scored by their similarity to the items of the user."""
 
+from functools import partial
+
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.base import BaseRecommender, explain_scores
+from skrec.base import BaseRecommender
 from skrec.neighbors._options import SHARED_RULES, check_combination, forget
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
-from skrec.utils._lists import ordered_lists
+from skrec.utils._explain import explain_scores, stored_weights
+from skrec.utils._lists import stored_lists
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._products import sparse_product, sparse_product_pairs
-from skrec.utils._validation import check_item_indices, check_k
 
 
 class ItemKNN(BaseRecommender):
@@ -322,12 +324,7 @@ class ItemKNN(BaseRecommender):
             If `items` does not have one row per user or is out of range.
         """
         X = self._start_scoring(X)
-
-        def weights(sources, targets):
-            if not len(sources):  # scipy would return a sparse array
-                return np.zeros(0)
-            return np.asarray(self.similarity_[sources, targets]).ravel()
-
+        weights = partial(stored_weights, self.similarity_)
         if not self._rates:
             return explain_scores(X, items, weights)
         values, ones = self._rating_parts(X, self._user_bias(X))
@@ -362,8 +359,5 @@ class ItemKNN(BaseRecommender):
             If an index is out of range or k is no whole number >= 1.
         """
         check_is_fitted(self)
-        k = check_k(k)
-        n_items = self.similarity_.shape[0]
-        items = np.atleast_1d(check_item_indices(items, n_items))
-        found, values = ordered_lists(self.similarity_.T.tocsr()[items], k, n_jobs=self.n_jobs)
+        found, values = stored_lists(self.similarity_, items, k, n_jobs=self.n_jobs)
         return (found, values) if return_scores else found

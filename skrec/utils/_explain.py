@@ -38,3 +38,51 @@ def contributions_at(X, data, n_targets):
     contributions = csr_array(parts, shape=repeated.shape)
     contributions.eliminate_zeros()
     return contributions
+
+
+def explain_scores(X, items, weights):
+    """Split linear scores into what each item of the row adds.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+        Canonical.
+    items : array-like of int of shape (n_rows,) or (n_rows, m)
+        The items whose scores are explained, -1 for none (the padding of recommend).
+    weights : callable
+        ``weights(sources, targets)`` returns the weight of each source item in the
+        score of the target item beside it.
+
+    Returns
+    -------
+    contributions : csr_array of shape (n_rows * m, n_items)
+        Row ``u * m + j`` splits the score of ``items[u, j]`` for row u: its entries
+        stand at items of the row, and add up to the score.
+    """
+    targets = check_targets(items, *X.shape)
+    n_targets = targets.shape[1]
+    rows = np.repeat(np.arange(X.shape[0]), n_targets)
+    lengths = np.diff(X.indptr)[rows]
+    repeated = X[rows]
+    target_of = np.repeat(targets.ravel(), lengths)
+    data = np.zeros(repeated.nnz, dtype=X.dtype)
+    real = target_of >= 0
+    data[real] = repeated.data[real] * weights(repeated.indices[real], target_of[real])
+    return contributions_at(X, data, n_targets)
+
+
+def stored_weights(matrix, sources, targets):
+    """Entries of a sparse matrix as a 1-D array: `weights` for `explain_scores`.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_items, n_items)
+    sources, targets : ndarray of int of shape (n,)
+
+    Returns
+    -------
+    weights : ndarray of shape (n,)
+    """
+    if not len(sources):  # scipy would return a sparse array
+        return np.zeros(0)
+    return np.asarray(matrix[sources, targets]).ravel()

@@ -4,6 +4,7 @@ import numpy as np
 
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
+from skrec.utils._validation import check_item_indices, check_k
 
 
 def ordered_lists(similarity, k, *, n_jobs=None):
@@ -35,3 +36,34 @@ def ordered_lists(similarity, k, *, n_jobs=None):
             chunk.toarray(), width, allowed=chunk, n_jobs=n_jobs
         )
     return items, values
+
+
+def stored_lists(matrix, items, k, *, n_jobs=None):
+    """The k largest stored weights of columns of an item-item matrix, by the tie rule.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_items, n_items)
+        Column j holds the weights of all items for item j; without a diagonal.
+    items : array-like of int of shape (n,)
+        Columns; one number is taken as a list of one.
+    k : int
+        Length of the lists.
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n, k)
+        Best first, padded with -1.
+    values : ndarray of shape (n, k)
+        Their weights, padded with -inf.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range or k is no whole number >= 1.
+    """
+    k = check_k(k)
+    items = np.atleast_1d(check_item_indices(items, matrix.shape[0]))
+    return ordered_lists(matrix.T.tocsr()[items], k, n_jobs=n_jobs)

@@ -1,0 +1,87 @@
+"""Learning from users part after part, by adding up the Gram matrix."""
+
+import warnings
+from abc import abstractmethod
+
+import numpy as np
+
+from skrec.linear_model._gram import add_gram
+from skrec.utils._device import cpu_or_device
+from skrec.utils._validation import check_sample_weight
+
+
+class PartialFitMixin:
+    """`partial_fit` of a recommender that learns `coef_` from X^T X alone."""
+
+    @abstractmethod
+    def _new_gram(self, X):
+        """An empty Gram matrix for the items of X, or a MemoryError with remedies."""
+
+    @abstractmethod
+    def _learn_from(self, gram, X, device):
+        """Set `coef_` from a Gram matrix that stays as it is; X: what was added last."""
+
+    def _device(self):
+        return cpu_or_device(self.device)
+
+    def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
+        """Add more users; the result is that of one `fit` on all of them.
+
+        Keeps the Gram matrix X^T X, a dense one, whatever `fit` would do. `fit` keeps none:
+        after it, `partial_fit` begins anew.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of further users, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users.
+        solve : bool, default=True
+            Whether to compute `coef_` from what has been added so far. False saves the
+            time while chunks are still to come; the last call wants True.
+
+        Returns
+        -------
+        self : object
+            The recommender.
+
+        Raises
+        ------
+        MemoryError
+            If the item-item matrices do not fit.
+        ValueError
+            If a parameter or X is not valid.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the weights were not solved in the most passes that are allowed.
+        UserWarning
+            If it begins anew after `fit`.
+        """
+        first = not hasattr(self, "gram_")
+        X = self._start_fit(X, reset=first)
+        device = self._device()
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        if first:
+            _forget_fit(self)
+            self.gram_ = self._new_gram(X)
+        add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
+        if solve:
+            self._learn_from(self.gram_, X, device)
+        return self
+
+
+def _forget_fit(model):
+    """Make room for the Gram matrix of `partial_fit`; a warning if there was a `fit`."""
+    if hasattr(model, "coef_"):
+        warnings.warn(
+            f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
+            "are forgotten, since fit keeps no Gram matrix. To add users to them, give all of "
+            "them to partial_fit, part after part.",
+            stacklevel=3,
+        )
+        for name in ("coef_", "n_iter_"):
+            vars(model).pop(name, None)
