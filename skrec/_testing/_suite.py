@@ -8,13 +8,14 @@ from functools import partial
 
 from sklearn.base import clone
 
-from skrec._testing import behaviour, inputs, persistence
+from skrec._testing import behaviour, inputs, persistence, side_items, side_rows
+from skrec.utils._tags import recommender_tags
 
 __all__ = ["check_recommender", "parametrize_with_recommender_checks"]
 
 
 def _checks():
-    for module in (behaviour, inputs, persistence):
+    for module in (behaviour, inputs, persistence, side_items, side_rows):
         for name in sorted(vars(module)):
             if name.startswith("check_"):
                 yield vars(module)[name]
@@ -24,7 +25,8 @@ def check_recommender(estimator, *, skip=()):
     """Check that an estimator keeps the contract of skrec.
 
     Run it beside `sklearn.utils.estimator_checks.check_estimator`, which covers what
-    holds for every scikit-learn estimator.
+    holds for every scikit-learn estimator. Checks of side information are run for what
+    the estimator reads, see `skrec.utils.RecommenderTags`.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def check_recommender(estimator, *, skip=()):
     >>> from skrec.utils.estimator_checks import check_recommender
     >>> check_recommender(DummyRecommender())
     """
-    for check in _selected(skip):
+    for check in _selected(estimator, skip):
         check(clone(estimator))
 
 
@@ -88,7 +90,7 @@ def parametrize_with_recommender_checks(estimators, *, skip=None):
     cases = [
         pytest.param(estimator, partial(_run, check), id=f"{estimator}-{check.__name__}")
         for estimator in estimators
-        for check in _selected(skip(estimator) if skip else ())
+        for check in _selected(estimator, skip(estimator) if skip else ())
     ]
     return pytest.mark.parametrize(("estimator", "check"), cases)
 
@@ -97,7 +99,7 @@ def _run(check, estimator):
     check(clone(estimator))
 
 
-def _selected(skip):
+def _selected(estimator, skip):
     checks = list(_checks())
     unknown = set(skip) - {check.__name__ for check in checks}
     if unknown:
@@ -105,4 +107,6 @@ def _selected(skip):
             f"skip names unknown checks: {sorted(unknown)}. Known: "
             f"{[check.__name__ for check in checks]}."
         )
-    return [check for check in checks if check.__name__ not in skip]
+    reads = recommender_tags(estimator).reads
+    wanted = [check for check in checks if check.__name__ not in skip]
+    return [check for check in wanted if not hasattr(check, "reads") or check.reads & reads]

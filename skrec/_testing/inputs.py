@@ -1,5 +1,6 @@
 """Checks of what may be passed, and of what is refused."""
 
+import inspect
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import get_tags
 
 from skrec._testing._data import assert_same, expect_error, fitted, make_data, outputs
+from skrec.utils._tags import SIDE_INFORMATION, recommender_tags
 
 
 def _equal_inputs(X, folder):
@@ -145,6 +147,25 @@ def check_wrong_arguments(estimator):
     expect_error(ValueError, "items", model.score_pairs, X, [0], [n_items])
     expect_error(ValueError, "length", model.score_pairs, X, [0, 1], [0])
     expect_error(ValueError, "shape", model.score, X, sparse.csr_array((n_users, n_items + 1)))
+
+
+def check_unread_side_information(estimator):
+    """What an estimator reads are keywords of its methods; what it does not raises TypeError."""
+    X = make_data(estimator)
+    model = fitted(estimator, X)
+    reads = recommender_tags(estimator).reads
+    named = inspect.signature(estimator.fit).parameters.keys() & {*SIDE_INFORMATION}
+    assert reads - {"images"} <= named, f"fit has no keyword for some of {sorted(reads)}"
+    for name in SIDE_INFORMATION:
+        given = {name: np.ones((X.shape[0], 2))}
+        if name not in reads:
+            expect_error(TypeError, name, estimator.fit, X, **given)
+        for method in (model.decision_function, model.predict, model.recommend, model.score):
+            takes = name in inspect.signature(method).parameters
+            if name not in reads or name == "item_features":
+                expect_error(TypeError, name, method, X, **given)
+            assert name == "item_features" or takes or name not in reads, f"{method} lacks {name}"
+    assert hasattr(estimator, "with_items") == ("item_features" in reads)
 
 
 def check_wrong_hyper_parameters(estimator):

@@ -1,0 +1,162 @@
+"""Recommenders that read side information keep the whole contract, and broken ones are caught."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
+from tests.side_recommenders import ContentKNN, SituationRidge
+
+RECOMMENDERS = [ContentKNN(), SituationRidge()]
+
+
+@parametrize_with_checks(RECOMMENDERS)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_recommender_checks(RECOMMENDERS)
+def test_contract(estimator, check):
+    check(estimator)
+
+
+class ColdFromInitialisation(ContentKNN):
+    """Cold items keep what a first draw gave them."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        super().fit(X, item_features=item_features)
+        noise = np.random.RandomState(0).normal(size=X.shape[1])
+        self.similarity_ = self.similarity_ + np.where(self.warm_, 0.0, noise)
+        return self
+
+
+class ColdCount(ContentKNN):
+    """Items that nobody has are neighbours like others and take the places of warm ones."""
+
+    def _similarity(self, features, warm):
+        return super()._similarity(features, np.ones_like(warm))
+
+
+class BlindToFeatures(ContentKNN):
+    """Reads features and does not use them."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        super().fit(X, item_features=item_features)
+        self.similarity_ = np.where(self.warm_[:, None], 1.0, 0.0) * np.ones(X.shape[1])
+        return self
+
+
+class ExtendsInPlace(ContentKNN):
+    """Making a longer model changes this one."""
+
+    def _extended(self, item_features):
+        found = super()._extended(item_features)
+        self.similarity_ *= 2
+        return found
+
+
+class ExtendsOtherwise(ContentKNN):
+    """A longer model scores new items otherwise than a fit with them does."""
+
+    def _extended(self, item_features):
+        return super()._extended(2 * item_features + 1)
+
+
+class KeepsByPosition(ContentKNN):
+    """Features that do not go with the columns."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        super().fit(X, item_features=item_features)
+        self.similarity_ = self.similarity_ + np.arange(X.shape[1])
+        return self
+
+
+class TakesAnything(ContentKNN):
+    """Reads features past the base's check."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        if isinstance(item_features, np.ndarray) and item_features.dtype.kind == "f":
+            item_features = np.nan_to_num(item_features)
+        return super().fit(X, item_features=item_features)
+
+
+class RowsByPosition(SituationRidge):
+    """Features of users by their place in the batch."""
+
+    def _scores(self, X, side):
+        scores = super()._scores(X, side)
+        return scores + np.arange(len(scores))[:, None]
+
+
+class OneSituation(SituationRidge):
+    """All rows are in the situation of the first."""
+
+    def _scores(self, X, side):
+        first = None if side.context is None else np.repeat(side.context[:1], X.shape[0], axis=0)
+        return super()._scores(X, side._replace(context=first))
+
+
+class BlindToUsers(SituationRidge):
+    """Reads features of users and does not use them."""
+
+    def _scores(self, X, side):
+        return super()._scores(X, side._replace(user_features=None))
+
+
+class BlindToContext(SituationRidge):
+    """Reads context and does not use that of the entries."""
+
+    def fit(self, X, y=None, *, user_features=None, context=None):
+        super().fit(X, user_features=user_features, context=context)
+        if self.context_weights_ is not None:
+            self.context_weights_ = np.ones_like(self.context_weights_)
+        return self
+
+
+class Silent(SituationRidge):
+    """Takes the means without a word."""
+
+    def _start_rows(self, X, user_features=None, context=None, **how):
+        n = np.shape(X)[0]
+        if user_features is None and hasattr(self, "user_feature_means_"):
+            user_features = np.tile(self.user_feature_means_, (n, 1))
+        if context is None and hasattr(self, "context_means_"):
+            context = np.tile(self.context_means_, (n, 1))
+        return super()._start_rows(X, user_features, context, **how)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "message"),
+    [
+        (ColdFromInitialisation, "check_cold_items", "cold items of equal features"),
+        (ColdCount, "check_empty_columns_change_nothing", "with empty columns"),
+        (BlindToFeatures, "check_cold_items", "features do not matter"),
+        (ExtendsInPlace, "check_with_items", "not equal"),
+        (ExtendsOtherwise, "check_with_items_equals_fit", "with_items and fit"),
+        (KeepsByPosition, "check_item_features_permutation", "permuted items"),
+        (TakesAnything, "check_item_features_input", "should have raised.*NaN"),
+        (RowsByPosition, "check_rows_have_their_own_side", "Not equal"),
+        (OneSituation, "check_rows_have_their_own_side", "Not equal"),
+        (BlindToUsers, "check_cold_users", "features of a cold user do not matter"),
+        (BlindToContext, "check_context_input", "context of an entry does not matter"),
+        (Silent, "check_missing_side_warns", "warned 0 times"),
+    ],
+)
+def test_a_broken_recommender_is_caught_by_the_check_for_it(broken, check, message):
+    others = [name for name in _names(broken()) if name != check]
+    with pytest.raises(AssertionError, match=f"(?i){message}"):
+        check_recommender(broken(), skip=others)
+
+
+def _names(estimator):
+    mark = parametrize_with_recommender_checks([estimator])
+    return [case.id.rpartition("-")[2] for case in mark.args[1]]
+
+
+def test_checks_are_run_for_what_is_read_only():
+    from skrec.linear_model import EASE
+
+    side = {"check_cold_items", "check_cold_users", "check_context_input", "check_side_copies"}
+    assert not side & set(_names(EASE()))
+    assert side & set(_names(ContentKNN())) == {"check_cold_items", "check_side_copies"}
+    assert side & set(_names(SituationRidge())) == side - {"check_cold_items"}
