@@ -4,7 +4,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import check_array
 
+from skrec.utils._given_side import given_side
 from skrec.utils._parallel import row_chunks
+from skrec.utils._row_side import one_warning
 from skrec.utils._topk import top_k
 from skrec.utils._validation import (
     canonical_csr,
@@ -14,7 +16,17 @@ from skrec.utils._validation import (
 )
 
 
-def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
+def recommend(
+    estimator,
+    X,
+    k=10,
+    *,
+    user_features=None,
+    context=None,
+    items=None,
+    exclude_seen=True,
+    return_scores=False,
+):
     """Recommend the k best items to each user, with a pipeline or a fitted search too.
 
     Meta-estimators of scikit-learn do not pass the method ``recommend`` on; this
@@ -29,6 +41,13 @@ def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_score
         The interactions of the users, as the estimator takes them.
     k : int, default=10
         Length of the lists.
+    user_features : {array-like, sparse matrix, dataframe} of shape \
+            (n_users, n_user_features), default=None
+        For estimators that read them: row u describes row u of X. A pipeline passes them
+        on with scikit-learn's metadata routing enabled.
+    context : {array-like, sparse matrix, dataframe} of shape \
+            (n_users, n_context_features), default=None
+        For estimators that read it: the situation that each user is in.
     items : array-like of int or bool, or sparse matrix, default=None
         Candidates: indices or a mask of shape (n_items,) for all rows, or a sparse
         mask of shape (n_users, n_items). None: every item.
@@ -73,8 +92,11 @@ def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_score
     n_rows, n_items = X.shape
     seen = canonical_csr(check_array(X, accept_sparse="csr")) if exclude_seen else None
 
+    side = given_side(user_features, context, n_rows)
+
     def score_rows(start, stop):
-        scores = np.asarray(estimator.decision_function(_rows(X, start, stop)))
+        known = side.keywords(slice(start, stop))
+        scores = np.asarray(estimator.decision_function(_rows(X, start, stop), **known))
         if scores.shape != (stop - start, n_items):
             raise ValueError(
                 f"decision_function must return one score per item of X. Got shape {scores.shape} "
@@ -83,13 +105,14 @@ def recommend(estimator, X, k=10, *, items=None, exclude_seen=True, return_score
             )
         return scores
 
-    found, values = recommend_rows(
-        score_rows,
-        (n_rows, n_items),
-        k,
-        seen=seen,
-        allowed=check_candidates(items, n_rows, n_items),
-    )
+    with one_warning():
+        found, values = recommend_rows(
+            score_rows,
+            (n_rows, n_items),
+            k,
+            seen=seen,
+            allowed=check_candidates(items, n_rows, n_items),
+        )
     return (found, values) if return_scores else found
 
 

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix, issparse, isspmatrix
 from skrec._evaluation._entries import check_interactions, draw_seed, hide_entries
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._rows import evaluate_rows
+from skrec.utils._row_side import one_warning
 
 
 def split_users(X, y, *, holdout, random_state):
@@ -58,7 +59,7 @@ def rows_as(source, rows, shown):
 
 
 def evaluate_estimator(
-    estimator, metrics, source, shown, held_out, *, relevance_threshold, graded, normalize
+    estimator, metrics, source, shown, held_out, *, side, relevance_threshold, graded, normalize
 ):
     """Values of metrics for each user, see `skrec._evaluation._rows.evaluate_rows`.
 
@@ -70,6 +71,8 @@ def evaluate_estimator(
     source : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         X as the user passed it.
     shown, held_out : csr_array of shape (n_users, n_items)
+    side : GivenSide
+        What is known of the users, handed on with their rows.
     relevance_threshold, graded, normalize
         See `skrec.metrics.make_ranking_scorer`.
     """
@@ -77,28 +80,33 @@ def evaluate_estimator(
     if hasattr(estimator, "score_pairs"):
 
         def pair_scores(rows, places, items):
-            return estimator.score_pairs(rows_as(source, rows, shown), places, items)
+            known = side.keywords(rows, pairs=places)
+            return estimator.score_pairs(rows_as(source, rows, shown), places, items, **known)
 
-    return evaluate_rows(
-        metrics,
-        held_out,
-        score_rows=lambda rows: decision_rows(estimator, rows_as(source, rows, shown)),
-        pair_scores=pair_scores,
-        seen=shown,
-        relevance_threshold=relevance_threshold,
-        graded=graded,
-        normalize=normalize,
-    )
+    def score_rows(rows):
+        return decision_rows(estimator, rows_as(source, rows, shown), side.keywords(rows))
+
+    with one_warning():
+        return evaluate_rows(
+            metrics,
+            held_out,
+            score_rows=score_rows,
+            pair_scores=pair_scores,
+            seen=shown,
+            relevance_threshold=relevance_threshold,
+            graded=graded,
+            normalize=normalize,
+        )
 
 
-def decision_rows(estimator, X):
-    """``decision_function(X)``, checked to be one score per item."""
+def decision_rows(estimator, X, side):
+    """``decision_function(X, **side)``, checked to be one score per item."""
     if not hasattr(estimator, "decision_function"):
         raise ValueError(
             f"{type(estimator).__name__} has no decision_function; expected a recommender, or a "
             "pipeline or search that ends in one, whose decision_function scores every item."
         )
-    scores = np.asarray(estimator.decision_function(X))
+    scores = np.asarray(estimator.decision_function(X, **side))
     if scores.shape != X.shape:
         raise ValueError(
             "decision_function must return one score per item of X. Got shape "

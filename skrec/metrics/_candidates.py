@@ -7,6 +7,7 @@ from skrec._evaluation._estimator_rows import decision_rows, rows_as
 from skrec._evaluation._formulas import list_metric
 from skrec._evaluation._rows import float_scores
 from skrec.utils._parallel import row_chunks
+from skrec.utils._row_side import one_warning
 from skrec.utils._ties import quantize_scores
 from skrec.utils._validation import check_item_indices
 
@@ -37,7 +38,7 @@ def positives_of(held_out, relevance_threshold):
     return held_out.indices[relevant].astype(np.intp)
 
 
-def evaluate_candidates(estimator, metrics, source, shown, positives, candidates, normalize):
+def evaluate_candidates(estimator, metrics, source, shown, positives, candidates, normalize, side):
     """Values of ranking metrics for each user, among candidates.
 
     Parameters
@@ -51,6 +52,8 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
     positives : ndarray of intp of shape (n_users,)
     candidates : ndarray of intp of shape (n_users, m)
     normalize : {"min", "relevant"}
+    side : GivenSide
+        What is known of the users, handed on with their rows.
 
     Returns
     -------
@@ -59,11 +62,13 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
     n_users, n_items = shown.shape
     better = np.zeros(n_users, dtype=np.intp)
     others = np.zeros(n_users, dtype=np.intp)
-    for start, stop in row_chunks(n_users, n_items * 8):
-        X = rows_as(source, np.arange(start, stop), shown)
-        better[start:stop], others[start:stop] = _count_better(
-            _pair_scores_of(estimator, X), positives[start:stop], candidates[start:stop]
-        )
+    with one_warning():
+        for start, stop in row_chunks(n_users, n_items * 8):
+            rows = np.arange(start, stop)
+            pair_scores = _pair_scores_of(estimator, rows_as(source, rows, shown), side, rows)
+            better[start:stop], others[start:stop] = _count_better(
+                pair_scores, positives[start:stop], candidates[start:stop]
+            )
     longest = max((metric.k for metric in metrics), default=0)
     gains = np.zeros((n_users, longest))
     listed = better < longest
@@ -81,10 +86,12 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
     }
 
 
-def _pair_scores_of(estimator, X):
+def _pair_scores_of(estimator, X, side, users):
     if hasattr(estimator, "score_pairs"):
-        return lambda rows, items: estimator.score_pairs(X, rows, items)
-    scores = decision_rows(estimator, X)
+        return lambda rows, items: estimator.score_pairs(
+            X, rows, items, **side.keywords(users, pairs=rows)
+        )
+    scores = decision_rows(estimator, X, side.keywords(users))
     return lambda rows, items: scores[rows, items]
 
 

@@ -10,6 +10,7 @@ from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates
 from skrec.metrics._checks import check_rule
 from skrec.metrics._results import EvaluationResult
 from skrec.metrics._scorer import OPTION_RULES
+from skrec.utils._given_side import given_side
 
 
 def evaluate(
@@ -18,6 +19,8 @@ def evaluate(
     y=None,
     metrics=("recall@20", "recall@50", "ndcg@100"),
     *,
+    user_features=None,
+    context=None,
     candidates=None,
     holdout=0.2,
     random_state=0,
@@ -40,6 +43,12 @@ def evaluate(
         as `make_ranking_scorer` does.
     metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
         Names, see `make_ranking_scorer`; also "rmse" and "mae".
+    user_features : {array-like, sparse matrix, dataframe} of shape \
+            (n_users, n_user_features), default=None
+        For estimators that read them: row u describes row u of X.
+    context : {array-like, sparse matrix, dataframe} of shape \
+            (n_users, n_context_features), default=None
+        For estimators that read it: the situation that each user is in.
     candidates : array-like of int of shape (n_users, m), default=None
         Rank the held-out item of each user among these only, as He et al. did with 99
         sampled items [1]_. `y` must hold one relevant item per row. Padding is -1; a
@@ -118,6 +127,7 @@ def evaluate(
     check_rule(graded, OPTION_RULES["graded"], "graded")
     check_rule(normalize, OPTION_RULES["normalize"], "normalize")
     shown, held_out = split_users(X, y, holdout=holdout, random_state=random_state)
+    side = given_side(user_features, context, shown.shape[0])
     if candidates is None:
         values = evaluate_estimator(
             estimator,
@@ -125,6 +135,7 @@ def evaluate(
             X,
             shown,
             held_out,
+            side=side,
             relevance_threshold=relevance_threshold,
             graded=graded,
             normalize=normalize,
@@ -139,6 +150,7 @@ def evaluate(
             positives_of(held_out, relevance_threshold),
             check_candidate_lists(candidates, shown.shape),
             normalize,
+            side,
         )
     return _result(metrics, values, np.diff(held_out.indptr).astype(np.intp))
 

@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
 from skrec._evaluation._names import parse_metrics
 from skrec._evaluation._summary import summarize
+from skrec.utils._given_side import given_side
 from skrec.utils._params import (
     BOOLEAN,
     RANDOM_STATE,
@@ -72,7 +73,7 @@ class RankingScorer(BaseEstimator):
         self.graded = graded
         self.normalize = normalize
 
-    def score(self, estimator, X, y=None, sample_weight=None):
+    def score(self, estimator, X, y=None, sample_weight=None, *, user_features=None, context=None):
         """Score a fitted estimator.
 
         Parameters
@@ -87,6 +88,12 @@ class RankingScorer(BaseEstimator):
             None: a share of each row of X is hidden.
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users in the mean.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            Handed on to the estimator with the rows that it scores.
+        context : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_context_features), default=None
+            Likewise: the situation that each user is in.
 
         Returns
         -------
@@ -102,6 +109,7 @@ class RankingScorer(BaseEstimator):
             X,
             shown,
             held_out,
+            side=given_side(user_features, context, shown.shape[0]),
             relevance_threshold=self.relevance_threshold,
             graded=self.graded,
             normalize=self.normalize,
@@ -163,7 +171,8 @@ def make_ranking_scorer(
         ``scorer(estimator, X, y=None, sample_weight=None)`` returns a float, or a dict
         of floats; higher is better. NaN, with an `UndefinedMetricWarning`, where no
         user can be evaluated. It can be pickled and cloned, and has
-        ``set_score_request`` to route weights of users.
+        ``set_score_request`` to route weights of users, ``user_features`` and
+        ``context``, which it hands on to the estimator row by row.
 
     Raises
     ------

@@ -405,7 +405,8 @@ def test_weights_are_routed():
     cv = KFold(3)
     with config_context(enable_metadata_routing=True):
         scorer = make_ranking_scorer(["ndcg@10"]).set_score_request(sample_weight=True)
-        assert clone(scorer).get_metadata_routing().score.requests == {"sample_weight": True}
+        requests = clone(scorer).get_metadata_routing().score.requests
+        assert requests == {"sample_weight": True, "user_features": None, "context": None}
         model = EASE(alpha=10.0).set_fit_request(sample_weight=False)
         search = GridSearchCV(model, {"alpha": [10.0]}, scoring=scorer, refit="ndcg@10", cv=cv)
         search.fit(X, sample_weight=weight)

@@ -1,0 +1,68 @@
+"""User features and context as the user passed them, cut into the rows that are asked for."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from skrec.utils._feature_rows import n_rows_of
+
+
+class GivenSide(NamedTuple):
+    """What is handed on to an estimator for rows of X; it checks the values itself."""
+
+    user_features: object = None
+    context: object = None
+
+    def keywords(self, rows, *, pairs=None):
+        """Keyword arguments of a scoring method; none for what was not given.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Rows of X that are scored.
+        pairs : ndarray of int, default=None
+            For ``score_pairs``: the place in `rows` of each pair, which has the context of its
+            row.
+        """
+        found = {}
+        if self.user_features is not None:
+            found["user_features"] = _take(self.user_features, rows)
+        if self.context is not None:
+            context = _take(self.context, rows)
+            found["context"] = context if pairs is None else _take(context, pairs)
+        return found
+
+
+def given_side(user_features, context, n_rows):
+    """`GivenSide` of what has one row per row of X.
+
+    Parameters
+    ----------
+    user_features, context : {array-like, sparse matrix, dataframe} of n_rows rows, or None
+    n_rows : int
+
+    Raises
+    ------
+    ValueError
+        If one has another number of rows.
+    """
+    for name, values in (("user_features", user_features), ("context", context)):
+        if values is not None and n_rows_of(values) != n_rows:
+            raise ValueError(
+                f"{name} must have one row per row of X. Got {n_rows_of(values)} rows, expected "
+                f"{n_rows}."
+            )
+    return GivenSide(*(_rows_can_be_taken(values) for values in (user_features, context)))
+
+
+def _rows_can_be_taken(values):
+    if issparse(values):
+        return csr_array(values)
+    if values is None or hasattr(values, "iloc") or hasattr(values, "shape"):
+        return values
+    return np.asarray(values)
+
+
+def _take(values, rows):
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
