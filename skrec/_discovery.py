@@ -6,15 +6,26 @@ import pkgutil
 from pathlib import Path
 
 from skrec.base import RecommenderMixin
+from skrec.utils._tags import check_readable, recommender_tags
 
 
-def all_recommenders():
+def all_recommenders(*, reads=None):
     """List the public recommenders of skrec.
+
+    Parameters
+    ----------
+    reads : {"item_features", "user_features", "context", "images"}, default=None
+        Only those that read this side information with their default parameters.
 
     Returns
     -------
     recommenders : list of (str, type)
         Name and class, sorted by name.
+
+    Raises
+    ------
+    ValueError
+        If `reads` is not one of these.
 
     See Also
     --------
@@ -39,4 +50,7 @@ def all_recommenders():
                 and not inspect.isabstract(value)
             ):
                 found[name] = value
+    if reads is not None:
+        check_readable(reads)
+        found = {n: cls for n, cls in found.items() if reads in recommender_tags(cls()).reads}
     return sorted(found.items())

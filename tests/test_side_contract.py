@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from skrec import InteractionContext, ItemFeatures
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.linear_model import EASE
+from skrec.utils import all_recommenders
 
 
 class ReadsAll(UserSideMixin, BaseRecommender):
@@ -76,6 +77,15 @@ def test_what_a_class_reads_are_the_keywords_of_its_fit():
     assert hasattr(ReadsItems(), "with_items")
 
 
+def test_discovery_by_what_is_read():
+    for name in ("item_features", "user_features", "context", "images"):
+        for _, cls in all_recommenders(reads=name):
+            assert name in get_tags(cls()).recommender_tags.reads
+    assert "EASE" not in dict(all_recommenders(reads="item_features"))
+    with pytest.raises(ValueError, match="'features'"):
+        all_recommenders(reads="features")
+
+
 def test_signatures_and_routing_name_what_is_read_only():
     assert "item_features" not in inspect.signature(EASE.fit).parameters
     assert _requested(EASE(), "fit") == {"sample_weight"}
@@ -84,6 +94,17 @@ def test_signatures_and_routing_name_what_is_read_only():
     assert _requested(ReadsItems(), "score") == {"sample_weight"}
     assert _requested(ReadsAll(), "decision_function") == {"user_features", "context"}
     assert _requested(ReadsAll(), "score") == {"sample_weight", "user_features", "context"}
+
+
+@pytest.mark.parametrize("cls", [cls for _, cls in all_recommenders()], ids=lambda c: c.__name__)
+def test_no_class_overrides_what_is_no_hook(cls):
+    """The base's own helpers must not be hidden by a method that has their name by chance."""
+    hooks = {"_scores", "_pair_scores", "_extended", "_start_fit", "_parameter_rules"}
+    own = {name for name in {**vars(BaseRecommender), **vars(UserSideMixin)} if name[:1] == "_"}
+    own = {name for name in own if not name.endswith("__") and "_abc_" not in name} - hooks
+    bases = [base for base in cls.__mro__ if issubclass(base, BaseRecommender)]
+    for base in set(bases) - {BaseRecommender}:
+        assert not own & vars(base).keys(), base
 
 
 @pytest.mark.parametrize("name", ["item_features", "user_features", "context"])

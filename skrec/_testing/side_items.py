@@ -7,7 +7,6 @@ from skrec._testing._data import expect_error, make_data
 from skrec._testing._side import (
     N_COLD,
     assert_close,
-    assert_copies,
     assert_refused_table,
     fitted_with,
     for_readers,
@@ -78,7 +77,6 @@ def check_with_items(estimator):
     taken = csr_array(taken.tocsr())
     assert np.isfinite(scores_of(longer, taken, side)).all()
     assert (longer.recommend(taken, k=taken.shape[1], **side.rows)[0] != taken.shape[1] - 1).all()
-    assert_copies(longer, wide(X), side)
     again = longer.with_items(side.items[:1])
     assert again.n_features_in_ == longer.n_features_in_ + 1
     expect_error(ValueError, "features", longer.predict, X, **side.rows)

@@ -9,6 +9,7 @@ from sklearn.model_selection import KFold, cross_validate
 
 from skrec._testing._data import expect_error, make_data, seeded
 from skrec._testing._side import (
+    N_COLD,
     assert_close,
     assert_copies,
     assert_refused_table,
@@ -18,6 +19,7 @@ from skrec._testing._side import (
     make_side,
     scores_of,
     spoiled,
+    wide,
     with_side,
 )
 from skrec.utils._interaction_context import InteractionContext
@@ -189,6 +191,8 @@ def check_side_copies(estimator):
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
     assert_copies(model, X, side)
+    if "item_features" in side.fit:
+        assert_copies(model.with_items(side.items[:N_COLD]), wide(X), side)
     assert not [name for name in vars(clone(model)) if name.endswith("_")]
     plain = seeded(estimator).fit(X)
     expected = plain.decision_function(X)

@@ -82,6 +82,14 @@ def recommender_tags(estimator):
     return getattr(get_tags(estimator), "recommender_tags", RecommenderTags())
 
 
+def check_readable(name):
+    """Raise unless a name is one that `RecommenderTags.reads` may hold."""
+    if name not in (*SIDE_INFORMATION, "images"):
+        raise ValueError(
+            f"`reads` must be one of {[*SIDE_INFORMATION, 'images']} or None. Got {name!r}."
+        )
+
+
 def refuse_unread(estimator, method, named, given):
     """Raise a TypeError for side information that an estimator does not read.
 
