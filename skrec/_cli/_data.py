@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
-from skrec._cli._progress import status
+from skrec._cli._output import status
 from skrec._cli._sources import open_source
 
 # Liang et al. 2018 and all who compare with them.

@@ -1,32 +1,33 @@
 """The verb `evaluate`."""
 
 import json
-import platform
+import shlex
 import sys
+import warnings
 
-import numpy as np
-import scipy
-import sklearn
+from sklearn.exceptions import FitFailedWarning
 
-from skrec._cli._compare import count_steps, curve_metrics, rank_runs, run_models
 from skrec._cli._data import active_part, read_data
 from skrec._cli._errors import CommandError, unknown_name
-from skrec._cli._files import atomic_text, check_output
-from skrec._cli._models import SEARCH_METRIC, format_params, make_models, split_names
-from skrec._cli._plots import require_matplotlib
-from skrec._cli._progress import progress_bar
-from skrec._cli._protocols import split_data
-from skrec._cli._report import write_report
-from skrec._cli._results import Comparison
+from skrec._cli._ids import as_text
+from skrec._cli._models import SEARCH_METRIC, as_options, make_models, split_names
+from skrec._cli._output import check_output, format_facts
 from skrec._cli._sources import parse_columns
-from skrec._cli._table import format_facts, format_table
 from skrec._evaluation._names import LIST_METRICS, parse_metric
-from skrec._version import __version__
+from skrec.metrics import compare_models
+from skrec.model_selection import evaluation_split
+from skrec.utils._files import atomic_text
+from skrec.utils._search_grid import search_grid
+from skrec.utils._text import versions_text
 
 _DEFAULT_METRICS = {
     "strong": "recall@20,recall@50,ndcg@100",
     "weak": "recall@20,recall@50,ndcg@100",
     "loo": "hr@10,ndcg@10",
+}
+_DENOMINATORS = {
+    "min": "recall@k divides by min(k, number of held-out items)",
+    "relevant": "recall@k divides by the number of held-out items",
 }
 
 
@@ -47,7 +48,7 @@ def run(arguments):
     report = check_output(arguments.output, "--output", (".html", ".htm"))
     results = check_output(arguments.results, "--results")
     if report:
-        require_matplotlib()
+        _require_matplotlib()
     metrics = parse_metrics(arguments.metrics or _DEFAULT_METRICS[arguments.protocol])
     models = make_models(arguments.models, arguments.param, random_state=arguments.random_state)
     data = active_part(
@@ -59,27 +60,24 @@ def run(arguments):
         ),
         arguments.min_user_count,
     )
-    split = split_data(
-        data.X, data.times, protocol=arguments.protocol, random_state=arguments.random_state
-    )
+    split = _split(data, arguments)
     header = _header(arguments, data, split)
     sys.stdout.write(format_facts(header) + "\n")
     sys.stdout.flush()
-    more = curve_metrics(metrics, split.test.y.shape[1]) if report else []
-    runs, failures = _run(models, split, [*metrics, *more], arguments)
-    if runs:
-        comparison = _compare(runs, metrics, data.title, header)
-        _show(comparison)
-        if report:
-            write_report(comparison, report)
-            sys.stdout.write(f"\nReport: {report}\n")
-        if results:
-            _write_json(comparison, results)
-            sys.stdout.write(f"\nNumbers: {results}\n")
-    if failures:
+    comparison = _compare(models, split, metrics, arguments)
+    sys.stdout.write(comparison.to_text(bold=sys.stdout.isatty(), failures=False))
+    if report:
+        _write_report(comparison, report, arguments, data, split, models, header)
+        sys.stdout.write(f"\nReport: {report}\n")
+    if results:
+        content = {"data": data.title, "header": dict(header)} | comparison.to_dict()
+        with atomic_text(results) as file:
+            file.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        sys.stdout.write(f"\nNumbers: {results}\n")
+    if comparison.failures:
         sys.stdout.flush()
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
-        raise CommandError(f"{len(failures)} of {len(models)} models failed. {reasons}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failures.items())
+        raise CommandError(f"{len(comparison.failures)} of {len(models)} models failed. {reasons}")
 
 
 def parse_metrics(text):
@@ -114,90 +112,84 @@ def parse_metrics(text):
     return names
 
 
-def _run(models, split, metrics, arguments):
-    steps = count_steps(models, search=arguments.search)
-    with progress_bar(steps, "step") as progress:
-        return run_models(
-            models,
-            split,
+def _require_matplotlib():
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise CommandError(
+            "--output writes a report with plots, which needs matplotlib: "
+            'pip install "scikit-recsys[plot]"'
+        ) from error
+
+
+def _split(data, arguments):
+    protocol = {"loo": "leave_one_out"}.get(arguments.protocol, arguments.protocol)
+    times = data.times if arguments.protocol == "loo" else None
+    try:
+        return evaluation_split(
+            data.X, protocol, timestamps=times, random_state=arguments.random_state
+        )
+    except ValueError as error:
+        raise CommandError(
+            f"{error} On the command line: lower --min-user-count or --min-value, or use another "
+            "--protocol."
+        ) from error
+
+
+def _compare(models, split, metrics, arguments):
+    search = None
+    if arguments.search:
+        search = {model.name: search_grid(model.estimator, set(model.given)) for model in models}
+    with warnings.catch_warnings():
+        # What failed is told in one line at the end.
+        warnings.simplefilter("ignore", FitFailedWarning)
+        return compare_models(
+            {model.name: model.estimator for model in models},
+            split.X_train,
+            split.X_test,
+            split.y_test,
             metrics,
-            search=arguments.search,
+            search=search,
+            search_metric=SEARCH_METRIC,
+            validation=split.validation,
             normalize=arguments.normalize,
-            progress=progress,
+            random_state=arguments.random_state,
+            verbose=sys.stderr.isatty(),
         )
 
 
 def _header(arguments, data, split):
-    denominator = {
-        "min": "recall@k divides by min(k, number of held-out items)",
-        "relevant": "recall@k divides by the number of held-out items",
-    }[arguments.normalize]
     lines = [*data.facts, ("protocol", split.protocol), ("split", split.sizes)]
+    denominator = _DENOMINATORS[arguments.normalize]
     lines.append(("ranking", f"all items that the user does not have; {denominator}"))
     if arguments.search:
         lines.append(("search", f"parameters with the best {SEARCH_METRIC} on validation"))
-    return [*lines, ("seed", str(arguments.random_state)), ("versions", _versions())]
+    return [*lines, ("seed", str(arguments.random_state)), ("versions", versions_text())]
 
 
-def _versions():
-    return (
-        f"skrec {__version__}, Python {platform.python_version()}, numpy {np.__version__}, "
-        f"scipy {scipy.__version__}, scikit-learn {sklearn.__version__}"
+def _write_report(comparison, path, arguments, data, split, models, header):
+    items = data.item_ids if data.titles is None else data.titles
+    comparison.to_html(
+        path,
+        title=f"Recommenders compared: {data.title}",
+        facts=header,
+        command=arguments.command,
+        fit_commands={
+            model.name: _fit_command(model, comparison.chosen[model.name], arguments)
+            for model in models
+            if model.name in comparison.chosen
+        },
+        item_names=[as_text(items[item]) for item in split.kept_items],
+        user_names=[as_text(data.user_ids[user]) for user in split.test_users],
     )
 
 
-def _compare(runs, metrics, title, header):
-    models, main_metric = rank_runs(runs, metrics)
-    return Comparison(
-        title=title,
-        header=header,
-        metrics=metrics,
-        main_metric=main_metric,
-        models=models,
-        n_users=runs[0].result.n_users[main_metric],
-    )
-
-
-def _show(comparison):
-    sys.stdout.write(format_table(comparison, ansi=sys.stdout.isatty()))
-    chosen = [model for model in comparison.models if model.trials]
-    if chosen:
-        sys.stdout.write("\nChosen parameters:\n")
-    for model in chosen:
-        params, score = max(model.trials, key=lambda trial: trial[1])
-        sys.stdout.write(
-            f"  {model.name}: {format_params(params)} ({SEARCH_METRIC} {score:.4f} on validation, "
-            f"best of {len(model.trials)})\n"
-        )
-
-
-def _write_json(comparison, path):
-    content = {
-        "data": comparison.title,
-        "header": dict(comparison.header),
-        "metrics": comparison.metrics,
-        "main_metric": comparison.main_metric,
-        "n_users": comparison.n_users,
-        "models": [_as_dict(model) for model in comparison.models],
-    }
-    with atomic_text(path) as file:
-        json.dump(content, file, indent=2, allow_nan=False)
-        file.write("\n")
-
-
-def _as_dict(model):
-    return {
-        "name": model.name,
-        "parameters": model.parameters,
-        "scores": {name: _score_dict(score) for name, score in model.scores.items()},
-        "fit_seconds": model.fit_seconds,
-        "predict_seconds": model.predict_seconds,
-        "peak_bytes": model.peak_bytes,
-        "search": [{"params": params, "score": score} for params, score in model.trials],
-    }
-
-
-def _score_dict(score):
-    # JSON has no NaN, which the standard error of a single user is.
-    pairs = score._asdict().items()
-    return {name: None if value is None or np.isnan(value) else value for name, value in pairs}
+def _fit_command(model, chosen, arguments):
+    """The `fit` command with the parameters that were tested, ready to copy."""
+    words = ["python", "-m", "skrec", "fit", arguments.data or "demo", "--model", model.name]
+    words += as_options(model.given | chosen)
+    for option in ("min_value", "min_user_count", "columns", "data_home", "random_state"):
+        value = getattr(arguments, option)
+        if value is not None:
+            words += [f"--{option.replace('_', '-')}", f"{value}"]
+    return shlex.join([*words, "--output", f"{model.name}.skops"])

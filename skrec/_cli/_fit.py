@@ -7,14 +7,13 @@ import numpy as np
 
 from skrec._cli._data import read_data
 from skrec._cli._errors import CommandError
-from skrec._cli._files import check_output
 from skrec._cli._modelfile import ModelFile, save_model_file
 from skrec._cli._models import make_model, split_params
-from skrec._cli._progress import status
+from skrec._cli._output import check_output, format_facts, status
 from skrec._cli._sources import parse_columns
-from skrec._cli._table import format_facts, format_seconds
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
+from skrec.utils._text import format_seconds, parameters_text
 
 
 def run(arguments):
@@ -48,9 +47,18 @@ def run(arguments):
         model.estimator.fit(X)
         seconds = time.perf_counter() - start
     facts = dict([*data.facts, ("learned", learned)])
+    content = ModelFile(
+        model=model.estimator,
+        encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
+        interactions=data.X,
+        seen=data.seen,
+        titles=data.titles,
+        min_value=data.min_value,
+        facts=facts,
+    )
     with status(f"writing {path} ..."):
-        save_model_file(_content(model.estimator, data, facts), path)
-    facts["model"] = " ".join(repr(model.estimator).split())
+        save_model_file(content, path)
+    facts["model"] = parameters_text(model.estimator)
     facts["fit"] = format_seconds(seconds)
     facts["written"] = f"{path} ({format_bytes(path.stat().st_size)}): {_what(data)}"
     sys.stdout.write(format_facts(list(facts.items())))
@@ -66,18 +74,6 @@ def _learned_part(X, min_user_count):
         )
     part = X if len(users) == X.shape[0] else X[users]
     return part, f"from {len(users):,} users with {part.nnz:,} interactions"
-
-
-def _content(estimator, data, facts):
-    return ModelFile(
-        model=estimator,
-        encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
-        interactions=data.X,
-        seen=data.seen,
-        titles=data.titles,
-        min_value=data.min_value,
-        facts=facts,
-    )
 
 
 def _what(data):

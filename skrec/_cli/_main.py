@@ -1,9 +1,11 @@
 """Parse, run, and turn whatever happens into an exit code."""
 
 import os
+import shlex
 import sys
 import traceback
 import warnings
+from importlib import import_module
 
 from skrec._cli._errors import CommandError, one_line
 from skrec._cli._parser import build_parser
@@ -34,6 +36,8 @@ def main(argv=None):
     """
     try:
         arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments.command = shlex.join(["python", "-m", "skrec", *words])
     except CommandError as error:
         return _fail(one_line(error))
     except SystemExit as done:  # argparse has shown the help or the version
@@ -41,7 +45,8 @@ def main(argv=None):
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            arguments.run(arguments)
+            # The verbs import scipy and scikit-learn; help and errors need not wait for them.
+            import_module(f"skrec._cli._{arguments.verb}").run(arguments)
             sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stderr.write("skrec: interrupted\n")

@@ -16,61 +16,7 @@ _ALIASES = {
     "random": ("dummyrecommender", {"strategy": "uniform"}),
 }
 
-# What --search tries, by class: at most 8 configurations each. A parameter that the user
-# has set is taken out.
-GRIDS = {
-    "EASE": [
-        {"alpha": alpha, "dropout": dropout}
-        for dropout in (0.0, 0.3)
-        for alpha in (50.0, 200.0, 500.0, 1000.0)
-    ],
-    "BPR": [
-        {"n_components": 128, "loss": loss, "alpha": alpha}
-        for loss, alphas in (("log", (0.003, 0.01, 0.03)), ("warp", (0.3, 1.0)))
-        for alpha in alphas
-    ],
-    "ItemKNN": [
-        *(
-            {
-                "metric": "asymmetric_cosine",
-                "activity_exponent": 1.0,
-                "n_neighbors": n_neighbors,
-                "target_exponent": exponent,
-            }
-            for n_neighbors in (50, 200)
-            for exponent in (0.3, 0.7, 1.0)
-        ),
-        {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
-        {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
-    ],
-    "LOCA": [
-        {"fit_bandwidth": bandwidth, "global_weight": weight}
-        for bandwidth in (0.6, 0.8)
-        for weight in (0.0, 1.0)
-    ],
-    "MultDAE": [
-        {"batch_size": 200, "max_iter": 60, "alpha": alpha} for alpha in (4e-5, 2e-4, 1e-3)
-    ],
-    "MultVAE": [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)],
-    "PureSVD": [{"n_components": n_components} for n_components in (16, 32, 64, 128)],
-    "SANSA": [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)],
-    "SLIM": [
-        {"alpha": alpha, "l1_ratio": l1_ratio}
-        for l1_ratio in (0.01, 0.05)
-        for alpha in (20.0, 100.0, 300.0, 1000.0)
-    ],
-    "UserKNN": [
-        {"n_neighbors": n_neighbors, "weighting": weighting}
-        for weighting in (None, "tfidf")
-        for n_neighbors in (25, 50, 100, 300)
-    ],
-    "WMF": [
-        {"n_components": n_components, "unobserved_weight": weight, "alpha": alpha}
-        for n_components in (64, 128)
-        for weight in (0.1, 0.3)
-        for alpha in (0.003, 0.01)
-    ],
-}
+# What --search looks at.
 SEARCH_METRIC = "ndcg@100"
 
 
@@ -83,13 +29,13 @@ class Model(NamedTuple):
         As on the command line.
     estimator : estimator
         Not fitted, with the parameters that were given.
-    fixed : frozenset of str
-        Names of the parameters that were given, which a search leaves alone.
+    given : dict
+        The parameters that were given, which a search leaves alone.
     """
 
     name: str
     estimator: BaseEstimator
-    fixed: frozenset
+    given: dict
 
 
 def known_models():
@@ -105,10 +51,6 @@ def known_models():
     for alias, (name, params) in _ALIASES.items():
         models[alias] = (classes[name], params)
     return models
-
-
-def _ranks(cls, params):
-    return not recommender_tags(cls(**params)).predicts_ratings
 
 
 def make_model(name, assignments, *, random_state):
@@ -135,7 +77,9 @@ def make_model(name, assignments, *, random_state):
     models = known_models()
     key = name.lower()
     if key not in models:
-        raise unknown_name("model", name, [known for known in models if _ranks(*models[known])])
+        made = {known: cls(**params) for known, (cls, params) in models.items()}
+        rankers = [known for known in made if not recommender_tags(made[known]).predicts_ratings]
+        raise unknown_name("model", name, rankers)
     cls, defaults = models[key]
     estimator = cls(**defaults)
     known = estimator.get_params()
@@ -155,7 +99,7 @@ def make_model(name, assignments, *, random_state):
             f"ranks interactions. Fit {cls.__name__} to ratings in Python, or take a model that "
             "ranks."
         )
-    return Model(key, estimator, frozenset(given))
+    return Model(key, estimator, given)
 
 
 def make_models(names, params, *, random_state):
@@ -192,30 +136,13 @@ def make_models(names, params, *, random_state):
     return [make_model(key, assignments[key], random_state=random_state) for key in keys]
 
 
-def configurations(model):
-    """List the parameters that a search tries.
-
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    grid : list of dict
-        Distinct settings of the parameters that the user has not set; empty for a model
-        without a grid.
-    """
-    grid = []
-    for params in GRIDS.get(type(model.estimator).__name__, []):
-        free = {name: value for name, value in params.items() if name not in model.fixed}
-        if free and free not in grid:
-            grid.append(free)
-    return grid
-
-
-def format_params(params):
-    """Write parameters as Python would: ``alpha=100, dropout=0.3``."""
-    return ", ".join(f"{name}={value!r}" for name, value in params.items())
+def as_options(params, prefix=""):
+    """Write parameters as options: ``["--param", "alpha=100", "--param", "loss=warp"]``."""
+    options = []
+    for name, value in params.items():
+        plain = isinstance(value, str) and _parse_value(value) == value
+        options += ["--param", f"{prefix}{name}={value if plain else repr(value)}"]
+    return options
 
 
 def split_params(params, model_name):

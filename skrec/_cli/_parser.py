@@ -60,12 +60,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser():
-    """Make the parser; parsed arguments have ``run``, the function of the verb.
+    """Make the parser.
 
     Returns
     -------
     parser : argparse.ArgumentParser
-        Raises `CommandError` for arguments that are wrong.
+        Raises `CommandError` for arguments that are wrong. Parsed arguments have ``verb``.
     """
     parser = _Parser(
         prog="skrec",
@@ -82,7 +82,7 @@ def build_parser():
     return parser
 
 
-def _add_verb(verbs, name, *, summary, description, epilog, run):
+def _add_verb(verbs, name, *, summary, description, epilog):
     verb = verbs.add_parser(
         name,
         help=summary,
@@ -91,7 +91,9 @@ def _add_verb(verbs, name, *, summary, description, epilog, run):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    verb.set_defaults(run=run)
+    verb.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error happened"
+    )
     return verb
 
 
@@ -103,7 +105,6 @@ def _add_evaluate(verbs):
         description="Split the data, fit each model, test it on what was held out, and print a "
         "table.",
         epilog=_EVALUATE_EPILOG,
-        run=_run_evaluate,
     )
     verb.add_argument(
         "data", metavar="DATA", nargs="?", help=f"{_DATA_HELP}; default: demo, which is generated"
@@ -115,13 +116,7 @@ def _add_evaluate(verbs):
         help="models to compare, separated by commas; a name that is not known lists all "
         "(default: %(default)s)",
     )
-    verb.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="MODEL.NAME=VALUE",
-        help="set a parameter of a model, such as ease.alpha=100; may be repeated",
-    )
+    _add_param(verb, "MODEL.NAME=VALUE", "a model, such as ease.alpha=100")
     verb.add_argument(
         "--search",
         action="store_true",
@@ -153,15 +148,7 @@ def _add_evaluate(verbs):
     verb.add_argument(
         "--results", metavar="RESULTS.json", help="also write all numbers as a JSON file"
     )
-    verb.add_argument(
-        "--random-state",
-        type=_seed,
-        default=0,
-        metavar="SEED",
-        help="seed of the split and of the models (default: %(default)s)",
-    )
-    _add_data_options(verb, min_user_count=5)
-    _add_traceback(verb)
+    _add_data_options(verb, min_user_count=5, seeded="the split and of the models")
 
 
 def _add_fit(verbs):
@@ -172,29 +159,14 @@ def _add_fit(verbs):
         description="Fit one model on all data and save it together with the ids of users and "
         "items, so that `recommend` speaks your ids.",
         epilog=_FIT_EPILOG,
-        run=_run_fit,
     )
     verb.add_argument("data", metavar="DATA", help=_DATA_HELP)
     verb.add_argument("--model", required=True, metavar="NAME", help="model to fit, such as ease")
-    verb.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set a parameter of the model, such as alpha=100; may be repeated",
-    )
+    _add_param(verb, "NAME=VALUE", "the model, such as alpha=100")
     verb.add_argument(
         "--output", required=True, metavar="MODEL.skops", help="file to save the model in"
     )
-    verb.add_argument(
-        "--random-state",
-        type=_seed,
-        default=0,
-        metavar="SEED",
-        help="seed of the model (default: %(default)s)",
-    )
-    _add_data_options(verb, min_user_count=1)
-    _add_traceback(verb)
+    _add_data_options(verb, min_user_count=1, seeded="the model")
 
 
 def _add_recommend(verbs):
@@ -204,7 +176,6 @@ def _add_recommend(verbs):
         summary="recommend with a saved model, to known or to new users",
         description="Recommend items with a model that `fit` has saved.",
         epilog=_RECOMMEND_EPILOG,
-        run=_run_recommend,
     )
     verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
     users = verb.add_mutually_exclusive_group(required=True)
@@ -220,7 +191,7 @@ def _add_recommend(verbs):
         "for users that the model knows",
     )
     verb.add_argument(
-        "-k", type=_list_length, default=10, help="items for each user (default: %(default)s)"
+        "-k", type=_count, default=10, help="items for each user (default: %(default)s)"
     )
     verb.add_argument(
         "--output", metavar="LISTS.csv", help="file to write; default: standard output"
@@ -243,10 +214,26 @@ def _add_recommend(verbs):
         help="what to do with items of LOG.csv that the model does not know: skip them with a "
         "warning, or stop (default: %(default)s)",
     )
-    _add_traceback(verb)
 
 
-def _add_data_options(verb, *, min_user_count):
+def _add_param(verb, metavar, of):
+    verb.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar=metavar,
+        help=f"set a parameter of {of}; may be repeated",
+    )
+
+
+def _add_data_options(verb, *, min_user_count, seeded):
+    verb.add_argument(
+        "--random-state",
+        type=_seed,
+        default=0,
+        metavar="SEED",
+        help=f"seed of {seeded} (default: %(default)s)",
+    )
     verb.add_argument(
         "--min-value",
         type=float,
@@ -278,12 +265,6 @@ def _add_columns(verb):
     )
 
 
-def _add_traceback(verb):
-    verb.add_argument(
-        "--traceback", action="store_true", help="show where in the code an error happened"
-    )
-
-
 def _whole_number(text, low, high, what):
     try:
         value = int(text)
@@ -300,28 +281,3 @@ def _seed(text):
 
 def _count(text):
     return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")
-
-
-def _list_length(text):
-    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")
-
-
-# The verbs import scipy and scikit-learn; help and errors need not wait for them.
-
-
-def _run_evaluate(arguments):
-    from skrec._cli._evaluate import run
-
-    run(arguments)
-
-
-def _run_fit(arguments):
-    from skrec._cli._fit import run
-
-    run(arguments)
-
-
-def _run_recommend(arguments):
-    from skrec._cli._recommend import run
-
-    run(arguments)

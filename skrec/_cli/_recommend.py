@@ -9,12 +9,12 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
-from skrec._cli._files import atomic_text, check_output
 from skrec._cli._ids import TextIds, as_text, read_user_ids
 from skrec._cli._modelfile import load_model_file
-from skrec._cli._progress import progress_bar, status
+from skrec._cli._output import check_output, progress_bar, status
 from skrec._cli._sources import parse_columns, read_log
 from skrec._recommend import recommend_rows
+from skrec.utils._files import atomic_text
 
 _CHUNK = 1024  # users between two moves of the progress bar
 

@@ -14,16 +14,12 @@ from skrec._evaluation._names import parse_metric, parse_metrics
 from skrec.metrics._candidates import check_candidate_lists
 from skrec.metrics._checks import check_rule
 from skrec.metrics._comparison._comparison import Comparison
-from skrec.metrics._comparison._estimators import (
-    given_grid,
-    is_search,
-    named_models,
-    search_grid,
-)
+from skrec.metrics._comparison._estimators import given_grid, named_models
 from skrec.metrics._comparison._paired import less_is_better
 from skrec.metrics._comparison._run import Part, Tuning, run_model, sample_users
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.model_selection import holdout_split, user_train_test_split
+from skrec.utils._search_grid import is_search, search_grid
 
 _CURVE_LENGTHS = (1, 2, 5, 10, 20, 50, 100)
 _N_SAMPLE_USERS = 10

@@ -3,12 +3,15 @@
 from skrec._evaluation._held_out import HeldOut
 from skrec.model_selection._held_out import SameUsersSplit
 from skrec.model_selection._k_core import k_core
+from skrec.model_selection._protocols import draw_candidates, evaluation_split
 from skrec.model_selection._split import holdout_split, leave_one_out_split, temporal_split
 from skrec.model_selection._users import strong_generalization_split, user_train_test_split
 
 __all__ = [
     "HeldOut",
     "SameUsersSplit",
+    "draw_candidates",
+    "evaluation_split",
     "holdout_split",
     "k_core",
     "leave_one_out_split",

@@ -1,16 +1,18 @@
 """`skrec evaluate`: the table, the protocols, the search, the errors."""
 
+import html
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
 
-from skrec._cli import _compare
-from skrec._cli._models import GRIDS, configurations, make_model
+from skrec._cli._models import as_options, make_model
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import compare, evaluate
+from skrec.metrics._comparison import _run
 from skrec.model_selection import strong_generalization_split
 
 
@@ -132,21 +134,21 @@ def test_last_item_by_time(skrec, tmp_path):
 
 def test_search_looks_at_validation_users_only(skrec, log, monkeypatch):
     parts = []
-    own = _compare.evaluate
+    own = _run.evaluate
 
     def spy(estimator, X, y=None, metrics=(), **options):
-        if metrics != "ndcg@10":  # the warm-up on a sample
-            parts.append((X.shape, y.sum(), metrics))
+        if options:  # not the warm-up on a sample
+            parts.append((X.shape, y.sum(), tuple(metrics)))
         return own(estimator, X, y, metrics, **options)
 
-    monkeypatch.setattr(_compare, "evaluate", spy)
+    monkeypatch.setattr(_run, "evaluate", spy)
     done = skrec("evaluate", log, "--models", "ease", "--search", "--metrics", "recall@5")
     assert done.code == 0
     *tries, test = parts
-    assert len(tries) == len(GRIDS["EASE"]) == 8
+    assert len(tries) == len(EASE._search_grid) == 8
     assert len(set(tries)) == 1
-    assert tries[0][2] == "ndcg@100"
-    assert test[2] == ["recall@5"]
+    assert tries[0][2] == ("ndcg@100",)
+    assert test[2] == ("recall@5", "recall@1", "recall@2")
     assert test[1] != tries[0][1]
 
 
@@ -165,14 +167,48 @@ def test_search_takes_the_best_and_leaves_what_is_set(skrec, log, tmp_path):
     assert "popularity:" not in done.out
 
 
-@pytest.mark.parametrize("name", GRIDS)
-def test_grids_are_small_and_valid(name):
-    assert 1 < len(GRIDS[name]) <= 8
-    X = np.eye(12) + np.eye(12, k=1)
-    for params in GRIDS[name]:
-        model = make_model(name, [], random_state=0)
-        model.estimator.set_params(**params).fit(X)
-    assert len(configurations(model)) == len(GRIDS[name])
+def test_a_search_without_a_grid_is_said(skrec, log):
+    done = skrec("evaluate", log, "--models", "ease,popularity", "--search")
+    assert done.code == 0
+    assert "Not searched, as there is no grid: popularity\n" in done.out
+    assert "warning: Nothing is searched for popularity" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_cdae_is_searched(skrec, log):
+    done = skrec(
+        "evaluate", log, "--models", "cdae", "--search", "--param", "cdae.max_iter=2",
+        "--param", "cdae.n_components=4",
+    )  # fmt: skip
+    assert re.search(r"cdae: activation='tanh', .*best of 3\)", done.out)
+
+
+def test_the_fit_command_of_the_report_fits_what_was_tested(skrec, log, tmp_path):
+    report = tmp_path / "r.html"
+    skrec(
+        "evaluate", log, "--models", "itemknn", "--search", "--param", "itemknn.shrinkage=3",
+        "--output", report, "--min-user-count", "6",
+    )  # fmt: skip
+    text = report.read_text()
+    command = shlex.split(html.unescape(re.search("<pre>(.*?)</pre>", text)[1]))
+    tested = html.unescape(re.search("As it was tested: <code>(.*?)</code>", text)[1])
+    assert command[:4] == ["python", "-m", "skrec", "fit"]
+    assert "--output" in html.unescape(re.search("<dt>command</dt><dd><code>(.*?)<", text)[1])
+    at = command.index("--output") + 1
+    done = skrec(*command[3:at], tmp_path / command[at])
+    assert done.code == 0
+    assert tested in " ".join(done.out.split())
+
+
+def test_parameters_as_options():
+    params = {"alpha": 0.5, "loss": "warp", "weighting": None, "name": "None", "sizes": (2, 3)}
+    options = as_options(params, "m.")
+    assert options[::2] == ["--param"] * 5
+    assert options[1::2] == [
+        "m.alpha=0.5", "m.loss=warp", "m.weighting=None", "m.name='None'", "m.sizes=(2, 3)",
+    ]  # fmt: skip
+    model = make_model("multdae", [("hidden_layer_sizes", "(2, 3)")], random_state=0)
+    assert model.given == {"hidden_layer_sizes": (2, 3)}
 
 
 def test_same_seed_same_numbers(skrec, log):

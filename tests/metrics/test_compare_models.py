@@ -25,14 +25,18 @@ from skrec.decomposition import BiasedMF
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import Comparison, ComparisonDisplay, compare, compare_models, evaluate
-from skrec.metrics._comparison._estimators import python_line, search_grid
+from skrec.metrics._comparison._estimators import python_line
 from skrec.metrics._comparison._paired import holm
-from skrec.metrics._comparison._table import format_p_value, format_seconds
+from skrec.metrics._comparison._run import ModelRun
+from skrec.metrics._comparison._table import format_p_value
 from skrec.metrics._comparison._tuning import tune
+from skrec.metrics._results import EvaluationResult
 from skrec.model_selection import holdout_split, leave_one_out_split, user_train_test_split
 from skrec.neighbors import ItemKNN
 from skrec.utils import all_recommenders
 from skrec.utils._measure import Cost
+from skrec.utils._search_grid import search_grid
+from skrec.utils._text import format_seconds
 
 METRICS = ["recall@5", "ndcg@10"]
 RANKERS = dict(all_recommenders())
@@ -476,6 +480,45 @@ def test_texts(found):
     assert found.verdict.startswith(f"{found.names[0]} is best by nDCG@10: ")
     for name in found.names:
         assert name in found.verdict
+
+
+def _run_of(name, values):
+    values = np.asarray(values, dtype=float)
+    result = EvaluationResult(
+        per_user={"auc": values},
+        mean={"auc": values.mean()},
+        standard_error={"auc": 0.1},
+        n_users={"auc": len(values)},
+        n_held_out=np.ones(len(values), dtype=int),
+    )
+    return ModelRun(name, result, name, "", 1.0, 1.0, None)
+
+
+def test_marks():
+    base = 0.8 + np.linspace(-0.1, 0.1, 50)
+    runs = [
+        _run_of("a", base),
+        _run_of("b", base - 0.001 + 0.1 * (-1.0) ** np.arange(50)),
+        _run_of("c", base - 0.5),
+    ]
+    lines = str(Comparison(runs, metrics=["auc"], main_metric="auc")).splitlines()
+    marks = {line[0]: line[1:].lstrip()[0] for line in lines[2:5]}
+    assert marks == {"a": "*", "b": "~", "c": "0"}
+    assert lines[2].endswith("?")
+    # Of a single user nothing is known to differ.
+    single = Comparison([_run_of("a", [1]), _run_of("b", [0])], metrics=["auc"], main_metric="auc")
+    assert re.match(r"b +~0\.0000 \(0\.1000\) +\? ", str(single).splitlines()[3])
+    assert single.to_dict()["models"][1]["scores"]["auc"]["p_value"] is None
+
+
+def test_a_dict_for_json(found):
+    content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [model["name"] for model in content["models"]] == found.names
+    name = found.names[1]
+    score = content["models"][1]["scores"]["ndcg@10"]
+    assert score["mean"] == found.results[name].mean["ndcg@10"]
+    assert score["p_value"] == found.tests[name]["ndcg@10"].holm_p_value
+    assert content["models"][0]["scores"]["ndcg@10"]["p_value"] is None
 
 
 def test_reprs_of_one_line(found):

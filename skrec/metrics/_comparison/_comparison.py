@@ -165,12 +165,30 @@ class Comparison:
         return f"Comparison({', '.join([*models, *failed])}; {self.n_users:,} users)"
 
     def __str__(self):
-        return (format_table(self) + format_remarks(self)).rstrip("\n")
+        return self.to_text().rstrip("\n")
 
     def _repr_html_(self):
         from skrec.metrics._comparison._report import render_table
 
         return render_table(self)
+
+    def to_text(self, *, bold=False, failures=True):
+        """Write the table, its legend, chosen parameters and failures as text.
+
+        Parameters
+        ----------
+        bold : bool, default=False
+            Whether the best is bold, by a terminal's escape codes; else a star stands before
+            it.
+        failures : bool, default=True
+            Whether to tell what failed.
+
+        Returns
+        -------
+        text : str
+            Ends in a line break.
+        """
+        return format_table(self, ansi=bold) + format_remarks(self, failures=failures)
 
     def to_frame(self):
         """Make a data frame of it, one row a model.
@@ -215,6 +233,46 @@ class Comparison:
             "peak_bytes": math.nan if memory is None else memory,
             "parameters": self.parameters[name],
             "failure": None,
+        }
+
+    def to_dict(self):
+        """Make plain values of it, as a JSON file takes them.
+
+        Returns
+        -------
+        content : dict
+            "metrics", "main_metric", "n_users", and "models": of each, best first, its name,
+            parameters, scores (by metric: mean, standard error, p-value after Holm's
+            correction), times, peak memory and what a search tried. None for NaN.
+        """
+        return {
+            "metrics": self.metrics,
+            "main_metric": self.main_metric,
+            "n_users": self.n_users,
+            "models": [self._as_dict(name) for name in self.names],
+        }
+
+    def _as_dict(self, name):
+        result, tests = self.results[name], self.tests[name]
+        scores = {
+            metric: {
+                "mean": _plain(result.mean[metric]),
+                "standard_error": _plain(result.standard_error[metric]),
+                "p_value": _plain(tests[metric].holm_p_value) if metric in tests else None,
+            }
+            for metric in self.metrics
+        }
+        return {
+            "name": name,
+            "parameters": self.parameters[name],
+            "scores": scores,
+            "fit_seconds": _plain(self.fit_seconds[name]),
+            "predict_seconds": _plain(self.predict_seconds[name]),
+            "peak_bytes": self.peak_bytes[name],
+            "search": [
+                {"params": trial.parameters, "score": _plain(trial.score)}
+                for trial in self.trials[name]
+            ],
         }
 
     def plot(self, metric=None, *, against=None, ax=None):
@@ -306,3 +364,7 @@ class Comparison:
             with atomic_text(path) as file:
                 file.write(html)
         return html
+
+
+def _plain(value):
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,12 +1,12 @@
-"""Models by name: recommenders, pipelines and searches; what a search of ours tries for each."""
+"""Models by name: recommenders, pipelines and searches, and how to write them down."""
 
 from collections.abc import Mapping
-from inspect import signature
 
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ParameterGrid
-from sklearn.pipeline import Pipeline
+
+from skrec.utils._search_grid import final_step, is_search
+from skrec.utils._text import parameters_text
 
 
 def named_models(estimators):
@@ -54,34 +54,6 @@ def _names(pairs):
     ]
 
 
-def is_search(estimator):
-    """Whether it is one of scikit-learn's searches, which choose parameters by themselves."""
-    if not hasattr(estimator, "get_params"):
-        return False
-    # By its parameters: halving and foreign searches have no public class in common.
-    return {"estimator", "cv", "scoring", "refit"} <= set(estimator.get_params(deep=False))
-
-
-def final_step(estimator):
-    """The recommender itself, in a pipeline or a search."""
-    while True:
-        if is_search(estimator) or isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-        else:
-            return estimator
-
-
-def last_step(estimator):
-    """What stands before the parameters of the last step of a pipeline, and that step."""
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator
-
-
 def unfitted(estimator):
     """The model to fit anew, and the parameters that a search has chosen for it, if it is fitted.
 
@@ -98,37 +70,6 @@ def clone_values(parameters):
     return {name: clone(value, safe=False) for name, value in parameters.items()}
 
 
-def search_grid(estimator, fixed=None):
-    """What is tried for a model: its class's ``_search_grid``, without what is set already.
-
-    Parameters
-    ----------
-    estimator : estimator
-    fixed : set of str, default=None
-        Parameters of the recommender that are left alone. None: those that are not at
-        their defaults.
-
-    Returns
-    -------
-    grid : list of dict
-        Distinct settings; their names are those of `estimator`, so "ease__alpha" in a
-        pipeline. Empty where there is nothing to choose from.
-    """
-    if is_search(estimator):
-        return []
-    prefix, model = last_step(estimator)
-    if isinstance(model, FrozenEstimator):
-        return []
-    if fixed is None:
-        fixed = _changed(model)
-    grid = []
-    for parameters in getattr(model, "_search_grid", ()):
-        free = {prefix + name: value for name, value in parameters.items() if name not in fixed}
-        if free and free not in grid:
-            grid.append(free)
-    return grid if len(grid) > 1 else []
-
-
 def given_grid(grid):
     """The settings of a grid as `ParameterGrid` takes it, or of a list of settings."""
     if isinstance(grid, Mapping):
@@ -141,17 +82,6 @@ def _is_values(value):
     return isinstance(value, list)
 
 
-def _changed(model):
-    """Names of the parameters that are not at their defaults."""
-    changed, parameters = set(), signature(type(model).__init__).parameters
-    for name, value in model.get_params(deep=False).items():
-        default = parameters[name].default
-        same = value is default or (type(value) is type(default) and value == default)
-        if not same:
-            changed.add(name)
-    return changed
-
-
 def python_line(estimator):
     """The lines of Python that make an estimator and fit it: imports, then ``.fit(X)``."""
     classes = {type(estimator)}
@@ -160,15 +90,6 @@ def python_line(estimator):
             classes.add(type(value))
     imports = sorted(f"from {_public_module(cls)} import {cls.__name__}" for cls in classes)
     return "\n".join([*imports, f"model = {parameters_text(estimator)}.fit(X)"])
-
-
-def parameters_text(estimator):
-    """The estimator as Python prints it, on one line and whole."""
-    try:
-        text = estimator.__repr__(N_CHAR_MAX=1_000_000)
-    except TypeError:  # not scikit-learn's
-        text = repr(estimator)
-    return " ".join(text.split())
 
 
 def _public_module(cls):

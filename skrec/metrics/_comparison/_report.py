@@ -10,14 +10,10 @@ import numpy as np
 from skrec._evaluation._names import parse_metrics
 from skrec._plot._style import short_label
 from skrec._version import __version__
-from skrec.metrics._comparison._table import (
-    format_params,
-    table_columns,
-    table_legend,
-    table_rows,
-)
+from skrec.metrics._comparison._table import table_columns, table_legend, table_rows
 from skrec.metrics._comparison._verdict import verdict
 from skrec.metrics._results import metric_label
+from skrec.utils._text import format_params
 
 _SIZE = (4.6, 3.4)  # inches: a telephone shows it without making it smaller
 _MOST_SHOWN = 8  # items of a user that are named

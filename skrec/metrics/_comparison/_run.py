@@ -14,18 +14,12 @@ from sklearn.utils.validation import has_fit_parameter
 from skrec._evaluation._entries import check_interactions
 from skrec._evaluation._estimator_rows import rows_as
 from skrec._recommend import recommend
-from skrec.metrics._comparison._estimators import (
-    clone_values,
-    final_step,
-    is_search,
-    last_step,
-    parameters_text,
-    python_line,
-    unfitted,
-)
+from skrec.metrics._comparison._estimators import clone_values, python_line, unfitted
 from skrec.metrics._comparison._tuning import tune
 from skrec.metrics._evaluate import evaluate
 from skrec.utils._measure import Cost
+from skrec.utils._search_grid import final_step, is_search, last_step
+from skrec.utils._text import parameters_text
 
 # What compiled kernels specialise on (dtypes, thresholds in the number of items) is the
 # same for this much of the data as for all of it.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from skrec.metrics._comparison._paired import SIGNIFICANCE_LEVEL
 from skrec.utils._memory import format_bytes
+from skrec.utils._text import format_params, format_seconds
 
 _WIDTH = 100  # of lines of text
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -107,12 +108,14 @@ def format_table(comparison, *, ansi=False):
     return "\n".join(lines) + "\n"
 
 
-def format_remarks(comparison):
+def format_remarks(comparison, *, failures=True):
     """Write what the table does not hold: chosen parameters, failures, what was not searched.
 
     Parameters
     ----------
     comparison : Comparison
+    failures : bool, default=True
+        Whether to tell what failed.
 
     Returns
     -------
@@ -127,25 +130,9 @@ def format_remarks(comparison):
         lines.append(f"  {name}: {format_params(comparison.chosen[name])}{_how(comparison, name)}")
     if comparison.not_searched:
         lines += ["", f"Not searched, as there is no grid: {', '.join(comparison.not_searched)}"]
-    if comparison.failures:
+    if failures and comparison.failures:
         lines += ["", "Failed:", *(f"  {name}: {why}" for name, why in comparison.failures.items())]
     return "".join(f"{line}\n" for line in lines)
-
-
-def format_params(params):
-    """Write parameters as Python would: ``alpha=100, dropout=0.3``."""
-    return ", ".join(f"{name}={value!r}" for name, value in params.items())
-
-
-def format_seconds(seconds):
-    """Write a duration for people: "0.042 s", "3.0 s", "42 s", "2 min 5 s"."""
-    if math.isnan(seconds):
-        return "?"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:#.2g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def format_p_value(p_value):

@@ -1,11 +1,16 @@
-"""Output files: refused before the work starts, written whole or not at all."""
+"""What a user sees: files, labelled facts, and what is being done."""
 
 import os
-import tempfile
+import sys
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 
+from tqdm import tqdm
+
 from skrec._cli._errors import CommandError
+
+_WIDTH = 100  # of lines of text
 
 
 def check_output(path, option, suffixes=()):
@@ -46,31 +51,52 @@ def check_output(path, option, suffixes=()):
     return path
 
 
-@contextmanager
-def atomic_text(path):
-    """Open a text file that takes its place only when it is complete.
+def format_facts(facts):
+    """Write labelled facts, a label and its text a line, wrapped.
 
     Parameters
     ----------
-    path : pathlib.Path
-        An older file there stays as it was if anything fails.
+    facts : list of (str, str)
 
-    Yields
-    ------
-    file : text file
-        UTF-8, without translation of line ends.
+    Returns
+    -------
+    text : str
+        Ends in a line break.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; a result has the rights any new file gets.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    width = max(len(label) for label, _ in facts) + 2
+    lines = [
+        textwrap.fill(
+            text,
+            max(_WIDTH, width + 40),
+            initial_indent=label.ljust(width),
+            subsequent_indent=" " * width,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for label, text in facts
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def progress_bar(total, unit):
+    """Make a progress bar that vanishes when it is done.
+
+    Parameters
+    ----------
+    total : int
+    unit : str
+
+    Returns
+    -------
+    bar : tqdm
+        Shows nothing where stderr is no terminal.
+    """
+    return tqdm(total=total, file=sys.stderr, disable=None, leave=False, unit=unit)
+
+
+@contextmanager
+def status(text):
+    """Show what is being done for as long as it takes; nothing where stderr is no terminal."""
+    with tqdm(total=0, file=sys.stderr, disable=None, leave=False, bar_format="{desc}") as line:
+        line.set_description_str(text)
+        yield
