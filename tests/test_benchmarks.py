@@ -12,6 +12,7 @@ from skrec.autoencoder import MultVAE
 from skrec.datasets import make_interactions
 from skrec.linear_model import EASE
 from skrec.metrics import evaluate
+from skrec.metrics._comparison._best_epoch import check_still
 from skrec.model_selection import user_train_test_split
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
@@ -23,12 +24,11 @@ def _importable(monkeypatch):
     yield
     for name in (
         "experiments",
+        "run",
         "_picture",
         "_protocols",
         "_tables",
-        "_tuning",
         "_record",
-        "_best_epoch",
     ):
         sys.modules.pop(name, None)
 
@@ -107,32 +107,35 @@ def test_every_record_says_how_it_was_made():
 def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
     tmp_path, monkeypatch
 ):
-    import _tuning
-    from _protocols import PROTOCOLS, Problem, Protocol, Users
+    import _record
+    import run
+    from _protocols import PROTOCOLS, Part, Problem, Protocol
     from experiments import Experiment
 
     X = make_interactions(300, 60, 4000, random_state=0, return_X=True)
     train, X_rest, y_rest = user_train_test_split(X, test_size=100, random_state=0)
-    halves = [Users(csr_array(X_rest[rows]), csr_array(y_rest[rows]))
+    train = csr_array(train)
+    halves = [Part(train, csr_array(X_rest[rows]), csr_array(y_rest[rows]))
               for rows in (slice(50), slice(50, 100))]  # fmt: skip
-    problem = Problem(csr_array(train), halves[0], None, halves[1])
+    problem = Problem(*halves)
     tiny = Protocol("tiny", "text", ("ndcg@10", "recall@5"), "min", lambda: problem)
     monkeypatch.setitem(PROTOCOLS, "tiny", tiny)
-    monkeypatch.setattr(_tuning, "RESULTS", tmp_path)
-    monkeypatch.setattr(_tuning, "PER_USER", tmp_path / "per_user")
+    monkeypatch.setattr(_record, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
     good = Experiment("tiny", "EASE", EASE(), {"alpha": [1e6, 20.0]})
     poor = Experiment("tiny", "EASE, much", EASE(alpha=1e9), {})
     for experiment in (good, poor):
-        _tuning.run(experiment)
+        run.run_experiment(experiment)
     record = json.loads((tmp_path / "tiny" / "ease.json").read_text())
     validation = [row["validation"]["ndcg@10"] for row in record["validation"]]
     assert len(validation) == 2
     alpha = record["validation"][int(np.argmax(validation))]["parameters"]["alpha"]
     assert record["chosen"]["estimator"] == repr(EASE(alpha=alpha))
-    expected = tiny.evaluate(EASE(alpha=alpha).fit(train), halves[1])
+    expected = halves[1].evaluate(EASE(alpha=alpha).fit(train), ["ndcg@10"])
     assert record["test"]["mean"]["ndcg@10"] == round(expected.mean["ndcg@10"], 4)
     assert record["threads"] >= 1
-    _tuning.compare_all("tiny", [good, poor])
+    run.compare_all("tiny", [good, poor])
     comparison = json.loads((tmp_path / "tiny" / "comparison.json").read_text())
     other = "ease_much" if comparison["best"] == "ease" else "ease"
     assert comparison["against_best"][other]["difference"] < 0
@@ -140,21 +143,23 @@ def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
 
 
 def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeypatch):
-    import _tuning
-    from _protocols import PROTOCOLS, Problem, Protocol, Users
+    import _record
+    import run
+    from _protocols import PROTOCOLS, Part, Problem, Protocol
     from experiments import Experiment
 
     X = csr_array(make_interactions(120, 40, 1500, random_state=0, return_X=True))
     rest, X_held, y_held = user_train_test_split(X, test_size=40, random_state=0)
-    held = Users(csr_array(X_held), csr_array(y_held))
-    problem = Problem(csr_array(rest), held, csr_array(X), held)
+    held = csr_array(X_held), csr_array(y_held)
+    problem = Problem(Part(csr_array(rest), *held), Part(X, *held))
     protocol = Protocol("tiny", "text", ("ndcg@10", "recall@5"), "min", lambda: problem)
     monkeypatch.setitem(PROTOCOLS, "tiny", protocol)
-    monkeypatch.setattr(_tuning, "RESULTS", tmp_path)
-    monkeypatch.setattr(_tuning, "PER_USER", tmp_path / "per_user")
+    monkeypatch.setattr(_record, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
     model = MultVAE(4, hidden_layer_sizes=(8,), batch_size=20, max_iter=6, random_state=0)
     experiment = Experiment("tiny", "VAE", model, {"beta": [0.2, 0.4]}, every=2, patience=6)
-    _tuning.run(experiment)
+    run.run_experiment(experiment)
     record = json.loads((tmp_path / "tiny" / "vae.json").read_text())
     best = max(record["validation"], key=lambda row: max(row["curve"]))
     assert best["epoch"] == 2 * (1 + int(np.argmax(best["curve"])))
@@ -163,29 +168,67 @@ def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeyp
     final = MultVAE(**model.get_params())
     final.set_params(beta=beta, max_iter=best["epoch"], n_annealing_steps=steps)
     assert record["chosen"]["estimator"] == repr(final)
-    expected = protocol.evaluate(final.fit(problem.whole), held).mean["ndcg@10"]
+    expected = problem.test.evaluate(final.fit(X), ["ndcg@10"]).mean["ndcg@10"]
     assert record["test"]["mean"]["ndcg@10"] == round(expected, 4)
     assert not list(tmp_path.glob("tiny/*.partial.json"))
 
 
+def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    import _record
+    import run
+    from _protocols import PROTOCOLS, Part, Problem, Protocol
+    from experiments import Experiment
+
+    X = csr_array(make_interactions(120, 40, 1500, random_state=0, return_X=True))
+    rest, X_held, y_held = user_train_test_split(X, test_size=40, random_state=0)
+    held = csr_array(X_held), csr_array(y_held)
+    problem = Problem(Part(csr_array(rest), *held), Part(X, *held))
+    protocol = Protocol("tiny", "text", ("ndcg@10",), "min", lambda: problem)
+    monkeypatch.setitem(PROTOCOLS, "tiny", protocol)
+    monkeypatch.setattr(_record, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
+    fitted = []
+    own = EASE.fit
+
+    def fit(self, X, y=None, **options):
+        if self.alpha == 30.0 and len(fitted) < 2:
+            raise KeyboardInterrupt
+        fitted.append(self.alpha)
+        return own(self, X, y, **options)
+
+    monkeypatch.setattr(EASE, "fit", fit)
+    experiment = Experiment("tiny", "EASE", EASE(), {"alpha": [10.0, 30.0, 20.0]})
+    with pytest.raises(KeyboardInterrupt):
+        run.run_experiment(experiment)
+    assert fitted == [10.0]
+    fitted.append(-1.0)
+    run.run_experiment(experiment)
+    assert fitted[2:4] == [30.0, 20.0], "the first setting is not tried again"
+    record = json.loads((tmp_path / "tiny" / "ease.json").read_text())
+    assert [row["parameters"]["alpha"] for row in record["validation"]] == [10.0, 30.0, 20.0]
+    assert all(row["seconds"] > 0 for row in record["validation"])
+
+
 def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeypatch, capsys):
-    import _tuning
+    import _record
+    import run
     from experiments import Experiment
     from scipy.stats import ttest_rel
 
-    monkeypatch.setattr(_tuning, "RESULTS", tmp_path)
-    monkeypatch.setattr(_tuning, "PER_USER", tmp_path / "per_user")
+    monkeypatch.setattr(_record, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
     rng, experiments, values = np.random.default_rng(0), [], {}
     for name, shift in (("a", 0.5), ("b", 0.48), ("c", 0.45)):
         each = Experiment("ml1m_strong", name, EASE(), {})
         experiments.append(each)
         values[name] = shift + rng.normal(scale=0.1, size=60)
-        _tuning.record_path(each).parent.mkdir(parents=True, exist_ok=True)
-        _tuning.record_path(each).write_text("{}")
-        path = _tuning._users_path(each)
+        _record.record_path(each).parent.mkdir(parents=True, exist_ok=True)
+        _record.record_path(each).write_text("{}")
+        path = run.users_path(each)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, n_held_out=np.ones(60, dtype=int), **{"ndcg@100": values[name]})
-    _tuning.compare_all("ml1m_strong", experiments)
+    run.compare_all("ml1m_strong", experiments)
     path = tmp_path / "ml1m_strong" / "comparison.json"
     found = json.loads(path.read_text())
     best = found["best"]
@@ -196,15 +239,13 @@ def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeyp
     assert rows[low]["holm_p_value"] == pytest.approx(min(1, 2 * p[low]), rel=0.01)
     assert rows[high]["holm_p_value"] == pytest.approx(max(2 * p[low], p[high]), rel=0.01)
     path.unlink()
-    _tuning._users_path(experiments[2]).unlink()
-    _tuning.compare_all("ml1m_strong", experiments)
+    run.users_path(experiments[2]).unlink()
+    run.compare_all("ml1m_strong", experiments)
     assert not path.exists()
     assert "ml1m_strong/c" in capsys.readouterr().out
 
 
 def test_another_model_than_the_one_that_validated_is_not_tested():
-    from _best_epoch import check_still
-
     X = make_interactions(60, 20, 600, random_state=0, return_X=True)
     model = EASE().fit(X)
     with pytest.raises(RuntimeError, match="validates at"):

@@ -4,7 +4,7 @@ import html
 import json
 
 from _protocols import PROTOCOLS
-from _tuning import record_path
+from _record import record_path
 from experiments import EXPERIMENTS
 
 KINDS = {

@@ -1,7 +1,8 @@
-"""Data and protocols of the experiments: what a model learns from, and on whom it is tested."""
+"""The list of protocols: which data, which published split, which metrics."""
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,30 +10,20 @@ import numpy as np
 from _data import gowalla, interactions
 from scipy.sparse import csr_array
 
-from skrec.metrics import evaluate
-from skrec.model_selection import strong_generalization_split
+from skrec.metrics._comparison._run import Part
+from skrec.model_selection import evaluation_split, strong_generalization_split
 
 SEED = 98765
 
 
-class Users(NamedTuple):
-    """Whom a model is evaluated on: what is shown, what is held out, what is ranked."""
-
-    X: csr_array
-    y: csr_array
-    candidates: np.ndarray | None = None
-
-
 class Problem(NamedTuple):
-    """What models learn from while they are compared, and for the test.
+    """What models learn from, and whom they are evaluated on: while they are compared, and then.
 
-    `whole` is None where the model that validated best is tested as it is.
+    Where both parts learn from the same, the model that validated best is tested as it is.
     """
 
-    train: csr_array
-    validation: Users
-    whole: csr_array | None
-    test: Users
+    validation: Part
+    test: Part
 
 
 class Protocol(NamedTuple):
@@ -48,16 +39,10 @@ class Protocol(NamedTuple):
     load: Callable
     also: Callable | None = None
 
-    def evaluate(self, model, users):
-        """`skrec.metrics.evaluate` under this protocol."""
-        return evaluate(
-            model,
-            users.X,
-            users.y,
-            list(self.metrics),
-            candidates=users.candidates,
-            normalize=self.normalize,
-        )
+    def problem(self):
+        """The parts of it, with the denominator of this protocol."""
+        options = {"normalize": self.normalize}
+        return Problem(*(replace(part, options=options) for part in self.load()))
 
 
 def _ones(user, item, shape):
@@ -83,33 +68,25 @@ def ml1m_strong_split():
 def _ml1m_strong():
     split = ml1m_strong_split()
     return Problem(
-        split.X_train,
-        Users(split.X_validation, split.y_validation),
-        None,
-        Users(split.X_test, split.y_test),
+        Part(split.X_train, split.X_validation, split.y_validation),
+        Part(split.X_train, split.X_test, split.y_test),
     )
 
 
 def _leave_one_out(user, item, order, shape, test_item, candidates, n_drawn):
     """The test as given; for validation each user's last training item, by `order`."""
-    by_user = np.lexsort((order, user))
-    n_items = np.bincount(user, minlength=shape[0])
-    last = by_user[np.cumsum(n_items)[n_items > 1] - 1]
-    kept = np.ones(len(user), dtype=bool)
-    kept[last] = False
-    had = np.zeros(shape, dtype=bool)
-    had[user, item] = True
-    rng = np.random.default_rng(0)
-    drawn = [rng.choice(np.flatnonzero(~row), n_drawn, replace=False) for row in had]
     X = _ones(user, item, shape)
-    train = _ones(user[kept], item[kept], shape)
-    return Problem(
-        train,
-        Users(train[user[last]], _ones(np.arange(len(last)), item[last], (len(last), shape[1])),
-              np.array(drawn)[user[last]]),
+    validation = evaluation_split(
         X,
-        Users(X, _one_per_user(test_item, shape), candidates),
-    )  # fmt: skip
+        "leave_one_out",
+        timestamps=csr_array((order, (user, item)), shape=shape),
+        n_candidates=n_drawn,
+        random_state=0,
+    )
+    return Problem(
+        Part(validation.X_train, validation.X_test, validation.y_test, validation.candidates),
+        Part(X, X, _one_per_user(test_item, shape), candidates),
+    )
 
 
 def _ml1m_ncf():
@@ -143,7 +120,7 @@ def _citeulike_cmn():
 def _gowalla():
     part, split = gowalla()
     train, whole = part(split == 0), part(split < 2)
-    return Problem(train, Users(train, part(split == 1)), whole, Users(whole, part(split == 2)))
+    return Problem(Part(train, train, part(split == 1)), Part(whole, whole, part(split == 2)))
 
 
 def _ml100k_mcrec():
@@ -157,13 +134,13 @@ def _ml100k_mcrec():
         return _ones(log["user"][chosen], log["item"][chosen], (943, 1682))
 
     train, whole = part(split["train"] & ~held), part(split["train"])
-    return Problem(train, Users(train, part(held)), whole, Users(whole, part(split["test"])))
+    return Problem(Part(train, train, part(held)), Part(whole, whole, part(split["test"])))
 
 
-def _mcrec_ndcg(found, users):
+def _mcrec_ndcg(found, part):
     """nDCG@10 as MCRec's code has it: over the DCG of all relevant items, not of ten."""
-    gain = np.cumsum(1 / np.log2(np.arange(2, users.y.shape[1] + 2)))
-    n_relevant = np.maximum(np.diff(users.y.indptr), 1)
+    gain = np.cumsum(1 / np.log2(np.arange(2, part.y_test.shape[1] + 2)))
+    n_relevant = np.maximum(np.diff(part.y_test.indptr), 1)
     ratio = gain[np.minimum(n_relevant, 10) - 1] / gain[n_relevant - 1]
     return {"ndcg@10, MCRec's": float(np.nanmean(found.per_user["ndcg@10"] * ratio))}
 

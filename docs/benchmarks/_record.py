@@ -1,15 +1,18 @@
-"""What every benchmark script shares: facts about the machine, peak memory, JSON records."""
+"""What every benchmark script shares: the form of its records, and facts about the machine."""
 
 import json
 import os
 import platform
-import resource
 import shlex
 import sys
 import time
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+
+from skrec.metrics._comparison._best_epoch import best_fit
+from skrec.metrics._comparison._run import Part
+from skrec.utils._measure import Cost
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "implicit", "torch")
@@ -57,23 +60,50 @@ def rounded(found, digits=4):
 @contextmanager
 def measured(into):
     """Add wall-clock seconds and peak memory (MiB above the start) of a block to a dict."""
-    _reset_peak()
-    before = _status("VmRSS")
-    start = time.perf_counter()
-    yield into
-    into["seconds"] = round(time.perf_counter() - start, 3)
-    into["peak_mib"] = round((_status("VmHWM") - before) / 1024, 1)
+    with Cost() as cost:
+        yield into
+    into |= cost_row(cost)
+    del into["processor_seconds"]
 
 
-def _reset_peak():
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process
-        return
+@contextmanager
+def timed(into):
+    """`measured`, and the processor time of the block: other work is not in it."""
+    with Cost() as cost:
+        yield into
+    into |= cost_row(cost)
 
 
-def _status(field):
-    for line in _lines("/proc/self/status"):
-        if line.startswith(field):
-            return int(line.split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def cost_row(cost):
+    """What a record says of a `Cost`."""
+    peak = None if cost.peak_bytes is None else round(cost.peak_bytes / 2**20, 1)
+    return {
+        "seconds": round(cost.seconds, 3),
+        "peak_mib": peak,
+        "processor_seconds": round(cost.processor_seconds, 3),
+    }
+
+
+def epoch_row(epochs):
+    """What a record says of the epochs of a fit; the processor time is that of the whole."""
+    return epochs | {"processor_seconds": round(epochs["processor_seconds"], 1)}
+
+
+def best_epoch(model, split, metrics, *, every, patience):
+    """The best model in the course of a fit, by a split's validation users, and its row."""
+    part = Part(split.X_train, split.X_validation, split.y_validation)
+    best, scores, epochs = best_fit(
+        model,
+        split.X_train,
+        lambda fitted: part.evaluate(fitted, metrics).mean,
+        every=every,
+        patience=patience,
+    )
+    row = epoch_row(epochs)
+    curve = row.pop("curve")
+    return best, row | {"validation": rounded(scores), "curve": curve}
+
+
+def record_path(experiment):
+    """Where the record of an experiment is."""
+    return RESULTS / experiment.protocol / f"{experiment.slug}.json"

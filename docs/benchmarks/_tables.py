@@ -5,8 +5,7 @@ import re
 import textwrap
 
 from _protocols import PROTOCOLS
-from _record import RESULTS
-from _tuning import record_path
+from _record import RESULTS, record_path
 from experiments import EXPERIMENTS, FIGURES, NARROW, NOT_RUN, SCRIPTS, SPEEDS
 
 LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Precision"}

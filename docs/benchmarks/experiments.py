@@ -8,6 +8,7 @@ validation data had told what is hopeless, a grid leaves it out, and `remark` sa
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -68,15 +69,15 @@ class Experiment(NamedTuple):
         """How the command line names it."""
         return f"{self.protocol}/{self.slug}"
 
-    def narrowed(self, problem):
-        """The problem as far as the choice sees it."""
+    def narrowed(self, part):
+        """A part as far as the choice sees it."""
         if self.n_items is None:
-            return problem
-        popularity = np.bincount(problem.train.indices, minlength=problem.train.shape[1])
+            return part
+        popularity = np.bincount(part.X_train.indices, minlength=part.X_train.shape[1])
         kept = np.sort(np.argsort(-popularity, kind="stable")[: self.n_items])
-        train, users = csr_array(problem.train[:, kept]), problem.validation
-        shown = users._replace(X=csr_array(users.X[:, kept]), y=csr_array(users.y[:, kept]))
-        return problem._replace(train=train, validation=shown)
+        matrices = (part.X_train, part.X_test, part.y_test)
+        X_train, X_test, y_test = (csr_array(matrix[:, kept]) for matrix in matrices)
+        return replace(part, X_train=X_train, X_test=X_test, y_test=y_test)
 
 
 class Script(NamedTuple):

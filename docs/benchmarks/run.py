@@ -12,18 +12,195 @@ its picture; ``tables --check`` only says whether they are up to date.
 """
 
 import argparse
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from _picture import draw, is_current
-from _record import RESULTS
+from _protocols import PROTOCOLS
+from _record import RESULTS, cost_row, environment, epoch_row, record_path, rounded, timed
 from _tables import write_tables
-from _tuning import compare_all, record_path, run
 from experiments import EXPERIMENTS, SCRIPTS
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+from sklearn.utils import Bunch
+
+from skrec.metrics._comparison._paired import best_first, paired_tests
+from skrec.metrics._comparison._tuning import Trial, tune
+from skrec.utils._measure import Cost
 
 HERE = Path(__file__).parent
+N_CONFIGURATIONS = 8
+BUDGET_SECONDS = 30 * 60
+LIST_LENGTH = 100
+# Not under version control: values of single users, from which differences are tested.
+PER_USER = RESULTS / "per_user"
+
+
+def run_experiment(experiment):
+    """Choose, test, write ``results/PROTOCOL/METHOD.json``."""
+    protocol = PROTOCOLS[experiment.protocol]
+    problem = protocol.problem()
+    record = {
+        "environment": environment(),
+        "threads": torch.get_num_threads(),
+        "remark": experiment.remark,
+        "load_average_before": round(os.getloadavg()[0], 1),
+        "protocol": f"{protocol.title}. {protocol.text}",
+        "grid": experiment.grid,
+    }
+    best, model, trials = _choose(experiment, problem, protocol)
+    if best is None:
+        raise RuntimeError(f"{experiment.key}: every setting failed: {trials[0].remark}")
+    record["validation"] = [_row(trial) for trial in trials]
+    if experiment.n_items is not None:
+        record["chosen_among"] = f"the {experiment.n_items} items with most interactions"
+    model, record["chosen"] = _final(experiment, best, model, problem)
+    record["lists"] = {"n_users": problem.test.X_test.shape[0], "k": LIST_LENGTH}
+    with timed(record["lists"]):
+        model.recommend(problem.test.X_test, k=LIST_LENGTH)
+    found = problem.test.evaluate(model, list(protocol.metrics))
+    record["test"] = {
+        "mean": rounded(found.mean),
+        "standard_error": rounded(found.standard_error),
+        "n_users": found.n_users[protocol.metrics[0]],
+    }
+    if protocol.also is not None:
+        record["test"]["also"] = rounded(protocol.also(found, problem.test))
+    path = record_path(experiment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    path.with_suffix(".partial.json").unlink(missing_ok=True)
+    users = users_path(experiment)
+    users.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(users, n_held_out=found.n_held_out, **found.per_user)
+    print(json.dumps(record["test"]), flush=True)
+
+
+def _choose(experiment, problem, protocol):
+    """The trial that validates best, its model if it is tested as it is, and all trials.
+
+    Where the chosen one is fitted again, rows are kept in a file until there is a record: what an
+    interrupted run has tried is not tried again.
+    """
+    grid = list(ParameterGrid(experiment.grid))
+    if len(grid) > N_CONFIGURATIONS:
+        raise ValueError(f"{experiment.name} has {len(grid)} configurations; 8 are allowed.")
+    partial = record_path(experiment).with_suffix(".partial.json")
+    made_of = repr(
+        (experiment.estimator, experiment.every, experiment.patience, experiment.n_items)
+    )
+    known = json.loads(partial.read_text()) if partial.is_file() else {}
+    known = known["rows"] if known.get("made_of") == made_of else []
+    part, as_it_is = experiment.narrowed(problem.validation), _tested_as_it_is(problem)
+
+    def tell(trials):
+        rows = [_row(trial) for trial in trials]
+        print(experiment.name, rows[-1], flush=True)
+        if not as_it_is:
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps({"made_of": made_of, "rows": rows}))
+
+    return tune(
+        experiment.estimator,
+        grid,
+        part.X_train,
+        lambda model: part.evaluate(model, list(protocol.metrics)).mean,
+        every=experiment.every,
+        patience=experiment.patience,
+        max_seconds=BUDGET_SECONDS,
+        known=[_trial(row, grid) for row in known],
+        keep=as_it_is,
+        tell=tell,
+    )
+
+
+def _tested_as_it_is(problem):
+    return problem.validation.X_train is problem.test.X_train
+
+
+def _row(trial):
+    """What a record says of a setting."""
+    if not trial.scores:
+        return {"parameters": trial.parameters, "remark": trial.remark}
+    row = {"parameters": trial.parameters} | cost_row(trial.cost)
+    if trial.epochs:
+        row |= epoch_row(trial.epochs) | {"refit": trial.refit}
+    return row | {"validation": rounded(trial.scores)}
+
+
+def _trial(row, grid):
+    """The setting that a row of an interrupted run was of."""
+    wanted = json.dumps(row["parameters"], sort_keys=True)
+    same = (each for each in grid if json.dumps(each, sort_keys=True) == wanted)
+    trial = Trial(next(same, row["parameters"]), row.get("validation", {}), Cost())
+    trial.cost.seconds, trial.cost.processor_seconds = (
+        row.get(name, 0.0) for name in ("seconds", "processor_seconds")
+    )
+    peak = row.get("peak_mib")
+    trial.cost.peak_bytes = None if peak is None else peak * 2**20
+    if "epoch" in row:
+        trial.epochs = {name: row[name] for name in ("epoch", "processor_seconds", "curve")}
+    trial.refit, trial.remark = row.get("refit", {}), row.get("remark", "")
+    return trial
+
+
+def _final(experiment, best, model, problem):
+    """The chosen model, fitted to everything that is not of the test."""
+    final = clone(experiment.estimator).set_params(**best.parameters)
+    if _tested_as_it_is(problem):
+        row = _row(best)
+        used = {name: row[name] for name in ("seconds", "processor_seconds", "peak_mib")}
+        return model, {"estimator": repr(final), "fit": used}
+    used = {}
+    final.set_params(**best.refit)
+    with timed(used):
+        problem.test.fit(final)
+    return final, {"estimator": repr(final), "fit": used}
+
+
+def users_path(experiment):
+    """Where the values of the single test users are."""
+    return PER_USER / experiment.protocol / f"{experiment.slug}.npz"
+
+
+def compare_all(protocol, experiments):
+    """Write paired differences of all methods to the one that tests best.
+
+    The p-values are Holm's, for as many comparisons as there are methods but one. Nothing is
+    written if the users' values of a method that has a record are not on this machine.
+    """
+    metric = PROTOCOLS[protocol].metrics[0]
+    results = {}
+    for experiment in experiments:
+        if experiment.protocol != protocol or not record_path(experiment).is_file():
+            continue
+        if not users_path(experiment).is_file():
+            print(f"No comparison: the users' values of {experiment.key} are not here; run it too.")
+            return
+        values = dict(np.load(users_path(experiment)))
+        held_out = values.pop("n_held_out")
+        mean = {name: float(np.nanmean(column)) for name, column in values.items()}
+        results[experiment.slug] = Bunch(per_user=values, n_held_out=held_out, mean=mean)
+    if len(results) < 2:
+        return
+    best = best_first(results, metric)[0]
+    found = paired_tests(results, metric, best)
+    rows = {
+        slug: {
+            "difference": round(found[slug].difference, 5),
+            "standard_error": round(found[slug].standard_error, 5),
+            "holm_p_value": float(f"{found[slug].holm_p_value:.3g}"),
+        }
+        for slug in sorted(found, key=lambda slug: found[slug].p_value)
+    }
+    record = {"environment": environment(), "metric": metric, "best": best, "against_best": rows}
+    path = RESULTS / protocol / "comparison.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _list():
@@ -55,7 +232,7 @@ def _run(names, again, threads):
     try:
         for experiment in experiments:
             print(experiment.key, flush=True)
-            run(experiment)
+            run_experiment(experiment)
             done.add(experiment.protocol)
     finally:
         for protocol in sorted(done):

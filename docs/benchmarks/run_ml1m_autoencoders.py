@@ -21,9 +21,8 @@ import json
 
 import numpy as np
 import torch
-from _best_epoch import best_fit, looking
 from _protocols import PROTOCOLS, SEED, ml1m_strong_split
-from _record import RESULTS, environment, rounded, write
+from _record import RESULTS, best_epoch, environment, rounded, write
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
@@ -85,9 +84,7 @@ MODELS = {
 
 def fit(name, model, split, seed):
     model, every = clone(model).set_params(random_state=seed), EVERY_OF.get(name, EVERY)
-    best, row = best_fit(
-        model, split.X_train, looking(split, METRICS), every=every, patience=PATIENCE
-    )
+    best, row = best_epoch(model, split, METRICS, every=every, patience=PATIENCE)
     return best, {"seed": seed, **row}
 
 

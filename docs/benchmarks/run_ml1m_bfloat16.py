@@ -9,9 +9,8 @@ errors. A processor without bfloat16 emulates it: the figures hold, the times sa
 """
 
 import torch
-from _best_epoch import best_fit, looking
 from _protocols import PROTOCOLS, ml1m_strong_split
-from _record import rounded, write
+from _record import best_epoch, rounded, write
 
 from skrec.autoencoder import MultDAE
 from skrec.metrics import compare, evaluate
@@ -25,7 +24,7 @@ def main():
     split, results, rows = ml1m_strong_split(), {}, {}
     for precision in ("float32", "bfloat16"):
         model = MultDAE((200,), precision=precision, **MODEL)
-        best, row = best_fit(model, split.X_train, looking(split, METRICS), every=4, patience=12)
+        best, row = best_epoch(model, split, METRICS, every=4, patience=12)
         results[precision] = evaluate(best, split.X_test, split.y_test, METRICS)
         rows[precision] = {**row, "test": rounded(results[precision].mean)}
         print(precision, rows[precision], flush=True)

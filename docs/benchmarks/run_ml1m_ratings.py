@@ -23,6 +23,7 @@ from sklearn.base import clone
 
 from skrec.autoencoder import ItemAutoRec, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BiasedMF
+from skrec.model_selection import evaluation_split
 
 NAME = "ml1m_ratings"
 ALS = BiasedMF(32, solver="als", max_iter=15, random_state=0)
@@ -71,14 +72,8 @@ def load():
 
 def split(X, seed):
     """A random tenth of the stored ratings, and the rest first."""
-    held = np.zeros(X.nnz, dtype=bool)
-    order = np.random.default_rng(seed).permutation(X.nnz)
-    held[order[: X.nnz // 10]] = True
-    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    return tuple(
-        csr_array((X.data[part], (rows[part], X.indices[part])), shape=X.shape)
-        for part in (~held, held)
-    )
+    parts = evaluation_split(X, "ratings", holdout=0.1, random_state=seed)
+    return parts.X_train, parts.y_test
 
 
 def run(model, train, test):

@@ -25,8 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from _best_epoch import best_fit, looking
-from _record import RESULTS, environment, measured, write
+from _record import RESULTS, best_epoch, environment, measured, write
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
@@ -205,8 +204,7 @@ def strong(name, source):
         row = {"fit": {}}
         with measured(row["fit"]):
             if hasattr(model, "set_callbacks"):
-                look = looking(split, RANKING)
-                model, row["epochs"] = best_fit(model, split.X_train, look, every=1, patience=20)
+                model, row["epochs"] = best_epoch(model, split, RANKING, every=1, patience=20)
             else:
                 model.fit(split.X_train)
         return row, evaluate(model, split.X_test, split.y_test, RANKING)
