@@ -1,5 +1,7 @@
 """Synthetic interaction logs with the features of real ones."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch, check_random_state
@@ -20,6 +22,46 @@ from skrec.utils._params import (
 )
 
 __all__ = ["make_interactions"]
+
+
+class Tastes(NamedTuple):
+    """How much each user likes each group.
+
+    Attributes
+    ----------
+    indptr, groups : ndarray
+        CSR of the groups that a user likes.
+    cumulative : ndarray of float64
+        Running sums of each user's shares of these groups.
+    taste : float
+        Probability that a draw is from one of them.
+    """
+
+    indptr: np.ndarray
+    groups: np.ndarray
+    cumulative: np.ndarray
+    taste: float
+
+
+class Catalogue(NamedTuple):
+    """The items by their groups.
+
+    Attributes
+    ----------
+    indptr, items : ndarray
+        CSR of the items of each group.
+    cumulative : ndarray of float64
+        Running sums of the weights of each group's items.
+    weights, group : ndarray of shape (n_items,)
+        Weight and group of each item; groups have equal totals.
+    """
+
+    indptr: np.ndarray
+    items: np.ndarray
+    cumulative: np.ndarray
+    weights: np.ndarray
+    group: np.ndarray
+
 
 _RULES = {
     "n_users": POSITIVE_INTEGER,
@@ -276,11 +318,9 @@ def _draw(counts, liked, weights, group, taste, seed):
     weights = weights / np.array([sums[-1] for sums in running])[group]
     indptr = np.concatenate([[0], np.cumsum(counts)])
     drawn = np.empty(indptr[-1], dtype=np.int32)
-    draw_items(
-        indptr, liked.indptr, liked.indices, _running_shares(liked), item_ptr,
-        np.concatenate(running), by_group, weights, group, n_groups, float(taste),
-        np.uint64(seed), 0, len(counts), drawn,
-    )  # fmt: skip
+    tastes = Tastes(liked.indptr, liked.indices, _running_shares(liked), float(taste))
+    catalogue = Catalogue(item_ptr, by_group, np.concatenate(running), weights, group)
+    draw_items(indptr, tastes, catalogue, np.uint64(seed), 0, len(counts), drawn)
     shape = (len(counts), len(weights))
     X = csr_array((np.arange(len(drawn)), drawn, indptr.astype(np.int32)), shape=shape)
     X.sort_indices()

@@ -43,17 +43,27 @@ def _finish(state, weights, group_of_item, liking, spread, seen, stamp, out):
 
 
 @njit(nogil=True, cache=True)
-def draw_items(
-    indptr, group_ptr, groups, group_cumulative, item_ptr, item_cumulative, items_by_group,
-    weights, group_of_item, n_groups, taste, seed, start, stop, out,
-):  # fmt: skip
+def draw_items(indptr, tastes, catalogue, seed, start, stop, out):
     """Draw distinct items for the users from `start` to `stop`, favourites first.
 
     Each draw takes one of the user's groups with probability `taste`, else any group by
     its share, and then an item of this group by its weight; items that the user has are
     rejected. Users who reject too often are finished by `_finish`, which is the same law.
+
+    Parameters
+    ----------
+    indptr : ndarray of shape (n_users + 1,)
+        Bounds of the users in `out`.
+    tastes : skrec.datasets._generator.Tastes
+    catalogue : skrec.datasets._generator.Catalogue
+    seed : uint64
+    start, stop : int
+    out : ndarray of int32, written
+        Items of the users, in the order of their draws.
     """
-    n_items = weights.shape[0]
+    group_ptr, groups, group_cumulative, taste = tastes
+    item_ptr, items_by_group, item_cumulative, weights, group_of_item = catalogue
+    n_items, n_groups = weights.shape[0], item_ptr.shape[0] - 1
     seen = np.full(n_items, -1, dtype=np.int64)
     liking = np.empty(n_groups)
     for user in range(start, stop):

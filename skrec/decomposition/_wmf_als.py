@@ -1,5 +1,7 @@
 """Alternating least squares for weighted matrix factorisation."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -10,6 +12,34 @@ from skrec.utils._parallel import run_ranges
 _ROW_COST = 32
 # Of a Gram matrix: vectors in a block at least, and blocks at most.
 _LEAST_BLOCK, _MOST_BLOCKS = 1024, 64
+
+
+class RowProblems(NamedTuple):
+    """What the kernels solve: a ridge problem for each row, all of one dtype.
+
+    Attributes
+    ----------
+    indptr, indices, values : ndarray
+        CSR matrix whose rows are solved for.
+    vectors : ndarray of shape (n_vectors, d)
+        The other side.
+    weight : ndarray of shape (n_vectors,)
+        Weights of the other side.
+    gram : ndarray of shape (d, d)
+        ``unobserved * vectors.T @ diag(weight) @ vectors``, symmetric.
+    confidence, unobserved : float
+    penalty : ndarray of shape (n_rows,)
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+    weight: np.ndarray
+    gram: np.ndarray
+    confidence: float
+    unobserved: float
+    penalty: np.ndarray
 
 
 class HalfStep:
@@ -56,22 +86,22 @@ class HalfStep:
         """
         from skrec.decomposition._wmf_kernels import cg_rows, cholesky_rows
 
-        X, problem = self.X, self.problem(vectors, gram)
-        losses = np.empty(X.shape[0], dtype=np.float64)
+        problems = self.problems(vectors, gram)
+        losses = np.empty(self.X.shape[0], dtype=np.float64)
 
         def rows(start, stop):
             if self.cg_steps:
-                cg_rows(*problem, self.cg_steps, out, losses, start, stop)
+                cg_rows(problems, self.cg_steps, out, losses, start, stop)
             else:
-                cholesky_rows(*problem, out, losses, start, stop)
+                cholesky_rows(problems, out, losses, start, stop)
 
         self.run(rows)
         return float(losses.sum())
 
-    def problem(self, vectors, gram):
-        """The first arguments of the kernels, of one dtype."""
+    def problems(self, vectors, gram):
+        """The problems of the rows, in the dtype of the vectors."""
         X, real = self.X, vectors.dtype.type
-        return (
+        return RowProblems(
             X.indptr, X.indices, X.data.astype(real, copy=False), vectors,
             self.weight.astype(real), gram.astype(real, copy=False), real(self.confidence),
             real(self.unobserved_weight), self.penalty.astype(real),
@@ -190,11 +220,11 @@ def explain_entries(step, vectors, gram, items):
     """
     from skrec.decomposition._wmf_kernels import explain_rows
 
-    X, problem = step.X, step.problem(vectors, gram)
+    X, problems = step.X, step.problems(vectors, gram)
     targets = check_targets(items, *X.shape)
     m = targets.shape[1]
     out = np.empty(m * X.nnz, dtype=vectors.dtype)
-    step.run(lambda start, stop: explain_rows(*problem, targets, out, start, stop))
+    step.run(lambda start, stop: explain_rows(problems, targets, out, start, stop))
     return contributions_at(X, out, m)
 
 

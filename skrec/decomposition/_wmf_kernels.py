@@ -68,29 +68,18 @@ def _row_loss(n, slope, gain, dots):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def cg_rows(
-    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, n_steps,
-    out, losses, start, stop,
-):  # fmt: skip
+def cg_rows(problems, n_steps, out, losses, start, stop):
     """A few steps of conjugate gradients for each row, from where `out` stands.
 
     Parameters
     ----------
-    indptr, indices, values : ndarray
-        CSR matrix whose rows are solved for.
-    vectors : ndarray of shape (n_vectors, d)
-        The other side.
-    weight : ndarray of shape (n_vectors,)
-        Weights of the other side.
-    gram : ndarray of shape (d, d)
-        G, symmetric.
-    confidence, unobserved : float, in the dtype of the vectors
-    penalty : ndarray of shape (n_rows,)
+    problems : skrec.decomposition._wmf_als.RowProblems
     n_steps : int
     out : ndarray of shape (n_rows, d), changed
     losses : ndarray of float64 of shape (n_rows,), written
         The sparse part of the loss at the start.
     """
+    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
     d = vectors.shape[1]
     longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
@@ -162,11 +151,9 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
 
 
 @njit(nogil=True, cache=True)
-def cholesky_rows(
-    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, out, losses,
-    start, stop,
-):  # fmt: skip
+def cholesky_rows(problems, out, losses, start, stop):
     """The exact solution for each row; parameters as in `cg_rows`."""
+    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
     d = vectors.shape[1]
     longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
@@ -193,21 +180,20 @@ def cholesky_rows(
 
 
 @njit(nogil=True, cache=True)
-def explain_rows(
-    indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty, targets, out,
-    start, stop,
-):  # fmt: skip
+def explain_rows(problems, targets, out, start, stop):
     """What each entry of a row adds to the scores of some items.
 
     The score of item i is y_i^T A^-1 b: entry j adds (e_j + unobserved s_j) y_j^T A^-1 y_i.
 
     Parameters
     ----------
+    problems : skrec.decomposition._wmf_als.RowProblems
     targets : ndarray of intp of shape (n_rows, m)
         Items i, -1 for none.
     out : ndarray of shape (m * nnz,), written
         For each row, m times as many values as it has entries.
     """
+    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
     d = vectors.shape[1]
     m = targets.shape[1]
     longest = longest_row(indptr, start, stop)

@@ -1,5 +1,7 @@
 """The search for the nearest vectors, a block of queries at a time."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -8,6 +10,52 @@ from skrec.utils._parallel import run_ranges
 
 # Bytes of the dense lists of one block of queries.
 _BLOCK_BYTES = 1 << 25
+
+
+class Search(NamedTuple):
+    """What is searched for, and where.
+
+    Attributes
+    ----------
+    kind : int
+        See `similarity_kind`.
+    skip_self : bool
+        Whether query i is vector i, which is then not its own neighbour.
+    shrinkage : float
+        Added to the denominators.
+    query : tuple of ndarray
+        (ptr, idx, val) in CSR by query, with the weights of the features in its values.
+    query_side, index_side : tuple of ndarray
+        (scale, norm, slope, offset) of the queries and of the vectors.
+    index : tuple of ndarray
+        (ptr, idx, val) of the vectors in CSR by feature, no values where all are 1.
+    n_vectors : int
+    """
+
+    kind: int
+    skip_self: bool
+    shrinkage: float
+    query: tuple
+    query_side: tuple
+    index: tuple
+    index_side: tuple
+    n_vectors: int
+
+
+class Lists(NamedTuple):
+    """The lists that are found for the queries of a block.
+
+    Attributes
+    ----------
+    sizes : ndarray of int64 of shape (n_rows,)
+    items : ndarray of int32 of shape (n_rows, k)
+        Filled up to the size of a row.
+    values : ndarray of float64 of shape (n_rows, k)
+    """
+
+    sizes: np.ndarray
+    items: np.ndarray
+    values: np.ndarray
 
 
 def similarity_kind(metric, rating):
@@ -82,6 +130,9 @@ def nearest(
     index, query_side, index_side = (
         tuple(map(read_only, arrays)) for arrays in (index, query_side, index_side)
     )
+    search = Search(
+        kind, skip_self, float(shrinkage), query, query_side, index, index_side, n_vectors
+    )
     # Entries of the index that each query walks through, the cost of its search.
     entries = np.diff(index[0])[queries.indices]
     cost = 1 + np.bincount(
@@ -95,11 +146,10 @@ def nearest(
     for first in range(0, n_queries, size):
         n_rows = min(size, n_queries - first)
 
-        def rows(start, stop, first=first):
-            nearest_vectors(
-                kind, start, stop, first, skip_self, float(shrinkage), query, query_side,
-                index, index_side, n_vectors, counts[first:], found_items, found_values,
-            )  # fmt: skip
+        lists = Lists(counts[first:], found_items, found_values)
+
+        def rows(start, stop, first=first, lists=lists):
+            nearest_vectors(search, first, start, stop, lists)
 
         block_cost = cost[first : first + n_rows]
         threads = n_jobs if block_cost.sum() > 1 << 16 else 1

@@ -82,19 +82,21 @@ def _steady(product, norms):
 
 
 @njit(nogil=True, cache=True)
-def nearest_vectors(
-    kind, start, stop, first, skip_self, shrinkage, query, query_side, index, index_side,
-    n_vectors, out_size, out_items, out_values,
-):  # fmt: skip
+def nearest_vectors(search, first, start, stop, out):
     """Fill the rows from `start` to `stop` with the most similar vectors of each query.
 
     Row r is query ``first + r``, and with `skip_self` that is also the vector of this
     index. Only similarities above zero count; of equal ones the lowest index comes first.
-    ``query = (ptr, idx, val)`` in CSR by query, with the weights
-    of the features in its values; ``index`` in CSR by feature, no values where all are 1;
-    ``*_side = (scale, norm, slope, offset)``.
+
+    Parameters
+    ----------
+    search : skrec.neighbors._search.Search
+    first, start, stop : int
+    out : skrec.neighbors._search.Lists, written
     """
     # Arrays are taken out of their tuples here: in the loop that would count references.
+    kind, skip_self, shrinkage, query, query_side, index, index_side, n_vectors = search
+    out_size, out_items, out_values = out
     query_scale, query_norm, query_slope, query_offset = query_side
     scale, norm, slope, offset = index_side
     centred = slope.shape[0] > 0

@@ -1,9 +1,47 @@
 """Top-k of every row: mask, bounded heap and tie rule in one pass."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skrec.utils._parallel import run_ranges
 from skrec.utils._ties import grid_width
+
+
+class Masks(NamedTuple):
+    """Which items take part.
+
+    Attributes
+    ----------
+    seen_ptr, seen_idx : ndarray of int64
+        CSR of the items that do not; one pointer where there are none.
+    allowed_all : ndarray of bool of shape (n_items,) or (0,)
+        Those that do, for all rows; empty for all.
+    allowed_ptr, allowed_idx : ndarray of int64
+        CSR of those that do, row by row; one pointer for all.
+    """
+
+    seen_ptr: np.ndarray
+    seen_idx: np.ndarray
+    allowed_all: np.ndarray
+    allowed_ptr: np.ndarray
+    allowed_idx: np.ndarray
+
+
+class Lists(NamedTuple):
+    """What is found.
+
+    Attributes
+    ----------
+    items : ndarray of intp of shape (n_rows, k)
+    values : ndarray of shape (n_rows, k)
+    bad : ndarray of bool of shape (n_rows,)
+        Whether a score that takes part is NaN.
+    """
+
+    items: np.ndarray
+    values: np.ndarray
+    bad: np.ndarray
 
 
 def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
@@ -54,13 +92,11 @@ def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
     elif allowed is not None:
         allowed_ptr, allowed_idx = _as_int64(allowed)
     bad = np.zeros(n_rows, dtype=np.bool_)
-    grid = grid_width(scores.dtype)
+    masks = Masks(seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx)
+    lists, grid = Lists(items, values, bad), grid_width(scores.dtype)
 
     def rows(start, stop):
-        top_k_rows(
-            scores, seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx, grid,
-            start, stop, items, values, bad,
-        )  # fmt: skip
+        top_k_rows(scores, masks, grid, lists, start, stop)
 
     run_ranges(rows, n_rows, n_jobs=n_jobs if n_rows * n_items > 1 << 16 else 1)
     if bad.any():

@@ -194,24 +194,27 @@ def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
     return row.shape[0]
 
 
-def top_k_rows(
-    scores, seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx, grid,
-    start, stop, out_items, out_values, bad,
-):  # fmt: skip
-    """Fill `out_items` and `out_values` for the rows from `start` to `stop`."""
+def top_k_rows(scores, masks, grid, out, start, stop):
+    """Find the lists of the rows from `start` to `stop`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_rows, n_items)
+    masks : skrec.utils._topk.Masks
+    grid : float
+        See `skrec.utils._ties.grid_width`.
+    out : skrec.utils._topk.Lists, written
+    start, stop : int
+    """
     bits = scores.view(np.int32 if scores.dtype == np.float32 else np.int64)
     inf_bits = np.array([np.inf], dtype=scores.dtype).view(bits.dtype)[0]
-    _top_k_rows(
-        scores, bits, inf_bits, seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx, grid,
-        start, stop, out_items, out_values, bad,
-    )  # fmt: skip
+    _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop)
 
 
 @njit(nogil=True, cache=True)
-def _top_k_rows(
-    scores, bits, inf_bits, seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx, grid,
-    start, stop, out_items, out_values, bad,
-):  # fmt: skip
+def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
+    seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx = masks
+    out_items, out_values, bad = out
     n_items, k = scores.shape[1], out_items.shape[1]
     has_seen = seen_ptr.shape[0] > 1
     has_wanted = allowed_ptr.shape[0] > 1

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from skrec.datasets import _generator_kernels as kernels
 from skrec.datasets import load_demo, make_interactions
+from skrec.datasets._generator import Catalogue, Tastes
 from skrec.datasets._generator_parts import split_activity
 
 
@@ -147,12 +148,11 @@ def test_law_of_the_draws():
     n_users, weights = 40_000, np.array([4.0, 2.0, 1.0, 1.0])
     indptr = np.arange(0, 2 * n_users + 1, 2)
     one_group = (np.arange(n_users + 1), np.zeros(n_users, np.int64), np.ones(n_users))
-    args = (
-        indptr, *one_group, np.array([0, 4]), np.cumsum(weights), np.arange(4), weights / 8,
-        np.zeros(4, np.int64), 1, 0.5, np.uint64(1), 0, n_users,
-    )  # fmt: skip
+    catalogue = Catalogue(
+        np.array([0, 4]), np.arange(4), np.cumsum(weights), weights / 8, np.zeros(4, np.int64)
+    )
     drawn = np.empty(2 * n_users, dtype=np.int32)
-    kernels.draw_items(*args, drawn)
+    kernels.draw_items(indptr, Tastes(*one_group, 0.5), catalogue, np.uint64(1), 0, n_users, drawn)
     pairs = drawn.reshape(-1, 2)
     expected = np.zeros((4, 4))
     for i in range(4):
