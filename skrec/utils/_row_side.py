@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from skrec.utils._alignment import check_same_order, index_of
 from skrec.utils._feature_rows import check_column_names, check_length, check_rows, check_width
@@ -34,7 +34,7 @@ class RowSide(NamedTuple):
 
     def take(self, rows):
         """The side information of some rows."""
-        return RowSide(*(None if part is None else part[rows] for part in self))
+        return RowSide(*(None if part is None else _take(part, rows) for part in self))
 
     def for_pairs(self, places):
         """Context of pairs from that of rows: one row for each place."""
@@ -65,6 +65,11 @@ class UserRows(NamedTuple):
     def arguments(self):
         """What the hook of the class takes: ``(X,)`` or ``(X, side)``."""
         return (self.X,) if self.side is None else (self.X, self.side)
+
+
+def _take(part, rows):
+    # The mean of training is one row in memory; what a hook gets is an ordinary array.
+    return part[rows] if issparse(part) else np.ascontiguousarray(part[rows])
 
 
 def row_side(estimator, X, user_features, context, *, users=None, n_contexts=None):
