@@ -79,10 +79,11 @@ def check_missing_side_warns(estimator):
     }
     rows = {name: np.tile(means[name], (X.shape[0], 1)) for name in side.rows}
     expected = model.decision_function(X, **rows)
-    for method in ("decision_function", "predict", "recommend", "score"):
+    for method in ("decision_function", "predict", "recommend", "score", "score_pairs"):
+        pairs = ([0, 1, 1], [2, 0, 2]) if method == "score_pairs" else ()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = getattr(model, method)(X)
+            found = getattr(model, method)(X, *pairs)
         messages = [str(w.message) for w in caught if "metadata routing" in str(w.message)]
         assert len(messages) == len(rows), f"{method} warned {len(messages)} times"
         if method == "decision_function":
