@@ -1,5 +1,7 @@
 """Scoring with user features and context, for classes that read them."""
 
+import numpy as np
+
 from skrec.utils._tags import refuse_unread
 
 
@@ -160,7 +162,7 @@ class UserSideMixin:
             Of ``decision_function`` for each pair in its situation.
         """
         self._check_reads("score_pairs", user_features, context)
-        users = self._start_rows(X, user_features, context, n_contexts=len(rows))
+        users = self._start_rows(X, user_features, context, n_contexts=np.size(rows))
         return self._score_pairs(users, rows, items)
 
     def score(self, X, y=None, sample_weight=None, *, user_features=None, context=None):

@@ -1,9 +1,10 @@
-"""Two small recommenders that read side information, written on the public base alone."""
+"""Three small recommenders that read side information, written on the public base alone."""
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from skrec.base import BaseRecommender, UserSideMixin
-from skrec.utils._params import POSITIVE, POSITIVE_INTEGER
+from skrec.utils._params import POSITIVE, POSITIVE_INTEGER, RANDOM_STATE
 
 
 def unit_rows(table):
@@ -47,6 +48,50 @@ class ContentKNN(BaseRecommender):
 
     def _scores(self, X):
         return X @ self.similarity_.astype(X.dtype)
+
+
+class SampledContent(BaseRecommender):
+    """Learns which features go together from sampled pairs of items, as BPR does.
+
+    ``scores = p W F^T`` with p the mean features of the row's items. Negatives are drawn among
+    items that a training user has, so a catalogue with empty columns draws the same ones.
+    """
+
+    _parameter_rules = {"max_iter": POSITIVE_INTEGER, "random_state": RANDOM_STATE}
+
+    def __init__(self, max_iter=5, *, random_state=None):
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X, y=None, *, item_features=None):
+        X = self._start_fit(X)
+        features = self._start_side(X, item_features=item_features).item_features
+        self.features_ = unit_rows(np.eye(X.shape[1]) if features is None else features)
+        random_state = check_random_state(self.random_state)
+        width = self.features_.shape[1]
+        weights = 0.1 * random_state.normal(size=(width, width))
+        profile = self._profiles(X)[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))]
+        for _ in range(self.max_iter if X.nnz else 0):
+            negatives = random_state.choice(self._candidates(X), size=X.nnz)
+            gap = self.features_[X.indices] - self.features_[negatives]
+            margin = np.einsum("pd,de,pe->p", profile, weights, gap)
+            weights += profile.T @ (gap / (1 + np.exp(margin))[:, None]) / X.nnz
+        self.weights_ = weights
+        return self
+
+    def _candidates(self, X):
+        return np.unique(X.indices)
+
+    def _profiles(self, X):
+        counts = np.maximum(np.diff(X.indptr), 1)[:, None]
+        return (X != 0).astype(X.dtype) @ self.features_.astype(X.dtype) / counts
+
+    def _extended(self, item_features):
+        return {"features_": np.concatenate([self.features_, unit_rows(item_features)])}
+
+    def _scores(self, X):
+        scores = self._profiles(X) @ (self.weights_ @ self.features_.T).astype(X.dtype)
+        return scores.astype(X.dtype, copy=False)
 
 
 class SituationRidge(UserSideMixin, BaseRecommender):

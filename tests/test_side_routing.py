@@ -209,9 +209,9 @@ def test_a_request_that_is_not_set_is_an_error(X):
         EASE().set_fit_request(user_features=True)
 
 
-@pytest.mark.parametrize("on", [False, True])
+@pytest.mark.parametrize(("on", "n_jobs"), [(False, 1), (True, 1), (False, 2)])
 @pytest.mark.filterwarnings("ignore:Told was fitted with context")
-def test_context_is_sliced_with_its_users_in_a_shuffled_search(X, on):
+def test_context_is_sliced_with_its_users_in_a_shuffled_search(X, on, n_jobs):
     context = InteractionContext(X.data[:, None], X.indptr)
     told, scorer = Told(), make_ranking_scorer("auc")
     with sklearn.config_context(enable_metadata_routing=on):
@@ -219,9 +219,9 @@ def test_context_is_sliced_with_its_users_in_a_shuffled_search(X, on):
             told.set_fit_request(context=True).set_score_request(context=False)
             scorer.set_score_request(context=False)  # that of entries is not that of rows
         folds = KFold(3, shuffle=True, random_state=1)
-        search = GridSearchCV(told, {}, cv=folds, scoring=scorer, error_score="raise").fit(
-            X, context=context
-        )
+        search = GridSearchCV(
+            told, {}, cv=folds, scoring=scorer, n_jobs=n_jobs, error_score="raise"
+        ).fit(X, context=context)
         assert search.best_estimator_.n_context_features_in_ == 1
         for wrong in (context[::-1], X.data[:, None]):
             with pytest.raises((ValueError, TypeError)):

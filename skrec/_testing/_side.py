@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
-from skrec._persistence import load, save
 from skrec._testing._data import expect_error, seeded
+from skrec._testing.persistence import through_skops
 from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._tags import recommender_tags
 
@@ -95,10 +95,7 @@ def assert_copies(model, X, side):
     expected = scores_of(model, X, side)
     copies = {"pickle": pickle.loads(pickle.dumps(model))}
     with tempfile.TemporaryDirectory() as folder:
-        if type(model).__module__.startswith("skrec."):
-            path = Path(folder) / "model.skops"
-            save(model, path)
-            copies["skops"] = load(path)
+        copies["skops"] = through_skops(model, Path(folder) / "model.skops")
         for name, twin in copies.items():
             np.testing.assert_array_equal(scores_of(twin, X, side), expected, err_msg=name)
 

@@ -33,13 +33,13 @@ def check_copies(estimator):
         joblib.dump(model, path)
         copies["joblib"] = joblib.load(path)
         copies["joblib mmap"] = joblib.load(path, mmap_mode="r")
-        copies["skops"] = _through_skops(model, Path(folder) / "model.skops")
+        copies["skops"] = through_skops(model, Path(folder) / "model.skops")
         for name, twin in copies.items():
             assert_same(outputs(twin, X), expected, message=f"({name})")
         del copies, twin  # the memory map lets go of its file before the folder goes
 
 
-def _through_skops(model, path):
+def through_skops(model, path):
     save(model, path)
     # skrec's own types must need no mention; those of other packages do.
     foreign = [name for name in get_untrusted_types(file=path) if not name.startswith("skrec.")]

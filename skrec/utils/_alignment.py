@@ -30,6 +30,8 @@ def check_same_order(labels, others, name, other_name):
     """Raise if two sequences hold the same labels in another order; None: nothing is known."""
     if labels is None or others is None or len(labels) != len(others):
         return
+    if hasattr(labels, "equals") and hasattr(others, "equals") and labels.equals(others):
+        return
     labels, others = list(labels), list(others)
     if labels != others and set(labels) == set(others):
         at = next(i for i, (a, b) in enumerate(zip(labels, others, strict=True)) if a != b)

@@ -25,6 +25,11 @@ class ItemFeatures:
     --------
     skrec.model_selection.HeldOut : Passes a matrix as `y`.
 
+    Notes
+    -----
+    Features must be known without the interactions that are held out: those that were made of
+    interactions, such as tags that users gave or neighbours "from all ratings", leak.
+
     Examples
     --------
     >>> import numpy as np
