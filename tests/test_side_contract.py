@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 
 from skrec import InteractionContext, ItemFeatures
 from skrec.base import BaseRecommender, UserSideMixin
+from skrec.decomposition import BiasedMF
 from skrec.linear_model import EASE
 from skrec.utils import all_recommenders
 
@@ -84,6 +85,15 @@ def test_discovery_by_what_is_read():
     assert "EASE" not in dict(all_recommenders(reads="item_features"))
     with pytest.raises(ValueError, match="'features'"):
         all_recommenders(reads="features")
+
+
+def test_which_models_have_a_vector_of_each_training_user():
+    learned = {
+        name for name, cls in all_recommenders() if get_tags(cls()).recommender_tags.learned_users
+    }
+    assert {"BPR", "CDAE"} <= learned
+    assert not learned & {"EASE", "MultVAE", "WMF", "BiasedMF"}
+    assert get_tags(BiasedMF(solver="sgd")).recommender_tags.learned_users
 
 
 def test_signatures_and_routing_name_what_is_read_only():

@@ -269,6 +269,11 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.recommender_tags.learned_users = True
+        return tags
+
     def _build_module(self, n_users, n_items, generator):
         module = UserNodeNet(n_users, n_items, self.n_components, self.activation)
         if generator is not None:

@@ -211,6 +211,7 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = False
         tags.recommender_tags.predicts_ratings = True
+        tags.recommender_tags.learned_users = self.solver == "sgd"
         return tags
 
     def fit(self, X, y=None):

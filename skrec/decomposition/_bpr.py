@@ -213,6 +213,11 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.recommender_tags.learned_users = True
+        return tags
+
     def fit(self, X, y=None):
         """Learn the factors.
 
