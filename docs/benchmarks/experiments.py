@@ -124,6 +124,10 @@ class Speed(NamedTuple):
 KNN = ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0)
 DAE = MultDAE((200,), batch_size=200, max_iter=80, random_state=0)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0)
+MIXTURES = MultVAE(
+    64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0,
+    prior="gaussian_mixture", n_prior_components=10, n_posterior_components=3,
+)  # fmt: skip
 CDAE_TANH = CDAE(
     200, activation="tanh", dropout=0.5, normalize=True, alpha=1e-3, learning_rate=3e-3,
     batch_size=200, max_iter=50, random_state=0,
@@ -210,6 +214,12 @@ def _ml1m_strong():
             EPOCH,
         ),
         ("MultVAE", VAE, {"beta": [0.2, 0.3, 0.5]}, EPOCH | NARROWED),
+        (
+            "MultVAE, mixture of 3 normals",
+            MIXTURES,
+            {"mixture_divergence": ["variational", "upper", "monte_carlo"]},
+            EPOCH,
+        ),
         ("CDAE", CDAE_TANH, {}, FOLDED | NARROWED),
         ("GaussianMixtureVAE", GMVAE, {"beta": [0.1, 0.3]}, EPOCH),
         (
