@@ -10,7 +10,7 @@ import numpy as np
 from _data import gowalla, interactions
 from scipy.sparse import csr_array
 
-from skrec.metrics._comparison._run import Part
+from skrec.metrics._comparison._parts import Part
 from skrec.model_selection import evaluation_split, strong_generalization_split
 
 SEED = 98765

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from skrec.metrics._comparison._best_epoch import best_fit
-from skrec.metrics._comparison._run import Part
+from skrec.metrics._comparison._parts import Part
 from skrec.utils._measure import Cost
 
 RESULTS = Path(__file__).parent / "results"

@@ -7,24 +7,25 @@ from contextlib import contextmanager
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 
-from skrec._evaluation._entries import check_interactions, draw_seed
-from skrec._evaluation._estimator_rows import rows_as, split_users
-from skrec._evaluation._held_out import check_held_out
+from skrec._evaluation._entries import check_interactions
 from skrec._evaluation._names import parse_metric, parse_metrics
-from skrec.metrics._candidates import check_candidate_lists
 from skrec.metrics._checks import check_rule
 from skrec.metrics._comparison._comparison import Comparison
 from skrec.metrics._comparison._estimators import given_grid, named_models
-from skrec.metrics._comparison._paired import less_is_better
-from skrec.metrics._comparison._run import Part, Tuning, run_model, sample_users
+from skrec.metrics._comparison._parts import (
+    Part,
+    same_users,
+    sample_users,
+    sides,
+    test_part,
+    validation_part,
+)
+from skrec.metrics._comparison._run import Plan, Tuning, run_model
 from skrec.metrics._scorer import OPTION_RULES
-from skrec.model_selection import holdout_split, user_train_test_split
 from skrec.utils._search_grid import is_search, search_grid
 
 _CURVE_LENGTHS = (1, 2, 5, 10, 20, 50, 100)
 _N_SAMPLE_USERS = 10
-_SHARE_OF_USERS = 0.125
-_HOLDOUT = 0.2
 
 
 def compare_models(
@@ -40,6 +41,8 @@ def compare_models(
     baseline=None,
     candidates=None,
     item_features=None,
+    user_features=None,
+    context=None,
     relevance_threshold=0,
     graded=False,
     normalize="min",
@@ -81,8 +84,9 @@ def compare_models(
         What the search looks at; of values equal to four digits the first wins. None:
         the metric that orders the models.
     validation : tuple of (X_train, X_test, y_test) or (X_train, X_test, y_test, candidates), \
-            default=None
-        What to choose on; the chosen model is then fitted to `X_train`. None: of
+            or dict, default=None
+        What to choose on; the chosen model is then fitted to `X_train`. A dict has these
+        names for keys, and "user_features" and "context" where there are such. None: of
         `X_train`, an eighth of the users with a fifth of their items held out, or, where
         `X_test` is `X_train`, a fifth of each user's items (one item, where `y_test` has
         one of each).
@@ -92,7 +96,11 @@ def compare_models(
     candidates : array-like of int of shape (n_users, m), default=None
         Rank the held-out item of each user among these only, see `evaluate`.
     item_features : `skrec.ItemFeatures` or array-like of shape (n_items, d), default=None
-        For the models whose ``fit`` takes them.
+        For the models whose ``fit`` takes them; so for the next two.
+    user_features : array-like of shape (n_train_users, d), or tuple of two, default=None
+        Of the users of `X_train`, and of those of `X_test`, where they are others.
+    context : tuple of (InteractionContext, array-like of shape (n_users, d)), default=None
+        Of the interactions of `X_train`, and the situation that each test user is in.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     graded : bool, default=False
@@ -151,34 +159,30 @@ def compare_models(
     """
     models = named_models(estimators)
     names = [metric.name for metric in parse_metrics(metrics)]
-    for name, value in (
-        ("random_state", random_state),
-        ("relevance_threshold", relevance_threshold),
-        ("graded", graded),
-        ("normalize", normalize),
-    ):
+    options = {"relevance_threshold": relevance_threshold, "graded": graded, "normalize": normalize}
+    for name, value in (options | {"random_state": random_state}).items():
         check_rule(value, OPTION_RULES[name], name)
     if baseline is not None and baseline not in models:
         raise ValueError(f"baseline must be one of the models {list(models)}. Got {baseline!r}.")
     rng = check_random_state(random_state)
-    part = _test_part(
-        Part(
-            X_train,
-            X_test,
-            y_test,
-            candidates,
-            {"relevance_threshold": relevance_threshold, "graded": graded, "normalize": normalize},
-            item_features,
-        ),
-        rng,
+    same = same_users(X_train, X_test)
+    part = Part(
+        X_train,
+        X_test,
+        y_test,
+        candidates,
+        options,
+        item_features,
+        sides(user_features, "user_features", same),
+        sides(context, "context", same),
     )
+    part = test_part(part, rng)
     main_metric = ordering_metric(names)
     grids, not_searched = _grids(models, search)
     tuning = None
     if any(grids.values()):
         metric = main_metric if search_metric is None else parse_metric(search_metric).name
-        sign = -1 if less_is_better(metric) else 1
-        tuning = Tuning(_validation_part(part, validation, rng), metric, sign)
+        tuning = Tuning(validation_part(part, validation, rng), metric)
     if not_searched:
         warnings.warn(
             f"Nothing is searched for {', '.join(not_searched)}: there is no grid of parameters "
@@ -186,27 +190,9 @@ def compare_models(
             stacklevel=2,
         )
     sample = sample_users(part.y_test, _N_SAMPLE_USERS, rng)
-    every_metric = [*names, *curve_metrics(names)]
-    runs, failures = [], {}
-    n_steps = sum(2 + len(grid) for grid in grids.values())
-    with _progress(n_steps, verbose) as tell:
-        for name, estimator in models.items():
-            try:
-                run = run_model(
-                    name, estimator, part, every_metric,
-                    grid=grids[name], tuning=tuning, sample=sample, tell=tell,
-                )  # fmt: skip
-            except Exception as error:
-                # The others are worth their time even if one does not fit into memory.
-                failures[name] = _reason(error)
-                warnings.warn(f"{name} failed. {failures[name]}", FitFailedWarning, stacklevel=2)
-                continue
-            if not return_estimators:
-                run.estimator = None
-            runs.append(run)
-    if not runs:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
-        raise ValueError(f"{len(failures)} of {len(models)} models failed. {reasons}")
+    with _progress(sum(2 + len(grid) for grid in grids.values()), verbose) as tell:
+        plan = Plan(part, [*names, *curve_metrics(names)], tuning, sample, return_estimators, tell)
+        runs, failures = _run_all(models, grids, plan)
     return Comparison(
         runs,
         metrics=names,
@@ -219,6 +205,22 @@ def compare_models(
         shown=check_interactions(part.X_test)[sample],
         held_out=part.y_test[sample],
     )
+
+
+def _run_all(models, grids, plan):
+    """Run each model; what failed, with its reason, beside what did not."""
+    runs, failures = [], {}
+    for name, estimator in models.items():
+        try:
+            runs.append(run_model(name, estimator, grids[name], plan))
+        except Exception as error:
+            # The others are worth their time even if one does not fit into memory.
+            failures[name] = _reason(error)
+            warnings.warn(f"{name} failed. {failures[name]}", FitFailedWarning, stacklevel=3)
+    if not runs:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise ValueError(f"{len(failures)} of {len(models)} models failed. {reasons}")
+    return runs, failures
 
 
 def ordering_metric(names):
@@ -239,74 +241,6 @@ def curve_metrics(names):
         for k in _CURVE_LENGTHS
         if k < most and (kind, k) not in known
     ]
-
-
-def _test_part(part, rng):
-    """The part with what is held out in place, hidden here if it was not given."""
-    shape = check_interactions(part.X_train).shape
-    if check_held_out(part.y_test, check_interactions(part.X_test).shape) is None:
-        seed = draw_seed(rng)
-        shown, held_out = split_users(part.X_test, None, holdout=_HOLDOUT, random_state=seed)
-        X_test = rows_as(part.X_test, range(shown.shape[0]), shown)
-    else:
-        shown, held_out = split_users(part.X_test, part.y_test, holdout=_HOLDOUT, random_state=0)
-        X_test = part.X_test
-    if shown.shape[1] != shape[1]:
-        raise ValueError(
-            f"X_train and X_test must have the same items as columns. Got {shape[1]} and "
-            f"{shown.shape[1]} columns."
-        )
-    if part.candidates is not None:
-        check_candidate_lists(part.candidates, shown.shape)
-    return Part(
-        part.X_train, X_test, held_out, part.candidates, part.options, part.item_features
-    )  # fmt: skip
-
-
-def _validation_part(part, validation, rng):
-    """What parameters are chosen on."""
-    if validation is not None:
-        if not isinstance(validation, (tuple, list)) or len(validation) not in (3, 4):
-            raise ValueError(
-                "validation must be (X_train, X_test, y_test), or these and candidates. Got "
-                f"{type(validation).__name__}."
-            )
-        parts = tuple(validation)
-    elif part.candidates is not None:
-        raise ValueError(
-            "With candidates, a search needs a validation part with candidates of its own: "
-            "validation=(X_train, X_test, y_test, candidates)."
-        )
-    else:
-        parts = _drawn_validation(part, rng)
-    X_train, X_test, y_test, candidates = (*parts, None)[:4]
-    inner = Part(X_train, X_test, y_test, candidates, part.options, part.item_features)
-    return _test_part(inner, rng)
-
-
-def _drawn_validation(part, rng):
-    """Users, or entries of the same users, of the training part."""
-    X_train = check_interactions(part.X_train)
-    if not _same(X_train, check_interactions(part.X_test)):
-        return user_train_test_split(
-            X_train, test_size=_SHARE_OF_USERS, holdout=_HOLDOUT, random_state=rng
-        )
-    single = part.y_test.nnz and part.y_test.indptr.size and _most_of_row(part.y_test) == 1
-    fit, held_out = holdout_split(X_train, 1 if single else _HOLDOUT, random_state=rng)
-    return fit, fit, held_out
-
-
-def _most_of_row(y):
-    return int((y.indptr[1:] - y.indptr[:-1]).max(initial=0))
-
-
-def _same(a, b):
-    return a is b or (
-        a.shape == b.shape
-        and a.nnz == b.nnz
-        and (a.indptr == b.indptr).all()
-        and (a.indices == b.indices).all()
-    )
 
 
 def _grids(models, search):

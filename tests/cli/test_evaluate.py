@@ -12,7 +12,7 @@ from skrec._cli._models import as_options, make_model
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import compare, evaluate
-from skrec.metrics._comparison import _run
+from skrec.metrics._comparison import _parts
 from skrec.model_selection import strong_generalization_split
 
 
@@ -134,14 +134,14 @@ def test_last_item_by_time(skrec, tmp_path):
 
 def test_search_looks_at_validation_users_only(skrec, log, monkeypatch):
     parts = []
-    own = _run.evaluate
+    own = _parts.evaluate
 
     def spy(estimator, X, y=None, metrics=(), **options):
         if options:  # not the warm-up on a sample
             parts.append((X.shape, y.sum(), tuple(metrics)))
         return own(estimator, X, y, metrics, **options)
 
-    monkeypatch.setattr(_run, "evaluate", spy)
+    monkeypatch.setattr(_parts, "evaluate", spy)
     done = skrec("evaluate", log, "--models", "ease", "--search", "--metrics", "recall@5")
     assert done.code == 0
     *tries, test = parts

@@ -19,7 +19,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 
-from skrec.base import BaseRecommender
+from skrec import InteractionContext
+from skrec.base import BaseRecommender, UserSideMixin
 from skrec.datasets import make_interactions
 from skrec.decomposition import BiasedMF
 from skrec.dummy import DummyRecommender
@@ -198,17 +199,17 @@ def test_search_chooses_on_what_is_given_and_fits_everything(split):
 
 
 def test_search_holds_out_training_users_or_entries(X, split, monkeypatch):
-    from skrec.metrics._comparison import _run
+    from skrec.metrics._comparison import _parts
 
     seen = []
-    own = _run.evaluate
+    own = _parts.evaluate
 
     def spy(estimator, X_test, y_test, metrics, **options):
         if metrics == ["recall@5"]:
             seen.append((X_test, y_test))
         return own(estimator, X_test, y_test, metrics, **options)
 
-    monkeypatch.setattr(_run, "evaluate", spy)
+    monkeypatch.setattr(_parts, "evaluate", spy)
     options = {"search": {"ease": [{"alpha": 10.0}, {"alpha": 20.0}]}, "search_metric": "recall@5"}
     compare_models({"ease": EASE()}, *split, "ndcg@10", **options)
     assert len(seen) == 2
@@ -387,6 +388,104 @@ def test_item_features_reach_those_who_take_them(X):
     assert found.results["content"].mean == found.results["piped"].mean
     blind = compare_models([Content()], *split, "ndcg@10").results["Content"].mean["ndcg@10"]
     assert found.results["content"].mean["ndcg@10"] > blind
+
+
+class Regions(UserSideMixin, BaseRecommender):
+    """Popularity by the one user feature, a region."""
+
+    def __init__(self, share=1.0):
+        self.share = share
+
+    def fit(self, X, y=None, *, user_features=None, context=None):
+        X = self._start_fit(X)
+        side = self._start_side(X, user_features=user_features, context=context)
+        self.has_context_ = side.context is not None
+        self.popularity_ = np.asarray(X.sum(axis=0), dtype=float).reshape(1, -1)
+        self.items_ = None if side.user_features is None else X.T @ side.user_features
+        return self
+
+    def _scores(self, X, side):
+        scores = np.repeat(self.popularity_, X.shape[0], axis=0)
+        if side.user_features is not None:
+            scores = (1 - self.share) * scores + self.share * side.user_features @ self.items_.T
+        return scores.astype(X.dtype)
+
+
+@pytest.fixture(scope="module")
+def regions():
+    """Users of two regions, which have other items, and their regions as features."""
+    rng = np.random.default_rng(0)
+    region = rng.integers(0, 2, 240)
+    chance = np.where(region[:, None] == (np.arange(40) < 20)[None, :], 0.4, 0.02)
+    return csr_array((rng.random((240, 40)) < chance).astype(float)), np.eye(2)[region]
+
+
+def test_user_features_follow_their_users(regions):
+    X, U = regions
+    X_train, X_test, y_test, train, test = user_train_test_split(
+        X, test_size=80, random_state=0, return_users=True
+    )
+    models = {"regions": Regions(), "popular": DummyRecommender()}
+    options = {"search": {"regions": {"share": [0.0, 1.0]}}}
+    with pytest.warns(UserWarning, match="Nothing is searched for popular"):
+        found = compare_models(
+            models, X_train, X_test, y_test, "ndcg@10", user_features=(U[train], U[test]), **options
+        )
+    assert found.chosen["regions"] == {"share": 1.0}
+    own = evaluate(
+        Regions().fit(X_train, user_features=U[train]), X_test, y_test, "ndcg@10",
+        user_features=U[test],
+    )  # fmt: skip
+    assert found.results["regions"].mean["ndcg@10"] == own.mean["ndcg@10"]
+    assert own.mean["ndcg@10"] > found.results["popular"].mean["ndcg@10"] + 0.1
+    with pytest.raises(ValueError, match="user_features must be a tuple"):
+        compare_models(models, X_train, X_test, y_test, "ndcg@10", user_features=U[train])
+    # The same users: one array is enough, in the search too.
+    shown, held_out = holdout_split(X, random_state=0)
+    known = compare_models(
+        {"regions": Regions()}, shown, shown, held_out, "ndcg@10", user_features=U, **options
+    )
+    own = evaluate(Regions().fit(shown, user_features=U), shown, held_out, "ndcg@10",
+                   user_features=U)  # fmt: skip
+    assert known.results["regions"].mean["ndcg@10"] == own.mean["ndcg@10"]
+
+
+def test_side_information_of_a_given_validation_part(regions):
+    X, U = regions
+    X_train, X_test, y_test, train, test = user_train_test_split(
+        X, test_size=80, random_state=0, return_users=True
+    )
+    X_fit, shown, held_out, fit, rest = user_train_test_split(
+        X_train, test_size=40, random_state=0, return_users=True
+    )
+    validation = {"X_train": X_fit, "X_test": shown, "y_test": held_out}
+    options = {
+        "user_features": (U[train], U[test]),
+        "search": {"regions": {"share": [0.0, 1.0]}},
+    }
+    own = (U[train][fit], U[train][rest])
+    parts = {"regions": Regions()}, X_train, X_test, y_test, "ndcg@10"
+    found = compare_models(*parts, validation=validation | {"user_features": own}, **options)
+    assert found.chosen["regions"] == {"share": 1.0}
+    for wrong in (validation, (X_fit, shown, held_out)):
+        with pytest.raises(ValueError, match="needs its own"):
+            compare_models(*parts, validation=wrong, **options)
+
+
+def test_context_reaches_those_who_take_it(regions):
+    X, _ = regions
+    shown, held_out = holdout_split(X, random_state=0)
+    context = InteractionContext(np.ones((shown.nnz, 1)), shown.indptr)
+    found = compare_models(
+        [Regions(), EASE()], shown, shown, held_out, "ndcg@10",
+        context=(context, np.ones((240, 1))), return_estimators=True,
+    )  # fmt: skip
+    assert found.estimators["Regions"].has_context_
+    with pytest.raises(ValueError, match="with context of its own"):
+        compare_models(
+            [EASE()], shown, shown, held_out, "ndcg@10", search=True,
+            context=(context, np.ones((240, 1))),
+        )  # fmt: skip
 
 
 def test_mistakes(split):

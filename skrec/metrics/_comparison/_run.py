@@ -5,69 +5,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import has_fit_parameter
 
 from skrec._evaluation._entries import check_interactions
-from skrec._evaluation._estimator_rows import rows_as
-from skrec._recommend import recommend
 from skrec.metrics._comparison._estimators import clone_values, python_line, unfitted
+from skrec.metrics._comparison._paired import less_is_better
+from skrec.metrics._comparison._parts import Part
 from skrec.metrics._comparison._tuning import tune
 from skrec.metrics._evaluate import evaluate
 from skrec.utils._measure import Cost
-from skrec.utils._search_grid import final_step, is_search, last_step
+from skrec.utils._search_grid import is_search
 from skrec.utils._text import parameters_text
 
 # What compiled kernels specialise on (dtypes, thresholds in the number of items) is the
 # same for this much of the data as for all of it.
 _WARM_UP_USERS, _WARM_UP_ITEMS = 64, 1100
 _SAMPLE_LENGTH = 10
-
-
-@dataclass(frozen=True)
-class Part:
-    """What models learn from, whom they are evaluated on, and how.
-
-    Attributes
-    ----------
-    X_train, X_test : {array-like, sparse matrix, dataframe}
-    y_test : csr_array of shape (n_users, n_items)
-    candidates : ndarray of int or None
-    options : dict
-        Keywords of `evaluate` about relevance.
-    item_features : object, default=None
-        For the models whose ``fit`` takes them.
-    """
-
-    X_train: Any
-    X_test: Any
-    y_test: csr_array
-    candidates: Any = None
-    options: dict = field(default_factory=dict)
-    item_features: Any = None
-
-    def fit(self, estimator):
-        """Fit a model to what it learns from; one that is frozen stays as it is."""
-        if isinstance(estimator, FrozenEstimator):
-            return estimator
-        return estimator.fit(self.X_train, **self.fit_params(estimator))
-
-    def fit_params(self, estimator):
-        """Keywords of ``fit``: the side information that this model takes."""
-        prefix, last = last_step(estimator)
-        takes = has_fit_parameter(final_step(last), "item_features")
-        if self.item_features is None or not takes:
-            return {}
-        return {f"{prefix}item_features": self.item_features}
-
-    def evaluate(self, model, metrics):
-        """Evaluate a fitted model; the only place where this is done."""
-        return evaluate(
-            model, self.X_test, self.y_test, metrics, candidates=self.candidates, **self.options
-        )
 
 
 @dataclass(frozen=True)
@@ -78,16 +32,45 @@ class Tuning:
     ----------
     part : Part
     metric : str
-    sign : {1, -1}
     """
 
     part: Part
     metric: str
-    sign: int
+
+    @property
+    def sign(self):
+        """-1 where less is better."""
+        return -1 if less_is_better(self.metric) else 1
 
     def look(self, model):
         """The deciding metric of a fitted model on the validation part."""
         return self.part.evaluate(model, [self.metric]).mean
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with each model.
+
+    Attributes
+    ----------
+    part : Part
+        Of the test.
+    metrics : list of str
+    tuning : Tuning or None
+    sample : ndarray of intp of shape (n_sample,)
+        Test users whose lists are kept.
+    keep : bool
+        Whether to keep the fitted models.
+    tell : callable
+        Called with what is being done, and whether a step is done.
+    """
+
+    part: Part
+    metrics: list
+    tuning: Tuning | None
+    sample: Any
+    keep: bool
+    tell: Any
 
 
 @dataclass
@@ -124,7 +107,7 @@ class ModelRun:
     estimator: Any = None
 
 
-def run_model(name, given, part, metrics, *, grid=(), tuning=None, sample=None, tell):
+def run_model(name, given, grid, plan):
     """Tune, fit, measure and test one model.
 
     Parameters
@@ -132,26 +115,21 @@ def run_model(name, given, part, metrics, *, grid=(), tuning=None, sample=None, 
     name : str
     given : estimator
         Not changed; a fitted search is taken for what it has chosen.
-    part : Part
-    metrics : list of str
     grid : list of dict
         Settings to try; without one, there is no search.
-    tuning : Tuning, default=None
-    sample : ndarray of intp of shape (n_sample,)
-        Test users whose lists are kept.
-    tell : callable
-        Called with what is being done, and whether a step is done.
+    plan : Plan
 
     Returns
     -------
     run : ModelRun
     """
+    part, tell = plan.part, plan.tell
     estimator, chosen = unfitted(given)
     tell(f"{name}: preparing")
-    _warm_up(estimator, part, metrics)
+    _warm_up(estimator, part, plan.metrics)
     trials = []
     if grid:
-        best, trials = _choose(name, estimator, grid, tuning, tell)
+        best, trials = _choose(name, estimator, grid, plan)
         chosen = best.parameters
         estimator.set_params(**clone_values(chosen))
     tell(f"{name}: fitting")
@@ -159,8 +137,8 @@ def run_model(name, given, part, metrics, *, grid=(), tuning=None, sample=None, 
         part.fit(estimator)
     tell(f"{name}: testing", done=True)
     with Cost() as test_cost:
-        result = part.evaluate(estimator, metrics)
-    lists = sample_lists(estimator, part, sample)
+        result = part.evaluate(estimator, plan.metrics)
+    lists = part.lists(estimator, plan.sample, _SAMPLE_LENGTH)
     tell(f"{name}: done", done=True)
     if is_search(estimator):
         chosen, fitted = dict(estimator.best_params_), estimator.best_estimator_
@@ -178,20 +156,16 @@ def run_model(name, given, part, metrics, *, grid=(), tuning=None, sample=None, 
         chosen=chosen,
         trials=trials,
         lists=lists,
-        estimator=estimator,
+        estimator=estimator if plan.keep else None,
     )
 
 
-def sample_lists(model, part, sample):
-    """Lists of ten for the users of the sample."""
-    rows = rows_as(part.X_test, sample, check_interactions(part.X_test))
-    return recommend(model, rows, k=_SAMPLE_LENGTH)
+def _choose(name, estimator, grid, plan):
+    tuning = plan.tuning
 
-
-def _choose(name, estimator, grid, tuning, tell):
     def next_trial(trials):
         done = len(trials)
-        tell(f"{name}: setting {done} of {len(grid)} tried", done=True)
+        plan.tell(f"{name}: setting {done} of {len(grid)} tried", done=True)
 
     best, _, trials = tune(
         estimator,
@@ -208,8 +182,11 @@ def _choose(name, estimator, grid, tuning, tell):
 
 
 def _warm_up(estimator, part, metrics):
-    """Compile and import what a fit and a test need, which is no part of their time and memory."""
-    if part.item_features is not None or isinstance(estimator, FrozenEstimator):
+    """Compile and import what a fit and a test need, which is no part of their time and memory.
+
+    Side information is not cut to a sample: with it there is no warm-up.
+    """
+    if part.has_side or isinstance(estimator, FrozenEstimator):
         return
     if is_search(estimator):
         estimator = estimator.estimator
@@ -218,12 +195,6 @@ def _warm_up(estimator, part, metrics):
         for matrix in (part.X_train, part.X_test, part.y_test)
     )
     # A sample can be too small where the data are not; the fit itself will tell.
-    with warnings.catch_warnings(), suppress(ValueError):
+    with warnings.catch_warnings(), suppress(Exception):
         warnings.simplefilter("ignore")
         evaluate(clone(estimator).fit(X_train), X_test, y_test, metrics)
-
-
-def sample_users(y_test, n_users, rng):
-    """Some users of whom something is held out, ascending."""
-    known = np.flatnonzero(np.diff(y_test.indptr))
-    return np.sort(rng.permutation(known)[:n_users])

@@ -1,0 +1,245 @@
+"""What models learn from, whom they are evaluated on, and the part on which they are tuned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn import get_config
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import has_fit_parameter
+
+from skrec._evaluation._entries import check_interactions, draw_seed
+from skrec._evaluation._estimator_rows import rows_as, split_users
+from skrec._evaluation._held_out import check_held_out
+from skrec._recommend import recommend
+from skrec.metrics._candidates import check_candidate_lists
+from skrec.metrics._evaluate import evaluate
+from skrec.model_selection import holdout_split, user_train_test_split
+from skrec.utils._search_grid import final_step, last_step
+
+_SHARE_OF_USERS = 0.125
+_HOLDOUT = 0.2
+
+
+@dataclass(frozen=True)
+class Part:
+    """What models learn from, whom they are evaluated on, and how.
+
+    Side information goes to the models whose ``fit`` takes it.
+
+    Attributes
+    ----------
+    X_train, X_test : {array-like, sparse matrix, dataframe}
+    y_test : csr_array of shape (n_users, n_items)
+    candidates : ndarray of int or None
+    options : dict
+        Keywords of `evaluate` about relevance.
+    item_features : object, default=None
+    user_features, context : tuple of object, default=(None, None)
+        Of the rows of `X_train`, and of `X_test`.
+    """
+
+    X_train: Any
+    X_test: Any
+    y_test: csr_array
+    candidates: Any = None
+    options: dict = field(default_factory=dict)
+    item_features: Any = None
+    user_features: tuple = (None, None)
+    context: tuple = (None, None)
+
+    @property
+    def has_side(self):
+        """Whether there is any side information."""
+        sides = (self.item_features, *self.user_features, *self.context)
+        return any(side is not None for side in sides)
+
+    def fit(self, estimator):
+        """Fit a model to what it learns from; one that is frozen stays as it is."""
+        if isinstance(estimator, FrozenEstimator):
+            return estimator
+        return estimator.fit(self.X_train, **self.fit_params(estimator))
+
+    def fit_params(self, estimator):
+        """Keywords of ``fit``: the side information that this model takes."""
+        prefix, _ = last_step(estimator)
+        if get_config()["enable_metadata_routing"]:
+            prefix = ""  # the pipeline knows by itself which step takes what
+        given = {
+            "item_features": self.item_features,
+            "user_features": self.user_features[0],
+            "context": self.context[0],
+        }
+        return {
+            f"{prefix}{name}": value
+            for name, value in given.items()
+            if value is not None and _reads(estimator, name)
+        }
+
+    def test_params(self, estimator, rows=None):
+        """Keywords of scoring: what this model takes of the test users, or of some of them."""
+        given = {"user_features": self.user_features[1], "context": self.context[1]}
+        return {
+            name: value if rows is None else _safe_indexing(value, rows)
+            for name, value in given.items()
+            if value is not None and _reads(estimator, name)
+        }
+
+    def evaluate(self, model, metrics):
+        """Evaluate a fitted model; the only place where this is done."""
+        return evaluate(
+            model,
+            self.X_test,
+            self.y_test,
+            metrics,
+            candidates=self.candidates,
+            **self.test_params(model),
+            **self.options,
+        )
+
+    def lists(self, model, rows, k):
+        """Lists for some of the test users."""
+        shown = rows_as(self.X_test, rows, check_interactions(self.X_test))
+        return recommend(model, shown, k=k, **self.test_params(model, rows))
+
+
+def _reads(estimator, name):
+    return has_fit_parameter(final_step(estimator), name)
+
+
+def sides(value, name, same_rows):
+    """Side information of training and test rows, from what `compare_models` was given."""
+    if value is None:
+        return None, None
+    if isinstance(value, tuple):
+        if len(value) != 2:
+            raise ValueError(
+                f"{name} must be a tuple of two: of X_train, of X_test. Got {len(value)}."
+            )
+        return value
+    if not same_rows:
+        raise ValueError(
+            f"{name} must be a tuple (of X_train, of X_test), as these are not the same users. Got "
+            f"a {type(value).__name__}."
+        )
+    return value, value
+
+
+def test_part(part, rng):
+    """The part with what is held out in place, hidden here if it was not given.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not agree.
+    """
+    n_items = check_interactions(part.X_train).shape[1]
+    if check_held_out(part.y_test, check_interactions(part.X_test).shape) is None:
+        seed = draw_seed(rng)
+        shown, held_out = split_users(part.X_test, None, holdout=_HOLDOUT, random_state=seed)
+        X_test = rows_as(part.X_test, np.arange(shown.shape[0]), shown)
+    else:
+        shown, held_out = split_users(part.X_test, part.y_test, holdout=_HOLDOUT, random_state=0)
+        X_test = part.X_test
+    if shown.shape[1] != n_items:
+        raise ValueError(
+            f"X_train and X_test must have the same items as columns. Got {n_items} and "
+            f"{shown.shape[1]} columns."
+        )
+    if part.candidates is not None:
+        check_candidate_lists(part.candidates, shown.shape)
+    return replace(part, X_test=X_test, y_test=held_out)
+
+
+def validation_part(part, validation, rng):
+    """What parameters are chosen on.
+
+    Parameters
+    ----------
+    part : Part
+        Of the test.
+    validation : tuple, dict or None
+        See `compare_models`.
+    rng : RandomState
+
+    Returns
+    -------
+    part : Part
+    """
+    if validation is None:
+        return test_part(_drawn(part, rng), rng)
+    names = ("X_train", "X_test", "y_test", "candidates")
+    if isinstance(validation, Mapping):
+        given = dict(validation)
+    elif isinstance(validation, (tuple, list)) and len(validation) in (3, 4):
+        given = dict(zip(names, validation, strict=False))
+    else:
+        given = {}
+    extra = ("user_features", "context")
+    if not set(names[:3]) <= set(given) <= {*names, *extra}:
+        raise ValueError(
+            "validation must be (X_train, X_test, y_test), or these and candidates, or a dict of "
+            f"these names, user_features and context. Got {type(validation).__name__}."
+        )
+    same = same_users(given["X_train"], given["X_test"])
+    for name in extra:
+        if given.get(name) is None and getattr(part, name)[0] is not None:
+            raise ValueError(
+                f"With {name}, a given validation part needs its own: validation={{'X_train': ..., "
+                f"'X_test': ..., 'y_test': ..., '{name}': ...}}."
+            )
+        given[name] = sides(given.get(name), name, same)
+    inner = replace(part, candidates=None)
+    return test_part(replace(inner, **given), rng)
+
+
+def _drawn(part, rng):
+    """Users, or entries of the same users, of the training part."""
+    for name, lacks in (("candidates", part.candidates), ("context", part.context[0])):
+        if lacks is not None:
+            raise ValueError(
+                f"With {name}, a search needs a validation part with {name} of its own: "
+                "validation={'X_train': ..., 'X_test': ..., 'y_test': ..., "
+                f"{name!r}: ...}}."
+            )
+    X_train, users = check_interactions(part.X_train), part.user_features[0]
+    if same_users(part.X_train, part.X_test):
+        single = int(np.diff(part.y_test.indptr).max(initial=0)) == 1
+        fit, held_out = holdout_split(X_train, 1 if single else _HOLDOUT, random_state=rng)
+        return replace(
+            part, X_train=fit, X_test=fit, y_test=held_out, user_features=(users, users)
+        )  # fmt: skip
+    fit, shown, held_out, *rows = user_train_test_split(
+        X_train,
+        test_size=_SHARE_OF_USERS,
+        holdout=_HOLDOUT,
+        random_state=rng,
+        return_users=True,
+    )
+    if users is not None:
+        users = tuple(_safe_indexing(users, part_rows) for part_rows in rows)
+    return replace(
+        part, X_train=fit, X_test=shown, y_test=held_out, user_features=users or (None, None)
+    )  # fmt: skip
+
+
+def same_users(X_train, X_test):
+    """Whether the test users are shown just what the models learn from."""
+    if X_train is X_test:
+        return True
+    a, b = check_interactions(X_train), check_interactions(X_test)
+    return (
+        a.shape == b.shape
+        and a.nnz == b.nnz
+        and bool((a.indptr == b.indptr).all())
+        and bool((a.indices == b.indices).all())
+    )
+
+
+def sample_users(y_test, n_users, rng):
+    """Some users of whom something is held out, ascending."""
+    known = np.flatnonzero(np.diff(y_test.indptr))
+    return np.sort(rng.permutation(known)[:n_users])
