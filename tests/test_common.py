@@ -72,12 +72,21 @@ VARIANTS = [
 def _cannot_hold(estimator):
     if isinstance(estimator, DummyRecommender) and estimator.strategy != "most_popular":
         # Draws are keyed by the item's index, and by the row's content.
-        return ["check_item_permutation"]
+        return ["check_item_permutation", "check_duplicate_items_tie"]
     base = estimator.estimator if isinstance(estimator, LOCA) else estimator
+    if isinstance(base, SANSA) and base.density is not None:
+        # Of two equal items, the elements of one may be kept and those of the other dropped.
+        return ["check_duplicate_items_tie"]
     if isinstance(base, (BPR, BiasedMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
-        return ["check_item_permutation"]
+        names = ["check_item_permutation"]
+        # Where the last step solves for the items exactly, equal ones are equal again.
+        solves_items = isinstance(base, ItemAutoRec) or getattr(base, "solver", "") in (
+            "als",
+            "cholesky",
+        )
+        return names if solves_items else [*names, "check_duplicate_items_tie"]
     return ()
 
 
@@ -96,38 +105,6 @@ def test_no_scikit_learn_check_is_skipped_or_expected_to_fail(estimator):
     results = check_estimator(estimator, on_skip=None, on_fail=None)
     assert len(results) >= 42
     assert {result["status"] for result in results} == {"passed"}
-
-
-class _Argmax(DummyRecommender):
-    """Breaks the contract: recommends what the user has."""
-
-    def recommend(self, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
-        return super().recommend(X, k, items=items, exclude_seen=False, return_scores=return_scores)
-
-
-class _Positional(DummyRecommender):
-    """Breaks the contract: a row's scores depend on its place in the batch."""
-
-    def _scores(self, X):
-        scores = super()._scores(X)
-        scores[:, 0] += X.shape[0]
-        return scores
-
-
-class _Changes(DummyRecommender):
-    """Breaks the contract: changes its input."""
-
-    def fit(self, X, y=None, *, sample_weight=None):
-        super().fit(X)
-        if hasattr(X, "data") and not isinstance(X, memoryview):
-            X.data[...] = 0
-        return self
-
-
-@pytest.mark.parametrize("broken", [_Argmax(), _Positional(), _Changes()])
-def test_our_checks_catch_broken_recommenders(broken):
-    with pytest.raises((AssertionError, ValueError, TypeError)):
-        check_recommender(broken)
 
 
 def test_unknown_names_to_skip_are_refused():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, csr_matrix
 
-from skrec.decomposition import WMF, _wmf
+from skrec.decomposition import WMF, _wmf, _wmf_torch
 from skrec.decomposition._wmf_als import HalfStep, alternate, gram_matrix
 
 N_USERS, N_ITEMS = 60, 40
@@ -260,14 +260,19 @@ def test_float32_is_close_to_float64():
 
 
 def _on_torch_cpu(monkeypatch):
-    """Let WMF solve by the code that is meant for CUDA, on the CPU."""
-    torch = pytest.importorskip("torch")
+    """Let WMF solve by the code that is meant for CUDA, on the CPU; returns its half steps."""
+    import torch
+
     from skrec.decomposition._wmf_torch import TorchHalfStep
 
+    made = []
+
     def half_step(X, penalty, weight, *, cg_steps, n_jobs, **problem):
-        return TorchHalfStep(X, penalty, weight, device=torch.device("cpu"), **problem)
+        made.append(TorchHalfStep(X, penalty, weight, device=torch.device("cpu"), **problem))
+        return made[-1]
 
     monkeypatch.setattr(_wmf, "HalfStep", half_step)
+    return made
 
 
 @pytest.mark.parametrize("parameters", SETTINGS)
@@ -276,16 +281,26 @@ def test_batched_solves_in_torch_agree(monkeypatch, parameters, elements):
     X, weight = _data(), np.random.RandomState(1).randint(0, 3, N_USERS)
     fit = {**parameters, "solver": "cholesky", "max_iter": 6, "random_state": 0}
     expected = WMF(5, **fit).fit(X, sample_weight=weight)
-    _on_torch_cpu(monkeypatch)
-    monkeypatch.setattr("skrec.decomposition._wmf_torch._BATCH_ELEMENTS", elements)
+    made = _on_torch_cpu(monkeypatch)
+    factor, n_solved = _wmf_torch._factor, []
+    monkeypatch.setattr(
+        _wmf_torch, "_factor", lambda batch: n_solved.append(len(batch)) or factor(batch)
+    )
+    monkeypatch.setattr(_wmf_torch, "_BATCH_ELEMENTS", elements)
     actual = WMF(5, **fit).fit(X, sample_weight=weight)
+    # Users of weight 0 teach nothing; the vectors of all are solved for at the end.
+    assert [len(step.lengths) for step in made] == [(weight > 0).sum(), X.shape[1], X.shape[0]]
+    users, items, everyone = (np.count_nonzero(step.lengths) for step in made)
+    assert sum(n_solved) == 6 * (users + items) + everyone
+    assert max(n_solved) == {1: 1, 2000: 32, 1 << 26: len(weight)}[elements]
     np.testing.assert_allclose(actual.loss_curve_, expected.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(actual.components_, expected.components_, atol=1e-8)
     np.testing.assert_allclose(actual.transform(X), expected.transform(X), atol=1e-8)
 
 
 def test_torch_keeps_a_matrix_solvable_that_rounding_has_made_indefinite():
-    torch = pytest.importorskip("torch")
+    import torch
+
     from skrec.decomposition._wmf_torch import _factor
 
     y = torch.tensor([1.0, 2.0, 3.0])

@@ -1,5 +1,6 @@
 """EASE against ridge regressions, column by column, and its extras."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -139,10 +140,25 @@ def test_explain_adds_up_to_the_score():
         model.explain(X, [0])
 
 
-def test_memory_is_checked_before_it_is_taken(monkeypatch):
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_memory_is_checked_before_it_is_taken(monkeypatch, positive, method):
+    n_items = 3000
+    model, X = EASE(positive=positive), csr_array(np.eye(20, n_items))
     monkeypatch.setattr(_memory, "available_memory", lambda: 1000)
-    with pytest.raises(MemoryError, match="ItemKNN"):
-        EASE().fit(_data())
+    tracemalloc.start()
+    try:
+        with pytest.raises(MemoryError, match="ItemKNN"):
+            getattr(model, method)(X)
+        peak = tracemalloc.get_traced_memory()[1]
+        # What would be taken is seen, if it is taken.
+        np.empty((n_items, n_items), dtype=np.float32)
+        assert tracemalloc.get_traced_memory()[1] >= 4 * n_items**2
+    finally:
+        tracemalloc.stop()
+    assert peak < n_items**2 / 10
+    assert not hasattr(model, "coef_")
+    assert not hasattr(model, "gram_")
 
 
 def test_a_singular_matrix_is_an_error_that_names_alpha():

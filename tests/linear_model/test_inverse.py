@@ -242,7 +242,8 @@ def test_ill_conditioned_matrices_warn():
 
 
 def test_torch_path_agrees():
-    torch = pytest.importorskip("torch")
+    import torch
+
     matrix = positive_definite(100, seed=5)
     for dtype, rtol in ((np.float64, 1e-12), (np.float32, 2e-4)):
         buffer = np.triu(matrix).astype(dtype)
@@ -256,7 +257,8 @@ def test_torch_path_agrees():
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_device_names(device):
-    torch = pytest.importorskip("torch")
+    import torch
+
     if device == "auto" and torch.cuda.is_available():
         pytest.skip("auto takes CUDA here")
     _, gram = example_gram()

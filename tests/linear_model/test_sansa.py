@@ -1,10 +1,13 @@
 """SANSA against EASE, against the optimality of its rows, and within its budgets."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
+from sklearn.base import clone
 
 from skrec.linear_model import EASE, SANSA, _sansa_factor
 from skrec.linear_model._sansa_gram_kernels import keep_largest
@@ -263,10 +266,27 @@ def test_similar_items_have_the_largest_weights(head):
     assert (model.similar_items(7, k=200)[0, -81:] == -1).all()
 
 
+def _peak(call):
+    """Bytes that a call takes at most, numpy's included."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_memory_is_checked_before_it_is_taken(monkeypatch):
+    X, model = _data(n_users=500, n_items=2000), SANSA(density=0.1)
+    whole = _peak(lambda: clone(model).fit(X))
+
+    def fails():
+        with pytest.raises(MemoryError, match="lower density"):
+            model.fit(X)
+
     monkeypatch.setattr(_memory, "available_memory", lambda: 1000)
-    with pytest.raises(MemoryError, match="lower density"):
-        SANSA().fit(_data())
+    assert _peak(fails) < whole / 10
+    assert not hasattr(model, "encoder_")
 
 
 def test_a_singular_matrix_is_an_error_that_names_alpha():
