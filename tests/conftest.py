@@ -1,13 +1,6 @@
-"""Environment of the tests; it must be set before scipy, numba and torch are imported."""
+"""What all tests share: hypothesis, real data, CUDA."""
 
 import os
-
-# Without this scikit-learn skips one of its checks.
-os.environ.setdefault("SCIPY_ARRAY_API", "1")
-# Threads of BLAS and torch only get into each other's way on small matrices.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,9 @@
 """scikit-learn's checks and our own, over every public recommender, no failure expected."""
 
+from unittest import SkipTest
+
 import pytest
-from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skrec._torch._estimator import TorchRecommender
 from skrec.autoencoder import (
@@ -20,8 +22,16 @@ from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
+from tests.instances import (
+    OUR_CHECKS_SAME_FOR_VARIANTS,
+    SAME_FOR_VARIANTS,
+    name_of,
+    scikit_learn_checks,
+    small,
+)
 
 DEFAULTS = [cls() for _, cls in all_recommenders()]
+SMALL = [small(cls) for _, cls in all_recommenders()]
 VARIANTS = [
     DummyRecommender("uniform"),
     DummyRecommender("stratified"),
@@ -31,36 +41,37 @@ VARIANTS = [
     SLIM(precompute=False),
     SLIM(solver="admm"),
     SLIM(positive=False, n_neighbors=5),
-    BPR(loss="warp", negatives="popularity", solver="sgd", learning_rate=0.01),
-    BPR(loss="hinge", known_users="fold_in"),
-    BiasedMF(solver="sgd", known_users="fold_in"),
-    BiasedMF(bias=False, alpha=0.0),
-    WMF(solver="cholesky"),
-    WMF(alpha=1.0, unobserved_weight=1.0, frequency_exponent=0.0),
-    LOCA(SLIM(), n_estimators=3, anchors="random", global_weight=0.5),
-    LOCA(PureSVD(4), n_estimators=3, weight_sum=None, predict_bandwidth=0.8, n_jobs=2),
-    LOCA(MultVAE(20, max_iter=5), n_estimators=2, predict_bandwidth=0.9),
-    MultDAE((20,), early_stopping=True, max_iter=10, likelihood="logistic"),
-    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="gaussian_mixture"),
-    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, prior="vamp", likelihood="gaussian"),
-    MultVAE(8, hidden_layer_sizes=(20,), max_iter=10, divergence="mmd", beta=10.0),
-    MultVAE(
-        8,
-        hidden_layer_sizes=(20,),
-        max_iter=10,
+    small(BPR, loss="warp", negatives="popularity", solver="sgd", learning_rate=0.01),
+    small(BPR, loss="hinge", known_users="fold_in"),
+    small(BiasedMF, solver="sgd", known_users="fold_in"),
+    small(BiasedMF, bias=False, alpha=0.0),
+    small(WMF, solver="cholesky"),
+    small(WMF, alpha=1.0, unobserved_weight=1.0, frequency_exponent=0.0),
+    small(LOCA, estimator=SLIM(), anchors="random", global_weight=0.5),
+    small(LOCA, estimator=PureSVD(4), weight_sum=None, predict_bandwidth=0.8, n_jobs=2),
+    small(LOCA, estimator=small(MultVAE), n_estimators=2, predict_bandwidth=0.9),
+    small(MultDAE, early_stopping=True, likelihood="logistic"),
+    small(MultVAE, prior="gaussian_mixture"),
+    small(MultVAE, prior="vamp", likelihood="gaussian"),
+    small(MultVAE, divergence="mmd", beta=10.0),
+    small(
+        MultVAE,
         n_posterior_components=3,
         prior="gaussian_mixture",
-        n_prior_components=5,
         mixture_divergence="upper",
     ),
-    MultVAE(8, hidden_layer_sizes=(), max_iter=10),
-    GaussianMixtureVAE(hidden_layer_sizes=(20,), max_iter=10, likelihood="gaussian"),
-    CDAE(8, activation="identity", loss="square", max_iter=10, early_stopping=True),
-    CDAE(8, activation="tanh", known_users="fold_in", normalize=True, max_iter=10),
-    ItemAutoRec(8, activation="identity", schedule="constant", clip=False, max_iter=10),
-    UserAutoRec(8, early_stopping=True, default_rating=3.0, max_iter=10),
-    StackedAutoencoder((8, 4), tied_weights=True, pretraining="layerwise", max_iter=10),
-    PureSVD(4),
+    small(MultVAE, hidden_layer_sizes=()),
+    small(GaussianMixtureVAE, likelihood="gaussian"),
+    small(CDAE, activation="identity", loss="square", early_stopping=True),
+    small(CDAE, activation="tanh", known_users="fold_in", normalize=True),
+    small(ItemAutoRec, activation="identity", schedule="constant", clip=False),
+    small(UserAutoRec, early_stopping=True, default_rating=3.0),
+    small(
+        StackedAutoencoder,
+        hidden_layer_sizes=(8, 4),
+        tied_weights=True,
+        pretraining="layerwise",
+    ),
     PureSVD(solver="arpack"),
     SANSA(density=0.3, max_iter=1),
     SANSA(dtype="float32"),
@@ -90,21 +101,47 @@ def _cannot_hold(estimator):
     return ()
 
 
-@parametrize_with_checks([*DEFAULTS, *VARIANTS])
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [*scikit_learn_checks(SMALL), *scikit_learn_checks(VARIANTS, variants=True)],
+)
 def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+    try:
+        check(estimator)
+    except SkipTest as error:
+        pytest.fail(f"scikit-learn skips it: {error}")
 
 
-@parametrize_with_recommender_checks([*DEFAULTS, *VARIANTS], skip=_cannot_hold)
+@parametrize_with_recommender_checks(SMALL, skip=_cannot_hold)
 def test_recommender_checks(estimator, check):
     check(estimator)
 
 
+@parametrize_with_recommender_checks(
+    VARIANTS, skip=lambda one: [*_cannot_hold(one), *OUR_CHECKS_SAME_FOR_VARIANTS]
+)
+def test_recommender_checks_of_variants(estimator, check):
+    check(estimator)
+
+
+def test_what_is_left_out_for_variants_is_checked_for_every_class():
+    names = {name_of(check) for one in SMALL for _, check in estimator_checks_generator(one)}
+    assert names >= SAME_FOR_VARIANTS, "scikit-learn has no such check any longer"
+    assert {type(one) for one in VARIANTS} <= {type(one) for one in SMALL}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", DEFAULTS, ids=repr)
 def test_no_scikit_learn_check_is_skipped_or_expected_to_fail(estimator):
     results = check_estimator(estimator, on_skip=None, on_fail=None)
     assert len(results) >= 42
     assert {result["status"] for result in results} == {"passed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", DEFAULTS, ids=repr)
+def test_defaults_keep_the_contract(estimator):
+    check_recommender(estimator, skip=_cannot_hold(estimator))
 
 
 def test_unknown_names_to_skip_are_refused():

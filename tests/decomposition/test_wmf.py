@@ -153,13 +153,14 @@ def test_the_objective_of_ials_revisited_is_ours_scaled(seed, alpha0, lambda_, n
 
 @pytest.mark.parametrize("confidence", [1.0, 15.0])
 def test_rows_agree_with_implicits_recalculate_user(confidence):
-    als = pytest.importorskip("implicit.cpu.als")
+    from implicit.cpu.als import AlternatingLeastSquares
+
     X = _data()
     model = WMF(
         8, confidence=confidence, alpha=3.0, unobserved_weight=1.0, frequency_exponent=0.0,
         max_iter=4, random_state=0,
     ).fit(X)  # fmt: skip
-    peer = als.AlternatingLeastSquares(8, regularization=3.0, dtype=np.float64, num_threads=1)
+    peer = AlternatingLeastSquares(8, regularization=3.0, dtype=np.float64, num_threads=1)
     peer.item_factors = np.ascontiguousarray(model.components_.T)
     # implicit's stored value is the whole weight c of a cell; ours is 1 + confidence x.
     weights = csr_matrix(X)

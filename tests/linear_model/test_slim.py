@@ -8,10 +8,10 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_array, vstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
-from sklearn.utils.estimator_checks import check_estimator
 
 from skrec.linear_model import EASE, SLIM, _slim
 from skrec.utils.estimator_checks import check_recommender
+from tests.instances import OUR_CHECKS_SAME_FOR_VARIANTS, scikit_learn_checks
 
 TIGHT = {"tol": 1e-9, "dtype": "float64"}
 
@@ -372,12 +372,15 @@ CONFIGURATIONS = [
 @pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
 def test_contract(estimator):
     # With neighbours, which of equally near items are candidates depends on their order.
-    check_recommender(estimator, skip=())
+    check_recommender(estimator, skip=OUR_CHECKS_SAME_FOR_VARIANTS)
 
 
-@pytest.mark.parametrize("estimator", [SLIM(), SLIM(0.1), SLIM(0.1, precompute=False)], ids=str)
-def test_scikit_learn_checks(estimator):
-    check_estimator(estimator)
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    scikit_learn_checks([SLIM(0.1), SLIM(0.1, precompute=False)], variants=True),
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
 
 
 def test_stacked_data_in_pieces_is_scored_alike():

@@ -6,11 +6,11 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.neighbors import _search as search
 from skrec.utils.estimator_checks import parametrize_with_recommender_checks
+from tests.instances import OUR_CHECKS_SAME_FOR_VARIANTS, scikit_learn_checks
 from tests.reference.neighbors import dense_data
 
 METRICS = ("cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard")
@@ -124,7 +124,8 @@ def test_rating_error_on_movielens_100k(data_home, model, bound):
     assert 0.85 < _rmse(model, train, user[test], item[test], rating[test]) < bound
 
 
-@parametrize_with_checks(_ALL)
+# ItemKNN() and UserKNN() are in the common suite.
+@pytest.mark.parametrize(("estimator", "check"), scikit_learn_checks(_ALL, variants=True))
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -134,12 +135,11 @@ def test_scikit_learn_checks(estimator, check):
         estimator
         for model in MODELS
         for estimator in (
-            model(),
             model(3, metric="asymmetric_cosine", weighting="bm25", shrinkage=1.0),
-            model(feedback="rating"),
             model(3, feedback="rating", metric="pearson", deviation="both", damping=1.0),
         )
-    ]
+    ],
+    skip=lambda estimator: OUR_CHECKS_SAME_FOR_VARIANTS,
 )
 def test_contract(estimator, check):
     check(estimator)
