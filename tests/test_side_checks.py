@@ -12,7 +12,11 @@ RECOMMENDERS = [ContentKNN(), SampledContent(), SituationRidge()]
 
 def _cannot_hold(estimator):
     # Pairs are drawn entry by entry, so another order of the items is another draw.
-    drawn = ["check_item_permutation", "check_item_features_permutation"]
+    drawn = [
+        "check_item_permutation",
+        "check_item_features_permutation",
+        "check_duplicate_items_tie",
+    ]
     return drawn if isinstance(estimator, SampledContent) else ()
 
 

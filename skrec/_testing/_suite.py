@@ -34,7 +34,8 @@ def check_recommender(estimator, *, skip=()):
         An instance; it is cloned for each check.
     skip : sequence of str, default=()
         Names of checks that cannot hold for this estimator, such as
-        ``"check_item_permutation"`` where scores are drawn at random by item index.
+        ``"check_item_permutation"`` and ``"check_duplicate_items_tie"`` where first
+        weights are drawn item by item.
 
     Raises
     ------
