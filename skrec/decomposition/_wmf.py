@@ -26,7 +26,7 @@ from skrec.utils._params import (
     RANDOM_STATE,
     Options,
 )
-from skrec.utils._progress import progress_bar
+from skrec.utils._progress import ProgressBar
 from skrec.utils._validation import check_sample_weight
 
 
@@ -252,7 +252,7 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             X, weight = X[weight > 0], weight[weight > 0]
         users = np.zeros((X.shape[0], self.n_components), dtype=items.dtype)
         steps = self._half_steps(X, weight)
-        sweeps = progress_bar(range(self.max_iter), "WMF", shown=self.verbose)
+        sweeps = ProgressBar(range(self.max_iter), "WMF", shown=self.verbose)
         return alternate(*steps, users, items, weight, sweeps, n_jobs=self.n_jobs)
 
     def _half_steps(self, X, sample_weight):

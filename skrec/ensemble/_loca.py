@@ -32,6 +32,7 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._progress import ProgressBar
 from skrec.utils._tags import recommender_tags
 
 # The largest distance is 2: a wider kernel would cover users of whom nothing is known.
@@ -314,10 +315,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
             delayed(fit_member)(member, X[users], weight, n_threads)
             for member, (users, weight) in zip(members, groups, strict=True)
         )
-        if self.verbose:
-            from tqdm import tqdm
-
-            tasks = tqdm(tasks, total=len(members), desc="LOCA")
+        tasks = ProgressBar(tasks, "LOCA", shown=self.verbose, total=len(members))
         with one_blas_thread() if at_once else nullcontext(), torch_threads(n_threads):
             return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(tasks))
 
