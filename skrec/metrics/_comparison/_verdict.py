@@ -43,14 +43,11 @@ def _against_best(comparison, best, metric):
     worse = [name for name in others if name not in tied]
     said = []
     if tied:
-        said.append(
-            f"These users do not tell it apart from {_list(tied)}: "
-            f"{_differences(tests, tied)}."
-        )  # fmt: skip
+        said.append(f"These users do not tell {best} apart from {_differences(tests, tied)}.")
     if worse:
         said.append(
-            f"{_list(worse)} {'is' if len(worse) == 1 else 'are'} worse, which paired t-tests "
-            f"after Holm's correction do not put down to chance: {_differences(tests, worse)}."
+            "Worse, which paired t-tests after Holm's correction do not put down to chance: "
+            f"{_differences(tests, worse)}."
         )
     return said
 
@@ -94,9 +91,11 @@ def _costs(comparison, best):
         return []
     fastest = min(seconds, key=seconds.get)
     if fastest == best:
-        return ["It is also the quickest to fit."]
+        return [f"{best} is also the quickest to fit."]
     times = seconds[best] / max(seconds[fastest], 1e-9)
-    return [f"Its fit takes {times:,.3g} times as long as that of {fastest}, the quickest."]
+    return [
+        f"The fit of {best} takes {times:,.3g} times as long as that of {fastest}, the quickest."
+    ]
 
 
 def _left_out(comparison):
@@ -109,11 +108,8 @@ def _left_out(comparison):
 
 
 def _differences(tests, names):
-    parts = []
-    for name in names:
-        text, _, _ = repr(tests[name]).rpartition(", ")
-        parts.append(f"{name} {text}")
-    return "; ".join(parts)
+    """Names with their differences, "EASE (-.010 nDCG@100, 95 % -.013 to -.007)"."""
+    return _list([f"{name} ({repr(tests[name]).rpartition(', ')[0]})" for name in names])
 
 
 def _list(names):
