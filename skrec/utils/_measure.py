@@ -17,6 +17,12 @@ class Cost:
     whole process, ``ru_maxrss``, is all there is: it tells something only where the block
     takes more than anything before it. Memory of a GPU is not in it.
 
+    Parameters
+    ----------
+    memory : bool, default=True
+        Whether to measure memory too, for which garbage is collected before: that takes
+        longer than a small fit.
+
     Attributes
     ----------
     seconds : float
@@ -36,21 +42,25 @@ class Cost:
     True
     """
 
-    def __init__(self):
+    def __init__(self, *, memory=True):
+        self.memory = memory
         self.seconds = self.processor_seconds = float("nan")
         self.peak_bytes = None
 
     def __enter__(self):
-        gc.collect()
-        _return_free_memory()
-        self._exact = _reset_high_water_mark()
-        self._before = _status("VmRSS") if self._exact else _max_rss()
+        if self.memory:
+            gc.collect()
+            _return_free_memory()
+            self._exact = _reset_high_water_mark()
+            self._before = _status("VmRSS") if self._exact else _max_rss()
         self._started = time.perf_counter(), time.process_time()
         return self
 
     def __exit__(self, *exception):
         self.seconds = time.perf_counter() - self._started[0]
         self.processor_seconds = time.process_time() - self._started[1]
+        if not self.memory:
+            return
         after = _status("VmHWM") if self._exact else _max_rss()
         if self._before is not None and after is not None:
             taken = after - self._before

@@ -808,6 +808,10 @@ def test_cost_is_of_the_block():
     assert 19e6 < small.peak_bytes < 40e6
     assert 0 < small.seconds < large.seconds
     assert 0 < small.processor_seconds < large.processor_seconds
+    with Cost(memory=False) as timed:
+        sum(range(1000))
+    assert timed.seconds > 0
+    assert timed.peak_bytes is None
 
 
 def test_verbose_shows_what_is_done(split, capsys):

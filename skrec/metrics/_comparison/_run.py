@@ -136,7 +136,7 @@ def run_model(name, given, grid, plan):
     with Cost() as fit_cost:
         part.fit(estimator)
     tell(f"{name}: testing", done=True)
-    with Cost() as test_cost:
+    with Cost(memory=False) as test_cost:
         result = part.evaluate(estimator, plan.metrics)
     lists = part.lists(estimator, plan.sample, _SAMPLE_LENGTH)
     tell(f"{name}: done", done=True)
@@ -175,6 +175,7 @@ def _choose(name, estimator, grid, plan):
         fit_params=tuning.part.fit_params(estimator),
         sign=tuning.sign,
         tell=next_trial,
+        memory=False,
     )
     if best is None:
         raise ValueError(f"Every setting of the search failed: {trials[0].remark}")

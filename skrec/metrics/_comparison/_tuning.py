@@ -62,6 +62,7 @@ def tune(
     known=(),
     keep=False,
     tell=None,
+    memory=True,
 ):
     """Fit a model with each of some settings, and find the one that validates best.
 
@@ -90,6 +91,8 @@ def tune(
         Whether to keep the model that validates best.
     tell : callable, default=None
         Called with the list of trials after each.
+    memory : bool, default=True
+        Whether to measure the memory of each fit, see `Cost`.
 
     Returns
     -------
@@ -107,7 +110,8 @@ def tune(
             trials.append(Trial(parameters, remark="not tried: the time was over"))
             continue
         if found is None:
-            fitted, found = _attempt(estimator, parameters, X, look, fit_params, every, patience)
+            found = Trial(parameters, cost=Cost(memory=memory))
+            fitted = _attempt(estimator, found, X, look, fit_params, every, patience)
         seconds += 0.0 if found.cost is None else found.cost.seconds
         trials.append(found)
         if tell is not None:
@@ -122,23 +126,24 @@ def _value(trial, sign):
     return float("-inf") if math.isnan(trial.score) else sign * round(trial.score, _DIGITS)
 
 
-def _attempt(estimator, parameters, X, look, fit_params, every, patience):
-    model, trial = clone(estimator), Trial(parameters, cost=Cost())
+def _attempt(estimator, trial, X, look, fit_params, every, patience):
+    """Fit one setting, and note in the trial how it validates; None if it failed."""
+    model = clone(estimator)
     try:
-        model.set_params(**clone_values(parameters))
+        model.set_params(**clone_values(trial.parameters))
         if every is None:
             with trial.cost:
                 model.fit(X, **(fit_params or {}))
             trial.scores = dict(look(model))
-            return model, trial
+            return model
         with trial.cost:
             model, trial.scores, trial.epochs = best_fit(
                 model, X, look, every=every, patience=patience
             )
     except _FAILURES as error:
         trial.remark = " ".join(str(error).split()) or type(error).__name__
-        return None, trial
+        return None
     trial.refit = {"max_iter": trial.epochs["epoch"]}
     if hasattr(model, "n_annealing_steps_"):  # of all epochs, of which so many are made
         trial.refit["n_annealing_steps"] = round(model.n_annealing_steps_)
-    return model, trial
+    return model
