@@ -89,19 +89,24 @@ def epoch_row(epochs):
     return epochs | {"processor_seconds": round(epochs["processor_seconds"], 1)}
 
 
+def looking(split, metrics):
+    """What `tune` looks with: the metrics on the validation users of a split."""
+    part = Part(split.X_train, split.X_validation, split.y_validation)
+    return lambda model: part.evaluate(model, metrics).mean
+
+
 def best_epoch(model, split, metrics, *, every, patience):
     """The best model in the course of a fit, by a split's validation users, and its row."""
-    part = Part(split.X_train, split.X_validation, split.y_validation)
-    best, scores, epochs = best_fit(
-        model,
-        split.X_train,
-        lambda fitted: part.evaluate(fitted, metrics).mean,
-        every=every,
-        patience=patience,
-    )
+    look = looking(split, metrics)
+    best, scores, epochs = best_fit(model, split.X_train, look, every=every, patience=patience)
+    return best, epochs_and_scores(epochs, scores)
+
+
+def epochs_and_scores(epochs, scores):
+    """The row of a fit whose epoch was chosen."""
     row = epoch_row(epochs)
     curve = row.pop("curve")
-    return best, row | {"validation": rounded(scores), "curve": curve}
+    return row | {"validation": rounded(scores), "curve": curve}
 
 
 def record_path(experiment):

@@ -22,12 +22,21 @@ import json
 import numpy as np
 import torch
 from _protocols import PROTOCOLS, SEED, ml1m_strong_split
-from _record import RESULTS, best_epoch, environment, rounded, write
+from _record import (
+    RESULTS,
+    best_epoch,
+    environment,
+    epochs_and_scores,
+    looking,
+    rounded,
+    write,
+)
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from skrec.autoencoder import CDAE, MultDAE, MultVAE
 from skrec.metrics import evaluate
+from skrec.metrics._comparison._tuning import tune
 
 NAME = "ml1m_autoencoders"
 METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
@@ -82,27 +91,31 @@ MODELS = {
 }
 
 
-def fit(name, model, split, seed):
-    model, every = clone(model).set_params(random_state=seed), EVERY_OF.get(name, EVERY)
-    best, row = best_epoch(model, split, METRICS, every=every, patience=PATIENCE)
-    return best, {"seed": seed, **row}
-
-
 def measure(name, split, seeds):
     estimator, grid = MODELS[name]
-    row = {"command": environment()["command"], "grid": grid, "candidates": []}
-    tried = []
-    for parameters in ParameterGrid(grid):
-        model = clone(estimator).set_params(**parameters)
-        best, found = fit(name, model, split, seeds[0])
-        print(name, parameters, found, flush=True)
-        row["candidates"].append({"parameters": parameters, **found})
-        tried.append((found["validation"][METRICS[0]], model, best))
-    _, model, best = max(tried, key=lambda each: each[0])
+    every = EVERY_OF.get(name, EVERY)
+    row = {"command": environment()["command"], "grid": grid}
+    chosen, best, trials = tune(
+        clone(estimator).set_params(random_state=seeds[0]),
+        list(ParameterGrid(grid)),
+        split.X_train,
+        looking(split, METRICS),
+        every=every,
+        patience=PATIENCE,
+        keep=True,
+        tell=lambda trials: print(name, trials[-1].parameters, trials[-1].scores, flush=True),
+    )
+    row["candidates"] = [
+        {"parameters": trial.parameters, "seed": seeds[0]}
+        | epochs_and_scores(trial.epochs, trial.scores)
+        for trial in trials
+    ]
+    model = clone(estimator).set_params(**chosen.parameters)
     row["estimator"], row["tests"] = repr(model), []
     for seed in seeds:
         if seed != seeds[0]:
-            best, found = fit(name, model, split, seed)
+            fitted = clone(model).set_params(random_state=seed)
+            best, found = best_epoch(fitted, split, METRICS, every=every, patience=PATIENCE)
             print(name, found, flush=True)
         test = evaluate(best, split.X_test, split.y_test, METRICS)
         row["tests"].append({"seed": seed, **rounded(test.mean)})

@@ -23,7 +23,7 @@ import json
 
 import numpy as np
 from _protocols import PROTOCOLS, SEED, ml1m_strong_split
-from _record import RESULTS, environment, measured, rounded, write
+from _record import RESULTS, environment, looking, measured, rounded, write
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
@@ -31,6 +31,7 @@ from skrec.ensemble import LOCA
 from skrec.ensemble._members import fit_member, seeded_clone
 from skrec.linear_model import EASE
 from skrec.metrics import compare, evaluate
+from skrec.metrics._comparison._tuning import tune
 
 METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
 CHOSEN_BY = METRICS[0]
@@ -111,14 +112,18 @@ def best_of(tried):
 
 
 def tune_global(base, split):
-    tried = []
-    for parameters in ParameterGrid(base["grid"]):
-        model = base["estimator"]().set_params(**parameters).fit(split.X_train)
-        tried.append({"parameters": parameters, "validation": validated(model, split)})
-        print("global", tried[-1], flush=True)
-    chosen = best_of(tried)
-    model = base["estimator"]().set_params(**chosen["parameters"]).fit(split.X_train)
-    return model, {"tried": tried, "chosen": chosen}
+    best, model, trials = tune(
+        base["estimator"](),
+        list(ParameterGrid(base["grid"])),
+        split.X_train,
+        looking(split, METRICS),
+        keep=True,
+        tell=lambda trials: print("global", trials[-1], flush=True),
+    )
+    tried = [
+        {"parameters": trial.parameters, "validation": rounded(trial.scores)} for trial in trials
+    ]
+    return model, {"tried": tried, "chosen": tried[trials.index(best)]}
 
 
 def tune_local(base, estimator, split, n_estimators):

@@ -17,41 +17,44 @@ import os
 from pathlib import Path
 
 import numpy as np
-from _record import RESULTS, environment, measured, write
+from _record import RESULTS, cost_row, environment, measured, rounded, write
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from skrec.autoencoder import ItemAutoRec, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BiasedMF
+from skrec.metrics._comparison._tuning import tune
 from skrec.model_selection import evaluation_split
 
 NAME = "ml1m_ratings"
 ALS = BiasedMF(32, solver="als", max_iter=15, random_state=0)
 SGD = BiasedMF(64, solver="sgd", random_state=0)
 CANDIDATES = {
-    "BiasedMF (als)": [clone(ALS).set_params(alpha=alpha) for alpha in (0.06, 0.07, 0.08)],
-    "BiasedMF (sgd)": [
-        clone(SGD).set_params(alpha=alpha, max_iter=max_iter)
-        for max_iter, alphas in (
-            (20, (0.03, 0.04)),
-            (30, (0.03, 0.04, 0.05)),
-            (40, (0.04, 0.05, 0.06)),
-        )
-        for alpha in alphas
-    ],
-    "ItemAutoRec": [
-        ItemAutoRec(alpha=alpha, max_iter=12, random_state=0)
-        for alpha in (100.0, 150.0, 200.0, 250.0)
-    ],
-    "UserAutoRec": [
-        UserAutoRec(alpha=a, max_iter=60, random_state=0) for a in (200.0, 300.0, 400.0)
-    ],
-    "StackedAutoencoder": [
-        StackedAutoencoder(
-            alpha=300.0, corruption="mask", corruption_level=level, max_iter=60, random_state=0
-        )
-        for level in (0.1, 0.2, 0.4)
-    ],
+    "BiasedMF (als)": (ALS, [{"alpha": alpha} for alpha in (0.06, 0.07, 0.08)]),
+    "BiasedMF (sgd)": (
+        SGD,
+        [
+            {"alpha": alpha, "max_iter": max_iter}
+            for max_iter, alphas in (
+                (20, (0.03, 0.04)),
+                (30, (0.03, 0.04, 0.05)),
+                (40, (0.04, 0.05, 0.06)),
+            )
+            for alpha in alphas
+        ],
+    ),
+    "ItemAutoRec": (
+        ItemAutoRec(max_iter=12, random_state=0),
+        [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)],
+    ),
+    "UserAutoRec": (
+        UserAutoRec(max_iter=60, random_state=0),
+        [{"alpha": alpha} for alpha in (200.0, 300.0, 400.0)],
+    ),
+    "StackedAutoencoder": (
+        StackedAutoencoder(alpha=300.0, corruption="mask", max_iter=60, random_state=0),
+        [{"corruption_level": level} for level in (0.1, 0.2, 0.4)],
+    ),
 }
 PUBLISHED = {
     "source": "Sedhain et al. 2015, mean of five random splits",
@@ -76,29 +79,46 @@ def split(X, seed):
     return parts.X_train, parts.y_test
 
 
+def errors(model, train, test):
+    rows = np.repeat(np.arange(test.shape[0]), np.diff(test.indptr))
+    predicted = model.score_pairs(train, rows, test.indices)
+    return {
+        name: float(np.sqrt(np.mean((values - test.data) ** 2)))
+        for name, values in (("rmse", predicted), ("rmse_clipped", np.clip(predicted, 1, 5)))
+    }
+
+
 def run(model, train, test):
     row = {"parameters": repr(model), "fit": {}}
     model = clone(model)
     with measured(row["fit"]):
         model.fit(train)
-    rows = np.repeat(np.arange(test.shape[0]), np.diff(test.indptr))
-    predicted = model.score_pairs(train, rows, test.indices)
-    row["rmse"], row["rmse_clipped"] = (
-        round(float(np.sqrt(np.mean((p - test.data) ** 2))), 4)
-        for p in (predicted, np.clip(predicted, 1, 5))
-    )
+    row |= rounded(errors(model, train, test))
     print(row, flush=True)
     return row
 
 
-def select(candidates, train):
-    """The candidates on a tenth of the training ratings, and the best of them."""
-    rows = [run(model, *split(train, 10_000)) for model in candidates]
-    return candidates[int(np.argmin([row["rmse"] for row in rows]))], rows
+def select(estimator, settings, train):
+    """The settings on a tenth of the training ratings, and the best of them."""
+    part, held_out = split(train, 10_000)
+    best, _, trials = tune(
+        estimator,
+        settings,
+        part,
+        lambda model: errors(model, part, held_out),
+        sign=-1,
+        tell=lambda trials: print(trials[-1], flush=True),
+    )
+    rows = []
+    for trial in trials:
+        row = {"parameters": repr(clone(estimator).set_params(**trial.parameters))}
+        row["fit"] = {name: cost_row(trial.cost)[name] for name in ("seconds", "peak_mib")}
+        rows.append(row | rounded(trial.scores))
+    return clone(estimator).set_params(**best.parameters), rows
 
 
 def measure(candidates, splits):
-    best, validation = select(candidates, splits[0][0])
+    best, validation = select(*candidates, splits[0][0])
     tests = [run(best, *parts) for parts in splits]
     return {
         "environment": environment(),

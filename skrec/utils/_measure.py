@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from skrec.utils._memory import format_bytes
+from skrec.utils._text import format_seconds
+
 _PROC = Path("/proc/self")
 
 
@@ -46,6 +49,10 @@ class Cost:
         self.memory = memory
         self.seconds = self.processor_seconds = float("nan")
         self.peak_bytes = None
+
+    def __repr__(self):
+        peak = "?" if self.peak_bytes is None else format_bytes(self.peak_bytes)
+        return f"Cost({format_seconds(self.seconds)}, {peak})"
 
     def __enter__(self):
         if self.memory:

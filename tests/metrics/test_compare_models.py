@@ -812,6 +812,7 @@ def test_cost_is_of_the_block():
         sum(range(1000))
     assert timed.seconds > 0
     assert timed.peak_bytes is None
+    assert repr(Cost()) == "Cost(?, ?)"
 
 
 def test_verbose_shows_what_is_done(split, capsys):
