@@ -259,16 +259,15 @@ def test_every_model_says_what_to_search(name):
     if name == "DummyRecommender":
         assert cls._search_grid == ()
         return
-    assert "_search_grid" in vars(cls), "a grid stands beside _parameter_rules"
     grid = cls._search_grid
-    assert 1 < len(grid) <= 8
+    assert 1 < len(grid) <= 8, "a grid stands beside _parameter_rules"
     assert search_grid(cls()) == list(grid), "settings differ, and defaults are not set"
-    model = cls()
+    X = np.eye(12) + np.eye(12, k=1)
     for setting in grid:
-        model.set_params(**setting)
-        for parameter, value in setting.items():
-            rules = cls._parameter_rules[parameter]
-            assert any(value in rule for rule in (rules if isinstance(rules, tuple) else (rules,)))
+        model = cls().set_params(**setting)
+        if "max_iter" in model.get_params():
+            model.set_params(max_iter=3)  # is it valid, not is it good
+        model.fit(X)
 
 
 def test_pipelines_and_searches(X):
