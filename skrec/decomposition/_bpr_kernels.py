@@ -138,13 +138,13 @@ def _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def _pairwise_run(
-    u, items, pool, mark, state, loss, P, Q, bias, of_users, of_items, rate, alpha, adaptive
-):
+def _pairwise_run(u, items, pool, mark, state, descent, model):
     """Log loss or hinge on the interactions of one user in one cell; sums the losses.
 
     The log losses log(1 + e) are added as the logarithm of a product.
     """
+    loss, _, _, rate, alpha, adaptive = descent
+    P, Q, bias, of_users, of_items = model
     one = P.dtype.type(1)
     total, product = 0.0, 1.0
     for t in range(items.shape[0]):
@@ -171,14 +171,13 @@ def _pairwise_run(
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def _warp_run(
-    u, items, pool, mark, state, harmonic, max_sampled, P, Q, bias, of_users, of_items, rate,
-    alpha, adaptive,
-):  # fmt: skip
+def _warp_run(u, items, pool, mark, state, descent, model):
     """WARP on the interactions of one user in one cell; sums the weighted hinges.
 
     An item that no draw beats, margin included, is left alone.
     """
+    _, harmonic, max_sampled, rate, alpha, adaptive = descent
+    P, Q, bias, of_users, of_items = model
     one = P.dtype.type(1)
     total = 0.0
     for t in range(items.shape[0]):
@@ -201,47 +200,29 @@ def _warp_run(
 
 
 @njit(nogil=True, cache=True)
-def train_cells(
-    cells, bounds, cell_user, cell_item, pools, pool_bounds, sizes, key, loss, harmonic,
-    max_sampled, model, squares, rate, alpha, adaptive, totals, start, stop,
-):  # fmt: skip
+def train_cells(cells, dealt, pools, key, descent, model, totals, start, stop):
     """One pass over the interactions of ``cells[start:stop]``.
 
     Parameters
     ----------
     cells : ndarray of int64
         Cells that share no block.
-    bounds, cell_user, cell_item : ndarray
-        See `deal_cells`.
-    pools : ndarray of int32
-        Items to draw negatives from, block after block; an item may stand in it often.
-    pool_bounds : ndarray of shape (n_blocks + 1,)
-        Bounds of the blocks in `pools`.
-    sizes : ndarray of shape (n_blocks,)
-        Number of different items in each block.
+    dealt : skrec.decomposition._bpr_sgd.Dealt
+    pools : skrec.decomposition._bpr_sgd.Pools
     key : uint64
         Of the epoch.
-    loss : {LOG, HINGE, WARP}
-    harmonic : ndarray of shape (n_items,)
-        harmonic[r] = 1 + 1/2 + ... + 1/r; for WARP.
-    max_sampled : int
-        Draws for one interaction; for WARP.
-    model : tuple of ndarray
-        User factors (n_users, d), item factors (n_items, d), item bias (n_items,).
-    squares : tuple of ndarray
-        Adagrad's accumulators (n_users,) and (n_items,).
-    rate, alpha : float, in the dtype of the factors
-    adaptive : bool
+    descent : skrec.decomposition._bpr_sgd.Descent
+    model : skrec.decomposition._bpr_sgd.Model
     totals : ndarray of shape (n_blocks**2,), written
         Sum of the losses of each cell.
     """
+    bounds, cell_user, cell_item = dealt
+    pool_items, pool_bounds, sizes = pools
     n_blocks = pool_bounds.shape[0] - 1
-    P, Q, bias = model
-    of_users, of_items = squares
-    mark = np.full(Q.shape[0], -1, dtype=np.int32)
+    mark = np.full(model.item_factors.shape[0], -1, dtype=np.int32)
     for c in range(start, stop):
         cell = cells[c]
-        pool = pools[pool_bounds[cell % n_blocks] : pool_bounds[cell % n_blocks + 1]]
+        pool = pool_items[pool_bounds[cell % n_blocks] : pool_bounds[cell % n_blocks + 1]]
         state = mix(key + np.uint64(cell) * GOLDEN)
         total = 0.0
         first, last = bounds[cell], bounds[cell + 1]
@@ -255,16 +236,10 @@ def train_cells(
             first = end
             if items.shape[0] == sizes[cell % n_blocks]:
                 continue  # the user has the whole block: there is no negative
-            if loss == WARP:
-                loss_of_run, state = _warp_run(
-                    u, items, pool, mark, state, harmonic, max_sampled, P, Q, bias,
-                    of_users, of_items, rate, alpha, adaptive,
-                )  # fmt: skip
+            if descent.loss == WARP:
+                loss_of_run, state = _warp_run(u, items, pool, mark, state, descent, model)
             else:
-                loss_of_run, state = _pairwise_run(
-                    u, items, pool, mark, state, loss, P, Q, bias, of_users, of_items, rate,
-                    alpha, adaptive,
-                )  # fmt: skip
+                loss_of_run, state = _pairwise_run(u, items, pool, mark, state, descent, model)
             total += loss_of_run
         totals[cell] = total
 

@@ -1,5 +1,7 @@
 """Stochastic descent for pairwise losses: deterministic, in parallel, in cache."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skrec.utils._hashing import keyed_words
@@ -18,6 +20,79 @@ LOSSES = ("log", "hinge", "warp")
 def n_blocks(n_users, n_items):
     """Number of blocks of users, and of items; depends on nothing but the shape of X."""
     return max(1, min(_MAX_BLOCKS, n_items // _ITEMS_PER_BLOCK, n_users // 2))
+
+
+class Model(NamedTuple):
+    """What is learned, and Adagrad's accumulators.
+
+    Attributes
+    ----------
+    user_factors, item_factors : ndarray of shape (n_users, d) and (n_items, d)
+    item_bias : ndarray of shape (n_items,)
+    of_users, of_items : ndarray of shape (n_users,) and (n_items,)
+        Sums of mean squares of gradients.
+    """
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    item_bias: np.ndarray
+    of_users: np.ndarray
+    of_items: np.ndarray
+
+
+class Descent(NamedTuple):
+    """How a step goes down.
+
+    Attributes
+    ----------
+    loss : {LOG, HINGE, WARP}
+    harmonic : ndarray of shape (n_items,)
+        harmonic[r] = 1 + 1/2 + ... + 1/r; for WARP.
+    max_sampled : int
+        Draws for one interaction; for WARP.
+    rate, alpha : float, in the dtype of the factors
+    adaptive : bool
+        Whether by Adagrad.
+    """
+
+    loss: int
+    harmonic: np.ndarray
+    max_sampled: int
+    rate: float
+    alpha: float
+    adaptive: bool
+
+
+class Dealt(NamedTuple):
+    """The interactions, cell after cell; see `skrec.decomposition._bpr_kernels.deal_cells`.
+
+    Attributes
+    ----------
+    bounds : ndarray of shape (n_blocks**2 + 1,)
+    users, items : ndarray of int32 of shape (n_entries,)
+    """
+
+    bounds: np.ndarray
+    users: np.ndarray
+    items: np.ndarray
+
+
+class Pools(NamedTuple):
+    """What negatives are drawn from.
+
+    Attributes
+    ----------
+    items : ndarray of int32
+        Block after block; an item may stand in it often.
+    bounds : ndarray of shape (n_blocks + 1,)
+        Bounds of the blocks in `items`.
+    sizes : ndarray of shape (n_blocks,)
+        Number of different items in each block.
+    """
+
+    items: np.ndarray
+    bounds: np.ndarray
+    sizes: np.ndarray
 
 
 def harmonic_sums(n_items, dtype=np.float32):
@@ -85,24 +160,26 @@ def pairwise_factors(
     """
     shape = X.shape
     scale = init_scale / np.sqrt(n_components)
-    model = (
+    model = Model(
         _normal(rng, (shape[0], n_components), scale),
         _normal(rng, (shape[1], n_components), scale),
         np.zeros(shape[1], dtype=np.float32),
+        np.ones(shape[0], dtype=np.float32),
+        np.ones(shape[1], dtype=np.float32),
     )
-    squares = (np.ones(shape[0], dtype=np.float32), np.ones(shape[1], dtype=np.float32))
     cells = _Cells(X, by_popularity, rng, n_jobs)
     harmonic = harmonic_sums(shape[1])
     loss_curve = []
     for n in passes:
-        total = cells.train(
-            LOSSES.index(loss), harmonic, max_sampled, model, squares, rates[n],
-            np.float32(alpha), solver == "adagrad",
+        descent = Descent(
+            LOSSES.index(loss), harmonic, max_sampled, rates[n], np.float32(alpha),
+            solver == "adagrad",
         )  # fmt: skip
+        total = cells.train(descent, model)
         loss_curve.append(total / max(1, X.nnz))
         if not np.isfinite(loss_curve[-1]):
             raise FloatingPointError(f"The loss is {loss_curve[-1]} after {n + 1} passes.")
-    return *model, loss_curve
+    return model.user_factors, model.item_factors, model.item_bias, loss_curve
 
 
 def popular_negatives(X, uniform, popularity, seed, hashes):
@@ -171,7 +248,7 @@ class _Cells:
         self.totals = np.zeros(self.n**2, dtype=np.float64)
 
     def deal(self):
-        """Cut the items into blocks at random; return the pools to draw negatives from."""
+        """Cut the items into blocks at random; return the `Pools` to draw negatives from."""
         from skrec.decomposition._bpr_kernels import deal_cells
 
         items = self.rng.permutation(len(self.copies)).astype(np.int32)
@@ -187,14 +264,14 @@ class _Cells:
         run_ranges(blocks, self.n, n_jobs=self.n_jobs)
         copies = self.copies[items]
         pool_bounds = np.concatenate([[0], np.cumsum(copies)])[self.item_bounds]
-        return np.repeat(items, copies), pool_bounds
+        return Pools(np.repeat(items, copies), pool_bounds, np.diff(self.item_bounds))
 
-    def train(self, loss, harmonic, max_sampled, model, squares, rate, alpha, adaptive):
+    def train(self, descent, model):
         """One pass; returns the sum of the losses."""
         from skrec.decomposition._bpr_kernels import train_cells
 
-        pools, pool_bounds = self.deal()
-        sizes = np.diff(self.item_bounds)
+        pools = self.deal()
+        dealt = Dealt(self.bounds, self.cell_user, self.cell_item)
         key = np.uint64(self.rng.integers(2**64, dtype=np.uint64))
         blocks = np.arange(self.n)
         for shift in self.rng.permutation(self.n):
@@ -202,11 +279,7 @@ class _Cells:
             cells = blocks * self.n + (blocks + shift) % self.n
 
             def some(start, stop, cells=cells):
-                train_cells(
-                    cells, self.bounds, self.cell_user, self.cell_item, pools, pool_bounds, sizes,
-                    key, loss, harmonic, max_sampled, model, squares, rate, alpha, adaptive,
-                    self.totals, start, stop,
-                )  # fmt: skip
+                train_cells(cells, dealt, pools, key, descent, model, self.totals, start, stop)
 
             weights = self.bounds[cells + 1] - self.bounds[cells]
             run_ranges(some, self.n, n_jobs=self.n_jobs, weights=weights)

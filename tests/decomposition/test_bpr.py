@@ -54,10 +54,9 @@ def _train_once(name, X, d, model, alpha, rate, *, max_sampled=1, adaptive=False
     cells = sgd._Cells(X, False, np.random.default_rng(0), 1)
     assert cells.n == 1
     squares = np.ones(X.shape[0]), np.ones(X.shape[1])
-    return cells.train(
-        sgd.LOSSES.index(name), sgd.harmonic_sums(X.shape[1], np.float64), max_sampled, model,
-        squares, rate, alpha, adaptive,
-    ), squares  # fmt: skip
+    harmonic = sgd.harmonic_sums(X.shape[1], np.float64)
+    descent = sgd.Descent(sgd.LOSSES.index(name), harmonic, max_sampled, rate, alpha, adaptive)
+    return cells.train(descent, sgd.Model(*model, *squares)), squares
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -119,8 +118,8 @@ def test_warp_weighs_by_the_rank_that_the_number_of_draws_estimates():
         P, Q, bias = np.zeros((1, 2)), np.zeros((n, 2)), np.full(n, -5.0)
         bias[0], bias[20] = 0.0, 0.5
         cells = sgd._Cells(X, False, np.random.default_rng(seed), 1)
-        squares = np.ones(1), np.ones(n)
-        total = cells.train(2, harmonic, 50, (P, Q, bias), squares, 1e-9, 0.0, False)
+        model = sgd.Model(P, Q, bias, np.ones(1), np.ones(n))
+        total = cells.train(sgd.Descent(2, harmonic, 50, 1e-9, 0.0, False), model)
         if total == 0:  # 50 draws have not found it
             ranks.append(0)
             continue
@@ -144,10 +143,8 @@ def test_max_sampled_bounds_the_draws():
         P, Q, bias = np.zeros((1, 2)), np.zeros((n, 2)), np.full(n, -5.0)
         bias[0], bias[20] = 0.0, 0.5
         cells = sgd._Cells(X, False, np.random.default_rng(seed), 1)
-        found += (
-            cells.train(2, harmonic, 2, (P, Q, bias), (np.ones(1), np.ones(n)), 1e-9, 0.0, False)
-            > 0
-        )
+        model = sgd.Model(P, Q, bias, np.ones(1), np.ones(n))
+        found += cells.train(sgd.Descent(2, harmonic, 2, 1e-9, 0.0, False), model) > 0
     assert found / 200 == pytest.approx(1 - 0.95**2, abs=0.06)
 
 
@@ -166,9 +163,9 @@ def test_negatives_are_uniform_or_popular_and_never_the_users_own(by_popularity,
         cells = sgd._Cells(part, False, np.random.default_rng(seed), 1)
         if by_popularity:
             cells.copies = np.bincount(X.indices, minlength=n) + 1
-        model = np.zeros((n, 1)), np.zeros((n, 1)), np.zeros(n)
-        cells.train(1, np.zeros(1), 1, model, (np.ones(n), np.ones(n)), 1e-3, 0.0, False)
-        counts += np.maximum(0, -model[2])
+        model = sgd.Model(np.zeros((n, 1)), np.zeros((n, 1)), np.zeros(n), np.ones(n), np.ones(n))
+        cells.train(sgd.Descent(1, np.zeros(1), 1, 1e-3, 0.0, False), model)
+        counts += np.maximum(0, -model.item_bias)
     assert not counts[own].any()
     expected = np.where(by_popularity, np.bincount(X.indices, minlength=n) + 1, 1.0)
     expected[own] = 0
@@ -181,13 +178,13 @@ def test_every_other_item_becomes_a_negative_over_the_passes():
     cells = sgd._Cells(X, False, np.random.default_rng(0), 1)
     assert cells.n > 1
     bias = np.zeros(X.shape[1], dtype=np.float32)
-    model = (
-        np.zeros((X.shape[0], 1), np.float32), np.zeros((X.shape[1], 1), np.float32), bias
+    model = sgd.Model(
+        np.zeros((X.shape[0], 1), np.float32), np.zeros((X.shape[1], 1), np.float32), bias,
+        np.ones(X.shape[0], np.float32), np.ones(X.shape[1], np.float32),
     )  # fmt: skip
-    squares = np.ones(X.shape[0], np.float32), np.ones(X.shape[1], np.float32)
-    rate = np.float32(1e-3)
+    descent = sgd.Descent(1, np.zeros(1), 1, np.float32(1e-3), np.float32(0), False)
     for _ in range(4):
-        cells.train(1, np.zeros(1), 1, model, squares, rate, np.float32(0), False)
+        cells.train(descent, model)
     popularity = np.bincount(X.indices, minlength=X.shape[1])
     negatives = 4 * popularity - bias / 1e-3  # as a positive each bias rises by the rate
     expected = 4 * X.nnz / X.shape[1]
