@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.stats import ttest_rel
+from sklearn import config_context
 from sklearn.exceptions import FitFailedWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
@@ -447,6 +449,32 @@ def test_user_features_follow_their_users(regions):
     own = evaluate(Regions().fit(shown, user_features=U), shown, held_out, "ndcg@10",
                    user_features=U)  # fmt: skip
     assert known.results["regions"].mean["ndcg@10"] == own.mean["ndcg@10"]
+
+
+def test_user_features_are_routed_through_a_pipeline(regions):
+    X, U = regions
+    shown, held_out = holdout_split(X, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        model = Regions().set_fit_request(user_features=True)
+        model.set_decision_function_request(user_features=True)
+        found = compare_models(
+            {"piped": make_pipeline(Binarizer(), model), "plain": model},
+            shown, shown, held_out, "ndcg@10", user_features=U,
+        )  # fmt: skip
+    assert found.results["piped"].mean == found.results["plain"].mean
+    blind = compare_models([Regions()], shown, shown, held_out, "ndcg@10")
+    assert found.results["piped"].mean["ndcg@10"] > blind.results["Regions"].mean["ndcg@10"]
+
+
+def test_frames(split):
+    frames = [pd.DataFrame(part.toarray(), columns=[f"i{i}" for i in range(60)]) for part in split]
+    models = {"ease": EASE(), "popular": DummyRecommender()}
+    options = {"search": {"ease": {"alpha": [10.0, 100.0]}}, "return_estimators": True}
+    found = compare_models(models, *frames[:2], frames[2].to_numpy(), METRICS, **options)
+    expected = compare_models(models, *split, METRICS, **options)
+    assert found.results["ease"].mean == expected.results["ease"].mean
+    assert list(found.estimators["ease"].feature_names_in_) == list(frames[0].columns)
+    assert found.chosen == expected.chosen
 
 
 def test_side_information_of_a_given_validation_part(regions):
