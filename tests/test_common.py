@@ -91,7 +91,7 @@ def _cannot_hold(estimator):
     if isinstance(base, (BPR, BiasedMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
-        names = ["check_item_permutation"]
+        names = ["check_item_permutation", "check_item_features_permutation"]
         # Where the last step solves for the items exactly, equal ones are equal again.
         solves_items = isinstance(base, ItemAutoRec) or getattr(base, "solver", "") in (
             "als",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skrec.linear_model import EASE
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
 from tests.side_recommenders import ContentKNN, SampledContent, SituationRidge
 
@@ -97,6 +98,55 @@ class TakesAnything(ContentKNN):
         return super().fit(X, item_features=item_features)
 
 
+class ReadsPastTheIndex(ContentKNN):
+    """Takes a dataframe for an array."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        values = getattr(item_features, "values", item_features)
+        return super().fit(X, item_features=None if values is None else np.asarray(values))
+
+
+class CannotUnwrap(ContentKNN):
+    """Knows nothing of ItemFeatures, which a search needs."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        return super().fit(X, item_features=None if item_features is None else [*item_features])
+
+
+class PicklesHalf(ContentKNN):
+    """A copy has lost what was learned of the features."""
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {**state, "similarity_": 0 * state.get("similarity_", 0)}
+
+
+class ForgetsFirst(ContentKNN):
+    """Gives up the model before it knows whether there will be another one."""
+
+    def fit(self, X, y=None, *, item_features=None):
+        if hasattr(self, "similarity_"):
+            self.similarity_ = np.zeros_like(self.similarity_)
+        return super().fit(X, item_features=item_features)
+
+
+class PairsOfRows(SituationRidge):
+    """Takes the situations of pairs for those of rows."""
+
+    def _pair_scores(self, X, rows, items, side):
+        context = side.context if side.context is None else side.context[: X.shape[0]]
+        return self._scores(X, side._replace(context=context))[rows, items]
+
+
+class FillsUsers(SituationRidge):
+    """Imputes silently."""
+
+    def fit(self, X, y=None, *, user_features=None, context=None):
+        if isinstance(user_features, np.ndarray) and user_features.dtype.kind == "f":
+            user_features = np.nan_to_num(user_features)
+        return super().fit(X, user_features=user_features, context=context)
+
+
 class RowsByPosition(SituationRidge):
     """Features of users by their place in the batch."""
 
@@ -142,28 +192,39 @@ class Silent(SituationRidge):
         return super()._start_rows(X, user_features, context, **how)
 
 
-@pytest.mark.parametrize(
-    ("broken", "check", "message"),
-    [
-        (ColdFromInitialisation, "check_cold_items", "cold items of equal features"),
-        (ColdCount, "check_empty_columns_change_nothing", "with empty columns"),
-        (DrawsEmptyColumns, "check_empty_columns_change_nothing", "with empty columns"),
-        (BlindToFeatures, "check_cold_items", "features do not matter"),
-        (ExtendsInPlace, "check_with_items", "not equal"),
-        (ExtendsOtherwise, "check_with_items_equals_fit", "with_items and fit"),
-        (KeepsByPosition, "check_item_features_permutation", "permuted items"),
-        (TakesAnything, "check_item_features_input", "should have raised.*NaN"),
-        (RowsByPosition, "check_rows_have_their_own_side", "Not equal"),
-        (OneSituation, "check_rows_have_their_own_side", "Not equal"),
-        (BlindToUsers, "check_cold_users", "features of a cold user do not matter"),
-        (BlindToContext, "check_context_input", "context of an entry does not matter"),
-        (Silent, "check_missing_side_warns", "warned 0 times"),
-    ],
-)
+BROKEN = [
+    (ColdFromInitialisation, "check_cold_items", "cold items of equal features"),
+    (ColdCount, "check_empty_columns_change_nothing", "with empty columns"),
+    (DrawsEmptyColumns, "check_empty_columns_change_nothing", "with empty columns"),
+    (BlindToFeatures, "check_cold_items", "features do not matter"),
+    (ExtendsInPlace, "check_with_items", "not equal"),
+    (ExtendsOtherwise, "check_with_items_equals_fit", "with_items and fit"),
+    (KeepsByPosition, "check_item_features_permutation", "permuted items"),
+    (TakesAnything, "check_item_features_input", "should have raised.*NaN"),
+    (ReadsPastTheIndex, "check_item_frame_in_another_order", r"should have raised.*order"),
+    (CannotUnwrap, "check_as_many_users_as_items_and_entries", "iterable, not ItemFeatures"),
+    (PicklesHalf, "check_side_copies", "pickle"),
+    (ForgetsFirst, "check_failed_fit_with_side", "not equal"),
+    (PairsOfRows, "check_pairs_have_their_own_side", "pairs"),
+    (FillsUsers, "check_user_features_input", r"should have raised.*NaN"),
+    (RowsByPosition, "check_rows_have_their_own_side", "Not equal"),
+    (OneSituation, "check_rows_have_their_own_side", "Not equal"),
+    (BlindToUsers, "check_cold_users", "features of a cold user do not matter"),
+    (BlindToContext, "check_context_input", "context of an entry does not matter"),
+    (Silent, "check_missing_side_warns", "warned 0 times"),
+]
+
+
+@pytest.mark.parametrize(("broken", "check", "message"), BROKEN, ids=[c[1] for c in BROKEN])
 def test_a_broken_recommender_is_caught_by_the_check_for_it(broken, check, message):
-    others = [name for name in _names(broken()) if name != check]
-    with pytest.raises(AssertionError, match=f"(?i){message}"):
-        check_recommender(broken(), skip=others)
+    kind = TypeError if broken is CannotUnwrap else AssertionError
+    with pytest.raises(kind, match=f"(?i){message}"):
+        check_recommender(broken(), skip=set(_names(broken())) - {check})
+
+
+def test_every_check_of_side_information_can_fail():
+    side = {*_names(ContentKNN()), *_names(SituationRidge())} - {*_names(EASE())}
+    assert side == {check for _, check, _ in BROKEN}
 
 
 def _names(estimator):
@@ -172,8 +233,6 @@ def _names(estimator):
 
 
 def test_checks_are_run_for_what_is_read_only():
-    from skrec.linear_model import EASE
-
     side = {"check_cold_items", "check_cold_users", "check_context_input", "check_side_copies"}
     assert not side & set(_names(EASE()))
     assert side & set(_names(ContentKNN())) == {"check_cold_items", "check_side_copies"}
