@@ -198,11 +198,12 @@ def _quotes_are_plain(lines, delimiter, quotechar):
     first, last = quotes[::2], quotes[1::2]
     is_break = (buffer == ord("\n")) | (buffer == ord("\r"))
     is_bound = is_break | (buffer == ord(delimiter))
-    breaks = np.flatnonzero(is_break)
+    # A line break with an odd number of quotes before it stands between a pair.
+    n_before = np.searchsorted(quotes, np.flatnonzero(is_break))
     return bool(
         is_bound[first[first > 0] - 1].all()
         and is_bound[last + 1].all()
-        and np.array_equal(np.searchsorted(breaks, first), np.searchsorted(breaks, last))
+        and not (n_before % 2).any()
     )
 
 
