@@ -79,18 +79,7 @@ def format_facts(facts):
 
 
 def progress_bar(total, unit):
-    """Make a progress bar that vanishes when it is done.
-
-    Parameters
-    ----------
-    total : int
-    unit : str
-
-    Returns
-    -------
-    bar : tqdm
-        Shows nothing where stderr is no terminal.
-    """
+    """A progress bar that vanishes when it is done; nothing where stderr is no terminal."""
     return tqdm(total=total, file=sys.stderr, disable=None, leave=False, unit=unit)
 
 
