@@ -99,8 +99,9 @@ def test_import_is_light():
 
 
 def test_import_is_fast():
+    # Time of the processor: other workers of the tests may keep it waiting.
     code = (
-        "import time, numpy, scipy.sparse, sklearn.utils.estimator_checks; t = time.perf_counter();"
-        "import skrec; from skrec.linear_model import EASE; print(time.perf_counter() - t)"
+        "import time, numpy, scipy.sparse, sklearn.utils.estimator_checks; t = time.process_time();"
+        "import skrec; from skrec.linear_model import EASE; print(time.process_time() - t)"
     )
     assert min(float(_run(code)[0]) for _ in range(3)) < 0.5
