@@ -13,6 +13,7 @@ from skrec.utils._item_features import ItemFeatures
 _SUBPACKAGES = (
     "autoencoder",
     "base",
+    "content",
     "datasets",
     "decomposition",
     "dummy",
@@ -22,6 +23,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "neural_network",
     "preprocessing",
     "utils",
 )
@@ -37,6 +39,7 @@ __all__ = [
     "__version__",
     "autoencoder",
     "base",
+    "content",
     "datasets",
     "decomposition",
     "dummy",
@@ -47,6 +50,7 @@ __all__ = [
     "metrics",
     "model_selection",
     "neighbors",
+    "neural_network",
     "preprocessing",
     "recommend",
     "save",

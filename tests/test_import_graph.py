@@ -20,7 +20,7 @@ LAYERS = (
     ("_version",),
     ("utils",),
     ("_evaluation", "_log", "_loss", "_persistence", "_plot", "_recommend", "_user_side"),
-    ("base",),
+    ("_factors", "base"),
     ("_torch",),
     (
         "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction", "linear_model",

@@ -41,14 +41,35 @@ def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None, side=None):
         If a 2-D `y` does not have the shape of X.
     """
     shown, held_out = split_users(X, y, holdout=_HOLDOUT, random_state=_SEED)
-    metric = parse_metric("ndcg@100")
     users = UserRows(shown, side)
-    values = evaluate_rows(
-        (metric,),
+    return ndcg_of_users(
+        lambda rows: score_rows(*users.take(rows).arguments),
+        shown,
         held_out,
-        score_rows=lambda rows: score_rows(*users.take(rows).arguments),
-        seen=shown,
+        sample_weight=sample_weight,
     )
+
+
+def ndcg_of_users(score_users, shown, held_out, *, sample_weight=None):
+    """Mean nDCG@100 of users who are told by their places.
+
+    Parameters
+    ----------
+    score_users : callable
+        ``score_users(rows)`` returns scores of shape (len(rows), n_items) for an array of row
+        indices of `shown`.
+    shown, held_out : csr_array of shape (n_users, n_items)
+        Canonical.
+    sample_weight : ndarray of shape (n_users,), default=None
+        Weights of the users in the mean.
+
+    Returns
+    -------
+    score : float
+        NaN, with an `UndefinedMetricWarning`, where no user can be evaluated.
+    """
+    metric = parse_metric("ndcg@100")
+    values = evaluate_rows((metric,), held_out, score_rows=score_users, seen=shown)
     n_ratings = np.diff(held_out.indptr)
     return summarize(metric, values[metric.name], n_ratings, sample_weight=sample_weight)
 

@@ -58,11 +58,11 @@ class FitTasks:
             )
 
 
-def kept(estimator, module, X, device):
+def kept(estimator, module, problem):
     """The attributes that `_keep` sets for a module, on a copy of the estimator."""
     fitted = copy.copy(estimator)
     before = dict(vars(fitted))
-    fitted._keep(module, X, device)
+    fitted._keep(module, problem)
     return {
         name: value
         for name, value in vars(fitted).items()

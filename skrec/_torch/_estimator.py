@@ -1,6 +1,5 @@
 """The base class of the neural estimators: `fit` and scoring, written once."""
 
-import copy
 import threading
 import warnings
 from abc import abstractmethod
@@ -11,10 +10,12 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skrec._evaluation._default_score import ndcg_at_100
+from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
 from skrec._torch._fit_loop import EarlyStopping, fit_loop
+from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec._torch._schedules import rate_share
 from skrec.base import BaseRecommender
 from skrec.utils._device import resolve_device
 from skrec.utils._parallel import row_chunks
@@ -28,6 +29,9 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._progress import ProgressBar
+from skrec.utils._side_information import SideInformation
+from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import validate_interactions
 
 _GLOBAL_GENERATOR = threading.Lock()
@@ -52,17 +56,26 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     """A recommender whose scores of a row are what a torch module makes of it.
 
     A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
-    hooks: `_build_module`, `_batches`, `_loss`, `_score`. The fitted state is a dict of numpy
-    arrays, `weights_`, from which the module is built anew for each call: so pickling, cloning,
-    workers and machines without CUDA are no special cases.
+    hooks: `_build_module`, `_batches`, `_loss`, `_score`. Others have a default: see `HOOKS`.
+    The fitted state is a dict of numpy arrays, `weights_`, from which the module is built anew
+    for each call: so pickling, cloning, workers and machines without CUDA are no special cases.
 
     The callbacks of scikit-learn (1.9) are told of `fit` and of each epoch, a task of it; they
     get X, y and, if they ask, the fitted estimator as it is then.
     """
 
+    # What every fit of a class that has no such parameter does.
+    precision = "float32"
+    schedule = "constant"
+
     @abstractmethod
-    def _build_module(self, n_users, n_items, generator):
-        """A module with its first weights drawn from a CPU generator; None: not drawn."""
+    def _build_module(self, shape, problem=None):
+        """A module for X of a shape (n_users, n_items).
+
+        With a `Problem` its first weights are drawn from ``problem.generator``. Without one
+        they are of no matter, as a fitted state is loaded; n_users is None if the module
+        serves users who are not those of a fit.
+        """
 
     @abstractmethod
     def _loss(self, module, batch, step, generator):
@@ -75,13 +88,49 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     def _score(self, module, rows):
         """Scores of `Rows`, a tensor of shape (n_rows, n_items)."""
 
-    def _batches(self, X, weight, device, generator):
+    def _batches(self, problem):
         """What the loop goes through in each epoch."""
-        return ShuffledRows(DeviceRows(X, device, weight=weight), self.batch_size, generator)
+        rows = DeviceRows(problem.X, problem.device, weight=problem.weight)
+        return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _parameter_groups(self, module):
         """What the optimiser takes."""
         return module.parameters()
+
+    def _optimizer(self, module):
+        """The optimiser of the module."""
+        return torch.optim.Adam(self._parameter_groups(module), lr=self.learning_rate, fused=True)
+
+    def _plan(self, problem, n_batches):
+        """Called before the first update, with their number in an epoch: set what losses need."""
+
+    def _pretrain(self, module, batches, problem):
+        """Called before the first epoch of a fit that resumes nothing."""
+
+    def _scorer(self, module, problem):
+        """A function of canonical rows that scores them with the module in training."""
+
+        def scores(X):
+            with torch.inference_mode():
+                rows = DeviceRows(X, problem.device).everything()
+                return self._score(module, rows).float().cpu().numpy()
+
+        return scores
+
+    def _watch(self, problem, held, watched):
+        """What to call with the module and its validation score after each epoch, or None.
+
+        held, watched: the users that early stopping looks at, the rows that `fit` was given
+        to watch; or None.
+        """
+        return None
+
+    def _keep(self, module, problem):
+        """Make the fitted state of the trained module."""
+        # Copies: the module may go on to learn.
+        self.weights_ = {
+            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
+        }
 
     def fit(self, X, y=None):
         """Learn the weights.
@@ -112,130 +161,144 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         return self._fit_weighted(X, None, y=y)
 
     @with_callbacks
-    def _fit_weighted(self, X, sample_weight, *, y=None, watched=None):
+    def _fit_weighted(self, X, sample_weight, *, y=None, watched=None, side=None):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
         with _left_alone(self):
-            return self._learn(X, sample_weight, y, watched)
+            return self._learn(X, sample_weight, y, watched, side)
 
-    def _learn(self, X, sample_weight, y, watched):
+    def _learn(self, X, sample_weight, y, watched, side):
         resumes = self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
         tasks = FitTasks(self, X, y, self.max_iter)
+        problem, held_out = self._prepare(X, sample_weight, side, resumes)
+        if watched is not None:
+            watched = validate_interactions(self, watched, reset=False)
+        module = self._train(problem, held_out, watched, tasks, resumes)
+        self._keep(module, problem)
+        tasks.end()
+        return self
+
+    def _prepare(self, X, sample_weight, side, resumes):
+        """The problem, and what is held out of it or None."""
+        side = self._start_side(X, **(SideInformation() if side is None else side)._asdict())
         device = resolve_device(self.device)
         # What an earlier fit left must not stand beside what this one sets.
         for name in ("best_validation_score_", *(() if resumes else ("weights_",))):
             vars(self).pop(name, None)
-        if watched is not None:
-            watched = validate_interactions(self, watched, reset=False)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
         if not resumes:
             self.loss_curve_, self.validation_scores_ = [], []
             vars(self).pop("divergence_curve_", None)
             self._n_updates = self.n_iter_ = 0
             self._split_seed = seed
-        stopping, rows = None, np.arange(X.shape[0])
-        if self.early_stopping:
-            split = split_off_users(X.shape[0], self.validation_fraction, self._split_seed)
-            if np.diff(X.indptr)[split[1]].max(initial=0) >= 2:
-                rows = split[0]
-                stopping = EarlyStopping(
-                    self._validation_score(X[rows], X[split[1]], device),
-                    self.n_iter_no_change,
-                    self.tol,
-                )
-            else:
-                warnings.warn(
-                    "early_stopping=True, but no user that could be held out has two items, of "
-                    f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
-                    "none of them is chosen. Use early_stopping=False, or a larger "
-                    f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
-                    stacklevel=6,
-                )
-        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
-        X = X[rows]
-        module = self._first_module(X, weight, generator, resumes).to(device)
-        batches = self._batches(X, weight, device, generator)
-        self._plan(len(batches))
-        if resumes and stopping is not None:
-            self._start_stopping(stopping, module)
-        watch = self._watch(X, weight, generator.initial_seed(), watched, device)
+        held_out = self._hold_out(X, self._split_seed) if self.early_stopping else None
+        if self.early_stopping and held_out is None:
+            warnings.warn(
+                "early_stopping=True, but no user that could be held out has two items, of "
+                f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
+                "none of them is chosen. Use early_stopping=False, or a larger "
+                f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
+                stacklevel=7,
+            )
+        generator = torch.Generator().manual_seed(seed)
+        return make_problem(X, sample_weight, side, held_out, device, generator), held_out
 
-        def after_epoch(module):
+    def _hold_out(self, X, seed):
+        """What early stopping holds out, as `HeldOut`: users. None: there is nothing to score."""
+        rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
+        held = X[held]
+        if np.diff(held.indptr).max(initial=0) < 2:
+            return None
+
+        def score(module, problem):
+            scores = self._scorer(module, problem)
+            if recommender_tags(self).predicts_ratings:
+                return negative_rmse(lambda X, rows, items: scores(X)[rows, items], held)
+            return ndcg_at_100(scores, held)
+
+        return HeldOut(rows, None, score, held)
+
+    def _train(self, problem, held_out, watched, tasks, resumes):
+        """The module, trained."""
+        module = self._first_module(problem, resumes).to(problem.device)
+        batches = self._batches(problem)
+        self._plan(problem, len(batches))
+        if not resumes:
+            self._pretrain(module, batches, problem)
+        stopping = None
+        if held_out is not None:
+            stopping = EarlyStopping(
+                lambda module: _finite_or_least(held_out.score(module, problem)),
+                self.n_iter_no_change,
+                self.tol,
+            )
+            if resumes:
+                stopping.start(module)
+        held = None if held_out is None else held_out.users
+        watch = self._watch(problem, held, watched)
+
+        def after_epoch(score):
             if watch is not None:
-                watch(module)
-            return tasks.epoch(lambda: kept(self, module, X, device))
+                watch(module, score)
+            return tasks.epoch(lambda: kept(self, module, problem))
 
-        self._run(module, batches, stopping, generator, after_epoch)
-        self._keep(module, X, device)
-        tasks.end()
-        return self
+        self._run(module, batches, stopping, problem.generator, after_epoch)
+        return module
 
-    def _first_module(self, X, weight, generator, resumes):
-        if resumes:
-            return self._resumed()
+    def _first_module(self, problem, resumes):
+        if not resumes:
+            return self._drawn_module(problem)
+        # Its weights are replaced; the draws of the fit are not for them.
+        seed = torch.Generator().manual_seed(problem.seed)
+        module = self._drawn_module(problem._replace(generator=seed))
+        try:
+            # Copies: it shares no memory with `weights_`.
+            module.load_state_dict(
+                {name: torch.tensor(v) for name, v in self._resumed_state(problem).items()}
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                "warm_start goes on with the network of the first fit, and the parameters, or "
+                "the data that the network reads, now ask for another one: use "
+                f"warm_start=False, or the parameters and data of that fit. {error}"
+            ) from error
+        return module
+
+    def _drawn_module(self, problem):
         # Layers draw from torch's global generator when they are made. It is left as it was,
         # also where several threads fit at once.
         with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which seeds every CUDA device as well.
-            torch.default_generator.manual_seed(generator.initial_seed())
-            return self._build_module(*X.shape, generator)
+            torch.default_generator.manual_seed(problem.seed)
+            return self._build_module(problem.X.shape, problem)
 
-    def _resumed(self):
-        """The fitted module to go on with; it shares no memory with `weights_`."""
-        try:
-            return copy.deepcopy(self._module(torch.float32, torch.device("cpu")))
-        except RuntimeError as error:
-            raise ValueError(
-                "warm_start goes on with the network of the first fit, and the parameters now "
-                "describe another one: use warm_start=False, or the parameters of that fit. "
-                f"{error}"
-            ) from error
-
-    def _start_stopping(self, stopping, module):
-        """Let early stopping see the module that a resumed fit begins with."""
-        stopping.start(module)
-
-    def _plan(self, n_batches):
-        """Called with the number of updates of an epoch, before the first one."""
-
-    def _rate(self, share):
-        """Learning rate when a share of the planned epochs is over; asked after each one."""
-        return self.learning_rate
-
-    def _watch(self, X, weight, seed, watched, device):
-        """What to call with the module after each epoch, or None.
-
-        X, weight, seed: what is learned from, the users' weights or None, that of the fit.
-        """
-        return None
-
-    def _keep(self, module, X, device):
-        """Make the fitted state of the trained module; X: what was learned from."""
-        # Copies: the module may go on to learn.
-        self.weights_ = {
-            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
-        }
+    def _resumed_state(self, problem):
+        """The state that a fit begins with which goes on from the fitted one."""
+        return self.weights_
 
     def _run(self, module, batches, stopping, generator, after_epoch):
-        optimizer = torch.optim.Adam(
-            self._parameter_groups(module), lr=self.learning_rate, fused=True
-        )
+        optimizer = self._optimizer(module)
+        rates = [group["lr"] for group in optimizer.param_groups]
         first = self.n_iter_ + 1
-        progress = _Progress(range(first, first + self.max_iter), self.verbose)
-        lower = self._autocast(module)
+        progress = ProgressBar(
+            range(first, first + self.max_iter),
+            type(self).__name__,
+            shown=self.verbose,
+            unit="epoch",
+        )
+        autocast = self._autocast(module)
 
         def loss(batch, step):
-            with lower:
+            with autocast:
                 return self._loss(module, batch, step, generator)
 
         def after(epoch, loss, score):
             progress.show(epoch, loss, score)
-            rate = self._rate((epoch + 1 - first) / self.max_iter)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            return after_epoch(module)
+            factor = rate_share(self.schedule, (epoch + 1 - first) / self.max_iter)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            return after_epoch(score)
 
         try:
             history = fit_loop(
@@ -251,12 +314,15 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
             check_finite(module, first - 1 + history.n_epochs)
         except FloatingPointError as error:
             raise diverged(error, self.learning_rate) from error
+        self._record_history(history, stopping, len(batches))
+
+    def _record_history(self, history, stopping, n_batches):
         self.loss_curve_ = self.loss_curve_ + history.losses
         self.validation_scores_ = self.validation_scores_ + history.scores
         if history.divergences:
             self.divergence_curve_ = getattr(self, "divergence_curve_", []) + history.divergences
         self.n_iter_ += history.n_epochs
-        self._n_updates += history.n_epochs * len(batches)
+        self._n_updates += history.n_epochs * n_batches
         chosen = stopping is not None and stopping.best_state is not None
         if chosen:
             self.best_validation_score_ = stopping.best_score
@@ -266,7 +332,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
                 f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
                 f"{which}.",
                 ConvergenceWarning,
-                stacklevel=7,
+                stacklevel=9,
             )
 
     def _autocast(self, module):
@@ -277,23 +343,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
             enabled=self.precision == "bfloat16",
         )
 
-    def _validation_score(self, X, held, device):
-        """A function of the module in training: nDCG@100 of users who are held out."""
-
-        def score(module):
-            with torch.inference_mode():
-                found = ndcg_at_100(
-                    lambda X: self._score(module, DeviceRows(X, device).everything()).cpu().numpy(),
-                    held,
-                )
-            return found if np.isfinite(found) else -np.inf
-
-        return score
-
     def _module(self, dtype, device):
-        """The fitted module."""
+        """The fitted module, without what belongs to single users."""
         with torch.device("meta"):
-            module = self._build_module(*self._module_shape(), None)
+            module = self._build_module((None, self.n_features_in_))
         state = {
             # Workers get read-only memory maps, which torch does not take.
             name: torch.from_numpy(np.require(value, requirements="W")).to(device, dtype)
@@ -301,9 +354,6 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         }
         module.load_state_dict(state, assign=True)
         return module.eval()
-
-    def _module_shape(self):
-        return (None, self.n_features_in_)
 
     def _apply(self, X, function, *, chunks=None):
         """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
@@ -330,6 +380,17 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
     def _scores(self, X):
         return self._apply(X, self._score)
+
+
+# What a class over `TorchRecommender` may write of its own: what is left is written once.
+HOOKS = (
+    "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_plan",
+    "_pretrain", "_scorer", "_watch", "_keep", "_resumed_state",
+)  # fmt: skip
+
+
+def _finite_or_least(score):
+    return score if np.isfinite(score) else -np.inf
 
 
 @contextmanager
@@ -366,22 +427,3 @@ def diverged(error, learning_rate):
         f"{error} The fit diverged at learning_rate={learning_rate}: use a smaller "
         "learning_rate, or look for extreme values in X."
     )
-
-
-class _Progress:
-    """Numbers of epochs, with a bar around them if wanted."""
-
-    def __init__(self, epochs, verbose):
-        self._epochs, self._bar = epochs, None
-        if verbose:
-            from tqdm import tqdm
-
-            self._bar = tqdm(epochs, unit="epoch")
-
-    def __iter__(self):
-        return iter(self._epochs if self._bar is None else self._bar)
-
-    def show(self, epoch, loss, score):
-        if self._bar is not None:
-            found = {"loss": f"{loss:.5g}"} | ({} if score is None else {"score": f"{score:.4f}"})
-            self._bar.set_postfix(found)

@@ -67,6 +67,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
                 optimizer.step()
                 step, n_rows = step + 1, n_rows + size
                 total = total + size * value.detach()
+            n_rows = max(n_rows, 1)  # an epoch without a batch has a loss of zero
             mean = float(total) / n_rows
             if not math.isfinite(mean):
                 raise FloatingPointError(f"The loss of epoch {epoch} is {mean}.")

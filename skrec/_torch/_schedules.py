@@ -54,10 +54,32 @@ def planned_annealing(beta, n_updates, share=0.8):
     return share * n_updates / beta if beta else 0.0
 
 
+def rate_share(schedule, done):
+    """The learning rate as a share of the first one, when a share of the epochs is over.
+
+    Parameters
+    ----------
+    schedule : {"constant", "linear"}
+        As it began, or in a straight line to 0.
+    done : float
+
+    Returns
+    -------
+    share : float
+
+    Examples
+    --------
+    >>> from skrec._torch._schedules import rate_share
+    >>> [rate_share("linear", done) for done in (0.0, 0.25, 1.0)]
+    [1.0, 0.75, 0.0]
+    """
+    return 1.0 - done if schedule == "linear" else 1.0
+
+
 class AnnealingMixin:
     """Plans `n_annealing_steps_` of an estimator with `beta` and `n_annealing_steps`."""
 
-    def _plan(self, n_batches):
+    def _plan(self, problem, n_batches):
         # Without a number, a resumed fit keeps the one that was planned at first.
         if self.n_annealing_steps is None and self._n_updates:
             return

@@ -2,20 +2,20 @@
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import nn
 
 from skrec._loss._pointwise import POINTWISE
-from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._estimator import TORCH_RULES
+from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise, unit_length
-from skrec._torch._products import sparse_product
+from skrec._torch._learned_users import LearnedUserRecommender
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._sampling import sampled_outputs, with_negatives
-from skrec.autoencoder._cdae_fold_in import N_DRAWS, user_nodes
+from skrec.autoencoder._cdae_fold_in import user_nodes
 from skrec.autoencoder._outputs import split_penalty
-from skrec.utils._hashing import keyed_negatives, row_hashes
-from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._device import resolve_device
+from skrec.utils._hashing import keyed_negatives
+from skrec.utils._known_users import KNOWN_USERS
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
 from skrec.utils._sparse import pattern
@@ -57,7 +57,7 @@ class UserNodeNet(nn.Module):
         return sampled_outputs(entries, hidden, self.last.weight, self.last.bias)
 
 
-class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
+class CDAE(LearnedUserRecommender):
     r"""Collaborative denoising autoencoder: items and a node of the user, reconstructed.
 
     The hidden layer of a user reads the user's items, some of them dropped at random, and a
@@ -114,10 +114,10 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     max_iter : int, default=30
         Epochs; with `warm_start` so many more.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when their nDCG@100, folded in, no longer rises,
-        and to keep the best weights.
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
         Epochs without a rise by `tol` after which to stop.
     tol : float, default=1e-4
@@ -147,7 +147,7 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     loss_curve_ : list of float
         Mean loss of a user in each epoch, as met on the way; without the penalty.
     validation_scores_ : list of float
-        nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
         The best of them, or that of the model which a resumed fit began with; only with
         `early_stopping`.
@@ -269,31 +269,18 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.recommender_tags.learned_users = True
-        return tags
-
-    def _build_module(self, n_users, n_items, generator):
-        module = UserNodeNet(n_users, n_items, self.n_components, self.activation)
-        if generator is not None:
-            initialise(module, generator)
-        return module
-
-    def _first_module(self, X, weight, generator, resumes):
-        module = super()._first_module(X, weight, generator, resumes)
-        if resumes:
-            nodes = self._nodes(module, pattern(X), "match")
-            module.user = nn.Embedding.from_pretrained(torch.from_numpy(nodes), freeze=False)
+    def _build_module(self, shape, problem=None):
+        module = UserNodeNet(*shape, self.n_components, self.activation)
+        if problem is not None:
+            initialise(module, problem.generator)
         return module
 
     def _parameter_groups(self, module):
         return split_penalty(module, self.alpha)
 
-    def _batches(self, X, weight, device, generator):
-        self.seed_ = generator.initial_seed()
-        rows = DeviceRows(pattern(X), device, weight=weight)
-        return ShuffledRows(rows, self.batch_size, generator)
+    def _batches(self, problem):
+        rows = DeviceRows(pattern(problem.X), problem.device, weight=problem.weight)
+        return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _inputs(self, rows):
         """What the layer reads of rows of a pattern."""
@@ -306,69 +293,46 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
         per_user = torch.zeros_like(batch.weight).index_add(0, entries.row, losses)
         return (batch.weight * per_user).mean()
 
-    def _keep(self, module, X, device):
-        super()._keep(module, X, device)
-        self.user_hashes_ = row_hashes(pattern(X))
-        self.user_factors_ = self.weights_.pop("user.weight")
-        # The objective of a user without items is the penalty alone.
-        self.user_factors_[np.diff(X.indptr) == 0] = 0
-
-    def _fold_in(self, module, X, hashes, n_users):
-        """Nodes of the rows of a pattern, a float64 tensor."""
-        first, last = module.first, module.last
-        of_items, to_items = first.weight.double(), last.weight.double()
-        nodes = [torch.empty((0, self.n_components), dtype=torch.float64, device=to_items.device)]
+    def _fold_in(self, X, hashes):
+        device = resolve_device(self.device)
+        module = self._module(torch.float64, device)
+        nodes = [np.empty((0, self.n_components))]
         for start, stop in row_chunks(X.shape[0], _BYTES_TO_FOLD_IN):
             some = X[start:stop]
-            rows = DeviceRows(some, to_items.device, dtype=torch.float64).everything()
-            inner = sparse_product(rows, self._inputs(rows), of_items, None)
-            found = user_nodes(
-                inner + first.bias.double(),
-                some,
-                keyed_negatives(some, N_DRAWS, self.seed_, hashes=hashes[start:stop]),
-                to_items,
-                last.bias.double(),
-                n_negatives=self.n_negatives,
-                activation=self.activation,
-                loss=POINTWISE[self.loss],
-                alpha=self.alpha * n_users,
-            )
-            nodes.append(found)
-        return torch.cat(nodes)
-
-    def _nodes(self, module, X, known_users):
-        """Nodes of the rows of a pattern, of its dtype: known ones, or folded in."""
-        n_users = len(self.user_hashes_)
-
-        def fold_in(X, hashes):
+            rows = DeviceRows(some, device, dtype=torch.float64).everything()
+            drawn = keyed_negatives(some, N_DRAWS, self.seed_, hashes=hashes[start:stop])
             with torch.inference_mode():
-                return self._fold_in(module, X, hashes, n_users).cpu().numpy()
+                found = user_nodes(
+                    module.first(rows, self._inputs(rows)),
+                    some,
+                    drawn,
+                    module.last.weight,
+                    module.last.bias,
+                    n_negatives=self.n_negatives,
+                    activation=self.activation,
+                    loss=POINTWISE[self.loss],
+                    alpha=self.alpha * len(self.user_hashes_),
+                )
+            nodes.append(found.cpu().numpy())
+        return np.concatenate(nodes)
 
-        known = self.user_factors_.astype(X.dtype, copy=False)
-        return user_vectors(X, self.user_hashes_, known, fold_in, known_users=known_users)
-
-    def _score(self, module, rows):
-        # Of users who are held out from `fit`: all are folded in.
-        first = np.append(rows.start.cpu().numpy(), len(rows.column))
-        entries = (np.ones(len(rows.column)), rows.column.cpu().numpy(), first)
-        X = csr_array(entries, shape=(rows.n_rows, self.n_features_in_))
-        node = self._fold_in(module, X, row_hashes(X), module.user.num_embeddings)
+    def _hidden(self, module, rows, nodes):
+        """The hidden layer of rows of any values with some nodes."""
         rows = rows._replace(value=torch.ones_like(rows.value))
-        return module.last(module.encode(rows, self._inputs(rows), node.to(rows.value.dtype)))
+        return module.encode(rows, self._inputs(rows), nodes)
+
+    def _score(self, module, rows, vectors):
+        return module.last(self._hidden(module, rows, vectors))
 
     def _apply_to_hidden(self, X, function):
         """``function(module, hidden)`` of the hidden layer of the rows of X, as an ndarray."""
-        X = pattern(X, dtype=X.dtype)
+        nodes = self._vectors(X).astype(X.dtype, copy=False)
 
         def apply(module, rows):
-            node = torch.from_numpy(self._nodes(module, X, self.known_users))
-            node = node.to(rows.value.device)
-            return function(module, module.encode(rows, self._inputs(rows), node))
+            node = torch.from_numpy(nodes).to(rows.value.device)
+            return function(module, self._hidden(module, rows, node))
 
         return self._apply(X, apply)
-
-    def _scores(self, X):
-        return self._apply_to_hidden(X, lambda module, hidden: module.last(hidden))
 
     def _pair_scores(self, X, rows, items):
         wanted, group = np.unique(rows, return_inverse=True)
@@ -386,10 +350,6 @@ class CDAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
             return torch.cat(found)
 
         return self._apply_to_hidden(X[wanted], pairs)
-
-    @property
-    def _n_features_out(self):
-        return self.n_components
 
     def transform(self, X):
         """Hidden layer of the users.

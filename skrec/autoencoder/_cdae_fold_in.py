@@ -1,15 +1,9 @@
 """Nodes of users who were not learned from: the objective minimised over them alone."""
 
-import numpy as np
 import torch
 
-# Items drawn for a row that is folded in; each counts for n_negatives * n_u / so many.
-N_DRAWS = 256
-_MAX_STEPS = 100
-# A Newton step from a slope so small, relative to the first one, is the last: the error
-# that it leaves is about the square.
-_NEAR = 1e-6
-_CHUNK_BYTES = 2**24
+from skrec._torch._fold_in import terms_of_rows
+from skrec._torch._newton import minimise_rows
 
 
 def activated(name, inner):
@@ -57,79 +51,42 @@ def user_nodes(inner, X, negatives, weight, bias, *, n_negatives, activation, lo
     nodes : float64 tensor of shape (n_rows, d), on the device of `weight`
     """
     nodes = torch.zeros_like(inner)
-    lengths = np.diff(X.indptr)
-    # Rows of like length go together, so that little is padded.
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        some = order[start : start + 1024]
-        bytes_of_one = 8 * weight.shape[1] * (lengths[some] + negatives.shape[1])
-        n_rows = np.arange(1, len(some) + 1)
-        some = some[: max(1, int((n_rows * bytes_of_one <= _CHUNK_BYTES).sum()))]
-        start += len(some)
-        items, target, share = _padded(X[some], negatives[some], n_negatives)
-        items = torch.from_numpy(items).to(weight.device)
-        target, share = (torch.from_numpy(a).to(weight.device) for a in (target, share))
-        rows = torch.from_numpy(some).to(weight.device)
-        nodes[rows] = _newton(
-            inner[rows], weight[items], bias[items], target, share, activation, loss, alpha
-        )
+    width = weight.shape[1]
+    for terms in terms_of_rows(
+        X, negatives, n_negatives, weight.device,
+        numbers_of_row=lambda lengths: width * (lengths + negatives.shape[1]),
+    ):  # fmt: skip
+        objective = _NodeObjective(inner[terms.rows], terms, weight, bias, activation, loss, alpha)
+        nodes[terms.rows] = minimise_rows(nodes[terms.rows], objective.value, objective.derivatives)
     return nodes
 
 
-def _padded(X, negatives, n_negatives):
-    """Items, targets and weights in the loss, each of shape (n_rows, longest + m)."""
-    lengths = np.diff(X.indptr)
-    shape = (X.shape[0], lengths.max() + negatives.shape[1])
-    items, target, share = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
-    row = np.repeat(np.arange(X.shape[0]), lengths)
-    place = np.arange(X.nnz) - X.indptr[row]
-    items[row, place] = X.indices
-    target[row, place] = share[row, place] = 1
-    drawn = negatives >= 0
-    items[:, lengths.max() :] = np.where(drawn, negatives, 0)
-    each = lengths[:, None] * n_negatives / negatives.shape[1]
-    share[:, lengths.max() :] = np.where(drawn, each, 0)
-    return items, target, share
+class _NodeObjective:
+    """The objective of each row by its node, with its derivatives."""
 
+    def __init__(self, inner, terms, weight, bias, activation, loss, alpha):
+        self._inner, self._activation, self._loss, self._alpha = inner, activation, loss, alpha
+        item = torch.cat([terms.items, terms.negatives], dim=1)
+        self._items, self._bias = weight[item], bias[item]  # (n, l, d), (n, l)
+        self._target = torch.cat([terms.w, torch.zeros_like(terms.v)], dim=1)
+        self._share = torch.cat([terms.w, terms.w.sum(1, keepdim=True) * terms.v], dim=1)
 
-def _newton(inner, items, bias, target, share, activation, loss, alpha):
-    """Nodes of shape (n, d); items (n, l, d), bias, target and share (n, l)."""
+    def _outputs(self, hidden):
+        return (self._items @ hidden[:, :, None])[:, :, 0] + self._bias
 
-    def outputs(hidden):
-        return (items @ hidden[:, :, None])[:, :, 0] + bias
+    def value(self, node):
+        output = self._outputs(activated(self._activation, self._inner + node)[0])
+        losses = self._loss.value(output, self._target)
+        return (self._share * losses).sum(1) + self._alpha / 2 * node.square().sum(1)
 
-    def objective(node):
-        losses = loss.value(outputs(activated(activation, inner + node)[0]), target)
-        return (share * losses).sum(1) + alpha / 2 * node.square().sum(1)
-
-    node = torch.zeros_like(inner)
-    value, damping, first = objective(node), torch.zeros_like(inner[:, 0]), None
-    is_open = torch.ones_like(value, dtype=torch.bool)
-    for _ in range(_MAX_STEPS):
-        hidden, rise, bend = activated(activation, inner + node)
-        output = outputs(hidden)
+    def derivatives(self, node):
+        hidden, rise, bend = activated(self._activation, self._inner + node)
+        output = self._outputs(hidden)
         # The slope and the Hessian by the hidden layer; the chain rule brings them to v.
-        back = ((share * loss.slope(output, target))[:, None] @ items)[:, 0]
-        slope = back * rise + alpha * node
-        size = slope.abs().amax(1)
-        first = size if first is None else first
-        is_open = is_open & (size > 0)
-        if not is_open.any():
-            break
-        gram = items.mT @ ((share * loss.curvature(output))[:, :, None] * items)
+        of_outputs = self._share * self._loss.slope(output, self._target)
+        back = (of_outputs[:, None] @ self._items)[:, 0]
+        curvature = self._share * self._loss.curvature(output)
+        gram = self._items.mT @ (curvature[:, :, None] * self._items)
         hessian = gram * rise[:, :, None] * rise[:, None]
-        mean = hessian.diagonal(dim1=1, dim2=2).mean(1) + alpha
-        hessian.diagonal(dim1=1, dim2=2).add_(back * bend + alpha + damping[:, None])
-        root, failed = torch.linalg.cholesky_ex(hessian)
-        trial = node - torch.cholesky_solve(slope[:, :, None], root)[:, :, 0]
-        reached = objective(trial)
-        # What is equal but for rounding is no rise. Not a number is never accepted.
-        fell = is_open & (failed == 0) & (reached <= value + 1e-12 * value.abs())
-        last = fell & (damping == 0) & (size <= _NEAR * first)
-        node = torch.where(fell[:, None], trial, node)
-        value = torch.where(fell, reached, value)
-        is_open = is_open & ~last
-        less = torch.where(damping > 1e-3 * mean, damping / 8, 0)
-        damping = torch.where(fell, less, torch.maximum(8 * damping, 1e-2 * mean))
-    return node
+        hessian.diagonal(dim1=1, dim2=2).add_(back * bend + self._alpha)
+        return back * rise + self._alpha * node, hessian

@@ -329,43 +329,43 @@ class GaussianMixtureVAE(
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_module(self, n_users, n_items, generator):
+    def _build_module(self, shape, problem=None):
         module = ClusteringNet(
-            n_items,
+            shape[1],
             tuple(self.hidden_layer_sizes),
             self.n_components,
             self.n_style_components,
             self.n_clusters,
             self.activation,
         )
-        if generator is not None:
-            initialise(module, generator)
+        if problem is not None:
+            initialise(module, problem.generator)
             with torch.no_grad():
                 means = module.clusters.bias.view(module.shape)[0]
-                means.normal_(std=SPREAD, generator=generator)
+                means.normal_(std=SPREAD, generator=problem.generator)
         return module
 
-    def _watch(self, X, weight, seed, watched, device):
+    def _watch(self, problem, held, watched):
         """Set the clusters to those of k-means once; a resumed fit keeps what it has."""
         epochs = iter(range(1, self.max_iter + 1))
         start = int(START * self.max_iter)  # 0 for one epoch: never
 
-        def watch(module):
+        def watch(module, score):
             if next(epochs) == start:
-                self._set_clusters(module, X, weight, seed, device)
+                self._set_clusters(module, problem)
 
         return None if self.n_iter_ else watch
 
-    def _set_clusters(self, module, X, weight, seed, device):
-        random = np.random.RandomState(seed)
-        weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+    def _set_clusters(self, module, problem):
+        random, X = np.random.RandomState(problem.seed), problem.X
+        weight = np.ones(X.shape[0]) if problem.weight is None else problem.weight.astype(float)
         users = np.flatnonzero(weight > 0)
         if len(users) > N_USERS:
             users = np.sort(random.choice(users, N_USERS, replace=False))
         if len(users) < self.n_clusters:
             return
         with torch.no_grad():
-            rows = DeviceRows(X[users], device).everything()
+            rows = DeviceRows(X[users], problem.device).everything()
             mean, log_variance = module.encode(rows, unit_length(rows))[:2]
             mean, variance = (p.double().cpu().numpy() for p in (mean, log_variance.exp()))
             if not (np.isfinite(mean).all() and np.isfinite(variance).all()):

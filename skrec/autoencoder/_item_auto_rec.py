@@ -10,7 +10,6 @@ from skrec.autoencoder._code_ridge import solve_rows
 from skrec.autoencoder._rating_estimator import (
     RATING_RULES,
     RatingAutoencoder,
-    column_means,
     observed_rmse,
 )
 from skrec.autoencoder._rating_net import RatingNet, masked_squares
@@ -201,58 +200,47 @@ class ItemAutoRec(RatingAutoencoder):
     def _net(self, n_columns):
         return RatingNet(n_columns, (self.n_components,), self.activation)
 
-    def _build_module(self, n_users, n_items, generator):
-        return super()._build_module(n_items, n_users, generator)
+    def _build_module(self, shape, problem=None):
+        return super()._build_module(shape[::-1], None if problem is None else problem.transposed())
 
-    def _module_shape(self):
-        return (len(self.weights_["first.weight"]), None)
+    def _plan(self, problem, n_batches):
+        super()._plan(problem, n_batches)
+        self._n_examples = problem.X.shape[1]
 
-    def _first_module(self, X, weight, generator, resumes):
-        if resumes and X.shape[0] != self._module_shape()[0]:
+    def _resumed_state(self, problem):
+        n_users, known = problem.X.shape[0], len(self.weights_["first.weight"])
+        if n_users != known:
             raise ValueError(
                 "warm_start needs the users of the first fit, whose ratings the network reads. "
-                f"Got {X.shape[0]} users to learn from, expected {self._module_shape()[0]}; "
-                "use warm_start=False for others."
+                f"Got {n_users} users to learn from, expected {known}; use warm_start=False for "
+                "others."
             )
-        return super()._first_module(X, weight, generator, resumes)
+        return super()._resumed_state(problem)
 
-    def _outline(self, X):
-        super()._outline(X)
-        mean = float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
-        return X.shape[1], column_means(X.T.tocsr(), mean)
-
-    def _batches(self, X, weight, device, generator):
-        return _ShuffledColumns(X, weight, device, self.batch_size, generator)
+    def _batches(self, problem):
+        return _ShuffledColumns(problem, self.batch_size)
 
     def _loss(self, module, batch, step, generator):
         rows = batch.rows
         return masked_squares(module.observed(rows, module.inputs(rows)), rows, batch.weight)
 
-    def _keep(self, module, X, device):
-        super()._keep(module, X, device)
-        self.components_ = np.ascontiguousarray(_codes(module, DeviceRows(X.T.tocsr(), device)).T)
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        self.components_ = np.ascontiguousarray(_codes(module, problem).T)
 
-    def _predictor(self, X, device):
-        columns = DeviceRows(X.T.tocsr(), device)
+    def _scorer(self, module, problem):
+        codes = _codes(module, problem).astype(np.float64)
+        return lambda X: self._predicted(X, codes)
 
-        def of(module):
-            codes = _codes(module, columns).astype(np.float64)
-            return lambda X, rows, items: self._predicted(X, codes)[rows, items]
+    def _reconstruction(self, module, problem):
+        """RMSE of the network's outputs for the columns, users' weights not being solved for."""
 
-        return of
+        def outputs(columns):
+            with torch.inference_mode():
+                read = DeviceRows(columns, problem.device).everything()
+                return module(read, module.inputs(read)).float().cpu().numpy()
 
-    def _reconstruction(self, X, device):
-        columns = X.T.tocsr()
-
-        def of(module):
-            def outputs(part, rows, users):
-                with torch.inference_mode():
-                    read = DeviceRows(part, device).everything()
-                    return module(read, module.inputs(read)).float().cpu().numpy()[rows, users]
-
-            return observed_rmse(outputs, columns)
-
-        return of
+        return observed_rmse(outputs, problem.transposed().X)
 
     def _predicted(self, X, codes):
         weights, bias = solve_rows(X, codes, self.alpha)
@@ -297,10 +285,12 @@ class _Columns(NamedTuple):
 class _ShuffledColumns:
     """Batches of items' columns, with the weights of the users at their entries."""
 
-    def __init__(self, X, weight, device, batch_size, generator):
+    def __init__(self, problem, batch_size):
+        X, weight = problem.X, problem.weight
         weight = np.ones(X.shape[0]) if weight is None else weight / np.mean(weight)
-        self._weight = torch.tensor(weight, dtype=torch.float32, device=device)
-        self._columns = ShuffledRows(DeviceRows(X.T.tocsr(), device), batch_size, generator)
+        self._weight = torch.tensor(weight, dtype=torch.float32, device=problem.device)
+        columns = DeviceRows(X.T.tocsr(), problem.device)
+        self._columns = ShuffledRows(columns, batch_size, problem.generator)
 
     def __len__(self):
         return len(self._columns)
@@ -310,8 +300,8 @@ class _ShuffledColumns:
             yield _Columns(rows, self._weight[rows.column])
 
 
-def _codes(module, columns):
+def _codes(module, problem):
     """The hidden layer of each item, shape (n_items, n_components)."""
     with torch.inference_mode():
-        rows = columns.everything()
+        rows = DeviceRows(problem.transposed().X, problem.device).everything()
         return module.encode(rows, module.inputs(rows)).cpu().numpy()

@@ -223,10 +223,10 @@ class MultDAE(
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_module(self, n_users, n_items, generator):
-        module = DenoisingNet(n_items, tuple(self.hidden_layer_sizes), self.activation)
-        if generator is not None:
-            initialise(module, generator)
+    def _build_module(self, shape, problem=None):
+        module = DenoisingNet(shape[1], tuple(self.hidden_layer_sizes), self.activation)
+        if problem is not None:
+            initialise(module, problem.generator)
         return module
 
     def _parameter_groups(self, module):

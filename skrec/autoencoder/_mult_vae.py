@@ -320,15 +320,15 @@ class MultVAE(
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_module(self, n_users, n_items, generator):
+    def _build_module(self, shape, problem=None):
         self._check_posterior()
         hidden = tuple(self.hidden_layer_sizes)
         n_parts = self.n_posterior_components
-        module = VariationalNet(n_items, hidden, self.n_components, self.activation, n_parts)
-        prior = make_prior(self.prior, self.n_prior_components, self.n_components, n_items)
-        if generator is not None:
-            initialise(module, generator)
-            prior.initialise(generator)
+        module = VariationalNet(shape[1], hidden, self.n_components, self.activation, n_parts)
+        prior = make_prior(self.prior, self.n_prior_components, self.n_components, shape[1])
+        if problem is not None:
+            initialise(module, problem.generator)
+            prior.initialise(problem.generator)
         module.prior = prior
         return module
 

@@ -9,7 +9,6 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skrec._evaluation._default_score import negative_rmse
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
-from skrec._torch._rows import DeviceRows
 from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
@@ -28,8 +27,8 @@ RATING_RULES = {
 class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     """An autoencoder of observed ratings.
 
-    A subclass writes `_net` and `_batches`, and what else differs from a network of users'
-    rows whose first weights are drawn: `_predictor`, `_reconstruction`, `_scores`.
+    A subclass writes `_net` and `_loss`. One whose network reads other rows than the users'
+    writes the hooks that say so, and `_reconstruction`.
     """
 
     def __sklearn_tags__(self):
@@ -74,46 +73,44 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         """
         return self._fit_weighted(X, None, y=y, watched=X_test)
 
-    def _build_module(self, n_users, n_items, generator):
-        module = self._net(n_items)
-        if generator is not None:
-            initialise(module, generator)
-        return module
-
-    def _first_module(self, X, weight, generator, resumes):
+    def _build_module(self, shape, problem=None):
         """The module; the outputs' biases, and the center, are the columns' mean ratings."""
-        module = super()._first_module(X, weight, generator, resumes)
-        self._n_examples, mean = self._outline(X)
-        # Copies: if the fit fails, the curves are to be what they were.
-        known = self.error_curves_ if resumes else {}
-        self.error_curves_ = {name: list(curve) for name, curve in known.items()}
-        if not resumes:
+        module = self._net(shape[1])
+        if problem is not None:
+            initialise(module, problem.generator)
+            mean = column_means(problem.X, mean_rating(problem.X))
             with torch.no_grad():
                 mean = torch.tensor(mean, dtype=torch.float32)
                 module.decoder[-1].bias += mean
                 module.center += mean * self.center
         return module
 
-    def _outline(self, X):
-        """Set what predictions fall back on; number of examples, means of the outputs."""
-        mean = float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
-        self.default_rating_ = mean if self.default_rating is None else float(self.default_rating)
+    def _plan(self, problem, n_batches):
+        """Set what predictions fall back on, the number of examples, and begin the curves."""
+        X = problem.X
+        self.default_rating_ = (
+            mean_rating(X) if self.default_rating is None else float(self.default_rating)
+        )
         self.rating_range_ = (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
         self.n_ratings_ = np.bincount(X.indices, minlength=X.shape[1])
-        return X.shape[0], column_means(X, mean)
+        self._n_examples = X.shape[0]
+        # Copies: if the fit fails, the curves are to be what they were.
+        known = self.error_curves_ if self.n_iter_ else {}
+        self.error_curves_ = {name: list(curve) for name, curve in known.items()}
 
     def _parameter_groups(self, module):
         # Of a batch's mean: its share |B| / n of alpha / 2 ||.||^2, divided by |B| as well.
         return split_penalty(module, self.alpha / self._n_examples)
-
-    def _rate(self, share):
-        return self.learning_rate * (1 - share if self.schedule == "linear" else 1)
 
     def _score(self, module, rows):
         return module(rows, module.inputs(rows))
 
     def _scores(self, X):
         return self._completed(super()._scores(X), X)
+
+    def _scorer(self, module, problem):
+        outputs = super()._scorer(module, problem)
+        return lambda X: self._completed(outputs(X), X)
 
     def _completed(self, scores, X):
         """Predictions clipped, and the default where nothing is known; in place."""
@@ -123,64 +120,26 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         scores[np.diff(X.indptr) == 0] = self.default_rating_
         return scores
 
-    def _predictor(self, X, device):
-        """A function of the module in training that returns a function of pairs.
+    def _reconstruction(self, module, problem):
+        """RMSE of the module in training at what it learns from."""
+        return observed_rmse(self._scorer(module, problem), problem.X)
 
-        X is what it learns from.
-        """
-
-        def of(module):
-            def pairs(X, rows, items):
-                with torch.inference_mode():
-                    rows_of = DeviceRows(X, device).everything()
-                    scores = self._score(module, rows_of).float().cpu().numpy()
-                return self._completed(scores, X)[rows, items]
-
-            return pairs
-
-        return of
-
-    def _reconstruction(self, X, device):
-        """A function of the module in training: RMSE of what it learns from."""
-        predictor = self._predictor(X, device)
-        return lambda module: observed_rmse(predictor(module), X)
-
-    def _validation_score(self, X, held, device):
-        """A function of the module in training: minus the RMSE of users who are held out."""
-        predictor = self._predictor(X, device)
-
-        def score(module):
-            pairs = predictor(module)
-            found = self._record("validation", pairs, held)
-            return -found if np.isfinite(found) else -np.inf
-
-        return score
-
-    def _start_stopping(self, stopping, module):
-        # It is no epoch, so it has no place in the curves.
-        known, self.error_curves_ = self.error_curves_, {}
-        super()._start_stopping(stopping, module)
-        self.error_curves_ = known
-
-    def _watch(self, X, weight, seed, watched, device):
+    def _watch(self, problem, held, watched):
         """Record errors after each epoch, if validation or test users are looked at."""
         if watched is None and not self.early_stopping:
             return None
-        reconstruction, predictor = self._reconstruction(X, device), self._predictor(X, device)
 
-        def watch(module):
-            self._append("train_reconstruction", reconstruction(module))
+        def watch(module, score):
+            scores = self._scorer(module, problem)
+            if held is not None:
+                self._append("validation_reconstruction", observed_rmse(scores, held))
+                self._append("validation_prediction", -score)
+            self._append("train_reconstruction", self._reconstruction(module, problem))
             if watched is not None:
-                self._record("test", predictor(module), watched)
+                self._append("test_reconstruction", observed_rmse(scores, watched))
+                self._append("test_prediction", -negative_rmse(pairs_of(scores), watched))
 
         return watch
-
-    def _record(self, name, pairs, X):
-        """Append the errors of some users to the curves; the RMSE of hidden ratings."""
-        prediction = -negative_rmse(pairs, X)
-        self._append(f"{name}_reconstruction", observed_rmse(pairs, X))
-        self._append(f"{name}_prediction", prediction)
-        return prediction
 
     def _append(self, name, value):
         self.error_curves_.setdefault(name, []).append(float(value))
@@ -199,7 +158,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
             Square root of the mean of ``(x_ui - prediction_ui)**2`` over the stored ratings;
             NaN where there are none.
         """
-        return observed_rmse(self._pair_scores, self._start_scoring(X))
+        return observed_rmse(self._scores, self._start_scoring(X))
 
     def transform(self, X):
         """Outputs of the innermost layer.
@@ -225,14 +184,24 @@ def column_means(X, default):
     return np.where(count > 0, total / np.maximum(count, 1), default)
 
 
-def observed_rmse(pair_scores, X):
-    """RMSE of ``pair_scores(X_rows, rows, items)`` at the stored values of X."""
+def mean_rating(X):
+    """Mean of the stored values; 0 where there are none."""
+    return float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
+
+
+def pairs_of(scores):
+    """``pairs(X, rows, items)`` of a function that scores all items for rows of X."""
+    return lambda X, rows, items: scores(X)[rows, items]
+
+
+def observed_rmse(scores, X):
+    """RMSE of ``scores(X_rows)``, of the shape of X_rows, at the stored values of X."""
     if not X.nnz:
         return float("nan")
     total = 0.0
     for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
         part = X[start:stop]
         rows = np.repeat(np.arange(part.shape[0]), np.diff(part.indptr))
-        error = pair_scores(part, rows, part.indices) - part.data
+        error = scores(part)[rows, part.indices] - part.data
         total += float(np.sum(np.square(error, dtype=np.float64)))
     return float(np.sqrt(total / X.nnz))

@@ -11,7 +11,6 @@ from skrec.autoencoder._outputs import SIZES, split_penalty
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
 from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
 from skrec.autoencoder._variational_net import full_precision
-from skrec.utils._device import resolve_device
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
 
 
@@ -242,29 +241,23 @@ class StackedAutoencoder(RatingAutoencoder):
         sizes = tuple(self.hidden_layer_sizes)
         return RatingNet(n_columns, sizes, self.activation, tied=self.tied_weights)
 
-    def _first_module(self, X, weight, generator, resumes):
-        module = super()._first_module(X, weight, generator, resumes)
-        if not resumes:
-            self.pretraining_curves_ = []
-            if self.pretraining == "layerwise":
-                device = resolve_device(self.device)
-                module = module.to(device)
-                batches = self._batches(X, weight, device, generator)
-                for level in range(len(self.hidden_layer_sizes)):
-                    self._pretrain(module, level, batches, generator)
-        return module
+    def _pretrain(self, module, batches, problem):
+        self.pretraining_curves_ = []
+        if self.pretraining == "layerwise":
+            for level in range(len(self.hidden_layer_sizes)):
+                self._pretrain_layer(module, level, batches, problem.generator)
 
-    def _pretrain(self, module, level, batches, generator):
+    def _pretrain_layer(self, module, level, batches, generator):
         """Train one layer of the encoder, and the layer of the decoder that mirrors it."""
         encoder = module.encoder[level - 1] if level else module.first
         parts = nn.ModuleList([encoder, module.decoder[-1 - level]])
         groups = split_penalty(parts, self.alpha / self._n_examples)
         optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
         layer_loss = self._code_loss if level else self._rating_loss
-        lower = self._autocast(module)
+        autocast = self._autocast(module)
 
         def loss(batch, step):
-            with lower:
+            with autocast:
                 return layer_loss(module, level, batch, generator)
 
         try:

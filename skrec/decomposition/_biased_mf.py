@@ -2,11 +2,10 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._biased_mf_als import (
     alternate,
@@ -16,9 +15,7 @@ from skrec.decomposition._biased_mf_als import (
 )
 from skrec.decomposition._biased_mf_sgd import descend
 from skrec.decomposition._bpr_sgd import learning_rates
-from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
-from skrec.utils._hashing import row_hashes
-from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import (
     BOOLEAN,
     N_JOBS,
@@ -31,7 +28,7 @@ from skrec.utils._params import (
 from skrec.utils._progress import progress_bar
 
 
-class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation of ratings with biases, by least squares or by SGD.
 
     The rating that user u gives item i is predicted as
@@ -159,6 +156,9 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
            [2.7, 3.2, 3.5, 3.2]])
     """
 
+    # Its ratings are what a row is known by, not only which items it holds.
+    _reads_values = True
+
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         "solver": Options(("als", "sgd")),
@@ -265,7 +265,7 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         self.user_factors_, self.user_bias_ = users[:, :-1].copy(), users[:, -1].copy()
 
     def _fit_sgd(self, X, rng):
-        self.user_hashes_ = row_hashes(X)
+        self._remember(X)
         factors = tuple(self._initial(rng, n, np.float32) for n in X.shape)
         rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
         biases, self.loss_curve_ = descend(
@@ -304,15 +304,17 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
     def _fold_in(self, X, hashes=None):
         return self._solve(self._centred(X))
 
+    @property
+    def _known_vectors(self):
+        return np.column_stack([self.user_factors_, self.user_bias_])
+
+    def _vectors(self, X):
+        # ALS leaves every row at the minimum for its ratings: there is nothing to remember.
+        return self._fold_in(X) if self.solver == "als" else super()._vectors(X)
+
     def _users(self, X):
         """w and b of each row."""
-        if self.solver == "als":
-            users = self._fold_in(X)
-        else:
-            known = np.column_stack([self.user_factors_, self.user_bias_])
-            users = user_vectors(
-                X, self.user_hashes_, known, self._fold_in, known_users=self.known_users
-            )
+        users = self._vectors(X)
         return users[:, :-1], users[:, -1]
 
     def _scores(self, X):
@@ -333,22 +335,6 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         scores = factor_pairs(factors, components, rows, items)
         scores += self.item_bias_.astype(X.dtype, copy=False)[items]
         return scores + (bias + X.dtype.type(self.intercept_))[rows]
-
-    def transform(self, X):
-        """Vectors of users.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Ratings of the users, known or new.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_users, n_components), dtype of X
-            The vectors w, without the biases.
-        """
-        X = self._start_scoring(X)
-        return self._users(X)[0].astype(X.dtype, copy=False)
 
     @available_if(lambda self: self.solver == "als")
     def explain(self, X, items):
@@ -381,30 +367,3 @@ class BiasedMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommende
         X = self._start_scoring(X)
         problem = self._problem(self._centred(X))
         return explained_rows(*problem, items, X.dtype, n_jobs=self.n_jobs)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose vectors point in the most similar direction.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the cosines as well.
-
-        Returns
-        -------
-        similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
-        scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        return similar_columns(self.components_, items, k, return_scores=return_scores)

@@ -1,10 +1,9 @@
 """BPR, maximum-margin matrix factorisation and WARP: factors from pairwise losses."""
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._bpr_sgd import (
     LOSSES,
@@ -13,9 +12,8 @@ from skrec.decomposition._bpr_sgd import (
     pairwise_factors,
     popular_negatives,
 )
-from skrec.decomposition._factors import factor_pairs, factor_scores, similar_columns
-from skrec.utils._hashing import keyed_negatives, row_hashes
-from skrec.utils._known_users import KNOWN_USERS, user_vectors
+from skrec.utils._hashing import keyed_negatives
+from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
     BOOLEAN,
@@ -27,13 +25,12 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import progress_bar
-from skrec.utils._sparse import pattern
 
 # Negatives drawn for a user who is folded in.
 _N_NEGATIVES = 256
 
 
-class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation by pairwise ranking: BPR-MF, maximum margin, WARP.
 
     The score of item i for user u is :math:`s_{ui} = p_u^T q_i + b_i`. For triplets of a
@@ -213,11 +210,6 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.recommender_tags.learned_users = True
-        return tags
-
     def fit(self, X, y=None):
         """Learn the factors.
 
@@ -241,7 +233,7 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         X = self._start_fit(X)
         random_state = check_random_state(self.random_state)
         self.seed_ = int(random_state.randint(2**31 - 1))
-        self.user_hashes_ = row_hashes(pattern(X))
+        self._remember(X)
         try:
             users, items, bias, curve = self._descend(X, np.random.default_rng(self.seed_))
         except FloatingPointError as error:
@@ -276,15 +268,6 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     @property
     def _n_features_out(self):
         return self.components_.shape[0]
-
-    def _vectors(self, X):
-        return user_vectors(
-            pattern(X),
-            self.user_hashes_,
-            self.user_factors_,
-            self._fold_in,
-            known_users=self.known_users,
-        )
 
     def _fold_in(self, X, hashes):
         from skrec.decomposition._bpr_kernels import fold_in_rows
@@ -324,46 +307,3 @@ class BPR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
         vectors = self._vectors(X).astype(X.dtype, copy=False)
         scores = factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
         return scores + self.item_bias_[items].astype(X.dtype, copy=False)
-
-    def transform(self, X):
-        """Vectors of users.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users, known or new.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_users, n_components), dtype of X
-            ``vectors @ components_ + item_bias_`` are the scores.
-        """
-        X = self._start_scoring(X)
-        return self._vectors(X).astype(X.dtype, copy=False)
-
-    def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose factors point in the most similar direction.
-
-        Parameters
-        ----------
-        items : array-like of int of shape (n,)
-            Column indices of X.
-        k : int, default=10
-            Length of the lists.
-        return_scores : bool, default=False
-            Whether to return the cosines as well.
-
-        Returns
-        -------
-        similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
-        scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of range or k is no whole number >= 1.
-        """
-        check_is_fitted(self)
-        return similar_columns(self.components_, items, k, return_scores=return_scores)

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
-from skrec.decomposition._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.decomposition._svd import right_singular_vectors
 from skrec.utils._explain import explain_scores
 from skrec.utils._params import (

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
-from skrec.decomposition._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.decomposition._wmf_als import (
     HalfStep,
     alternate,

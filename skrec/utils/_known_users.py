@@ -1,11 +1,85 @@
 """Models with a learned vector per training user: match by content, else fold in."""
 
+from abc import abstractmethod
+
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._params import Options
+from skrec.utils._sparse import pattern
 
+# Rule of the parameter `known_users`.
 KNOWN_USERS = Options(("match", "fold_in"))
+
+
+class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """A vector is learned for each training user; stands left of the recommender's base.
+
+    A subclass has the parameter `known_users`: "match", a row with the content of a training
+    row has the vector learned for it, the first one's if there are several, and any other row
+    is folded in; "fold_in", every row is folded in. Its `fit` calls `_remember`. It writes
+    `_fold_in` and has `_n_features_out`.
+    """
+
+    # Whether stored values tell rows apart, or only which items they hold.
+    _reads_values = False
+
+    @abstractmethod
+    def _fold_in(self, X, hashes):
+        """Vectors of rows that are not known, an ndarray of shape (n_rows, n).
+
+        The model's own objective, minimised over the parameters of each row alone with all
+        else frozen. X is a csr_array with the content of the rows; `hashes` key random draws.
+        """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.recommender_tags.learned_users = True
+        return tags
+
+    def _content(self, X):
+        """What rows are known by: the rows, or ones in the places of their values."""
+        return X if self._reads_values else pattern(X, dtype=X.dtype)
+
+    def _remember(self, X):
+        """Keep by what the training rows of X are known again."""
+        self.user_hashes_ = row_hashes(self._content(X))
+
+    @property
+    def _known_vectors(self):
+        """What was learned for the training users, shape (n_users, n)."""
+        return self.user_factors_
+
+    def _vectors(self, X, *, fold_in=None, known_users=None):
+        """Vectors of rows of a canonical csr_array: learned ones, or folded in.
+
+        `fold_in` stands for `_fold_in` where a caller has a module at hand.
+        """
+        known = self._known_vectors
+        return user_vectors(
+            self._content(X),
+            self.user_hashes_,
+            known.astype(np.result_type(known, X.dtype), copy=False),
+            self._fold_in if fold_in is None else fold_in,
+            known_users=self.known_users if known_users is None else known_users,
+        )
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            The vectors learned for them, or those that they are folded in with.
+        """
+        X = self._start_scoring(X)
+        return self._vectors(X)[:, : self._n_features_out].astype(X.dtype, copy=False)
 
 
 def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match"):

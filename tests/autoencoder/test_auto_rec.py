@@ -9,8 +9,10 @@ from sklearn.base import clone
 from skrec._torch._estimator import split_off_users
 from skrec._torch._products import by_column, observed_product, sparse_product
 from skrec._torch._rows import DeviceRows
+from skrec._torch._schedules import rate_share
 from skrec.autoencoder import ItemAutoRec, UserAutoRec
 from skrec.autoencoder._code_ridge import solve_rows
+from tests.problems import problem_of
 from tests.reference import auto_rec as reference
 
 SMALL = {"alpha": 1.0, "max_iter": 15, "batch_size": 16, "learning_rate": 0.01, "random_state": 0}
@@ -93,7 +95,7 @@ def test_batches_add_up_to_the_objective(Model, weighted):
     weight = np.random.default_rng(5).random(n_users) if weighted else None
     weights = twin_weights(m, 6, seed=7)
     module = loaded(model, weights, n)
-    batches = model._batches(X, weight, torch.device("cpu"), torch.Generator().manual_seed(0))
+    batches = model._batches(problem_of(X, weight))
     value, total = whole_gradient(model, module, batches)
     scaled = np.ones(n_users) if weight is None else weight / weight.mean()
     entry = np.broadcast_to(scaled, R.shape) if Model is ItemAutoRec else scaled[:, None]
@@ -333,8 +335,8 @@ def test_linear_schedule_begins_alike_and_slows_down(Model, X):
     linear, constant = (small(Model, schedule=name).fit(X) for name in ("linear", "constant"))
     assert linear.loss_curve_[0] == constant.loss_curve_[0]
     assert linear.loss_curve_[1] != constant.loss_curve_[1]
-    assert [linear._rate(share) for share in (0.25, 1.0)] == [0.0075, 0.0]
-    assert constant._rate(0.25) == 0.01
+    assert [rate_share("linear", done) for done in (0.25, 1.0)] == [0.75, 0.0]
+    assert rate_share("constant", 0.25) == 1.0
 
 
 @pytest.mark.cuda

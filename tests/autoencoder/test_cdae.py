@@ -9,12 +9,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import skrec
+from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._rows import DeviceRows
 from skrec._torch._sampling import negatives, with_negatives
 from skrec.autoencoder._cdae import CDAE
-from skrec.autoencoder._cdae_fold_in import N_DRAWS
 from skrec.datasets import make_interactions
 from skrec.utils._hashing import keyed_negatives, row_hashes
+from tests.problems import drawing_from
 from tests.reference.cdae import ACTIVATIONS, loss_and_gradients, node_objective
 
 EVERY = pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh"])
@@ -50,7 +51,7 @@ def test_gradient_equals_numpy(activation, loss, normalize, X):
     options = {"activation": activation, "loss": loss, "normalize": normalize}
     model = cdae(dropout=0.3, **options).fit(X)
     torch.manual_seed(0)
-    module = model._build_module(9, 40, torch.Generator().manual_seed(1)).double()
+    module = model._build_module((9, 40), drawing_from(torch.Generator().manual_seed(1))).double()
     weight = np.linspace(0, 2, 9)
     batch = DeviceRows(X, "cpu", dtype=torch.float64, weight=weight).everything()
     model._loss(module, batch, 0, torch.Generator().manual_seed(7)).backward()
@@ -167,8 +168,7 @@ def test_fold_in_is_stationary(activation, loss, normalize, X, new):
     options = {"activation": activation, "loss": loss, "normalize": normalize}
     model = cdae(max_iter=60, alpha=3e-3, **options).fit(X)
     new = (new > 0).astype(np.float64)
-    module = model._module(torch.float64, torch.device("cpu"))
-    nodes = model._nodes(module, new, "match")
+    nodes = model._vectors(new)
     drawn = keyed_negatives(new, N_DRAWS, model.seed_, hashes=row_hashes(new))
     weights = {name: value.astype(np.float64) for name, value in model.weights_.items()}
     options = (5, activation, loss, 3e-3 * X.shape[0])
@@ -189,9 +189,7 @@ def test_normalized_rows_score_as_the_network_says(X):
     model = cdae(normalize=True, known_users="fold_in").fit(X)
     w = {name: value.astype(np.float64) for name, value in model.weights_.items()}
     some = (X[:5].toarray() > 0) * 1.0
-    nodes = model._nodes(
-        model._module(torch.float64, torch.device("cpu")), csr_array(some), "fold_in"
-    )
+    nodes = model._vectors(csr_array(some))
     inner = some / np.sqrt(some.sum(1))[:, None] @ w["first.weight"] + w["first.bias"]
     hidden = ACTIVATIONS["sigmoid"][0](inner + nodes)
     np.testing.assert_allclose(model.transform(some), hidden, rtol=1e-9)
@@ -278,7 +276,7 @@ def test_early_stopping_keeps_the_best(X):
     model.fit(X)
     assert model.n_iter_ == len(model.validation_scores_) < 100
     assert model.best_validation_score_ == max(model.validation_scores_)
-    assert len(model.user_factors_) == len(model.user_hashes_) == 120
+    assert len(model.user_factors_) == len(model.user_hashes_) == 150
     assert np.isfinite(model.decision_function(X)).all()
 
 

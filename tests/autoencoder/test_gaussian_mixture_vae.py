@@ -19,6 +19,7 @@ from skrec.autoencoder import GaussianMixtureVAE
 from skrec.autoencoder._clusters import cluster_moments, k_means
 from skrec.autoencoder._gaussian_mixture_vae import log_responsibilities
 from skrec.datasets import make_interactions
+from tests.problems import drawing_from, problem_of
 
 
 def gmvae(**options):
@@ -117,16 +118,15 @@ def test_clusters_are_set_once(X, monkeypatch):
 def test_clusters_leave_out_users_without_weight(X):
     """Of fewer users with weight than clusters, none are set; of enough, by these alone."""
     model = gmvae()
-    module = model._build_module(*X.shape, torch.Generator().manual_seed(0))
-    device = torch.device("cpu")
+    module = model._build_module(X.shape, drawing_from(torch.Generator().manual_seed(0)))
     before = module.clusters.bias.detach().clone()
-    model._set_clusters(module, X, np.arange(150) < 2, 0, device)
+    model._set_clusters(module, problem_of(X, np.arange(150) < 2))
     assert torch.equal(module.clusters.bias, before)
-    model._set_clusters(module, X, np.where(np.arange(150) < 60, 0.7, 0), 0, device)
+    model._set_clusters(module, problem_of(X, np.where(np.arange(150) < 60, 0.7, 0)))
     found = module.clusters.bias.detach().clone()
     assert not torch.equal(found, before)
     assert not module.clusters.weight.any()
-    model._set_clusters(module, X[:60], None, 0, device)
+    model._set_clusters(module, problem_of(X[:60]))
     torch.testing.assert_close(module.clusters.bias.detach(), found)
 
 
@@ -213,7 +213,7 @@ def test_objective(floor, X):
 def test_gradient_of_the_divergences():
     """By finite differences, through Bayes' rule and the network of w."""
     generator = torch.Generator().manual_seed(0)
-    module = gmvae()._build_module(None, 10, generator).double()
+    module = gmvae()._build_module((None, 10), drawing_from(generator)).double()
     shapes = ((4, 4), (4, 4), (4, 2), (4, 2))
     inputs = [
         torch.randn(s, generator=generator, dtype=torch.float64).requires_grad_() for s in shapes

@@ -9,6 +9,7 @@ from sklearn.base import clone
 import skrec
 from skrec.autoencoder import MultDAE, MultVAE
 from skrec.datasets import make_interactions
+from tests.problems import problem_of
 
 SMALL = {"max_iter": 15, "batch_size": 32, "learning_rate": 0.01, "random_state": 0}
 
@@ -78,7 +79,7 @@ def test_without_noise_the_vae_is_the_dae(X):
         module = model._module(torch.float32, torch.device("cpu"))
         for parameter in module.parameters():
             parameter.requires_grad_(True)
-        batch = model._batches(X, None, "cpu", torch.Generator().manual_seed(0))._rows.everything()
+        batch = model._batches(problem_of(X))._rows.everything()
         loss = model._loss(module, batch, 0, torch.Generator().manual_seed(1))
         loss = loss[0] if model is variational else loss
         loss.backward()

@@ -14,6 +14,7 @@ from skrec._torch._rows import DeviceRows
 from skrec.autoencoder import MultVAE
 from skrec.autoencoder._priors import MixturePrior, VampPrior, make_prior
 from skrec.datasets import make_interactions
+from tests.problems import drawing_from
 
 SMALL = {"max_iter": 15, "batch_size": 32, "learning_rate": 0.01, "random_state": 0}
 
@@ -66,7 +67,7 @@ def test_first_weights_do_not_depend_on_the_prior():
     modules = []
     for prior in ("standard", "gaussian_mixture", "vamp"):
         generator = torch.Generator().manual_seed(0)
-        modules.append(vae(prior=prior)._build_module(None, 40, generator))
+        modules.append(vae(prior=prior)._build_module((None, 40), drawing_from(generator)))
     assert not list(modules[0].prior.parameters())
     for name, value in modules[0].state_dict().items():
         for other in modules[1:]:
@@ -76,7 +77,7 @@ def test_first_weights_do_not_depend_on_the_prior():
 @pytest.mark.parametrize("prior", ["gaussian_mixture", "vamp"])
 def test_prior_is_not_penalised(prior):
     model = vae(prior=prior, alpha=0.5)
-    module = model._build_module(None, 40, torch.Generator().manual_seed(0))
+    module = model._build_module((None, 40), drawing_from(torch.Generator().manual_seed(0)))
     groups = model._parameter_groups(module)
     penalised = {id(p) for g in groups if g.get("weight_decay", 0) > 0 for p in g["params"]}
     every = [id(p) for g in groups for p in g["params"]]
@@ -133,7 +134,9 @@ def test_vamp_prior_of_one_pseudo_row():
 
 
 def test_dense_rows_are_encoded_as_sparse_ones(X):
-    module = vae()._build_module(None, 40, torch.Generator().manual_seed(0)).double()
+    module = (
+        vae()._build_module((None, 40), drawing_from(torch.Generator().manual_seed(0))).double()
+    )
     rows = DeviceRows(X, "cpu", dtype=torch.float64).everything()
     sparse = module.encode(rows, unit_length(rows))
     dense = torch.from_numpy(X.toarray() / np.linalg.norm(X.toarray(), axis=1, keepdims=True))

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from skrec._torch._rows import DeviceRows
 from skrec.autoencoder import StackedAutoencoder, UserAutoRec
 from skrec.autoencoder._rating_net import RatingNet, corrupted
+from tests.problems import problem_of
 
 SMALL = {"alpha": 1.0, "max_iter": 15, "batch_size": 16, "learning_rate": 0.01, "random_state": 0}
 SMALL["schedule"] = "constant"  # as pretraining has it
@@ -161,11 +162,11 @@ def test_a_layer_is_pretrained_without_the_others(X):
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_(0, 0.1)
-    batches = model._batches(X, None, torch.device("cpu"), torch.Generator().manual_seed(0))
+    batches = model._batches(problem_of(X))
     outer = {"first.weight", "first.bias", "decoder.1.weight", "decoder.1.bias"}
     for level in range(2):
         before = {name: value.clone() for name, value in module.state_dict().items()}
-        model._pretrain(module, level, batches, None)
+        model._pretrain_layer(module, level, batches, None)
         moved = {n for n, value in module.state_dict().items() if not torch.equal(value, before[n])}
         assert moved == (outer if level == 0 else set(before) - outer - {"center"})
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skrec.decomposition._factors import (
+from skrec._factors import (
     factor_pairs,
     factor_scores,
     similar_columns,

@@ -1,0 +1,282 @@
+"""Models that learn a vector for each training user, from sampled pairs: written once."""
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+
+from skrec._evaluation._default_score import ndcg_of_users
+from skrec._evaluation._entries import held_out_counts, lowest_of_rows, select_entries
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._loss._pairs import PAIR_LOSSES
+from skrec._torch._estimator import HOOKS, TORCH_RULES, TorchRecommender
+from skrec._torch._fold_in import N_DRAWS, terms_of_rows
+from skrec._torch._newton import minimise_rows
+from skrec._torch._optimizers import SparseAndDenseAdam
+from skrec._torch._pairs import ShuffledPairs
+from skrec._torch._problem import HeldOut
+from skrec._torch._rows import DeviceRows
+from skrec.utils._device import resolve_device
+from skrec.utils._hashing import keyed_entry_words, keyed_negatives
+from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
+from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
+
+# What every model of sampled pairs takes; a class adds its own.
+PAIR_RULES = {
+    "n_negatives": POSITIVE_INTEGER,
+    "alpha": NON_NEGATIVE,
+    "known_users": KNOWN_USERS,
+    "solver": Options(("adam", "sparse_adam")),
+    **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
+}
+# What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
+LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_fold_in")
+FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
+
+# Users whose entries are held out for early stopping, at most.
+_MAX_HELD_USERS = 10_000
+# Outputs of the network that are computed at once where users are scored.
+_N_OUTPUTS = 2**18
+# Steps of Adam on the vectors of users who are folded in through a network.
+_FOLD_IN_STEPS, _FOLD_IN_RATE = 50, 0.1
+
+
+class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
+    """A recommender whose module scores a vector learned for the user against items.
+
+    A subclass writes `__init__` with `loss`, `n_negatives`, `alpha`, `known_users` and
+    `solver` among its parameters, `_parameter_rules` (its own and `PAIR_RULES`) and
+    `_build_module`. The module has ``user``, an embedding of all that belongs to a user, and
+    ``forward(vector, item)`` with vectors (n, d) and items (n, m), which returns outputs
+    (n, m). All else is here: pairs as batches, entries held out for early stopping, users
+    known by the content of their rows, others folded in, scores in chunks.
+
+    Minimised is the mean over the interactions (u, i), with `n_negatives` items j drawn anew
+    in each epoch, of a loss of `PAIR_LOSSES` and alpha / 2 times `_penalty`.
+    """
+
+    # What a class without such a parameter does.
+    solver = "adam"
+
+    def _batches(self, problem):
+        return ShuffledPairs(problem, self.batch_size, self.n_negatives)
+
+    def _loss(self, module, batch, step, generator):
+        vector = module.user(batch.users)
+        item = torch.cat([batch.items[:, None], batch.negatives], dim=1)
+        output = module(vector, item)  # (b, 1 + n_negatives)
+        one = torch.ones_like(output)
+        losses = PAIR_LOSSES[self.loss].value(output[:, :1], output[:, 1:], one[:, :1], one[:, 1:])
+        if self.alpha:
+            losses = losses + self.alpha / 2 * self._penalty(module, vector, item)
+        return (batch.weight * losses).mean()
+
+    def _penalty(self, module, vector, item):
+        """Squares of the parameters that a pair reads, shape (b,), with the user's."""
+        return vector.square().sum(1)
+
+    def _optimizer(self, module):
+        if self.solver == "adam":
+            return super()._optimizer(module)
+        return SparseAndDenseAdam(module, self._parameter_groups(module), self.learning_rate)
+
+    def _score(self, module, rows, vectors):
+        """Scores of users with some vectors; `rows`: what they have."""
+        item = torch.arange(self.n_features_in_, device=vectors.device)
+        some = max(1, _N_OUTPUTS // len(item))
+        outputs = [module(part, item.expand(len(part), -1)) for part in vectors.split(some)]
+        return torch.cat(outputs) if outputs else vectors.new_empty(0, len(item))
+
+    def _hold_out(self, X, seed):
+        """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
+        counts = held_out_counts(np.diff(X.indptr), self.validation_fraction)
+        users = np.flatnonzero(counts)
+        if not len(users):
+            return None
+        if len(users) > _MAX_HELD_USERS:
+            left = np.random.RandomState(seed).permutation(users)[_MAX_HELD_USERS:]
+            counts[left] = 0
+        hidden = lowest_of_rows(X, keyed_entry_words(X, seed), counts)
+        held = select_entries(X, hidden)
+
+        def score(module, problem):
+            def scores(users):
+                rows = DeviceRows(problem.X[users], problem.device).everything()
+                with torch.inference_mode():
+                    vectors = module.user(torch.from_numpy(users).to(problem.device))
+                    return self._score(module, rows, vectors).float().cpu().numpy()
+
+            return ndcg_of_users(scores, problem.X, held)
+
+        return HeldOut(np.arange(X.shape[0]), ~hidden, score)
+
+    def _resumed_state(self, problem):
+        # Rows that were learned from are known by their content, others begin folded in.
+        vectors = self._vectors(problem.X_given, known_users="match")
+        return {**self.weights_, "user.weight": vectors.astype(np.float32)}
+
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        self._remember(problem.X_given)
+        self.seed_ = problem.seed
+        self.user_factors_ = self.weights_.pop("user.weight")
+        # Nothing was learned for them: the penalty alone says zero.
+        self.user_factors_[np.diff(problem.X.indptr) == 0] = 0
+
+    @property
+    def _n_features_out(self):
+        return self.user_factors_.shape[1]
+
+    def _fold_in(self, X, hashes):
+        module = self._module(torch.float64, resolve_device(self.device))
+        negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
+        width = self._n_features_out
+        found = np.empty((X.shape[0], width))
+        device = resolve_device(self.device)
+        for terms in terms_of_rows(
+            X, negatives, self.n_negatives, device,
+            numbers_of_row=lambda lengths: 4 * width * (lengths + N_DRAWS),
+        ):  # fmt: skip
+            found[terms.rows.cpu().numpy()] = self._descended(module, terms).cpu().numpy()
+        return found
+
+    def _descended(self, module, terms):
+        """Vectors of rows after some steps from zero, each row's own: shape (n, d)."""
+        # A network is not convex in its user: Adam's steps fall in a straight line to 0.
+        loss, n_positive = PAIR_LOSSES[self.loss], terms.items.shape[1]
+        item = torch.cat([terms.items, terms.negatives], dim=1)
+        vector = torch.zeros(len(item), self._n_features_out, dtype=torch.float64)
+        vector = vector.to(item.device)
+        mean = square = torch.zeros_like(vector)
+        for step in range(1, _FOLD_IN_STEPS + 1):
+            with torch.inference_mode(False), torch.enable_grad():
+                vector = vector.detach().requires_grad_()
+                output = module(vector, item)
+                parts = output[:, :n_positive], output[:, n_positive:]
+                total = loss.value(*parts, terms.w, terms.v) + self.alpha / 2 * terms.w.sum(
+                    1
+                ) * vector.square().sum(1)
+                (slope,) = torch.autograd.grad(total.sum(), vector)
+            slope = torch.nan_to_num(slope) * (terms.v[:, :1] > 0)
+            mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()
+            rate = _FOLD_IN_RATE * (1 - (step - 1) / _FOLD_IN_STEPS)
+            move = mean / (1 - 0.9**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+            vector = vector.detach() - rate * move
+        return vector
+
+    def _scores(self, X):
+        vectors = self._vectors(X).astype(X.dtype, copy=False)
+        return self._apply(
+            X,
+            lambda module, rows: self._score(
+                module, rows, torch.from_numpy(vectors).to(rows.value.device)
+            ),
+        )
+
+
+class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
+    """Learned users whose scores are ``vector @ q_i + b_i``.
+
+    A subclass writes `_item_vectors` too. The vectors of items are all that scoring needs:
+    features, networks and graphs are not saved. Users are folded in by Newton's method on the
+    objective of the whole row, with negatives drawn by the row's content.
+    """
+
+    @abstractmethod
+    def _item_vectors(self, module):
+        """The q, a tensor of shape (n_items, d), and the b, of shape (n_items,)."""
+
+    def _score(self, module, rows, vectors):
+        items, bias = self._item_vectors(module)
+        return vectors @ items.t() + bias
+
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        with torch.inference_mode():
+            items, bias = (part.cpu().numpy() for part in self._item_vectors(module))
+        self.components_ = np.ascontiguousarray(items.T)
+        self.item_bias_ = np.array(bias)
+
+    def _fold_in(self, X, hashes):
+        device = resolve_device(self.device)
+        items = torch.from_numpy(self.components_.T.astype(np.float64)).to(device)
+        bias = torch.from_numpy(self.item_bias_.astype(np.float64)).to(device)
+        width, loss = items.shape[1], PAIR_LOSSES[self.loss]
+        vectors = torch.zeros(X.shape[0], width, dtype=torch.float64, device=device)
+        negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
+        of_pairs = N_DRAWS if self.loss in ("bpr", "hinge", "softmax") else 0
+        for terms in terms_of_rows(
+            X, negatives, self.n_negatives, device,
+            numbers_of_row=lambda lengths: (
+                width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
+            ),
+        ):  # fmt: skip
+            some = _RowObjective(loss, terms, items, bias, self.alpha)
+            vectors[terms.rows] = minimise_rows(vectors[terms.rows], some.value, some.derivatives)
+        return vectors.cpu().numpy()
+
+    def _scores(self, X):
+        return factor_scores(self._vectors(X), self.components_, X.dtype, item_bias=self.item_bias_)
+
+    def _pair_scores(self, X, rows, items):
+        wanted, group = np.unique(rows, return_inverse=True)
+        vectors = self._vectors(X[wanted]).astype(X.dtype, copy=False)
+        components = self.components_.astype(X.dtype, copy=False)
+        bias = self.item_bias_.astype(X.dtype, copy=False)
+        return factor_pairs(vectors, components, group, items) + bias[items]
+
+
+class _RowObjective:
+    """The objective of each row by its vector, with its derivatives."""
+
+    def __init__(self, loss, terms, items, bias, alpha):
+        self._loss, self._w, self._v = loss, terms.w, terms.v
+        self._P, self._N = items[terms.items], items[terms.negatives]
+        self._of_items, self._of_negatives = bias[terms.items], bias[terms.negatives]
+        self._penalty = alpha * terms.w.sum(1)
+
+    def _outputs(self, vectors):
+        positive = (self._P @ vectors[:, :, None])[:, :, 0] + self._of_items
+        negative = (self._N @ vectors[:, :, None])[:, :, 0] + self._of_negatives
+        return positive, negative, self._w, self._v
+
+    def value(self, vectors):
+        losses = self._loss.value(*self._outputs(vectors))
+        return losses + self._penalty / 2 * vectors.square().sum(1)
+
+    def derivatives(self, vectors):
+        outputs = self._outputs(vectors)
+        of_items, of_negatives = self._loss.slopes(*outputs)
+        slope = (of_items[:, None] @ self._P)[:, 0] + (of_negatives[:, None] @ self._N)[:, 0]
+        slope = slope + self._penalty[:, None] * vectors
+        hessian = self._loss.hessian(*outputs, self._P, self._N)
+        hessian.diagonal(dim1=1, dim2=2).add_(self._penalty[:, None])
+        return slope, hessian
+
+
+def first_rows(weight, drawn, std, generator):
+    """Draw the rows of an embedding from a normal distribution, and set the others to zero.
+
+    Items without users keep zero: what the generator gives to the others does not depend on
+    how many of them there are.
+
+    Parameters
+    ----------
+    weight : torch.nn.Parameter of shape (n, d)
+    drawn : ndarray of bool of shape (n,) or None
+        Which rows to draw; None: all.
+    std : float
+    generator : torch.Generator
+    """
+    with torch.no_grad():
+        if drawn is None:
+            weight.normal_(std=std, generator=generator)
+            return
+        weight.zero_()
+        some = torch.randn(int(drawn.sum()), weight.shape[1], generator=generator)
+        weight[torch.from_numpy(drawn)] = std * some
+
+
+def has_users(X):
+    """Which columns of a csr_array hold an entry, shape (n_items,)."""
+    return np.bincount(X.indices, minlength=X.shape[1]) > 0

@@ -1,0 +1,107 @@
+"""Batches of interactions with negatives drawn for them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+# Interactions whose negatives are drawn at once.
+_CHUNK = 2**20
+
+
+class Pairs(NamedTuple):
+    """Some interactions, each with items that its user has not.
+
+    Attributes
+    ----------
+    users : int64 tensor of shape (n_rows,)
+        Rows of the training matrix.
+    items : int64 tensor of shape (n_rows,)
+    negatives : int64 tensor of shape (n_rows, n_negatives)
+    weight : float tensor of shape (n_rows,)
+        Weights of the users in the loss, with mean 1 over the users.
+    """
+
+    users: torch.Tensor
+    items: torch.Tensor
+    negatives: torch.Tensor
+    weight: torch.Tensor
+
+    @property
+    def n_rows(self):
+        """Number of interactions."""
+        return len(self.users)
+
+
+class ShuffledPairs:
+    """Batches of all interactions in a new order for each pass, with new negatives.
+
+    Negatives are drawn uniformly, with replacement, among the items that the user has not and
+    that anybody has: an item without users is no negative. Users who have every such item take
+    no part.
+
+    Parameters
+    ----------
+    problem : Problem
+    batch_size : int
+        Interactions in a batch.
+    n_negatives : int
+        Draws for each interaction.
+
+    Notes
+    -----
+    Beside the matrix 24 bytes for each interaction, and the draws of a million interactions.
+    """
+
+    def __init__(self, problem, batch_size, n_negatives):
+        X, device = problem.X, problem.device
+        self._batch_size, self._n_negatives = int(batch_size), int(n_negatives)
+        self._generator = problem.generator
+        present = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]))
+        column = np.searchsorted(present, X.indices)
+        lengths = np.diff(X.indptr).astype(np.int64)
+        rows = np.repeat(np.arange(X.shape[0], dtype=np.int64), lengths)
+        # Below the k-th item c_k of a row, c_k - k items are left. Keys of later rows are larger.
+        rank = np.arange(X.nnz, dtype=np.int64) - X.indptr[rows]
+        self._stride = len(present) + 1
+        weight = np.ones(X.shape[0]) if problem.weight is None else problem.weight
+        taught = np.flatnonzero((lengths < len(present))[rows])
+
+        def put(array, dtype=torch.int64):
+            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype).to(device)
+
+        self._users, self._items = put(rows[taught]), put(X.indices[taught])
+        self._key = put(rows * self._stride + column - rank)
+        self._first, self._left = put(X.indptr[:-1]), put(len(present) - lengths)
+        self._present = put(present)
+        self._weight = put(weight / np.mean(weight), torch.float32)
+
+    def __len__(self):
+        return sum(-(-n // self._batch_size) for n in self._chunks())
+
+    def __iter__(self):
+        order = torch.randperm(len(self._users), generator=self._generator)
+        order = order.to(self._users.device)
+        for chunk in order.split(self._chunk_size) if len(order) else ():
+            users = self._users[chunk]
+            parts = (users, self._items[chunk], self._negatives(users), self._weight[users])
+            for batch in zip(*(part.split(self._batch_size) for part in parts), strict=True):
+                yield Pairs(*batch)
+
+    @property
+    def _chunk_size(self):
+        # Whole batches.
+        return max(1, _CHUNK // self._batch_size) * self._batch_size
+
+    def _chunks(self):
+        whole, rest = divmod(len(self._users), self._chunk_size)
+        return [self._chunk_size] * whole + [rest] * (rest > 0)
+
+    def _negatives(self, users):
+        shape = (len(users), self._n_negatives)
+        uniform = torch.rand(shape, dtype=torch.float64, generator=self._generator)
+        # Among the items that are left, in their order.
+        place = (uniform.to(users.device) * self._left[users, None]).long()
+        key = users[:, None] * self._stride + place
+        before = torch.searchsorted(self._key, key, right=True) - self._first[users, None]
+        return self._present[place + before]

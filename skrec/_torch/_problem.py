@@ -1,0 +1,100 @@
+"""What a neural fit is made of, in one immutable thing that the hooks are handed."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+
+class Problem(NamedTuple):
+    """The data of a fit and where it is learned from.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        What is learned from: canonical, without held-out users or entries.
+    X_given : csr_array of shape (n_users, n_items)
+        The whole rows of the same users, by whose content they are known again.
+    weight : ndarray of shape (n_users,) or None
+        Weights of the users in the loss; None: all alike.
+    item_features : ndarray or csr_array of shape (n_items, n_item_features), images, or None
+    user_features : ndarray or csr_array of shape (n_users, n_user_features) or None
+    context : ndarray or csr_array of shape (X.nnz, n_context_features) or None
+        Row p belongs to ``X.data[p]``.
+    device : torch.device
+    generator : torch.Generator
+        On the CPU, whatever the device: the source of every draw of the fit.
+    """
+
+    X: csr_array
+    X_given: csr_array
+    weight: np.ndarray | None
+    item_features: object
+    user_features: object
+    context: object
+    device: torch.device
+    generator: torch.Generator
+
+    @property
+    def seed(self):
+        """The seed of the generator."""
+        return self.generator.initial_seed()
+
+    def transposed(self):
+        """The same problem with the items in the place of the users; weights stay as they are."""
+        X, X_given = self.X.T.tocsr(), self.X_given.T.tocsr()
+        return self._replace(X=X, X_given=X_given)
+
+
+class HeldOut(NamedTuple):
+    """What early stopping takes away from X, and how it looks at it.
+
+    Attributes
+    ----------
+    rows : ndarray of int of shape (n_kept_users,)
+        Users to learn from.
+    entries : ndarray of bool of shape (X.nnz,) or None
+        Entries to learn from; None: all those of the rows.
+    score : callable
+        ``score(module, problem)`` returns a float, higher is better.
+    users : csr_array of shape (n_held_users, n_items) or None
+        Held-out users; None: entries are held out.
+    """
+
+    rows: np.ndarray
+    entries: np.ndarray | None
+    score: object
+    users: csr_array | None = None
+
+
+def make_problem(X, weight, side, held_out, device, generator):
+    """The `Problem` of a fit.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        As it was given, canonical.
+    weight : array-like of shape (n_users,) or None
+    side : SideInformation
+        Checked, aligned with X.
+    held_out : HeldOut or None
+    device : torch.device
+    generator : torch.Generator
+    """
+    given, weight = X, None if weight is None else np.asarray(weight)
+    users, context = side.user_features, side.context
+    if held_out is not None and held_out.entries is not None:
+        kept = np.concatenate([[0], np.cumsum(held_out.entries)])
+        data, indices = X.data[held_out.entries], X.indices[held_out.entries]
+        X = csr_array((data, indices, kept[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
+        context = None if context is None else context[held_out.entries]
+    elif held_out is not None:
+        rows = held_out.rows
+        if context is not None:
+            entry = csr_array((np.arange(X.nnz), X.indices, X.indptr), shape=X.shape)
+            context = context[entry[rows].data]
+        X = given = X[rows]
+        weight = None if weight is None else weight[rows]
+        users = None if users is None else users[rows]
+    return Problem(X, given, weight, side.item_features, users, context, device, generator)

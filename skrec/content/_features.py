@@ -1,0 +1,65 @@
+"""Item features on a device: products with a weight, of all items or of some."""
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, issparse
+
+from skrec._torch._products import by_column, sparse_product
+from skrec._torch._rows import DeviceRows
+
+
+class FeatureTable:
+    """Features of items, dense or sparse, of which products with a weight are wanted.
+
+    Parameters
+    ----------
+    features : ndarray or csr_array of shape (n_items, n_features)
+    device : torch.device
+    """
+
+    def __init__(self, features, device):
+        self.n_items, self.n_features = features.shape
+        self._rows = self._dense = None
+        if issparse(features):
+            self._rows = DeviceRows(csr_array(features), device)
+            self._whole = self._rows.everything()
+            self._by_column = by_column(self._whole, self.n_features)
+        else:
+            self._dense = torch.tensor(features, dtype=torch.float32, device=device)
+
+    def product(self, weight):
+        """``features @ weight``, shape (n_items, n)."""
+        if self._rows is None:
+            return self._dense @ weight
+        return sparse_product(self._whole, self._whole.value, weight, self._by_column)
+
+    def product_of(self, items, weight):
+        """The same of some items, a tensor of any shape: shape (\\*items.shape, n)."""
+        if items.numel() >= self.n_items:
+            return self.product(weight)[items]
+        flat = items.flatten()
+        if self._rows is None:
+            found = self._dense[flat] @ weight
+        else:
+            rows = self._rows[flat]
+            found = sparse_product(rows, rows.value, weight, by_column(rows, self.n_features))
+        return found.view(*items.shape, -1)
+
+
+def mean_length(features, kept):
+    """Mean L2 norm of the rows `kept` of features that are not zero; 1 if there are none."""
+    some = features[kept]
+    if issparse(some):
+        lengths = np.sqrt(some.multiply(some).sum(1))
+    else:
+        lengths = np.linalg.norm(some, axis=1)
+    lengths = lengths[lengths > 0]
+    return float(lengths.mean()) if len(lengths) else 1.0
+
+
+def seen_features(features, kept):
+    """Which columns of features are not zero everywhere in the rows `kept`."""
+    some = features[kept]
+    if issparse(some):
+        return np.bincount(some.indices[some.data != 0], minlength=some.shape[1]) > 0
+    return (some != 0).any(axis=0)

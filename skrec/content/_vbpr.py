@@ -1,0 +1,356 @@
+"""VBPR: Bayesian personalised ranking that reads features of the items (He and McAuley 2016)."""
+
+import numpy as np
+import torch
+from scipy.sparse import eye_array, issparse
+from torch import nn
+
+from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
+from skrec.content._features import FeatureTable, mean_length, seen_features
+from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
+from skrec.utils._side_information import SideInformation
+
+_STD = 0.1  # of the first vectors' lengths
+
+
+class VBPRNet(nn.Module):
+    """Vectors and biases of items, and those that a projection makes of their features.
+
+    Parameters
+    ----------
+    n_users : int or None
+        None: the vectors of users are given from outside.
+    n_items : int
+    n_features : int
+    n_components, n_content_components : int
+    sparse : bool
+        Whether gradients of vectors are sparse.
+    """
+
+    def __init__(self, n_users, n_items, n_features, n_components, n_content_components, sparse):
+        super().__init__()
+        self.sizes = [n_components, n_content_components]
+        if n_users is not None:
+            self.user = nn.Embedding(n_users, sum(self.sizes), sparse=sparse)
+        self.item = nn.Embedding(n_items, n_components, sparse=sparse)
+        self.bias = nn.Embedding(n_items, 1, sparse=sparse)
+        # The E of the content's vector, and in the last column the beta' of its bias.
+        self.projection = nn.Parameter(torch.empty(n_features, n_content_components + 1))
+        self.features = None
+
+    def forward(self, vector, item):
+        """Outputs (n, m) of vectors (n, d) and items (n, m)."""
+        own, of_content = vector.split(self.sizes, dim=1)
+        content = self.features.product_of(item, self.projection)  # (n, m, d' + 1)
+        product = (self.item(item) @ own[:, :, None])[:, :, 0]
+        product = product + (content[:, :, :-1] @ of_content[:, :, None])[:, :, 0]
+        return product + self.bias(item)[:, :, 0] + content[:, :, -1]
+
+
+class VBPR(FactorRecommender):
+    r"""Bayesian personalised ranking with vectors made of the items' features.
+
+    The score of item i with features :math:`f_i` for user u is
+
+    .. math:: s_{ui} = \beta_i + \gamma_u^T \gamma_i + \theta_u^T E f_i + \beta'^T f_i
+
+    with biases, vectors, the projection E and :math:`\beta'` learned from triplets of a user,
+    an item i of the user and an item j that the user has not [1]_. The paper reads features of
+    pictures; any table is as good. Minimised is the mean over the interactions (u, i), with
+    `n_negatives` items j drawn for each of them, anew in each epoch, uniformly among those that
+    the user has not and somebody has:
+
+    .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \sum_j \ell(s_{ui} - s_{uj})
+        + \frac{\alpha}{2} \Big( \|\gamma_u\|^2 + \|\theta_u\|^2 + \sum_{k \in \{i, j \ldots\}}
+        (\|\gamma_k\|^2 + \beta_k^2) \Big) \right)
+        + \frac{\alpha_E}{2} \left( \|E\|_F^2 + \|\beta'\|^2 \right)
+
+    with :math:`\ell(x) = \log(1 + e^{-x})`, or :math:`\max(0, 1 - x)` with ``loss="hinge"``.
+
+    An item without users in X has :math:`\gamma_i = 0` and :math:`\beta_i = 0`, and is ranked by
+    its features; `with_items` adds items that were no columns of X. Scores rank items. Only
+    which items a user has matters, not the stored values.
+
+    Parameters
+    ----------
+    n_components : int, default=32
+        Length of the vectors gamma, which belong to single items.
+    n_content_components : int, default=32
+        Length of the vectors theta and E f, which are made of features.
+    loss : {"bpr", "hinge"}, default="bpr"
+        See above.
+    n_negatives : int, default=1
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.02
+        Penalty of the vectors and biases that an interaction and its negatives read, >= 0.
+    feature_alpha : float, default=1e-3
+        Penalty :math:`\alpha_E` of the projection, >= 0. Without it, and with steps as long as
+        those of the vectors, the projection fits the items that are there and ranks badly.
+    feature_rate : float, default=0.1
+        Steps of the projection, as a share of `learning_rate`, > 0.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    solver : {"adam", "sparse_adam"}, default="adam"
+        "adam": each step moves all vectors. "sparse_adam": only those that the batch reads,
+        which is faster where there are many users or items, and another optimiser.
+    learning_rate : float, default=0.01
+        Of Adam, > 0.
+    batch_size : int, default=1024
+        Interactions in a batch, each with its negatives.
+    max_iter : int, default=50
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the vectors
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Features are passed again. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the negatives. The same seed gives the same
+        bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components + n_content_components, n_items), float32
+        The vectors of the items: gamma, and below it E f.
+    item_bias_ : ndarray of shape (n_items,), float32
+        The beta plus those that are made of features.
+    user_factors_ : ndarray of shape (n_users, n_components + n_content_components), float32
+        The gamma and theta of the users that were learned from; zero for users without items.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    feature_scale_ : float
+        Mean length of the features of items with users, by which features are divided.
+    weights_ : dict of str to ndarray, float32
+        "item.weight", gamma; "bias.weight", beta; "projection", E and, in the last column,
+        beta', for features that are divided by `feature_scale_`. Zero for items without users,
+        and for features that no item with users has.
+    loss_curve_ : list of float
+        Mean loss of an interaction in each epoch, as met on the way; with the penalty of the
+        vectors.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+    n_item_features_in_ : int
+        Number of features; only if there were features.
+    item_feature_names_in_ : ndarray of str of shape (n_item_features_in_,)
+        Only if the features had string column names.
+
+    See Also
+    --------
+    skrec.decomposition.BPR : Without features.
+
+    Notes
+    -----
+    Each triplet takes about ``20 * (n_components + n_content_components)`` flops, and each batch
+    6 for each entry of the features, of all items or of those in the batch, and component; Adam
+    as many numbers as there are weights. Features are not kept.
+
+    Features are divided by their mean length, so that neither penalty nor learning rate
+    depends on their unit. Where one direction is common to all of them, as in outputs of
+    networks, take it off first: `~sklearn.preprocessing.StandardScaler`,
+    `~sklearn.decomposition.PCA`. A row of zeros says that nothing is known of an item.
+    Features that are made of the interactions, held-out ones among them, tell of what is to
+    be predicted.
+
+    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
+    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
+    its vector by Newton's method in float64; a row's scores depend on no other row.
+
+    Differs from [1]_: Adam on batches in the place of stochastic descent; one alpha for the
+    vectors of users and items; E is penalised, and learns more slowly; an item without users is
+    no negative.
+
+    References
+    ----------
+    .. [1] R. He and J. McAuley, "VBPR: visual Bayesian personalized ranking from implicit
+       feedback", AAAI 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.content import VBPR
+    >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
+    >>> F = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])  # it is like the first two
+    >>> model = VBPR(2, n_content_components=2, random_state=0).fit(X, item_features=F)
+    >>> model.predict(X[:2])
+    array([4, 4])
+    >>> scores = model.decision_function(X[:2])
+    >>> bool(scores[0, 4] > scores[1, 4])
+    True
+    >>> model.with_items([[0, 1]]).n_features_in_
+    6
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "n_content_components": POSITIVE_INTEGER,
+        "loss": Options(("bpr", "hinge")),
+        "feature_alpha": NON_NEGATIVE,
+        "feature_rate": POSITIVE,
+        **PAIR_RULES,
+    }
+    _search_grid = [{"alpha": alpha} for alpha in (0.005, 0.01, 0.02, 0.05)]
+
+    def __init__(
+        self,
+        n_components=32,
+        *,
+        n_content_components=32,
+        loss="bpr",
+        n_negatives=1,
+        alpha=0.02,
+        feature_alpha=1e-3,
+        feature_rate=0.1,
+        known_users="match",
+        solver="adam",
+        learning_rate=0.01,
+        batch_size=1024,
+        max_iter=50,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.n_content_components = n_content_components
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.feature_alpha = feature_alpha
+        self.feature_rate = feature_rate
+        self.known_users = known_users
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, item_features=None):
+        """Learn vectors, biases and the projection.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions; handed on to callbacks.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), default=None
+            Row i describes column i of X. None: an item is described by its place alone, so
+            that the model is BPR with ``n_components + n_content_components`` components.
+
+        Returns
+        -------
+        self : VBPR
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or the features are not valid, or the loss is not finite. The
+            estimator is then what it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
+
+    def _build_module(self, shape, problem=None):
+        features = None if problem is None else _features_of(problem)
+        n_features = len(self.weights_["projection"]) if problem is None else features.shape[1]
+        module = VBPRNet(
+            *shape, n_features, self.n_components, self.n_content_components,
+            self.solver == "sparse_adam",
+        )  # fmt: skip
+        if problem is not None:
+            kept, generator = has_users(problem.X), problem.generator
+            first_rows(module.user.weight, None, _STD / sum(module.sizes) ** 0.5, generator)
+            first_rows(module.item.weight, kept, _STD / module.sizes[0] ** 0.5, generator)
+            seen = seen_features(features, kept)
+            first_rows(module.projection, seen, _STD / module.sizes[1] ** 0.5, generator)
+            with torch.no_grad():
+                module.projection[:, -1] = 0
+                module.bias.weight.zero_()
+            self.feature_scale_ = mean_length(features, kept)
+            module.features = FeatureTable(features / self.feature_scale_, problem.device)
+        return module
+
+    def _parameter_groups(self, module):
+        projection = {
+            "params": [module.projection],
+            "lr": self.learning_rate * self.feature_rate,
+            "weight_decay": self.feature_alpha,
+        }
+        names = ("user", "item", "bias")
+        return [{"params": [getattr(module, name).weight for name in names]}, projection]
+
+    def _penalty(self, module, vector, item):
+        squares = module.item(item).square().sum((1, 2)) + module.bias(item).square().sum((1, 2))
+        return vector.square().sum(1) + squares
+
+    def _item_vectors(self, module):
+        content = module.features.product(module.projection)
+        items = torch.cat([module.item.weight, content[:, :-1]], dim=1)
+        return items, module.bias.weight[:, 0] + content[:, -1]
+
+    def _extended(self, item_features):
+        content = (item_features @ self.weights_["projection"]) / self.feature_scale_
+        content = np.asarray(content, dtype=np.float32)  # (m, n_content_components + 1)
+        n_new = len(content)
+        own = np.zeros((self.n_components, n_new), np.float32)
+        longer = {
+            name: np.concatenate([self.weights_[name], np.zeros((n_new, width), np.float32)])
+            for name, width in (("item.weight", self.n_components), ("bias.weight", 1))
+        }
+        return {
+            "components_": np.hstack([self.components_, np.vstack([own, content[:, :-1].T])]),
+            "item_bias_": np.concatenate([self.item_bias_, content[:, -1]]),
+            "weights_": {**self.weights_, **longer},
+        }
+
+
+def _features_of(problem):
+    """The features of a problem; without any, each item has one of its own."""
+    features = problem.item_features
+    if features is None:
+        return eye_array(problem.X.shape[1], format="csr", dtype=np.float32)
+    return features.tocsr() if issparse(features) else features

@@ -1,0 +1,7 @@
+"""Neural collaborative filtering: learned users and items, and what is made of their vectors."""
+
+from skrec.neural_network._gmf import GMF
+
+__all__ = [
+    "GMF",
+]

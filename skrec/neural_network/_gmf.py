@@ -1,0 +1,241 @@
+"""GMF: matrix factorisation with a weight for each component (He et al. 2017)."""
+
+import torch
+from torch import nn
+
+from skrec._loss._pairs import PAIR_LOSSES
+from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
+from skrec.utils._params import POSITIVE_INTEGER, Options
+
+_STD = 0.01  # of the authors' first vectors
+
+
+class GMFNet(nn.Module):
+    """The product of a user's and an item's vector, weighted and summed.
+
+    Parameters
+    ----------
+    n_users : int or None
+        None: the vectors of users are given from outside.
+    n_items : int
+    n_components : int
+    sparse : bool
+        Whether gradients of vectors are sparse.
+    """
+
+    def __init__(self, n_users, n_items, n_components, sparse):
+        super().__init__()
+        if n_users is not None:
+            self.user = nn.Embedding(n_users, n_components, sparse=sparse)
+        self.item = nn.Embedding(n_items, n_components, sparse=sparse)
+        self.output = nn.Linear(n_components, 1)
+
+    def forward(self, vector, item):
+        """Outputs (n, m) of vectors (n, d) and items (n, m)."""
+        weighted = vector * self.output.weight[0]  # (n, d)
+        return (self.item(item) @ weighted[:, :, None])[:, :, 0] + self.output.bias
+
+
+class GMF(FactorRecommender):
+    r"""Generalised matrix factorisation: a weighted product of a user's and an item's vector.
+
+    The score of item i for user u is
+
+    .. math:: s_{ui} = \sum_f h_f \, p_{uf} \, q_{if} + b
+
+    with vectors :math:`p_u, q_i` and weights h that are learned [1]_. Minimised is the mean over
+    the interactions (u, i), with `n_negatives` items j drawn for each of them, anew in each
+    epoch, uniformly among those that the user has not and somebody has:
+
+    .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
+        \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
+
+    with, s standing for scores,
+
+    - ``loss="logistic"``:
+      :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
+    - ``loss="square"``:
+      :math:`\ell_{ui} = \frac12 (1 - s_{ui})^2 + \frac12 \sum_j s_{uj}^2`;
+    - ``loss="bpr"``: :math:`\ell_{ui} = -\sum_j \log \sigma(s_{ui} - s_{uj})`;
+    - ``loss="hinge"``: :math:`\ell_{ui} = \sum_j \max(0, 1 - s_{ui} + s_{uj})`;
+    - ``loss="softmax"``:
+      :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
+
+    Scores rank items; with the logistic loss they are logits. Only which items a user has
+    matters, not the stored values.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the vectors, the paper's predictive factors.
+    loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
+        See above.
+    n_negatives : int, default=4
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.0
+        Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
+        default has none.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    solver : {"adam", "sparse_adam"}, default="adam"
+        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
+        that the batch reads, which is faster where there are many users or items, and another
+        optimiser.
+    learning_rate : float, default=0.001
+        Of Adam, > 0.
+    batch_size : int, default=256
+        Interactions in a batch, each with its negatives.
+    max_iter : int, default=20
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the vectors
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the negatives. The same seed gives the same
+        bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items), float32
+        The vectors of the items, times h.
+    item_bias_ : ndarray of shape (n_items,), float32
+        The b, for each item alike.
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        The vectors of the users that were learned from; zero for users without items.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    weights_ : dict of str to ndarray, float32
+        "item.weight", the q; "output.weight", h; "output.bias", b. Zero for items without
+        users.
+    loss_curve_ : list of float
+        Mean loss of an interaction in each epoch, as met on the way; with the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    skrec.decomposition.BPR : Without weights h, with item biases; faster on a CPU.
+
+    Notes
+    -----
+    An epoch takes about ``10 * (1 + n_negatives) * X.nnz * n_components`` flops, and Adam's
+    ``(n_users + n_items) * n_components`` numbers for each batch.
+
+    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
+    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
+    its vector by Newton's method in float64; a row's scores depend on no other row. Where
+    ``alpha=0`` and the row's items can be told from the negatives there is no minimum: the
+    vector is then what 100 steps make of it.
+
+    Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
+    their interaction; items without users are no negatives.
+
+    References
+    ----------
+    .. [1] X. He, L. Liao, H. Zhang, L. Nie, X. Hu and T.-S. Chua, "Neural collaborative
+       filtering", WWW 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neural_network import GMF
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = GMF(4, alpha=0.01, max_iter=100, learning_rate=0.05, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "loss": Options(tuple(PAIR_LOSSES)),
+        **PAIR_RULES,
+    }
+    _search_grid = [
+        {"n_components": n, "learning_rate": rate} for n in (16, 64) for rate in (0.001, 0.003)
+    ]
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        loss="logistic",
+        n_negatives=4,
+        alpha=0.0,
+        known_users="match",
+        solver="adam",
+        learning_rate=0.001,
+        batch_size=256,
+        max_iter=20,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.known_users = known_users
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_module(self, shape, problem=None):
+        module = GMFNet(*shape, self.n_components, self.solver == "sparse_adam")
+        if problem is not None:
+            first_rows(module.user.weight, None, _STD, problem.generator)
+            first_rows(module.item.weight, has_users(problem.X), _STD, problem.generator)
+            limit = (3 / self.n_components) ** 0.5  # LeCun's uniform distribution
+            with torch.no_grad():
+                module.output.weight.uniform_(-limit, limit, generator=problem.generator)
+                module.output.bias.zero_()
+        return module
+
+    def _penalty(self, module, vector, item):
+        return vector.square().sum(1) + module.item(item).square().sum((1, 2))
+
+    def _item_vectors(self, module):
+        items = module.item.weight * module.output.weight
+        return items, module.output.bias.expand(len(items))
