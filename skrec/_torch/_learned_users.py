@@ -23,6 +23,7 @@ from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
 
 # What every model of sampled pairs takes; a class adds its own.
 PAIR_RULES = {
+    "loss": Options(tuple(PAIR_LOSSES)),
     "n_negatives": POSITIVE_INTEGER,
     "alpha": NON_NEGATIVE,
     "known_users": KNOWN_USERS,
@@ -127,12 +128,13 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     def _n_features_out(self):
         return self.user_factors_.shape[1]
 
+    @torch.inference_mode(False)  # the caller's would leave no slope
     def _fold_in(self, X, hashes):
-        module = self._module(torch.float64, resolve_device(self.device))
+        device = resolve_device(self.device)
+        module = self._module(torch.float64, device)
         negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
         width = self._n_features_out
         found = np.empty((X.shape[0], width))
-        device = resolve_device(self.device)
         for terms in terms_of_rows(
             X, negatives, self.n_negatives, device,
             numbers_of_row=lambda lengths: 4 * width * (lengths + N_DRAWS),
@@ -149,7 +151,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         vector = vector.to(item.device)
         mean = square = torch.zeros_like(vector)
         for step in range(1, _FOLD_IN_STEPS + 1):
-            with torch.inference_mode(False), torch.enable_grad():
+            with torch.enable_grad():
                 vector = vector.detach().requires_grad_()
                 output = module(vector, item)
                 parts = output[:, :n_positive], output[:, n_positive:]

@@ -210,10 +210,10 @@ class VBPR(FactorRecommender):
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         "n_content_components": POSITIVE_INTEGER,
-        "loss": Options(("bpr", "hinge")),
         "feature_alpha": NON_NEGATIVE,
         "feature_rate": POSITIVE,
         **PAIR_RULES,
+        "loss": Options(("bpr", "hinge")),
     }
     _search_grid = [{"alpha": alpha} for alpha in (0.005, 0.01, 0.02, 0.05)]
 

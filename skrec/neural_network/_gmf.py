@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from skrec._loss._pairs import PAIR_LOSSES
 from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
-from skrec.utils._params import POSITIVE_INTEGER, Options
+from skrec.utils._params import POSITIVE_INTEGER
 
 _STD = 0.01  # of the authors' first vectors
 
@@ -176,7 +175,6 @@ class GMF(FactorRecommender):
 
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
-        "loss": Options(tuple(PAIR_LOSSES)),
         **PAIR_RULES,
     }
     _search_grid = [

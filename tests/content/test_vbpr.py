@@ -1,0 +1,160 @@
+"""VBPR: features, cold items, searches, figures on MovieLens."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.model_selection import GridSearchCV
+
+import skrec
+from skrec.content import VBPR
+from skrec.content._features import FeatureTable, mean_length, seen_features
+from skrec.datasets import fetch_movielens, make_interactions
+from skrec.datasets._base import get_data_home
+from skrec.metrics import evaluate, make_ranking_scorer, top_k_ndcg_score
+from skrec.model_selection import holdout_split
+
+RNG = np.random.default_rng(0)
+
+
+def vbpr(**options):
+    small = {"max_iter": 5, "batch_size": 64, "n_content_components": 3, "random_state": 0}
+    return VBPR(3, **{**small, **options})
+
+
+@pytest.fixture(scope="module")
+def X():
+    return make_interactions(60, 25, 500, random_state=0, return_X=True)
+
+
+F = (RNG.random((25, 6)) < 0.4) * RNG.random((25, 6))
+
+
+def test_without_features_items_have_one_of_their_own(X):
+    without, with_places = vbpr().fit(X), vbpr().fit(X, item_features=np.eye(25))
+    np.testing.assert_allclose(without.components_, with_places.components_, rtol=1e-5, atol=1e-7)
+    assert not hasattr(without, "n_item_features_in_")
+
+
+def test_dense_and_sparse_features_are_alike(X):
+    dense, sparse = vbpr().fit(X, item_features=F), vbpr().fit(X, item_features=csr_array(F))
+    np.testing.assert_allclose(dense.components_, sparse.components_, rtol=1e-3, atol=1e-5)
+
+
+def test_the_unit_of_the_features_does_not_matter(X):
+    one, two = vbpr().fit(X, item_features=F), vbpr().fit(X, item_features=1024.0 * F)
+    np.testing.assert_allclose(one.components_, two.components_, rtol=1e-4, atol=1e-6)
+    assert two.feature_scale_ == pytest.approx(1024 * one.feature_scale_)
+
+
+def test_scores_are_the_formula(X):
+    model = vbpr().fit(X, item_features=F)
+    w = {name: value.astype(np.float64) for name, value in model.weights_.items()}
+    content = F / model.feature_scale_ @ w["projection"]
+    own, of_content = model.user_factors_[:, :3], model.user_factors_[:, 3:]
+    scores = own @ w["item.weight"].T + of_content @ content[:, :3].T
+    scores += w["bias.weight"][:, 0] + content[:, 3]
+    first = np.unique(X.toarray(), axis=0, return_index=True)[1]
+    np.testing.assert_allclose(
+        model.decision_function(X)[first], scores[first], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_cold_items_are_ranked_by_their_features_alone(X):
+    cold = np.array([4, 17])
+    dense = X.toarray()
+    dense[:, cold] = 0
+    features = F.copy()
+    features[cold] = features[[0, 1]]
+    features[:, 5] = 0
+    features[17, 5] = 3.0  # a feature that no item with users has
+    model = vbpr().fit(dense, item_features=features)
+    np.testing.assert_array_equal(model.weights_["item.weight"][cold], 0)
+    np.testing.assert_array_equal(model.weights_["bias.weight"][cold], 0)
+    np.testing.assert_array_equal(model.weights_["projection"][5], 0)
+    content = model.components_[3:]
+    np.testing.assert_allclose(content[:, cold], content[:, [0, 1]], rtol=1e-6)
+
+
+def test_longer_catalogues_score_as_columns_without_users_do(X):
+    new = RNG.random((3, 6))
+    wide = csr_array((X.data, X.indices, X.indptr), shape=(60, 28))
+    longer = vbpr().fit(X, item_features=F).with_items(new)
+    at_once = vbpr().fit(wide, item_features=np.vstack([F, new]))
+    np.testing.assert_allclose(longer.components_, at_once.components_, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        longer.decision_function(wide), at_once.decision_function(wide), rtol=1e-4, atol=1e-5
+    )
+    longer.set_params(warm_start=True, max_iter=1).fit(wide, item_features=np.vstack([F, new]))
+    assert longer.n_iter_ == 6
+
+
+def test_features_of_another_width_cannot_be_resumed(X):
+    model = vbpr(warm_start=True).fit(X, item_features=F)
+    with pytest.raises(ValueError, match="warm_start=False"):
+        model.fit(X, item_features=F[:, :4])
+
+
+def test_a_search_with_as_many_users_as_items_is_right_or_refuses():
+    X = make_interactions(25, 25, 250, random_state=2, return_X=True)
+    scoring = make_ranking_scorer("ndcg@10")
+    search = GridSearchCV(vbpr(), {"alpha": [0.01, 0.1]}, scoring=scoring, cv=5)
+    with pytest.raises(ValueError, match="ItemFeatures"):
+        search.fit(X, item_features=F)
+    search.fit(X, item_features=skrec.ItemFeatures(F))
+    best = vbpr(**search.best_params_).fit(X, item_features=F)
+    np.testing.assert_array_equal(search.best_estimator_.components_, best.components_)
+
+
+@pytest.mark.parametrize("make", [np.asarray, csr_array])
+def test_feature_table(make):
+    import torch
+
+    table = FeatureTable(make(F), torch.device("cpu"))
+    weight = torch.randn(6, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    items = torch.tensor([[3, 3], [24, 0]])
+    expected = torch.tensor(F, dtype=torch.float32) @ weight
+    many = items.repeat(8, 1)
+    for found, wanted in (
+        (table.product(weight), expected),
+        (table.product_of(items, weight), expected[items]),
+        (table.product_of(many, weight), expected[many]),
+    ):
+        torch.testing.assert_close(found, wanted)
+        (grad,) = torch.autograd.grad(found.square().sum(), weight, retain_graph=True)
+        (twin,) = torch.autograd.grad(wanted.square().sum(), weight, retain_graph=True)
+        torch.testing.assert_close(grad, twin)
+    kept = np.arange(25) < 20
+    lengths = np.linalg.norm(F[kept], axis=1)
+    assert mean_length(make(F), kept) == pytest.approx(lengths[lengths > 0].mean())
+    np.testing.assert_array_equal(seen_features(make(F), kept), (F[kept] != 0).any(0))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (Path(get_data_home()) / "ml-100k").exists(),
+    reason="MovieLens-100K is not in the data home",
+)
+def test_figures_on_movielens():
+    """Warm nDCG@100 >= .385; cold, genres alone, >= .25; also where all items are ranked."""
+    data = fetch_movielens("100k")
+    X = csr_array((data.X >= 4).astype(float))
+    genres = data.item_features.toarray().astype(float)
+    genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1e-9)
+    train, test = holdout_split(X, 0.2, random_state=0)
+    model = VBPR(random_state=0).fit(train, item_features=genres)
+    assert evaluate(model, train, test, ["ndcg@100"]).mean["ndcg@100"] >= 0.385
+
+    n_items = X.shape[1]
+    cold = np.random.RandomState(0).permutation(n_items)[: int(0.2 * n_items)]
+    is_cold = np.isin(np.arange(n_items), cold)
+    warm, held = X.tolil(), X.tolil()
+    warm[:, is_cold], held[:, ~is_cold] = 0, 0
+    warm, held = csr_array(warm), csr_array(held)
+    model = VBPR(random_state=0).fit(warm, item_features=genres)
+    among_all = evaluate(model, warm, held, ["ndcg@20"]).mean["ndcg@20"]
+    assert among_all >= 0.06  # .0016 with empty columns for negatives
+    scores = model.decision_function(warm)
+    found = top_k_ndcg_score(held[:, is_cold], scores[:, is_cold], k=100)
+    assert found >= 0.25
