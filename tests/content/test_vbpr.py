@@ -153,8 +153,8 @@ def test_figures_on_movielens():
     warm[:, is_cold], held[:, ~is_cold] = 0, 0
     warm, held = csr_array(warm), csr_array(held)
     model = VBPR(random_state=0).fit(warm, item_features=genres)
-    among_all = evaluate(model, warm, held, ["ndcg@20"]).mean["ndcg@20"]
-    assert among_all >= 0.06  # .0016 with empty columns for negatives
+    # Among all items, warm ones too: .43 if empty columns are drawn as negatives.
+    assert evaluate(model, warm, held, ["auc"]).mean["auc"] >= 0.68
     scores = model.decision_function(warm)
     found = top_k_ndcg_score(held[:, is_cold], scores[:, is_cold], k=100)
     assert found >= 0.25
