@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -14,6 +15,7 @@ from sklearn.preprocessing import Binarizer
 import skrec
 from skrec import InteractionContext, ItemFeatures
 from skrec.base import BaseRecommender, UserSideMixin
+from skrec.content import VBPR
 from skrec.linear_model import EASE
 from skrec.metrics import evaluate, make_ranking_scorer
 from skrec.model_selection import leave_one_out_split
@@ -260,3 +262,20 @@ def test_without_routing_a_square_search_over_users_is_right(X, loud):
             scoring=lambda estimator, X, y=None: 0.0,
             error_score="raise",
         )
+
+
+@pytest.mark.usefixtures("loud")
+def test_a_square_search_over_vbpr_is_right_or_refuses(X):
+    vbpr, folds = VBPR(4, n_content_components=4, max_iter=2, random_state=0), KFold(3)
+    items = np.random.RandomState(0).uniform(size=(N_ITEMS, 5))
+    how = {"cv": folds, "scoring": make_ranking_scorer("ndcg@5"), "error_score": "raise"}
+    search = GridSearchCV(vbpr, {"alpha": [0.02]}, **how).fit(X, item_features=ItemFeatures(items))
+    by_hand = [
+        make_ranking_scorer("ndcg@5")(
+            clone(vbpr).set_params(alpha=0.02).fit(X[train], item_features=items), X[test]
+        )
+        for train, test in folds.split(X)
+    ]
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(by_hand))
+    with pytest.raises(ValueError, match=r"skrec\.ItemFeatures"):
+        GridSearchCV(vbpr, {"alpha": [0.02]}, **how).fit(X, item_features=items)

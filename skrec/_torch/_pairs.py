@@ -68,7 +68,10 @@ class ShuffledPairs:
         taught = np.flatnonzero((lengths < len(present))[rows])
 
         def put(array, dtype=torch.int64):
-            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype).to(device)
+            # A matrix may be read-only (a memory map), which torch warns of.
+            return torch.as_tensor(np.require(array, requirements=("C", "W")), dtype=dtype).to(
+                device
+            )
 
         self._users, self._items = put(rows[taught]), put(X.indices[taught])
         self._key = put(rows * self._stride + column - rank)
