@@ -17,7 +17,7 @@ from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._schedules import rate_share
 from skrec.base import BaseRecommender
-from skrec.utils._device import resolve_device
+from skrec.utils._device import DEVICE, resolve_device
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
     BOOLEAN,
@@ -25,7 +25,6 @@ from skrec.utils._params import (
     POSITIVE,
     POSITIVE_INTEGER,
     RANDOM_STATE,
-    InstanceOf,
     Interval,
     Options,
 )
@@ -46,7 +45,7 @@ TORCH_RULES = {
     "n_iter_no_change": POSITIVE_INTEGER,
     "tol": NON_NEGATIVE,
     "warm_start": BOOLEAN,
-    "device": InstanceOf((object,), "a device"),
+    "device": DEVICE,
     "random_state": RANDOM_STATE,
     "verbose": BOOLEAN,
 }

@@ -25,7 +25,7 @@ from skrec.utils._params import (
     RANDOM_STATE,
     Options,
 )
-from skrec.utils._progress import progress_bar
+from skrec.utils._progress import ProgressBar
 
 
 class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
@@ -280,7 +280,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     @property
     def _sweeps(self):
-        return progress_bar(range(self.max_iter), "BiasedMF", shown=self.verbose)
+        return ProgressBar(range(self.max_iter), "BiasedMF", shown=self.verbose)
 
     def _centred(self, X):
         """The ratings less the intercept, in double precision; zeros stay stored."""

@@ -7,6 +7,7 @@ from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._bpr_sgd import (
     LOSSES,
+    Descent,
     harmonic_sums,
     learning_rates,
     pairwise_factors,
@@ -24,7 +25,7 @@ from skrec.utils._params import (
     RANDOM_STATE,
     Options,
 )
-from skrec.utils._progress import progress_bar
+from skrec.utils._progress import ProgressBar
 
 # Negatives drawn for a user who is folded in.
 _N_NEGATIVES = 256
@@ -262,7 +263,7 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
             init_scale=self.init_scale,
             rng=rng,
             n_jobs=self.n_jobs,
-            passes=progress_bar(range(self.max_iter), "BPR", shown=self.verbose),
+            passes=ProgressBar(range(self.max_iter), "BPR", shown=self.verbose),
         )
 
     @property
@@ -275,14 +276,18 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         items = np.ascontiguousarray(self.components_.T)
         negatives = self._negatives(X, hashes)
         vectors = np.empty((X.shape[0], items.shape[1]), dtype=items.dtype)
-        rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
+        descent = Descent(
+            LOSSES.index(self.loss),
+            harmonic_sums(X.shape[1]),
+            self.max_sampled,
+            learning_rates(self.learning_rate, self.max_iter, self.schedule),
+            np.float32(self.alpha),
+            self.solver == "adagrad",
+        )
+        model = (items, self.item_bias_)
 
         def rows(start, stop):
-            fold_in_rows(
-                X.indptr, X.indices, negatives, items, self.item_bias_,
-                LOSSES.index(self.loss), harmonic_sums(X.shape[1]), self.max_sampled, rates,
-                np.float32(self.alpha), self.solver == "adagrad", vectors, start, stop,
-            )  # fmt: skip
+            fold_in_rows(X.indptr, X.indices, negatives, model, descent, vectors, start, stop)
 
         run_ranges(rows, X.shape[0], n_jobs=self.n_jobs, weights=np.diff(X.indptr) + 1)
         return vectors

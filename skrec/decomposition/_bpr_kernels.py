@@ -245,10 +245,7 @@ def train_cells(cells, dealt, pools, key, descent, model, totals, start, stop):
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def fold_in_rows(
-    indptr, indices, negatives, item_factors, bias, loss, harmonic, max_sampled, rates, alpha,
-    adaptive, out, start, stop,
-):  # fmt: skip
+def fold_in_rows(indptr, indices, negatives, items, descent, out, start, stop):
     """Train the vectors of new users, items frozen: one pass per rate over their own items.
 
     Parameters
@@ -257,13 +254,14 @@ def fold_in_rows(
         Rows of the new users.
     negatives : ndarray of intp of shape (n_rows, n_draws)
         Drawn once for each row, -1 for a row that has every item. Taken in turn.
-    item_factors, bias : ndarray of shape (n_items, d) and (n_items,)
-    loss, harmonic, max_sampled, alpha, adaptive
-        As in `train_cells`.
-    rates : ndarray of shape (n_passes,)
-        Learning rate of each pass.
+    items : tuple of ndarray of shape (n_items, d) and (n_items,)
+        Their factors and biases.
+    descent : skrec.decomposition._bpr_sgd.Descent
+        With the learning rate of each pass.
     out : ndarray of shape (n_rows, d), written
     """
+    item_factors, bias = items
+    loss, harmonic, max_sampled, rates, alpha, adaptive = descent
     one = out.dtype.type(1)
     n_draws = negatives.shape[1]
     for u in range(start, stop):

@@ -50,7 +50,9 @@ class Descent(NamedTuple):
         harmonic[r] = 1 + 1/2 + ... + 1/r; for WARP.
     max_sampled : int
         Draws for one interaction; for WARP.
-    rate, alpha : float, in the dtype of the factors
+    rate : float, or ndarray of shape (n_passes,)
+        Of the pass; where users are folded in, of each pass.
+    alpha : float, in the dtype of the factors
     adaptive : bool
         Whether by Adagrad.
     """

@@ -48,8 +48,3 @@ class ProgressBar:
         if self._bar is not None:
             found = {"epoch": epoch, "loss": f"{loss:.5g}"}
             self._bar.set_postfix(found | ({} if score is None else {"score": f"{score:.4f}"}))
-
-
-def progress_bar(steps, name, *, shown):
-    """The steps as they are, or with a bar around them."""
-    return ProgressBar(steps, name, shown=shown)
