@@ -319,3 +319,16 @@ def test_an_override_that_is_no_hook_is_seen():
             """Written once, in the base."""
 
     assert overridden(Wrong, ROOMS) == {"_prepare"}
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("solver", ["adam", "sparse_adam"])
+@pytest.mark.parametrize("make", [GMF, VBPR, Perceptron], ids=lambda make: make.__name__)
+def test_cuda_agrees(make, solver, X, new):
+    options = {"solver": solver, "max_iter": 5, "early_stopping": True, "random_state": 0}
+    there, here = (make(device=device, **options).fit(X) for device in ("cuda", "cpu"))
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-3)
+    on_cuda = there.decision_function(new)
+    np.testing.assert_allclose(on_cuda, here.decision_function(new), rtol=1e-2, atol=1e-2)
+    there.set_params(device="cpu")
+    np.testing.assert_allclose(there.decision_function(new), on_cuda, rtol=1e-6, atol=1e-7)
