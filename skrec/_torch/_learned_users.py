@@ -58,6 +58,10 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
     # What a class without such a parameter does.
     solver = "adam"
+    # Without a penalty many vectors fit a short row equally well, or ever better the longer they
+    # are, and training ends long before. Who is folded in then has a normal prior with the mean
+    # and the covariance of the learned vectors. A class with a `_fold_in` of its own has none.
+    _learns_prior = True
 
     def _batches(self, problem):
         return ShuffledPairs(problem, self.batch_size, self.n_negatives)
@@ -121,8 +125,22 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         self._remember(problem.X_given)
         self.seed_ = problem.seed
         self.user_factors_ = self.weights_.pop("user.weight")
-        # Nothing was learned for them: the penalty alone says zero.
-        self.user_factors_[np.diff(problem.X.indptr) == 0] = 0
+        untaught = np.diff(problem.X.indptr) == 0
+        self.user_factors_[untaught] = 0  # as the penalty alone says
+        for name in ("user_mean_", "user_precision_"):
+            vars(self).pop(name, None)
+        if self._learns_prior and not self.alpha:
+            self.user_mean_, self.user_precision_ = normal_prior(self.user_factors_[~untaught])
+            self.user_factors_[untaught] = self.user_mean_
+
+    def _prior(self, device):
+        """Mean and precision of the vectors of users who are folded in; zeros with `alpha`."""
+        width = self._n_features_out
+        if self.alpha:
+            mean, precision = np.zeros(width), np.zeros((width, width))
+        else:
+            mean, precision = self.user_mean_, self.user_precision_
+        return tuple(torch.tensor(a, dtype=torch.float64, device=device) for a in (mean, precision))
 
     @property
     def _n_features_out(self):
@@ -134,30 +152,28 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         module = self._module(torch.float64, device)
         negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
         width = self._n_features_out
-        found = np.empty((X.shape[0], width))
+        found, prior = np.empty((X.shape[0], width)), self._prior(device)
         for terms in terms_of_rows(
             X, negatives, self.n_negatives, device,
             numbers_of_row=lambda lengths: 4 * width * (lengths + N_DRAWS),
         ):  # fmt: skip
-            found[terms.rows.cpu().numpy()] = self._descended(module, terms).cpu().numpy()
+            found[terms.rows.cpu().numpy()] = self._descended(module, terms, prior).cpu().numpy()
         return found
 
-    def _descended(self, module, terms):
-        """Vectors of rows after some steps from zero, each row's own: shape (n, d)."""
+    def _descended(self, module, terms, prior):
+        """Vectors of rows after some steps from the prior's mean: shape (n, d)."""
         # A network is not convex in its user: Adam's steps fall in a straight line to 0.
         loss, n_positive = PAIR_LOSSES[self.loss], terms.items.shape[1]
         item = torch.cat([terms.items, terms.negatives], dim=1)
-        vector = torch.zeros(len(item), self._n_features_out, dtype=torch.float64)
-        vector = vector.to(item.device)
+        vector = prior[0].expand(len(item), -1)
         mean = square = torch.zeros_like(vector)
         for step in range(1, _FOLD_IN_STEPS + 1):
             with torch.enable_grad():
                 vector = vector.detach().requires_grad_()
                 output = module(vector, item)
                 parts = output[:, :n_positive], output[:, n_positive:]
-                total = loss.value(*parts, terms.w, terms.v) + self.alpha / 2 * terms.w.sum(
-                    1
-                ) * vector.square().sum(1)
+                total = loss.value(*parts, terms.w, terms.v)
+                total = total + _penalty_of(vector, self.alpha * terms.w.sum(1), prior)
                 (slope,) = torch.autograd.grad(total.sum(), vector)
             slope = torch.nan_to_num(slope) * (terms.v[:, :1] > 0)
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()
@@ -204,7 +220,8 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         items = torch.from_numpy(self.components_.T.astype(np.float64)).to(device)
         bias = torch.from_numpy(self.item_bias_.astype(np.float64)).to(device)
         width, loss = items.shape[1], PAIR_LOSSES[self.loss]
-        vectors = torch.zeros(X.shape[0], width, dtype=torch.float64, device=device)
+        prior = self._prior(device)
+        vectors = prior[0].repeat(X.shape[0], 1)
         negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
         of_pairs = N_DRAWS if self.loss in ("bpr", "hinge", "softmax") else 0
         for terms in terms_of_rows(
@@ -213,7 +230,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
                 width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
             ),
         ):  # fmt: skip
-            some = _RowObjective(loss, terms, items, bias, self.alpha)
+            some = _RowObjective(loss, terms, items, bias, self.alpha, prior)
             vectors[terms.rows] = minimise_rows(vectors[terms.rows], some.value, some.derivatives)
         return vectors.cpu().numpy()
 
@@ -231,7 +248,8 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
 class _RowObjective:
     """The objective of each row by its vector, with its derivatives."""
 
-    def __init__(self, loss, terms, items, bias, alpha):
+    def __init__(self, loss, terms, items, bias, alpha, prior):
+        self._prior = prior
         self._loss, self._w, self._v = loss, terms.w, terms.v
         self._P, self._N = items[terms.items], items[terms.negatives]
         self._of_items, self._of_negatives = bias[terms.items], bias[terms.negatives]
@@ -244,16 +262,42 @@ class _RowObjective:
 
     def value(self, vectors):
         losses = self._loss.value(*self._outputs(vectors))
-        return losses + self._penalty / 2 * vectors.square().sum(1)
+        return losses + _penalty_of(vectors, self._penalty, self._prior)
 
     def derivatives(self, vectors):
         outputs = self._outputs(vectors)
         of_items, of_negatives = self._loss.slopes(*outputs)
         slope = (of_items[:, None] @ self._P)[:, 0] + (of_negatives[:, None] @ self._N)[:, 0]
-        slope = slope + self._penalty[:, None] * vectors
-        hessian = self._loss.hessian(*outputs, self._P, self._N)
+        mean, precision = self._prior
+        slope = slope + self._penalty[:, None] * vectors + (vectors - mean) @ precision
+        hessian = self._loss.hessian(*outputs, self._P, self._N) + precision
         hessian.diagonal(dim1=1, dim2=2).add_(self._penalty[:, None])
         return slope, hessian
+
+
+def _penalty_of(vectors, penalty, prior):
+    """Half the penalty times the squares, and minus the log density of the prior: (n,)."""
+    mean, precision = prior
+    away = vectors - mean
+    return penalty / 2 * vectors.square().sum(1) + ((away @ precision) * away).sum(1) / 2
+
+
+def normal_prior(vectors):
+    """Mean, and inverse of the covariance, of learned vectors of shape (n, d), in float64.
+
+    A thousandth of the mean variance is added on the diagonal, so that there is an inverse;
+    where all vectors are one, the variance is taken as one.
+    """
+    width = vectors.shape[1]
+    if not len(vectors):
+        return np.zeros(width), np.eye(width)
+    vectors = vectors.astype(np.float64)
+    mean = vectors.mean(axis=0)
+    covariance = (vectors - mean).T @ (vectors - mean) / len(vectors)
+    variance = np.trace(covariance) / width
+    if not variance > 0:
+        return mean, np.eye(width)
+    return mean, np.linalg.inv(covariance + 1e-3 * variance * np.eye(width))
 
 
 def first_rows(weight, drawn, std, generator):

@@ -223,6 +223,8 @@ class CDAE(LearnedUserRecommender):
         }
         for alpha in (1e-5, 1e-4, 1e-3)
     ]
+    # Its nodes are corrections of what the row's items say, and start at zero.
+    _learns_prior = False
     # There is no large product of matrices in `fit` that bfloat16 would make faster.
     precision = "float32"
 

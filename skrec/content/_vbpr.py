@@ -129,9 +129,14 @@ class VBPR(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         The beta plus those that are made of features.
     user_factors_ : ndarray of shape (n_users, n_components + n_content_components), float32
-        The gamma and theta of the users that were learned from; zero for users without items.
+        The gamma and theta of the users that were learned from; for users without items zero,
+        or the mean of the others with ``alpha=0``.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which their rows are known.
+    user_mean_ : ndarray of shape (n_components + n_content_components,)
+        Mean of the learned vectors of users with items; only with ``alpha=0``.
+    user_precision_ : ndarray of shape (d, d), d being n_components + n_content_components
+        Inverse of their covariance; only with ``alpha=0``.
     seed_ : int
         Of the negatives of users who are folded in.
     feature_scale_ : float
@@ -180,7 +185,9 @@ class VBPR(FactorRecommender):
 
     A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
     content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
-    its vector by Newton's method in float64; a row's scores depend on no other row.
+    its vector by Newton's method in float64; a row's scores depend on no other row. With
+    ``alpha=0`` a normal prior with the mean and the covariance of the learned vectors stands in
+    the place of the penalty.
 
     Differs from [1]_: Adam on batches in the place of stochastic descent; one alpha for the
     vectors of users and items; E is penalised, and learns more slowly; an item without users is

@@ -82,11 +82,11 @@ class GMF(FactorRecommender):
         "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
         that the batch reads, which is faster where there are many users or items, and another
         optimiser.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.005
         Of Adam, > 0.
     batch_size : int, default=256
         Interactions in a batch, each with its negatives.
-    max_iter : int, default=20
+    max_iter : int, default=10
         Epochs; with `warm_start` so many more.
     early_stopping : bool, default=False
         Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
@@ -116,9 +116,14 @@ class GMF(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         The b, for each item alike.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors of the users that were learned from; zero for users without items.
+        The vectors of the users that were learned from; for users without items zero, or the
+        mean of the others with ``alpha=0``.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which their rows are known.
+    user_mean_ : ndarray of shape (n_components,)
+        Mean of the learned vectors of users with items; only with ``alpha=0``.
+    user_precision_ : ndarray of shape (n_components, n_components)
+        Inverse of their covariance; only with ``alpha=0``.
     seed_ : int
         Of the negatives of users who are folded in.
     weights_ : dict of str to ndarray, float32
@@ -151,12 +156,14 @@ class GMF(FactorRecommender):
 
     A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
     content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
-    its vector by Newton's method in float64; a row's scores depend on no other row. Where
-    ``alpha=0`` and the row's items can be told from the negatives there is no minimum: the
-    vector is then what 100 steps make of it.
+    its vector by Newton's method in float64; a row's scores depend on no other row. With
+    ``alpha=0`` there need be no minimum, and training ends long before one: then
+    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
+    the learned vectors. So a row without items has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives.
+    their interaction; items without users are no negatives. The learning rate is
+    larger, as batches are.
 
     References
     ----------
@@ -178,7 +185,7 @@ class GMF(FactorRecommender):
         **PAIR_RULES,
     }
     _search_grid = [
-        {"n_components": n, "learning_rate": rate} for n in (16, 64) for rate in (0.001, 0.003)
+        {"n_components": n, "learning_rate": rate} for n in (16, 64) for rate in (0.002, 0.005)
     ]
 
     def __init__(
@@ -190,9 +197,9 @@ class GMF(FactorRecommender):
         alpha=0.0,
         known_users="match",
         solver="adam",
-        learning_rate=0.001,
+        learning_rate=0.005,
         batch_size=256,
-        max_iter=20,
+        max_iter=10,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

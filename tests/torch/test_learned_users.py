@@ -175,6 +175,28 @@ def test_factors_fold_in_at_the_minimum(loss, X, new):
             assert min(small) > at - 1e-12 * abs(at)
 
 
+def test_without_penalty_the_learned_vectors_are_the_prior(X, new):
+    model = GMF(5, max_iter=30, known_users="fold_in", random_state=0)
+    model.fit(vstack([X, csr_array((1, 30))]).tocsr())
+    U = model.user_factors_[:80].astype(np.float64)
+    np.testing.assert_allclose(model.user_mean_, U.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(model.user_factors_[80], U.mean(0), rtol=1e-5)
+    covariance = np.cov(U.T, bias=True)
+    covariance += 1e-3 * np.trace(covariance) / 5 * np.eye(5)
+    np.testing.assert_allclose(model.user_precision_ @ covariance, np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(model.transform(csr_array((1, 30)))[0], U.mean(0), rtol=1e-6)
+    drawn = keyed_negatives(new, 256, model.seed_, hashes=row_hashes((new > 0) * 1.0))
+    Q, b = model.components_.T.astype(np.float64), model.item_bias_.astype(np.float64)
+    vectors = model.transform(new)
+    for u in np.flatnonzero(drawn[:, 0] >= 0):
+        mine = new.indices[new.indptr[u] : new.indptr[u + 1]]
+        of_mine = 1 / (1 + np.exp(-(Q[mine] @ vectors[u] + b[mine]))) - 1
+        of_drawn = 1 / (1 + np.exp(-(Q[drawn[u]] @ vectors[u] + b[drawn[u]])))
+        slope = Q[mine].T @ of_mine + 4 / 256 * len(mine) * Q[drawn[u]].T @ of_drawn
+        slope += model.user_precision_ @ (vectors[u] - model.user_mean_)
+        assert np.abs(slope).max() < 1e-6
+
+
 @pytest.mark.parametrize("solver", ["adam", "sparse_adam"])
 @pytest.mark.parametrize("make", [GMF, VBPR], ids=lambda make: make.__name__)
 def test_same_seed_same_bits_and_solvers_learn(make, solver, X, new):
@@ -270,7 +292,9 @@ def test_at_most_so_many_users_are_looked_at(X, monkeypatch):
 def test_scores_need_nothing_but_the_vectors(make, X, new):
     model = make(4, max_iter=2, random_state=0).fit(X)
     bare = clone(model)
-    for name in ("components_", "item_bias_", "user_factors_", "user_hashes_", "seed_"):
+    for name in ("components_", "item_bias_", "user_factors_", "user_hashes_", "seed_") + (
+        ("user_mean_", "user_precision_") if make is GMF else ()
+    ):
         setattr(bare, name, getattr(model, name))
     bare.n_features_in_ = 30
     np.testing.assert_array_equal(bare.decision_function(new), model.decision_function(new))
