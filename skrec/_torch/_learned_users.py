@@ -60,8 +60,8 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     solver = "adam"
     # Without a penalty many vectors fit a short row equally well, or ever better the longer they
     # are, and training ends long before. Who is folded in then has a normal prior with the mean
-    # and the covariance of the learned vectors. A class with a `_fold_in` of its own has none.
-    _learns_prior = True
+    # and the covariance of the learned vectors. A class with other batches has none.
+    _learns_from_pairs = True
 
     def _batches(self, problem):
         return ShuffledPairs(problem, self.batch_size, self.n_negatives)
@@ -102,14 +102,16 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
             left = np.random.RandomState(seed).permutation(users)[_MAX_HELD_USERS:]
             counts[left] = 0
         hidden = lowest_of_rows(X, keyed_entry_words(X, seed), counts)
-        held = select_entries(X, hidden)
+        held, without_users = select_entries(X, hidden), ~has_users(X)
 
         def score(module, problem):
             def scores(users):
                 rows = DeviceRows(problem.X[users], problem.device).everything()
                 with torch.inference_mode():
                     vectors = module.user(torch.from_numpy(users).to(problem.device))
-                    return self._score(module, rows, vectors).float().cpu().numpy()
+                    found = self._score(module, rows, vectors).float().cpu().numpy()
+                found[:, without_users] = -np.inf  # they take no part, as in training
+                return found
 
             return ndcg_of_users(scores, problem.X, held)
 
@@ -125,18 +127,40 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         self._remember(problem.X_given)
         self.seed_ = problem.seed
         self.user_factors_ = self.weights_.pop("user.weight")
-        untaught = np.diff(problem.X.indptr) == 0
-        self.user_factors_[untaught] = 0  # as the penalty alone says
-        for name in ("user_mean_", "user_precision_"):
-            vars(self).pop(name, None)
-        if self._learns_prior and not self.alpha:
+        lengths, self.item_has_users_ = np.diff(problem.X.indptr), has_users(problem.X)
+        untaught = lengths == 0
+        if self._learns_from_pairs:  # who has every item that anybody has is in no pair
+            untaught |= lengths == self.item_has_users_.sum()
             self.user_mean_, self.user_precision_ = normal_prior(self.user_factors_[~untaught])
-            self.user_factors_[untaught] = self.user_mean_
+        # As the penalty alone says, or the prior.
+        self.user_factors_[untaught] = 0 if self._is_penalised else self.user_mean_
+
+    @property
+    def _is_penalised(self):
+        return bool(self.alpha) or not self._learns_from_pairs
+
+    def _drawn(self, X, hashes):
+        """Negatives of rows that are folded in, as of training rows: items that somebody has."""
+        known = np.flatnonzero(self.item_has_users_)
+        if not len(known):
+            return np.full((X.shape[0], N_DRAWS), -1)
+        if len(known) < X.shape[1]:
+            X = X[:, known]
+        drawn = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
+        return np.where(drawn >= 0, known[drawn], -1)
+
+    def _terms(self, X, hashes, device, numbers_of_row):
+        """The terms of rows that are folded in; those without a negative have none."""
+        negatives = self._drawn(X, hashes)
+        for terms in terms_of_rows(
+            X, negatives, self.n_negatives, device, numbers_of_row=numbers_of_row
+        ):
+            yield terms._replace(w=terms.w * (terms.v[:, :1] > 0))
 
     def _prior(self, device):
         """Mean and precision of the vectors of users who are folded in; zeros with `alpha`."""
         width = self._n_features_out
-        if self.alpha:
+        if self._is_penalised:
             mean, precision = np.zeros(width), np.zeros((width, width))
         else:
             mean, precision = self.user_mean_, self.user_precision_
@@ -150,13 +174,13 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         module = self._module(torch.float64, device)
-        negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
         width = self._n_features_out
         found, prior = np.empty((X.shape[0], width)), self._prior(device)
-        for terms in terms_of_rows(
-            X, negatives, self.n_negatives, device,
-            numbers_of_row=lambda lengths: 4 * width * (lengths + N_DRAWS),
-        ):  # fmt: skip
+
+        def numbers(lengths):
+            return 4 * width * (lengths + N_DRAWS)
+
+        for terms in self._terms(X, hashes, device, numbers):
             found[terms.rows.cpu().numpy()] = self._descended(module, terms, prior).cpu().numpy()
         return found
 
@@ -175,7 +199,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
                 total = loss.value(*parts, terms.w, terms.v)
                 total = total + _penalty_of(vector, self.alpha * terms.w.sum(1), prior)
                 (slope,) = torch.autograd.grad(total.sum(), vector)
-            slope = torch.nan_to_num(slope) * (terms.v[:, :1] > 0)
+            slope = torch.nan_to_num(slope)  # of a softmax without a negative
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()
             rate = _FOLD_IN_RATE * (1 - (step - 1) / _FOLD_IN_STEPS)
             move = mean / (1 - 0.9**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
@@ -222,14 +246,12 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         width, loss = items.shape[1], PAIR_LOSSES[self.loss]
         prior = self._prior(device)
         vectors = prior[0].repeat(X.shape[0], 1)
-        negatives = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
         of_pairs = N_DRAWS if self.loss in ("bpr", "hinge", "softmax") else 0
-        for terms in terms_of_rows(
-            X, negatives, self.n_negatives, device,
-            numbers_of_row=lambda lengths: (
-                width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
-            ),
-        ):  # fmt: skip
+
+        def numbers(lengths):
+            return width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
+
+        for terms in self._terms(X, hashes, device, numbers):
             some = _RowObjective(loss, terms, items, bias, self.alpha, prior)
             vectors[terms.rows] = minimise_rows(vectors[terms.rows], some.value, some.derivatives)
         return vectors.cpu().numpy()

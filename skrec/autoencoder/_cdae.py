@@ -144,6 +144,8 @@ class CDAE(LearnedUserRecommender):
         By which their rows are known.
     seed_ : int
         Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items have users among those.
     loss_curve_ : list of float
         Mean loss of a user in each epoch, as met on the way; without the penalty.
     validation_scores_ : list of float
@@ -224,7 +226,7 @@ class CDAE(LearnedUserRecommender):
         for alpha in (1e-5, 1e-4, 1e-3)
     ]
     # Its nodes are corrections of what the row's items say, and start at zero.
-    _learns_prior = False
+    _learns_from_pairs = False
     # There is no large product of matrices in `fit` that bfloat16 would make faster.
     precision = "float32"
 

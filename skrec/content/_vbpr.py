@@ -129,16 +129,18 @@ class VBPR(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         The beta plus those that are made of features.
     user_factors_ : ndarray of shape (n_users, n_components + n_content_components), float32
-        The gamma and theta of the users that were learned from; for users without items zero,
-        or the mean of the others with ``alpha=0``.
+        The gamma and theta of the users that were learned from; for users without items,
+        or with all that anybody has, zero, or the mean of the others with ``alpha=0``.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which their rows are known.
     user_mean_ : ndarray of shape (n_components + n_content_components,)
-        Mean of the learned vectors of users with items; only with ``alpha=0``.
+        Mean of the vectors of users who were in pairs.
     user_precision_ : ndarray of shape (d, d), d being n_components + n_content_components
-        Inverse of their covariance; only with ``alpha=0``.
+        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
     seed_ : int
         Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users at `fit`: negatives are drawn among these.
     feature_scale_ : float
         Mean length of the features of items with users, by which features are divided.
     weights_ : dict of str to ndarray, float32
@@ -163,7 +165,7 @@ class VBPR(FactorRecommender):
         Only if X has string column names.
     n_item_features_in_ : int
         Number of features; only if there were features.
-    item_feature_names_in_ : ndarray of str of shape (n_item_features_in_,)
+    item_feature_names_in_ : ndarray of str of shape (n_item_features,)
         Only if the features had string column names.
 
     See Also
@@ -317,7 +319,8 @@ class VBPR(FactorRecommender):
             with torch.no_grad():
                 module.projection[:, -1] = 0
                 module.bias.weight.zero_()
-            self.feature_scale_ = mean_length(features, kept)
+            if not self.n_iter_:  # a fit that goes on keeps the unit of its projection
+                self.feature_scale_ = mean_length(features, kept)
             module.features = FeatureTable(features / self.feature_scale_, problem.device)
         return module
 
@@ -343,14 +346,15 @@ class VBPR(FactorRecommender):
         content = (item_features @ self.weights_["projection"]) / self.feature_scale_
         content = np.asarray(content, dtype=np.float32)  # (m, n_content_components + 1)
         n_new = len(content)
-        own = np.zeros((self.n_components, n_new), np.float32)
-        longer = {
-            name: np.concatenate([self.weights_[name], np.zeros((n_new, width), np.float32)])
-            for name, width in (("item.weight", self.n_components), ("bias.weight", 1))
-        }
+        longer = {}
+        for name in ("item.weight", "bias.weight"):  # an item without users has zeros
+            known = self.weights_[name]
+            longer[name] = np.concatenate([known, np.zeros((n_new, known.shape[1]), known.dtype)])
+        own = longer["item.weight"][-n_new:].T if n_new else longer["item.weight"][:0].T
         return {
             "components_": np.hstack([self.components_, np.vstack([own, content[:, :-1].T])]),
             "item_bias_": np.concatenate([self.item_bias_, content[:, -1]]),
+            "item_has_users_": np.concatenate([self.item_has_users_, np.zeros(n_new, bool)]),
             "weights_": {**self.weights_, **longer},
         }
 

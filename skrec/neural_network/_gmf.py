@@ -116,16 +116,18 @@ class GMF(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         The b, for each item alike.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors of the users that were learned from; for users without items zero, or the
-        mean of the others with ``alpha=0``.
+        The vectors of the users that were learned from; for users without items, or with all
+        that anybody has, zero, or the mean of the others with ``alpha=0``.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which their rows are known.
     user_mean_ : ndarray of shape (n_components,)
-        Mean of the learned vectors of users with items; only with ``alpha=0``.
+        Mean of the vectors of users who were in pairs.
     user_precision_ : ndarray of shape (n_components, n_components)
-        Inverse of their covariance; only with ``alpha=0``.
+        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
     seed_ : int
         Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
         "item.weight", the q; "output.weight", h; "output.bias", b. Zero for items without
         users.

@@ -6,9 +6,12 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skrec.utils._hashing import match_rows, row_hashes
+from skrec.utils._parallel import row_chunks
 from skrec.utils._params import Options
 from skrec.utils._sparse import pattern
 
+# What a row takes while it is folded in: some words for each of 256 negatives.
+_BYTES_TO_FOLD_IN = 64 * 256
 # Rule of the parameter `known_users`.
 KNOWN_USERS = Options(("match", "fold_in"))
 
@@ -56,13 +59,19 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         `fold_in` stands for `_fold_in` where a caller has a module at hand.
         """
-        known = self._known_vectors
+        known, fold_in = self._known_vectors, self._fold_in if fold_in is None else fold_in
+
+        def fold_in_chunks(X, hashes):
+            chunks = row_chunks(X.shape[0], _BYTES_TO_FOLD_IN)
+            return np.concatenate([fold_in(X[a:b], hashes[a:b]) for a, b in chunks])
+
         return user_vectors(
             self._content(X),
             self.user_hashes_,
-            known.astype(np.result_type(known, X.dtype), copy=False),
-            self._fold_in if fold_in is None else fold_in,
+            known,
+            fold_in_chunks,
             known_users=self.known_users if known_users is None else known_users,
+            dtype=np.result_type(known, X.dtype),
         )
 
     def transform(self, X):
@@ -82,7 +91,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._vectors(X)[:, : self._n_features_out].astype(X.dtype, copy=False)
 
 
-def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match"):
+def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match", dtype=None):
     """Vectors of rows: the learned one where the row is known, a folded-in one elsewhere.
 
     Parameters
@@ -100,17 +109,20 @@ def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match"
     known_users : {"match", "fold_in"}, default="match"
         "match" reuses the vector of the first training row of equal content; "fold_in"
         folds every row in.
+    dtype : dtype, default=None
+        Of the result; None: that of `known_vectors`.
 
     Returns
     -------
-    vectors : ndarray of shape (n_rows, n_components), dtype of `known_vectors`
+    vectors : ndarray of shape (n_rows, n_components)
     """
     hashes = row_hashes(X)
     if known_users == "match":
         positions = match_rows(known_hashes, hashes)
     else:
         positions = np.full(X.shape[0], -1, dtype=np.intp)
-    vectors = np.empty((X.shape[0], known_vectors.shape[1]), dtype=known_vectors.dtype)
+    dtype = known_vectors.dtype if dtype is None else dtype
+    vectors = np.empty((X.shape[0], known_vectors.shape[1]), dtype=dtype)
     known = positions >= 0
     vectors[known] = known_vectors[positions[known]]
     if not known.all():

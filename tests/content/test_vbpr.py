@@ -90,6 +90,18 @@ def test_longer_catalogues_score_as_columns_without_users_do(X):
     assert longer.n_iter_ == 6
 
 
+def test_a_resumed_fit_keeps_the_unit_of_the_features(X):
+    features = F.copy()
+    features[20:] *= 50
+    narrow = X.toarray()
+    narrow[:, 20:] = 0  # nobody has the items with long features yet
+    model = vbpr(warm_start=True).fit(narrow, item_features=features)
+    scale, content = model.feature_scale_, model.components_[3:].copy()
+    model.set_params(max_iter=1, learning_rate=1e-9).fit(X, item_features=features)
+    assert model.feature_scale_ == scale
+    np.testing.assert_allclose(model.components_[3:], content, atol=1e-4)
+
+
 def test_features_of_another_width_cannot_be_resumed(X):
     model = vbpr(warm_start=True).fit(X, item_features=F)
     with pytest.raises(ValueError, match="warm_start=False"):

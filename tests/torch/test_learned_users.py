@@ -82,8 +82,9 @@ def new():
 
 
 def distinct(X):
-    """The rows of X without those that an earlier one equals."""
-    return X[np.sort(np.unique(row_hashes(X), axis=0, return_index=True)[1])]
+    """The rows of X without those that an earlier one equals, or that have every item."""
+    X = X[np.sort(np.unique(row_hashes(X), axis=0, return_index=True)[1])]
+    return X[np.diff(X.indptr) < X.shape[1]]
 
 
 def test_a_network_by_one_hook_learns_and_scores_any_row(X, new):
@@ -178,9 +179,13 @@ def test_factors_fold_in_at_the_minimum(loss, X, new):
 def test_without_penalty_the_learned_vectors_are_the_prior(X, new):
     model = GMF(5, max_iter=30, known_users="fold_in", random_state=0)
     model.fit(vstack([X, csr_array((1, 30))]).tocsr())
-    U = model.user_factors_[:80].astype(np.float64)
+    U = model.user_factors_[:80][np.diff(X.indptr) < 30].astype(np.float64)
     np.testing.assert_allclose(model.user_mean_, U.mean(0), rtol=1e-6)
     np.testing.assert_allclose(model.user_factors_[80], U.mean(0), rtol=1e-5)
+    full = model.user_factors_[:80][np.diff(X.indptr) == 30]  # in no pair
+    np.testing.assert_allclose(full, np.tile(U.mean(0), (len(full), 1)), rtol=1e-5)
+    everything = csr_array(np.ones((1, 30)))
+    np.testing.assert_allclose(model.transform(everything)[0], U.mean(0), rtol=1e-6)
     covariance = np.cov(U.T, bias=True)
     covariance += 1e-3 * np.trace(covariance) / 5 * np.eye(5)
     np.testing.assert_allclose(model.user_precision_ @ covariance, np.eye(5), atol=1e-6)
@@ -246,7 +251,7 @@ def test_one_step_of_gmf_equals_numpy(X):
 
 @pytest.mark.parametrize("make", [Perceptron, GMF, VBPR], ids=lambda make: make.__name__)
 def test_warm_start_goes_on_by_the_content_of_rows(make, X, new):
-    X = distinct(X)
+    X, new = distinct(X), distinct(new)
     model = make(max_iter=20, warm_start=True, random_state=0).fit(X)
     vectors, folded = model.user_factors_.copy(), model.transform(new)
     model.set_params(max_iter=1, learning_rate=1e-9).fit(vstack([new, X[::-1]]).tocsr())
@@ -280,6 +285,32 @@ def test_items_without_users_have_nothing_of_their_own(X):
     np.testing.assert_array_equal(two.user_factors_, one.user_factors_)
 
 
+def test_columns_without_users_change_nothing_for_new_users_and_stopping():
+    X = make_interactions(150, 60, 2500, random_state=3, return_X=True)
+    new = make_interactions(20, 60, 300, random_state=4, return_X=True)
+    wide, new_wide = (
+        csr_array((A.data, A.indices, A.indptr), shape=(A.shape[0], 90)) for A in (X, new)
+    )
+    for make in (GMF, VBPR):
+        options = {"early_stopping": True, "max_iter": 8, "random_state": 0, "alpha": 0.01}
+        one, two = make(4, **options).fit(X), make(4, **options).fit(wide)
+        # VBPR's products of wider tables round in another way.
+        assert one.validation_scores_ == pytest.approx(two.validation_scores_, rel=1e-3)
+        np.testing.assert_allclose(one.user_factors_, two.user_factors_, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(
+            two.decision_function(new_wide)[:, :60],
+            one.decision_function(new),
+            atol=1e-4,
+        )
+
+
+def test_parameters_may_change_after_the_fit(X, new):
+    model = GMF(4, alpha=0.01, max_iter=2, random_state=0).fit(X).set_params(alpha=0.0)
+    assert np.isfinite(model.decision_function(new)).all()
+    longer = VBPR(4, max_iter=2, random_state=0).fit(X, item_features=np.eye(30))
+    assert longer.set_params(n_components=5).with_items(np.eye(30)[:2]).n_features_in_ == 32
+
+
 def test_at_most_so_many_users_are_looked_at(X, monkeypatch):
     monkeypatch.setattr("skrec._torch._learned_users._MAX_HELD_USERS", 7)
     held = GMF(validation_fraction=0.3)._hold_out(X, 0)
@@ -292,9 +323,8 @@ def test_at_most_so_many_users_are_looked_at(X, monkeypatch):
 def test_scores_need_nothing_but_the_vectors(make, X, new):
     model = make(4, max_iter=2, random_state=0).fit(X)
     bare = clone(model)
-    for name in ("components_", "item_bias_", "user_factors_", "user_hashes_", "seed_") + (
-        ("user_mean_", "user_precision_") if make is GMF else ()
-    ):
+    users = ("user_factors_", "user_hashes_", "user_mean_", "user_precision_")
+    for name in ("components_", "item_bias_", "item_has_users_", "seed_", *users):
         setattr(bare, name, getattr(model, name))
     bare.n_features_in_ = 30
     np.testing.assert_array_equal(bare.decision_function(new), model.decision_function(new))
