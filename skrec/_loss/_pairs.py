@@ -1,4 +1,4 @@
-r"""Losses of the outputs y of a user's items against those of items that the user has not.
+r"""Losses that compare outputs y of a user's items with outputs of other items.
 
 Each is a function of outputs of n users, ``positive`` (n, p) for items i of the user and
 ``negative`` (n, m) for other items j, with weights w_i and v_j of the same shapes:

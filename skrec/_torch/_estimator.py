@@ -73,7 +73,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
         With a `Problem` its first weights are drawn from ``problem.generator``. Without one
         they are of no matter, as a fitted state is loaded; n_users is None if the module
-        serves users who are not those of a fit.
+        scores vectors that come from outside.
         """
 
     @abstractmethod

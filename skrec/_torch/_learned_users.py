@@ -92,6 +92,10 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         outputs = [module(part, item.expand(len(part), -1)) for part in vectors.split(some)]
         return torch.cat(outputs) if outputs else vectors.new_empty(0, len(item))
 
+    def _user_scorer(self, module):
+        """A function of rows and vectors: `_score` with a module for many calls."""
+        return lambda rows, vectors: self._score(module, rows, vectors)
+
     def _hold_out(self, X, seed):
         """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
         counts = held_out_counts(np.diff(X.indptr), self.validation_fraction)
@@ -105,11 +109,14 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         held, without_users = select_entries(X, hidden), ~has_users(X)
 
         def score(module, problem):
+            with torch.inference_mode():
+                scorer = self._user_scorer(module)
+
             def scores(users):
                 rows = DeviceRows(problem.X[users], problem.device).everything()
                 with torch.inference_mode():
                     vectors = module.user(torch.from_numpy(users).to(problem.device))
-                    found = self._score(module, rows, vectors).float().cpu().numpy()
+                    found = scorer(rows, vectors).float().cpu().numpy()
                 found[:, without_users] = -np.inf  # they take no part, as in training
                 return found
 
@@ -127,9 +134,10 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         self._remember(problem.X_given)
         self.seed_ = problem.seed
         self.user_factors_ = self.weights_.pop("user.weight")
-        lengths, self.item_has_users_ = np.diff(problem.X.indptr), has_users(problem.X)
+        lengths = np.diff(problem.X.indptr)
         untaught = lengths == 0
         if self._learns_from_pairs:  # who has every item that anybody has is in no pair
+            self.item_has_users_ = has_users(problem.X)
             untaught |= lengths == self.item_has_users_.sum()
             self.user_mean_, self.user_precision_ = normal_prior(self.user_factors_[~untaught])
         # As the penalty alone says, or the prior.
@@ -228,9 +236,12 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
     def _item_vectors(self, module):
         """The q, a tensor of shape (n_items, d), and the b, of shape (n_items,)."""
 
+    def _user_scorer(self, module):
+        items, bias = self._item_vectors(module)  # once, whatever features or graphs they cost
+        return lambda rows, vectors: vectors @ items.t() + bias
+
     def _score(self, module, rows, vectors):
-        items, bias = self._item_vectors(module)
-        return vectors @ items.t() + bias
+        return self._user_scorer(module)(rows, vectors)
 
     def _keep(self, module, problem):
         super()._keep(module, problem)

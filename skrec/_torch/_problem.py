@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from skrec._evaluation._entries import select_entries
+
 
 class Problem(NamedTuple):
     """The data of a fit and where it is learned from.
@@ -43,8 +45,8 @@ class Problem(NamedTuple):
 
     def transposed(self):
         """The same problem with the items in the place of the users; weights stay as they are."""
-        X, X_given = self.X.T.tocsr(), self.X_given.T.tocsr()
-        return self._replace(X=X, X_given=X_given)
+        X = self.X.T.tocsr()
+        return self._replace(X=X, X_given=X if self.X_given is self.X else self.X_given.T.tocsr())
 
 
 class HeldOut(NamedTuple):
@@ -85,9 +87,7 @@ def make_problem(X, weight, side, held_out, device, generator):
     given, weight = X, None if weight is None else np.asarray(weight)
     users, context = side.user_features, side.context
     if held_out is not None and held_out.entries is not None:
-        kept = np.concatenate([[0], np.cumsum(held_out.entries)])
-        data, indices = X.data[held_out.entries], X.indices[held_out.entries]
-        X = csr_array((data, indices, kept[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
+        X = select_entries(X, held_out.entries)
         context = None if context is None else context[held_out.entries]
     elif held_out is not None:
         rows = held_out.rows

@@ -16,14 +16,11 @@ from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._device import resolve_device
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS
-from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
 from skrec.utils._sparse import pattern
 
 # Smooth ones: who is folded in stands where the slope is zero.
 _SMOOTH = ("identity", "sigmoid", "tanh")
-# Drawing the negatives of a row takes some words for each of them.
-_BYTES_TO_FOLD_IN = 64 * N_DRAWS
 # Pairs whose vectors are gathered at once.
 _N_PAIRS = 2**16
 
@@ -144,8 +141,6 @@ class CDAE(LearnedUserRecommender):
         By which their rows are known.
     seed_ : int
         Of the negatives of users who are folded in.
-    item_has_users_ : ndarray of bool of shape (n_items,)
-        Which items have users among those.
     loss_curve_ : list of float
         Mean loss of a user in each epoch, as met on the way; without the penalty.
     validation_scores_ : list of float
@@ -227,8 +222,6 @@ class CDAE(LearnedUserRecommender):
     ]
     # Its nodes are corrections of what the row's items say, and start at zero.
     _learns_from_pairs = False
-    # There is no large product of matrices in `fit` that bfloat16 would make faster.
-    precision = "float32"
 
     def __init__(
         self,
@@ -300,25 +293,20 @@ class CDAE(LearnedUserRecommender):
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         module = self._module(torch.float64, device)
-        nodes = [np.empty((0, self.n_components))]
-        for start, stop in row_chunks(X.shape[0], _BYTES_TO_FOLD_IN):
-            some = X[start:stop]
-            rows = DeviceRows(some, device, dtype=torch.float64).everything()
-            drawn = keyed_negatives(some, N_DRAWS, self.seed_, hashes=hashes[start:stop])
-            with torch.inference_mode():
-                found = user_nodes(
-                    module.first(rows, self._inputs(rows)),
-                    some,
-                    drawn,
-                    module.last.weight,
-                    module.last.bias,
-                    n_negatives=self.n_negatives,
-                    activation=self.activation,
-                    loss=POINTWISE[self.loss],
-                    alpha=self.alpha * len(self.user_hashes_),
-                )
-            nodes.append(found.cpu().numpy())
-        return np.concatenate(nodes)
+        rows = DeviceRows(X, device, dtype=torch.float64).everything()
+        with torch.inference_mode():
+            nodes = user_nodes(
+                module.first(rows, self._inputs(rows)),
+                X,
+                keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes),
+                module.last.weight,
+                module.last.bias,
+                n_negatives=self.n_negatives,
+                activation=self.activation,
+                loss=POINTWISE[self.loss],
+                alpha=self.alpha * len(self.user_hashes_),
+            )
+        return nodes.cpu().numpy()
 
     def _hidden(self, module, rows, nodes):
         """The hidden layer of rows of any values with some nodes."""

@@ -350,7 +350,7 @@ class VBPR(FactorRecommender):
         for name in ("item.weight", "bias.weight"):  # an item without users has zeros
             known = self.weights_[name]
             longer[name] = np.concatenate([known, np.zeros((n_new, known.shape[1]), known.dtype)])
-        own = longer["item.weight"][-n_new:].T if n_new else longer["item.weight"][:0].T
+        own = np.zeros((self.weights_["item.weight"].shape[1], n_new), np.float32)
         return {
             "components_": np.hstack([self.components_, np.vstack([own, content[:, :-1].T])]),
             "item_bias_": np.concatenate([self.item_bias_, content[:, -1]]),

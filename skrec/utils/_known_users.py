@@ -54,16 +54,13 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """What was learned for the training users, shape (n_users, n)."""
         return self.user_factors_
 
-    def _vectors(self, X, *, fold_in=None, known_users=None):
-        """Vectors of rows of a canonical csr_array: learned ones, or folded in.
-
-        `fold_in` stands for `_fold_in` where a caller has a module at hand.
-        """
-        known, fold_in = self._known_vectors, self._fold_in if fold_in is None else fold_in
+    def _vectors(self, X, *, known_users=None):
+        """Vectors of rows of a canonical csr_array: learned ones, or folded in."""
+        known = self._known_vectors
 
         def fold_in_chunks(X, hashes):
             chunks = row_chunks(X.shape[0], _BYTES_TO_FOLD_IN)
-            return np.concatenate([fold_in(X[a:b], hashes[a:b]) for a, b in chunks])
+            return np.concatenate([self._fold_in(X[a:b], hashes[a:b]) for a, b in chunks])
 
         return user_vectors(
             self._content(X),
