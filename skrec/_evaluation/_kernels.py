@@ -1,7 +1,8 @@
 """numba part of the metrics; imported only when it is called."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,8 @@
 """numba part of `_ids` and `_aggregate`; imported only for long columns."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

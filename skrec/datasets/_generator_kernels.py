@@ -1,8 +1,8 @@
 """numba part of `skrec.datasets._generator`; imported only when it is called."""
 
 import numpy as np
-from numba import njit
 
+from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
 
 

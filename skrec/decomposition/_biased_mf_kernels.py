@@ -10,7 +10,6 @@ b = sum_j (x_j - o_j) y_j. The last element of z is then the bias of the row.
 """
 
 import numpy as np
-from numba import njit
 
 from skrec.decomposition._ridge_kernels import (
     FAST,
@@ -20,6 +19,7 @@ from skrec.decomposition._ridge_kernels import (
     longest_row,
     solve_cholesky,
 )
+from skrec.utils._compile import njit
 
 # Least ridge, relative to the mean of A's diagonal: what makes A z = b of a row with fewer
 # ratings than unknowns solvable without a penalty, by (nearly) its solution of least norm.

@@ -12,8 +12,8 @@ threads nor their number can change a result.
 import math
 
 import numpy as np
-from numba import njit
 
+from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
 
 LOG, HINGE, WARP = 0, 1, 2

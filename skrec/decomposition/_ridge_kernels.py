@@ -7,7 +7,8 @@ every inner loop runs over neighbouring elements.
 import math
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 # What lets sums be vectorised; infinities and NaN keep their meaning.
 FAST = {"reassoc", "contract", "nsz", "arcp"}

@@ -10,7 +10,6 @@ where sums over j run over the stored entries of the row.
 """
 
 import numpy as np
-from numba import njit
 
 from skrec.decomposition._ridge_kernels import (
     FAST,
@@ -22,6 +21,7 @@ from skrec.decomposition._ridge_kernels import (
     longest_row,
     solve_cholesky,
 )
+from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

@@ -6,8 +6,8 @@ core's own cache. `skrec.linear_model._slim_kernels` says where S and c come fro
 """
 
 import numpy as np
-from numba import njit
 
+from skrec.utils._compile import njit
 from skrec.utils._select_kernels import keep_best
 
 # No "reassoc": the order of a sum would depend on how much was inlined, and that on whether

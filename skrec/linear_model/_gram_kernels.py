@@ -1,7 +1,8 @@
 """numba part of `skrec.linear_model._gram`; imported only when it is called."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 # Costs in units of one pair, measured: starting on a user's row misses the cache, and
 # every element of an output row is read, added to and cleared.

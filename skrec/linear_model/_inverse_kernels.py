@@ -1,6 +1,6 @@
 """numba part of `skrec.linear_model._inverse`; imported only when it is called."""
 
-from numba import njit
+from skrec.utils._compile import njit
 
 # A tile of 64 x 64 and its mirror image fit into 32 KB in float32, 64 KB in float64.
 TILE = 64

@@ -1,7 +1,8 @@
 """numba part of SANSA: the rows of a sparse Gram matrix, cut to the nearest items."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 FLAGS = {"nogil": True, "cache": True}
 

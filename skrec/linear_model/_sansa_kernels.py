@@ -14,9 +14,9 @@ val), row i at i - h, indices ascending. diagonal: that of A.
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
 from skrec.linear_model._sansa_gram_kernels import keep_largest
+from skrec.utils._compile import njit
 
 _FLAGS = {"nogil": True, "cache": True, "fastmath": {"contract", "reassoc", "nsz"}}
 

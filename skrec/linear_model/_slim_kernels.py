@@ -15,7 +15,6 @@ proportion to the entries of X.
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
 from skrec.linear_model._active_set_kernels import (
     FIRST_ACTIVE,
@@ -29,6 +28,7 @@ from skrec.linear_model._active_set_kernels import (
     minimise_active,
     store,
 )
+from skrec.utils._compile import njit
 
 # The problem on active items that more will join is solved to this share of the worst
 # violation that was found.

@@ -1,8 +1,8 @@
 """numba part of `skrec.neighbors._search`; imported only when it is called."""
 
 import numpy as np
-from numba import njit
 
+from skrec.utils._compile import njit
 from skrec.utils._select_kernels import keep_best
 
 # What the similarity of two vectors is, from their product <x, y>.

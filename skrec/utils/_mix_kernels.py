@@ -1,7 +1,8 @@
 """numba part of what draws random words: the scrambler of splitmix64."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -4,7 +4,8 @@ Matrices are tuples (ptr, idx, val).
 """
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True)

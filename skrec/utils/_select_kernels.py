@@ -1,6 +1,6 @@
 """numba selection of the best of many candidates."""
 
-from numba import njit
+from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -1,7 +1,8 @@
 """numba kernels on CSR rows; imported only where they are called."""
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 # Columns handled at a time: a tile of the result stays in the first-level cache.
 _TILE = 2048

@@ -7,7 +7,8 @@ A bounded heap then orders the items of these few groups.
 """
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 # Group g holds _DEPTH items that lie _LANES apart, so that neighbouring items belong to
 # neighbouring groups; _LANES groups fill one tile of items.

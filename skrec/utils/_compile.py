@@ -1,0 +1,166 @@
+"""Compiled kernels that need no writable place; imported only by modules of kernels.
+
+numba keeps compiled code beside the module, in the user's cache folder or in
+``NUMBA_CACHE_DIR``, and raises where it may write none of them: in a container that runs as
+another user, for a service without a home, from a read-only installation. It raises, too,
+when the disk is full or a cached file is damaged. A cache is a convenience, so none of this
+stops a fit here.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import stat
+import tempfile
+import threading
+import warnings
+
+import numba
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
+
+__all__ = ["njit"]
+
+_LOCK = threading.Lock()
+_WARNED = threading.Event()
+
+
+def njit(function=None, *, cache=False, **options):
+    """Compile a function as `numba.njit` does, whether or not its code can be cached.
+
+    Parameters
+    ----------
+    function : callable, default=None
+        None where the decorator is called with arguments.
+    cache : bool, default=False
+        Whether to keep the compiled code for the next process: where numba keeps it, else in
+        a folder of the temporary folder that only this user can read and write. Where there
+        is neither, each process compiles anew, and the first kernel of the main process
+        warns.
+    **options
+        Further options of `numba.njit`, such as ``nogil=True``.
+
+    Returns
+    -------
+    kernel : callable
+        The compiled function, or a decorator if `function` is None.
+    """
+    if function is None:
+        return lambda function: njit(function, cache=cache, **options)
+    kernel = numba.njit(**options)(function)
+    # With NUMBA_DISABLE_JIT the function itself comes back.
+    if cache and isinstance(kernel, Dispatcher):
+        found = _find_cache(function)
+        if found is not None:
+            kernel._cache = found
+    return kernel
+
+
+class _ForgivingCache(FunctionCache):
+    """A cache whose failures cost time only."""
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        # A damaged file can raise whatever pickle raises, which is nearly everything.
+        except Exception as error:
+            self._mend(error)
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Warning:  # numba says that such a function can never be cached
+            raise
+        except Exception as error:
+            self.disable()
+            _warn_once(f"the folder {self.cache_path} cannot be written ({error})")
+
+    def _mend(self, error):
+        """Begin a new index, so that the code is stored again."""
+        try:
+            self.flush()
+        except OSError:
+            self.disable()
+            _warn_once(f"the folder {self.cache_path} cannot be read ({error})")
+
+
+def _find_cache(function):
+    with _LOCK:
+        try:
+            if _has_cache_home():
+                return _ForgivingCache(function)
+        # RuntimeError is numba's word for "no place"; OSError is a source that is not there.
+        except (RuntimeError, OSError):
+            pass
+        folder = _private_folder()
+        found = None if folder is None else _cache_in(folder, function)
+    if found is None:
+        _warn_once("no folder can be written to keep them")
+    return found
+
+
+def _has_cache_home():
+    """Whether numba would look for the user's caches at all in a place that is the user's.
+
+    For a user without an entry in the password file and without HOME, "~" is no folder of
+    the user but a name in the working directory.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")
+    return bool(numba.config.CACHE_DIR) or os.path.isabs(home)
+
+
+def _cache_in(folder, function):
+    given = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = folder
+    try:
+        return _ForgivingCache(function)
+    except (RuntimeError, OSError):
+        return None
+    finally:
+        numba.config.CACHE_DIR = given
+
+
+@functools.cache
+def _private_folder():
+    """A folder under the temporary one that nobody else can write, or None.
+
+    What is cached is code that will be run: a folder that another user has made, or may
+    replace, is not taken.
+    """
+    if not hasattr(os, "getuid"):  # on Windows a user's folders are always there
+        return None
+    try:
+        parent = tempfile.gettempdir()
+        # Python's last resort is the working directory: no place for a cache.
+        if os.path.samefile(parent, os.getcwd()) or not _is_safe(os.stat(parent)):
+            return None
+        folder = os.path.join(parent, f"skrec-numba-{os.getuid()}")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        state = os.lstat(folder)
+    except OSError:
+        return None
+    is_own = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
+    return folder if is_own and not state.st_mode & 0o077 else None
+
+
+def _is_safe(state):
+    """Whether others cannot rename what this user has made in a folder."""
+    if state.st_uid not in (0, os.getuid()):
+        return False
+    return not state.st_mode & 0o022 or bool(state.st_mode & stat.S_ISVTX)
+
+
+def _warn_once(cause):
+    # Workers would each repeat what their parent says when it compiles a kernel itself.
+    if _WARNED.is_set() or multiprocessing.current_process().name != "MainProcess":
+        return
+    _WARNED.set()
+    warnings.warn(
+        f"Compiled kernels are not kept for the next process, which will compile them again: "
+        f"{cause}. To save that time, set the environment variable NUMBA_CACHE_DIR to a folder "
+        "that this user can write.",
+        stacklevel=2,
+    )
