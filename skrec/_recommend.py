@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.utils import check_array
 
 from skrec.utils._given_side import given_side
+from skrec.utils._matrices import checked_array
 from skrec.utils._parallel import row_chunks
 from skrec.utils._row_side import one_warning
 from skrec.utils._topk import top_k
@@ -88,9 +88,9 @@ def recommend(
            [-1]])
     """
     if not (hasattr(X, "iloc") or hasattr(X, "slice")):
-        X = check_array(X, accept_sparse="csr", ensure_all_finite=False)
+        X = checked_array(X, accept_sparse="csr", ensure_all_finite=False)
     n_rows, n_items = X.shape
-    seen = canonical_csr(check_array(X, accept_sparse="csr")) if exclude_seen else None
+    seen = canonical_csr(checked_array(X, accept_sparse="csr")) if exclude_seen else None
 
     side = given_side(user_features, context, n_rows)
 

@@ -4,9 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
 from skrec.utils._hashing import keyed_entry_words
+from skrec.utils._matrices import checked_array
 from skrec.utils._validation import canonical_csr
 
 
@@ -27,10 +28,11 @@ def check_interactions(X, *, name="X"):
     Raises
     ------
     ValueError
-        For NaN, infinity, or anything but two dimensions.
+        For malformed sparse matrices, logs, dates, NaN, infinity, or anything but two
+        dimensions.
     """
     return canonical_csr(
-        check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name=name)
+        checked_array(X, name=name, log=True, accept_sparse="csr", dtype=[np.float64, np.float32])
     )
 
 

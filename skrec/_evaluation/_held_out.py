@@ -4,6 +4,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skrec._evaluation._entries import check_interactions
+from skrec.utils._matrices import sound_matrix
+from skrec.utils._sparse_check import sound_sparse
 
 
 class HeldOut:
@@ -68,7 +70,7 @@ class HeldOut:
             rows = [rows]
         elif not isinstance(rows, slice):
             rows = np.asarray(rows)
-        return HeldOut(self.matrix[rows])
+        return HeldOut(sound_sparse(self.matrix, "Y")[rows])
 
     def __repr__(self):
         return f"HeldOut({self.shape[0]} users, {self.shape[1]} items, " + (
@@ -99,6 +101,8 @@ def check_held_out(y, shape):
     """
     if y is None:
         return None
+    if not issparse(y):
+        sound_matrix(y, "y")
     if not isinstance(y, HeldOut) and not issparse(y) and np.ndim(y) < 2:
         return None
     if tuple(y.shape if hasattr(y, "shape") else np.shape(y)) != tuple(shape):
@@ -107,4 +111,5 @@ def check_held_out(y, shape):
             f"shape of X. Got {tuple(np.shape(y))}, expected {tuple(shape)}; pass y=None to "
             "hide a share of each row of X instead."
         )
-    return HeldOut(y).matrix
+    # The matrix of a HeldOut is the user's to change after it was checked.
+    return check_interactions(y.matrix if isinstance(y, HeldOut) else y, name="y")

@@ -5,6 +5,7 @@ from scipy.sparse import csr_array, load_npz
 
 from skrec.datasets._bunch import log_bunch
 from skrec.datasets._tables import aligned_table, genre_matrix
+from skrec.utils._sparse_check import sound_sparse
 
 __all__ = ["read_folder", "read_npz", "time_ranks"]
 
@@ -122,7 +123,7 @@ def _load_arrays(path):
 
 
 def _arrays_of_matrix(path):
-    X = csr_array(load_npz(path))
+    X = csr_array(sound_sparse(load_npz(path), str(path)))
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     ids = {f"{role}_ids": np.arange(size) for role, size in zip(_SIDE, X.shape, strict=True)}
     return {"user": rows, "item": X.indices, "value": X.data, **ids}

@@ -8,6 +8,8 @@ from collections import Counter
 from itertools import islice
 from typing import NamedTuple
 
+from skrec.utils._log_names import guess_column
+
 __all__ = [
     "ROLES",
     "Layout",
@@ -23,15 +25,6 @@ ROLES = ("user", "item", "value", "timestamp")
 _OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _DELIMITERS = ("\t", "::", ",", ";", "|", " ")
 _UNIX_TIMES = 1e8  # seconds; 1973
-_KNOWN_NAMES = {
-    "user": ("user", "userid", "uid", "useridx", "customer", "customerid", "reviewerid"),
-    "item": (
-        "item", "itemid", "iid", "itemidx", "movie", "movieid", "product", "productid", "asin",
-        "song", "songid", "track", "trackid", "artist", "artistid", "book", "bookid", "isbn",
-    ),
-    "value": ("rating", "ratings", "value", "score", "stars", "count", "plays", "weight"),
-    "timestamp": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"),
-}  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -185,24 +178,11 @@ def _is_number(text):
     return True
 
 
-def _plain(name):
-    # "user_id:token" (RecBole), "User-ID" and "userId" are all "userid".
-    return "".join(c for c in name.split(":")[0].lower() if c.isalnum())
-
-
-def _guess(names, role):
-    plain = [_plain(name) for name in names]
-    for known in _KNOWN_NAMES[role]:
-        if known in plain:
-            return plain.index(known)
-    return None
-
-
 def _is_header(first, rest, columns):
     named = [column for column in columns if isinstance(column, str) and column != "auto"]
     if named:
         return True
-    if all(_guess(first, role) is not None for role in ("user", "item")):
+    if all(guess_column(first, role) is not None for role in ("user", "item")):
         return True
     numeric = any(map(_is_number, first))
     return not numeric and any(_is_number(field) for field in (rest[0] if rest else ()))
@@ -219,7 +199,7 @@ def find_columns(path, names, header, columns, rows):
                 )
             places.append(names.index(column))
         elif column == "auto":
-            places.append(_guess(names, role) if header else None)
+            places.append(guess_column(names, role) if header else None)
         elif column is None or 0 <= column < len(names):
             places.append(column)
         else:

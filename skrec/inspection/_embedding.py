@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils import check_array
 
 from skrec._plot._style import (
     check_axes,
@@ -12,6 +11,7 @@ from skrec._plot._style import (
     marker_of,
     scatter_look,
 )
+from skrec.utils._matrices import checked_array
 
 _MAX_GROUPS = 20
 
@@ -169,12 +169,12 @@ class EmbeddingDisplay:
             If vectors are not finite, all the same or too few, or labels do not fit.
         """
         check_matplotlib(f"{cls.__name__}.from_vectors")
-        vectors = check_array(
+        vectors = checked_array(
             vectors,
             dtype=[np.float64, np.float32],
             ensure_min_samples=2,
             ensure_min_features=2,
-            input_name="vectors",
+            name="vectors",
         )
         if (vectors == vectors[0]).all():
             raise ValueError(

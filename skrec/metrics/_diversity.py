@@ -3,12 +3,12 @@
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.preprocessing import normalize as scale_rows
-from sklearn.utils import check_array
 
 from skrec.metrics._checks import check_option
 from skrec.metrics._lists import check_lists
 from skrec.metrics._score_matrix import average_users
 from skrec.utils._item_features import ItemFeatures
+from skrec.utils._matrices import checked_array
 from skrec.utils._parallel import row_chunks
 
 
@@ -66,11 +66,11 @@ def diversity_score(
     array([0., 1.])
     """
     check_option(metric, ("cosine", "precomputed"), "metric")
-    features = check_array(
+    features = checked_array(
         ItemFeatures(item_features).values,
+        name="item_features",
         accept_sparse="csr",
         dtype=np.float64,
-        input_name="item_features",
     )
     lists = check_lists(recommendations, features.shape[0])
     if metric == "precomputed" and features.shape[0] != features.shape[1]:

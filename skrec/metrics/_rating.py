@@ -2,12 +2,13 @@
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
-from sklearn.utils import check_array
 
 from skrec._evaluation._entries import check_interactions, entry_rows
 from skrec._evaluation._rows import rating_errors
 from skrec._evaluation._summary import mean_of_users, pooled_error
 from skrec.metrics._checks import check_option
+from skrec.utils._matrices import checked_array
+from skrec.utils._sparse_check import sound_sparse
 from skrec.utils._validation import check_sample_weight
 
 
@@ -15,15 +16,15 @@ def _aligned(y_true, y_pred):
     """The ratings as canonical CSR, and the predictions beside its entries."""
     ratings = check_interactions(y_true, name="y_true")
     if np.ndim(y_pred) != 1:
-        y_pred = check_array(y_pred, dtype=[np.float64, np.float32], input_name="y_pred")
+        y_pred = checked_array(y_pred, name="y_pred", dtype=[np.float64, np.float32])
         if y_pred.shape != ratings.shape:
             raise ValueError(
                 "A 2-D y_pred must have the shape of y_true. Got shape "
                 f"{y_pred.shape}, expected {ratings.shape}."
             )
         return ratings, y_pred[entry_rows(ratings), ratings.indices]
-    y_pred = check_array(y_pred, ensure_2d=False, dtype=np.float64, input_name="y_pred")
-    stored = csr_array(y_true if issparse(y_true) else np.asarray(y_true))
+    y_pred = checked_array(y_pred, name="y_pred", ensure_2d=False, dtype=np.float64)
+    stored = csr_array(sound_sparse(y_true) if issparse(y_true) else np.asarray(y_true))
     if y_pred.shape != stored.data.shape:
         raise ValueError(
             "A 1-D y_pred must have one entry per stored rating of y_true, row by row. Got "

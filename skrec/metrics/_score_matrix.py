@@ -1,12 +1,12 @@
 """What the ranking metrics of scores share: checks, evaluation, averaging."""
 
 import numpy as np
-from sklearn.utils import check_array
 
 from skrec._evaluation._entries import check_interactions
 from skrec._evaluation._rows import evaluate_rows
 from skrec._evaluation._summary import mean_of_users
 from skrec.metrics._checks import check_option
+from skrec.utils._matrices import checked_array
 from skrec.utils._validation import check_sample_weight
 
 
@@ -32,8 +32,8 @@ def score_matrix(
 ):
     """Value of one `Metric` for held-out items and scores, both as matrices."""
     y_true = check_interactions(y_true, name="y_true")
-    y_score = check_array(
-        y_score, dtype=[np.float64, np.float32], ensure_all_finite=False, input_name="y_score"
+    y_score = checked_array(
+        y_score, name="y_score", dtype=[np.float64, np.float32], ensure_all_finite=False
     )
     if y_score.shape != y_true.shape:
         raise ValueError(

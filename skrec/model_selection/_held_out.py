@@ -5,6 +5,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import BaseCrossValidator
 
 from skrec._evaluation._held_out import HeldOut
+from skrec.utils._matrices import sound_matrix
 
 
 class SameUsersSplit(BaseCrossValidator):
@@ -66,6 +67,8 @@ class SameUsersSplit(BaseCrossValidator):
                 "SameUsersSplit scores users that were trained on, so it needs their held-out "
                 "interactions: fit(X_train, X_heldout), see holdout_split. Got no 2-D y."
             )
+        for name, matrix in (("X", X), ("y", y)):
+            sound_matrix(matrix, name)
         rows = np.arange(n_users)
         yield rows, rows.copy()
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.utils import check_array
 
 from skrec._log._k_core import core_members
+from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER
 from skrec.utils._validation import canonical_csr
 
@@ -93,6 +93,6 @@ def k_core(X, *, min_user_count=5, min_item_count=5):
     for name, value in (("min_user_count", min_user_count), ("min_item_count", min_item_count)):
         if value not in POSITIVE_INTEGER:
             raise ValueError(f"{name} must be {POSITIVE_INTEGER}. Got {value!r}.")
-    X = canonical_csr(check_array(X, accept_sparse="csr", ensure_min_samples=0))
+    X = canonical_csr(checked_array(X, log=True, accept_sparse="csr", ensure_min_samples=0))
     users, items = core_members(X, min_user_count, min_item_count)
     return KCore(csr_array(X[users][:, items]), users, items)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skrec._evaluation._entries import check_interactions, entry_positions, entry_rows
+from skrec.utils._sparse_check import sound_sparse
 
 
 def check_timed_interactions(X, timestamps):
@@ -50,7 +51,7 @@ def _times_of_matrix(X, timestamps):
             f"A timestamps matrix must have the shape of X. Got {timestamps.shape}, expected "
             f"{X.shape}."
         )
-    T = _sorted_csr(timestamps, "timestamps")
+    T = _sorted_csr(sound_sparse(timestamps, "timestamps"), "timestamps")
     positions = entry_positions(X, T)
     if (positions < 0).any():
         entry = int(np.argmax(positions < 0))
@@ -74,6 +75,7 @@ def _times_of_array(X, source, timestamps):
             "A timestamps array must have one entry per stored entry of X, in their order. Got "
             f"shape {timestamps.shape}, expected {(source.nnz,)}."
         )
+    source = sound_sparse(source)
     places = csr_array((np.arange(source.nnz), source.indices, source.indptr), shape=source.shape)
     places = _sorted_csr(places, "X")
     return timestamps[places.data[entry_positions(X, places)]]

@@ -19,6 +19,7 @@ from skrec._log._ids import (
 )
 from skrec._log._k_core import core_members
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
+from skrec.utils._matrices import sound_matrix
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 
 __all__ = ["InteractionEncoder"]
@@ -312,7 +313,7 @@ class InteractionEncoder(TransformerMixin, BaseEstimator):
             If the shape does not fit the ids.
         """
         check_is_fitted(self)
-        X = csr_array(X)
+        X = csr_array(sound_matrix(X))
         ids = self.user_ids_ if user_ids is None else as_id_column(user_ids, "user")
         if X.shape != (len(ids), len(self.item_ids_)):
             raise ValueError(

@@ -1,7 +1,9 @@
 """Whether side information lies in the order of the X that was passed, before it is canonical."""
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
+
+from skrec.utils._sparse_check import sound_sparse
 
 
 def check_fit_alignment(X, user_features, context):
@@ -57,9 +59,8 @@ def _check_canonical(X):
             f"row per stored entry. Got {X.format}; convert X with .tocsr() first and order the "
             "context like X.data."
         )
-    # Flags may be stale on the caller's object; they are recomputed on a fresh shell.
-    shell = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
-    if not shell.has_canonical_format or np.any(X.data == 0):
+    X = sound_sparse(X)
+    if not X.has_canonical_format or np.any(X.data == 0):
         raise ValueError(
             "With context, X must be canonical: column indices sorted within each row, no "
             "duplicates, no stored zeros, because context has one row per stored entry. Got an X "

@@ -2,7 +2,8 @@
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
-from sklearn.utils import check_array
+
+from skrec.utils._matrices import checked_array
 
 
 def n_rows_of(values):
@@ -36,17 +37,14 @@ def check_rows(values, *, name):
             f"{name} must be 2-D, of shape (n_rows, n_features). Got shape {tuple(shape)} "
             f"({type(values).__name__}); reshape(-1, 1) makes a table of one feature."
         )
-    if issparse(values):
-        values = csr_array(values)
-        values.check_format(full_check=True)
     try:
-        rows = check_array(
+        rows = checked_array(
             values,
+            name=name,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
             ensure_min_samples=0,
-            input_name=name,
         )
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._sparse_check import sound_sparse
 
 
 class GivenSide(NamedTuple):
@@ -53,12 +54,14 @@ def given_side(user_features, context, n_rows):
                 f"{name} must have one row per row of X. Got {n_rows_of(values)} rows, expected "
                 f"{n_rows}."
             )
-    return GivenSide(*(_rows_can_be_taken(values) for values in (user_features, context)))
+    return GivenSide(
+        _rows_can_be_taken(user_features, "user_features"), _rows_can_be_taken(context, "context")
+    )
 
 
-def _rows_can_be_taken(values):
+def _rows_can_be_taken(values, name):
     if issparse(values):
-        return csr_array(values)
+        return csr_array(sound_sparse(values, name))
     if values is None or hasattr(values, "iloc") or hasattr(values, "shape"):
         return values
     return np.asarray(values)

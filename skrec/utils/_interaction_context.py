@@ -155,10 +155,13 @@ def check_context(context, X):
             "context must be wrapped as skrec.InteractionContext(values, X.indptr), one row of "
             f"values per stored entry of X, or a search leaves it misaligned. Got {got}."
         )
-    if len(context) != X.shape[0] or not np.array_equal(context.indptr, X.indptr):
+    n_entries = context.values.shape[0]
+    aligned = np.array_equal(context.indptr, X.indptr)
+    if len(context) != X.shape[0] or n_entries != X.nnz or not aligned:
         raise ValueError(
             "context must have one row per stored entry of X, in the order of X.data. Got "
             f"{context} for {X.shape[0]} users with {X.nnz} interactions; build it with "
             "InteractionContext(values, X.indptr) of the X that is fitted."
         )
-    return context.values
+    # Both are the user's to change after they were checked.
+    return check_rows(context.values, name="values of InteractionContext")

@@ -5,7 +5,8 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
-_NOT_NUMBERS = {"could not convert string": "text", "DateTime64": "dates", "Timestamp": "dates"}
+from skrec.utils._matrices import readable_errors, sound_matrix
+from skrec.utils._sparse_check import sound_sparse
 
 
 def validate_interactions(estimator, X, *, reset):
@@ -30,23 +31,14 @@ def validate_interactions(estimator, X, *, reset):
     Raises
     ------
     ValueError
-        For text, dates, NaN, infinity, complex or (where not allowed) negative values, and for
-        a wrong number of dimensions or columns.
+        For malformed sparse matrices, logs, text, dates, NaN, infinity, complex or (where not
+        allowed) negative values, and for a wrong number of dimensions or columns.
     """
-    try:
+    X = sound_matrix(X, log=True)
+    with readable_errors():
         checked = validate_data(
             estimator, X, reset=reset, accept_sparse="csr", dtype=[np.float64, np.float32]
         )
-    except (TypeError, ValueError) as error:
-        # numpy and pandas say it in these words, whatever it was that held text or dates.
-        holds = [what for word, what in _NOT_NUMBERS.items() if word in str(error)]
-        if not holds:
-            raise
-        raise ValueError(
-            f"X holds {holds[0]}: {error}. Expected a user-item matrix of numbers; got a log with "
-            "ids? skrec.preprocessing.InteractionEncoder makes a matrix of a log, and "
-            "skrec.datasets.load_interactions of a file."
-        ) from error
     canonical = canonical_csr(checked)
     if get_tags(estimator).input_tags.positive_only and canonical.nnz:
         low = canonical.data.min()
@@ -121,7 +113,7 @@ def check_candidates(items, n_rows, n_items):
                 f"A sparse `items` mask must have the shape of X. Got {items.shape}, expected "
                 f"{(n_rows, n_items)}; for the same candidates in all rows pass their indices."
             )
-        return canonical_csr(items)
+        return canonical_csr(sound_sparse(items, "items"))
     items = np.asarray(items)
     if items.ndim != 1:
         raise ValueError(

@@ -1,0 +1,26 @@
+"""Usual names of the columns of an interaction log."""
+
+# By role, the most usual ones first; written as `plain_name` writes them.
+KNOWN_NAMES = {
+    "user": ("user", "userid", "uid", "useridx", "customer", "customerid", "reviewerid"),
+    "item": (
+        "item", "itemid", "iid", "itemidx", "movie", "movieid", "product", "productid", "asin",
+        "song", "songid", "track", "trackid", "artist", "artistid", "book", "bookid", "isbn",
+    ),
+    "value": ("rating", "ratings", "value", "score", "stars", "count", "plays", "weight"),
+    "timestamp": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"),
+}  # fmt: skip
+
+
+def plain_name(name):
+    """``"userid"`` for "user_id:token" (RecBole), "User-ID" and "userId" alike."""
+    return "".join(c for c in name.split(":")[0].lower() if c.isalnum())
+
+
+def guess_column(names, role):
+    """Place of the column of a role among names, or None."""
+    plain = [plain_name(name) for name in names]
+    for known in KNOWN_NAMES[role]:
+        if known in plain:
+            return plain.index(known)
+    return None
