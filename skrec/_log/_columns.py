@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 
 from skrec._log._ids import as_id_column, plain
 
-__all__ = ["Columns", "as_timestamps", "as_values", "parse_time", "read_columns"]
+__all__ = ["Columns", "as_timestamps", "as_values", "parse_time", "read_columns", "to_number"]
 
 _NAMES = ("user", "item", "value", "timestamp")
 _FORMS = (
@@ -127,6 +127,27 @@ def as_timestamps(column):
         column = _times_of_objects(column)
     _refuse_bad_times(~np.isfinite(column), column)
     return _whole(column.astype(np.float64))
+
+
+def to_number(text):
+    """A number as Python reads it, but without underscores.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    number : float
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
 
 
 def parse_time(text):

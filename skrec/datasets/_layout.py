@@ -1,30 +1,23 @@
-"""What a text file of interactions looks like: delimiter, header, columns."""
+"""What a text file of interactions looks like: preamble, delimiter, header, columns."""
 
-import bz2
-import csv
-import gzip
-import lzma
-from collections import Counter
-from itertools import islice
+import io
+import re
 from typing import NamedTuple
 
-from skrec.utils._log_names import guess_column
+from skrec.datasets._delimiter import find_delimiter, sample_rows
+from skrec.datasets._files import HEAD, open_binary, plain_errors
+from skrec.datasets._guess import find_columns, is_header, knows_ids
 
-__all__ = [
-    "ROLES",
-    "Layout",
-    "find_columns",
-    "find_layout",
-    "open_binary",
-    "split_lines",
-    "to_number",
-    "with_bom",
-]
+__all__ = ["Layout", "find_layout", "with_bom"]
 
-ROLES = ("user", "item", "value", "timestamp")
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_DELIMITERS = ("\t", "::", ",", ";", "|", " ")
-_UNIX_TIMES = 1e8  # seconds; 1973
+_COMMENT = re.compile(r"\s*(#+|%+)(\s|$)|\s*(##|%%)")
+_STATED = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)  # Excel's
+_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 
 
 class Layout(NamedTuple):
@@ -34,13 +27,19 @@ class Layout(NamedTuple):
     ----------
     delimiter : str
     header : bool
-        Whether the first line that is not blank holds names.
+        Whether the first line after the preamble that is not blank holds names.
     names : tuple of str
         One per field; "column 1" and so on without a header.
     places : tuple of 4 of int or None
         Fields of user, item, value and timestamp.
     quotechar : str or None
     encoding : str
+    decimal : str
+        Before the fraction of a number.
+    preamble : int
+        Lines before the table: comments, Excel's ``sep=;``.
+    doubtful : bool
+        Whether the first line may hold names, although nothing shows it.
     """
 
     delimiter: str
@@ -49,29 +48,27 @@ class Layout(NamedTuple):
     places: tuple
     quotechar: str | None
     encoding: str
+    decimal: str = "."
+    preamble: int = 0
+    doubtful: bool = False
 
 
-def open_binary(path):
-    """Open a file, decompressed by its suffix, for reading bytes."""
-    return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
-
-
-def find_layout(path, *, delimiter, header, columns, quotechar, encoding):
+def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decimal="."):
     """Look at the beginning of a file and settle how to read it.
 
     Parameters
     ----------
     path : pathlib.Path
     delimiter : str or None
-        None: the one that gives most lines the same number of fields.
+        None: see `find_delimiter`.
     header : bool or None
-        None: there is one if it names a known user and item column, or if no field of it
-        is a number while the next line has one.
+        None: see `is_header`.
     columns : tuple of 4 of str, int, "auto" or None
         Name or place (from 0) of user, item, value and timestamp; None for no such
         column (value and timestamp), "auto" to find it.
     quotechar : str or None
     encoding : str
+    decimal : {".", ","}, default="."
 
     Returns
     -------
@@ -80,45 +77,38 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding):
     Raises
     ------
     ValueError
-        If the file is empty or the columns cannot be told.
+        If the file is empty or is no text, or delimiter or columns cannot be told.
     """
     lines = _first_lines(path, encoding)
-    delimiter = _find_delimiter(path, lines) if delimiter is None else delimiter
+    stated, n_marked = _leading_lines(lines)
+    some = [line for line in lines[n_marked:] if line.strip()]
+    if not some:
+        raise ValueError(f"{path} has comments but no interactions. Expected one in each line.")
+    if delimiter is None:
+        named = [column for column in columns if isinstance(column, str) and column != "auto"]
+        delimiter = stated or find_delimiter(
+            path, some, quotechar=quotechar, decimal=decimal, names=named
+        )
     quotechar = quotechar if len(delimiter) == 1 else None
-    rows = _sample(lines, delimiter, quotechar) or [lines[0].split(delimiter)]
-    first = rows[0]
-    if header is None:
-        header = _is_header(first, rows[1:], columns)
-    names = tuple(first) if header else tuple(f"column {i + 1}" for i in range(len(first)))
-    places = find_columns(path, names, header, columns, rows[1:] if header else rows)
-    return Layout(delimiter, header, names, places, quotechar, encoding)
-
-
-def split_lines(lines, delimiter, quotechar):
-    """Yield the number of each record's first line and its fields."""
-    if len(delimiter) > 1:
-        for number, line in enumerate(lines, start=1):
-            line = line.rstrip("\r\n")
-            yield number, line.split(delimiter) if line else []
-        return
-    reader = csv.reader(
-        lines,
-        delimiter=delimiter,
-        quotechar=quotechar,
-        quoting=csv.QUOTE_NONE if quotechar is None else csv.QUOTE_MINIMAL,
-        strict=True,
+    preamble, comments = _preamble(lines[:n_marked], some[0], delimiter, quotechar)
+    some = [line for line in lines[preamble:] if line.strip()]
+    rows = sample_rows(some, delimiter, quotechar) or [some[0].strip("\r\n").split(delimiter)]
+    first, rest = rows[0], rows[1:]
+    names = _commented_names(comments, delimiter, len(first))
+    doubtful = False
+    if names is not None and header is not False and not is_header(first, rest, ("auto",) * 4):
+        # "# user item": what follows are data, and the last comment is the header.
+        header, rest, preamble = True, rows, preamble - 1
+    else:
+        doubtful = header is None
+        header = is_header(first, rest, columns) if header is None else header
+        doubtful = doubtful and not header
+        names = first
+    names = tuple(names) if header else tuple(f"column {i + 1}" for i in range(len(first)))
+    places = find_columns(path, names, header, columns, rest if header else rows)
+    return Layout(
+        delimiter, header, names, places, quotechar, encoding, decimal, preamble, doubtful
     )
-    number = 0
-    for row in reader:
-        yield number + 1, row
-        number = reader.line_num
-
-
-def to_number(text):
-    """A number as Python reads it, but without underscores; ValueError if it is none."""
-    if "_" in text:
-        raise ValueError(text)
-    return float(text)
 
 
 def with_bom(encoding):
@@ -127,112 +117,85 @@ def with_bom(encoding):
 
 
 def _first_lines(path, encoding):
-    with open_binary(path) as binary:
-        head = binary.read(1 << 16)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and encoding == "utf-8":
-        raise ValueError(f"{path} starts like UTF-16 text. Expected utf-8; pass encoding='utf-16'.")
+    """Lines of the first bytes with their ends, as text."""
+    with plain_errors(path), open_binary(path) as binary:
+        head = binary.read(HEAD)
+    _refuse_other_encodings(path, head, encoding)
     text = head.decode(with_bom(encoding), errors="replace")
-    lines = text.splitlines(keepends=True)
-    if len(head) == 1 << 16 and len(lines) > 1:
+    lines = list(io.StringIO(text, newline=""))
+    if len(head) == HEAD and len(lines) > 1:
         lines = lines[:-1]  # cut off in the middle
-    lines = [line for line in lines if line.strip()]
-    if not lines:
+    if not any(line.strip() for line in lines):
         raise ValueError(f"{path} is empty. Expected one interaction in each line.")
-    return lines[:100]
+    return lines
 
 
-def _sample(lines, delimiter, quotechar):
-    """Fields of the first records, up to the first that is out of order or cut off."""
-    rows = []
-    try:
-        rows.extend(row for _, row in islice(split_lines(lines, delimiter, quotechar), 100) if row)
-    except csv.Error:
-        return rows
-    return rows
-
-
-def _find_delimiter(path, lines):
-    best, best_share = None, 0.0
-    for delimiter in _DELIMITERS:
-        rows = _sample(lines, delimiter, '"')
-        if not rows:
-            continue
-        widths = Counter(map(len, rows))
-        width, count = widths.most_common(1)[0]
-        share = count / widths.total()
-        if width >= 2 and share > best_share:
-            best, best_share = delimiter, share
-    if best is None:
-        raise ValueError(
-            f"{path}: no delimiter found in {lines[0].strip()[:80]!r}. Expected fields separated "
-            f"by one of {_DELIMITERS}; pass delimiter=."
-        )
-    return best
-
-
-def _is_number(text):
-    try:
-        to_number(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_header(first, rest, columns):
-    named = [column for column in columns if isinstance(column, str) and column != "auto"]
-    if named:
-        return True
-    if all(guess_column(first, role) is not None for role in ("user", "item")):
-        return True
-    numeric = any(map(_is_number, first))
-    return not numeric and any(_is_number(field) for field in (rest[0] if rest else ()))
-
-
-def find_columns(path, names, header, columns, rows):
-    places = []
-    for role, column in zip(ROLES, columns, strict=True):
-        if isinstance(column, str) and column != "auto":
-            if column not in names:
-                raise ValueError(
-                    f"{path} has no column {column!r} for the {role}. Got {list(names)}; pass "
-                    f"{role}= one of them, or its place from 0."
-                )
-            places.append(names.index(column))
-        elif column == "auto":
-            places.append(guess_column(names, role) if header else None)
-        elif column is None or 0 <= column < len(names):
-            places.append(column)
-        else:
+def _refuse_other_encodings(path, head, encoding):
+    wide = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32"))
+    if wide:
+        return
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
             raise ValueError(
-                f"{role}={column} is no column of {path}. Expected 0 to {len(names) - 1}: the "
-                f"first line has {len(names)} fields."
+                f"{path} starts like {name.upper()} text. Expected {encoding}; pass "
+                f"encoding={name!r}."
             )
-    if not header:
-        places = _by_position(path, places, columns, rows)
-    if places[0] is None or places[1] is None:
+    n_nul = head.count(b"\0")
+    if 3 * n_nul >= len(head) > 1:
+        side = "be" if head[:1] == b"\0" else "le"
         raise ValueError(
-            f"{path}: cannot tell which columns are the user and the item. Got {list(names)}, "
-            "expected names such as 'user' and 'item'; pass user= and item=."
+            f"{path} looks like UTF-16 text without a mark. Expected {encoding}; pass "
+            f"encoding='utf-16-{side}'."
         )
-    return tuple(places)
+    if n_nul:
+        raise ValueError(
+            f"{path} holds NUL bytes, the first at byte {head.index(0)}, as binary files do. "
+            "Expected an interaction log as text (CSV), JSON, parquet, Arrow or npz; export it "
+            "again, or pass encoding= if it is text in another one."
+        )
 
 
-def _by_position(path, places, columns, rows):
-    """Without names the columns are user, item, value, timestamp, where not said otherwise."""
-    n_fields = max(map(len, rows))
-    for role in range(4):
-        if columns[role] != "auto" or role >= n_fields or role in places:
+def _leading_lines(lines):
+    """The delimiter of Excel's ``sep=``, and how many lines begin like comments."""
+    stated, n_marked = None, 0
+    for place, line in enumerate(lines):
+        match = _STATED.match(line.strip("\r\n")) if not n_marked else None
+        if match:
+            stated = match[1]
+        elif line.strip() and line.lstrip()[0] not in "#%":
+            break
+        if line.strip():
+            n_marked = place + 1
+    # Where all lines begin so, it is how the ids begin.
+    marked = n_marked > 1 and not any(line.strip() for line in lines[n_marked:])
+    if marked and not any(map(_COMMENT.match, lines[int(stated is not None) :])):
+        n_marked = int(stated is not None)
+    return stated, n_marked
+
+
+def _preamble(marked, line, delimiter, quotechar):
+    """How many of the lines that begin like comments are some, and these.
+
+    What has as many fields as the lines of the table, and no blank behind its mark, is a
+    header or an id that begins with the mark.
+    """
+    n_fields = len((sample_rows([line], delimiter, quotechar) or [[]])[0])
+    comments = []
+    for place, text in enumerate(marked):
+        if not text.strip() or _STATED.match(text.strip("\r\n")):
             continue
-        if role == 2:
-            # A third column of text is no value; one bad value among numbers is an error.
-            fields = [row[role] for row in rows if len(row) > role]
-            numbers = [to_number(field) for field in fields if _is_number(field)]
-            if not numbers:
-                continue
-            if min(numbers) >= _UNIX_TIMES:
-                raise ValueError(
-                    f"{path} has no names, and its third column looks like times ({fields[0]}), "
-                    "not values. Pass value=None and timestamp=2, or value=2 if they are values."
-                )
-        places[role] = role
-    return places
+        fields = (sample_rows([text], delimiter, quotechar) or [[]])[0]
+        if not _COMMENT.match(text) and len(fields) == n_fields:
+            return place, comments
+        comments.append(text)
+    return len(marked), comments
+
+
+def _commented_names(comments, delimiter, n_fields):
+    """Fields of the last comment if it is a header behind a mark, else None."""
+    if not comments:
+        return None
+    text = comments[-1].strip().lstrip("#%").strip()
+    names = sample_rows([text], delimiter, None)
+    fits = bool(names) and len(names[0]) == n_fields and knows_ids(names[0])
+    return names[0] if fits else None

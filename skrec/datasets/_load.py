@@ -1,5 +1,6 @@
 """Interaction logs from files and folders."""
 
+import codecs
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import numpy as np
 from skrec.datasets._base import get_data_home
 from skrec.datasets._bunch import ids_of_text, log_bunch, require_duplicates_rule
 from skrec.datasets._cache import read_folder, read_npz
-from skrec.datasets._layout import ROLES, find_layout
+from skrec.datasets._files import file_kind
+from skrec.datasets._guess import ROLES, first_line_is_doubtful
+from skrec.datasets._layout import find_layout
 from skrec.datasets._text import read_carefully
 
 __all__ = ["load_dataset", "load_interactions"]
 
 _LARGE = 1 << 20  # bytes from which the import of pyarrow pays
-_PARQUET = (".parquet", ".pq")
 
 
 def load_interactions(
@@ -27,6 +29,8 @@ def load_interactions(
     header=None,
     quotechar='"',
     encoding="utf-8",
+    decimal=".",
+    drop_missing=False,
     duplicates="sum",
     dtype=np.float64,
     return_X=False,
@@ -36,13 +40,14 @@ def load_interactions(
     Parameters
     ----------
     path : str or path-like
-        By its suffix:
+        Its first bytes, not its name, say what it is:
 
-        - ``.parquet`` or ``.pq``;
-        - ``.npz``: the format of `load_dataset`, or a matrix saved with
+        - parquet;
+        - npz: the format of `load_dataset`, or a matrix saved with
           `scipy.sparse.save_npz`; the parameters on columns and text do not apply;
-        - anything else is text with one interaction in each line, compressed if ``.gz``,
-          ``.bz2`` or ``.xz`` follows.
+        - anything else is text with one interaction in each line.
+
+        Compressed by gzip, bzip2, xz or zstd, or the only file in a zip archive, too.
     user, item : str, int or "auto", default="auto"
         Name or place (from 0) of the column. "auto": a column with a usual name, such as
         "user_id" or "movieId"; without a header the first and the second.
@@ -56,13 +61,20 @@ def load_interactions(
         become Unix seconds (as UTC without a time zone). "auto": one with a usual name;
         without a header the fourth. None: no times.
     delimiter : str, default=None
-        Between the fields of a line, such as "," or "::". None: found out.
+        Between the fields of a line, such as "," or "::"; ``r"\\s+"`` for any run of
+        blanks. None: found out, or refused where two of them are possible.
     header : bool, default=None
-        Whether the first line holds names. None: found out.
+        Whether the first line holds names. None: found out, or refused where it may hold
+        names or an interaction.
     quotechar : str or None, default='"'
         Encloses fields that hold the delimiter or line breaks. None: quotes mean nothing.
     encoding : str, default="utf-8"
         Of the text.
+    decimal : {".", ","}, default="."
+        Before the fraction of a value.
+    drop_missing : bool, default=False
+        Leave out the lines that lack an id, a value or a time, and count them, instead of
+        refusing the file.
     duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
             default="sum"
         What several interactions of one user with one item become, as in
@@ -86,6 +98,7 @@ def load_interactions(
         - timestamp : ndarray of int64 or float64 of shape (nnz,), aligned with ``X.data``;
           only if the file has it. Of a repeated pair the latest;
         - value_name : name of the column of values ("value" without a header), or None;
+        - n_dropped : int, number of lines that `drop_missing` left out;
         - DESCR : str;
         - for ``.npz`` what `load_dataset` says, without the tables.
 
@@ -96,7 +109,9 @@ def load_interactions(
     ValueError
         If a line has another number of fields than the first, no id, or a value or time
         that is not finite; the message names file and line (from 1), what was found, what
-        is expected and a remedy. Also if columns cannot be told, and if the file is empty.
+        is expected and a remedy, and counts the bad lines. Also if delimiter, header or
+        columns cannot be told, if a column that was guessed by its place holds what it
+        cannot be (times as ids, ids as values), and if the file is empty or of another kind.
 
     See Also
     --------
@@ -107,7 +122,16 @@ def load_interactions(
     Notes
     -----
     An id that is empty or reads nan, null, none, NaT, <NA> or \\N in any case counts as
-    missing. Large files are read in blocks by pyarrow, and line by line where they are
+    missing.
+
+    The delimiter is the one under which all of the first lines have the same number of
+    fields, and the most; a blank is none where another one fits, too. Comments (``#``,
+    ``%``) and Excel's ``sep=;`` before the table are skipped. The first line is a header if it
+    names a known user and item column, or has no number or date where the lines below have some.
+    Where it is neither like the others (by digits and punctuation) nor has an id that
+    occurs again, it may be one, and `header` is asked for.
+
+    Large files are read in blocks by pyarrow, and line by line where they are
     irregular; pandas is not needed.
 
     Examples
@@ -128,17 +152,23 @@ def load_interactions(
     require_duplicates_rule(duplicates)
     path = _existing_file(path)
     columns = _check_columns((user, item, value, timestamp))
-    if path.suffix.lower() == ".npz":
+    _check_text_parameters(delimiter, quotechar, encoding, decimal)
+    kind = file_kind(path)
+    if kind == "npz":
         data = read_npz(path, duplicates=duplicates, dtype=dtype)
         data.DESCR = f"Interactions in {path}."
         return data.X if return_X else data
-    if path.suffix.lower() in _PARQUET:
+    if kind == "parquet":
         from skrec.datasets._parquet import read_parquet
 
         log = read_parquet(path, columns)
         user_ids, user_codes, item_ids, item_codes = log.user_ids, log.user, log.item_ids, log.item
     else:
-        log = _read_text(path, columns, delimiter, header, quotechar, encoding)
+        layout = find_layout(
+            path, delimiter=delimiter, header=header, columns=columns, quotechar=quotechar,
+            encoding=encoding, decimal=decimal,
+        )  # fmt: skip
+        log = _read_text(path, layout, drop_missing)
         user_ids, place = ids_of_text(log.user_ids)
         user_codes = place[log.user]
         item_ids, place = ids_of_text(log.item_ids)
@@ -148,7 +178,11 @@ def load_interactions(
             user_codes, item_codes, user_ids, item_ids, value=log.value,
             aligned={} if log.timestamp is None else {"timestamp": log.timestamp},
             duplicates=duplicates, dtype=dtype,
-            more={"value_name": log.value_name, "DESCR": f"Interactions in {path}."},
+            more={
+                "value_name": log.value_name,
+                "n_dropped": log.n_dropped,
+                "DESCR": f"Interactions in {path}.",
+            },
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -231,20 +265,24 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
     return data.X if return_X else data
 
 
-def _read_text(path, columns, delimiter, header, quotechar, encoding):
-    layout = find_layout(
-        path, delimiter=delimiter, header=header, columns=columns, quotechar=quotechar,
-        encoding=encoding,
-    )  # fmt: skip
+def _read_text(path, layout, drop_missing):
     log = None
     if path.stat().st_size >= _LARGE:
         from skrec.datasets._text_fast import read_fast
 
         log = read_fast(path, layout)
     if log is None:
-        log = read_carefully(path, layout)
+        log = read_carefully(path, layout, drop_missing=drop_missing)
     if not len(log.user):
-        raise ValueError(f"{path} has names but no interactions. Expected one in each line.")
+        what = f"{log.n_dropped} lines without an id, value or time" if log.n_dropped else "names"
+        raise ValueError(f"{path} has {what} but no interactions. Expected one in each line.")
+    if layout.doubtful and first_line_is_doubtful(log.user, log.user_ids, log.item, log.item_ids):
+        first = [log.user_ids[log.user[0]], log.item_ids[log.item[0]]]
+        raise ValueError(
+            f"{path}: the first line may hold names or an interaction: {first} occur nowhere else "
+            "and are unlike what follows. Expected a header with usual names, or a log whose first "
+            "line is like the others; pass header=True or header=False."
+        )
     return log
 
 
@@ -269,3 +307,26 @@ def _check_columns(columns):
                 f"{role} must be the name or the place of a column, or 'auto'. Got {column!r}."
             )
     return columns
+
+
+def _check_text_parameters(delimiter, quotechar, encoding, decimal):
+    if delimiter is not None and not (
+        isinstance(delimiter, str) and delimiter and not set(delimiter) & set("\r\n")
+    ):
+        raise ValueError(f"delimiter must be text without line breaks, or None. Got {delimiter!r}.")
+    if quotechar is not None and not (isinstance(quotechar, str) and len(quotechar) == 1):
+        raise ValueError(f"quotechar must be one character, or None. Got {quotechar!r}.")
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal must be '.' or ','. Got {decimal!r}.")
+    if quotechar is not None and quotechar == delimiter:
+        raise ValueError(
+            f"delimiter and quotechar are both {quotechar!r}. Expected two characters; pass "
+            "quotechar=None if quotes mean nothing."
+        )
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, TypeError) as error:
+        raise ValueError(
+            f"encoding must be a name that Python knows, such as 'utf-8' or 'latin-1'. Got "
+            f"{encoding!r}."
+        ) from error

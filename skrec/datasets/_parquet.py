@@ -4,7 +4,7 @@ import numpy as np
 
 from skrec._log._columns import as_timestamps, as_values
 from skrec._log._ids import as_id_column, unique_ids
-from skrec.datasets._layout import find_columns
+from skrec.datasets._guess import find_columns
 from skrec.datasets._text import RawLog
 
 __all__ = ["read_parquet"]

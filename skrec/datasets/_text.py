@@ -1,17 +1,22 @@
-"""The careful reader of text files: it names the first bad line."""
+"""The careful reader of text files: it counts and names the bad lines."""
 
 import csv
 import io
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from skrec._log._columns import as_timestamps, parse_time
-from skrec.datasets._layout import ROLES, open_binary, split_lines, to_number, with_bom
+from skrec._log._columns import as_timestamps, parse_time, to_number
+from skrec.datasets._delimiter import split_lines
+from skrec.datasets._files import open_binary, plain_errors
+from skrec.datasets._guess import ROLES
+from skrec.datasets._layout import with_bom
 
-__all__ = ["RawLog", "is_missing", "read_carefully", "value_name"]
+__all__ = ["RawLog", "decimal_number", "is_missing", "read_carefully", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
+_SHOWN = 5  # numbers of bad lines in a message
 
 
 class RawLog(NamedTuple):
@@ -24,15 +29,18 @@ class RawLog(NamedTuple):
     value: np.ndarray | None
     timestamp: np.ndarray | None
     value_name: str | None
+    n_dropped: int = 0
 
 
-def read_carefully(path, layout):
-    """Read a file line by line; the first bad line raises.
+def read_carefully(path, layout, *, drop_missing=False):
+    """Read a file line by line.
 
     Parameters
     ----------
     path : pathlib.Path
     layout : Layout
+    drop_missing : bool, default=False
+        Leave out lines that lack an id, value or time instead of refusing them.
 
     Returns
     -------
@@ -41,57 +49,159 @@ def read_carefully(path, layout):
     Raises
     ------
     ValueError
-        Names file, line (from 1), what was found, what is expected and a remedy.
+        Names file, first bad line (from 1), what was found, what is expected and a remedy,
+        and how many lines are bad in which way.
     """
-    ids = ({}, {})
-    codes = ([], [])
-    numbers = ([], [])
-    n_fields, header = len(layout.names), layout.header
-    readers = tuple(zip((0, 1), layout.places[2:], (_read_number, _read_time), strict=True))
-    with open_binary(path) as binary:
+    reader = _Reader(path, layout, drop_missing)
+    with plain_errors(path), open_binary(path) as binary:
         # Bytes that are no text matter only in ids; they come through as lone surrogates.
         text = io.TextIOWrapper(
             binary, with_bom(layout.encoding), errors="surrogateescape", newline=""
         )
-        for line, row in _numbered_rows(path, text, layout):
-            if not row:
-                continue
-            if header:
+        header = layout.header
+        for line, row in _numbered_rows(reader, text):
+            if row and header:
                 header = False
-                continue
-            if len(row) != n_fields:
-                raise _bad_line(
-                    path, line, f"{len(row)} fields {_shorten(row)}",
-                    f"{n_fields}, like the first line",
-                    "mend the line, or pass delimiter= or quotechar=",
-                )  # fmt: skip
-            for side, place in enumerate(layout.places[:2]):
-                value = row[place].strip(" ")
-                if is_missing(value):
-                    raise _bad_line(
-                        path, line, f"no {ROLES[side]} id ({value!r})", "an id in every line",
-                        "drop the line; if it is a real id, read the file yourself and use "
-                        "skrec.preprocessing.InteractionEncoder",
-                    )  # fmt: skip
-                if not _is_text(value):
-                    raise _bad_line(
-                        path, line, f"bytes that are not {layout.encoding} in {value!r}",
-                        f"text in {layout.encoding}", "pass the right encoding=, such as 'latin-1'",
-                    )  # fmt: skip
-                codes[side].append(ids[side].setdefault(value, len(ids[side])))
-            for which, place, read in readers:
-                if place is not None:
-                    numbers[which].append(read(path, line, layout.names[place], row[place]))
-    value, timestamp = (
-        None if place is None else np.array(column, dtype=None if column else np.float64)
-        for place, column in zip(layout.places[2:], numbers, strict=True)
-    )
-    timestamp = None if timestamp is None else as_timestamps(timestamp)
-    return RawLog(
-        np.array(codes[0], dtype=np.intp), list(ids[0]),
-        np.array(codes[1], dtype=np.intp), list(ids[1]),
-        value, timestamp, value_name(layout),
-    )  # fmt: skip
+            elif row:
+                reader.add(line, row)
+    return reader.finish()
+
+
+class _Reader:
+    """Gathers the columns of lines, and what is wrong with some."""
+
+    def __init__(self, path, layout, drop_missing):
+        self.path, self.layout, self.drop_missing = path, layout, drop_missing
+        self.ids = ({}, {})
+        self.codes = ([], [])
+        self.numbers = ([], [])
+        self.n_dropped = 0
+        self.message = None  # of the first bad line
+        self.bad = {}  # kind -> numbers of lines
+
+    def add(self, line, row):
+        """Add the fields of a line."""
+        names, places = self.layout.names, self.layout.places
+        if len(row) != len(names):
+            self.refuse(
+                line, "another number of fields", f"{len(row)} fields {_shorten(row)}",
+                f"{len(names)}, like the first line, one interaction a line",
+                "mend the line, or pass delimiter= or quotechar=",
+            )  # fmt: skip
+            return
+        ids = [row[place].strip(" ") for place in places[:2]]
+        wanted = [*ids, *(row[place] for place in places[2:] if place is not None)]
+        if self.drop_missing and any(is_missing(text.strip(" ")) for text in wanted):
+            self.n_dropped += 1
+            return
+        good = [self._is_good_id(line, side, text) for side, text in enumerate(ids)]
+        numbers = [
+            None if place is None else read(line, names[place], row[place])
+            for place, read in zip(places[2:], (self._value, self._time), strict=True)
+        ]
+        if self.bad or not all(good):
+            return
+        for side, text in enumerate(ids):
+            self.codes[side].append(self.ids[side].setdefault(text, len(self.ids[side])))
+        for which, number in enumerate(numbers):
+            if number is not None:
+                self.numbers[which].append(number)
+
+    def refuse(self, line, kind, found, expected, remedy):
+        """Note a bad line."""
+        if self.message is None:
+            self.message = (
+                f"{self.path}, line {line}: found {found}, expected {expected}; {remedy}."
+            )
+        self.bad.setdefault(kind, []).append(line)
+
+    def _is_good_id(self, line, side, text):
+        if is_missing(text):
+            self.refuse(
+                line, f"no {ROLES[side]} id", f"no {ROLES[side]} id ({text!r})",
+                "an id in every line",
+                "drop the line, or pass drop_missing=True to leave such lines out; if it is a "
+                "real id, read the file yourself and use skrec.preprocessing.InteractionEncoder",
+            )  # fmt: skip
+            return False
+        encoding = self.layout.encoding
+        if not _is_text(text):
+            self.refuse(
+                line, f"bytes that are not {encoding}",
+                f"bytes that are not {encoding} in {text!r}",
+                f"text in {encoding}", "pass the right encoding=, such as encoding='latin-1'",
+            )  # fmt: skip
+            return False
+        if "\0" in text:
+            self.refuse(
+                line, "a NUL byte", f"a NUL byte in {text!r}", "text",
+                "write the file again, or pass the right encoding=",
+            )  # fmt: skip
+            return False
+        return True
+
+    def _value(self, line, name, text):
+        try:
+            number = decimal_number(text, self.layout.decimal)
+        except ValueError:
+            number = np.nan
+        if np.isfinite(number):
+            return number
+        remedy = "mend or drop the line, or pass value= the right column (None for no values)"
+        if is_missing(text.strip(" ")):
+            remedy += ", or drop_missing=True to leave such lines out"
+        elif self.layout.decimal == "." and "," in text and "." not in text:
+            remedy = "numbers with a decimal comma are read with decimal=','"
+        self.refuse(
+            line, f"no finite number in {name!r}", f"{text!r} in {name!r}", "a finite number",
+            remedy,
+        )  # fmt: skip
+        return None
+
+    def _time(self, line, name, text):
+        try:
+            time = parse_time(text)
+        except (ValueError, OverflowError):
+            time = np.nan
+        if np.isfinite(time):
+            return time
+        remedy = "mend or drop the line, or pass timestamp= the right column (None for no times)"
+        if is_missing(text.strip(" ")):
+            remedy += ", or drop_missing=True to leave such lines out"
+        self.refuse(
+            line, f"no time in {name!r}", f"{text!r} in {name!r}", "a number or an ISO 8601 date",
+            remedy,
+        )  # fmt: skip
+        return None
+
+    def finish(self):
+        """The whole log; a ValueError if a line was bad."""
+        if self.message is not None:
+            raise ValueError(self.message + self._summary())
+        places = self.layout.places[2:]
+        value, timestamp = (
+            None if place is None else np.array(column, dtype=None if column else np.float64)
+            for place, column in zip(places, self.numbers, strict=True)
+        )
+        timestamp = None if timestamp is None else as_timestamps(timestamp)
+        return RawLog(
+            np.array(self.codes[0], dtype=np.intp), list(self.ids[0]),
+            np.array(self.codes[1], dtype=np.intp), list(self.ids[1]),
+            value, timestamp, value_name(self.layout), self.n_dropped,
+        )  # fmt: skip
+
+    def _summary(self):
+        if sum(map(len, self.bad.values())) == 1:
+            return ""
+        parts = []
+        for kind, lines in self.bad.items():
+            shown = ", ".join(map(str, lines[:_SHOWN])) + (", ..." if len(lines) > _SHOWN else "")
+            many = len(lines) > 1
+            parts.append(
+                f"{len(lines)} line{'s have' if many else ' has'} {kind} "
+                f"(line{'s' if many else ''} {shown})"
+            )
+        return f" In all {'; '.join(parts)}."
 
 
 def value_name(layout):
@@ -107,47 +217,29 @@ def is_missing(text):
     return text.lower() in _MISSING
 
 
-def _bad_line(path, line, found, expected, remedy):
-    return ValueError(f"{path}, line {line}: found {found}, expected {expected}; {remedy}.")
+def decimal_number(text, decimal):
+    """A number with a decimal point or comma; ValueError if it is none."""
+    if decimal == ",":
+        if "." in text:
+            raise ValueError(text)
+        text = text.replace(",", ".")
+    return to_number(text)
 
 
-def _read_number(path, line, name, text):
-    try:
-        number = to_number(text)
-    except ValueError:
-        number = np.nan
-    if not np.isfinite(number):
-        raise _bad_line(
-            path, line, f"{text!r} in {name!r}", "a finite number",
-            "mend or drop the line, or pass value= the right column (None for no values)",
-        )  # fmt: skip
-    return number
-
-
-def _read_time(path, line, name, text):
-    try:
-        time = parse_time(text)
-    except ValueError:
-        time = np.nan
-    if not np.isfinite(time):
-        raise _bad_line(
-            path, line, f"{text!r} in {name!r}", "a number or an ISO 8601 date",
-            "mend or drop the line, or pass timestamp= the right column (None for no times)",
-        )  # fmt: skip
-    return time
-
-
-def _numbered_rows(path, text, layout):
-    rows = split_lines(text, layout.delimiter, layout.quotechar)
+def _numbered_rows(reader, text):
+    path, layout = reader.path, reader.layout
     line = 0
     try:
-        for line, row in rows:
+        for _ in islice(text, layout.preamble):
+            line += 1
+        for number, row in split_lines(text, layout.delimiter, layout.quotechar):
+            line = layout.preamble + number
             yield line, row
     except csv.Error as error:
-        raise _bad_line(
-            path, line + 1, f"quotes that do not match ({error})", "quotes in pairs",
-            "mend the line, or pass quotechar=None if quotes mean nothing here",
-        ) from error  # fmt: skip
+        reader.refuse(
+            line + 1, "quotes that do not match", f"quotes that do not match ({error})",
+            "quotes in pairs", "mend the line, or pass quotechar=None if quotes mean nothing here",
+        )  # fmt: skip
     except UnicodeError as error:
         raise ValueError(
             f"{path}, after line {line}: found bytes that are not {layout.encoding} ({error}); "

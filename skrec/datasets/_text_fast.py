@@ -1,12 +1,15 @@
 """Large regular text files, a block of bytes at a time, through pyarrow."""
 
 import codecs
+import re
+from functools import partial
 
 import numpy as np
 
 from skrec._log._columns import as_timestamps, parse_time
-from skrec.datasets._layout import open_binary, to_number
-from skrec.datasets._text import RawLog, is_missing, value_name
+from skrec.datasets._delimiter import BLANKS
+from skrec.datasets._files import open_binary, plain_errors
+from skrec.datasets._text import RawLog, decimal_number, is_missing, value_name
 
 __all__ = ["read_fast", "read_stream"]
 
@@ -27,12 +30,13 @@ def read_fast(path, layout):
     -------
     log : RawLog or None
         None where anything is unusual: bad lines, quotes within fields, line breaks within
-        quotes. `read_carefully` reads such files, or says what is wrong.
+        quotes, lines that end in a carriage return alone. `read_carefully` reads such
+        files, or says what is wrong.
     """
     encoding = codecs.lookup(layout.encoding).name
     if encoding not in _ASCII_BASED or not f"{layout.delimiter}{layout.quotechar}".isascii():
         return None
-    with open_binary(path) as binary:
+    with plain_errors(path), open_binary(path) as binary:
         return read_stream(binary, layout, encoding)
 
 
@@ -55,23 +59,40 @@ def read_stream(binary, layout, encoding):
         pending += block
         cut = pending.rfind(b"\n") + 1
         lines, pending = pending[:cut], pending[cut:]
+        if lines and not _has_plain_ends(lines):
+            return None
         if skip and lines:
             lines, skip = _skip_header(lines, layout), False
         if lines is None or (lines and not reader.add(lines)) or len(pending) > 4 * _BLOCK:
             return None
-    if skip:
-        pending = _skip_header(pending + b"\n", layout)
-    if pending is None or (pending and not reader.add(pending + b"\n")):
-        return None
+    if pending:
+        pending = pending.removesuffix(b"\r") + b"\n"
+        if not _has_plain_ends(pending):
+            return None
+        lines = _skip_header(pending, layout) if skip else pending
+        if lines is None or (lines and not reader.add(lines)):
+            return None
     return reader.finish()
 
 
+def _has_plain_ends(lines):
+    """Whether each carriage return stands before a line feed, and there are no NULs."""
+    return lines.count(b"\r") == lines.count(b"\r\n") and b"\0" not in lines
+
+
 def _skip_header(lines, layout):
-    lines = lines.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    """What follows the preamble and the header; None where these lines do not end here."""
+    lines = lines.removeprefix(codecs.BOM_UTF8)
+    for _ in range(layout.preamble):
+        _, found, lines = lines.partition(b"\n")
+        if not found:
+            return None
+    lines = lines.lstrip(b"\r\n")
     if not layout.header:
         return lines
     header, _, rest = lines.partition(b"\n")
-    return None if header.count(b'"') % 2 else rest
+    quote = (layout.quotechar or '"').encode()
+    return None if header.count(quote) % 2 else rest
 
 
 class _BlockReader:
@@ -90,7 +111,12 @@ class _BlockReader:
         if not lines.strip(b"\r\n"):
             return True
         delimiter, quotechar = self.layout.delimiter, self.layout.quotechar
-        if len(delimiter) > 1:
+        if delimiter == BLANKS:
+            if _SEPARATOR.encode() in lines:
+                return False
+            lines = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", lines)
+            lines, delimiter = re.sub(rb"[ \t]+", _SEPARATOR.encode(), lines), _SEPARATOR
+        elif len(delimiter) > 1:
             if _SEPARATOR.encode() in lines:
                 return False
             lines, delimiter = lines.replace(delimiter.encode(), _SEPARATOR.encode()), _SEPARATOR
@@ -103,7 +129,9 @@ class _BlockReader:
             (place for place in self.layout.places if place is not None),
             pa.dictionary(pa.int32(), pa.binary()),
         )
-        as_numbers = {place: pa.float64() for place in of_numbers if place not in (None, *of_ids)}
+        # A decimal comma is for values, not for times.
+        plain = of_numbers if self.layout.decimal == "." else of_numbers[:1]
+        as_numbers = {place: pa.float64() for place in plain if place not in (None, *of_ids)}
         # Numbers that pyarrow does not know, such as dates, are converted text by text.
         columns = self._read(lines, delimiter, quotechar, as_text | as_numbers)
         if columns is None and as_numbers:
@@ -138,6 +166,7 @@ class _BlockReader:
                     include_columns=[names[place] for place in types],
                     column_types={names[place]: type for place, type in types.items()},
                     null_values=[],
+                    decimal_point=self.layout.decimal,
                 ),
             )
         except pa.ArrowInvalid:
@@ -155,7 +184,7 @@ class _BlockReader:
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
-            convert = (to_number, parse_time)[which]
+            convert = (partial(decimal_number, decimal=self.layout.decimal), parse_time)[which]
             try:
                 values = [
                     convert(value.decode(self.encoding)) for value in column.dictionary.to_pylist()

@@ -1,0 +1,206 @@
+"""What a file is, by its first bytes, and how to open it."""
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import zipfile
+import zlib
+from contextlib import contextmanager
+
+__all__ = ["HEAD", "file_kind", "open_binary", "plain_errors"]
+
+HEAD = 1 << 16  # bytes that are looked at
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_READ = {
+    b"PAR1": "parquet",
+    b"ARROW1\0\0": "arrow",
+    b"FEA1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+    b"ORC": "orc",
+    b"%%MatrixMarket": "matrix market",
+}
+# What it is called, and what to do.
+_REFUSED = {
+    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "read it with pandas.read_hdf and pass the frame"),
+    b"SQLite format 3\0": ("an SQLite database", "read the table with pandas.read_sql and pass "
+                           "the frame"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("an old Excel or Office file", "save the sheet as CSV"),
+    b"\x93NUMPY": ("a single array of NumPy", "pass numpy.load(path), or save the log with "
+                   "numpy.savez(path, user=..., item=...)"),
+    b"%PDF": ("a PDF document", "save the table as CSV"),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", "unpack it"),
+    b"Rar!": ("a RAR archive", "unpack it"),
+    b"\x1f\x9d": ("a file of Unix compress", "unpack it"),
+    b"\x04\x22\x4d\x18": ("an lz4 file", "unpack it"),
+    b"Obj\x01": ("an Avro file", "convert it to parquet or CSV"),
+    b"MATLAB 5.0": ("a MATLAB file", "read it with scipy.io.loadmat"),
+    b"RDX": ("an R data file", "save the table in R with write.csv"),
+    b"\x89PNG": ("a picture", "give the log itself"),
+    b"\xff\xd8\xff": ("a picture", "give the log itself"),
+    b"version https://git-lfs": ("a pointer of Git LFS, not the file", "fetch the file with "
+                                 "git lfs pull"),
+}  # fmt: skip
+_BINARY = (".npz", ".parquet", ".pq", ".feather", ".arrow", ".ipc", ".orc", ".xlsx", ".xls")
+_PICKLE = re.compile(rb"\x80[\x02-\x05][\x95c}\](\x8c]")
+_HTML = re.compile(rb"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+_XML = re.compile(rb"\s*<\?xml")
+_JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]\"]|\[\s*-?\d[^\r\n]*\]\s*[\r\n])")
+_PYTHON = re.compile(rb"\s*\{\s*u?'")
+
+
+def file_kind(path):
+    """Settle by the first bytes how a file is to be read; its name does not matter.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    kind : {"text", "json", "npz", "parquet", "arrow", "orc", "matrix market"}
+
+    Raises
+    ------
+    ValueError
+        If it is a kind of file that is not read, with what to do.
+    """
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head.startswith(_ZIP) and _zip_kind(path) == "npz":
+        return "npz"
+    with open_binary(path) as file, plain_errors(path):
+        head = file.read(HEAD)
+    for magic, kind in _READ.items():
+        if head.startswith(magic):
+            return kind
+    _refuse(path, head)
+    if path.suffix.lower() in _BINARY:
+        raise ValueError(
+            f"{path} cannot be read as {path.suffix}: it begins with {head[:12]!r}. Expected such "
+            "a file; fetch or save it again, or rename it to .csv if it is text."
+        )
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    return "json" if _JSON.match(head) else "text"
+
+
+@contextmanager
+def open_binary(path):
+    """Open a file for reading bytes, decompressed by what it begins with.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Yields
+    ------
+    file : binary file
+    """
+    with open(path, "rb") as file:
+        magic = file.read(6)
+    if magic.startswith(_ZIP):
+        with zipfile.ZipFile(path) as archive, archive.open(_only_member(path, archive)) as file:
+            yield file
+        return
+    if magic.startswith(_ZSTD):
+        import pyarrow as pa
+
+        with pa.input_stream(str(path), compression="zstd") as file:
+            yield io.BufferedReader(file)
+        return
+    openers = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
+    with opener(path, "rb") as file:
+        yield file
+
+
+@contextmanager
+def plain_errors(path):
+    """Turn what broken compressed data raises into a ValueError with the file's name."""
+    try:
+        yield
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        # bz2 and pyarrow have no class of their own for it; the system's errors have a number.
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from error
+
+
+def _damaged(path, error):
+    return ValueError(
+        f"{path} is compressed and damaged or cut off ({error}). Expected a whole file; fetch or "
+        "write it again."
+    )
+
+
+def _zip_kind(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise _damaged(path, error) from error
+    if names and all(name.endswith(".npy") for name in names):
+        return "npz"
+    office = "[Content_Types].xml" in names or "mimetype" in names
+    if office:
+        raise ValueError(
+            f"{path} is a workbook or document of an office program. Expected a log as text, "
+            "parquet or npz; save the sheet as CSV, or pass the frame of pandas.read_excel."
+        )
+    return "zip"
+
+
+def _only_member(path, archive):
+    members = [
+        info
+        for info in archive.infolist()
+        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+    ]
+    if len(members) != 1:
+        names = [info.filename for info in members]
+        raise ValueError(
+            f"{path} is a zip archive of {len(members)} files: {_few(names)}. Expected one; unpack "
+            "it and pass the path of the log."
+        )
+    if members[0].flag_bits & 1:
+        raise ValueError(f"{path} is a zip archive with a password. Expected none; unpack it.")
+    return members[0]
+
+
+def _few(names):
+    return f"{names[:5]}" + (" and more" if len(names) > 5 else "")
+
+
+def _refuse(path, head):
+    for magic, (what, remedy) in _REFUSED.items():
+        if head.startswith(magic):
+            raise _other(path, what, remedy)
+    if _PICKLE.match(head):
+        raise _other(
+            path, "a pickle, which can run any code when it is read",
+            "load it yourself if you trust it, and pass the frame",
+        )  # fmt: skip
+    if head[257:262] == b"ustar":
+        raise _other(path, "a tar archive", "unpack it and pass the path of the log")
+    if _HTML.match(head):
+        raise _other(path, "an HTML page, perhaps the error page of a download", "fetch it again")
+    if _XML.match(head):
+        raise _other(path, "XML", "convert it to CSV")
+    if _PYTHON.match(head):
+        raise _other(
+            path, "Python's literals, not JSON",
+            "convert each line with json.dumps(ast.literal_eval(line))",
+        )  # fmt: skip
+    if head.startswith((*_ZIP, _GZIP, _BZIP2 + b"9", _XZ, _ZSTD)):
+        raise _other(path, "compressed twice", "unpack it once")
+
+
+def _other(path, what, remedy):
+    return ValueError(
+        f"{path} is {what}. Expected an interaction log as text (CSV), JSON, parquet, Arrow or "
+        f"npz; {remedy}."
+    )
