@@ -17,7 +17,7 @@ from skrec.autoencoder import (
 )
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA
+from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.utils import all_recommenders
@@ -50,6 +50,10 @@ VARIANTS = [
     small(LOCA, estimator=SLIM(), anchors="random", global_weight=0.5),
     small(LOCA, estimator=PureSVD(4), weight_sum=None, predict_bandwidth=0.8, n_jobs=2),
     small(LOCA, estimator=small(MultVAE), n_estimators=2, predict_bandwidth=0.9),
+    Fallback(ItemKNN(), min_interactions=3),
+    Fallback(SLIM(), fallback=DummyRecommender("stratified"), min_interactions=2),
+    Fallback(small(MultVAE), fallback=PureSVD(4), min_interactions=2),
+    Fallback(small(BiasedMF)),
     small(MultDAE, early_stopping=True, likelihood="logistic"),
     small(MultVAE, prior="gaussian_mixture"),
     small(MultVAE, prior="vamp", likelihood="gaussian"),
@@ -81,10 +85,11 @@ VARIANTS = [
 
 
 def _cannot_hold(estimator):
-    if isinstance(estimator, DummyRecommender) and estimator.strategy != "most_popular":
+    fallback = estimator.fallback if isinstance(estimator, Fallback) else estimator
+    if isinstance(fallback, DummyRecommender) and fallback.strategy != "most_popular":
         # Draws are keyed by the item's index, and by the row's content.
         return ["check_item_permutation", "check_duplicate_items_tie"]
-    base = estimator.estimator if isinstance(estimator, LOCA) else estimator
+    base = estimator.estimator if isinstance(estimator, (Fallback, LOCA)) else estimator
     if isinstance(base, SANSA) and base.density is not None:
         # Of two equal items, the elements of one may be kept and those of the other dropped.
         return ["check_duplicate_items_tie"]

@@ -1,5 +1,6 @@
-"""Ensembles: recommenders made of many."""
+"""Ensembles: recommenders made of many, or of two."""
 
+from skrec.ensemble._fallback import Fallback
 from skrec.ensemble._loca import LOCA
 
-__all__ = ["LOCA"]
+__all__ = ["Fallback", "LOCA"]

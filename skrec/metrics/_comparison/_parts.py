@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn import get_config
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec._evaluation._entries import check_interactions, draw_seed
@@ -19,6 +19,7 @@ from skrec.metrics._candidates import check_candidate_lists
 from skrec.metrics._evaluate import evaluate
 from skrec.model_selection import holdout_split, user_train_test_split
 from skrec.utils._search_grid import final_step, last_step
+from skrec.utils._tags import RecommenderTags
 
 _SHARE_OF_USERS = 0.125
 _HOLDOUT = 0.2
@@ -107,7 +108,13 @@ class Part:
 
 
 def _reads(estimator, name):
-    return has_fit_parameter(final_step(estimator), name)
+    model = final_step(estimator)
+    # A recommender of two others has keywords for what either of them could read.
+    return (
+        has_fit_parameter(model, name)
+        and name
+        in getattr(get_tags(model), "recommender_tags", RecommenderTags(reads={name})).reads
+    )
 
 
 def sides(value, name, same_rows):

@@ -1,0 +1,368 @@
+"""Fallback: another model for the rows of which too little is known."""
+
+import copy
+from functools import wraps
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skrec.base import BaseRecommender, UserSideMixin
+from skrec.decomposition import BiasedMF
+from skrec.dummy import DummyRecommender
+from skrec.ensemble._members import seeded_clone
+from skrec.linear_model import EASE
+from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._interaction_context import InteractionContext
+from skrec.utils._params import NONE, RANDOM_STATE, InstanceOf, Interval
+from skrec.utils._search_grid import final_step, search_grid
+from skrec.utils._tags import recommender_tags
+
+_RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
+
+
+def _has_similar_items(self):
+    return hasattr(getattr(self, "estimator_", self._main()), "similar_items")
+
+
+class _InnerGrid:
+    """`_search_grid`: what the model within says, or else lengths of short rows."""
+
+    own = [{"min_interactions": least} for least in (1, 2, 3, 5)]
+
+    def __get__(self, instance, owner=None):
+        estimator = None if instance is None else instance.estimator
+        inner = [] if estimator is None else search_grid(estimator)
+        prefixed = [
+            {f"estimator__{name}": value for name, value in setting.items()} for setting in inner
+        ]
+        return prefixed or self.own
+
+
+class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
+    r"""One model for users of whom enough is known, and another one for the others.
+
+    With n_u the number of items in a row of X,
+
+    .. math:: s_u = \begin{cases} s_u^{(model)} & n_u \ge n_{min} \\
+        s_u^{(fallback)} & \text{otherwise.} \end{cases}
+
+    A model that sums over a user's items scores all items alike where there are none, and ties
+    go to the lowest column: a list of such scores is worse than the list of popular items. Both
+    models are fitted to all of X. It is a switching hybrid [1]_.
+
+    Scores of different rows are in the units of different models; only the order within a row
+    counts. If `estimator` predicts ratings, `fallback` has to.
+
+    Parameters
+    ----------
+    estimator : recommender, default=None
+        For rows with at least `min_interactions` items; a pipeline or a search that ends in a
+        recommender is one too. None: ``EASE()``.
+    fallback : recommender, default=None
+        For all other rows. None: ``DummyRecommender()``, which recommends what is popular; where
+        `estimator` predicts ratings, ``BiasedMF(1)``, whose predictions for an empty row are the
+        items' mean ratings, shrunk.
+    min_interactions : int, default=1
+        :math:`n_{min}` >= 0, counted as items stored in the row. 1: only rows without any item
+        get the fallback's scores. 0: none do. May be changed after ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seed of those models whose own `random_state` is None.
+
+    Attributes
+    ----------
+    estimator_, fallback_ : recommender
+        The fitted models.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    skrec.dummy.DummyRecommender : Recommends by popularity.
+    skrec.metrics.evaluate : Says how rows of which nothing is known do.
+
+    Notes
+    -----
+    The side information that either model reads is passed to the one that reads it. So a
+    fallback that reads features of users scores those of whom nothing else is known.
+    ``sample_weight`` is a keyword of ``fit`` where both models have it. `with_items` works where
+    each model reads item features or is a `DummyRecommender`, to which a new item is one that
+    nobody has.
+
+    The models are cloned at each ``fit``, so a `warm_start` of theirs does nothing.
+
+    References
+    ----------
+    .. [1] R. Burke, "Hybrid recommender systems: survey and experiments",
+       User Modeling and User-Adapted Interaction 12, 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.ensemble import Fallback
+    >>> from skrec.linear_model import EASE
+    >>> X = np.array([[0, 1, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
+    >>> EASE(alpha=1.0).fit(X).predict(X[-1:])  # nothing is known: the lowest column
+    array([0])
+    >>> model = Fallback(EASE(alpha=1.0)).fit(X)
+    >>> model.predict(X[-1:])  # what most users have
+    array([1])
+    >>> model.uses_fallback(X)
+    array([False, False, False, False,  True])
+    """
+
+    _parameter_rules = {
+        "estimator": (NONE, _RECOMMENDER),
+        "fallback": (NONE, _RECOMMENDER),
+        "min_interactions": Interval(0, integer=True),
+        "random_state": RANDOM_STATE,
+    }
+    _search_grid = _InnerGrid()
+
+    def __init__(self, estimator=None, *, fallback=None, min_interactions=1, random_state=None):
+        self.estimator = estimator
+        self.fallback = fallback
+        self.min_interactions = min_interactions
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        models = self._models()
+        kinds = [recommender_tags(final_step(model)) for model in models]
+        tags.input_tags.positive_only = any(
+            get_tags(model).input_tags.positive_only for model in models
+        )
+        tags.recommender_tags.predicts_ratings = kinds[0].predicts_ratings
+        tags.recommender_tags.learned_users = any(kind.learned_users for kind in kinds)
+        tags.recommender_tags.reads = frozenset().union(*map(_reads, models))
+        return tags
+
+    def _main(self):
+        # What is no estimator is refused by `fit`; tags are asked for before.
+        return self.estimator if isinstance(self.estimator, BaseEstimator) else EASE()
+
+    def _models(self):
+        """The two models as they are set."""
+        main = self._main()
+        if isinstance(self.fallback, BaseEstimator):
+            return main, self.fallback
+        if recommender_tags(final_step(main)).predicts_ratings:
+            return main, BiasedMF(1)
+        return main, DummyRecommender()
+
+    def _weighs(self):
+        return all(has_fit_parameter(model, "sample_weight") for model in self._models())
+
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        item_features=None,
+        user_features=None,
+        context=None,
+        sample_weight=None,
+    ):
+        """Fit both models to all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, or ratings, as both models take them.
+        y : ignored
+            Present for scikit-learn's conventions.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), or images, default=None
+            For the models that read them; so for the next two.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            Row u describes row u of X.
+        context : InteractionContext, default=None
+            One row for each stored entry of X.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; only there if both models have it.
+
+        Returns
+        -------
+        self : Fallback
+            The fitted recommender.
+
+        Raises
+        ------
+        TypeError
+            If a model has no ``decision_function``, or neither reads what is given.
+        ValueError
+            If a parameter or X is not valid, or `estimator` predicts ratings and `fallback`
+            does not.
+        """
+        X = self._start_fit(X)
+        side = self._start_side(
+            X, item_features=item_features, user_features=user_features, context=context
+        )
+        models = self._models()
+        _check_models(*models)
+        if side.context is not None:
+            side = side._replace(context=InteractionContext(side.context, X.indptr))
+        random_state = check_random_state(self.random_state)
+        fitted = []
+        for model in models:
+            read = _reads(model)
+            given = {name: value for name, value in side._asdict().items() if name in read}
+            given = {name: value for name, value in given.items() if value is not None}
+            if sample_weight is not None:
+                given["sample_weight"] = sample_weight
+            fitted.append(seeded_clone(model, random_state).fit(X, **given))
+        self.estimator_, self.fallback_ = fitted
+        return self
+
+    def uses_fallback(self, X):
+        """Say which rows get the fallback's scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        uses_fallback : ndarray of bool of shape (n_users,)
+            True where a row has fewer than `min_interactions` items.
+        """
+        return self._is_short(self._start_scoring(X))
+
+    @available_if(_has_similar_items)
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find similar items, where `estimator` can.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the scores as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, without the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+        """
+        check_is_fitted(self)
+        return self.estimator_.similar_items(items, k, return_scores=return_scores)
+
+    def _is_short(self, X):
+        return np.diff(X.indptr) < self.min_interactions
+
+    def _parts(self, short):
+        """Each fitted model with the places that are its own."""
+        for model, own in ((self.estimator_, ~short), (self.fallback_, short)):
+            places = np.flatnonzero(own)
+            if len(places):
+                yield model, places
+
+    def _scores(self, X, side=None):
+        scores = np.empty(X.shape, dtype=X.dtype)
+        for model, rows in self._parts(self._is_short(X)):
+            known = {} if side is None else _keywords(model, *side.take(rows))
+            scores[rows] = model.decision_function(X[rows], **known)
+        return scores
+
+    def _pair_scores(self, X, rows, items, side=None):
+        if not all(hasattr(model, "score_pairs") for model in (self.estimator_, self.fallback_)):
+            return super()._pair_scores(X, rows, items, side)
+        scores = np.empty(len(rows), dtype=X.dtype)
+        for model, pairs in self._parts(self._is_short(X)[rows]):
+            users, places = np.unique(rows[pairs], return_inverse=True)
+            known = {}
+            if side is not None:  # context has one row per pair, features one per row of X
+                context = side._replace(user_features=None).take(pairs).context
+                features = side._replace(context=None).take(users).user_features
+                known = _keywords(model, features, context)
+            scores[pairs] = model.score_pairs(X[users], places, items[pairs], **known)
+        return scores
+
+    def _extended(self, item_features):
+        names = ("estimator_", "fallback_")
+        return {name: _longer(getattr(self, name), item_features) for name in names}
+
+
+def _reads(model):
+    """Side information that can be handed to a model; a pipeline takes none."""
+    return recommender_tags(model).reads
+
+
+def _keywords(model, user_features, context):
+    given = {"user_features": user_features, "context": context}
+    read = _reads(model)
+    return {name: value for name, value in given.items() if value is not None and name in read}
+
+
+def _check_models(main, other):
+    for name, model in (("estimator", main), ("fallback", other)):
+        if not hasattr(model, "decision_function"):
+            raise TypeError(
+                f"The `{name}` of Fallback must be a recommender, or a pipeline or search that "
+                f"ends in one. Got {type(model).__name__}, which has no decision_function."
+            )
+    rates = [recommender_tags(final_step(model)).predicts_ratings for model in (main, other)]
+    if rates[0] and not rates[1]:
+        raise ValueError(
+            f"The fallback of a model that predicts ratings must predict ratings. Got "
+            f"{type(other).__name__} for {type(main).__name__}; use BiasedMF(1), or "
+            'UserKNN(feedback="rating").'
+        )
+
+
+def _longer(model, item_features):
+    """A fitted model with further items."""
+    if "item_features" in _reads(model):
+        return model.with_items(item_features)
+    if not isinstance(model, DummyRecommender):
+        raise ValueError(
+            f"with_items needs models that read item features. Got {type(model).__name__}, which "
+            "does not; use DummyRecommender() for a fallback, or a model of skrec.utils."
+            "all_recommenders(reads='item_features')."
+        )
+    longer = copy.copy(model)
+    n_new = n_rows_of(item_features)
+    longer.item_popularity_ = np.append(model.item_popularity_, np.zeros(n_new))
+    longer.n_features_in_ = model.n_features_in_ + n_new
+    return longer
+
+
+class _FitOfBoth:
+    """The method `fit`, with `sample_weight` in its signature where both models weigh users.
+
+    scikit-learn, and an ensemble, ask the signature whether weights mean something.
+    """
+
+    def __init__(self, weighted):
+        @wraps(weighted)
+        def plain(self, X, y=None, *, item_features=None, user_features=None, context=None):
+            return weighted(
+                self,
+                X,
+                y,
+                item_features=item_features,
+                user_features=user_features,
+                context=context,
+            )
+
+        del plain.__wrapped__  # the signature is its own
+        self.weighted, self.plain = weighted, plain
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self.weighted
+        fit = self.weighted if instance._weighs() else self.plain
+        return fit.__get__(instance, owner)
+
+
+Fallback.fit = _FitOfBoth(Fallback.fit)
