@@ -118,13 +118,14 @@ def cholesky(matrix):
     """Replace the upper triangle by U with U^T U = matrix.
 
     A pivot that rounding has made smaller than that of a matrix of full rank can be is
-    raised to the least one, so that the result is finite.
+    raised to the least one, so that the result is finite; that of a zero matrix, too.
     """
     d = matrix.shape[0]
     largest = matrix.dtype.type(0)
     for r in range(d):
         largest = max(largest, matrix[r, r])
-    least = largest * matrix.dtype.type(np.finfo(matrix.dtype).eps)
+    info = np.finfo(matrix.dtype)
+    least = max(largest * matrix.dtype.type(info.eps), matrix.dtype.type(info.tiny))
     for r in range(d):
         row = matrix[r]
         root = matrix.dtype.type(math.sqrt(max(row[r], least)))

@@ -74,7 +74,7 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         How `fit` solves for a vector: a few steps of conjugate gradients from where the
         vector stands [3]_, or exactly. New rows are always solved exactly.
     cg_steps : int, default=3
-        Steps of conjugate gradients.
+        Steps of conjugate gradients at most: a vector whose residual is rounding stands.
     max_iter : int, default=16
         Sweeps over the users and the items.
     init_scale : float, default=0.1

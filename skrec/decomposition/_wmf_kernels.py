@@ -9,6 +9,8 @@ x_j, the penalised least squares problem has the normal equations A z = b with
 where sums over j run over the stored entries of the row.
 """
 
+import math
+
 import numpy as np
 
 from skrec.decomposition._ridge_kernels import (
@@ -67,9 +69,50 @@ def _row_loss(n, slope, gain, dots):
     return total
 
 
+@njit(nogil=True, cache=True)  # not FAST, which would pull the unit out of later sums
+def _scale(r):
+    """Divide r by the power of two below its largest element; return that power.
+
+    0 where r is zero or next to underflow: then it stays as it is.
+    """
+    largest = r.dtype.type(0)
+    for f in range(r.shape[0]):
+        if not abs(r[f]) <= largest:  # NaN is taken as well, and goes on
+            largest = abs(r[f])
+    info = np.finfo(r.dtype)
+    if largest < info.tiny / info.eps:
+        return r.dtype.type(0)
+    if not math.isfinite(largest):
+        return r.dtype.type(1)
+    unit = r.dtype.type(math.ldexp(1.0, math.frexp(largest)[1] - 1))
+    for f in range(r.shape[0]):
+        r[f] /= unit
+    return unit
+
+
+@njit(nogil=True, cache=True)
+def _noise(square, x, unit, gain, dots, n):
+    """The |r|^2 below which r is rounding: relative to the first r, and to b.
+
+    r is in units. Of b it is known that |b| >= b.x / |x|, and b.x = sum_j gain_j (y_j.x).
+    """
+    of_b, length = 0.0, 0.0
+    for j in range(n):
+        of_b += np.float64(gain[j]) * np.float64(dots[j])
+    for f in range(x.shape[0]):
+        length += np.float64(x[f]) ** 2
+    largest = np.float64(square)
+    if of_b > 0 and length > 0:
+        largest = max(largest, (of_b / math.sqrt(length) / np.float64(unit)) ** 2)
+    return np.float64(np.finfo(x.dtype).eps) ** 2 * largest
+
+
 @njit(nogil=True, cache=True, fastmath=FAST)
 def cg_rows(problems, n_steps, out, losses, start, stop):
     """A few steps of conjugate gradients for each row, from where `out` stands.
+
+    A row whose residual is nothing but rounding has its solution and takes no further step:
+    the ratio of two residuals that are zero or denormal would be noise that grows.
 
     Parameters
     ----------
@@ -113,20 +156,26 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             slope[j] = -slope[j]
         add_symmetric_product(gram, -one, x, r)
         losses[u] = _row_loss(n, slope, gain, dots)
+        # What follows is about A z = r / unit, x + unit z: no square under- or overflows.
+        unit = _scale(r)
+        if unit == 0:  # nothing is left to solve
+            continue
         p[:] = r
         square = dot(r, r)
+        enough = _noise(square, x, unit, gain, dots, n)
         for _ in range(n_steps):
+            if square <= enough:
+                break
             for f in range(d):
                 product[f] = penalty[u] * p[f]
             add_products(items, vectors, none, slope, p, product, dots)
             add_symmetric_product(gram, one, p, product)
             curvature = dot(p, product)
-            # The residual is zero, or its square is too small to be told from it; NaN goes on.
-            if curvature <= 0 or square <= 0:
+            if curvature <= 0:  # by rounding alone; NaN goes on
                 break
             length = square / curvature
             for f in range(d):
-                x[f] += length * p[f]
+                x[f] += (unit * length) * p[f]
                 r[f] -= length * product[f]
             last, square = square, dot(r, r)
             ratio = square / last

@@ -81,7 +81,8 @@ def _factor(matrix):
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed.any():
         diagonal = matrix.diagonal(dim1=1, dim2=2)
-        least = torch.finfo(matrix.dtype).eps * matrix.shape[1] * diagonal.amax(1, keepdim=True)
-        diagonal.add_(least * (failed[:, None] != 0))
+        info = torch.finfo(matrix.dtype)
+        least = info.eps * matrix.shape[1] * diagonal.amax(1, keepdim=True)
+        diagonal.add_(least.clamp_min(info.tiny) * (failed[:, None] != 0))
         factor = torch.linalg.cholesky_ex(matrix)[0]
     return factor

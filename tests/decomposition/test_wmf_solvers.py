@@ -1,0 +1,158 @@
+"""Both solvers of WMF on least squares problems of all shapes, easy ones and awkward ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from skrec.decomposition import WMF
+from skrec.decomposition._wmf_als import HalfStep, gram_matrix
+from skrec.decomposition._wmf_torch import TorchHalfStep
+
+N_ROWS, N_OTHERS = 12, 40
+
+
+@st.composite
+def problems(draw):
+    """Rows of 0 to 40 entries, the other side's vectors, and where to start."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    d = draw(st.integers(1, 10))
+    density = draw(st.sampled_from([0.02, 0.1, 0.5, 1.0]))
+    dense = (rng.uniform(size=(N_ROWS, N_OTHERS)) < density) * rng.choice([1.0, 2.0, 5.0])
+    dense[0] = 0
+    vectors = rng.normal(size=(N_OTHERS, d)) * 10.0 ** draw(st.integers(-12, 2))
+    kind = draw(st.sampled_from(["any", "equal", "one axis", "some zero"]))
+    if kind == "equal":
+        vectors[:] = vectors[0]
+    elif kind == "one axis":
+        vectors[:, 1:] = 0
+    elif kind == "some zero":
+        vectors[::2] = 0
+    penalty = np.full(N_ROWS, 10.0 ** draw(st.integers(-4, 8)))
+    parts = {
+        "X": csr_array(dense),
+        "penalty": penalty,
+        "weight": np.ones(N_OTHERS) * draw(st.sampled_from([1.0, 0.25, 30.0])),
+        "confidence": draw(st.sampled_from([0.1, 1.0, 40.0])),
+        "unobserved_weight": draw(st.sampled_from([0.0, 0.1, 1.0])),
+    }
+    start = draw(st.sampled_from(["zero", "near", "far", "tiny"]))
+    return parts, vectors.astype(dtype), start, rng
+
+
+def _systems(parts, vectors):
+    """A and b of each row, in float64."""
+    H, D, s = vectors.astype(np.float64), parts["X"].toarray(), parts["weight"]
+    weights = s * (parts["unobserved_weight"] + parts["confidence"] * D)
+    eye = np.eye(H.shape[1])
+    A = [(H.T * c) @ H + p * eye for c, p in zip(weights, parts["penalty"], strict=True)]
+    return np.array(A), (weights * (D > 0)) @ H
+
+
+def _started(start, A, b, dtype, rng):
+    exact = np.linalg.solve(A, b[:, :, None])[:, :, 0]
+    noise = rng.normal(size=b.shape)
+    begin = {
+        "zero": np.zeros_like(b),
+        "near": exact,
+        "far": noise * 100 * (1 + np.abs(exact).max()),
+        "tiny": noise * 1e-40,
+    }
+    return begin[start].astype(dtype)
+
+
+@given(problems())
+@settings(max_examples=200, deadline=None)
+def test_all_solvers_solve_all_rows(problem):
+    parts, vectors, start, rng = problem
+    dtype = vectors.dtype
+    A, b = _systems(parts, vectors)
+    begin = _started(start, A, b, dtype, rng)
+    weight = parts["weight"]
+    gram = gram_matrix(vectors, parts["unobserved_weight"], weight)
+    steps = [
+        HalfStep(**parts),
+        HalfStep(**parts, cg_steps=1000),
+        TorchHalfStep(**parts, device="cpu"),
+    ]
+    norm, info = np.linalg.norm(A, ord=2, axis=(1, 2)), np.finfo(dtype)
+    D = parts["X"].toarray()
+    terms = (D > 0) * weight * (parts["unobserved_weight"] + parts["confidence"] * D)
+    of_b = terms @ np.linalg.norm(vectors.astype(np.float64), axis=1)
+    for step in steps:
+        found = begin.copy()
+        step.solve(vectors, gram, found)
+        assert np.isfinite(found).all()
+        assert not found[0].any()  # a row without entries
+        left = np.linalg.norm(b - (A @ found[:, :, None].astype(np.float64))[:, :, 0], axis=1)
+        # Backward stable: the residual is what rounding makes of sums of (d + n) terms, those of
+        # A x, of A x at the start and of b. A float32 below its normal numbers knows no better.
+        length = np.linalg.norm(found.astype(np.float64), axis=1)
+        rounding = norm * (length + np.linalg.norm(begin.astype(np.float64), axis=1)) + of_b
+        allowed = (vectors.shape[1] + N_OTHERS) * info.eps * rounding + norm * info.tiny / info.eps
+        assert (left[1:] <= allowed[1:]).all()
+
+
+@given(
+    shape=st.tuples(st.integers(2, 60), st.integers(2, 60)),
+    density=st.sampled_from([0.01, 0.05, 0.3, 1.0]),
+    alpha=st.sampled_from([0.1, 1.0, 100.0]),
+    exponent=st.sampled_from([0.0, 0.5, 1.0]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_both_solvers_fit_the_same_model(shape, density, alpha, exponent, dtype, seed):
+    X = csr_array((np.random.default_rng(seed).uniform(size=shape) < density) * 1.0)
+    fit = {"alpha": alpha, "frequency_exponent": exponent, "dtype": dtype, "random_state": seed}
+    fit |= {"n_components": 4, "max_iter": 10}
+    exact = WMF(solver="cholesky", **fit).fit(X)
+    rough = WMF(solver="cg", cg_steps=50, **fit).fit(X)
+    # Scores are about 1. The error of a system is eps times its condition, which 60 vectors of
+    # length 1 over a penalty of 0.1 make some hundreds, and ten sweeps hand it on.
+    atol = 1e4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(
+        rough.decision_function(X), exact.decision_function(X), rtol=0, atol=atol
+    )
+    np.testing.assert_allclose(rough.loss_curve_, exact.loss_curve_, rtol=atol, atol=atol)
+
+
+def test_short_rows_over_many_items_converge_and_do_not_overflow():
+    """Conjugate gradients used to go on from a residual of nothing, and grew."""
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, 2000, (2, 8000))
+    X = csr_array((np.ones(8000), pairs), shape=(2000, 2000))
+    X.data[:] = 1
+    fit = {"n_components": 16, "max_iter": 12, "dtype": "float32", "random_state": 0}
+    exact = WMF(solver="cholesky", **fit).fit(X)
+    for cg_steps in (3, 17, 200):
+        rough = WMF(cg_steps=cg_steps, **fit).fit(X)
+        np.testing.assert_allclose(rough.loss_curve_[-1], exact.loss_curve_[-1], rtol=1e-4)
+        np.testing.assert_allclose(
+            rough.decision_function(X[:50]), exact.decision_function(X[:50]), rtol=0, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "values", [5e-324, 1e-300, 1e-40, 1e-20, 1e15], ids=["least", "e-300", "e-40", "e-20", "e15"]
+)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"unobserved_weight": 0.0},
+        {"alpha": 1e-60},
+        {"alpha": 1e30, "unobserved_weight": 0.0},
+        {"alpha": 1e-60, "unobserved_weight": 0.0, "frequency_exponent": 0.0},
+    ],
+)
+def test_values_and_penalties_of_any_size(solver, dtype, values, parameters):
+    dense = np.zeros((8, 6))
+    dense[0, 0] = dense[1] = dense[2, 3] = dense[3, 3] = values  # single, full, duplicates
+    for X in (csr_array(dense), csr_array(np.full((5, 3), values)), csr_array((4, 3))):
+        model = WMF(3, solver=solver, dtype=dtype, random_state=0, **parameters).fit(X)
+        assert np.isfinite(model.decision_function(X)).all()
