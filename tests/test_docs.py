@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import skrec
-from skrec._cli._parser import build_parser
+from skrec._cli._parser import parse
 from skrec.utils import all_recommenders
 from tests.docs_pages import DOCS, api_pages, gallery_order
 
@@ -108,7 +108,7 @@ def _commands():
 
 @pytest.mark.parametrize("arguments", list(_commands()))
 def test_commands_are_understood(arguments):
-    parsed = build_parser().parse_args(shlex.split(arguments))
+    parsed = parse(shlex.split(arguments))
     assert callable(importlib.import_module(f"skrec._cli._{parsed.verb}").run)
 
 

@@ -12,7 +12,9 @@ from skrec._cli._errors import CommandError, unknown_name
 from skrec._cli._ids import as_text
 from skrec._cli._models import SEARCH_METRIC, as_options, make_models, split_names
 from skrec._cli._output import check_output, format_facts
+from skrec._cli._signals import one_piece, raise_if_interrupted
 from skrec._cli._sources import parse_columns
+from skrec._cli._streams import check_stdout
 from skrec._evaluation._names import LIST_METRICS, parse_metric
 from skrec.metrics import compare_models
 from skrec.model_selection import evaluation_split
@@ -49,6 +51,8 @@ def run(arguments):
     results = check_output(arguments.results, "--results")
     if report:
         _require_matplotlib()
+    if not (report or results):
+        check_stdout()
     metrics = parse_metrics(arguments.metrics or _DEFAULT_METRICS[arguments.protocol])
     models = make_models(arguments.models, arguments.param, random_state=arguments.random_state)
     data = active_part(
@@ -64,7 +68,9 @@ def run(arguments):
     header = _header(arguments, data, split)
     sys.stdout.write(format_facts(header) + "\n")
     sys.stdout.flush()
-    comparison = _compare(models, split, metrics, arguments)
+    unwritten = "; nothing was written" if report or results else ""
+    with one_piece(f"the comparison is not complete{unwritten}"):
+        comparison = _compare(models, split, metrics, arguments)
     sys.stdout.write(comparison.to_text(bold=sys.stdout.isatty(), failures=False))
     if report:
         _write_report(comparison, report, arguments, data, split, models, header)
@@ -140,22 +146,32 @@ def _compare(models, split, metrics, arguments):
     search = None
     if arguments.search:
         search = {model.name: search_grid(model.estimator, set(model.given)) for model in models}
-    with warnings.catch_warnings():
-        # What failed is told in one line at the end.
-        warnings.simplefilter("ignore", FitFailedWarning)
-        return compare_models(
-            {model.name: model.estimator for model in models},
-            split.X_train,
-            split.X_test,
-            split.y_test,
-            metrics,
-            search=search,
-            search_metric=SEARCH_METRIC,
-            validation=split.validation,
-            normalize=arguments.normalize,
-            random_state=arguments.random_state,
-            verbose=sys.stderr.isatty(),
-        )
+    try:
+        with warnings.catch_warnings():
+            # What failed is told in one line at the end.
+            warnings.simplefilter("ignore", FitFailedWarning)
+            comparison = compare_models(
+                {model.name: model.estimator for model in models},
+                split.X_train,
+                split.X_test,
+                split.y_test,
+                metrics,
+                search=search,
+                search_metric=SEARCH_METRIC,
+                validation=split.validation,
+                normalize=arguments.normalize,
+                random_state=arguments.random_state,
+                verbose=sys.stderr.isatty(),
+            )
+    except KeyboardInterrupt as interrupt:
+        done = getattr(interrupt, "comparison", None)
+        if done is not None:
+            sys.stdout.write(f"Incomplete: {len(done.names)} of {len(models)} models.\n")
+            sys.stdout.write(done.to_text(bold=sys.stdout.isatty(), failures=False))
+            sys.stdout.flush()
+        raise
+    raise_if_interrupted()
+    return comparison
 
 
 def _header(arguments, data, split):

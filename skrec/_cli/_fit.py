@@ -10,6 +10,7 @@ from skrec._cli._errors import CommandError
 from skrec._cli._modelfile import ModelFile, save_model_file
 from skrec._cli._models import make_model, split_params
 from skrec._cli._output import check_output, format_facts, status
+from skrec._cli._signals import one_piece, raise_if_interrupted
 from skrec._cli._sources import parse_columns
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
@@ -30,6 +31,17 @@ def run(arguments):
         For a mistake in the arguments or the data.
     """
     path = check_output(arguments.output, "--output", (".skops",))
+    kept = f", {path} is as it was" if path.exists() else ""
+    with one_piece(f"nothing was written{kept}"):
+        model, facts, seconds, what = _fit(arguments, path)
+    facts["model"] = parameters_text(model)
+    facts["fit"] = format_seconds(seconds)
+    facts["written"] = f"{path} ({format_bytes(path.stat().st_size)}): {what}"
+    sys.stdout.write(format_facts(list(facts.items())))
+
+
+def _fit(arguments, path):
+    """Read, fit and write; the fitted model, and what to say about it."""
     model = make_model(
         arguments.model,
         split_params(arguments.param, arguments.model),
@@ -46,6 +58,7 @@ def run(arguments):
         start = time.perf_counter()
         model.estimator.fit(X)
         seconds = time.perf_counter() - start
+    raise_if_interrupted()
     facts = dict([*data.facts, ("learned", learned)])
     content = ModelFile(
         model=model.estimator,
@@ -58,10 +71,7 @@ def run(arguments):
     )
     with status(f"writing {path} ..."):
         save_model_file(content, path)
-    facts["model"] = parameters_text(model.estimator)
-    facts["fit"] = format_seconds(seconds)
-    facts["written"] = f"{path} ({format_bytes(path.stat().st_size)}): {_what(data)}"
-    sys.stdout.write(format_facts(list(facts.items())))
+    return model.estimator, facts, seconds, _what(data)
 
 
 def _learned_part(X, min_user_count):

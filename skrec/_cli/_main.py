@@ -1,15 +1,24 @@
 """Parse, run, and turn whatever happens into an exit code."""
 
-import os
+import errno
 import shlex
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from importlib import import_module
 
 from skrec._cli._errors import CommandError, one_line
-from skrec._cli._parser import build_parser
+from skrec._cli._parser import parse
+from skrec._cli._signals import Terminated, exit_code, handled_signals, was_interrupted
+from skrec._cli._streams import drop_output, open_streams
 
+# What is written to a file names the file.
+_OF_WRITING = {
+    number
+    for number, name in errno.errorcode.items()
+    if name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "EBADF")
+}
 _EXPECTED = (CommandError, ValueError, TypeError, OSError, MemoryError, ImportError)
 
 
@@ -24,8 +33,8 @@ def main(argv=None):
     Returns
     -------
     code : int
-        0 where all went well, 2 for an error, 130 after Ctrl-C, 141 where the reader of
-        the output went away.
+        0 where all went well, 2 for an error, 130 after Ctrl-C, 143 after SIGTERM (129
+        after SIGHUP), 141 where the reader of the output went away.
 
     Examples
     --------
@@ -34,30 +43,40 @@ def main(argv=None):
     skrec ...
     0
     """
+    open_streams()
     try:
-        arguments = build_parser().parse_args(argv)
         words = sys.argv[1:] if argv is None else argv
+        arguments = parse(words)
         arguments.command = shlex.join(["python", "-m", "skrec", *words])
     except CommandError as error:
         return _fail(one_line(error))
     except SystemExit as done:  # argparse has shown the help or the version
         return int(done.code or 0)
+    with handled_signals():
+        try:
+            return _run(arguments)
+        except Terminated as error:
+            _say("terminated; what was being written is taken away")
+            return error.code
+
+
+def _run(arguments):
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             # The verbs import scipy and scikit-learn; help and errors need not wait for them.
             import_module(f"skrec._cli._{arguments.verb}").run(arguments)
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.stderr.write("skrec: interrupted\n")
-        return 130
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if arguments.traceback:
             traceback.print_exc()
+        if isinstance(error, KeyboardInterrupt) or was_interrupted():
+            _say("interrupted" + (str(error) if isinstance(error, KeyboardInterrupt) else ""))
+            return exit_code()
+        if isinstance(error, OSError):
+            drop_output()
+        if isinstance(error, BrokenPipeError):
+            return 141
         return _fail(_describe(error))
     return 0
 
@@ -65,6 +84,8 @@ def main(argv=None):
 def _describe(error):
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _OF_WRITING:
+        return f"standard output: {error.strerror}"
     if isinstance(error, _EXPECTED):
         return one_line(error)
     return (
@@ -74,9 +95,15 @@ def _describe(error):
 
 
 def _fail(text):
-    sys.stderr.write(f"skrec: error: {text}\n")
+    _say(f"error: {text}")
     return 2
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    sys.stderr.write(f"skrec: warning: {one_line(message)}\n")
+    _say(f"warning: {one_line(message)}")
+
+
+def _say(text):
+    with suppress(OSError):  # nobody is left who could read it
+        sys.stderr.write(f"skrec: {text}\n")
+        sys.stderr.flush()

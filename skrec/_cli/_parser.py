@@ -2,7 +2,7 @@
 
 import argparse
 
-from skrec._cli._errors import CommandError
+from skrec._cli._errors import CommandError, unknown_name
 from skrec._version import __version__
 
 _TOP_EPILOG = """\
@@ -59,14 +59,36 @@ class _Parser(argparse.ArgumentParser):
         raise CommandError(f"{message}; see {self.prog} --help")
 
 
-def build_parser():
-    """Make the parser.
+def parse(words):
+    """Read a command.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Without the program's name.
 
     Returns
     -------
-    parser : argparse.ArgumentParser
-        Raises `CommandError` for arguments that are wrong. Parsed arguments have ``verb``.
+    arguments : argparse.Namespace
+        With ``verb``.
+
+    Raises
+    ------
+    CommandError
+        If the arguments are wrong; without any, once the help is printed.
+    SystemExit
+        Once the help or the version is printed that was asked for.
     """
+    parser, verbs = _build_parser()
+    if not words:
+        parser.print_help()
+        raise CommandError("no verb is given; see above.")
+    if not words[0].startswith("-") and words[0] not in verbs:
+        raise unknown_name("verb", words[0], verbs)
+    return parser.parse_args(words)
+
+
+def _build_parser():
     parser = _Parser(
         prog="skrec",
         description="Recommender systems: compare models on interaction data, fit one, and "
@@ -79,7 +101,7 @@ def build_parser():
     _add_evaluate(verbs)
     _add_fit(verbs)
     _add_recommend(verbs)
-    return parser
+    return parser, list(verbs.choices)
 
 
 def _add_verb(verbs, name, *, summary, description, epilog):

@@ -13,6 +13,7 @@ from skrec._cli._ids import TextIds, as_text, read_user_ids
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
 from skrec._cli._sources import parse_columns, read_log
+from skrec._cli._streams import check_stdout
 from skrec._recommend import recommend_rows
 from skrec.utils._files import atomic_text
 
@@ -50,6 +51,8 @@ def run(arguments):
         For a mistake in the arguments or the files.
     """
     path = check_output(arguments.output, "--output")
+    if path is None:
+        check_stdout()
     columns = parse_columns(arguments.columns)
     if columns and arguments.users:
         raise CommandError("--columns is for --history; --users is a list of ids.")

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from skrec.utils._interrupts import hands_interrupts_on
+
 
 class History(NamedTuple):
     """What a fit leaves behind: means of the loss, validation scores, the epochs that it took.
@@ -49,6 +51,8 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     ------
     FloatingPointError
         If a loss is not finite.
+    KeyboardInterrupt
+        Inside `whole_fits_only`; elsewhere an interrupt ends the loop with what it has.
     """
     losses, divergences, scores, n_epochs = [], [], [], 0
     finished, interrupted = copied(module), False
@@ -80,7 +84,9 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
             ended = on_epoch is not None and on_epoch(epoch, mean, score)
             if ended or (stopping is not None and stopping.stop):
                 break
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        if hands_interrupts_on():
+            raise KeyboardInterrupt(f"after {n_epochs} epochs") from error
         module.load_state_dict(finished)
         interrupted = True
     if stopping is not None and stopping.best_state is not None:

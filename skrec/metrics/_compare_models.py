@@ -20,8 +20,9 @@ from skrec.metrics._comparison._parts import (
     test_part,
     validation_part,
 )
-from skrec.metrics._comparison._run import Plan, Tuning, run_model
+from skrec.metrics._comparison._run import ComparisonInterrupt, Plan, Tuning, run_model
 from skrec.metrics._scorer import OPTION_RULES
+from skrec.utils._interrupts import whole_fits_only
 from skrec.utils._search_grid import is_search, search_grid
 
 _CURVE_LENGTHS = (1, 2, 5, 10, 20, 50, 100)
@@ -128,6 +129,9 @@ def compare_models(
     TypeError
         If something among `estimators` is none.
 
+    KeyboardInterrupt
+        If it was interrupted; its attribute ``comparison`` has the models that were done.
+
     Warns
     -----
     FitFailedWarning
@@ -192,8 +196,8 @@ def compare_models(
     sample = sample_users(part.y_test, _N_SAMPLE_USERS, rng)
     with _progress(sum(2 + len(grid) for grid in grids.values()), verbose) as tell:
         plan = Plan(part, [*names, *curve_metrics(names)], tuning, sample, return_estimators, tell)
-        runs, failures = _run_all(models, grids, plan)
-    return Comparison(
+        runs, failures, interrupt = _run_all(models, grids, plan)
+    comparison = Comparison(
         runs,
         metrics=names,
         main_metric=main_metric,
@@ -205,14 +209,26 @@ def compare_models(
         shown=check_interactions(part.X_test)[sample],
         held_out=part.y_test[sample],
     )
+    if interrupt is not None:
+        raise ComparisonInterrupt(interrupt, comparison) from interrupt
+    return comparison
 
 
 def _run_all(models, grids, plan):
-    """Run each model; what failed, with its reason, beside what did not."""
+    """Run each model; what failed, with its reason, beside what did not, and an interrupt.
+
+    A neural model that was interrupted had fewer epochs than it should have: it is not
+    tested, and no model after it is fitted.
+    """
     runs, failures = [], {}
     for name, estimator in models.items():
         try:
-            runs.append(run_model(name, estimator, grids[name], plan))
+            with whole_fits_only():
+                runs.append(run_model(name, estimator, grids[name], plan))
+        except KeyboardInterrupt as interrupt:
+            if not runs:
+                raise
+            return runs, failures, interrupt
         except Exception as error:
             # The others are worth their time even if one does not fit into memory.
             failures[name] = _reason(error)
@@ -220,7 +236,7 @@ def _run_all(models, grids, plan):
     if not runs:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise ValueError(f"{len(failures)} of {len(models)} models failed. {reasons}")
-    return runs, failures
+    return runs, failures, None
 
 
 def ordering_metric(names):

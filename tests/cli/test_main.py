@@ -37,8 +37,9 @@ def test_version(skrec):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "required: verb"),
-        (["evalute"], "invalid choice: 'evalute'"),
+        (["evalute"], "unknown verb 'evalute'. Did you mean 'evaluate'? Known: evaluate, fit,"),
+        (["reccomend", "m.skops"], "Did you mean 'recommend'?"),
+        (["x"], "unknown verb 'x'. Known: "),
         (["evaluate", "--protocol", "medium"], "invalid choice: 'medium'"),
         (["evaluate", "--random-state", "-1"], "a whole number from 0"),
         (["evaluate", "--random-state", "many"], "got 'many'"),
@@ -58,6 +59,13 @@ def test_wrong_arguments(skrec, arguments, expected):
     assert done.err.startswith("skrec: error: ")
     assert done.err.count("\n") == 1
     assert expected in done.err
+
+
+def test_without_a_verb_there_is_help(skrec):
+    done = skrec()
+    assert done.code == 2
+    assert done.out == skrec("--help").out
+    assert done.err == "skrec: error: no verb is given; see above.\n"
 
 
 def _raise(error):

@@ -24,6 +24,14 @@ _WARM_UP_USERS, _WARM_UP_ITEMS = 64, 1100
 _SAMPLE_LENGTH = 10
 
 
+class ComparisonInterrupt(KeyboardInterrupt):
+    """Ctrl-C during a comparison; `comparison` has the models that were done before."""
+
+    def __init__(self, interrupt, comparison):
+        super().__init__(*interrupt.args)
+        self.comparison = comparison
+
+
 @dataclass(frozen=True)
 class Tuning:
     """How to choose parameters.
