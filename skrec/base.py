@@ -19,6 +19,7 @@ from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
+from skrec.utils._restore import guard, left_as_it_was
 from skrec.utils._row_side import RowSide, UserRows, row_side
 from skrec.utils._side_information import SideInformation, new_items, start_side
 from skrec.utils._tags import (
@@ -125,11 +126,12 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         """
 
     def __init_subclass__(cls, **kwargs):
-        # `fit` keeps its signature: the wrapper refuses what it does not read, checks what
-        # only the X that was passed shows, and undoes the validation of a fit that fails.
-        if "fit" in vars(cls):
-            cls.fit = guarded_fit(cls.fit)
         super().__init_subclass__(**kwargs)
+        # They keep their signatures: the wrapper refuses what they do not read, checks what
+        # only the X that was passed shows, and undoes all that a fit that fails has set.
+        guard(cls, "fit", guarded_fit)
+        guard(cls, "partial_fit", guarded_fit)
+        guard(cls, "fit_transform", left_as_it_was)
 
     @abstractmethod
     def _scores(self, X):

@@ -3,7 +3,6 @@
 import threading
 import warnings
 from abc import abstractmethod
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import ProgressBar
+from skrec.utils._restore import restored_on_failure
 from skrec.utils._side_information import SideInformation
 from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import validate_interactions
@@ -162,7 +162,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     @with_callbacks
     def _fit_weighted(self, X, sample_weight, *, y=None, watched=None, side=None):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
-        with _left_alone(self):
+        with restored_on_failure(self):
             return self._learn(X, sample_weight, y, watched, side)
 
     def _learn(self, X, sample_weight, y, watched, side):
@@ -390,21 +390,6 @@ HOOKS = (
 
 def _finite_or_least(score):
     return score if np.isfinite(score) else -np.inf
-
-
-@contextmanager
-def _left_alone(estimator):
-    """A block that leaves an estimator as it was if it fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        state = vars(estimator)
-        for name in [name for name in state if name not in before]:
-            if "_callback" not in name:  # those are scikit-learn's
-                del state[name]
-        state.update(before)
-        raise
 
 
 def split_off_users(n_users, fraction, seed):

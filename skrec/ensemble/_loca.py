@@ -261,9 +261,6 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         check_weightable(self._base(), type(self).__name__)
-        for name in ("estimator_", "estimators_", "embedding_"):  # a refit needs their place
-            if hasattr(self, name):
-                delattr(self, name)
         random_state = check_random_state(self.random_state)
         self.estimator_ = seeded_clone(self._base(), random_state).fit(X)
         self.embedding_ = self._fit_embedding(X, random_state)

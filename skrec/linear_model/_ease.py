@@ -169,9 +169,8 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         X = self._start_fit(X)
         device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        for name in ("coef_", "gram_", "n_iter_"):  # a refit needs the place of the old matrices
-            if hasattr(self, name):
-                delattr(self, name)
+        for name in ("gram_", "n_iter_"):
+            vars(self).pop(name, None)
         gram = self._new_gram(X)
         add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         self.coef_ = self._solve(gram, device)
@@ -183,8 +182,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         )
 
     def _learn_from(self, gram, X, device):
-        for name in ("coef_", "n_iter_"):
-            vars(self).pop(name, None)
+        vars(self).pop("n_iter_", None)
         copy = self._new_gram(X)
         copy[...] = gram
         self.coef_ = self._solve(copy, device)

@@ -67,15 +67,17 @@ class PartialFitMixin:
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
             _forget_fit(self)
-            self.gram_ = self._new_gram(X)
-        add_gram(X, self.gram_, sample_weight=weight, n_jobs=self.n_jobs)
+        gram = self._new_gram(X)
+        if not first:  # a copy: should anything fail, the old one is what it was
+            gram[...] = self.gram_
+        self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
             self._learn_from(self.gram_, X, device)
         return self
 
 
 def _forget_fit(model):
-    """Make room for the Gram matrix of `partial_fit`; a warning if there was a `fit`."""
+    """Drop what `fit` has learned, with a warning."""
     if hasattr(model, "coef_"):
         warnings.warn(
             f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "

@@ -211,9 +211,6 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        for name in ("encoder_", "decoder_"):  # a refit needs the place of the old factors
-            if hasattr(self, name):
-                delattr(self, name)
         factor = factorise(
             X,
             alpha=float(self.alpha),

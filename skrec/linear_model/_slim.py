@@ -216,8 +216,7 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         X = self._start_fit(X)
         device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        if hasattr(self, "gram_"):  # a refit needs its place
-            del self.gram_
+        vars(self).pop("gram_", None)
         if self.solver == "admm" or self._takes_gram(X):
             gram = self._new_gram(X)
             add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)

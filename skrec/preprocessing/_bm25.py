@@ -6,12 +6,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, Interval, check_parameters
+from skrec.utils._restore import WholeFitMixin
 from skrec.utils._validation import validate_interactions
 
 __all__ = ["BM25Transformer"]
 
 
-class BM25Transformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class BM25Transformer(WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Weigh interactions by Okapi BM25, with items as documents and users as terms.
 
     An item is a document, and the users who have it are its terms. The value x of user u

@@ -21,11 +21,12 @@ from skrec._log._k_core import core_members
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.utils._matrices import sound_matrix
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
+from skrec.utils._restore import WholeFitMixin
 
 __all__ = ["InteractionEncoder"]
 
 
-class InteractionEncoder(TransformerMixin, BaseEstimator):
+class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
     """Turn an interaction log with ids of any kind into a user-item matrix, and back.
 
     A log is one of:

@@ -7,21 +7,10 @@ from dataclasses import dataclass, field, fields
 from sklearn.utils import Tags, get_tags
 
 from skrec.utils._alignment import check_fit_alignment
+from skrec.utils._restore import restored_on_failure
 
 SIDE_INFORMATION = ("item_features", "user_features", "context")
 _SIDE = frozenset(SIDE_INFORMATION)
-# What `_start_fit` and `_start_side` set before anything is learned.
-_VALIDATED = (
-    "n_features_in_",
-    "feature_names_in_",
-    *(
-        name
-        for kind in ("item", "user", "context")
-        for name in (f"n_{kind}_features_in_", f"{kind}_feature_names_in_")
-    ),
-    "user_feature_means_",
-    "context_means_",
-)
 
 
 @dataclass
@@ -136,26 +125,20 @@ def refuses_unread(method):
 
 
 def guarded_fit(fit):
-    """Decorator of `fit`, see `skrec.base.BaseRecommender`.
+    """Decorator of `fit` and of other methods that learn, see `skrec.base.BaseRecommender`.
 
     It refuses side information that the class does not read, checks what can only be seen of
-    the X that was passed (the order of its users and entries), and takes what was validated
-    back where the fit fails.
+    the X that was passed (the order of its users and entries), and leaves the estimator as it
+    was where the fit fails.
     """
     named = _keywords(fit)
 
     @functools.wraps(fit)
     def guarded(self, X, *args, **kwargs):
-        refuse_unread(self, "fit", named, kwargs)
+        refuse_unread(self, fit.__name__, named, kwargs)
         check_fit_alignment(X, kwargs.get("user_features"), kwargs.get("context"))
-        before = {name: vars(self)[name] for name in _VALIDATED if name in vars(self)}
-        try:
+        with restored_on_failure(self):
             return fit(self, X, *args, **kwargs)
-        except BaseException:
-            for name in _VALIDATED:
-                vars(self).pop(name, None)
-            vars(self).update(before)
-            raise
 
     return guarded
 
