@@ -45,15 +45,15 @@ class Interactions(NamedTuple):
     facts: list
 
 
-def read_data(name, *, columns, min_value, data_home):
+def read_data(name, *, reading, min_value, data_home):
     """Load a log; no user and no item is left out.
 
     Parameters
     ----------
     name : str or None
         Data set or file; None stands for the demonstration data.
-    columns : dict of str to (str, int or None)
-        See `parse_columns`.
+    reading : dict
+        See `skrec._cli._sources.reading_options`.
     min_value : float or None
         None: 4 for the ratings of MovieLens, else any value above 0.
     data_home : str or None
@@ -70,7 +70,7 @@ def read_data(name, *, columns, min_value, data_home):
         If the file cannot be read or is not a log.
     """
     with status(f"reading {name or 'demo data'} ..."):
-        source = open_source(name, columns=columns, data_home=data_home)
+        source = open_source(name, reading=reading, data_home=data_home)
     raw = source.raw
     default = min_value is None
     if default and source.is_movielens:
@@ -95,6 +95,7 @@ def read_data(name, *, columns, min_value, data_home):
         min_value=min_value,
         facts=[
             ("data", f"{source.title}: {size}"),
+            *_describe_dropped(raw),
             ("counted", _describe_rule(raw, min_value, default, source.is_movielens)),
         ],
     )
@@ -149,6 +150,13 @@ def _entries(raw, kept, values):
     pairs = (raw.user[kept], raw.item[kept])
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pairs[0], minlength=raw.X.shape[0]))])
     return csr_array((values[kept], pairs[1], indptr.astype(raw.X.indptr.dtype)), shape=raw.X.shape)
+
+
+def _describe_dropped(raw):
+    n_dropped = raw.get("n_dropped", 0)
+    if not n_dropped:
+        return []
+    return [("left out", f"{n_dropped:,} lines that lack an id, a value or a time")]
 
 
 def _describe_rule(raw, min_value, default, is_movielens):

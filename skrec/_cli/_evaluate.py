@@ -12,8 +12,9 @@ from skrec._cli._errors import CommandError, unknown_name
 from skrec._cli._ids import as_text
 from skrec._cli._models import SEARCH_METRIC, as_options, make_models, split_names
 from skrec._cli._output import check_output, format_facts
+from skrec._cli._remedies import on_command_line
 from skrec._cli._signals import one_piece, raise_if_interrupted
-from skrec._cli._sources import parse_columns
+from skrec._cli._sources import reading_options
 from skrec._cli._streams import check_stdout
 from skrec._evaluation._names import LIST_METRICS, parse_metric
 from skrec.metrics import compare_models
@@ -58,7 +59,7 @@ def run(arguments):
     data = active_part(
         read_data(
             arguments.data,
-            columns=parse_columns(arguments.columns),
+            reading=reading_options(arguments),
             min_value=arguments.min_value,
             data_home=arguments.data_home,
         ),
@@ -82,7 +83,11 @@ def run(arguments):
         sys.stdout.write(f"\nNumbers: {results}\n")
     if comparison.failures:
         sys.stdout.flush()
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.failures.items())
+        reasons = "; ".join(
+            f"{model.name}: {on_command_line(reason, model.estimator.get_params(), model.name)}"
+            for model in models
+            if (reason := comparison.failures.get(model.name))
+        )
         raise CommandError(f"{len(comparison.failures)} of {len(models)} models failed. {reasons}")
 
 

@@ -11,7 +11,7 @@ from skrec._cli._modelfile import ModelFile, save_model_file
 from skrec._cli._models import make_model, split_params
 from skrec._cli._output import check_output, format_facts, status
 from skrec._cli._signals import one_piece, raise_if_interrupted
-from skrec._cli._sources import parse_columns
+from skrec._cli._sources import reading_options
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
 from skrec.utils._text import format_seconds, parameters_text
@@ -49,7 +49,7 @@ def _fit(arguments, path):
     )
     data = read_data(
         arguments.data,
-        columns=parse_columns(arguments.columns),
+        reading=reading_options(arguments),
         min_value=arguments.min_value,
         data_home=arguments.data_home,
     )

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from skrec._cli._errors import CommandError, one_line
 from skrec._cli._parser import parse
+from skrec._cli._remedies import on_command_line
 from skrec._cli._signals import Terminated, exit_code, handled_signals, was_interrupted
 from skrec._cli._streams import drop_output, open_streams
 
@@ -86,8 +87,10 @@ def _describe(error):
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in _OF_WRITING:
         return f"standard output: {error.strerror}"
-    if isinstance(error, _EXPECTED):
+    if isinstance(error, CommandError):
         return one_line(error)
+    if isinstance(error, _EXPECTED):
+        return on_command_line(one_line(error), _parameters_in(error))
     return (
         f"unexpected {type(error).__name__}: {one_line(error)}. This is a bug in skrec; "
         "--traceback shows where."
@@ -100,7 +103,17 @@ def _fail(text):
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    _say(f"warning: {one_line(message)}")
+    _say(f"warning: {on_command_line(one_line(message), _parameters_in(message))}")
+
+
+def _parameters_in(message):
+    """Names of parameters of models, looked up only where a message may name one."""
+    if "=" not in str(message):
+        return ()
+    from skrec._cli._models import known_models
+
+    classes = {cls for cls, _ in known_models().values()}
+    return {name for cls in classes for name in cls().get_params()}
 
 
 def _say(text):

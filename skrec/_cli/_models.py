@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sklearn.base import BaseEstimator
 
 from skrec._cli._errors import CommandError, unknown_name
+from skrec._cli._remedies import on_command_line
 from skrec.utils import all_recommenders
 from skrec.utils._params import check_parameters
 from skrec.utils._tags import recommender_tags
@@ -53,7 +54,7 @@ def known_models():
     return models
 
 
-def make_model(name, assignments, *, random_state):
+def make_model(name, assignments, *, random_state, prefix=""):
     """Make one model of its name and parameters.
 
     Parameters
@@ -64,6 +65,8 @@ def make_model(name, assignments, *, random_state):
         Parameters and their values as text.
     random_state : int
         Given to the model if it takes one and the assignments do not name it.
+    prefix : str, default=""
+        What stands before the names of parameters in ``--param``, for messages.
 
     Returns
     -------
@@ -87,12 +90,15 @@ def make_model(name, assignments, *, random_state):
     for parameter, text in assignments:
         if parameter not in known:
             raise unknown_name(f"parameter of {key}", parameter, known)
-        given[parameter] = _parse_value(text)
+        given[parameter] = _parse_value(text, like=known[parameter])
     if "random_state" in known:
         estimator.set_params(random_state=random_state)
     estimator.set_params(**given)
     # Now and not in fit: a typo should not show up after an hour of other models.
-    check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
+    try:
+        check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
+    except ValueError as error:
+        raise CommandError(on_command_line(str(error), model=prefix)) from error
     if recommender_tags(estimator).predicts_ratings:
         raise CommandError(
             f"{key} as it is set predicts ratings, but on the command line all values are 1: it "
@@ -133,7 +139,9 @@ def make_models(names, params, *, random_state):
         if key.lower() not in assignments:
             raise unknown_name("model in --param", key, keys)
         assignments[key.lower()].append((parameter, value))
-    return [make_model(key, assignments[key], random_state=random_state) for key in keys]
+    return [
+        make_model(key, assignments[key], random_state=random_state, prefix=key) for key in keys
+    ]
 
 
 def as_options(params, prefix=""):
@@ -201,8 +209,15 @@ def _split_assignment(text, example):
     return left.strip(), value.strip()
 
 
-def _parse_value(text):
+def _parse_value(text, like=None):
+    """A value of Python, else text; one number where a tuple belongs is a tuple of one."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
+    if isinstance(like, tuple):
+        if isinstance(value, list):
+            return tuple(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return (value,)
+    return value

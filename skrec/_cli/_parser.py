@@ -2,6 +2,7 @@
 
 import argparse
 
+from skrec._cli._arguments import add_data_options, add_log_options, add_param, count
 from skrec._cli._errors import CommandError, unknown_name
 from skrec._version import __version__
 
@@ -138,7 +139,7 @@ def _add_evaluate(verbs):
         help="models to compare, separated by commas; a name that is not known lists all "
         "(default: %(default)s)",
     )
-    _add_param(verb, "MODEL.NAME=VALUE", "a model, such as ease.alpha=100")
+    add_param(verb, "MODEL.NAME=VALUE", "a model, such as ease.alpha=100")
     verb.add_argument(
         "--search",
         action="store_true",
@@ -170,7 +171,7 @@ def _add_evaluate(verbs):
     verb.add_argument(
         "--results", metavar="RESULTS.json", help="also write all numbers as a JSON file"
     )
-    _add_data_options(verb, min_user_count=5, seeded="the split and of the models")
+    add_data_options(verb, min_user_count=5, seeded="the split and of the models")
 
 
 def _add_fit(verbs):
@@ -184,11 +185,11 @@ def _add_fit(verbs):
     )
     verb.add_argument("data", metavar="DATA", help=_DATA_HELP)
     verb.add_argument("--model", required=True, metavar="NAME", help="model to fit, such as ease")
-    _add_param(verb, "NAME=VALUE", "the model, such as alpha=100")
+    add_param(verb, "NAME=VALUE", "the model, such as alpha=100")
     verb.add_argument(
         "--output", required=True, metavar="MODEL.skops", help="file to save the model in"
     )
-    _add_data_options(verb, min_user_count=1, seeded="the model")
+    add_data_options(verb, min_user_count=1, seeded="the model")
 
 
 def _add_recommend(verbs):
@@ -213,7 +214,7 @@ def _add_recommend(verbs):
         "for users that the model knows",
     )
     verb.add_argument(
-        "-k", type=_count, default=10, help="items for each user (default: %(default)s)"
+        "-k", type=count, default=10, help="items for each user (default: %(default)s)"
     )
     verb.add_argument(
         "--output", metavar="LISTS.csv", help="file to write; default: standard output"
@@ -228,7 +229,7 @@ def _add_recommend(verbs):
         action="store_true",
         help="leave out users of IDS.txt that the model does not know, instead of stopping",
     )
-    _add_columns(verb)
+    add_log_options(verb)
     verb.add_argument(
         "--unknown-items",
         choices=("skip", "error"),
@@ -236,70 +237,3 @@ def _add_recommend(verbs):
         help="what to do with items of LOG.csv that the model does not know: skip them with a "
         "warning, or stop (default: %(default)s)",
     )
-
-
-def _add_param(verb, metavar, of):
-    verb.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar=metavar,
-        help=f"set a parameter of {of}; may be repeated",
-    )
-
-
-def _add_data_options(verb, *, min_user_count, seeded):
-    verb.add_argument(
-        "--random-state",
-        type=_seed,
-        default=0,
-        metavar="SEED",
-        help=f"seed of {seeded} (default: %(default)s)",
-    )
-    verb.add_argument(
-        "--min-value",
-        type=float,
-        metavar="V",
-        help="values below V are no interactions (default: 4 for MovieLens ratings, as in Liang "
-        "et al. 2018; else every value above 0 counts)",
-    )
-    verb.add_argument(
-        "--min-user-count",
-        type=_count,
-        default=min_user_count,
-        metavar="N",
-        help="leave out users with fewer than N interactions (default: %(default)s)",
-    )
-    _add_columns(verb)
-    verb.add_argument(
-        "--data-home",
-        metavar="DIR",
-        help="folder of the data sets (default: $SKREC_DATA, else ~/scikit_recsys_data)",
-    )
-
-
-def _add_columns(verb):
-    verb.add_argument(
-        "--columns",
-        metavar="ROLE=NAME,...",
-        help="columns of a file whose names are not the usual ones, such as "
-        "user=client,item=sku,value=none,timestamp=day; a number is a place, from 1",
-    )
-
-
-def _whole_number(text, low, high, what):
-    try:
-        value = int(text)
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
-    return value
-
-
-def _seed(text):
-    return _whole_number(text, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
-
-
-def _count(text):
-    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")

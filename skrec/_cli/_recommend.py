@@ -12,7 +12,7 @@ from skrec._cli._errors import CommandError
 from skrec._cli._ids import TextIds, as_text, read_user_ids
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
-from skrec._cli._sources import parse_columns, read_log
+from skrec._cli._sources import option_of, read_log, reading_options
 from skrec._cli._streams import check_stdout
 from skrec._recommend import recommend_rows
 from skrec.utils._files import atomic_text
@@ -53,16 +53,18 @@ def run(arguments):
     path = check_output(arguments.output, "--output")
     if path is None:
         check_stdout()
-    columns = parse_columns(arguments.columns)
-    if columns and arguments.users:
-        raise CommandError("--columns is for --history; --users is a list of ids.")
+    reading = reading_options(arguments)
+    if reading and arguments.users:
+        raise CommandError(f"{option_of(reading)} is for --history; --users is a list of ids.")
     with status(f"reading {arguments.model} ..."):
         content = load_model_file(arguments.model)
     if arguments.users:
         users = _known_users(content, arguments.users, skip_unknown=arguments.skip_unknown)
     else:
         with status(f"reading {arguments.history} ..."):
-            log = read_log(arguments.history, columns)
+            log = read_log(arguments.history, reading)
+        if log.get("n_dropped"):
+            _warn(f"{log.n_dropped:,} lines that lack an id, a value or a time are left out")
         users = _users_of_log(content, log, arguments)
     n_empty = int((np.diff(users.X.indptr) == 0).sum())
     if n_empty:

@@ -18,7 +18,8 @@ from skrec.datasets import (
 _MOVIELENS = ("100k", "1m", "10m", "20m", "25m", "32m", "latest-small")
 _ROLES = ("user", "item", "value", "timestamp")
 _DEMO = "demo"
-_COLUMN_ARGUMENT = re.compile(rf"\b({'|'.join(_ROLES)})=")
+_OPTIONS = ("encoding", "delimiter", "header", "quotechar", "decimal", "drop_missing", "duplicates")
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
 class Source(NamedTuple):
@@ -38,7 +39,7 @@ class Source(NamedTuple):
     is_movielens: bool
 
 
-def open_source(name, *, columns, data_home):
+def open_source(name, *, reading, data_home):
     """Load what DATA names.
 
     Parameters
@@ -47,8 +48,8 @@ def open_source(name, *, columns, data_home):
         In this order: an existing file; None or "demo", the demonstration data; a folder
         that holds an interactions.npz; a data set of MovieLens, which is fetched if it is
         not there; a folder of the data home.
-    columns : dict
-        See `parse_columns`; for files of text and parquet.
+    reading : dict
+        See `reading_options`; for files of text and parquet.
     data_home : str or None
 
     Returns
@@ -62,9 +63,9 @@ def open_source(name, *, columns, data_home):
     """
     path = Path(name or _DEMO).expanduser()
     if path.is_file() and name is not None:
-        return Source(path.name, read_log(path, columns), False)
-    if columns:
-        raise CommandError(f"--columns is for files, and {path} is none.")
+        return Source(path.name, load_interactions(path, **reading), False)
+    if reading:
+        raise CommandError(f"{option_of(reading)} is for files, and {path} is none.")
     if name is None or name == _DEMO:
         return Source("demo data (generated)", load_demo(), False)
     if (path / "interactions.npz").is_file():
@@ -79,14 +80,53 @@ def open_source(name, *, columns, data_home):
     raise _not_found(name, home)
 
 
-def read_log(path, columns):
+def reading_options(arguments):
+    """How files are to be read.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With the arguments of `skrec._cli._arguments.add_log_options`.
+
+    Returns
+    -------
+    reading : dict
+        What `load_interactions` takes, only what was given.
+
+    Raises
+    ------
+    CommandError
+        See `parse_columns`.
+    """
+    reading = parse_columns(arguments.columns)
+    for name in _OPTIONS:
+        value = getattr(arguments, name)
+        if value not in (None, False):
+            reading[name] = value
+    if "header" in reading:
+        reading["header"] = reading["header"] == "yes"
+    if "delimiter" in reading:
+        given = reading["delimiter"]
+        reading["delimiter"] = _DELIMITERS.get(given.lower(), given)
+    if reading.get("quotechar", "").lower() == "none":
+        reading["quotechar"] = None
+    return reading
+
+
+def option_of(reading):
+    """The first of the options that `reading_options` has read, as it is typed."""
+    name = next(iter(reading))
+    return "--columns" if name in _ROLES else f"--{name.replace('_', '-')}"
+
+
+def read_log(name, reading):
     """Read a log from a file.
 
     Parameters
     ----------
-    path : str or path-like
-    columns : dict
-        See `parse_columns`.
+    name : str
+    reading : dict
+        See `reading_options`.
 
     Returns
     -------
@@ -96,18 +136,13 @@ def read_log(path, columns):
     Raises
     ------
     CommandError
-        If a remedy is an argument of that function: here it is ``--columns``.
+        If it is a folder.
+    OSError, ValueError
+        If the file cannot be read or is not a log.
     """
-    try:
-        return load_interactions(path, **columns)
-    except ValueError as error:
-        if not _COLUMN_ARGUMENT.search(str(error)):
-            raise
-        raise CommandError(
-            f"{error} On the command line: --columns user=NAME,item=NAME,value=NAME,"
-            "timestamp=NAME, those that are needed; NAME is a name, a place from 1, or (value, "
-            "timestamp) none."
-        ) from error
+    if Path(name).is_dir():
+        raise CommandError(f"{name} is a folder; expected the name of a file.")
+    return load_interactions(name, **reading)
 
 
 def parse_columns(text):

@@ -1,0 +1,104 @@
+"""What a library error advises, in the words of the command line."""
+
+import re
+
+__all__ = ["on_command_line"]
+
+_OPTIONS = (
+    "encoding",
+    "delimiter",
+    "header",
+    "quotechar",
+    "decimal",
+    "drop_missing",
+    "duplicates",
+    "negative",
+    "data_home",
+)
+_ROLES = ("user", "item", "value", "timestamp")
+_VALUE = r"('[^']*'|\"[^\"]*\"|[\w.]*\w)?"
+# Not what stands in an option already, nor an attribute, nor part of a longer name.
+_BEFORE = r"(?<![\w.,-])(?<!--columns )(?<!--param )"
+_ROLE = rf"(?:{'|'.join(_ROLES)})={_VALUE.replace('(', '(?:', 1)}"
+_ROLES_IN_A_ROW = re.compile(rf"{_BEFORE}{_ROLE}(?:(?:, | and | or |, and |, or ){_ROLE})*")
+_ONE_ROLE = re.compile(rf"({'|'.join(_ROLES)})={_VALUE}")
+_OPTION = re.compile(rf"{_BEFORE}({'|'.join(_OPTIONS)})={_VALUE}")
+_SET_PARAMS = re.compile(r"(?:\w+\.)?set_params\((\w+)=([^()]*)\)")
+_WORDS = {"True": "yes", "False": "no", "None": "none"}
+
+
+def on_command_line(text, params=(), model=""):
+    """Turn each argument of Python that a text names into the option that stands for it.
+
+    The one place that knows both: a loader says ``encoding=`` and an estimator says
+    ``set_params(alpha=...)``, as its callers in Python need it.
+
+    Parameters
+    ----------
+    text : str
+        Of an error or a warning of the library.
+    params : iterable of str, default=()
+        Names of parameters of models, which become ``--param``.
+    model : str, default=""
+        Name of the model, where ``--param`` needs it.
+
+    Returns
+    -------
+    text : str
+
+    Examples
+    --------
+    >>> from skrec._cli._remedies import on_command_line
+    >>> on_command_line("pass the right encoding=, such as encoding='latin-1'")
+    'pass the right --encoding, such as --encoding latin-1'
+    >>> on_command_line("pass user=, item=")
+    'pass --columns user=NAME,item=NAME'
+    >>> on_command_line("use set_params(alpha=...)", model="ease")
+    'use --param ease.alpha=VALUE'
+    """
+    prefix = f"{model}." if model else ""
+    changed = _SET_PARAMS.sub(
+        lambda found: f"--param {prefix}{found[1]}={_value(found[2]) or 'VALUE'}", text
+    )
+    changed = _OPTION.sub(_option, changed)
+    changed = _ROLES_IN_A_ROW.sub(_columns, changed)
+    if params:
+        names = "|".join(sorted(map(re.escape, params), key=len, reverse=True))
+        changed = re.sub(
+            rf"{_BEFORE}({names})={_VALUE}",
+            lambda found: f"--param {prefix}{found[1]}={_value(found[2]) or 'VALUE'}",
+            changed,
+        )
+    if changed != text:
+        changed = changed.replace("places from 0", "places from 1").replace("(None ", "(none ")
+    return changed
+
+
+def _option(found):
+    name, value = found[1], _value(found[2])
+    option = f"--{name.replace('_', '-')}"
+    if name == "drop_missing" or value is None:
+        return option
+    return f"{option} {_quoted(_WORDS.get(value, value))}"
+
+
+def _columns(found):
+    pairs = [(role, _value(value)) for role, value in _ONE_ROLE.findall(found[0])]
+    return "--columns " + ",".join(f"{role}={_column(value)}" for role, value in pairs)
+
+
+def _column(value):
+    if value is None:
+        return "NAME"
+    return str(int(value) + 1) if value.isdecimal() else _WORDS.get(value, value)
+
+
+def _value(text):
+    """The value itself, or None where it is left open."""
+    if not text or text == "...":
+        return None
+    return text[1:-1] if text[0] in "'\"" else text
+
+
+def _quoted(value):
+    return f"'{value}'" if re.search(r"[^\w.,+-]", value) else value
