@@ -28,6 +28,7 @@ _SUBPACKAGES = (
     "utils",
 )
 _FUNCTIONS = {
+    "LogRecommender": "skrec._log_recommender",
     "load": "skrec._persistence",
     "recommend": "skrec._recommend",
     "save": "skrec._persistence",
@@ -36,6 +37,7 @@ _FUNCTIONS = {
 __all__ = [
     "InteractionContext",
     "ItemFeatures",
+    "LogRecommender",
     "__version__",
     "autoencoder",
     "base",

@@ -28,6 +28,7 @@ LAYERS = (
     ),
     ("content", "ensemble", "inspection", "metrics"),
     ("_discovery", "dask", "serving"),
+    ("_log_recommender",),
     ("_testing",),
     ("_cli",),
     ("", "__main__"),

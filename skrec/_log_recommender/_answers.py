@@ -1,0 +1,211 @@
+"""Lists, similar items, users and explanations as columns with ids and titles."""
+
+import warnings
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from skrec._discovery import all_recommenders
+from skrec._log._ids import describe_ids
+from skrec._log_recommender._frames import id_list
+from skrec.utils._parallel import row_chunks
+
+_CHUNK = 1 << 25  # bytes of scores that are held at a time
+
+
+def candidate_mask(encoder, items, exclude):
+    """Which items may be recommended, or None for all.
+
+    Parameters
+    ----------
+    encoder : InteractionEncoder
+        Fitted.
+    items, exclude : array-like of ids or None
+
+    Returns
+    -------
+    mask : ndarray of bool of shape (n_items,) or None
+    """
+    if items is None and exclude is None:
+        return None
+    mask = np.full(len(encoder.item_ids_), items is None)
+    if items is not None:
+        ids = id_list(items)
+        columns = encoder.encode_items(ids, unknown="ignore")
+        unknown = columns < 0
+        if unknown.all():
+            raise ValueError(
+                f"items names {len(ids):,} items, none of which was in the log of the fit"
+                + (
+                    f": {describe_ids(ids)}; those of the fit are like "
+                    f"{describe_ids(encoder.item_ids_)}."
+                    if len(ids)
+                    else ". Pass None for all items."
+                )
+            )
+        if unknown.any():
+            warnings.warn(
+                f"{int(unknown.sum()):,} of the {len(ids):,} items were not in the log of the fit, "
+                f"such as {describe_ids(ids[unknown])}: they cannot be recommended before the next "
+                "fit.",
+                stacklevel=3,
+            )
+        mask[columns[~unknown]] = True
+    if exclude is not None:
+        columns = encoder.encode_items(id_list(exclude), unknown="ignore")
+        mask[columns[columns >= 0]] = False
+    return mask
+
+
+def listed(found):
+    """Rows, ranks from 1, and entries of lists that are padded with -1.
+
+    Parameters
+    ----------
+    found : ndarray of intp of shape (n_rows, k)
+
+    Returns
+    -------
+    rows, places : tuple of ndarray
+        Where an entry is.
+    """
+    return np.nonzero(found >= 0)
+
+
+def with_titles(columns, titles, items):
+    """The columns, and the titles of items (their places) where there are titles."""
+    return columns if titles is None else columns | {"title": titles[items]}
+
+
+def inner_model(model):
+    """The fitted recommender in a fallback, a pipeline, a search, a frozen estimator."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif hasattr(model, "uses_fallback"):
+            model = model.estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        else:
+            return model
+
+
+def require_method(model, name):
+    """The inner model, which has a method; a TypeError that names the classes that do."""
+    inner = inner_model(model)
+    if not hasattr(inner, name):
+        able = [other for other, cls in all_recommenders() if hasattr(cls, name)]
+        raise TypeError(
+            f"{type(inner).__name__} has no {name}. Use one of the recommenders that do: "
+            f"{', '.join(sorted(set(able) - {'Fallback'}))}."
+        )
+    return inner
+
+
+def similar_lists(model, items, k, mask, n_items):
+    """Similar items of some, among those of a mask.
+
+    Parameters
+    ----------
+    model : recommender
+        With ``similar_items``.
+    items : ndarray of intp of shape (n,)
+    k : int
+    mask : ndarray of bool of shape (n_items,) or None
+    n_items : int
+
+    Returns
+    -------
+    found : ndarray of intp of shape (n, k)
+        Padded with -1.
+    scores : ndarray of shape (n, k)
+    """
+    if mask is None:
+        return model.similar_items(items, k, return_scores=True)
+    found = np.full((len(items), k), -1, dtype=np.intp)
+    scores = np.full((len(items), k), -np.inf)
+    for start, stop in row_chunks(len(items), n_items * 16, chunk_bytes=_CHUNK):
+        every, values = model.similar_items(items[start:stop], n_items, return_scores=True)
+        kept = (every >= 0) & mask[every]
+        order = np.argsort(~kept, axis=1, kind="stable")[:, :k]  # those that may be listed first
+        width = order.shape[1]
+        every = np.where(kept, every, -1)
+        found[start:stop, :width] = np.take_along_axis(every, order, axis=1)
+        values = np.where(kept, values, -np.inf)
+        scores[start:stop, :width] = np.take_along_axis(values, order, axis=1)
+    return found, scores
+
+
+def best_users(model, X, items, k, *, exclude_seen):
+    """Users with the highest scores of some items.
+
+    Rows that a fallback scores take no part: all of them have the same score.
+
+    Parameters
+    ----------
+    model : Fallback
+        Fitted.
+    X : csr_array of shape (n_users, n_items)
+    items : ndarray of intp of shape (n,)
+    k : int
+    exclude_seen : bool
+
+    Returns
+    -------
+    users : ndarray of intp of shape (n, k)
+        Rows of X, best first; padded with -1.
+    scores : ndarray of shape (n, k)
+    """
+    n_items = X.shape[1]
+    users = np.full((k, len(items)), -1, dtype=np.intp)
+    best = np.full((k, len(items)), -np.inf)
+    able = np.flatnonzero(~model.uses_fallback(X))
+    row_bytes = max(n_items, 4 * len(items)) * X.dtype.itemsize
+    for start, stop in row_chunks(len(able), row_bytes, chunk_bytes=_CHUNK):
+        rows = able[start:stop]
+        part = csr_array(X[rows])
+        pairs = np.divmod(np.arange(len(rows) * len(items)), len(items))
+        scores = model.score_pairs(part, pairs[0], items[pairs[1]]).reshape(len(rows), -1)
+        if exclude_seen:
+            scores = np.where(part[:, items].toarray() != 0, -np.inf, scores)
+        both = np.concatenate([best, scores])
+        order = np.argsort(-both, axis=0, kind="stable")[:k]  # ties: the lower row
+        everybody = np.concatenate([users, np.repeat(rows[:, None], len(items), axis=1)])
+        best = np.take_along_axis(both, order, axis=0)
+        users = np.take_along_axis(everybody, order, axis=0)
+    users[np.isneginf(best)] = -1
+    return users.T, best.T
+
+
+def contributions(model, X, item):
+    """What each item of one row adds to the score of an item.
+
+    Parameters
+    ----------
+    model : Fallback
+        Fitted.
+    X : csr_array of shape (1, n_items)
+    item : int
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n,)
+        Items of the row, the largest contribution first.
+    contributions : ndarray of shape (n,)
+    """
+    inner, rows, outer = require_method(model, "explain"), X, model.estimator_
+    while outer is not inner:
+        if hasattr(outer, "best_estimator_"):
+            outer = outer.best_estimator_
+        elif isinstance(outer, Pipeline):
+            rows = outer[:-1].transform(rows) if len(outer.steps) > 1 else rows
+            outer = outer.steps[-1][1]
+        else:
+            outer = outer.estimator_ if hasattr(outer, "estimator_") else outer.estimator
+    found = csr_array(inner.explain(rows, np.array([[item]])))
+    order = np.argsort(-found.data, kind="stable")
+    return found.indices[order], found.data[order]

@@ -1,0 +1,85 @@
+"""Frames of the caller's kind: pandas, polars, pyarrow; imported when one is made."""
+
+import importlib
+from importlib.util import find_spec
+
+import numpy as np
+
+from skrec._log._ids import as_id_column
+
+# By the package that an object is of. pyarrow is always there, skrec reads files with it.
+_KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
+
+
+def frame_kind(data):
+    """The package of a frame or a column of one, or None.
+
+    Parameters
+    ----------
+    data : object
+
+    Returns
+    -------
+    kind : {"pandas", "polars", "pyarrow"} or None
+    """
+    return _KINDS.get(type(data).__module__.partition(".")[0])
+
+
+def is_frame(data):
+    """Whether it is a table with named columns."""
+    return hasattr(data, "columns") or hasattr(data, "column_names")
+
+
+def column_names(frame):
+    """Names of the columns of a frame."""
+    return [*(getattr(frame, "column_names", None) or frame.columns)]
+
+
+def make_frame(columns, kind):
+    """Make a frame.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of shape (n,)
+    kind : {"pandas", "polars", "pyarrow"} or None
+        None, or what is not installed: pandas, or pyarrow without it.
+
+    Returns
+    -------
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+    """
+    if kind is None or find_spec(kind) is None:
+        kind = "pandas" if find_spec("pandas") is not None else "pyarrow"
+    package = importlib.import_module(kind)
+    if kind == "pyarrow":
+        return package.table({name: _plain(values) for name, values in columns.items()})
+    if kind == "polars":
+        columns = {name: _plain(values) for name, values in columns.items()}
+    return package.DataFrame(columns)
+
+
+def id_list(ids):
+    """Ids as an array, whatever holds them; a single one is a list of one.
+
+    Parameters
+    ----------
+    ids : id, array-like of ids, column of a frame, or set
+
+    Returns
+    -------
+    ids : ndarray of shape (n,)
+    """
+    if frame_kind(ids) == "pyarrow":
+        ids = ids.to_pylist() if hasattr(ids, "to_pylist") else [ids.as_py()]
+    elif hasattr(ids, "dtype") or hasattr(ids, "to_numpy"):
+        ids = [ids] if np.ndim(ids) == 0 else ids
+    elif isinstance(ids, str | bytes) or not hasattr(ids, "__iter__"):
+        ids = [ids]
+    else:
+        ids = list(ids)
+    return as_id_column(ids, "given")
+
+
+def _plain(values):
+    # polars and pyarrow read mixed objects as Python values only.
+    return values.tolist() if values.dtype.kind == "O" else values

@@ -1,0 +1,167 @@
+"""A log of any kind -> columns, a matrix with ids, times."""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import clone
+
+from skrec._log._columns import Columns, read_columns
+from skrec._log_recommender._frames import column_names, frame_kind, is_frame
+from skrec.datasets import load_interactions
+from skrec.preprocessing import InteractionEncoder
+from skrec.utils._log_names import guess_column
+
+_ROLES = ("user", "item", "value", "timestamp")
+_DATA_SET = {"X", "user", "item", "user_ids", "item_ids"}
+
+
+class Log(NamedTuple):
+    """A log that has been read.
+
+    Attributes
+    ----------
+    columns : Columns
+        User, item, and value and timestamp or None; one entry per interaction.
+    kind : str or None
+        Package of the frame that it was.
+    titles : dict or None
+        Titles by id, where the log came with some.
+    """
+
+    columns: Columns
+    kind: str | None = None
+    titles: dict | None = None
+
+
+def read_log(log, encoder):
+    """Read a log.
+
+    Parameters
+    ----------
+    log : dataframe, mapping of columns, path, Bunch of a data set, or what else \
+            `InteractionEncoder` takes
+    encoder : InteractionEncoder or None
+        Names the columns. None: they are guessed by their names.
+
+    Returns
+    -------
+    log : Log
+
+    Raises
+    ------
+    ValueError
+        If columns cannot be told, or an entry is not what it should be.
+    """
+    if isinstance(log, str | os.PathLike):
+        log = load_interactions(log, **_file_options(encoder))
+    if isinstance(log, Mapping) and set(log) >= _DATA_SET:
+        return _of_data_set(log)
+    names = (None,) * 4
+    if isinstance(log, Mapping) or is_frame(log):
+        names = _names(log, encoder)
+    return Log(read_columns(log, names), frame_kind(log))
+
+
+def fit_matrix(columns, encoder, *, ratings):
+    """Learn the ids of a log.
+
+    Parameters
+    ----------
+    columns : Columns
+    encoder : InteractionEncoder or None
+        None: a pair counts as 1 where its values add up to more than 0; of ratings the last
+        one counts.
+    ratings : bool
+        Whether ratings are wanted.
+
+    Returns
+    -------
+    encoder : InteractionEncoder
+        Fitted; unknown items are ignored from now on, and unknown users have new rows.
+    X : csr_array of shape (n_users, n_items)
+    """
+    own = encoder is None
+    encoder = InteractionEncoder(duplicates="last" if ratings else "sum") if own else clone(encoder)
+    X = encoder.fit_transform(tuple(columns))
+    encoder.set_params(unknown_items="ignore", unknown_users="new")
+    return encoder, counted(X) if own and not ratings else X
+
+
+def counted(X):
+    """Ones where a matrix has a value above 0; other entries are dropped."""
+    X = csr_array(X)
+    above = X.data > 0
+    kept = np.concatenate([[0], np.cumsum(above)])[X.indptr]
+    data = np.ones(int(above.sum()), dtype=X.dtype)
+    return csr_array((data, X.indices[above], kept), shape=X.shape)
+
+
+def time_matrix(columns, encoder):
+    """Time of the latest interaction of each pair, or None where the log has no times.
+
+    Parameters
+    ----------
+    columns : Columns
+    encoder : InteractionEncoder
+        Fitted to the same log.
+
+    Returns
+    -------
+    times : csr_array of shape (n_users, n_items) or None
+        Times of zero are stored, too.
+    """
+    if columns.timestamp is None:
+        return None
+    latest = clone(encoder).set_params(
+        duplicates="max", unknown_users="ignore", unknown_items="ignore", dtype=np.float64
+    )
+    latest.user_ids_, latest.item_ids_ = encoder.user_ids_, encoder.item_ids_
+    return latest.transform((columns.user, columns.item, columns.timestamp))
+
+
+def _of_data_set(data):
+    """Columns of what a loader of `skrec.datasets` returned."""
+    X = csr_array(data["X"])
+    columns = Columns(
+        np.asarray(data["user_ids"])[data["user"]],
+        np.asarray(data["item_ids"])[data["item"]],
+        X.data.astype(np.float64),
+        data.get("timestamp"),
+    )
+    titles = data.get("titles")
+    if titles is not None:
+        titles = dict(zip(np.asarray(data["item_ids"]).tolist(), titles, strict=True))
+    return Log(columns, None, titles)
+
+
+def _file_options(encoder):
+    if encoder is None:
+        return {}
+    options = {"value": encoder.value, "duplicates": encoder.duplicates}
+    if encoder.timestamp is not None:
+        options["timestamp"] = encoder.timestamp
+    for role in ("user", "item"):
+        name = getattr(encoder, role)
+        if name != role:  # the default name stands for whatever is usual
+            options[role] = name
+    return options
+
+
+def _names(frame, encoder):
+    """Names of the four columns of a frame."""
+    available = list(frame) if isinstance(frame, Mapping) else column_names(frame)
+    if encoder is not None:
+        return tuple(getattr(encoder, role) for role in _ROLES)
+    names = []
+    for role in _ROLES:
+        place = guess_column([str(name) for name in available], role)
+        if place is None and role in ("user", "item"):
+            raise ValueError(
+                f"No column of the log has a usual name for the {role}s. Got columns "
+                f"{available}; name them: encoder=InteractionEncoder(user=..., item=...)."
+            )
+        names.append(None if place is None else available[place])
+    return tuple(names)

@@ -1,0 +1,542 @@
+"""LogRecommender: a recommender that takes logs and gives frames."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from skrec._log_recommender._answers import (
+    best_users,
+    candidate_mask,
+    contributions,
+    listed,
+    require_method,
+    similar_lists,
+    with_titles,
+)
+from skrec._log_recommender._frames import frame_kind, id_list, make_frame
+from skrec._log_recommender._logs import fit_matrix, read_log, time_matrix
+from skrec._log_recommender._refit import refit
+from skrec._log_recommender._titles import plain_titles, titles_of_items
+from skrec._log_recommender._users import find_users, treat_unknown
+from skrec._persistence import load, save
+from skrec.ensemble import Fallback
+from skrec.linear_model import EASE
+from skrec.metrics import evaluate
+from skrec.model_selection import evaluation_split
+from skrec.preprocessing import InteractionEncoder
+from skrec.utils._params import NONE, InstanceOf, check_parameters
+from skrec.utils._search_grid import final_step
+from skrec.utils._tags import recommender_tags
+from skrec.utils._validation import check_k
+
+_RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
+
+
+class LogRecommender(MetaEstimatorMixin, BaseEstimator):
+    """A recommender that takes an interaction log and answers in ids, titles and frames.
+
+    It holds what belongs together: a recommender, the ids of its rows and columns, the rows
+    of its users, the titles of its items. All work is done by `InteractionEncoder`, by the
+    recommender, and by `skrec.metrics`. It is no recommender of matrices itself.
+
+    A log is a dataframe of pandas or polars, a pyarrow Table, a mapping of columns, the path
+    of a file as `skrec.datasets.load_interactions` reads it, what that function or a
+    ``fetch_`` function returns, a list of tuples (user, item[, value[, timestamp]]), or a tuple
+    of columns in this order.
+
+    Frames are of the caller's kind: of that of the users or histories that are asked for, else
+    of that of the log of ``fit``, else of pandas, or of pyarrow where pandas is not installed.
+
+    Parameters
+    ----------
+    estimator : recommender, default=None
+        Also a pipeline or a search that ends in one. None: ``EASE()``.
+    encoder : InteractionEncoder, default=None
+        Names the columns of a log and says what its values mean. None: columns with usual
+        names, such as "customer_id", are taken; each pair whose values add up to more than 0
+        counts as 1, so that a purchase that was returned counts for nothing. For a model of
+        ratings the last value of a pair is its rating.
+    fallback : recommender, default=None
+        For users of whom nothing is known, see `skrec.ensemble.Fallback`. None: popularity.
+        Not used where `estimator` is a `Fallback` itself.
+    titles : mapping, Series, dataframe, path or None, default=None
+        Titles by item id: a mapping, a pandas Series whose index are ids, a dataframe with a
+        column of each, or a CSV file with both. None: none, unless the log is a data set that
+        has titles.
+
+    Attributes
+    ----------
+    recommender_ : Fallback
+        The fitted recommender of matrices.
+    encoder_ : InteractionEncoder
+        The ids of its rows and columns.
+    interactions_ : csr_array of shape (n_users, n_items)
+        What it was fitted to: the rows of the known users.
+    titles_ : ndarray of str of shape (n_items,) or None
+        "" where an item has none.
+    last_timestamp_ : int, float or None
+        Time of the latest interaction; None where the log has no times.
+    counts_ : bool
+        Whether each pair with a value above 0 counts as 1.
+    frame_ : {"pandas", "polars", "pyarrow"} or None
+        Kind of the log.
+
+    See Also
+    --------
+    skrec.preprocessing.InteractionEncoder : Between ids and matrices.
+    skrec.ensemble.Fallback : What scores users of whom nothing is known.
+
+    Notes
+    -----
+    Scores of different users are not in one unit, least of all those of a fallback: they order
+    the list of one user. Nothing is ever held of n_users times n_items.
+
+    Examples
+    --------
+    >>> import skrec
+    >>> from skrec.linear_model import EASE
+    >>> log = {
+    ...     "customer": ["ann", "ann", "bob", "bob", "cem", "cem", "dan"],
+    ...     "product": ["tea", "pot", "tea", "pot", "rum", "mint", "tea"],
+    ... }
+    >>> titles = {"pot": "Tea pot", "tea": "Green tea", "mint": "Fresh mint"}
+    >>> model = skrec.LogRecommender(EASE(alpha=1.0), titles=titles).fit(log)
+    >>> model.recommend(["dan", "eve"], k=1)
+      user  rank item  score      title  fallback
+    0  dan     1  pot    0.5    Tea pot     False
+    1  eve     1  tea    3.0  Green tea      True
+    >>> model.similar_items("rum", k=1)
+      item  rank similar  score       title
+    0  rum     1    mint    0.5  Fresh mint
+    """
+
+    _parameter_rules = {
+        "estimator": (NONE, _RECOMMENDER),
+        "encoder": (NONE, InstanceOf((InteractionEncoder,), "an InteractionEncoder")),
+        "fallback": (NONE, _RECOMMENDER),
+    }
+
+    def __init__(self, estimator=None, *, encoder=None, fallback=None, titles=None):
+        self.estimator = estimator
+        self.encoder = encoder
+        self.fallback = fallback
+        self.titles = titles
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a log is no matrix of samples and features
+        tags.input_tags.string = True
+        tags.target_tags.required = False
+        return tags
+
+    def fit(self, log, y=None):
+        """Fit the recommender to a log.
+
+        Parameters
+        ----------
+        log : log
+            See the class.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : LogRecommender
+            The fitted recommender.
+
+        Raises
+        ------
+        TypeError
+            If the log has none of the known forms.
+        ValueError
+            If a parameter is not valid, columns cannot be told, or no item has a title.
+        """
+        check_parameters(self, self._parameter_rules)
+        log = read_log(log, self.encoder)
+        return self._fit_columns(log.columns, log)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # A file keeps a frame of titles as what it says.
+        return state | {"titles": plain_titles(state["titles"])}
+
+    def _fit_columns(self, columns, log):
+        """Fit to some of the columns of a log."""
+        model = self._unfitted()
+        rates = recommender_tags(final_step(model.estimator)).predicts_ratings
+        encoder, X = fit_matrix(columns, self.encoder, ratings=rates)
+        titles = titles_of_items(
+            log.titles if self.titles is None else self.titles, encoder.item_ids_
+        )
+        self.recommender_ = model.fit(X)
+        self.encoder_, self.interactions_, self.titles_ = encoder, X, titles
+        self.counts_ = self.encoder is None and not rates
+        times = columns.timestamp
+        self.last_timestamp_ = None if times is None else times.max().item()
+        self.frame_ = log.kind
+        return self
+
+    def _unfitted(self):
+        model = EASE() if self.estimator is None else clone(self.estimator)
+        return model if isinstance(model, Fallback) else Fallback(model, fallback=self.fallback)
+
+    def recommend(
+        self,
+        users=None,
+        k=10,
+        *,
+        items=None,
+        exclude=None,
+        exclude_seen=True,
+        unknown_users="fallback",
+    ):
+        """Recommend items to users.
+
+        Parameters
+        ----------
+        users : id, array-like of ids, log or None, default=None
+            Ids of users, known by the log of ``fit`` or not; or a log of histories, whose users
+            are known by what it says alone; None: all users of ``fit``. A list of tuples is a
+            log, and so is the path of a file.
+        k : int, default=10
+            Length of the lists.
+        items : array-like of ids, default=None
+            Candidates, such as what is in stock. Those that ``fit`` did not see are left out
+            with a warning. None: all items.
+        exclude : array-like of ids, default=None
+            Items that are never recommended.
+        exclude_seen : bool, default=True
+            Whether to leave out what a user has.
+        unknown_users : {"fallback", "skip", "error"}, default="fallback"
+            What users get of whom no interaction is known: the fallback's list, no list, or an
+            error.
+
+        Returns
+        -------
+        frame : dataframe
+            One line for each recommendation, with "user", "rank" (from 1), "item", "score",
+            "title" where there are titles, and "fallback", whether the fallback's scores
+            were used. A user may have fewer than k lines.
+
+        Raises
+        ------
+        ValueError
+            If k is no whole number >= 1, no candidate is known, or a user is not and
+            ``unknown_users="error"``.
+
+        Warns
+        -----
+        UserWarning
+            If candidates are unknown, or ids of users never equal those of ``fit``.
+        """
+        check_is_fitted(self)
+        k, found = check_k(k), find_users(users, self)
+        found = treat_unknown(found, unknown_users, self.encoder_.user_ids_)
+        lists, scores = self.recommender_.recommend(
+            found.X,
+            min(k, found.X.shape[1]),
+            items=candidate_mask(self.encoder_, items, exclude),
+            exclude_seen=exclude_seen,
+            return_scores=True,
+        )
+        rows, places = listed(lists)
+        columns = {
+            "user": found.ids[rows],
+            "rank": places + 1,
+            "item": self.encoder_.item_ids_[lists[rows, places]],
+            "score": scores[rows, places],
+        }
+        columns = with_titles(columns, self.titles_, lists[rows, places])
+        columns["fallback"] = self.recommender_.uses_fallback(found.X)[rows]
+        return make_frame(columns, found.kind or self.frame_)
+
+    def similar_items(self, ids, k=10, *, items=None, exclude=None):
+        """Find similar items, such as the "similar products" of a shop.
+
+        Parameters
+        ----------
+        ids : id or array-like of ids
+            Items of the log of ``fit``.
+        k : int, default=10
+            Length of the lists.
+        items : array-like of ids, default=None
+            Candidates, such as what is in stock. None: all items.
+        exclude : array-like of ids, default=None
+            Items that are never listed.
+
+        Returns
+        -------
+        frame : dataframe
+            One line for each, with "item", "rank" (from 1), "similar", "score" and, where there
+            are titles, "title", that of the similar item.
+
+        Raises
+        ------
+        TypeError
+            If the recommender has no ``similar_items``; the message names some that do.
+        ValueError
+            If an id is unknown.
+        """
+        check_is_fitted(self)
+        k, inner = check_k(k), require_method(self.recommender_, "similar_items")
+        mask = candidate_mask(self.encoder_, items, exclude)
+        given = id_list(ids)
+        found, scores = similar_lists(
+            inner, self.encoder_.encode_items(given), k, mask, len(self.encoder_.item_ids_)
+        )
+        rows, places = listed(found)
+        similar = found[rows, places]
+        columns = {
+            "item": given[rows],
+            "rank": places + 1,
+            "similar": self.encoder_.item_ids_[similar],
+            "score": scores[rows, places],
+        }
+        return make_frame(
+            with_titles(columns, self.titles_, similar), frame_kind(ids) or self.frame_
+        )
+
+    def users_for_item(self, ids, k=10, *, exclude_seen=True):
+        """Find the users of ``fit`` who would want an item: those with its highest scores.
+
+        Parameters
+        ----------
+        ids : id or array-like of ids
+            Items of the log of ``fit``.
+        k : int, default=10
+            Length of the lists.
+        exclude_seen : bool, default=True
+            Whether to leave out the users who have the item.
+
+        Returns
+        -------
+        frame : dataframe
+            One line for each, with "item", "rank" (from 1), "user", "score" and, where there
+            are titles, "title", that of the item. Users whom the fallback scores are not in
+            it: nothing tells them apart.
+
+        Raises
+        ------
+        ValueError
+            If an id is unknown.
+
+        Notes
+        -----
+        Scores of different users are compared here. Models that sum over a user's items score
+        those higher who have many.
+        """
+        check_is_fitted(self)
+        k, given = check_k(k), id_list(ids)
+        items = self.encoder_.encode_items(given)
+        n_users = self.interactions_.shape[0]
+        users, scores = best_users(
+            self.recommender_,
+            self.interactions_,
+            items,
+            min(k, n_users),
+            exclude_seen=exclude_seen,
+        )
+        rows, places = listed(users)
+        columns = {
+            "item": given[rows],
+            "rank": places + 1,
+            "user": self.encoder_.user_ids_[users[rows, places]],
+            "score": scores[rows, places],
+        }
+        return make_frame(
+            with_titles(columns, self.titles_, items[rows]), frame_kind(ids) or self.frame_
+        )
+
+    def explain(self, user, item):
+        """Split the score of an item into what each item of the user adds.
+
+        Parameters
+        ----------
+        user : id, or log of one user
+            As `recommend` takes them.
+        item : id
+            What was recommended.
+
+        Returns
+        -------
+        frame : dataframe
+            One line for each item of the user that adds something, the most first, with "user",
+            "item", "because" (the user's item), "contribution" and, where there are titles,
+            "title", that of the user's item.
+
+        Raises
+        ------
+        TypeError
+            If the recommender has no ``explain``; the message names some that do.
+        ValueError
+            If the item is unknown, there is not just one user, or the fallback scores the user.
+        """
+        check_is_fitted(self)
+        require_method(self.recommender_, "explain")
+        found, given = find_users(user, self), id_list(item)
+        column = self.encoder_.encode_items(given)
+        if len(found.ids) != 1 or len(given) != 1:
+            raise ValueError(
+                f"explain takes one user and one item. Got {len(found.ids)} users and "
+                f"{len(given)} items."
+            )
+        if self.recommender_.uses_fallback(found.X)[0]:
+            raise ValueError(
+                f"Too little is known of user {found.ids[0]!r}: the list is the fallback's, which "
+                "does not look at the user's items."
+            )
+        because, shares = contributions(self.recommender_, found.X, column[0])
+        columns = {
+            "user": np.repeat(found.ids, len(because)),
+            "item": np.repeat(given, len(because)),
+            "because": self.encoder_.item_ids_[because],
+            "contribution": shares,
+        }
+        return make_frame(with_titles(columns, self.titles_, because), found.kind or self.frame_)
+
+    def evaluate(self, log, split="temporal", metrics=None, *, holdout=0.2, random_state=0):
+        """Say how well a recommender with these parameters does on a log.
+
+        A part of the log is held out, a clone is fitted to the rest, and what is held out has
+        to be found. This recommender stays as it is and need not be fitted.
+
+        Parameters
+        ----------
+        log : log
+            See the class.
+        split : {"temporal", "strong", "weak", "leave_one_out", "ratings"}, default="temporal"
+            What is held out, see `skrec.model_selection.evaluation_split`: what happened last,
+            other users, a share of each user's items, one item of each.
+        metrics : str or list of str, default=None
+            Names, see `skrec.metrics.evaluate`. None: "ndcg@10" and "recall@20"; "rmse" for a
+            model of ratings.
+        holdout : float, default=0.2
+            The share that is held out.
+        random_state : int, RandomState or None, default=0
+            Seed of what is held out at random.
+
+        Returns
+        -------
+        result : `~sklearn.utils.Bunch`
+            See `skrec.metrics.evaluate`.
+
+        Raises
+        ------
+        ValueError
+            If the split needs times and the log has none, or it holds nothing out.
+        """
+        check_parameters(self, self._parameter_rules)
+        log, model = read_log(log, self.encoder), self._unfitted()
+        rates = recommender_tags(final_step(model.estimator)).predicts_ratings
+        encoder, X = fit_matrix(log.columns, self.encoder, ratings=rates)
+        times = time_matrix(log.columns, encoder)
+        if split == "temporal" and times is None:
+            raise ValueError(
+                "split='temporal' needs times, and the log has no column of them. Name it: "
+                "encoder=InteractionEncoder(..., timestamp=...); or use split='weak'."
+            )
+        timed = split in ("temporal", "leave_one_out")
+        parts = evaluation_split(
+            X, split, timestamps=times if timed else None, holdout=holdout,
+            random_state=random_state,
+        )  # fmt: skip
+        model.fit(parts.X_train)
+        return evaluate(model, parts.X_test, parts.y_test, self._metrics(metrics, rates))
+
+    @staticmethod
+    def _metrics(metrics, rates):
+        if metrics is not None:
+            return metrics
+        return ["rmse"] if rates else ["ndcg@10", "recall@20"]
+
+    def refit(self, new_log, *, metrics=None, holdout=0.2):
+        """Fit a new model with the same parameters, and compare it with this one.
+
+        Of the interactions that are later than those of this model's fit, the last share is held
+        out. A clone is fitted to what the new log has before these, and both models have to
+        find them, for all users of the new log from what they had before, among the items that
+        both models know. Then a clone is fitted to all of the new log.
+
+        Parameters
+        ----------
+        new_log : log
+            The whole log of today, with times: old interactions and new ones.
+        metrics : str or list of str, default=None
+            See `evaluate`.
+        holdout : float, default=0.2
+            Share of the new interactions that is held out.
+
+        Returns
+        -------
+        result : `~sklearn.utils.Bunch`
+            Prints as the comparison; with
+
+            model : LogRecommender
+                Fitted to all of the new log. This model stays as it is.
+            old, new : Bunch
+                Of `skrec.metrics.evaluate`, for both models.
+            comparison : dict of str to Bunch
+                Of `skrec.metrics.compare`: by metric the mean difference of new and old, its
+                interval and p-value.
+            n_items, n_held_out : int
+                Items that both know, interactions that were held out.
+            since : str
+                When the first of them happened.
+
+        Raises
+        ------
+        ValueError
+            If the log has no times, or the models have no item in common.
+
+        Warns
+        -----
+        UserWarning
+            If nothing in the new log is later than this model's fit, so that this model has
+            seen what is held out.
+        """
+        check_is_fitted(self)
+        rates = recommender_tags(final_step(self._unfitted().estimator)).predicts_ratings
+        return refit(self, new_log, metrics=self._metrics(metrics, rates), holdout=holdout)
+
+    def save(self, path):
+        """Write it to a file, see `skrec.save`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; by custom it ends in ``.skops``.
+
+        Returns
+        -------
+        path : pathlib.Path
+            Where it was written.
+        """
+        check_is_fitted(self)
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read one from a file, see `skrec.load`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file that `save` wrote.
+
+        Returns
+        -------
+        model : LogRecommender
+            As it was saved.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else.
+        """
+        model = load(path)
+        if not isinstance(model, cls):
+            raise ValueError(
+                f"{path} holds a {type(model).__name__}, expected a {cls.__name__}. Use "
+                "skrec.load for other models."
+            )
+        return model

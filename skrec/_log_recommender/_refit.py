@@ -1,0 +1,129 @@
+"""The weekly job: fit again, and compare the old model with the new one."""
+
+import warnings
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.utils import Bunch
+
+from skrec._log_recommender._logs import counted, read_log
+from skrec.metrics import compare, evaluate
+
+
+class RefitResult(Bunch):
+    """A Bunch of `LogRecommender.refit`, which prints as the comparison in a few lines."""
+
+    def __repr__(self):
+        lines = [f"old: {self.old}", f"new: {self.new}", "new against old:"]
+        lines += [f"  {paired}" for paired in self.comparison.values()]
+        lines.append(
+            f"{self.n_held_out:,} interactions from {self.since} on, {self.n_items:,} items that "
+            "both know"
+        )
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
+
+class _CommonItems:
+    """A model's scores of the items that another model knows as well.
+
+    Parameters
+    ----------
+    model : fitted recommender
+    columns : ndarray of intp of shape (n_common,)
+        The model's column of each item.
+    """
+
+    def __init__(self, model, columns):
+        self.model = model
+        self.columns = columns
+
+    def decision_function(self, X):
+        """Scores of shape (n_users, n_common) for rows of the common items."""
+        X = csr_array(X)
+        own = csr_array(
+            (X.data, self.columns[X.indices], X.indptr),
+            shape=(X.shape[0], self.model.n_features_in_),
+        )
+        own.sort_indices()
+        return self.model.decision_function(own)[:, self.columns]
+
+
+def refit(model, new_log, *, metrics, holdout):
+    """See `LogRecommender.refit`."""
+    log = read_log(new_log, model.encoder)
+    if log.columns.timestamp is None:
+        raise ValueError(
+            "refit compares on the latest interactions, so the log needs times. Name the column: "
+            "encoder=InteractionEncoder(..., timestamp=...); without times, clone(model).fit(log) "
+            "and compare with `evaluate`."
+        )
+    since, seen_before = _threshold(log.columns.timestamp, model.last_timestamp_, holdout)
+    before = log.columns.timestamp < since
+    candidate = clone(model)._fit_columns(log.columns.take(before), log)
+    parts, n_items = _common_parts(model, candidate, log.columns, before)
+    results = [evaluate(one, *data, metrics=metrics) for one, data in parts]
+    if seen_before:
+        warnings.warn(
+            "The old model may have learned from interactions that it is compared on, which "
+            "flatters it: the new log has none after those of its own fit.",
+            stacklevel=3,
+        )
+    return RefitResult(
+        model=clone(model)._fit_columns(log.columns, log),
+        old=results[0],
+        new=results[1],
+        comparison=compare(results[1], results[0]),
+        n_items=n_items,
+        n_held_out=int(results[0].n_held_out.sum()),
+        since=_as_text(since),
+    )
+
+
+def _threshold(times, last, holdout):
+    """From when on interactions are held out, and whether the old model can have seen them."""
+    later = times[times > last] if last is not None else times[:0]
+    seen_before = not len(later)
+    since = np.quantile(times if seen_before else later, 1 - holdout, method="higher")
+    if not (times < since).any():
+        raise ValueError(
+            "refit needs interactions before those that are held out. Got only such from "
+            f"{_as_text(since)} on; pass the whole log, not the latest part of it."
+        )
+    return since, seen_before
+
+
+def _common_parts(old, new, columns, before):
+    """Each model on the items that both know, with what is shown and what is held out."""
+    item_ids = new.encoder_.item_ids_
+    theirs = old.encoder_.encode_items(item_ids, unknown="ignore")
+    common = np.flatnonzero(theirs >= 0)
+    if not len(common):
+        raise ValueError(
+            "The old and the new model know no item in common, so they cannot be compared. Are "
+            "the ids of both logs of one type?"
+        )
+    encoder = clone(new.encoder_)
+    encoder.user_ids_, encoder.item_ids_ = new.encoder_.user_ids_, item_ids
+    # Rows of all users of the log: those whom only the held-out part knows follow the others.
+    user_ids = encoder.row_ids(tuple(columns))
+    encoder.user_ids_ = user_ids
+    shown, held_out = (
+        csr_array(encoder.transform(tuple(columns.take(mask)))) for mask in (before, ~before)
+    )
+    if new.counts_:
+        shown, held_out = counted(shown), counted(held_out)
+    shown, held_out = shown[:, common], held_out[:, common]
+    return [
+        (_CommonItems(old.recommender_, theirs[common]), (shown, held_out)),
+        (_CommonItems(new.recommender_, common), (shown, held_out)),
+    ], len(common)
+
+
+def _as_text(time):
+    """A Unix time as a date; other numbers as they are."""
+    if 1e8 < time < 1e11:
+        return str(np.datetime64(int(time), "s"))
+    return f"{time:g}"

@@ -1,0 +1,135 @@
+"""Titles of items: a mapping, a frame, a Series, a file -> an array beside the ids."""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from skrec._log._ids import as_id_column, describe_ids
+from skrec._log_recommender._frames import column_names, is_frame
+from skrec.utils._log_names import guess_column, plain_name
+
+_DELIMITERS = (",", ";", "\t", "|")
+_TITLES = ("title", "itemtitle", "name", "itemname", "productname", "movietitle", "description")
+
+
+def titles_of_items(titles, item_ids):
+    """Titles in the order of the items.
+
+    Parameters
+    ----------
+    titles : mapping of id to title, pandas Series with ids as index, dataframe, path of a \
+            CSV file, or None
+    item_ids : ndarray of shape (n_items,)
+
+    Returns
+    -------
+    titles : ndarray of str of shape (n_items,) or None
+        "" where there is none.
+
+    Raises
+    ------
+    TypeError
+        If `titles` is something else.
+    ValueError
+        If none of the items has one.
+    """
+    if titles is None:
+        return None
+    pairs = _pairs(titles)
+    by_id = {_key(item): str(title) for item, title in pairs if title is not None}
+    found = [by_id.get(_key(item), "") for item in item_ids.tolist()]
+    if not any(found):
+        given = [item for item, _ in pairs[:3]] or ["(nothing)"]
+        raise ValueError(
+            f"titles has a title for none of the {len(item_ids):,} items. Got ids like "
+            f"{describe_ids(given)}, expected some like {describe_ids(item_ids)}."
+        )
+    return np.array(found, dtype=np.str_)
+
+
+def plain_titles(titles):
+    """Titles of plain types: a dict of text, the path of a file, or None."""
+    if titles is None:
+        return None
+    if isinstance(titles, str | os.PathLike):
+        return os.fspath(titles)
+    return {_key(item): str(title) for item, title in _pairs(titles) if title is not None}
+
+
+def _key(item):
+    """Ids as text: a file has no types, those of a log have."""
+    if isinstance(item, bytes):
+        return item.decode("utf-8", errors="backslashreplace")
+    if isinstance(item, float) and item.is_integer():
+        return str(int(item))
+    return str(item)
+
+
+def _pairs(titles):
+    """A list of (id, title)."""
+    if isinstance(titles, str | os.PathLike):
+        return _pairs_of_file(Path(titles))
+    if isinstance(titles, Mapping):
+        return list(titles.items())
+    if is_frame(titles):
+        item, title = _two_columns(column_names(titles))
+        return [
+            *zip(
+                as_id_column(titles[item], "titles").tolist(),
+                np.asarray(titles[title]).tolist(),
+                strict=True,
+            )
+        ]
+    if hasattr(titles, "index") and hasattr(titles, "items"):  # a Series
+        return list(titles.items())
+    raise TypeError(
+        "titles must be a mapping of id to title, a Series with ids as its index, a dataframe with "
+        f"a column of each, or the path of a CSV file. Got {type(titles).__name__}."
+    )
+
+
+def _two_columns(names):
+    """Names of the columns of ids and of titles; without usual names the first two."""
+    if len(names) < 2:
+        raise ValueError(
+            f"titles must have a column of ids and a column of titles. Got columns {names}."
+        )
+    plain = [plain_name(str(name)) for name in names]
+    title = next((plain.index(known) for known in _TITLES if known in plain), None)
+    item = guess_column([str(name) for name in names], "item")
+    if item is None:
+        item = 0 if title != 0 else 1
+    if title is None or title == item:
+        title = 1 if item == 0 else 0
+    return names[item], names[title]
+
+
+def _pairs_of_file(path):
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = file.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no UTF-8 text: {error}. Read it yourself and pass titles as a mapping."
+        ) from error
+    rows = max((_rows(lines, delimiter) for delimiter in _DELIMITERS), key=_fitness)
+    if not rows or len(rows[0]) < 2:
+        raise ValueError(
+            f"{path} must have an id and a title in each line, such as '17,Green tea'."
+        )
+    names = rows[0]
+    item, title = (names.index(name) for name in _two_columns(names))
+    return [(row[item], row[title]) for row in rows if len(row) > max(item, title)]
+
+
+def _rows(text, delimiter):
+    return [row for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if row]
+
+
+def _fitness(rows):
+    """How many lines have the fields of the first, at least two."""
+    width = len(rows[0]) if rows else 0
+    return sum(len(row) == width for row in rows) if width > 1 else 0

@@ -1,0 +1,124 @@
+"""Whom is asked for: all users, ids, or histories."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec._log._ids import describe_ids, is_text
+from skrec._log_recommender._frames import frame_kind, id_list, is_frame
+from skrec._log_recommender._logs import counted, read_log
+
+UNKNOWN_USERS = ("fallback", "skip", "error")
+
+
+class Users(NamedTuple):
+    """Users with what is known of them.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n_users,)
+    X : csr_array of shape (n_users, n_items)
+        Rows to score; empty where nothing is known.
+    kind : str or None
+        Package of the frame that they came in.
+    """
+
+    ids: np.ndarray
+    X: csr_array
+    kind: str | None
+
+    def take(self, rows):
+        """Some of them: a mask or indices."""
+        return Users(self.ids[rows], csr_array(self.X[rows]), self.kind)
+
+
+def find_users(users, model):
+    """Users of a fitted `LogRecommender`.
+
+    Parameters
+    ----------
+    users : None, id, array-like of ids, or log of histories
+        See `LogRecommender.recommend`.
+    model : LogRecommender
+        Fitted.
+
+    Returns
+    -------
+    users : Users
+    """
+    encoder, known = model.encoder_, model.interactions_
+    if users is None:
+        return Users(encoder.user_ids_, known, None)
+    if hasattr(users, "__next__"):
+        users = list(users)
+    if is_history(users, encoder):
+        log = read_log(users, model.encoder)
+        X, ids = encoder.transform_histories(tuple(log.columns))
+        return Users(ids, counted(X) if model.counts_ else csr_array(X), log.kind)
+    ids = id_list(users)
+    rows = encoder.encode_users(ids, unknown="ignore")
+    if len(ids) and (rows < 0).all() and is_text(ids) != is_text(encoder.user_ids_):
+        raise ValueError(
+            f"None of the {len(ids):,} users is known: ids like {describe_ids(ids)} never equal "
+            f"those of the fit, which are like {describe_ids(encoder.user_ids_)}. Convert them to "
+            "the type of the log's."
+        )
+    padded = csr_array(
+        (known.data, known.indices, np.append(known.indptr, known.indptr[-1])),
+        shape=(known.shape[0] + 1, known.shape[1]),
+    )  # the last row, -1, is of nobody
+    return Users(ids, csr_array(padded[rows]), frame_kind(users))
+
+
+def is_history(users, encoder):
+    """Whether `users` is a log, and not one id or many."""
+    if isinstance(users, os.PathLike | Mapping) or is_frame(users):
+        return True
+    if isinstance(users, str):
+        known = encoder.encode_users([users], unknown="ignore")[0] >= 0
+        return not known and Path(users).is_file()
+    if isinstance(users, np.ndarray):
+        return users.ndim == 2
+    if isinstance(users, list | tuple) and len(users):
+        if isinstance(users, tuple) and all(np.ndim(column) == 1 for column in users):
+            return not all(isinstance(value, tuple) for value in users)
+        rows = all(isinstance(row, tuple | list) and 2 <= len(row) <= 4 for row in users)
+        # An id may be a tuple, too.
+        return rows and (
+            isinstance(users[0], list) or encoder.encode_users(users[:1], unknown="ignore")[0] < 0
+        )
+    return False
+
+
+def treat_unknown(users, unknown_users, known_ids):
+    """Users without those of whom nothing is known, or an error, as asked for.
+
+    Parameters
+    ----------
+    users : Users
+    unknown_users : {"fallback", "skip", "error"}
+    known_ids : ndarray
+        For the message.
+
+    Returns
+    -------
+    users : Users
+    """
+    if unknown_users not in UNKNOWN_USERS:
+        raise ValueError(
+            f"unknown_users must be one of {list(UNKNOWN_USERS)}. Got {unknown_users!r}."
+        )
+    unknown = np.diff(users.X.indptr) == 0
+    if unknown_users == "fallback" or not unknown.any():
+        return users
+    if unknown_users == "skip":
+        return users.take(~unknown)
+    raise ValueError(
+        f"Of {int(unknown.sum()):,} of {len(unknown):,} users no interaction is known: "
+        f"{describe_ids(users.ids[unknown])}; ids of the fit are like {describe_ids(known_ids)}. "
+        "Pass unknown_users='fallback' or 'skip', or their histories."
+    )
