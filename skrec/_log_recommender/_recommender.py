@@ -33,7 +33,7 @@ _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
 
 class LogRecommender(MetaEstimatorMixin, BaseEstimator):
-    """A recommender that takes an interaction log and answers in ids, titles and frames.
+    """A recommender that takes an interaction log and answers in frames with ids and titles.
 
     It holds what belongs together: a recommender, the ids of its rows and columns, the rows
     of its users, the titles of its items. All work is done by `InteractionEncoder`, by the
@@ -194,17 +194,17 @@ class LogRecommender(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        users : id, array-like of ids, log or None, default=None
+        users : id, array-like of shape (n_users,), log or None, default=None
             Ids of users, known by the log of ``fit`` or not; or a log of histories, whose users
             are known by what it says alone; None: all users of ``fit``. A list of tuples is a
             log, and so is the path of a file.
         k : int, default=10
             Length of the lists.
-        items : array-like of ids, default=None
-            Candidates, such as what is in stock. Those that ``fit`` did not see are left out
+        items : array-like of shape (n_candidates,), default=None
+            Ids of candidates, such as what is in stock. Those that ``fit`` did not see are left out
             with a warning. None: all items.
-        exclude : array-like of ids, default=None
-            Items that are never recommended.
+        exclude : array-like of shape (n_excluded,), default=None
+            Ids of items that are never recommended.
         exclude_seen : bool, default=True
             Whether to leave out what a user has.
         unknown_users : {"fallback", "skip", "error"}, default="fallback"
@@ -255,14 +255,14 @@ class LogRecommender(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        ids : id or array-like of ids
-            Items of the log of ``fit``.
+        ids : id or array-like of shape (n,)
+            Ids of items of the log of ``fit``.
         k : int, default=10
             Length of the lists.
-        items : array-like of ids, default=None
-            Candidates, such as what is in stock. None: all items.
-        exclude : array-like of ids, default=None
-            Items that are never listed.
+        items : array-like of shape (n_candidates,), default=None
+            Ids of candidates, such as what is in stock. None: all items.
+        exclude : array-like of shape (n_excluded,), default=None
+            Ids of items that are never listed.
 
         Returns
         -------
@@ -301,8 +301,8 @@ class LogRecommender(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        ids : id or array-like of ids
-            Items of the log of ``fit``.
+        ids : id or array-like of shape (n,)
+            Ids of items of the log of ``fit``.
         k : int, default=10
             Length of the lists.
         exclude_seen : bool, default=True
