@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["DUPLICATES", "Merged", "merge_duplicates"]
+__all__ = ["DUPLICATES", "Merged", "cast_values", "check_dtype", "merge_duplicates"]
 
 _LONG = 1 << 15  # entries from which the compiled sort pays
+_DTYPES = [np.dtype(code) for code in "?bhilqBHILQfd"]
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
 
@@ -51,8 +52,9 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     Raises
     ------
     ValueError
-        If ``how="error"`` and a pair occurs twice.
+        If ``how="error"`` and a pair occurs twice, or `dtype` cannot hold a value.
     """
+    check_dtype(dtype)
     n = len(user)
     order = _pair_order(user, item, timestamp, shape)
     row, column = (user, item) if order is None else (user[order], item[order])
@@ -66,10 +68,77 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     indptr = np.zeros(shape[0] + 1, dtype=index_dtype)
     np.cumsum(np.bincount(row[starts], minlength=shape[0]), out=indptr[1:])
     last = ends - 1 if order is None else order[ends - 1]
-    data = _merged_values(value, order, starts, ends, how).astype(dtype, copy=False)
+    data = cast_values(_merged_values(value, order, starts, ends, how), dtype)
     X = csr_array((data, column[starts].astype(index_dtype), indptr), shape=shape)
     X.has_canonical_format = True
     return Merged(X, last.astype(np.intp, copy=False))
+
+
+def check_dtype(dtype):
+    """Check the dtype of a matrix.
+
+    Parameters
+    ----------
+    dtype : dtype
+
+    Returns
+    -------
+    dtype : numpy.dtype
+
+    Raises
+    ------
+    ValueError
+        Unless it is float32, float64, a dtype of whole numbers or bool.
+    """
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    known = checked is not None and dtype is not None
+    if not known or checked.kind not in "biuf" or checked not in _DTYPES:
+        raise ValueError(
+            "dtype must be float64, float32 or a dtype of whole numbers. Got "
+            f"{dtype if checked is None or dtype is None else checked}."
+        )
+    return checked
+
+
+def cast_values(values, dtype):
+    """Values in another dtype, which must hold them.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    dtype : dtype
+        Whole numbers must be kept exactly; float32 rounds, but must not overflow or make a
+        zero, which is no interaction, of anything else.
+
+    Returns
+    -------
+    cast : ndarray of `dtype` of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        Counts the values that `dtype` cannot hold and names the first.
+    """
+    dtype = check_dtype(dtype)
+    with np.errstate(all="ignore"):
+        cast = values.astype(dtype, copy=False)
+    if cast is values:
+        return values
+    if dtype.kind == "f":
+        bad = ~np.isfinite(cast) | ((cast == 0) & (values != 0))
+    else:
+        # As Python compares them: 2**63 is 9.223372036854775807e18 for floats only.
+        bad = (cast != values) | (cast.astype(np.float64) != values)
+    if bad.any():
+        first = values[np.argmax(bad)].item()
+        raise ValueError(
+            f"dtype={dtype} cannot hold {int(bad.sum())} of {len(values)} values, the first "
+            f"{first!r}. Expected values that it keeps; pass dtype=numpy.float64."
+        )
+    return cast
 
 
 def _pair_order(user, item, timestamp, shape):
@@ -99,6 +168,8 @@ def _merged_values(value, order, starts, ends, how):
     if value is None:
         return np.ones(len(starts))
     value = value if order is None else value[order]
+    if how in ("sum", "mean"):
+        value = value.astype(np.float64, copy=False)  # sums of small integers wrap
     if how == "first":
         return value[starts]
     if how in ("last", "error") or not len(starts):

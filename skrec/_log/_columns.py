@@ -1,14 +1,24 @@
 """Interaction logs in whatever form users have them -> columns."""
 
 from collections.abc import Iterable, Mapping
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
-from skrec._log._ids import as_id_column, plain
+from skrec._log._entries import as_timestamps, as_values
+from skrec._log._ids import as_id_column, is_missing
 
-__all__ = ["Columns", "as_timestamps", "as_values", "parse_time", "read_columns", "to_number"]
+__all__ = [
+    "Columns",
+    "column_at",
+    "frame_names",
+    "missing_entries",
+    "read_columns",
+    "split_unnamed",
+    "take_entries",
+]
 
 _NAMES = ("user", "item", "value", "timestamp")
 _FORMS = (
@@ -54,7 +64,7 @@ def read_columns(log, names):
     TypeError
         If `log` has none of the forms.
     """
-    raw = _split(log, names)
+    raw = split_unnamed(log) if frame_names(log) is None else _split_frame(log, names)
     user, item = as_id_column(raw[0], "user"), as_id_column(raw[1], "item")
     value = None if raw[2] is None else as_values(raw[2])
     timestamp = None if raw[3] is None else as_timestamps(raw[3])
@@ -67,8 +77,46 @@ def read_columns(log, names):
     return Columns(user, item, value, timestamp)
 
 
-def as_values(column):
-    """Interaction values as float64.
+def frame_names(log):
+    """Names of the columns of a frame or mapping; None of other logs.
+
+    Parameters
+    ----------
+    log : object
+
+    Returns
+    -------
+    names : list or None
+    """
+    if isinstance(log, Mapping):
+        return list(log)
+    names = getattr(log, "column_names", None)
+    if names is None:
+        names = getattr(log, "columns", None)
+    return None if names is None or issparse(log) else list(names)
+
+
+def column_at(frame, place):
+    """Column of a frame or mapping by its place, since names may repeat.
+
+    Parameters
+    ----------
+    frame : dataframe, pyarrow Table or mapping
+    place : int
+
+    Returns
+    -------
+    column : array-like of shape (n,)
+    """
+    if hasattr(frame, "iloc"):
+        return frame.iloc[:, place]
+    if hasattr(frame, "column_names"):
+        return frame.column(place)
+    return frame[frame_names(frame)[place]]
+
+
+def missing_entries(column):
+    """Which entries of a column are None, NaN, NaT or null.
 
     Parameters
     ----------
@@ -76,122 +124,58 @@ def as_values(column):
 
     Returns
     -------
-    values : ndarray of float64 of shape (n,)
-
-    Raises
-    ------
-    ValueError
-        Names the first entry that is not a finite number.
+    missing : ndarray of bool of shape (n,)
     """
-    column = _as_array(column)
-    try:
-        values = column.astype(np.float64)
-    except (TypeError, ValueError):
-        values = _convert_each(column, float, "value", "a finite number")
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(
-            f"Entry {row} (counting from 0) of the value column is {plain(column[row])!r}. "
-            f"Expected a finite number; drop or fill those {int(bad.sum())} rows first."
-        )
-    return values
+    if hasattr(column, "isna"):
+        return np.asarray(column.isna(), dtype=bool)
+    if hasattr(column, "is_null") and hasattr(column, "to_pylist"):
+        return np.asarray(column.is_null(nan_is_null=True), dtype=bool)
+    entries = column.tolist() if isinstance(column, np.ndarray) else list(column)
+    return np.fromiter(map(is_missing, entries), bool, len(entries))
 
 
-def as_timestamps(column):
-    """Timestamps as numbers: dates become Unix seconds, numbers stay as they are.
+def take_entries(column, keep):
+    """The entries of a column at a mask.
 
     Parameters
     ----------
     column : array-like of shape (n,)
-        Numbers, datetime64, datetime objects or ISO 8601 strings; without a time zone
-        they are read as UTC.
+    keep : ndarray of bool of shape (n,)
 
     Returns
     -------
-    timestamps : ndarray of int64 or float64 of shape (n,)
-        int64 where all are whole.
-
-    Raises
-    ------
-    ValueError
-        Names the first entry that is no point in time.
+    taken : array-like of shape (n_kept,)
     """
-    column = _as_array(column)
-    if column.dtype.kind == "M":
-        _refuse_bad_times(np.isnat(column), column)
-        return _whole(column.astype("datetime64[us]").astype(np.int64) / 1e6)
-    if column.dtype.kind in "iub":
-        return column.astype(np.int64)
-    if column.dtype.kind != "f":
-        column = _times_of_objects(column)
-    _refuse_bad_times(~np.isfinite(column), column)
-    return _whole(column.astype(np.float64))
+    if hasattr(column, "filter") and hasattr(column, "to_pylist"):
+        import pyarrow as pa
+
+        return column.filter(pa.array(keep))
+    if hasattr(column, "dtype") and hasattr(column, "__getitem__"):
+        return column[keep]
+    return list(compress(column, keep))
 
 
-def to_number(text):
-    """A number as Python reads it, but without underscores.
+def split_unnamed(log):
+    """Columns of a log that has no names of columns.
 
     Parameters
     ----------
-    text : str
+    log : tuple of array-like, ndarray or iterable of tuples
 
     Returns
     -------
-    number : float
+    columns : list of 4 of array-like or None
 
     Raises
     ------
-    ValueError
-        If it is none.
+    TypeError, ValueError
+        If it has none of these forms.
     """
-    if "_" in text:
-        raise ValueError(f"{text!r} is no number")
-    return float(text)
-
-
-def parse_time(text):
-    """Unix seconds of a number or an ISO 8601 text.
-
-    Parameters
-    ----------
-    text : str, number, datetime or date
-
-    Returns
-    -------
-    seconds : int or float
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is neither.
-    """
-    from datetime import UTC, datetime
-
-    if isinstance(text, str):
-        text = text.strip()
-        for convert in (int, float):
-            try:
-                return convert(text)
-            except ValueError:
-                continue
-        text = datetime.fromisoformat(text)
-    if hasattr(text, "timestamp"):
-        text = text if text.tzinfo is not None else text.replace(tzinfo=UTC)
-        return text.timestamp()
-    if hasattr(text, "toordinal"):  # a date without time
-        return datetime(text.year, text.month, text.day, tzinfo=UTC).timestamp()
-    return float(text)
-
-
-def _split(log, names):
     if issparse(log):
         raise TypeError(
             f"Got a sparse matrix of shape {log.shape}, expected an interaction log: {_FORMS}. "
             "A matrix is encoded already; inverse_transform turns it back into a log."
         )
-    if isinstance(log, Mapping) or hasattr(log, "columns") or hasattr(log, "column_names"):
-        return _split_frame(log, names)
     if isinstance(log, np.ndarray) and log.ndim == 2:
         return _split_array(log)
     if isinstance(log, tuple) or (isinstance(log, list) and _are_arrays(log)):
@@ -208,10 +192,7 @@ def _split(log, names):
 
 
 def _split_frame(frame, names):
-    if isinstance(frame, Mapping):
-        available = list(frame)
-    else:
-        available = list(getattr(frame, "column_names", None) or frame.columns)
+    available = frame_names(frame)
     columns = []
     for role, name in zip(_NAMES, names, strict=True):
         if name is not None and name not in available:
@@ -264,53 +245,3 @@ def _split_rows(rows):
 
 def _are_arrays(columns):
     return bool(columns) and all(hasattr(c, "dtype") and np.ndim(c) == 1 for c in columns)
-
-
-def _as_array(column):
-    if hasattr(column, "to_numpy"):
-        column = column.to_numpy()
-    if isinstance(column, np.ndarray):
-        if column.ndim != 1:
-            raise ValueError(f"A column must be 1-D. Got an array of shape {column.shape}.")
-        return column
-    column = list(column)
-    try:
-        array = np.array(column)
-    except ValueError:
-        array = np.empty(0)
-    if array.ndim == 1 and array.dtype.kind in "iufb" and len(array) == len(column):
-        return array
-    return np.fromiter(column, dtype=object, count=len(column))
-
-
-def _times_of_objects(column):
-    if column.dtype.kind in "U":
-        column = column.astype(object)
-    return _convert_each(column, parse_time, "timestamp", "a number or an ISO 8601 date")
-
-
-def _convert_each(column, convert, name, expected):
-    values = np.empty(len(column), dtype=np.float64)
-    for row, value in enumerate(column):
-        try:
-            values[row] = convert(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"Entry {row} (counting from 0) of the {name} column is {value!r}. Expected "
-                f"{expected}."
-            ) from error
-    return values
-
-
-def _refuse_bad_times(bad, column):
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(
-            f"Entry {row} (counting from 0) of the timestamp column is {plain(column[row])!r}. "
-            f"Expected a point in time; drop those {int(bad.sum())} rows first."
-        )
-
-
-def _whole(seconds):
-    whole = (seconds == np.floor(seconds)).all() and np.abs(seconds).max(initial=0) < 2**53
-    return seconds.astype(np.int64) if whole else seconds

@@ -6,6 +6,7 @@ objects turns out to hold one sortable kind only, its distinct ids are packed in
 an array, so that fitted encoders hold plain arrays wherever the ids allow it.
 """
 
+import warnings
 from itertools import chain, repeat
 
 import numpy as np
@@ -16,10 +17,12 @@ __all__ = [
     "describe_ids",
     "distinct_of_chunk",
     "find_ids",
+    "is_missing",
     "is_text",
     "pack_ids",
     "plain",
     "unique_ids",
+    "warn_of_float_ids",
 ]
 
 _SORTABLE = "iufUS"
@@ -95,8 +98,8 @@ def unique_ids(column, name):
     if column.dtype.kind == "f":
         return np.unique(column, return_inverse=True)
     distinct, codes = _distinct(column, name)
-    if column.dtype.kind == "O" and any(map(_is_missing, distinct)):
-        _refuse_missing(np.fromiter(map(_is_missing, column), bool, len(column)), column, name)
+    if column.dtype.kind == "O" and any(map(is_missing, distinct)):
+        _refuse_missing(np.fromiter(map(is_missing, column), bool, len(column)), column, name)
     ids = pack_ids(distinct)
     position = {value: place for place, value in enumerate(ids.tolist())}
     order = np.fromiter(map(position.__getitem__, distinct), np.intp, len(distinct))
@@ -137,7 +140,7 @@ def find_ids(ids, column, name):
         found = np.fromiter(map(index.get, distinct, repeat(-1)), np.intp, len(distinct))
         codes = found[codes]
     if column.dtype.kind == "O" and (codes == -1).any():
-        _refuse_missing(np.fromiter(map(_is_missing, column), bool, len(column)), column, name)
+        _refuse_missing(np.fromiter(map(is_missing, column), bool, len(column)), column, name)
     return codes
 
 
@@ -213,6 +216,26 @@ def describe_ids(ids, limit=3):
     text = ", ".join(repr(value) for value in some)
     more = ", ..." if len(ids) > limit else ""
     return f"{text}{more} ({type(some[0]).__name__})"
+
+
+def warn_of_float_ids(column, name, *, stacklevel=2):
+    """Warn where ids are floats with whole values, which is what readers make of some ids.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n,)
+        From `as_id_column`.
+    name : str
+    stacklevel : int, default=2
+        As in `warnings.warn`, from the caller.
+    """
+    if column.dtype.kind == "f" and len(column) and (column == np.floor(column)).all():
+        warnings.warn(
+            f"The {name} ids are floats with whole values, such as {column[0].item()!r}: pandas "
+            'makes them of whole numbers where one is missing, and of "000648" too. Read ids as '
+            f'text, such as with pandas.read_csv(path, dtype={{"{name}": str}}), or convert them.',
+            stacklevel=stacklevel + 1,
+        )
 
 
 def plain(value):
@@ -355,12 +378,23 @@ def _is_integer(value):
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _is_missing(value):
+def is_missing(value):
+    """Whether an object stands for no entry: None, NaN, NaT, pandas.NA.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    missing : bool
+    """
     # pandas.NA compares to NA and pandas.NaT to False, so the type's name tells.
     return (
         value is None
         or (isinstance(value, float | np.floating) and value != value)
         or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, np.datetime64 | np.timedelta64) and bool(np.isnat(value)))
     )
 
 
@@ -369,7 +403,8 @@ def _refuse_missing(missing, column, name):
         row = int(np.flatnonzero(missing)[0])
         raise ValueError(
             f"Missing {name} id: entry {row} (counting from 0) is {plain(column[row])!r}. Expected "
-            f"an id in every row; drop those {int(missing.sum())} rows first."
+            f"an id in every row; drop those {int(missing.sum())} rows first, or read the log with "
+            "load_interactions(log, drop_missing=True)."
         )
 
 

@@ -1,13 +1,17 @@
 """Data sets as folders: ``NAME/interactions.npz``, ``items.csv``, ``users.csv``."""
 
+import io
+
 import numpy as np
-from scipy.sparse import csr_array, load_npz
+from scipy.io import mmread
+from scipy.sparse import coo_array, csr_array, load_npz
 
 from skrec.datasets._bunch import log_bunch
+from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._tables import aligned_table, genre_matrix
 from skrec.utils._sparse_check import sound_sparse
 
-__all__ = ["read_folder", "read_npz", "time_ranks"]
+__all__ = ["read_folder", "read_matrix_market", "read_npz", "time_ranks"]
 
 _SIDE = ("user", "item")
 
@@ -54,6 +58,48 @@ def read_npz(path, *, duplicates="error", dtype=np.float64):
     if name == "rating":
         data.rating = data.X.data
     return data
+
+
+def read_matrix_market(path, *, duplicates="error", dtype=np.float64):
+    """Read a matrix in the Matrix Market format, whose rows and columns count from 1.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    duplicates : str, default="error"
+        See `skrec.preprocessing.InteractionEncoder`.
+    dtype : dtype, default=numpy.float64
+        Of the matrix.
+
+    Returns
+    -------
+    data : Bunch
+
+    Raises
+    ------
+    ValueError
+        If the file is broken or its values are no real numbers.
+    """
+    try:
+        with plain_errors(path), open_binary(path) as file:
+            matrix = coo_array(mmread(io.BytesIO(file.read())))
+    except (ValueError, IndexError, OverflowError) as error:
+        raise ValueError(
+            f"{path} begins like Matrix Market, but cannot be read ({error}). Expected a "
+            "coordinate matrix of real numbers; write it again with scipy.io.mmwrite."
+        ) from error
+    if not matrix.nnz:
+        raise ValueError(f"{path} is empty. Expected at least one entry.")
+    value = _check_value(path, "value", matrix.data, matrix.nnz)
+    row, column = (np.asarray(axis, dtype=np.int64) for axis in matrix.coords)
+    try:
+        return log_bunch(
+            row, column, *(np.arange(1, size + 1) for size in matrix.shape),
+            value=value, aligned={}, duplicates=duplicates, dtype=dtype,
+            more={"value_name": "value"},
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_folder(folder, *, dtype=np.float64):

@@ -47,7 +47,7 @@ _BINARY = (".npz", ".parquet", ".pq", ".feather", ".arrow", ".ipc", ".orc", ".xl
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95c}\](\x8c]")
 _HTML = re.compile(rb"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 _XML = re.compile(rb"\s*<\?xml")
-_JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]\"]|\[\s*-?\d[^\r\n]*\]\s*[\r\n])")
+_JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]\"]|\[\s*-?\d[^\r\n]*\]\s*([\r\n]|\Z))")
 _PYTHON = re.compile(rb"\s*\{\s*u?'")
 
 

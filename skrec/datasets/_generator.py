@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch, check_random_state
 
+from skrec._log._aggregate import cast_values, check_dtype
 from skrec.datasets._generator_parts import (
     draw_item_features,
     draw_ratings,
@@ -169,7 +170,8 @@ def make_interactions(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or there are more interactions than pairs.
+        If a parameter is out of range, there are more interactions than pairs, or `dtype`
+        cannot hold a rating.
 
     See Also
     --------
@@ -202,6 +204,7 @@ def make_interactions(
     True
     """
     _check(locals())
+    check_dtype(dtype)
     n_interactions = _n_interactions(n_users, n_items, n_interactions)
     n_groups = _n_groups(n_users, n_items, n_interactions, n_groups)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
@@ -216,7 +219,7 @@ def make_interactions(
     extras = {}
     if feedback == "rating":
         X.data = draw_ratings(user, X.indices, liked, group, half_stars, rng)
-        extras["rating"] = X.data = X.data.astype(dtype, copy=False)
+        extras["rating"] = X.data = cast_values(X.data, dtype)
     else:
         X.data = np.ones(X.nnz, dtype=dtype)
     if return_X:

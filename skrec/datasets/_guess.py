@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from skrec._log._columns import to_number
+from skrec._log._entries import to_number
 from skrec.utils._log_names import KNOWN_NAMES, guess_column, plain_name
 
 __all__ = ["ROLES", "find_columns", "first_line_is_doubtful", "is_header", "knows_ids"]
@@ -18,6 +18,7 @@ _HINTS = {
     "produit", "utilisateur",
 }  # fmt: skip
 _UNIX_TIMES = 1e8  # seconds; 1973
+_LAST_TIME = 5e18  # nanoseconds; 2128
 _TIMES_AMONG_IDS = (6.3e8, 2.1e9)  # seconds; 1990 to 2036
 _UNITS = (1.0, 1e3, 1e6, 1e9)
 _DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?")
@@ -86,7 +87,7 @@ def find_columns(path, names, header, columns, rows):
         if isinstance(column, str) and column != "auto":
             places.append(_place_of(path, names, role, column))
         elif column == "auto":
-            places.append(guess_column(names, role) if header else None)
+            places.append(_guessed(path, names, role) if header else None)
         elif column is None or 0 <= column < len(names):
             places.append(column)
         else:
@@ -178,6 +179,13 @@ def _is_plain_data(text):
     return _is_number(text) or bool(_DECIMAL_COMMA.fullmatch(text) or _DATE.fullmatch(text))
 
 
+def _guessed(path, names, role):
+    place = guess_column(names, role)
+    if place is not None and names.count(names[place]) > 1:
+        _place_of(path, names, role, names[place])
+    return place
+
+
 def _place_of(path, names, role, column):
     found = names.count(column)
     if found == 1:
@@ -231,7 +239,7 @@ def _refuse_times_as_values(path, what, place, fields):
         return
     dates = all(map(_DATE.fullmatch, fields))
     numbers = _finite_numbers(fields)
-    if dates or (numbers and min(numbers) >= _UNIX_TIMES):
+    if dates or (numbers and _UNIX_TIMES <= min(numbers) <= max(numbers) <= _LAST_TIME):
         kept = "" if dates else f", or value={place!r} if they are values"
         raise ValueError(
             f"{path} {what} looks like times ({fields[0]}), not values. Pass value=None and "

@@ -1,16 +1,20 @@
 """Interaction logs from files and folders."""
 
 import codecs
+import os
 from pathlib import Path
 
 import numpy as np
 
+from skrec._log._aggregate import check_dtype
+from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.datasets._base import get_data_home
 from skrec.datasets._bunch import ids_of_text, log_bunch, require_duplicates_rule
-from skrec.datasets._cache import read_folder, read_npz
-from skrec.datasets._files import file_kind
+from skrec.datasets._cache import read_folder, read_matrix_market, read_npz
 from skrec.datasets._guess import ROLES, first_line_is_doubtful
 from skrec.datasets._layout import find_layout
+from skrec.datasets._parts import find_parts, join_logs, kind_of_parts
+from skrec.datasets._tabular import read_memory
 from skrec.datasets._text import read_carefully
 
 __all__ = ["load_dataset", "load_interactions"]
@@ -31,31 +35,41 @@ def load_interactions(
     encoding="utf-8",
     decimal=".",
     drop_missing=False,
+    negative="warn",
     duplicates="sum",
     dtype=np.float64,
     return_X=False,
 ):
-    """Read an interaction log from a file.
+    """Read an interaction log from a file, a folder or memory.
 
     Parameters
     ----------
-    path : str or path-like
-        Its first bytes, not its name, say what it is:
+    path : str, path-like, list of these, or log
+        A file, whose first bytes, not its name, say what it is:
 
-        - parquet;
+        - text with one interaction in each line;
+        - JSON: an object or a list in each line, a list of such, or an object with a list
+          for each column;
+        - parquet, Arrow (feather) or ORC;
         - npz: the format of `load_dataset`, or a matrix saved with
-          `scipy.sparse.save_npz`; the parameters on columns and text do not apply;
-        - anything else is text with one interaction in each line.
+          `scipy.sparse.save_npz`; or Matrix Market. The parameters on columns, text, missing and
+          negative values do not apply to them;
 
-        Compressed by gzip, bzip2, xz or zstd, or the only file in a zip archive, too.
+        each of them compressed by gzip, bzip2, xz or zstd, too (but npz), or the only file
+        of a zip archive. A folder, a pattern such as "logs/*.csv" or a list of paths is read as the
+        parts of one log, as text or parquet; names of folders such as ``day=1`` are columns
+        of parquet.
+
+        Or a log in memory, in a form that `skrec.preprocessing.InteractionEncoder` takes: a
+        DataFrame of pandas or polars, a pyarrow Table, a mapping or tuple of columns, a
+        list of rows.
     user, item : str, int or "auto", default="auto"
         Name or place (from 0) of the column. "auto": a column with a usual name, such as
         "user_id" or "movieId"; without a header the first and the second.
     value : str, int, "auto" or None, default="auto"
         Column with what is stored in the matrix. "auto": one with a usual name, such as
-        "rating" or "count"; without a header the third if it holds numbers (if they look
-        like Unix times it is an error to leave them to "auto"). None, or no such column:
-        every interaction counts as 1.
+        "rating" or "count"; without a header the third if it holds numbers. None, or no
+        such column: every interaction counts as 1.
     timestamp : str, int, "auto" or None, default="auto"
         Column with the time: numbers, which are kept as they are, or ISO 8601 dates, which
         become Unix seconds (as UTC without a time zone). "auto": one with a usual name;
@@ -75,12 +89,18 @@ def load_interactions(
     drop_missing : bool, default=False
         Leave out the lines that lack an id, a value or a time, and count them, instead of
         refusing the file.
+    negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
+        What negative values are: ratings, which are kept, or returns, which are dropped or,
+        with ``duplicates="sum"``, subtracted from what the user bought of the item; a pair
+        of which nothing is left is none, and the times are those of purchases. "warn" keeps
+        them, and warns unless the column's name is that of a rating.
     duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
             default="sum"
         What several interactions of one user with one item become, as in
         `skrec.preprocessing.InteractionEncoder`; first and last by timestamp where known.
     dtype : dtype, default=numpy.float64
-        Of the matrix.
+        Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
+        error; float32 rounds to seven digits.
     return_X : bool, default=False
         Return the matrix only.
 
@@ -91,33 +111,44 @@ def load_interactions(
 
         - X : csr_array of shape (n_users, n_items), one stored entry per pair; also as data,
           the name in scikit-learn's data sets;
-        - user_ids, item_ids : id of each row and column, sorted; int64 if all ids are
-          written as whole numbers (without leading zeros), else str;
+        - user_ids, item_ids : id of each row and column, sorted; of text files int64 if all
+          ids are written as whole numbers (without leading zeros), else str; of other logs
+          as they are;
         - user, item : ndarray of int of shape (nnz,), row and column of each entry of
           ``X.data``, in that order;
         - timestamp : ndarray of int64 or float64 of shape (nnz,), aligned with ``X.data``;
           only if the file has it. Of a repeated pair the latest;
         - value_name : name of the column of values ("value" without a header), or None;
         - n_dropped : int, number of lines that `drop_missing` left out;
+        - n_negative : int, number of negative values;
         - DESCR : str;
-        - for ``.npz`` what `load_dataset` says, without the tables.
+        - for npz what `load_dataset` says, without the tables.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
+    TypeError
+        If `path` is neither a path nor a log.
     ValueError
         If a line has another number of fields than the first, no id, or a value or time
         that is not finite; the message names file and line (from 1), what was found, what
         is expected and a remedy, and counts the bad lines. Also if delimiter, header or
         columns cannot be told, if a column that was guessed by its place holds what it
-        cannot be (times as ids, ids as values), and if the file is empty or of another kind.
+        cannot be (times as ids, ids as values), and if the file is empty, damaged or of
+        another kind.
+
+    Warns
+    -----
+    UserWarning
+        If values are negative, see `negative`; if the ids of a frame are floats with whole
+        values, which readers make of other ids.
 
     See Also
     --------
     load_dataset : A folder in the data home, with titles.
     fetch_movielens : Data from the web.
-    skrec.preprocessing.InteractionEncoder : The same for logs in memory.
+    skrec.preprocessing.InteractionEncoder : A transformer, which keeps the ids.
 
     Notes
     -----
@@ -150,42 +181,31 @@ def load_interactions(
     (array(['ann', 'bob'], dtype='<U3'), array([7, 9]))
     """
     require_duplicates_rule(duplicates)
-    path = _existing_file(path)
+    check_dtype(dtype)
+    _check_rules(negative, drop_missing)
     columns = _check_columns((user, item, value, timestamp))
     _check_text_parameters(delimiter, quotechar, encoding, decimal)
-    kind = file_kind(path)
-    if kind == "npz":
-        data = read_npz(path, duplicates=duplicates, dtype=dtype)
-        data.DESCR = f"Interactions in {path}."
-        return data.X if return_X else data
-    if kind == "parquet":
-        from skrec.datasets._parquet import read_parquet
-
-        log = read_parquet(path, columns)
-        user_ids, user_codes, item_ids, item_codes = log.user_ids, log.user, log.item_ids, log.item
+    text = {
+        "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
+        "encoding": encoding, "decimal": decimal,
+    }  # fmt: skip
+    if _is_in_memory(path):
+        source, kind = "the log", "memory"
+        log = read_memory(path, source, columns, drop_missing=drop_missing)
     else:
-        layout = find_layout(
-            path, delimiter=delimiter, header=header, columns=columns, quotechar=quotechar,
-            encoding=encoding, decimal=decimal,
-        )  # fmt: skip
-        log = _read_text(path, layout, drop_missing)
-        user_ids, place = ids_of_text(log.user_ids)
-        user_codes = place[log.user]
-        item_ids, place = ids_of_text(log.item_ids)
-        item_codes = place[log.item]
+        source, paths = find_parts(path)
+        kind = kind_of_parts(source, paths)
+        if kind in ("npz", "matrix market"):
+            read = read_npz if kind == "npz" else read_matrix_market
+            data = read(paths[0], duplicates=duplicates, dtype=dtype)
+            data.DESCR = f"Interactions in {source}."
+            data.n_dropped = 0
+            return data.X if return_X else data
+        log = _read_files(source, paths, kind, text, drop_missing)
     try:
-        data = log_bunch(
-            user_codes, item_codes, user_ids, item_ids, value=log.value,
-            aligned={} if log.timestamp is None else {"timestamp": log.timestamp},
-            duplicates=duplicates, dtype=dtype,
-            more={
-                "value_name": log.value_name,
-                "n_dropped": log.n_dropped,
-                "DESCR": f"Interactions in {path}.",
-            },
-        )  # fmt: skip
+        data = _as_bunch(log, kind, source, negative=negative, duplicates=duplicates, dtype=dtype)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{source}: {error}") from error
     return data.X if return_X else data
 
 
@@ -265,37 +285,113 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
     return data.X if return_X else data
 
 
-def _read_text(path, layout, drop_missing):
-    log = None
-    if path.stat().st_size >= _LARGE:
-        from skrec.datasets._text_fast import read_fast
+def _is_in_memory(log):
+    if log is None or isinstance(log, bytes | int | float):
+        raise TypeError(
+            f"Expected a path, a list of paths or a log in memory. Got {type(log).__name__}."
+        )
+    if isinstance(log, str | os.PathLike):
+        return False
+    paths = isinstance(log, list) and all(isinstance(part, str | os.PathLike) for part in log)
+    return not (paths and log)
 
-        log = read_fast(path, layout)
-    if log is None:
-        log = read_carefully(path, layout, drop_missing=drop_missing)
+
+def _read_files(source, paths, kind, text, drop_missing):
+    columns = text["columns"]
+    if kind == "text":
+        return _read_text(source, paths, text, drop_missing)
+    if kind == "json":
+        from skrec.datasets._json import read_json
+
+        log, columns = read_json(paths[0], columns, text["encoding"])
+    elif len(paths) > 1 or source.is_dir():
+        from skrec.datasets._arrow import read_parquet_parts
+
+        log, columns = read_parquet_parts(source, paths, columns)
+    else:
+        from skrec.datasets._arrow import read_arrow
+
+        log, columns = read_arrow(paths[0], kind, columns)
+    return read_memory(log, source, columns, drop_missing=drop_missing)
+
+
+def _read_text(source, paths, text, drop_missing):
+    first = find_layout(paths[0], **text)
+    logs = [_read_part(paths[0], first, drop_missing)]
+    given = text | {"delimiter": first.delimiter, "header": first.header, "columns": first.places}
+    for path in paths[1:]:
+        layout = find_layout(path, **given)
+        if layout.names != first.names:
+            raise ValueError(
+                f"{source}: {path.name} has the columns {list(layout.names)}, {paths[0].name} has "
+                f"{list(first.names)}. Expected parts of one log with the same columns; pass the "
+                "path of one."
+            )
+        logs.append(_read_part(path, layout, drop_missing))
+    log = join_logs(logs)
     if not len(log.user):
         what = f"{log.n_dropped} lines without an id, value or time" if log.n_dropped else "names"
-        raise ValueError(f"{path} has {what} but no interactions. Expected one in each line.")
-    if layout.doubtful and first_line_is_doubtful(log.user, log.user_ids, log.item, log.item_ids):
-        first = [log.user_ids[log.user[0]], log.item_ids[log.item[0]]]
+        raise ValueError(f"{source} has {what} but no interactions. Expected one in each line.")
+    if first.doubtful and first_line_is_doubtful(log.user, log.user_ids, log.item, log.item_ids):
+        ids = [log.user_ids[log.user[0]], log.item_ids[log.item[0]]]
         raise ValueError(
-            f"{path}: the first line may hold names or an interaction: {first} occur nowhere else "
+            f"{source}: the first line may hold names or an interaction: {ids} occur nowhere else "
             "and are unlike what follows. Expected a header with usual names, or a log whose first "
             "line is like the others; pass header=True or header=False."
         )
     return log
 
 
-def _existing_file(path):
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder. Expected a file; for a folder with an interactions.npz use "
-            f"load_dataset({path.name!r}, data_home={str(path.parent)!r})."
-        )
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}. Expected an interaction log.")
-    return path
+def _read_part(path, layout, drop_missing):
+    log = None
+    if path.stat().st_size >= _LARGE:
+        from skrec.datasets._text_fast import read_fast
+
+        log = read_fast(path, layout)
+    return read_carefully(path, layout, drop_missing=drop_missing) if log is None else log
+
+
+def _as_bunch(log, kind, source, *, negative, duplicates, dtype):
+    user_ids, user, item_ids, item = log.user_ids, log.user, log.item_ids, log.item
+    if kind == "text":
+        user_ids, place = ids_of_text(user_ids)
+        user = place[user]
+        item_ids, place = ids_of_text(item_ids)
+        item = place[item]
+    keep, value, n_negative = settle_negative(
+        user, item, log.value, negative, name=log.value_name, duplicates=duplicates
+    )
+    timestamp = log.timestamp
+    if keep is not None:
+        user_ids, user = _only_used(user_ids, user[keep])
+        item_ids, item = _only_used(item_ids, item[keep])
+        value = value[keep]
+        timestamp = None if timestamp is None else timestamp[keep]
+    return log_bunch(
+        user, item, user_ids, item_ids, value=value,
+        aligned={} if timestamp is None else {"timestamp": timestamp},
+        duplicates=duplicates, dtype=dtype,
+        more={
+            "value_name": log.value_name,
+            "n_dropped": log.n_dropped,
+            "n_negative": n_negative,
+            "DESCR": f"Interactions in {source}.",
+        },
+    )  # fmt: skip
+
+
+def _only_used(ids, codes):
+    """Ids that occur, and the codes among these."""
+    used = np.zeros(len(ids), dtype=bool)
+    used[codes] = True
+    return ids[used], (np.cumsum(used) - 1)[codes]
+
+
+def _check_rules(negative, drop_missing):
+    if not isinstance(drop_missing, bool | np.bool_):
+        raise ValueError(f"drop_missing must be True or False. Got {drop_missing!r}.")
+    if negative not in NEGATIVE:
+        raise ValueError(f"negative must be one of {NEGATIVE}. Got {negative!r}.")
 
 
 def _check_columns(columns):

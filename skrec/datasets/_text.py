@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._log._columns import as_timestamps, parse_time, to_number
+from skrec._log._entries import as_timestamps, parse_time, to_number
 from skrec.datasets._delimiter import split_lines
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from skrec._log._columns import as_timestamps, parse_time
+from skrec._log._entries import as_timestamps, parse_time
 from skrec.datasets._delimiter import BLANKS
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._text import RawLog, decimal_number, is_missing, value_name

@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from skrec._evaluation._entries import (
@@ -12,6 +13,7 @@ from skrec._evaluation._entries import (
     lowest_of_rows,
     select_entries,
 )
+from skrec._log._entries import as_moment
 from skrec.model_selection._timestamps import check_timed_interactions
 
 
@@ -32,8 +34,9 @@ def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
             default=None
         When each interaction happened, in any unit, or its rank in time: a matrix that
         stores a time for every interaction of X (a stored zero is a time), or an array
-        aligned with ``X.data`` if X is CSR. Given, the latest items of each user are
-        held out; of items at the same time, the one with the lowest column index.
+        aligned with ``X.data`` if X is CSR, which may also hold dates (datetime64, datetime
+        objects, ISO 8601 text, of pandas, polars or pyarrow, too). Given, the latest items
+        of each user are held out; of items at the same time, the one with the lowest column index.
     random_state : int, RandomState or None, default=None
         Seed of the draw; not used with `timestamps`. Same seed, same split.
 
@@ -137,13 +140,14 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Interactions. Not changed.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,)
-        Times on one clock for all users, see `holdout_split`. datetime64 counts in its
-        own unit.
+        Times on one clock for all users, see `holdout_split`.
     quantile : float, default=0.8
         Share of the interactions that come before the threshold, 0 < quantile < 1.
         Interactions at the same moment stay together, so it can be a little less.
-    threshold : float or datetime64, default=None
-        The point in time, in the unit of `timestamps`; then `quantile` is not used.
+    threshold : float, str, datetime or datetime64, default=None
+        The point in time; then `quantile` is not used. A date or ISO 8601 text, such as
+        "2025-10-01", is read as UTC where it has no time zone, and stands for Unix seconds
+        where `timestamps` are numbers.
 
     Returns
     -------
@@ -183,14 +187,8 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
         # The first moment with at least this many interactions before it or at it.
         position = min(int(np.floor(np.round(quantile * X.nnz, 9))), X.nnz - 1)
         threshold = np.partition(times, position)[position]
-    elif isinstance(threshold, np.datetime64):
-        unit = np.asarray(timestamps).dtype
-        if unit.kind != "M":
-            raise ValueError(
-                f"threshold={threshold!r} is a date, but timestamps are none (dtype {unit}); give "
-                "both as datetime64, or both as numbers."
-            )
-        threshold = threshold.astype(unit).astype(np.int64)
+    else:
+        threshold = _check_threshold(threshold, times, timestamps)
     late = times >= threshold
     if late.all() or not late.any():
         raise ValueError(
@@ -199,3 +197,24 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
             f"{times.min() if X.nnz else None} to {times.max() if X.nnz else None}."
         )
     return select_entries(X, ~late), select_entries(X, late)
+
+
+def _check_threshold(threshold, times, timestamps):
+    """The threshold as the times are: dates as Unix seconds."""
+    try:
+        moment = as_moment(threshold)
+    except ValueError as error:
+        raise ValueError(
+            "threshold must be a point in time, such as '2025-10-01', a datetime or a number in "
+            f"the unit of timestamps. {error}"
+        ) from error
+    numbers = issparse(timestamps) or np.asarray(timestamps).dtype.kind in "iuf"
+    if isinstance(threshold, Real) or not numbers or not len(times):
+        return moment
+    if not times.min() < moment <= times.max():
+        raise ValueError(
+            f"threshold={threshold!r} is a date, but timestamps are none: they are numbers from "
+            f"{times.min()} to {times.max()}, and as Unix seconds the threshold is {moment}. Give "
+            "both as dates, or both as numbers of one unit."
+        )
+    return moment

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skrec._evaluation._entries import check_interactions, entry_positions, entry_rows
+from skrec._log._entries import as_timestamps
 from skrec.utils._sparse_check import sound_sparse
 
 
@@ -15,34 +16,48 @@ def check_timed_interactions(X, timestamps):
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
     timestamps : sparse matrix of shape (n_users, n_items), or 1-D array-like
         A matrix stores a time for every interaction of X; stored zeros are times too.
-        An array has one entry per stored entry of the CSR matrix X, in its order.
+        An array has one entry per stored entry of the CSR matrix X, in its order: numbers,
+        dates or ISO 8601 text, see `skrec._log._entries.as_timestamps`.
 
     Returns
     -------
     X : csr_array of shape (n_users, n_items)
         Canonical.
     times : ndarray of int64 or float64 of shape (nnz,)
-        Aligned with ``X.data``.
+        Aligned with ``X.data``; dates as Unix seconds.
 
     Raises
     ------
     ValueError
-        If a time is missing, NaN, or given twice.
+        If a time is missing, NaN, no point in time, or given twice.
     """
     checked = check_interactions(X)
     if issparse(timestamps):
-        times = _times_of_matrix(checked, timestamps)
-    else:
-        times = _times_of_array(checked, X, timestamps)
-    if times.dtype.kind in "mM":
-        if np.isnat(times).any():
-            raise ValueError("timestamps contain NaT: every interaction needs a time.")
-        times = times.astype(np.int64)
-    if times.dtype.kind not in "iuf":
-        raise ValueError(f"timestamps must be numbers or datetime64. Got dtype {times.dtype}.")
-    if not np.isfinite(times).all():
-        raise ValueError("timestamps contain NaN or infinity: every interaction needs a time.")
-    return checked, times.astype(np.float64 if times.dtype.kind == "f" else np.int64)
+        return checked, _as_times(_times_of_matrix(checked, timestamps))
+    return checked, _times_of_array(checked, X, timestamps)
+
+
+def _as_times(timestamps):
+    """Times as numbers; missing ones are counted."""
+    if not hasattr(timestamps, "to_numpy"):  # a column of a frame converts itself
+        timestamps = np.asarray(timestamps)
+    given = getattr(timestamps, "dtype", None)
+    if isinstance(given, np.dtype) and given.kind in "fM":
+        array = np.asarray(timestamps)
+        bad = np.isnat(array) if given.kind == "M" else ~np.isfinite(array)
+        if bad.any():
+            what = "NaT" if given.kind == "M" else "NaN or infinity"
+            raise ValueError(
+                f"timestamps contain {what}: {int(bad.sum())} of {array.size}, the first at entry "
+                f"{int(np.flatnonzero(bad)[0])} (from 0). Expected a time of every interaction; "
+                "drop those without one from the log, or fill them."
+            )
+    try:
+        return as_timestamps(timestamps)
+    except ValueError as error:
+        raise ValueError(
+            f"timestamps must be numbers or datetime64, datetime objects or ISO 8601 text. {error}"
+        ) from error
 
 
 def _times_of_matrix(X, timestamps):
@@ -64,17 +79,18 @@ def _times_of_matrix(X, timestamps):
 
 
 def _times_of_array(X, source, timestamps):
-    timestamps = np.asarray(timestamps)
     if not issparse(source) or source.format != "csr":
         raise ValueError(
             "A timestamps array needs X in CSR format, whose entries it follows. Got X as "
             f"{type(source).__name__}; pass timestamps as a sparse matrix of the shape of X."
         )
-    if timestamps.shape != (source.nnz,):
+    shape = getattr(timestamps, "shape", None) or np.shape(timestamps)
+    if tuple(shape) != (source.nnz,):
         raise ValueError(
             "A timestamps array must have one entry per stored entry of X, in their order. Got "
-            f"shape {timestamps.shape}, expected {(source.nnz,)}."
+            f"shape {tuple(shape)}, expected {(source.nnz,)}."
         )
+    timestamps = _as_times(timestamps)
     source = sound_sparse(source)
     places = csr_array((np.arange(source.nnz), source.indices, source.indptr), shape=source.shape)
     places = _sorted_csr(places, "X")

@@ -16,8 +16,10 @@ from skrec._log._ids import (
     find_ids,
     is_text,
     unique_ids,
+    warn_of_float_ids,
 )
 from skrec._log._k_core import core_members
+from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.utils._matrices import sound_matrix
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
@@ -57,6 +59,11 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
             default="sum"
         What several interactions of one user with one item become. "count" ignores the
         values, "error" refuses the log.
+    negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
+        What interactions with a negative value are: ratings, which are kept, or returns,
+        which are dropped or, with ``duplicates="sum"``, subtracted from what the user
+        bought of the item; a pair of which nothing is left is none. "warn" keeps them, and
+        warns unless `value` is the name of a rating.
     unknown_users : {"new", "ignore", "error"}, default="new"
         What `transform` does with users that `fit` did not see: give each a new row below
         the known ones, drop their interactions, or raise.
@@ -68,7 +75,8 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         is repeated until both minimums hold for what is left (see
         `skrec.model_selection.k_core`), which a single pass would not ensure.
     dtype : dtype, default=numpy.float64
-        Of the matrix; float32 halves it.
+        Of the matrix: float64, float32, which halves it, or whole numbers. A value that it
+        cannot hold is an error; float32 rounds to seven digits.
 
     Attributes
     ----------
@@ -90,6 +98,9 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
     An interaction with value 0 becomes a stored zero, which skrec's models read as
     "missing", like any zero.
 
+    Read ids as text: ``pandas.read_csv(path, dtype={"customer": str})``. Without it pandas
+    makes 648 of "0000648", and 648.0 where an id is missing; `fit` warns of such floats.
+
     Examples
     --------
     >>> from skrec.preprocessing import InteractionEncoder
@@ -110,6 +121,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
 
     _parameter_rules = {
         "duplicates": Options(DUPLICATES),
+        "negative": Options(NEGATIVE),
         "unknown_users": Options(("new", "ignore", "error")),
         "unknown_items": Options(("error", "ignore")),
         "min_user_count": POSITIVE_INTEGER,
@@ -124,6 +136,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         value=None,
         timestamp=None,
         duplicates="sum",
+        negative="warn",
         unknown_users="new",
         unknown_items="error",
         min_user_count=1,
@@ -135,6 +148,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         self.value = value
         self.timestamp = timestamp
         self.duplicates = duplicates
+        self.negative = negative
         self.unknown_users = unknown_users
         self.unknown_items = unknown_items
         self.min_user_count = min_user_count
@@ -186,8 +200,8 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the log is empty, or nothing is left after the minimum counts; if an id is
-            missing, a value not finite, a column absent, a parameter not allowed.
+            If the log is empty, or nothing is left after returns or the minimum counts; if an
+            id is missing, a value not a finite number, a column absent, a parameter not allowed.
         TypeError
             If an id cannot be hashed or the log has none of the known forms.
         """
@@ -213,6 +227,9 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         columns = self._read(X)
         if not len(columns.user):
             raise ValueError("The log is empty: 0 interactions, expected at least 1.")
+        for name in ("user", "item"):
+            warn_of_float_ids(getattr(columns, name), name, stacklevel=3)
+        columns, _ = self._settle_negative(columns)
         user_ids, user = unique_ids(columns.user, "user")
         item_ids, item = unique_ids(columns.item, "item")
         matrix = self._matrix(user, item, columns, (len(user_ids), len(item_ids)))
@@ -414,6 +431,19 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
     def _read(self, log):
         return read_columns(log, (self.user, self.item, self.value, self.timestamp))
 
+    def _settle_negative(self, columns, *, may_be_empty=False):
+        """The interactions that stay, and which these are."""
+        codes = (None, None)
+        if self.negative == "subtract" and columns.value is not None:
+            codes = unique_ids(columns.user, "user")[1], unique_ids(columns.item, "item")[1]
+        keep, value, _ = settle_negative(
+            *codes, columns.value, self.negative, name=self.value, duplicates=self.duplicates,
+            may_be_empty=may_be_empty, stacklevel=4,
+        )  # fmt: skip
+        if keep is None:
+            return columns, slice(None)
+        return columns._replace(value=value).take(keep), keep
+
     def _matrix(self, user, item, columns, shape):
         merged = merge_duplicates(
             user, item, columns.value, columns.timestamp, shape, self.duplicates, self.dtype
@@ -426,7 +456,6 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         check_parameters(self, self._parameter_rules)
         columns = self._read(log)
         user = find_ids(self.user_ids_, columns.user, "user")
-        item = find_ids(self.item_ids_, columns.item, "item")
         user_ids = self.user_ids_
         new = user < 0
         if new.any() and self.unknown_users == "error":
@@ -435,6 +464,10 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
             new_ids, codes = unique_ids(columns.user[new], "user")
             user[new] = len(user_ids) + codes
             user_ids = concatenate_ids(user_ids, new_ids)
+        present = np.unique(user[user >= 0])
+        columns, stays = self._settle_negative(columns, may_be_empty=True)
+        user = user[stays]
+        item = find_ids(self.item_ids_, columns.item, "item")
         if (item < 0).any() and self.unknown_items == "error":
             raise ValueError(self._unknown("item", columns.item[item < 0], "'ignore'"))
         nothing = len(item) and len(self.item_ids_) and (item < 0).all()
@@ -445,7 +478,6 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
                 "which never equal them. Convert the ids to the type of the log's.",
                 stacklevel=3,
             )
-        present = np.unique(user[user >= 0])
         keep = (user >= 0) & (item >= 0)
         if not keep.all():
             user, item = user[keep], item[keep]

@@ -1,0 +1,271 @@
+"""Columns of values and times in whatever form users have them -> numbers."""
+
+from numbers import Number
+
+import numpy as np
+
+from skrec._log._ids import is_missing, plain
+
+__all__ = ["as_moment", "as_timestamps", "as_values", "parse_time", "to_array", "to_number"]
+
+
+def to_number(text):
+    """A number as Python reads it, but without underscores.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    number : float
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
+
+
+def as_values(column):
+    """Interaction values as float64.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+        Real numbers, or text as in files.
+
+    Returns
+    -------
+    values : ndarray of float64 of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        Counts the entries that are no finite numbers and names the first.
+    """
+    column = to_array(column)
+    if column.dtype.kind in "iufb":
+        values = column.astype(np.float64)
+        good = np.isfinite(values)
+    else:
+        values, good = _convert_each(column, _value)
+    if not good.all():
+        raise _bad_entries("value", column, ~good, "a finite number")
+    return values
+
+
+def as_timestamps(column):
+    """Timestamps as numbers: dates become Unix seconds, numbers stay as they are.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+        Numbers, datetime64, datetime or date objects, or ISO 8601 strings, of NumPy, pandas,
+        polars or pyarrow, with or without a time zone; without one they are read as UTC.
+
+    Returns
+    -------
+    timestamps : ndarray of int64 or float64 of shape (n,)
+        int64 where all are whole.
+
+    Raises
+    ------
+    ValueError
+        Counts the entries that are no point in time and names the first.
+    """
+    column = to_array(_without_zone(column))
+    if column.dtype.kind == "M":
+        good = ~np.isnat(column)
+        times = column.astype("datetime64[us]").astype(np.int64) / 1e6
+    elif column.dtype.kind in "iu" and (
+        column.dtype.kind == "i" or int(column.max(initial=0)) < 2**63
+    ):
+        return column.astype(np.int64)
+    elif column.dtype.kind in "fu":
+        times = column.astype(np.float64)
+        good = np.isfinite(times)
+    else:
+        times, good = _convert_each(column, parse_time)
+    if not good.all():
+        raise _bad_entries("timestamp", column, ~good, "a number or an ISO 8601 date")
+    return _whole(times)
+
+
+def as_moment(value):
+    """One point in time as `as_timestamps` has it.
+
+    Parameters
+    ----------
+    value : number, str, datetime64, datetime or date
+
+    Returns
+    -------
+    time : int or float
+        A date as Unix seconds; a number as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        time = parse_time(value)
+        finite = np.isfinite(time)
+    except (TypeError, ValueError, OverflowError):
+        finite = False
+    if not finite:
+        raise ValueError(f"Got {value!r}, expected a number, a date or ISO 8601 text.")
+    return int(time) if time == int(time) else time
+
+
+def parse_time(value):
+    """Unix seconds of a date or an ISO 8601 text; a number as it is.
+
+    Parameters
+    ----------
+    value : str, number, datetime64, datetime or date
+
+    Returns
+    -------
+    seconds : int or float
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none of these.
+    """
+    from datetime import UTC, datetime
+
+    if isinstance(value, np.datetime64):
+        if np.isnat(value):
+            raise ValueError("NaT is no point in time")
+        return int(value.astype("datetime64[us]").astype(np.int64)) / 1e6
+    if isinstance(value, str):
+        value = value.strip()
+        number = _number_or_none(value)
+        if number is not None:
+            return number
+        value = datetime.fromisoformat(value)
+    if hasattr(value, "timestamp"):
+        value = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return value.timestamp()
+    if hasattr(value, "toordinal"):  # a date without time
+        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
+        raise TypeError(f"{type(value).__name__} is no point in time")
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return _value(value)
+
+
+def to_array(column):
+    """A column as a 1-D array: numbers where all entries are, else objects.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+
+    Returns
+    -------
+    array : ndarray of shape (n,)
+    """
+    if hasattr(column, "to_numpy"):
+        column = _to_numpy(column)
+    if isinstance(column, np.ndarray):
+        if column.ndim != 1:
+            raise ValueError(f"A column must be 1-D. Got an array of shape {column.shape}.")
+        return column.astype(object) if column.dtype.kind in "T" else column
+    column = list(column)
+    try:
+        array = np.array(column)
+    except ValueError:
+        array = np.empty(0)
+    if array.ndim == 1 and array.dtype.kind in "iufb" and len(array) == len(column):
+        return array
+    return np.fromiter(column, dtype=object, count=len(column))
+
+
+def _to_numpy(column):
+    try:
+        return column.to_numpy()
+    except (TypeError, ValueError):  # pyarrow, of nested columns and the like
+        return np.fromiter(column.to_pylist(), dtype=object, count=len(column))
+
+
+def _without_zone(column):
+    """A column of pandas with a time zone as one of UTC, without an object for each entry."""
+    zone = getattr(getattr(column, "dtype", None), "tz", None)
+    if zone is None or not hasattr(column, "to_numpy"):
+        return column
+    try:
+        return column.to_numpy(dtype="datetime64[us]")
+    except (TypeError, ValueError):
+        return column
+
+
+def _value(value):
+    """A real number as float; text as in files."""
+    if isinstance(value, str | bytes):
+        return to_number(value if isinstance(value, str) else value.decode())
+    if isinstance(value, Number) and not isinstance(value, np.timedelta64):
+        return float(value)  # TypeError for complex ones
+    raise TypeError(f"{type(value).__name__} is no number")
+
+
+def _number_or_none(text):
+    if "_" in text:
+        return None
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _convert_each(column, convert):
+    """Numbers of all entries, and which of them are finite."""
+    values = np.full(len(column), np.nan)
+    if column.dtype.kind in "cmM":
+        return values, np.zeros(len(column), dtype=bool)
+    entries = column.tolist()
+    if set(map(type, entries)) <= {int, float} and convert is _value:
+        try:
+            values[:] = entries
+        except OverflowError:
+            pass
+        else:
+            return values, np.isfinite(values)
+    for row, value in enumerate(entries):
+        try:
+            values[row] = convert(value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+    return values, np.isfinite(values)
+
+
+def _bad_entries(name, column, bad, expected):
+    row = int(np.flatnonzero(bad)[0])
+    n_bad, value = int(bad.sum()), plain(column[row])
+    n_missing = sum(map(is_missing, column[bad].tolist()))
+    if bad.all() and not n_missing:
+        return ValueError(
+            f"Entry {row} (counting from 0) of the {name} column is {value!r}, and the others are "
+            f"no {name}s either. Expected {expected}; pass another column as {name}=, or None."
+        )
+    remedy = "drop or fill" if name == "value" else "drop"
+    return ValueError(
+        f"Entry {row} (counting from 0) of the {name} column is {value!r}. Expected {expected}; "
+        f"{remedy} those {n_bad} rows first"
+        + (", or read the log with load_interactions(log, drop_missing=True)." if n_missing == n_bad
+           else ".")
+    )  # fmt: skip
+
+
+def _whole(seconds):
+    whole = (seconds == np.floor(seconds)).all() and np.abs(seconds).max(initial=0) < 2**53
+    return seconds.astype(np.int64) if whole else seconds

@@ -1,0 +1,115 @@
+"""Tables in files that pyarrow reads: parquet, Arrow (feather), ORC."""
+
+import io
+
+from skrec.datasets._files import open_binary, plain_errors
+from skrec.datasets._guess import find_columns
+
+__all__ = ["read_arrow", "read_parquet_parts"]
+
+
+def read_arrow(path, kind, columns):
+    """Read the columns of a log from a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    kind : {"parquet", "arrow", "orc"}
+    columns : tuple of 4 of str, int, "auto" or None
+        As for text files.
+
+    Returns
+    -------
+    table : pyarrow.Table
+    columns : tuple of 4 of str, "auto" or None
+        What to ask this table for.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or columns cannot be told.
+    """
+    import pyarrow as pa
+
+    try:
+        with plain_errors(path), open_binary(path) as binary:
+            on_disk = isinstance(getattr(binary, "raw", None), io.FileIO)
+            source = binary if on_disk else pa.BufferReader(binary.read())
+            names, read = _open(source, kind)
+            wanted, columns = _wanted(path, names, columns)
+            return read(wanted), columns
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} begins like {kind}, but cannot be read ({error}). Expected a whole file; "
+            "fetch or write it again."
+        ) from error
+
+
+def read_parquet_parts(folder, paths, columns):
+    """Read parquet files as one table; names of folders such as ``day=1`` are columns.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    paths : list of pathlib.Path
+        Within it.
+    columns : tuple of 4 of str, int, "auto" or None
+        As for text files.
+
+    Returns
+    -------
+    table : pyarrow.Table
+    columns : tuple of 4 of str, "auto" or None
+        What to ask this table for.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged or has other columns, or columns cannot be told.
+    """
+    import pyarrow as pa
+    from pyarrow import dataset
+
+    try:
+        parts = dataset.dataset(
+            [str(path) for path in paths], format="parquet", partitioning="hive",
+            partition_base_dir=str(folder),
+        )  # fmt: skip
+        wanted, columns = _wanted(folder, parts.schema.names, columns)
+        return parts.to_table(columns=wanted), columns
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{folder}: {len(paths)} parquet files cannot be read as one table ({error}). Expected "
+            "whole files with the same columns."
+        ) from error
+
+
+def _open(source, kind):
+    """Names of the columns, and a function that reads some (None for all)."""
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(source)
+        return file.schema_arrow.names, lambda wanted: file.read(columns=wanted)
+    if kind == "orc":
+        from pyarrow import orc
+
+        file = orc.ORCFile(source)
+        return file.schema.names, lambda wanted: file.read(columns=wanted)
+    from pyarrow import feather, ipc
+
+    start = source.read(4)
+    source.seek(0)
+    stream = start == b"\xff\xff\xff\xff"
+    table = ipc.open_stream(source).read_all() if stream else feather.read_table(source)
+    return table.column_names, lambda wanted: table if wanted is None else table.select(wanted)
+
+
+def _wanted(path, names, columns):
+    """Names of the columns to read, and how to ask for them in what was read."""
+    places = find_columns(path, tuple(names), True, columns, [])
+    wanted = list(dict.fromkeys(names[place] for place in places if place is not None))
+    if len(set(names)) < len(names):
+        return None, columns
+    # What was guessed stays to be guessed, so that it is checked against its values.
+    return wanted, tuple(names[column] if isinstance(column, int) else column for column in columns)

@@ -1,0 +1,138 @@
+"""Logs in several files: a folder, a pattern, a list of paths."""
+
+import glob
+import os
+from pathlib import Path
+
+import numpy as np
+
+from skrec.datasets._files import file_kind
+from skrec.datasets._text import RawLog
+
+__all__ = ["find_parts", "join_logs", "kind_of_parts"]
+
+
+def find_parts(path):
+    """Files of a log.
+
+    Parameters
+    ----------
+    path : str, path-like or list of these
+        A file, a folder, or a pattern such as "logs/*.csv".
+
+    Returns
+    -------
+    root : pathlib.Path
+        What to call them all in messages.
+    paths : list of pathlib.Path
+        Sorted by name; of a list in its order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a folder holds no log, or a data set.
+    """
+    if isinstance(path, list):
+        parts = [part for some in path for part in find_parts(some)[1]]
+        return Path(os.path.commonpath([part.absolute().parent for part in parts])), parts
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return path, _files_of_folder(path)
+    if not path.exists() and set("*?[") & set(str(path)):
+        parts = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+        parts = [part for part in parts if part.is_file()]
+        if not parts:
+            raise FileNotFoundError(f"No file matches {path}. Expected an interaction log.")
+        return path, parts
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}. Expected an interaction log.")
+    return path, [path]
+
+
+def kind_of_parts(root, paths):
+    """The one kind of all files; see `file_kind`.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    paths : list of pathlib.Path
+
+    Returns
+    -------
+    kind : str
+
+    Raises
+    ------
+    ValueError
+        If they are of several kinds, or of one that is read from a single file only.
+    """
+    kinds = {path: file_kind(path) for path in paths}
+    if len(set(kinds.values())) > 1:
+        shown = {path.name: kind for path, kind in list(kinds.items())[:5]}
+        raise ValueError(
+            f"{root} holds files of several kinds: {shown}. Expected parts of one log; pass the "
+            "path of the log."
+        )
+    kind = next(iter(kinds.values()))
+    if len(paths) > 1 and kind not in ("text", "parquet"):
+        raise ValueError(
+            f"{root} holds {len(paths)} files of kind {kind}. Expected parts as text or parquet, "
+            "or one file; pass the path of one."
+        )
+    return kind
+
+
+def join_logs(logs):
+    """One log of several, in their order.
+
+    Parameters
+    ----------
+    logs : list of RawLog
+        With ids as lists of text.
+
+    Returns
+    -------
+    log : RawLog
+    """
+    if len(logs) == 1:
+        return logs[0]
+    user, user_ids = _join_ids([(log.user, log.user_ids) for log in logs])
+    item, item_ids = _join_ids([(log.item, log.item_ids) for log in logs])
+    return RawLog(
+        user, user_ids, item, item_ids,
+        _join([log.value for log in logs]),
+        _join([log.timestamp for log in logs]),
+        logs[0].value_name, sum(log.n_dropped for log in logs),
+    )  # fmt: skip
+
+
+def _files_of_folder(folder):
+    parts = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        # Spark's _SUCCESS and checksums are no parts.
+        and not any(name.startswith((".", "_")) for name in path.relative_to(folder).parts)
+    )
+    if not parts or (folder / "interactions.npz").is_file():
+        raise ValueError(
+            f"{folder} is a folder. Expected a file, or a folder with parts of a log; for a folder "
+            "with an interactions.npz use "
+            f"load_dataset({folder.name!r}, data_home={str(folder.parent)!r})."
+        )
+    return [part for part in parts if part.stat().st_size] or parts
+
+
+def _join_ids(sides):
+    index = {}
+    joined = []
+    for codes, ids in sides:
+        place = np.array([index.setdefault(text, len(index)) for text in ids], dtype=np.intp)
+        joined.append(place[codes])
+    return np.concatenate(joined), list(index)
+
+
+def _join(columns):
+    return None if columns[0] is None else np.concatenate(columns)

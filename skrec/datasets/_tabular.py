@@ -1,0 +1,156 @@
+"""Interaction logs as columns in memory: frames, Arrow tables, mappings, rows."""
+
+import numpy as np
+
+from skrec._log._columns import (
+    column_at,
+    frame_names,
+    missing_entries,
+    split_unnamed,
+    take_entries,
+)
+from skrec._log._entries import as_timestamps, as_values
+from skrec._log._ids import as_id_column, unique_ids, warn_of_float_ids
+from skrec.datasets._guess import find_columns
+from skrec.datasets._text import RawLog
+
+__all__ = ["read_memory"]
+
+_SAMPLE = 100
+_STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, its caller
+
+
+def read_memory(log, source, columns, *, drop_missing):
+    """Read the columns of a log that is in memory.
+
+    Parameters
+    ----------
+    log : log
+        See `skrec.preprocessing.InteractionEncoder`.
+    source : str or pathlib.Path
+        What to call it in messages.
+    columns : tuple of 4 of str, int, "auto" or None
+        As for text files.
+    drop_missing : bool
+        Leave out rows that lack an id, value or time.
+
+    Returns
+    -------
+    log : RawLog
+        With arrays of ids instead of lists of text.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be told, or a row holds no id or no number.
+    TypeError
+        If `log` has none of the known forms.
+    """
+    names, columns_at = _named_columns(log)
+    header = names is not None
+    if not header:
+        n_columns = sum(column is not None for column in columns_at)
+        names = tuple(f"column {place + 1}" for place in range(n_columns))
+    heads = [_head(column) for column in columns_at[: len(names)]]
+    rows = [list(row) for row in zip(*heads, strict=False)]
+    places = find_columns(source, names, header, columns, rows)
+    picked = [None if place is None else columns_at[place] for place in places]
+    lengths = {len(column) for column in picked if column is not None}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"{source}: columns differ in length: {sorted(lengths)}. Expected one entry of each "
+            "per interaction."
+        )
+    if not lengths.pop():
+        raise ValueError(f"{source} is empty. Expected one interaction in each row.")
+    try:
+        return _convert(picked, names[places[2]] if header and picked[2] is not None else None,
+                        source, drop_missing)  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{source}: {error}") from error
+
+
+def _named_columns(log):
+    """Names or None, and the columns by place."""
+    if hasattr(log, "collect_schema") and hasattr(log, "collect"):  # polars, not yet computed
+        log = log.collect()
+    if hasattr(log, "to_arrow") and hasattr(log, "columns"):
+        log = log.to_arrow()
+    names = frame_names(log)
+    if names is None:
+        return None, split_unnamed(log)
+    columns = [column_at(log, place) for place in range(len(names))]
+    if names and not any(isinstance(name, str) for name in names):
+        return None, columns  # pandas.DataFrame(array): names are places
+    return tuple(map(str, names)), columns
+
+
+def _head(column):
+    """The first entries as text."""
+    some = column.iloc[:_SAMPLE] if hasattr(column, "iloc") else column[:_SAMPLE]
+    entries = some.to_pylist() if hasattr(some, "to_pylist") else list(some)
+    missing = missing_entries(some)
+    return ["" if gone else str(entry) for entry, gone in zip(entries, missing, strict=True)]
+
+
+def _convert(picked, value_name, source, drop_missing):
+    n_dropped = 0
+    if drop_missing:
+        missing = np.logical_or.reduce(
+            [missing_entries(column) for column in picked if column is not None]
+        )
+        n_dropped = int(missing.sum())
+        if n_dropped == len(missing):
+            raise ValueError(
+                f"all {n_dropped} rows lack an id, value or time. Expected one interaction in each."
+            )
+        if n_dropped:
+            picked = [None if c is None else take_entries(c, ~missing) for c in picked]
+    user, item, value, timestamp = picked
+    user_ids, user_codes = _ids(user, "user")
+    item_ids, item_codes = _ids(item, "item")
+    if value is not None and value_name is None:
+        value_name = "value"
+    return RawLog(
+        user_codes, user_ids, item_codes, item_ids,
+        None if value is None else as_values(_array(value)),
+        None if timestamp is None else as_timestamps(_array(timestamp)),
+        value_name, n_dropped,
+    )  # fmt: skip
+
+
+def _ids(column, name):
+    arrow = _arrow_type(column)
+    if arrow is not None and not column.null_count:
+        import pyarrow as pa
+
+        if pa.types.is_integer(arrow):
+            return unique_ids(column.to_numpy(), name)
+        if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
+            encoded = pa.chunked_array(column).dictionary_encode().unify_dictionaries()
+            if not encoded.num_chunks:
+                return unique_ids(as_id_column([], name), name)
+            distinct = as_id_column(encoded.chunk(0).dictionary.to_pylist(), name)
+            ids, position = unique_ids(distinct, name)
+            codes = [chunk.indices.to_numpy() for chunk in encoded.chunks]
+            return ids, position[np.concatenate(codes)]
+    entries = as_id_column(column.to_pylist() if arrow is not None else column, name)
+    if arrow is not None and {type(entry) for entry in entries[:_SAMPLE].tolist()} == {float}:
+        entries = entries.astype(np.float64) if _all_floats(entries) else entries
+    warn_of_float_ids(entries, name, stacklevel=_STACKLEVEL)
+    return unique_ids(entries, name)
+
+
+def _all_floats(entries):
+    return all(isinstance(entry, float) for entry in entries.tolist())
+
+
+def _arrow_type(column):
+    return getattr(column, "type", None) if hasattr(column, "to_pylist") else None
+
+
+def _array(column):
+    if _arrow_type(column) is not None and column.null_count:
+        # Which row it is matters more than the dtype.
+        return np.array(column.to_pylist(), dtype=object)
+    return column
