@@ -11,6 +11,7 @@ from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._item_features import ItemFeatures
 
 _SUBPACKAGES = (
+    "adapters",
     "autoencoder",
     "base",
     "content",
@@ -39,6 +40,7 @@ __all__ = [
     "ItemFeatures",
     "LogRecommender",
     "__version__",
+    "adapters",
     "autoencoder",
     "base",
     "content",

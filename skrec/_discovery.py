@@ -1,6 +1,7 @@
 """Find every public recommender: it looks into all sub-packages, so nothing below imports it."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from pathlib import Path
@@ -20,7 +21,8 @@ def all_recommenders(*, reads=None):
     Returns
     -------
     recommenders : list of (str, type)
-        Name and class, sorted by name.
+        Name and class, sorted by name. A class that fits by an optional package, such as
+        `ImplicitRecommender`, is listed where that package is installed.
 
     Raises
     ------
@@ -48,9 +50,16 @@ def all_recommenders(*, reads=None):
                 inspect.isclass(value)
                 and issubclass(value, RecommenderMixin)
                 and not inspect.isabstract(value)
+                and _can_fit(value)
             ):
                 found[name] = value
     if reads is not None:
         check_readable(reads)
         found = {n: cls for n, cls in found.items() if reads in recommender_tags(cls()).reads}
     return sorted(found.items())
+
+
+def _can_fit(cls):
+    """Whether the package that a class says to need, if any, is installed; it is not imported."""
+    needs = getattr(cls, "_needs", None)
+    return needs is None or importlib.util.find_spec(needs) is not None

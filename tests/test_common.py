@@ -2,10 +2,21 @@
 
 from unittest import SkipTest
 
+import numpy as np
 import pytest
+from implicit.als import AlternatingLeastSquares
+from implicit.bpr import BayesianPersonalizedRanking
+from implicit.lmf import LogisticMatrixFactorization
+from implicit.nearest_neighbours import (
+    BM25Recommender,
+    CosineRecommender,
+    ItemItemRecommender,
+    TFIDFRecommender,
+)
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skrec._torch._estimator import TorchRecommender
+from skrec.adapters import ImplicitRecommender
 from skrec.autoencoder import (
     CDAE,
     GaussianMixtureVAE,
@@ -81,6 +92,13 @@ VARIANTS = [
     SANSA(dtype="float32"),
     ItemKNN(feedback="rating"),
     UserKNN(feedback="rating"),
+    ImplicitRecommender(AlternatingLeastSquares(4, use_cg=False, dtype=np.float64)),
+    ImplicitRecommender(BayesianPersonalizedRanking(4, iterations=5)),
+    ImplicitRecommender(LogisticMatrixFactorization(4, iterations=5), known_users="fold_in"),
+    ImplicitRecommender(ItemItemRecommender()),
+    ImplicitRecommender(CosineRecommender()),
+    ImplicitRecommender(TFIDFRecommender()),
+    ImplicitRecommender(BM25Recommender(K=30)),
 ]
 
 
@@ -93,6 +111,14 @@ def _cannot_hold(estimator):
     if isinstance(base, SANSA) and base.density is not None:
         # Of two equal items, the elements of one may be kept and those of the other dropped.
         return ["check_duplicate_items_tie"]
+    if isinstance(base, ImplicitRecommender):
+        model = base.get_params()
+        if "model__K" in model:  # inner products of columns
+            return []
+        names = ["check_item_permutation"]
+        return (
+            names if model.get("model__use_cg") is False else [*names, "check_duplicate_items_tie"]
+        )
     if isinstance(base, (BPR, BiasedMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.

@@ -23,7 +23,7 @@ LAYERS = (
     ("_factors", "base"),
     ("_torch",),
     (
-        "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction", "linear_model",
+        "adapters", "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction", "linear_model",
         "model_selection", "neighbors", "neural_network", "preprocessing",
     ),
     ("content", "ensemble", "inspection", "metrics"),

@@ -187,6 +187,31 @@ def keyed_negatives(X, n_draws, seed, *, hashes=None):
     return items
 
 
+def keyed_choices(hashes, n_draws, seed, weight):
+    """Items drawn with replacement, in proportion to a weight.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64 of shape (n_rows, 2)
+        Row hashes from `row_hashes`.
+    n_draws : int
+        Draws per row.
+    seed : int
+        Non-negative.
+    weight : ndarray of int of shape (n_items,)
+        Non-negative, with a sum above zero.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n_rows, n_draws)
+        Of weight above zero. Draw j of a row depends on the row's content, `seed`, `weight` and
+        j only.
+    """
+    upper = np.cumsum(weight)
+    words = keyed_words(hashes[:, np.newaxis], seed, np.arange(n_draws))
+    return np.searchsorted(upper, (words >> np.uint64(11)) * 2.0**-53 * upper[-1], side="right")
+
+
 def _bounded(words, n):
     # The upper 32 bits times n, shifted: uniform on range(n) up to n / 2**32.
     return ((words >> np.uint64(32)) * np.uint64(n) >> np.uint64(32)).astype(np.intp)

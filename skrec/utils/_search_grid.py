@@ -59,7 +59,12 @@ def search_grid(estimator, fixed=None):
         fixed = _changed(model)
     grid = []
     for parameters in getattr(model, "_search_grid", ()):
-        free = {prefix + name: value for name, value in parameters.items() if name not in fixed}
+        # A parameter of a model within is left alone where that model is set.
+        free = {
+            prefix + name: value
+            for name, value in parameters.items()
+            if name not in fixed and name.partition("__")[0] not in fixed
+        }
         if free and free not in grid:
             grid.append(free)
     return grid if len(grid) > 1 else []

@@ -1,0 +1,162 @@
+"""Vectors of rows for models of implicit: solved for, or folded in with the items frozen.
+
+All vectors are implicit's own, biases and all: the last element of BPR's users is 1 and of its
+items their bias; LMF's users end in 1 and their bias, its items in their bias and 1. So scores
+are products of vectors, for every kind.
+"""
+
+import numpy as np
+from scipy.special import expit
+
+from skrec.utils._blas_threads import one_blas_thread
+from skrec.utils._hashing import keyed_choices
+from skrec.utils._parallel import row_chunks, run_ranges
+
+# Negatives drawn for a row that is folded in.
+_N_NEGATIVES = 256
+_NEWTON_STEPS = 50
+_TOL = 1e-6
+# No score of a row changes by more in one step of Newton's.
+_LONGEST_STEP = 4.0
+
+
+def als_vectors(X, items, *, alpha, regularization):
+    """The vector of each row that solves its own least squares problem, as `recalculate_user`.
+
+    With confidences :math:`c = alpha x`, item vectors y and the sums over the row's items,
+    (Y^T Y + sum (c - 1) y y^T + regularization I) v = sum c y.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    items : ndarray of shape (n_items, d)
+    alpha, regularization : float
+
+    Returns
+    -------
+    vectors : ndarray of float64 of shape (n_rows, d)
+        Zeros for an empty row.
+    """
+    items = items.astype(np.float64, copy=False)
+    d = items.shape[1]
+    vectors = np.zeros((X.shape[0], d))
+    with one_blas_thread():
+        gram = items.T @ items
+        # Without a penalty the least one that keeps the system regular.
+        penalty = max(regularization, 1e-12 * np.trace(gram) / d, np.finfo(float).tiny)
+        gram[np.diag_indices(d)] += penalty
+        for start, stop in row_chunks(X.shape[0], d * d * 8):
+            systems, sides = np.empty((stop - start, d, d)), np.empty((stop - start, d, 1))
+            for n, u in enumerate(range(start, stop)):
+                entries = slice(X.indptr[u], X.indptr[u + 1])
+                own = items[X.indices[entries]]
+                confidence = alpha * X.data[entries].astype(np.float64)
+                systems[n] = gram + (own.T * (confidence - 1)) @ own
+                sides[n, :, 0] = confidence @ own
+            vectors[start:stop] = np.linalg.solve(systems, sides)[..., 0]
+    return vectors
+
+
+def bpr_vectors(X, hashes, items, popularity, seed, parameters):
+    """Fold rows in by implicit's own steps of BPR: as many passes, with the items frozen.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    hashes : ndarray of uint64 of shape (n_rows, 2)
+    items : ndarray of shape (n_items, d + 1)
+    popularity : ndarray of int of shape (n_items,)
+        implicit draws negatives in proportion to it.
+    seed : int
+    parameters : dict
+        The model's.
+
+    Returns
+    -------
+    vectors : ndarray of float32 of shape (n_rows, d + 1)
+    """
+    from skrec.adapters._implicit_kernels import bpr_rows
+
+    items = np.ascontiguousarray(items, dtype=np.float32)
+    vectors = np.ones((X.shape[0], items.shape[1]), dtype=np.float32)
+    own = np.zeros((X.shape[0], items.shape[1] - 1), dtype=np.float32)
+    if popularity.any():
+        negatives = keyed_choices(hashes, _N_NEGATIVES, seed, popularity)
+        rate, penalty = (np.float32(parameters[n]) for n in ("learning_rate", "regularization"))
+        verify = bool(parameters["verify_negative_samples"])
+        n_passes = int(parameters["iterations"])
+
+        def rows(start, stop):
+            bpr_rows(X.indptr, X.indices, negatives, items, rate, penalty, n_passes, verify,
+                     own, start, stop)  # fmt: skip
+
+        run_ranges(rows, X.shape[0], weights=np.diff(X.indptr) + 1)
+    vectors[:, :-1] = own
+    return vectors
+
+
+def lmf_vectors(X, hashes, items, popularity, seed, *, penalty, neg_prop):
+    """Fold rows in by minimising the loss of logistic factorisation over their vectors.
+
+    The loss of a row with the items S is, for a score s = v^T y,
+    ``- sum_S x (s - log(1 + e^s)) + w sum_N log(1 + e^s) + |v|^2 penalty / 2``, where N are
+    256 drawn items and w makes them count as many as implicit draws in a pass. It is convex;
+    Newton's method goes to its minimum.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    hashes : ndarray of uint64 of shape (n_rows, 2)
+    items : ndarray of shape (n_items, d + 2)
+    popularity : ndarray of int of shape (n_items,)
+    seed : int
+    penalty : ndarray of shape (d + 1,)
+        Of the vector's elements, > 0; without that which is always 1.
+    neg_prop : int
+
+    Returns
+    -------
+    vectors : ndarray of float64 of shape (n_rows, d + 2)
+    """
+    width = items.shape[1]
+    free = np.delete(np.arange(width), width - 2)
+    vectors = np.zeros((X.shape[0], width))
+    vectors[:, -2] = 1
+    if not popularity.any():
+        return vectors
+    negatives = keyed_choices(hashes, _N_NEGATIVES, seed, popularity)
+    with one_blas_thread():
+        for u in np.flatnonzero(np.diff(X.indptr)):
+            entries = slice(X.indptr[u], X.indptr[u + 1])
+            own = X.indices[entries]
+            drawn = min(width, len(own) * neg_prop) / _N_NEGATIVES
+            target = X.data[entries].astype(np.float64)
+            weight = np.concatenate([target, np.full(_N_NEGATIVES, drawn)])
+            rows = items[np.concatenate([own, negatives[u]])].astype(np.float64)
+            gain = target @ rows[: len(own)]
+            vectors[u, free] = _newton(rows[:, free], rows[:, -2], weight, gain[free], penalty)
+    return vectors
+
+
+def _newton(rows, bias, weight, gain, penalty):
+    """Minimise ``sum weight log(1 + e^s) - gain^T v + v^T diag(penalty) v / 2``."""
+    vector = np.zeros(rows.shape[1])
+    for _ in range(_NEWTON_STEPS):
+        chance = expit(rows @ vector + bias)
+        slope = (weight * chance) @ rows - gain + penalty * vector
+        curvature = (rows.T * (weight * chance * (1 - chance))) @ rows
+        curvature[np.diag_indices(len(vector))] += penalty
+        step = np.linalg.solve(curvature, slope)
+        largest = np.abs(rows @ step).max()
+        vector -= step * min(1.0, _LONGEST_STEP / max(largest, _TOL))
+        if largest < _TOL:
+            break
+    return vector
+
+
+def lmf_penalty(user_factors, regularization):
+    """Penalty of each free element of LMF's vectors; the learned ones' spread where it is 0."""
+    free = np.delete(user_factors, user_factors.shape[1] - 2, axis=1).astype(np.float64)
+    if regularization > 0:
+        return np.full(free.shape[1], float(regularization))
+    return 1 / np.maximum((free**2).mean(axis=0), np.finfo(np.float32).eps)
