@@ -23,8 +23,8 @@ LAYERS = (
     ("_factors", "base"),
     ("_torch",),
     (
-        "adapters", "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction", "linear_model",
-        "model_selection", "neighbors", "neural_network", "preprocessing",
+        "adapters", "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction",
+        "linear_model", "model_selection", "neighbors", "neural_network", "preprocessing",
     ),
     ("content", "ensemble", "inspection", "metrics"),
     ("_discovery", "dask", "serving"),

@@ -187,6 +187,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         params : dict
+            Values by name.
         """
         params = super().get_params(deep=False)
         if deep and params["model"] in IMPLICIT_MODEL:
@@ -208,6 +209,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         self : ImplicitRecommender
+            The adapter.
 
         Raises
         ------

@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True)
