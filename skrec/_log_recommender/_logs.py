@@ -84,7 +84,8 @@ def fit_matrix(columns, encoder, *, ratings):
     X : csr_array of shape (n_users, n_items)
     """
     own = encoder is None
-    encoder = InteractionEncoder(duplicates="last" if ratings else "sum") if own else clone(encoder)
+    how = {"duplicates": "last" if ratings else "sum", "negative": "keep"}
+    encoder = InteractionEncoder(**how) if own else clone(encoder)
     X = encoder.fit_transform(tuple(columns))
     encoder.set_params(unknown_items="ignore", unknown_users="new")
     return encoder, counted(X) if own and not ratings else X
@@ -116,8 +117,9 @@ def time_matrix(columns, encoder):
     if columns.timestamp is None:
         return None
     latest = clone(encoder).set_params(
-        duplicates="max", unknown_users="ignore", unknown_items="ignore", dtype=np.float64
-    )
+        duplicates="max", negative="keep", unknown_users="ignore", unknown_items="ignore",
+        dtype=np.float64,
+    )  # fmt: skip
     latest.user_ids_, latest.item_ids_ = encoder.user_ids_, encoder.item_ids_
     return latest.transform((columns.user, columns.item, columns.timestamp))
 
@@ -139,8 +141,12 @@ def _of_data_set(data):
 
 def _file_options(encoder):
     if encoder is None:
-        return {}
-    options = {"value": encoder.value, "duplicates": encoder.duplicates}
+        return {"negative": "keep"}
+    options = {
+        "value": encoder.value,
+        "duplicates": encoder.duplicates,
+        "negative": encoder.negative,
+    }
     if encoder.timestamp is not None:
         options["timestamp"] = encoder.timestamp
     for role in ("user", "item"):

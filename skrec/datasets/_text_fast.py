@@ -90,9 +90,9 @@ def _skip_header(lines, layout):
     lines = lines.lstrip(b"\r\n")
     if not layout.header:
         return lines
-    header, _, rest = lines.partition(b"\n")
+    header, found, rest = lines.partition(b"\n")
     quote = (layout.quotechar or '"').encode()
-    return None if header.count(quote) % 2 else rest
+    return None if not found or header.count(quote) % 2 else rest
 
 
 class _BlockReader:
