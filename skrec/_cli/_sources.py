@@ -1,5 +1,6 @@
 """Where DATA comes from: a file, a data set in the data home or on the web, the demo."""
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,7 @@ def open_source(name, *, reading, data_home):
     CommandError
         If there is none of these.
     """
-    path = Path(name or _DEMO).expanduser()
+    path = Path(os.path.expanduser(name or _DEMO))
     if path.is_file() and name is not None:
         return Source(path.name, load_interactions(path, **reading), False)
     if reading:

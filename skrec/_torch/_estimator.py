@@ -1,6 +1,5 @@
 """The base class of the neural estimators: `fit` and scoring, written once."""
 
-import threading
 import warnings
 from abc import abstractmethod
 
@@ -17,7 +16,7 @@ from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._schedules import rate_share
 from skrec.base import BaseRecommender
 from skrec.utils._device import DEVICE, resolve_device
-from skrec.utils._parallel import row_chunks
+from skrec.utils._parallel import lock_across_forks, row_chunks
 from skrec.utils._params import (
     BOOLEAN,
     NON_NEGATIVE,
@@ -30,10 +29,11 @@ from skrec.utils._params import (
 from skrec.utils._progress import ProgressBar
 from skrec.utils._restore import restored_on_failure
 from skrec.utils._side_information import SideInformation
+from skrec.utils._state_torch import torch_state
 from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import validate_interactions
 
-_GLOBAL_GENERATOR = threading.Lock()
+_GLOBAL_GENERATOR = lock_across_forks()
 # What every neural estimator takes; a class adds its own.
 TORCH_RULES = {
     "learning_rate": POSITIVE,
@@ -162,7 +162,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     @with_callbacks
     def _fit_weighted(self, X, sample_weight, *, y=None, watched=None, side=None):
         """`fit` with weights of the users in the loss: what `LOCA` asks for."""
-        with restored_on_failure(self):
+        with restored_on_failure(self), torch_state():
             return self._learn(X, sample_weight, y, watched, side)
 
     def _learn(self, X, sample_weight, y, watched, side):
@@ -290,7 +290,10 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
         def loss(batch, step):
             with autocast:
-                return self._loss(module, batch, step, generator)
+                value = self._loss(module, batch, step, generator)
+            # Within the caller's autocast, torch would keep the weights of this step for the next.
+            torch.clear_autocast_cache()
+            return value
 
         def after(epoch, loss, score):
             progress.show(epoch, loss, score)
@@ -354,6 +357,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         module.load_state_dict(state, assign=True)
         return module.eval()
 
+    @torch_state()
     def _apply(self, X, function, *, chunks=None):
         """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
 

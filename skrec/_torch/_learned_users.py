@@ -20,6 +20,7 @@ from skrec.utils._device import resolve_device
 from skrec.utils._hashing import keyed_entry_words, keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._state_torch import torch_state
 
 # What every model of sampled pairs takes; a class adds its own.
 PAIR_RULES = {
@@ -178,7 +179,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     def _n_features_out(self):
         return self.user_factors_.shape[1]
 
-    @torch.inference_mode(False)  # the caller's would leave no slope
+    @torch_state()
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         module = self._module(torch.float64, device)
@@ -250,6 +251,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         self.components_ = np.ascontiguousarray(items.T)
         self.item_bias_ = np.array(bias)
 
+    @torch_state()
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         items = torch.from_numpy(self.components_.T.astype(np.float64)).to(device)

@@ -18,6 +18,7 @@ from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
 from skrec.utils._sparse import pattern
+from skrec.utils._state_torch import torch_state
 
 # Smooth ones: who is folded in stands where the slope is zero.
 _SMOOTH = ("identity", "sigmoid", "tanh")
@@ -290,6 +291,7 @@ class CDAE(LearnedUserRecommender):
         per_user = torch.zeros_like(batch.weight).index_add(0, entries.row, losses)
         return (batch.weight * per_user).mean()
 
+    @torch_state()
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         module = self._module(torch.float64, device)

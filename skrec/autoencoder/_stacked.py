@@ -258,7 +258,9 @@ class StackedAutoencoder(RatingAutoencoder):
 
         def loss(batch, step):
             with autocast:
-                return layer_loss(module, level, batch, generator)
+                value = layer_loss(module, level, batch, generator)
+            torch.clear_autocast_cache()  # see `TorchRecommender._run`
+            return value
 
         try:
             history = fit_loop(

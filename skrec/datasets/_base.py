@@ -16,6 +16,9 @@ _OWN_FOLDERS = (
     "ml-32m",
     "ml-latest-small",
 )
+_REMEDY = (
+    "Pass data_home=, or set the environment variable SKREC_DATA, to a folder you may write to."
+)
 
 
 def get_data_home(data_home=None):
@@ -55,8 +58,7 @@ def get_data_home(data_home=None):
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"The data folder {path} cannot be made ({error.strerror}). Pass data_home=, or set "
-            "the environment variable SKREC_DATA, to a folder you may write to."
+            f"The data folder {path} cannot be made ({error.strerror}). {_REMEDY}"
         ) from error
     return str(path)
 
@@ -96,4 +98,9 @@ def clear_data_home(data_home=None):
 
 def _path(data_home):
     chosen = data_home or os.environ.get("SKREC_DATA") or Path("~") / "scikit_recsys_data"
-    return Path(chosen).expanduser()
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:  # a user without an entry in the password file
+        raise ValueError(
+            f"The data folder {chosen} cannot be found: this user has no home. {_REMEDY}"
+        ) from error

@@ -37,7 +37,7 @@ def find_parts(path):
     if isinstance(path, list):
         parts = [part for some in path for part in find_parts(some)[1]]
         return Path(os.path.commonpath([part.absolute().parent for part in parts])), parts
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # that of pathlib raises for an unknown user
     if path.is_dir():
         return path, _files_of_folder(path)
     if not path.exists() and set("*?[") & set(str(path)):

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skrec.utils._state_torch import torch_state
+
 # Elements of the largest array of a batch: 256 MB in float32.
 _BATCH_ELEMENTS = 1 << 26
 
@@ -21,6 +23,7 @@ class TorchHalfStep:
     device : torch.device
     """
 
+    @torch_state()
     def __init__(self, X, penalty, weight, *, confidence, unobserved_weight, device):
         self.penalty, self.unobserved_weight, self.device = penalty, unobserved_weight, device
         of_entry = weight[X.indices]
@@ -31,6 +34,7 @@ class TorchHalfStep:
         self.starts, self.lengths = X.indptr[:-1].astype(np.int64), np.diff(X.indptr)
         self.order = np.argsort(self.lengths, kind="stable")
 
+    @torch_state()
     def solve(self, vectors, gram, out):
         """Solve for all rows; see `skrec.decomposition._wmf_als.HalfStep.solve`."""
         others = torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device)

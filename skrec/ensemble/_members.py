@@ -9,6 +9,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skrec.base import BaseRecommender
 from skrec.utils._memory import check_memory
+from skrec.utils._parallel import in_forked_child
 
 # Private method of models that take weights of users without the promise that a weight of 2
 # is the same as the row twice: ``_fit_weighted(X, sample_weight)`` returns the fitted model.
@@ -94,10 +95,11 @@ def fit_member(estimator, X, weight, n_threads):
 def torch_threads(n_threads):
     """A block in which torch, if it is loaded, has so many threads in each worker thread.
 
-    Those that begin in the block take over what is set here. None: nothing is set.
+    Those that begin in the block take over what is set here. None: nothing is set, nor in a
+    forked process, where torch can have but one.
     """
     torch = sys.modules.get("torch")
-    if torch is None or n_threads is None:
+    if torch is None or n_threads is None or in_forked_child():
         yield
         return
     before = torch.get_num_threads()

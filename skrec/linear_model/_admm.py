@@ -82,22 +82,26 @@ def admm_columns(
     """
     import torch
 
+    from skrec.utils._state_torch import torch_state
+
     mirror_upper(gram, n_jobs=n_jobs)
     penalty = diagonal_as(penalty, gram)
     weight = gram.diagonal() + penalty
     weight[weight == 0] = 1.0
-    device = torch.device(device)
-    _check_device_memory(gram, device)
-    allowed = _allowed(gram, n_neighbors, n_jobs)
-    forbidden = None if allowed is None else torch.from_numpy(~allowed).to(device)
-    state = _State(gram, penalty, weight, device, n_jobs)
-    primal = dual = np.inf
-    n_iter = 0
-    while max(primal, dual) > tol and n_iter < max_iter:
-        if n_iter and n_iter % _ADAPT_EVERY == 0:
-            state.adapt(primal, dual)
-        primal, dual = state.step(l1, positive, forbidden)
-        n_iter += 1
+    with torch_state():
+        device = torch.device(device)
+        _check_device_memory(gram, device)
+        allowed = _allowed(gram, n_neighbors, n_jobs)
+        forbidden = None if allowed is None else torch.from_numpy(~allowed).to(device)
+        state = _State(gram, penalty, weight, device, n_jobs)
+        primal = dual = np.inf
+        n_iter = 0
+        while max(primal, dual) > tol and n_iter < max_iter:
+            if n_iter and n_iter % _ADAPT_EVERY == 0:
+                state.adapt(primal, dual)
+            primal, dual = state.step(l1, positive, forbidden)
+            n_iter += 1
+        coef = csc_array(state.C.cpu().numpy())
     if max(primal, dual) > tol:
         warnings.warn(
             f"ADMM did not converge within max_iter={max_iter}: residuals are {primal:.1e} "
@@ -105,7 +109,7 @@ def admm_columns(
             ConvergenceWarning,
             stacklevel=5,
         )
-    return csc_array(state.C.cpu().numpy()), n_iter
+    return coef, n_iter
 
 
 def _allowed(gram, n_neighbors, n_jobs):

@@ -218,20 +218,23 @@ def _torch_negative_inverse(matrix, device):
     """Do as `_sweep` does, by torch's Cholesky routines on a ``torch.device``."""
     import torch
 
+    from skrec.utils._state_torch import torch_state
+
     if device.type == "cuda":
         # The matrix, and the right-hand side that cuSOLVER solves for.
         available = torch.cuda.mem_get_info(device)[0]
         what = f"Inverting a matrix of {matrix.shape[0]:,} x {matrix.shape[0]:,} on {device}"
         check_memory(2 * matrix.nbytes, what, ["use device='cpu'"], available=available)
-    tensor = torch.from_numpy(matrix).to(device)
-    # Seen column by column, as LAPACK does, our upper triangle is the lower one.
-    lower = tensor.mT
-    info = torch.empty((), dtype=torch.int32, device=device)
-    torch.linalg.cholesky_ex(lower, out=(lower, info))
-    if int(info) > 0:
-        raise _not_positive_definite(matrix.dtype, int(info) - 1)
-    torch.cholesky_inverse(lower, out=lower)
-    torch.from_numpy(matrix).copy_(tensor.neg_())
+    with torch_state():
+        tensor = torch.from_numpy(matrix).to(device)
+        # Seen column by column, as LAPACK does, our upper triangle is the lower one.
+        lower = tensor.mT
+        info = torch.empty((), dtype=torch.int32, device=device)
+        torch.linalg.cholesky_ex(lower, out=(lower, info))
+        if int(info) > 0:
+            raise _not_positive_definite(matrix.dtype, int(info) - 1)
+        torch.cholesky_inverse(lower, out=lower)
+        torch.from_numpy(matrix).copy_(tensor.neg_())
 
 
 def _add_diagonal(matrix, diagonal):

@@ -20,9 +20,11 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 
+from skrec.utils._parallel import lock_across_forks
+
 __all__ = ["njit"]
 
-_LOCK = threading.Lock()
+_LOCK = lock_across_forks()
 _WARNED = threading.Event()
 
 

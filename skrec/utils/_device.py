@@ -3,6 +3,8 @@
 import re
 import sys
 
+from skrec.utils._parallel import in_forked_child
+
 __all__ = ["DEVICE", "cpu_or_device", "resolve_device"]
 
 _NAMED = re.compile(r"auto|(cpu|cuda)(:\d+)?").fullmatch
@@ -46,24 +48,31 @@ def resolve_device(device):
     """
     import torch
 
+    # A process that is forked after CUDA was used cannot use it.
+    has_cuda = torch.cuda.is_available() and not _is_bad_fork(torch)
     if isinstance(device, str) and device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if has_cuda else "cpu")
     if device not in DEVICE:
         raise ValueError(f"device must be {DEVICE}. Got {device!r}; use device='auto' or 'cpu'.")
     resolved = torch.device(device)
     if resolved.type == "cuda":
-        n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        n_devices = torch.cuda.device_count() if has_cuda else 0
         if (resolved.index or 0) >= n_devices:
-            cause = (
-                "this build of torch has no CUDA"
-                if torch.version.cuda is None
-                else f"torch sees {n_devices} CUDA device(s)"
-            )
+            if torch.version.cuda is None:
+                cause = "this build of torch has no CUDA"
+            elif _is_bad_fork(torch):
+                cause = "this process was forked from one that has used CUDA"
+            else:
+                cause = f"torch sees {n_devices} CUDA device(s)"
             raise ValueError(
                 f"device={str(device)!r} was asked for, but {cause}. Use device='auto' or "
                 "set_params(device='cpu'), or install a CUDA build of torch."
             )
     return resolved
+
+
+def _is_bad_fork(torch):
+    return in_forked_child() and torch.cuda._is_in_bad_fork()
 
 
 def cpu_or_device(device):

@@ -6,6 +6,7 @@ enter it at once and its OpenMP layer does not survive a fork.
 """
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -14,6 +15,26 @@ import numpy as np
 # Bytes of one dense chunk of scores: fits the last-level cache's order of magnitude,
 # large enough that the Python call per chunk does not show.
 CHUNK_BYTES = 1 << 25
+
+_FORKED = threading.Event()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_FORKED.set)
+
+
+def in_forked_child():
+    """Whether this process was forked after skrec was imported: threads were not copied."""
+    return _FORKED.is_set()
+
+
+def lock_across_forks():
+    """A lock that is free in a forked process, whichever thread held it when it forked."""
+    lock = threading.RLock()
+    if hasattr(os, "register_at_fork"):
+        # What the lock guards is whole in the child, too: a fork waits until it is.
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+    return lock
 
 
 def effective_n_threads(n_jobs=None):

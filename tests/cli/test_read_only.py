@@ -24,6 +24,19 @@ def test_evaluate_where_nothing_can_be_written(package):
     assert done.stderr.count("Compiled kernels") == 1
 
 
+def test_neural_model_where_nothing_can_be_written(package):
+    """torch's optimisers ask for a temporary folder."""
+    code = (
+        "import numpy as np\n"
+        "from skrec.autoencoder import MultVAE\n"
+        "X = (np.random.default_rng(0).random((50, 20)) < 0.3) * 1.0\n"
+        "model = MultVAE(3, hidden_layer_sizes=(8,), max_iter=2, device='cpu').fit(X)\n"
+        "print(model.decision_function(X).shape)"
+    )
+    done = run_without_home(["-c", code], package)
+    assert done.stdout.strip() == "(50, 20)", done.stderr
+
+
 def test_fit_and_recommend(package, tmp_path):
     folder = own_folder(tmp_path / "own")
     model = folder / "model.skops"

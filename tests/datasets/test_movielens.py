@@ -345,6 +345,8 @@ def test_data_home(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be made .*SKREC_DATA"):
         get_data_home(tmp_path / "file" / "sub")
+    with pytest.raises(ValueError, match=r"has no home.*SKREC_DATA"):
+        get_data_home("~a-user-that-is-not-there/data")
 
 
 @pytest.mark.parametrize(
