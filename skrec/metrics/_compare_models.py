@@ -21,6 +21,7 @@ from skrec.metrics._comparison._parts import (
     validation_part,
 )
 from skrec.metrics._comparison._run import ComparisonInterrupt, Plan, Tuning, run_model
+from skrec.metrics._evaluate import warn_of_unknown
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.utils._interrupts import whole_fits_only
 from skrec.utils._search_grid import is_search, search_grid
@@ -137,7 +138,8 @@ def compare_models(
     FitFailedWarning
         For each model that failed.
     UserWarning
-        For the models that have nothing to search.
+        For the models that have nothing to search; and if nothing is known of more than a
+        tenth of the test users, see `evaluate`.
 
     See Also
     --------
@@ -209,6 +211,8 @@ def compare_models(
         shown=check_interactions(part.X_test)[sample],
         held_out=part.y_test[sample],
     )
+    # Once for all models: they are tested on the same users.
+    warn_of_unknown(comparison.results[comparison.names[0]], stacklevel=2)
     if interrupt is not None:
         raise ComparisonInterrupt(interrupt, comparison) from interrupt
     return comparison

@@ -6,9 +6,10 @@ from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._names import parse_metrics
 from skrec._evaluation._summary import contributions, standard_error, summarize
+from skrec._evaluation._unknown import unknown_rows, warn_unknown
 from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates, positives_of
 from skrec.metrics._checks import check_rule
-from skrec.metrics._results import EvaluationResult
+from skrec.metrics._results import EvaluationResult, metric_label, short_number
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.utils._given_side import given_side
 
@@ -81,12 +82,25 @@ def evaluate(
             How many users were evaluated.
         n_held_out : ndarray of intp of shape (n_users,)
             Held-out interactions of each user.
+        unknown : ndarray of bool of shape (n_users,)
+            Users of whom nothing is known: X has no interaction of theirs, and
+            `user_features`, if there are such, only zeros.
+        n_unknown : dict of str to int
+            How many of these were evaluated.
+        mean_known, mean_unknown : dict of str to float
+            As `mean`, over the others and over these; NaN where there are none.
 
     Raises
     ------
     ValueError
         If a name is unknown, a parameter is out of range, `y` has not the shape of X,
         or candidates are given and a row of `y` has not just one relevant item.
+
+    Warns
+    -----
+    UserWarning
+        If nothing is known of more than a tenth of the evaluated users, as after a split in
+        time where many are new.
 
     See Also
     --------
@@ -120,6 +134,44 @@ def evaluate(
     >>> result
     nDCG@5 ... ± ...; 10 users
     """
+    result = evaluate_quietly(
+        estimator, X, y, metrics, user_features=user_features, context=context,
+        candidates=candidates, holdout=holdout, random_state=random_state,
+        relevance_threshold=relevance_threshold, graded=graded, normalize=normalize,
+    )  # fmt: skip
+    warn_of_unknown(result, stacklevel=2)
+    return result
+
+
+def warn_of_unknown(result, *, stacklevel):
+    """Warn where a result is that of too many users of whom nothing is known."""
+    name = max(result.n_unknown, key=result.n_users.get)
+    label = metric_label(name)
+    warn_unknown(
+        result.n_unknown[name],
+        result.n_users[name],
+        known=short_number(result.mean_known[name], 4),
+        unknown=f"{label} {short_number(result.mean_unknown[name], 4)}",
+        stacklevel=stacklevel + 1,
+    )
+
+
+def evaluate_quietly(
+    estimator,
+    X,
+    y,
+    metrics,
+    *,
+    user_features=None,
+    context=None,
+    candidates=None,
+    holdout=0.2,
+    random_state=0,
+    relevance_threshold=0,
+    graded=False,
+    normalize="min",
+):
+    """As `evaluate` without its warning, for several models on the same users."""
     metrics = parse_metrics(metrics)
     check_rule(holdout, OPTION_RULES["holdout"], "holdout")
     check_rule(random_state, OPTION_RULES["random_state"], "random_state")
@@ -152,7 +204,8 @@ def evaluate(
             normalize,
             side,
         )
-    return _result(metrics, values, np.diff(held_out.indptr).astype(np.intp))
+    n_held_out = np.diff(held_out.indptr).astype(np.intp)
+    return _result(metrics, values, n_held_out, unknown_rows(shown, side.user_features))
 
 
 def _check_candidate_protocol(metrics, y, shape):
@@ -169,10 +222,11 @@ def _check_candidate_protocol(metrics, y, shape):
             )
 
 
-def _result(metrics, values, n_held_out):
+def _result(metrics, values, n_held_out, unknown):
     result = EvaluationResult(
-        per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out
-    )
+        per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out,
+        unknown=unknown, n_unknown={}, mean_known={}, mean_unknown={},
+    )  # fmt: skip
     for metric in metrics:
         column = values[metric.name]
         result.per_user[metric.name] = metric.sign * column
@@ -181,4 +235,14 @@ def _result(metrics, values, n_held_out):
             contributions(metric, column, n_held_out)
         )
         result.n_users[metric.name] = int(np.sum(~np.isnan(column)))
+        result.n_unknown[metric.name] = int(np.sum(~np.isnan(column[unknown])))
+        for name, part in (("mean_known", ~unknown), ("mean_unknown", unknown)):
+            result[name][metric.name] = _mean_of_part(metric, column, n_held_out, part)
     return result
+
+
+def _mean_of_part(metric, column, n_held_out, part):
+    """As the mean over all, over some users; NaN, without a warning, where there are none."""
+    if np.isnan(column[part]).all():
+        return float("nan")
+    return summarize(metric, column[part], n_held_out[part])

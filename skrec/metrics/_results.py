@@ -27,7 +27,20 @@ class EvaluationResult(Bunch):
         ]
         counts = sorted(set(self.n_users.values()))
         users = " or ".join(f"{n:,}" for n in counts)
-        return f"{', '.join(means)}; {users} users"
+        return f"{', '.join(means)}; {users} users{self._unknown()}"
+
+    def _unknown(self):
+        counts = sorted(set(self.get("n_unknown", {}).values()))
+        if not any(counts):
+            return ""
+        users = " or ".join(f"{n:,}" for n in counts)
+        parts = [
+            ", ".join(
+                f"{metric_label(name)} {short_number(mean, 4)}" for name, mean in part.items()
+            )
+            for part in (self.mean_unknown, self.mean_known)
+        ]
+        return f"; nothing is known of {users} of them: {parts[0]}; of the others: {parts[1]}"
 
     __str__ = __repr__
 

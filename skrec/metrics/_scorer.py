@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
 from skrec._evaluation._names import parse_metrics
 from skrec._evaluation._summary import summarize
+from skrec._evaluation._unknown import unknown_rows, warn_unknown
 from skrec.utils._given_side import given_side
 from skrec.utils._params import (
     BOOLEAN,
@@ -103,17 +104,19 @@ class RankingScorer(BaseEstimator):
         check_parameters(self, OPTION_RULES)
         shown, held_out = split_users(X, y, holdout=self.holdout, random_state=self.random_state)
         weight = check_sample_weight(sample_weight, shown.shape[0], np.float64)
+        side = given_side(user_features, context, shown.shape[0])
         values = evaluate_estimator(
             estimator,
             metrics,
             X,
             shown,
             held_out,
-            side=given_side(user_features, context, shown.shape[0]),
+            side=side,
             relevance_threshold=self.relevance_threshold,
             graded=self.graded,
             normalize=self.normalize,
         )
+        self._warn_once(values, unknown_rows(shown, side.user_features))
         n_ratings = np.diff(held_out.indptr)
         scores = {
             metric.name: summarize(metric, values[metric.name], n_ratings, sample_weight=weight)
@@ -122,6 +125,14 @@ class RankingScorer(BaseEstimator):
         return scores[self.metrics] if isinstance(self.metrics, str) else scores
 
     __call__ = score
+
+    def _warn_once(self, values, unknown):
+        """Warn of rows of which nothing is known, once for all folds and settings of a search."""
+        if getattr(self, "_warned", False):
+            return
+        evaluated = ~np.all([np.isnan(column) for column in values.values()], axis=0)
+        n_unknown = int((evaluated & unknown).sum())
+        self._warned = warn_unknown(n_unknown, int(evaluated.sum()), stacklevel=3)
 
 
 def make_ranking_scorer(
@@ -189,6 +200,10 @@ def make_ranking_scorer(
 
     Notes
     -----
+    A held-out matrix can be that of users of whom X shows nothing, as after a split in time.
+    Where they are more than a tenth, the scorer warns once, in whatever search it is used;
+    `evaluate` reports both kinds of users apart.
+
     "neg_rmse" and "neg_mae" compare the scores of the hidden items with their values,
     over all of them, whatever `relevance_threshold` is.
 

@@ -204,14 +204,14 @@ def test_search_holds_out_training_users_or_entries(X, split, monkeypatch):
     from skrec.metrics._comparison import _parts
 
     seen = []
-    own = _parts.evaluate
+    own = _parts.evaluate_quietly
 
     def spy(estimator, X_test, y_test, metrics, **options):
         if metrics == ["recall@5"]:
             seen.append((X_test, y_test))
         return own(estimator, X_test, y_test, metrics, **options)
 
-    monkeypatch.setattr(_parts, "evaluate", spy)
+    monkeypatch.setattr(_parts, "evaluate_quietly", spy)
     options = {"search": {"ease": [{"alpha": 10.0}, {"alpha": 20.0}]}, "search_metric": "recall@5"}
     compare_models({"ease": EASE()}, *split, "ndcg@10", **options)
     assert len(seen) == 2

@@ -198,7 +198,8 @@ class Comparison:
         frame : pandas.DataFrame
             Index: names, best first, then the models that failed. Columns: of each metric the
             mean, and after its name "_standard_error", "_difference" and "_p_value" (after
-            Holm's correction; NaN for what the others are tested against); "fit_seconds",
+            Holm's correction; NaN for what the others are tested against), and where nothing is
+            known of some test users "_known" and "_unknown", means of both kinds; "fit_seconds",
             "predict_seconds", "peak_bytes", "parameters" and "failure".
 
         Raises
@@ -226,6 +227,7 @@ class Comparison:
             row[f"{metric}_standard_error"] = self.results[name].standard_error[metric]
             row[f"{metric}_difference"] = math.nan if test is None else test.difference
             row[f"{metric}_p_value"] = math.nan if test is None else test.holm_p_value
+            row |= {f"{metric}_{part}": mean for part, mean in self._parts(name, metric).items()}
         memory = self.peak_bytes[name]
         return row | {
             "fit_seconds": self.fit_seconds[name],
@@ -234,6 +236,13 @@ class Comparison:
             "parameters": self.parameters[name],
             "failure": None,
         }
+
+    def _parts(self, name, metric):
+        """Means over users of whom something is known, and nothing; none where all are known."""
+        if not any(result.get("n_unknown", {}).get(metric) for result in self.results.values()):
+            return {}
+        result = self.results[name]
+        return {"known": result.mean_known[metric], "unknown": result.mean_unknown[metric]}
 
     def to_dict(self):
         """Make plain values of it, as a JSON file takes them.
@@ -259,6 +268,9 @@ class Comparison:
                 "mean": _plain(result.mean[metric]),
                 "standard_error": _plain(result.standard_error[metric]),
                 "p_value": _plain(tests[metric].holm_p_value) if metric in tests else None,
+                **{
+                    f"mean_{part}": _plain(mean) for part, mean in self._parts(name, metric).items()
+                },
             }
             for metric in self.metrics
         }

@@ -16,7 +16,7 @@ from skrec._evaluation._estimator_rows import rows_as, split_users
 from skrec._evaluation._held_out import check_held_out
 from skrec._recommend import recommend
 from skrec.metrics._candidates import check_candidate_lists
-from skrec.metrics._evaluate import evaluate
+from skrec.metrics._evaluate import evaluate_quietly
 from skrec.model_selection import holdout_split, user_train_test_split
 from skrec.utils._search_grid import final_step, last_step
 from skrec.utils._tags import RecommenderTags
@@ -91,7 +91,7 @@ class Part:
 
     def evaluate(self, model, metrics):
         """Evaluate a fitted model; the only place where this is done."""
-        return evaluate(
+        return evaluate_quietly(
             model,
             self.X_test,
             self.y_test,

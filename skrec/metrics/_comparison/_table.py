@@ -73,6 +73,24 @@ def table_legend(comparison, *, best="*", tied="~"):
         "models.",
         "predict: time to score and rank the test users and to compute the metrics; peak "
         "memory: what the fit took beyond the data.",
+        *_of_unknown_users(comparison),
+    ]
+
+
+def _of_unknown_users(comparison):
+    """What models say of users of whom nothing is shown, and of the others, if there are such."""
+    metric = comparison.main_metric
+    results = comparison.results
+    n_unknown = max(result.get("n_unknown", {}).get(metric, 0) for result in results.values())
+    if not n_unknown:
+        return []
+    values = [
+        f"{name} {result.mean_unknown[metric]:.4f} and {result.mean_known[metric]:.4f}"
+        for name, result in results.items()
+    ]
+    return [
+        f"Nothing is known of {n_unknown:,} of the {comparison.n_users:,} users; {metric} of these "
+        f"and of the others: {', '.join(values)}."
     ]
 
 

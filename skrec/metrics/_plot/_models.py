@@ -10,7 +10,7 @@ from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._names import parse_metrics
 from skrec._plot._named import check_names, named_arrays
 from skrec.metrics._checks import check_rule
-from skrec.metrics._evaluate import _result, evaluate
+from skrec.metrics._evaluate import _result, evaluate_quietly, warn_of_unknown
 from skrec.metrics._score_matrix import score_matrix
 from skrec.metrics._scorer import OPTION_RULES
 
@@ -79,7 +79,7 @@ def evaluate_models(
     if check_held_out(y, shown.shape) is None:
         X = rows_as(X, np.arange(shown.shape[0]), shown)
     results = {
-        name: evaluate(
+        name: evaluate_quietly(
             estimator,
             X,
             held_out,
@@ -90,6 +90,7 @@ def evaluate_models(
         )
         for name, estimator in estimators.items()
     }
+    warn_of_unknown(next(iter(results.values())), stacklevel=4)  # once for all models
     return results, shown
 
 
@@ -117,7 +118,9 @@ def _result_of_scores(metrics, y_true, y_score, **options):
         )
         for metric in metrics
     }
-    return _result(metrics, values, np.diff(y_true.indptr).astype(np.intp))
+    n_held_out = np.diff(y_true.indptr).astype(np.intp)
+    # What the models were shown is not known here.
+    return _result(metrics, values, n_held_out, np.zeros(len(n_held_out), dtype=bool))
 
 
 def part_of_result(result, metric, users):
@@ -135,4 +138,6 @@ def part_of_result(result, metric, users):
     part : Bunch
     """
     values = metric.sign * result.per_user[metric.name][users]
-    return _result((metric,), {metric.name: values}, result.n_held_out[users])
+    counts = result.n_held_out[users]
+    unknown = result.get("unknown", np.zeros(len(users), dtype=bool))[users]
+    return _result((metric,), {metric.name: values}, counts, unknown)
