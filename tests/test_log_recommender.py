@@ -200,7 +200,7 @@ def test_similar_items(estimator):
 
 def test_what_an_estimator_cannot_do_names_those_that_can():
     model = LogRecommender(UserKNN()).fit(LOG)
-    with pytest.raises(TypeError, match=r"UserKNN has no similar_items\. Use.*EASE, GMF, ItemKNN"):
+    with pytest.raises(TypeError, match=r"UserKNN has no similar_items\. Use.*EASE.*ItemKNN"):
         model.similar_items("p-004")
     with pytest.raises(TypeError, match=r"BPR has no explain\. Use.*EASE"):
         LogRecommender(BPR(4, max_iter=2, random_state=0)).fit(LOG).explain("00003", "p-004")
