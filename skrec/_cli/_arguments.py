@@ -2,6 +2,14 @@
 
 import argparse
 
+# How a file is read; what else decides which interactions count, and how.
+LOG_OPTIONS = (
+    "columns", "delimiter", "header", "encoding", "quotechar", "decimal", "drop_missing",
+    "duplicates",
+)  # fmt: skip
+DATA_OPTIONS = ("min_value", "values", "min_user_count", "data_home", "random_state", *LOG_OPTIONS)
+VALUES = ("ones", "keep")
+
 # As `skrec._log._aggregate` has them, which imports scipy: help need not wait for it.
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
@@ -17,12 +25,9 @@ def add_param(verb, metavar, of):
 
 
 def add_data_options(verb, *, min_user_count, seeded):
+    """Add the options on which interactions count; they are None where they are not given."""
     verb.add_argument(
-        "--random-state",
-        type=seed,
-        default=0,
-        metavar="SEED",
-        help=f"seed of {seeded} (default: %(default)s)",
+        "--random-state", type=seed, metavar="SEED", help=f"seed of {seeded} (default: 0)"
     )
     verb.add_argument(
         "--min-value",
@@ -32,11 +37,16 @@ def add_data_options(verb, *, min_user_count, seeded):
         "et al. 2018; else every value above 0 counts)",
     )
     verb.add_argument(
+        "--values",
+        choices=VALUES,
+        help="ones: each user and item that count are a 1, however large the value; keep: values, "
+        "such as quantities, weigh as they are (default: ones)",
+    )
+    verb.add_argument(
         "--min-user-count",
         type=count,
-        default=min_user_count,
         metavar="N",
-        help="leave out users with fewer than N interactions (default: %(default)s)",
+        help=f"leave out users with fewer than N interactions (default: {min_user_count})",
     )
     add_log_options(verb)
     verb.add_argument(
@@ -44,6 +54,22 @@ def add_data_options(verb, *, min_user_count, seeded):
         metavar="DIR",
         help="folder of the data sets (default: $SKREC_DATA, else ~/scikit_recsys_data)",
     )
+
+
+def given_options(arguments):
+    """The data options that were given, by name; values as `fit` takes them on its line."""
+    values = {name: getattr(arguments, name) for name in DATA_OPTIONS}
+    return {
+        name: value for name, value in values.items() if value is not None and value is not False
+    }
+
+
+def fill_defaults(arguments, *, min_user_count):
+    """Set the data options that were not given and are no question to the data."""
+    if arguments.random_state is None:
+        arguments.random_state = 0
+    if arguments.min_user_count is None:
+        arguments.min_user_count = min_user_count
 
 
 def add_log_options(verb):

@@ -21,9 +21,11 @@ class Interactions(NamedTuple):
     title : str
         Name of the data.
     X : csr_array of float32 of shape (n_users, n_items)
-        Ones where there is an interaction that counts.
+        Ones, or values, where there is an interaction that counts.
     times : csr_array of shape (n_users, n_items) or None
         When, for each entry of `X`.
+    on_one_clock : bool
+        Whether times of different users can be compared.
     seen : csr_array of float32 of shape (n_users, n_items)
         Ones where there is anything, also below the least value.
     user_ids, item_ids : ndarray
@@ -37,6 +39,7 @@ class Interactions(NamedTuple):
     title: str
     X: csr_array
     times: csr_array | None
+    on_one_clock: bool
     seen: csr_array
     user_ids: np.ndarray
     item_ids: np.ndarray
@@ -45,7 +48,7 @@ class Interactions(NamedTuple):
     facts: list
 
 
-def read_data(name, *, reading, min_value, data_home):
+def read_data(name, *, reading, min_value, values, data_home):
     """Load a log; no user and no item is left out.
 
     Parameters
@@ -56,6 +59,8 @@ def read_data(name, *, reading, min_value, data_home):
         See `skrec._cli._sources.reading_options`.
     min_value : float or None
         None: 4 for the ratings of MovieLens, else any value above 0.
+    values : {"ones", "keep"} or None
+        What an interaction that counts is; None stands for "ones".
     data_home : str or None
 
     Returns
@@ -84,11 +89,13 @@ def read_data(name, *, reading, min_value, data_home):
         )
     time = raw.get("timestamp", raw.get("time_rank"))
     size = f"{len(raw.user_ids):,} users, {len(raw.item_ids):,} items, {raw.X.nnz:,} interactions"
+    ones = np.ones(raw.X.nnz, dtype=np.float32)
     return Interactions(
         title=source.title,
-        X=_entries(raw, kept, np.ones(raw.X.nnz, dtype=np.float32)),
+        X=_entries(raw, kept, raw.X.data.astype(np.float32) if values == "keep" else ones),
         times=None if time is None else _entries(raw, kept, time),
-        seen=_entries(raw, slice(None), np.ones(raw.X.nnz, dtype=np.float32)),
+        on_one_clock="timestamp" in raw,
+        seen=_entries(raw, slice(None), ones),
         user_ids=raw.user_ids,
         item_ids=raw.item_ids,
         titles=raw.get("titles"),
@@ -96,7 +103,7 @@ def read_data(name, *, reading, min_value, data_home):
         facts=[
             ("data", f"{source.title}: {size}"),
             *_describe_dropped(raw),
-            ("counted", _describe_rule(raw, min_value, default, source.is_movielens)),
+            ("counted", _describe_rule(raw, min_value, values, default, source)),
         ],
     )
 
@@ -159,16 +166,23 @@ def _describe_dropped(raw):
     return [("left out", f"{n_dropped:,} lines that lack an id, a value or a time")]
 
 
-def _describe_rule(raw, min_value, default, is_movielens):
+def _describe_rule(raw, min_value, values, default, source):
+    low, high = raw.X.data.min(), raw.X.data.max()
+    kept = values == "keep"
     if raw.get("value_name") is None and min_value is None:
-        return "every interaction (there are no values)"
-    why = ""
-    if default and is_movielens:
-        why = " (the default for MovieLens, as in Liang et al. 2018)"
+        if high == 1:
+            return "every interaction (there are no values)"
+        how = "as often as it occurs" if kept else "once, however often it occurs"
+        return f"every user and item {how} (--values {'ones' if kept else 'keep'} is the other way)"
+    each = "as they are" if kept else "each as 1"
+    why = f" (they go from {_number(low)} to {_number(high)}"
+    if default and source.is_movielens:
+        why = " (the default for MovieLens, as in Liang et al. 2018"
     elif default:
-        low, high = _number(raw.X.data.min()), _number(raw.X.data.max())
-        why = f" (they go from {low} to {high}; --min-value sets another limit)"
-    return f"values {_rule(min_value)}{why}"
+        why += "; --min-value sets another limit"
+        if low != high:
+            why += f", --values {'ones' if kept else 'keep'} is the other way"
+    return f"values {_rule(min_value)}, {each}{why})"
 
 
 def _rule(min_value):

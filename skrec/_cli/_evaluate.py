@@ -1,32 +1,28 @@
 """The verb `evaluate`."""
 
-import json
 import shlex
 import sys
-import warnings
 
-from sklearn.exceptions import FitFailedWarning
-
+from skrec._cli._arguments import fill_defaults, given_options
+from skrec._cli._compare import compare, describe_without_past, split_data, without_past
 from skrec._cli._data import active_part, read_data
 from skrec._cli._errors import CommandError, unknown_name
 from skrec._cli._ids import as_text
 from skrec._cli._models import SEARCH_METRIC, as_options, make_models, split_names
 from skrec._cli._output import check_output, format_facts
 from skrec._cli._remedies import on_command_line
-from skrec._cli._signals import one_piece, raise_if_interrupted
+from skrec._cli._results import write_results
+from skrec._cli._signals import one_piece
 from skrec._cli._sources import reading_options
 from skrec._cli._streams import check_stdout
 from skrec._evaluation._names import LIST_METRICS, parse_metric
-from skrec.metrics import compare_models
-from skrec.model_selection import evaluation_split
-from skrec.utils._files import atomic_text
-from skrec.utils._search_grid import search_grid
 from skrec.utils._text import versions_text
 
 _DEFAULT_METRICS = {
     "strong": "recall@20,recall@50,ndcg@100",
     "weak": "recall@20,recall@50,ndcg@100",
     "loo": "hr@10,ndcg@10",
+    "temporal": "recall@20,recall@50,ndcg@100",
 }
 _DENOMINATORS = {
     "min": "recall@k divides by min(k, number of held-out items)",
@@ -54,6 +50,8 @@ def run(arguments):
         _require_matplotlib()
     if not (report or results):
         check_stdout()
+    fill_defaults(arguments, min_user_count=5)
+    options = given_options(arguments)
     metrics = parse_metrics(arguments.metrics or _DEFAULT_METRICS[arguments.protocol])
     models = make_models(arguments.models, arguments.param, random_state=arguments.random_state)
     data = active_part(
@@ -61,25 +59,37 @@ def run(arguments):
             arguments.data,
             reading=reading_options(arguments),
             min_value=arguments.min_value,
+            values=arguments.values,
             data_home=arguments.data_home,
         ),
         arguments.min_user_count,
     )
-    split = _split(data, arguments)
+    split = split_data(data, arguments)
     header = _header(arguments, data, split)
     sys.stdout.write(format_facts(header) + "\n")
     sys.stdout.flush()
     unwritten = "; nothing was written" if report or results else ""
     with one_piece(f"the comparison is not complete{unwritten}"):
-        comparison = _compare(models, split, metrics, arguments)
+        comparison = compare(models, split, metrics, arguments)
     sys.stdout.write(comparison.to_text(bold=sys.stdout.isatty(), failures=False))
+    apart = without_past(comparison, split)
+    if apart:
+        sys.stdout.write("\n" + describe_without_past(comparison, apart))
+    given = {model.name: model.given for model in models}
+    parameters = {name: given[name] | comparison.chosen[name] for name in comparison.names}
     if report:
-        _write_report(comparison, report, arguments, data, split, models, header)
+        commands = {
+            name: _fit_command(name, parameters[name], arguments, options) for name in parameters
+        }
+        _write_report(comparison, report, arguments, data, split, commands, header)
         sys.stdout.write(f"\nReport: {report}\n")
     if results:
-        content = {"data": data.title, "header": dict(header)} | comparison.to_dict()
-        with atomic_text(results) as file:
-            file.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        numbers = {"data": data.title, "header": dict(header)} | comparison.to_dict()
+        if apart:
+            numbers["without_past"] = apart
+        write_results(
+            results, numbers, data=arguments.data or "demo", options=options, parameters=parameters
+        )
         sys.stdout.write(f"\nNumbers: {results}\n")
     if comparison.failures:
         sys.stdout.flush()
@@ -133,52 +143,6 @@ def _require_matplotlib():
         ) from error
 
 
-def _split(data, arguments):
-    protocol = {"loo": "leave_one_out"}.get(arguments.protocol, arguments.protocol)
-    times = data.times if arguments.protocol == "loo" else None
-    try:
-        return evaluation_split(
-            data.X, protocol, timestamps=times, random_state=arguments.random_state
-        )
-    except ValueError as error:
-        raise CommandError(
-            f"{error} On the command line: lower --min-user-count or --min-value, or use another "
-            "--protocol."
-        ) from error
-
-
-def _compare(models, split, metrics, arguments):
-    search = None
-    if arguments.search:
-        search = {model.name: search_grid(model.estimator, set(model.given)) for model in models}
-    try:
-        with warnings.catch_warnings():
-            # What failed is told in one line at the end.
-            warnings.simplefilter("ignore", FitFailedWarning)
-            comparison = compare_models(
-                {model.name: model.estimator for model in models},
-                split.X_train,
-                split.X_test,
-                split.y_test,
-                metrics,
-                search=search,
-                search_metric=SEARCH_METRIC,
-                validation=split.validation,
-                normalize=arguments.normalize,
-                random_state=arguments.random_state,
-                verbose=sys.stderr.isatty(),
-            )
-    except KeyboardInterrupt as interrupt:
-        done = getattr(interrupt, "comparison", None)
-        if done is not None:
-            sys.stdout.write(f"Incomplete: {len(done.names)} of {len(models)} models.\n")
-            sys.stdout.write(done.to_text(bold=sys.stdout.isatty(), failures=False))
-            sys.stdout.flush()
-        raise
-    raise_if_interrupted()
-    return comparison
-
-
 def _header(arguments, data, split):
     lines = [*data.facts, ("protocol", split.protocol), ("split", split.sizes)]
     denominator = _DENOMINATORS[arguments.normalize]
@@ -188,29 +152,24 @@ def _header(arguments, data, split):
     return [*lines, ("seed", str(arguments.random_state)), ("versions", versions_text())]
 
 
-def _write_report(comparison, path, arguments, data, split, models, header):
+def _write_report(comparison, path, arguments, data, split, commands, header):
     items = data.item_ids if data.titles is None else data.titles
     comparison.to_html(
         path,
         title=f"Recommenders compared: {data.title}",
         facts=header,
         command=arguments.command,
-        fit_commands={
-            model.name: _fit_command(model, comparison.chosen[model.name], arguments)
-            for model in models
-            if model.name in comparison.chosen
-        },
+        fit_commands=commands,
         item_names=[as_text(items[item]) for item in split.kept_items],
         user_names=[as_text(data.user_ids[user]) for user in split.test_users],
     )
 
 
-def _fit_command(model, chosen, arguments):
+def _fit_command(name, parameters, arguments, options):
     """The `fit` command with the parameters that were tested, ready to copy."""
-    words = ["python", "-m", "skrec", "fit", arguments.data or "demo", "--model", model.name]
-    words += as_options(model.given | chosen)
-    for option in ("min_value", "min_user_count", "columns", "data_home", "random_state"):
-        value = getattr(arguments, option)
-        if value is not None:
-            words += [f"--{option.replace('_', '-')}", f"{value}"]
-    return shlex.join([*words, "--output", f"{model.name}.skops"])
+    words = ["python", "-m", "skrec", "fit", arguments.data or "demo", "--model", name]
+    words += as_options(parameters)
+    for option, value in options.items():
+        words.append(f"--{option.replace('_', '-')}")
+        words += [] if value is True else [f"{value}"]
+    return shlex.join([*words, "--output", f"{name}.skops"])

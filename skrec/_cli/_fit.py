@@ -5,13 +5,16 @@ import time
 
 import numpy as np
 
+from skrec._cli._arguments import fill_defaults
 from skrec._cli._data import read_data
 from skrec._cli._errors import CommandError
 from skrec._cli._modelfile import ModelFile, save_model_file
 from skrec._cli._models import make_model, split_params
 from skrec._cli._output import check_output, format_facts, status
+from skrec._cli._results import read_recipe
 from skrec._cli._signals import one_piece, raise_if_interrupted
 from skrec._cli._sources import reading_options
+from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
 from skrec.utils._text import format_seconds, parameters_text
@@ -31,47 +34,67 @@ def run(arguments):
         For a mistake in the arguments or the data.
     """
     path = check_output(arguments.output, "--output", (".skops",))
+    searched = _take_results(arguments) if arguments.results else []
+    fill_defaults(arguments, min_user_count=1)
     kept = f", {path} is as it was" if path.exists() else ""
     with one_piece(f"nothing was written{kept}"):
-        model, facts, seconds, what = _fit(arguments, path)
+        model, facts, seconds, what = _fit(arguments, searched, path)
     facts["model"] = parameters_text(model)
     facts["fit"] = format_seconds(seconds)
     facts["written"] = f"{path} ({format_bytes(path.stat().st_size)}): {what}"
     sys.stdout.write(format_facts(list(facts.items())))
 
 
-def _fit(arguments, path):
+def _take_results(arguments):
+    """Fill in what a comparison has found and was given; returns the parameters of the model.
+
+    What stands on the line counts more; an option on the data that is given there replaces
+    that of the file.
+    """
+    recipe = read_recipe(arguments.results, arguments.model)
+    arguments.model = recipe.model
+    if arguments.data is None:
+        arguments.data = recipe.data
+    for name, value in recipe.options.items():
+        if getattr(arguments, name) in (None, False):
+            setattr(arguments, name, value)
+    return recipe.assignments
+
+
+def _fit(arguments, searched, path):
     """Read, fit and write; the fitted model, and what to say about it."""
     model = make_model(
         arguments.model,
-        split_params(arguments.param, arguments.model),
+        [*searched, *split_params(arguments.param, arguments.model)],
         random_state=arguments.random_state,
     )
     data = read_data(
         arguments.data,
         reading=reading_options(arguments),
         min_value=arguments.min_value,
+        values=arguments.values,
         data_home=arguments.data_home,
     )
     X, learned = _learned_part(data.X, arguments.min_user_count)
     with status(f"fitting {model.name} ..."):
         start = time.perf_counter()
-        model.estimator.fit(X)
+        fitted = Fallback(model.estimator).fit(X)
         seconds = time.perf_counter() - start
     raise_if_interrupted()
     facts = dict([*data.facts, ("learned", learned)])
     content = ModelFile(
-        model=model.estimator,
+        model=fitted,
         encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
         interactions=data.X,
         seen=data.seen,
         titles=data.titles,
         min_value=data.min_value,
+        values=arguments.values or "ones",
         facts=facts,
     )
     with status(f"writing {path} ..."):
         save_model_file(content, path)
-    return model.estimator, facts, seconds, _what(data)
+    return fitted.estimator_, facts, seconds, _what(data)
 
 
 def _learned_part(X, min_user_count):

@@ -147,10 +147,17 @@ def make_models(names, params, *, random_state):
 def as_options(params, prefix=""):
     """Write parameters as options: ``["--param", "alpha=100", "--param", "loss=warp"]``."""
     options = []
-    for name, value in params.items():
-        plain = isinstance(value, str) and _parse_value(value) == value
-        options += ["--param", f"{prefix}{name}={value if plain else repr(value)}"]
+    for name, text in as_text_values(params).items():
+        options += ["--param", f"{prefix}{name}={text}"]
     return options
+
+
+def as_text_values(params):
+    """Write the values of parameters as ``--param`` reads them."""
+    return {
+        name: value if isinstance(value, str) and _parse_value(value) == value else repr(value)
+        for name, value in params.items()
+    }
 
 
 def split_params(params, model_name):

@@ -29,6 +29,10 @@ protocols:
   weak    A fifth of the items of each user is held out; all users are fitted.
   loo     The last item of each user is held out (by time where it is known, else at
           random) and ranked among all items.
+  temporal
+          The last fifth of all interactions is held out: what a model that was fitted
+          then would have done since. Needs times. Users who were not there before get
+          the popular items, as they do from `recommend`, and are told apart.
 
 examples:
   python -m skrec evaluate
@@ -41,6 +45,8 @@ _FIT_EPILOG = """\
 examples:
   python -m skrec fit log.csv --model ease --output model.skops
   python -m skrec fit ml-1m --model ease --param alpha=300 --output ml-1m.skops
+  python -m skrec evaluate log.csv --search --results results.json
+  python -m skrec fit log.csv --from results.json --output model.skops
 """
 
 _RECOMMEND_EPILOG = """\
@@ -86,7 +92,12 @@ def parse(words):
         raise CommandError("no verb is given; see above.")
     if not words[0].startswith("-") and words[0] not in verbs:
         raise unknown_name("verb", words[0], verbs)
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.verb == "fit" and arguments.results is None:
+        for name, text in (("data", "DATA"), ("model", "--model")):
+            if getattr(arguments, name) is None:
+                raise CommandError(f"{text} is missing; give it, or --from; see skrec fit --help")
+    return arguments
 
 
 def _build_parser():
@@ -148,7 +159,7 @@ def _add_evaluate(verbs):
     )
     verb.add_argument(
         "--protocol",
-        choices=("strong", "weak", "loo"),
+        choices=("strong", "weak", "loo", "temporal"),
         default="strong",
         help="how to split, see below (default: %(default)s)",
     )
@@ -183,8 +194,16 @@ def _add_fit(verbs):
         "items, so that `recommend` speaks your ids.",
         epilog=_FIT_EPILOG,
     )
-    verb.add_argument("data", metavar="DATA", help=_DATA_HELP)
-    verb.add_argument("--model", required=True, metavar="NAME", help="model to fit, such as ease")
+    verb.add_argument("data", metavar="DATA", nargs="?", help=_DATA_HELP)
+    verb.add_argument("--model", metavar="NAME", help="model to fit, such as ease")
+    verb.add_argument(
+        "--from",
+        dest="results",
+        metavar="RESULTS.json",
+        help="a file of `evaluate --results`: take the model (the best one, without --model), "
+        "its parameters as given and searched, and the options on the data, DATA too; what is "
+        "given beside it counts more",
+    )
     add_param(verb, "NAME=VALUE", "the model, such as alpha=100")
     verb.add_argument(
         "--output", required=True, metavar="MODEL.skops", help="file to save the model in"
