@@ -72,6 +72,28 @@ def fill_defaults(arguments, *, min_user_count):
         arguments.min_user_count = min_user_count
 
 
+def add_list_options(verb):
+    """Add the options on which items stand in a list, and where it is written."""
+    verb.add_argument("-k", type=count, default=10, help="length of a list (default: %(default)s)")
+    verb.add_argument(
+        "--items",
+        metavar="IDS.txt",
+        help="items that may be listed, such as those in stock, one id a line (default: all)",
+    )
+    verb.add_argument(
+        "--exclude-items", metavar="IDS.txt", help="items that are never listed, one id a line"
+    )
+    verb.add_argument(
+        "--titles",
+        metavar="ITEMS.csv",
+        help="titles of items, a file with a column of ids and one of titles (default: those that "
+        "`fit` was given)",
+    )
+    verb.add_argument(
+        "--output", metavar="LISTS.csv", help="file to write; default: standard output"
+    )
+
+
 def add_log_options(verb):
     """Add the options on how a file is read, which `skrec._cli._sources.reading` reads."""
     group = verb.add_argument_group("how files are read")

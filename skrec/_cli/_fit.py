@@ -14,6 +14,7 @@ from skrec._cli._output import check_output, format_facts, status
 from skrec._cli._results import read_recipe
 from skrec._cli._signals import one_piece, raise_if_interrupted
 from skrec._cli._sources import reading_options
+from skrec._log_recommender._titles import titles_of_items
 from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
@@ -75,6 +76,9 @@ def _fit(arguments, searched, path):
         values=arguments.values,
         data_home=arguments.data_home,
     )
+    titles = data.titles
+    if arguments.titles is not None:
+        titles = titles_of_items(arguments.titles, data.item_ids)
     X, learned = _learned_part(data.X, arguments.min_user_count)
     with status(f"fitting {model.name} ..."):
         start = time.perf_counter()
@@ -87,14 +91,14 @@ def _fit(arguments, searched, path):
         encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
         interactions=data.X,
         seen=data.seen,
-        titles=data.titles,
+        titles=titles,
         min_value=data.min_value,
         values=arguments.values or "ones",
         facts=facts,
     )
     with status(f"writing {path} ..."):
         save_model_file(content, path)
-    return fitted.estimator_, facts, seconds, _what(data)
+    return fitted.estimator_, facts, seconds, _what(data, titles)
 
 
 def _learned_part(X, min_user_count):
@@ -109,6 +113,6 @@ def _learned_part(X, min_user_count):
     return part, f"from {len(users):,} users with {part.nnz:,} interactions"
 
 
-def _what(data):
-    titles = "" if data.titles is None else ", titles"
-    return f"model, ids of {len(data.user_ids):,} users and {len(data.item_ids):,} items{titles}"
+def _what(data, titles):
+    known = "" if titles is None else f", titles of {int((titles != '').sum()):,} of them"
+    return f"model, ids of {len(data.user_ids):,} users and {len(data.item_ids):,} items{known}"

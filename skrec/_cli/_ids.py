@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,13 +66,70 @@ def as_text(value):
     return str(value)
 
 
-def read_user_ids(source):
+class Found(NamedTuple):
+    """Ids of a file, looked up.
+
+    Attributes
+    ----------
+    ids : list of str
+        As they are written.
+    lines : list of int
+        Line of each, from 1.
+    places : ndarray of intp of shape (n,)
+        -1 where an id is not known.
+    """
+
+    ids: list
+    lines: list
+    places: np.ndarray
+
+    @property
+    def unknown(self):
+        """Places within the file of those that are not known."""
+        return np.flatnonzero(self.places < 0)
+
+    def describe_unknown(self):
+        """The first one that is not known, its line, and how many there are more."""
+        first, more = self.unknown[0], len(self.unknown) - 1
+        rest = f" (and {more:,} more unknown ids)" if more else ""
+        return self.lines[first], f"{self.ids[first]!r}{rest}"
+
+
+def find_in_file(source, known, what):
+    """Read ids, one a line, and look them up.
+
+    Parameters
+    ----------
+    source : str
+        Path of a text file, or "-" for standard input.
+    known : TextIds
+    what : {"user", "item"}
+        For messages.
+
+    Returns
+    -------
+    found : Found
+
+    Raises
+    ------
+    CommandError
+        If there is no id, or the file is no text.
+    OSError
+        If the file cannot be read.
+    """
+    ids, lines = read_ids(source, what)
+    return Found(ids, lines, known.find(ids))
+
+
+def read_ids(source, what):
     """Read ids, one a line; blank lines are passed over.
 
     Parameters
     ----------
     source : str
         Path of a text file, or "-" for standard input.
+    what : {"user", "item"}
+        For messages.
 
     Returns
     -------
@@ -94,6 +152,6 @@ def read_user_ids(source):
         raise CommandError(f"{source} is no UTF-8 text: {error}.") from error
     numbered = [(line.strip(), at) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not numbered:
-        raise CommandError(f"{source} holds no user id; expected one a line.")
+        raise CommandError(f"{source} holds no {what} id; expected one a line.")
     ids, lines = zip(*numbered, strict=True)
     return list(ids), list(lines)

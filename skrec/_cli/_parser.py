@@ -1,8 +1,13 @@
-"""The arguments of the three verbs, and their help."""
+"""The arguments of the verbs, and their help."""
 
 import argparse
 
-from skrec._cli._arguments import add_data_options, add_log_options, add_param, count
+from skrec._cli._arguments import (
+    add_data_options,
+    add_list_options,
+    add_log_options,
+    add_param,
+)
 from skrec._cli._errors import CommandError, unknown_name
 from skrec._version import __version__
 
@@ -12,6 +17,7 @@ examples:
   python -m skrec evaluate log.csv --output report.html
   python -m skrec fit log.csv --model ease --output model.skops
   python -m skrec recommend model.skops --history new_users.csv -k 10
+  python -m skrec similar model.skops -k 10 --output similar.csv
 
 Each verb has its own help: python -m skrec evaluate --help
 """
@@ -50,12 +56,23 @@ examples:
 """
 
 _RECOMMEND_EPILOG = """\
-output: lines of user,rank,item,score and, where titles are known, title. What a user has
+output: lines of user,rank,item,score, title where titles are known, and fallback, which is
+True where nothing is known of the user and the popular items are listed. What a user has
 already is left out.
 
 examples:
   python -m skrec recommend model.skops --users ids.txt
   python -m skrec recommend model.skops --history new_users.csv -k 20 --output lists.csv
+  python -m skrec recommend model.skops --users ids.txt --items in_stock.txt --titles items.csv
+"""
+
+_SIMILAR_EPILOG = """\
+output: lines of item,rank,similar,score and, where titles are known, title, that of the
+similar item.
+
+examples:
+  python -m skrec similar model.skops 4711 0815 -k 5
+  python -m skrec similar model.skops --items in_stock.txt --output similar.csv
 """
 
 
@@ -113,6 +130,7 @@ def _build_parser():
     _add_evaluate(verbs)
     _add_fit(verbs)
     _add_recommend(verbs)
+    _add_similar(verbs)
     return parser, list(verbs.choices)
 
 
@@ -208,6 +226,11 @@ def _add_fit(verbs):
     verb.add_argument(
         "--output", required=True, metavar="MODEL.skops", help="file to save the model in"
     )
+    verb.add_argument(
+        "--titles",
+        metavar="ITEMS.csv",
+        help="titles of items, a file with a column of ids and one of titles",
+    )
     add_data_options(verb, min_user_count=1, seeded="the model")
 
 
@@ -233,21 +256,18 @@ def _add_recommend(verbs):
         "for users that the model knows",
     )
     verb.add_argument(
-        "-k", type=count, default=10, help="items for each user (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--output", metavar="LISTS.csv", help="file to write; default: standard output"
-    )
-    verb.add_argument(
         "--include-seen",
         action="store_true",
         help="recommend also what a user has already",
     )
     verb.add_argument(
-        "--skip-unknown",
-        action="store_true",
-        help="leave out users of IDS.txt that the model does not know, instead of stopping",
+        "--unknown-users",
+        choices=("popular", "skip", "error"),
+        help="what users get of whom nothing is known: the popular items, marked in the column "
+        "fallback; no list; or an error (default: popular, but an error where none of IDS.txt is "
+        "known)",
     )
+    add_list_options(verb)
     add_log_options(verb)
     verb.add_argument(
         "--unknown-items",
@@ -256,3 +276,26 @@ def _add_recommend(verbs):
         help="what to do with items of LOG.csv that the model does not know: skip them with a "
         "warning, or stop (default: %(default)s)",
     )
+
+
+def _add_similar(verbs):
+    verb = _add_verb(
+        verbs,
+        "similar",
+        summary="list similar items with a saved model",
+        description="List the items that are similar to given ones, such as the similar products "
+        "of a shop, with a model that `fit` has saved.",
+        epilog=_SIMILAR_EPILOG,
+    )
+    verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
+    verb.add_argument("item", metavar="ITEM", nargs="*", help="ids of items (default: all items)")
+    verb.add_argument(
+        "--ids", metavar="IDS.txt", help="ids of items in a file, one a line; - reads stdin"
+    )
+    verb.add_argument(
+        "--unknown-items",
+        choices=("skip", "error"),
+        default="error",
+        help="what to do with ids that the model does not know (default: %(default)s)",
+    )
+    add_list_options(verb)

@@ -2,20 +2,20 @@
 
 import csv
 import sys
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
-from skrec._cli._ids import TextIds, as_text, read_user_ids
+from skrec._cli._ids import TextIds, as_text, find_in_file
+from skrec._cli._lists import candidates, open_output, titles_for, warn
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
 from skrec._cli._sources import option_of, read_log, reading_options
 from skrec._cli._streams import check_stdout
+from skrec._log_recommender._answers import listed
 from skrec._recommend import recommend_rows
-from skrec.utils._files import atomic_text
 
 _CHUNK = 1024  # users between two moves of the progress bar
 
@@ -59,45 +59,73 @@ def run(arguments):
     with status(f"reading {arguments.model} ..."):
         content = load_model_file(arguments.model)
     if arguments.users:
-        users = _known_users(content, arguments.users, skip_unknown=arguments.skip_unknown)
+        users = _known_users(content, arguments)
     else:
         with status(f"reading {arguments.history} ..."):
             log = read_log(arguments.history, reading)
         if log.get("n_dropped"):
-            _warn(f"{log.n_dropped:,} lines that lack an id, a value or a time are left out")
+            warn(f"{log.n_dropped:,} lines that lack an id, a value or a time are left out")
         users = _users_of_log(content, log, arguments)
-    n_empty = int((np.diff(users.X.indptr) == 0).sum())
-    if n_empty:
-        _warn(
-            f"{n_empty:,} of {len(users.ids):,} users have no interaction that the model can use; "
-            "they get what most users have"
-        )
-    with _open_output(path) as file, progress_bar(len(users.ids), "user") as progress:
-        n_lines = _write_lists(content, users, arguments, file, progress)
+    users = _treat_unknown(users, arguments)
+    allowed, titles = candidates(content, arguments), titles_for(content, arguments.titles)
+    with open_output(path) as file, progress_bar(len(users.ids), "user") as progress:
+        n_lines = _write_lists(content, users, (allowed, titles), arguments, file, progress)
     if path:
         sys.stdout.write(f"{path}: {n_lines:,} recommendations to {len(users.ids):,} users\n")
 
 
-def _known_users(content, source, *, skip_unknown):
-    ids, lines = read_user_ids(source)
+def _known_users(content, arguments):
     known = TextIds(content.encoder.user_ids_)
-    rows = known.find(ids)
-    missing = np.flatnonzero(rows < 0)
-    if len(missing) and not skip_unknown:
-        first = missing[0]
-        more = f" (and {len(missing) - 1:,} more unknown ids)" if len(missing) > 1 else ""
+    found = find_in_file(arguments.users, known, "user")
+    unknown, choice = found.unknown, arguments.unknown_users
+    none = len(unknown) == len(found.ids)
+    if len(unknown) and (choice == "error" or (none and choice is None)):
+        line, text = found.describe_unknown()
         raise CommandError(
-            f"{source}, line {lines[first]}: the model does not know user {ids[first]!r}{more}; "
-            f"its ids are like {known.describe()}. --skip-unknown leaves such users out, "
-            "--history takes new ones."
+            f"{arguments.users}, line {line}: the model does not know user {text}; its ids are "
+            f"like {known.describe()}. --unknown-users popular recommends what most users have, "
+            "skip leaves such users out; --history takes new ones."
         )
-    if len(missing) == len(ids):
-        raise CommandError(f"{source}: the model knows none of these {len(ids):,} users.")
-    if len(missing):
-        _warn(f"{len(missing):,} of {len(ids):,} users are unknown and left out")
-    rows = rows[rows >= 0]
-    names = [as_text(value) for value in content.encoder.user_ids_[rows]]
-    return Users(names, content.interactions[rows], content.seen[rows])
+    if none and choice == "skip":
+        raise CommandError(
+            f"{arguments.users}: the model knows none of these {len(unknown):,} users."
+        )
+    names = [as_text(value) for value in content.encoder.user_ids_[found.places]]
+    for place in unknown:
+        names[place] = found.ids[place]
+    return Users(
+        names, *(_rows(rows, found.places) for rows in (content.interactions, content.seen))
+    )
+
+
+def _rows(matrix, places):
+    """Rows of a matrix; that of place -1 is empty."""
+    indptr = np.append(matrix.indptr, matrix.indptr[-1])
+    shape = (matrix.shape[0] + 1, matrix.shape[1])
+    return csr_array((matrix.data, matrix.indices, indptr), shape=shape)[places]
+
+
+def _treat_unknown(users, arguments):
+    """Users without those of whom nothing is known, or with a warning, or an error."""
+    unknown = np.diff(users.X.indptr) == 0
+    n_unknown = int(unknown.sum())
+    if not n_unknown:
+        return users
+    text = f"{n_unknown:,} of {len(users.ids):,} users have no interaction that the model can use"
+    if arguments.unknown_users == "error":
+        first = users.ids[int(np.argmax(unknown))]
+        raise CommandError(
+            f"{text}, such as {first!r}. --unknown-users popular recommends what most users have, "
+            "skip leaves such users out."
+        )
+    if arguments.unknown_users == "skip":
+        if n_unknown == len(users.ids):
+            raise CommandError(f"{text}; with --unknown-users skip nobody is left.")
+        warn(f"{text}; they are left out")
+        kept = np.flatnonzero(~unknown)
+        return Users([users.ids[place] for place in kept], users.X[kept], users.seen[kept])
+    warn(f"{text}; they get what most users have, marked in the column fallback")
+    return users
 
 
 def _users_of_log(content, log, arguments):
@@ -109,11 +137,11 @@ def _users_of_log(content, log, arguments):
         _handle_unknown_items(log, unknown, known, arguments)
     counted = ~unknown & _counts(log, content.min_value)
     shape = (len(log.user_ids), len(content.encoder.item_ids_))
+    ones = np.ones(log.X.nnz, dtype=np.float32)
+    values = log.X.data.astype(np.float32) if content.values == "keep" else ones
     X, seen = (
-        csr_array(
-            (np.ones(mask.sum(), dtype=np.float32), (log.user[mask], here[mask])), shape=shape
-        )
-        for mask in (counted, ~unknown)
+        csr_array((value[mask], (log.user[mask], here[mask])), shape=shape)
+        for mask, value in ((counted, values), (~unknown, ones))
     )
     for matrix in (X, seen):
         matrix.sum_duplicates()
@@ -129,7 +157,7 @@ def _handle_unknown_items(log, unknown, known, arguments):
     )
     if arguments.unknown_items == "error" or unknown.all():
         raise CommandError(f"{text}; its ids are like {known.describe()}.")
-    _warn(f"{text}; they are skipped")
+    warn(f"{text}; they are skipped")
 
 
 def _counts(log, min_value):
@@ -139,46 +167,31 @@ def _counts(log, min_value):
     return log.X.data > 0 if min_value is None else log.X.data >= min_value
 
 
-def _write_lists(content, users, arguments, file, progress):
+def _write_lists(content, users, options, arguments, file, progress):
+    allowed, titles = options
     writer = csv.writer(file, lineterminator="\n")
-    titled = content.titles is not None
-    writer.writerow(["user", "rank", "item", "score", *(["title"] if titled else [])])
+    titled = [] if titles is None else ["title"]
+    writer.writerow(["user", "rank", "item", "score", *titled, "fallback"])
     item_ids = [as_text(value) for value in content.encoder.item_ids_]
-    popularity = np.bincount(content.interactions.indices, minlength=len(item_ids))
     n_lines = 0
     for start in range(0, len(users.ids), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        seen = None if arguments.include_seen else users.seen[chunk]
-        items, scores = _lists(content.model, popularity, users.X[chunk], seen, arguments.k)
-        for user, row, values in zip(users.ids[chunk], items, scores, strict=True):
-            found = row[row >= 0]  # fewer than k where a user has nearly everything
-            for rank, (item, score) in enumerate(zip(found, values, strict=False), 1):
-                title = [content.titles[item]] if titled else []
-                writer.writerow([user, rank, item_ids[item], f"{score:.6g}", *title])
-            n_lines += len(found)
-        progress.update(len(items))
+        X = users.X[start : start + _CHUNK]
+        items, scores = recommend_rows(
+            lambda first, last, X=X: content.model.decision_function(X[first:last]),
+            X.shape,
+            min(arguments.k, X.shape[1]),
+            seen=None if arguments.include_seen else users.seen[start : start + _CHUNK],
+            allowed=allowed,
+            dtype=X.dtype,
+        )
+        fallback = content.model.uses_fallback(X)
+        # Fewer than k where a user has nearly everything.
+        for row, rank in zip(*listed(items), strict=True):
+            item = items[row, rank]
+            title = [] if titles is None else [titles[item]]
+            score = f"{scores[row, rank]:.6g}"
+            user = users.ids[start + row]
+            writer.writerow([user, rank + 1, item_ids[item], score, *title, bool(fallback[row])])
+            n_lines += 1
+        progress.update(X.shape[0])
     return n_lines
-
-
-def _lists(model, popularity, X, seen, k):
-    def scores(start, stop):
-        rows = X[start:stop]
-        scores = model.decision_function(rows)
-        # A model that scores items by the user's own has nothing to say without any.
-        scores[np.diff(rows.indptr) == 0] = popularity
-        return scores
-
-    return recommend_rows(scores, X.shape, min(k, X.shape[1]), seen=seen, dtype=X.dtype)
-
-
-@contextmanager
-def _open_output(path):
-    if path is None:
-        yield sys.stdout
-        return
-    with atomic_text(path) as file:
-        yield file
-
-
-def _warn(text):
-    sys.stderr.write(f"skrec: warning: {text}\n")

@@ -7,7 +7,9 @@ KNOWN_NAMES = {
         "item", "itemid", "iid", "itemidx", "movie", "movieid", "product", "productid", "asin",
         "song", "songid", "track", "trackid", "artist", "artistid", "book", "bookid", "isbn",
     ),
-    "value": ("rating", "ratings", "value", "score", "stars", "count", "plays", "weight"),
+    "value": (
+        "rating", "ratings", "value", "score", "stars", "count", "plays", "weight", "quantity", "qty",
+    ),
     "timestamp": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"),
 }  # fmt: skip
 

@@ -224,10 +224,10 @@ def test_same_seed_same_numbers(skrec, log):
 
 def test_least_value(skrec, ratings):
     default = skrec("evaluate", ratings, "--models", "popularity")
-    assert "values above 0 (they go from 1 to 5; --min-value" in default.out
+    assert "values above 0, each as 1 (they go from 1 to 5; --min-value" in default.out
     assert "2,400 interactions, density" in " ".join(default.out.split())
     high = skrec("evaluate", ratings, "--models", "popularity", "--min-value", "4")
-    assert "values of at least 4\n" in high.out
+    assert "values of at least 4, each as 1 (they go from 1 to 5)\n" in high.out
     n_used = re.search(r"([\d,]+) interactions, density", " ".join(high.out.split()))[1]
     lines = [line.split("\t") for line in ratings.read_text().splitlines()[1:]]
     counted = [user for user, _, value in lines if int(value) >= 4]
@@ -378,7 +378,7 @@ def test_bad_line_is_named(skrec, tmp_path):
 def test_movielens(skrec, data_home):
     done = skrec("evaluate", "ml-100k", "--data-home", data_home)
     assert done.code == 0
-    assert "values of at least 4 (the default for MovieLens" in done.out
+    assert "values of at least 4, each as 1 (the default for MovieLens" in done.out
     rows = table(done.out)
     # Measured .445 with this seed; 120 test users leave a standard error of .02.
     assert 0.38 < number(rows["ease"]["ndcg@100"]) < 0.50

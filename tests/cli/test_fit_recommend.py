@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skrec import load, save
-from skrec._cli._ids import TextIds, read_user_ids
+from skrec._cli._ids import TextIds, read_ids
 from skrec.datasets import load_dataset
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
@@ -39,7 +39,7 @@ def test_fit_says_what_it_wrote(skrec, log, tmp_path):
     assert f"{path} (" in words
     assert "ids of 160 users and 60 items" in words
     content = load(path)
-    assert content["model"].alpha == 20
+    assert content["model"].estimator_.alpha == 20
     assert content["interactions"].shape == (160, 60)
     assert [p.name for p in tmp_path.iterdir()] == ["model.skops"]
 
@@ -68,25 +68,54 @@ def test_output_file(skrec, model, tmp_path):
     assert "20 recommendations to 2 users" in done.out
 
 
-def test_unknown_users(skrec, model, tmp_path):
+def test_unknown_users(skrec, model, generated, tmp_path):
     ids = tmp_path / "ids.txt"
     ids.write_text("u1\nnobody\nu2\nu999\n")
-    done = skrec("recommend", model, "--users", ids)
+    words = ["recommend", model, "--users", ids, "-k", "3"]
+    done = skrec(*words, "--unknown-users", "error")
     assert done.code == 2
     assert done.out == ""
     assert f"{ids}, line 2: the model does not know user 'nobody' (and 1 more" in done.err
-    done = skrec("recommend", model, "--users", ids, "--skip-unknown")
+    done = skrec(*words, "--unknown-users", "skip")
     assert done.code == 0
-    assert set(lists(done.out)) == {"u1", "u2"}
-    assert "2 of 4 users are unknown" in done.err
+    known = lists(done.out)
+    assert set(known) == {"u1", "u2"}
+    assert "2 of 4 users have no interaction that the model can use; they are left" in done.err
+    # Popular items, marked; those of the others are as they were.
+    done = skrec(*words, "--unknown-users", "popular")
+    assert done.code == 0
+    assert "2 of 4 users have no interaction that the model can use; they get" in done.err
+    found = lists(done.out)
+    assert list(found) == ["u1", "nobody", "u2", "u999"]
+    assert {user: found[user] for user in known} == known
+    assert found["nobody"] == [row | {"user": "nobody"} for row in found["u999"]]
+    popular = DummyRecommender().fit(generated.X).item_popularity_
+    shown = [popular[int(row["item"][1:])] for row in found["nobody"]]
+    assert shown == sorted(popular, reverse=True)[:3]
+    assert [float(row["score"]) for row in found["nobody"]] == shown
+    for user, rows in found.items():
+        assert {row["fallback"] for row in rows} == {str(user in ("nobody", "u999"))}
+    assert skrec(*words) == done
+
+
+def test_lists_of_users_that_fit_to_nothing(skrec, model, tmp_path):
+    ids = tmp_path / "ids.txt"
     ids.write_text("nobody\n")
-    done = skrec("recommend", model, "--users", ids, "--skip-unknown")
+    words = ["recommend", model, "--users", ids]
+    # As good as always the wrong file, unless one asks for it.
+    done = skrec(*words)
+    assert done.code == 2
+    assert "does not know user 'nobody'; its ids are like u0, u1, u10" in done.err
+    assert "--unknown-users popular" in done.err
+    done = skrec(*words, "--unknown-users", "popular")
+    assert (done.code, len(lists(done.out)["nobody"])) == (0, 10)
+    done = skrec(*words, "--unknown-users", "skip")
     assert done.code == 2
     assert "knows none" in done.err
     ids.write_text("\n")
-    assert "holds no user id" in skrec("recommend", model, "--users", ids).err
+    assert "holds no user id" in skrec(*words).err
     ids.write_bytes(b"\xff\xfe\x00")
-    assert "is no UTF-8 text" in skrec("recommend", model, "--users", ids).err
+    assert "is no UTF-8 text" in skrec(*words).err
 
 
 def test_new_users(skrec, model, generated, tmp_path):
@@ -95,7 +124,7 @@ def test_new_users(skrec, model, generated, tmp_path):
     done = skrec("recommend", model, "--history", history, "-k", "3")
     assert done.code == 0
     assert "does not know 1 items (gone) of 2 interactions; they are skipped" in done.err
-    assert "1 of 3 users have no interaction that the model can use" in done.err
+    assert "1 of 3 users have no interaction that the model can use; they get" in done.err
     found = lists(done.out)
     assert set(found) == {"new", "u7", "lost"}
     # The log alone counts, also for a user that the model knows.
@@ -107,6 +136,14 @@ def test_new_users(skrec, model, generated, tmp_path):
     popular = DummyRecommender().fit(generated.X).item_popularity_
     shown = [popular[int(row["item"][1:])] for row in found["lost"]]
     assert shown == sorted(popular, reverse=True)[:3]
+    assert [row["fallback"] for row in found["lost"]] == ["True"] * 3
+    assert {row["fallback"] for row in found["new"] + found["u7"]} == {"False"}
+    words = ["recommend", model, "--history", history, "-k", "3"]
+    done = skrec(*words, "--unknown-users", "skip")
+    assert lists(done.out) == {user: found[user] for user in ("new", "u7")}
+    done = skrec(*words, "--unknown-users", "error")
+    assert done.code == 2
+    assert "1 of 3 users have no interaction that the model can use, such as 'lost'" in done.err
     done = skrec("recommend", model, "--history", history, "--unknown-items", "error")
     assert done.code == 2
     assert "does not know 1 items (gone)" in done.err
@@ -165,7 +202,7 @@ def test_rare_users_are_served_though_not_learned_from(skrec, tmp_path):
     assert "from 6 users" in done.out
     content = load(model)
     column = content["encoder"].encode_items(["i1"])[0]
-    assert content["model"].item_popularity_[column] == sum(
+    assert content["model"].estimator_.item_popularity_[column] == sum(
         line.endswith(",i1") for line in lines[:-1]
     )
     (tmp_path / "ids.txt").write_text("rare\n")
@@ -241,7 +278,7 @@ def test_titles_of_movielens(skrec, data_home, tmp_path):
     model, ids = tmp_path / "model.skops", tmp_path / "ids.txt"
     done = skrec("fit", "ml-100k", "--model", "ease", "--data-home", data_home, "--output", model)
     assert done.code == 0
-    assert "values of at least 4 (the default for MovieLens" in done.out
+    assert "values of at least 4, each as 1 (the default for MovieLens" in done.out
     data = load_dataset("ml-100k", data_home=data_home)
     ids.write_text("196\n")
     found = lists(skrec("recommend", model, "--users", ids, "-k", "5").out)["196"]
@@ -273,7 +310,7 @@ def test_text_ids():
 
 def test_ids_from_stdin_and_with_a_byte_order_mark(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("a\r\nb\n"))
-    assert read_user_ids("-") == (["a", "b"], [1, 2])
+    assert read_ids("-", "user") == (["a", "b"], [1, 2])
     path = tmp_path / "ids.txt"
     path.write_bytes(b"\xef\xbb\xbfa\r\n\r\nb")
-    assert read_user_ids(str(path)) == (["a", "b"], [1, 3])
+    assert read_ids(str(path), "user") == (["a", "b"], [1, 3])

@@ -15,12 +15,12 @@ def test_help_as_a_process():
         [sys.executable, "-m", "skrec", "--help"], capture_output=True, text=True, check=True
     )
     assert "examples:" in done.stdout
-    for verb in ("evaluate", "fit", "recommend"):
+    for verb in ("evaluate", "fit", "recommend", "similar"):
         assert re.search(rf"^ +{verb} +\w", done.stdout, re.MULTILINE)
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend"])
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend", "similar"])
 def test_help_of_a_verb(skrec, verb):
     done = skrec(verb, "--help")
     assert done.code == 0
@@ -46,7 +46,8 @@ def test_version(skrec):
         (["evaluate", "--min-user-count", "0"], "at least 1"),
         (["evaluate", "--min-value", "high"], "invalid float"),
         (["evaluate", "--serach"], "unrecognized arguments: --serach"),
-        (["fit", "log.csv", "--output", "m.skops"], "--model"),
+        (["fit", "log.csv", "--output", "m.skops"], "--model is missing; give it, or --from"),
+        (["fit", "--model", "ease", "--output", "m.skops"], "DATA is missing"),
         (["recommend", "m.skops"], "--users --history"),
         (["recommend", "m.skops", "--users", "a", "--history", "b"], "not allowed with"),
         (["recommend", "m.skops", "--users", "a", "-k", "0"], "at least 1"),
@@ -89,7 +90,7 @@ def test_reader_went_away(model, tmp_path):
         "| head -1; echo ${PIPESTATUS[0]}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert done.stdout == "user,rank,item,score\n141\n"
+    assert done.stdout == "user,rank,item,score,fallback\n141\n"
     assert done.stderr == ""
 
 
