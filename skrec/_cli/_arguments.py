@@ -5,12 +5,13 @@ import argparse
 # How a file is read; what else decides which interactions count, and how.
 LOG_OPTIONS = (
     "columns", "delimiter", "header", "encoding", "quotechar", "decimal", "drop_missing",
-    "duplicates",
+    "negative", "duplicates",
 )  # fmt: skip
 DATA_OPTIONS = ("min_value", "values", "min_user_count", "data_home", "random_state", *LOG_OPTIONS)
 VALUES = ("ones", "keep")
 
-# As `skrec._log._aggregate` has them, which imports scipy: help need not wait for it.
+# As `skrec._log` has them, which imports scipy: help need not wait for it.
+NEGATIVE = ("warn", "keep", "drop", "subtract", "error")
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
 
@@ -135,6 +136,12 @@ def add_log_options(verb):
         "--drop-missing",
         action="store_true",
         help="leave out lines that lack an id, a value or a time, and count them (default: stop)",
+    )
+    group.add_argument(
+        "--negative",
+        choices=NEGATIVE,
+        help="what negative values are: ratings (keep), or returns, which are left out (drop) or "
+        "taken from what was bought (subtract); or an error (default: warn)",
     )
     group.add_argument(
         "--duplicates",

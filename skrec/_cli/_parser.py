@@ -23,9 +23,10 @@ Each verb has its own help: python -m skrec evaluate --help
 """
 
 _DATA_HELP = """\
-the interactions: a file (.csv, .tsv, .parquet or .npz; one interaction a line: user,
-item and, if you like, value and timestamp) or the name of a data set (1m or ml-1m, 100k,
-20m, ..., demo, or any folder of the data home that holds an interactions.npz)"""
+the interactions: a file (CSV, TSV, JSON lines, parquet, npz ...; one interaction a line:
+user, item and, if you like, value and timestamp), a folder of files or a pattern, or the
+name of a data set (1m or ml-1m, 100k, 20m, ..., demo, or any folder of the data home that
+holds an interactions.npz)"""
 
 _EVALUATE_EPILOG = """\
 protocols:

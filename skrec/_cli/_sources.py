@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
+from skrec._cli._arguments import LOG_OPTIONS
 from skrec._cli._errors import CommandError, unknown_name
 from skrec.datasets import (
     fetch_movielens,
@@ -19,7 +20,7 @@ from skrec.datasets import (
 _MOVIELENS = ("100k", "1m", "10m", "20m", "25m", "32m", "latest-small")
 _ROLES = ("user", "item", "value", "timestamp")
 _DEMO = "demo"
-_OPTIONS = ("encoding", "delimiter", "header", "quotechar", "decimal", "drop_missing", "duplicates")
+_DATA_SET = "interactions.npz"
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
@@ -46,9 +47,9 @@ def open_source(name, *, reading, data_home):
     Parameters
     ----------
     name : str or None
-        In this order: an existing file; None or "demo", the demonstration data; a folder
-        that holds an interactions.npz; a data set of MovieLens, which is fetched if it is
-        not there; a folder of the data home.
+        In this order: an existing file, a folder of files, or a pattern such as "day*.csv";
+        None or "demo", the demonstration data; a folder that holds an interactions.npz; a
+        data set of MovieLens, which is fetched if it is not there; a folder of the data home.
     reading : dict
         See `reading_options`; for files of text and parquet.
     data_home : str or None
@@ -63,20 +64,20 @@ def open_source(name, *, reading, data_home):
         If there is none of these.
     """
     path = Path(os.path.expanduser(name or _DEMO))
-    if path.is_file() and name is not None:
+    if name is not None and _is_log(path, name):
         return Source(path.name, load_interactions(path, **reading), False)
     if reading:
         raise CommandError(f"{option_of(reading)} is for files, and {path} is none.")
     if name is None or name == _DEMO:
         return Source("demo data (generated)", load_demo(), False)
-    if (path / "interactions.npz").is_file():
+    if (path / _DATA_SET).is_file():
         path = path.resolve()
         return _dataset(path.name, path.parent)
     if _movielens_name(name) in _MOVIELENS:
         short = _movielens_name(name)
         return Source(f"ml-{short}", fetch_movielens(short, data_home=data_home), True)
     home = Path(get_data_home(data_home))
-    if (home / name / "interactions.npz").is_file() and Path(name).name == name:
+    if (home / name / _DATA_SET).is_file() and Path(name).name == name:
         return _dataset(name, home)
     raise _not_found(name, home)
 
@@ -100,7 +101,7 @@ def reading_options(arguments):
         See `parse_columns`.
     """
     reading = parse_columns(arguments.columns)
-    for name in _OPTIONS:
+    for name in LOG_OPTIONS[1:]:
         value = getattr(arguments, name)
         if value not in (None, False):
             reading[name] = value
@@ -136,13 +137,11 @@ def read_log(name, reading):
 
     Raises
     ------
-    CommandError
-        If it is a folder.
     OSError, ValueError
         If the file cannot be read or is not a log.
     """
-    if Path(name).is_dir():
-        raise CommandError(f"{name} is a folder; expected the name of a file.")
+    if (Path(name) / _DATA_SET).is_file():
+        name = Path(name) / _DATA_SET
     return load_interactions(name, **reading)
 
 
@@ -189,6 +188,14 @@ def _column(name, role):
     return name
 
 
+def _is_log(path, name):
+    """Whether it is a file, a folder of files that is no data set, or a pattern."""
+    if path.is_dir():
+        named = _movielens_name(name) in _MOVIELENS or name == _DEMO
+        return not named and not (path / _DATA_SET).is_file()
+    return path.is_file() or re.search(r"[*?\[]", name) is not None
+
+
 def _movielens_name(name):
     return name.lower().removeprefix("ml-")
 
@@ -202,7 +209,7 @@ def _dataset(name, home):
 def _not_found(name, home):
     if re.search(r"[/\\]|\.\w+$", name):
         return CommandError(f"there is no file {name}.")
-    there = {path.parent.name for path in home.glob("*/interactions.npz")}
+    there = {path.parent.name for path in home.glob(f"*/{_DATA_SET}")}
     return unknown_name(
         f"data set in {home} (and no file of this name)",
         name,

@@ -8,7 +8,8 @@ KNOWN_NAMES = {
         "song", "songid", "track", "trackid", "artist", "artistid", "book", "bookid", "isbn",
     ),
     "value": (
-        "rating", "ratings", "value", "score", "stars", "count", "plays", "weight", "quantity", "qty",
+        "rating", "ratings", "value", "score", "stars", "count", "plays", "weight", "quantity",
+        "qty",
     ),
     "timestamp": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"),
 }  # fmt: skip

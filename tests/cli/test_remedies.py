@@ -6,10 +6,11 @@ import re
 import pytest
 
 from skrec import load
-from skrec._cli._arguments import DUPLICATES as DUPLICATES_HERE
+from skrec._cli import _arguments
 from skrec._cli._models import known_models
 from skrec._cli._remedies import on_command_line
 from skrec._log._aggregate import DUPLICATES
+from skrec._log._returns import NEGATIVE
 from skrec.datasets import load_interactions
 
 _LINES = "".join(f"u{n % 7},i{n % 5}\n" for n in range(35))
@@ -101,6 +102,38 @@ def test_a_remedy_of_the_loader_is_an_option_that_helps(skrec, tmp_path, case):
     done = skrec(*words, *remedy)
     assert done.code == 0, done.err
     assert model.exists()
+
+
+def test_returns(skrec, tmp_path):
+    path, model = tmp_path / "log.csv", tmp_path / "m.skops"
+    path.write_text("user,item,quantity\na,x,2\na,y,1\na,y,-1\nb,x,1\nb,x,-3\nc,y,4\n")
+    words = ["fit", path, "--model", "popularity", "--values", "keep", "--output", model]
+    done = skrec(*words)
+    assert done.code == 0
+    assert done.err.startswith("skrec: warning: ")
+    assert "--negative subtract" in done.err
+    assert names_of_python(done.err) == set()
+    done = skrec(*words, "--negative", "error")
+    assert done.code == 2
+    assert names_of_python(done.err) == set()
+    for how, expected in (("subtract", [[2, 0], [0, 4]]), ("drop", [[2, 1], [1, 0], [0, 4]])):
+        done = skrec(*words, "--negative", how)
+        assert (done.code, done.err) == (0, "")
+        assert load(model)["interactions"].toarray().tolist() == expected
+
+
+def test_folders_and_patterns(skrec, tmp_path, monkeypatch):
+    for day in range(3):
+        (tmp_path / f"day{day}.csv").write_text(f"user,item\na,i{day}\nb,i{day}\n")
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path.parent / "m.skops"
+    for name, n_items in (("day*.csv", 3), (".", 3), (str(tmp_path), 3), ("day[01].csv", 2)):
+        done = skrec("fit", name, "--model", "popularity", "--output", model)
+        assert done.code == 0, done.err
+        assert load(model)["interactions"].shape == (2, n_items)
+    assert skrec("fit", "no*.csv", "--model", "popularity", "--output", model).code == 2
+    history = skrec("recommend", model, "--history", "day0.csv")
+    assert skrec("recommend", model, "--history", "day[0].csv") == history
 
 
 @pytest.mark.parametrize("option", ["--history"])
@@ -203,5 +236,9 @@ def test_no_error_of_a_model_names_an_argument(skrec, log, tmp_path):
         assert names_of_python(done.err) == set(), done.err
 
 
-def test_the_rules_for_repeats_are_those_of_the_loader():
-    assert DUPLICATES_HERE == DUPLICATES
+def test_the_options_are_those_of_the_loader():
+    assert _arguments.DUPLICATES == DUPLICATES
+    assert _arguments.NEGATIVE == NEGATIVE
+    # dtype is no question of the command line, and columns stand for four.
+    others = {"dtype", "return_X", "user", "item", "value", "timestamp"}
+    assert set(_arguments.LOG_OPTIONS) - {"columns"} == _OF_PYTHON - others
