@@ -260,3 +260,147 @@ def test_a_failed_record_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         _record.write("x", {"value": object()})
     assert json.loads((tmp_path / "x.json").read_text())["value"] == 1
+
+
+class _Stranger:
+    """A method that is none of skrec's and no estimator of scikit-learn's mixins."""
+
+    def __init__(self, power=1.0):
+        self.power = power
+
+    def get_params(self, deep=True):
+        return {"power": self.power}
+
+    def set_params(self, **params):
+        vars(self).update(params)
+        return self
+
+    def fit(self, X, y=None):
+        self.popularity_ = np.asarray(X.sum(axis=0), dtype=float).ravel() ** self.power
+        return self
+
+    def decision_function(self, X):
+        return np.tile(self.popularity_, (X.shape[0], 1))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "popularity_")
+
+
+def test_methods_that_are_not_skrecs_come_into_tables_and_picture(tmp_path, monkeypatch):
+    import shutil
+
+    import _picture
+    import _record
+    import _tables
+    import experiments
+    import run
+    from _protocols import PROTOCOLS, Part, Problem, Protocol
+    from implicit.nearest_neighbours import CosineRecommender
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Binarizer
+
+    from skrec.adapters import ImplicitRecommender
+    from skrec.neural_network import GMF
+
+    results = tmp_path / "results"
+    shutil.copytree(FOLDER / "results", results, ignore=shutil.ignore_patterns("per_user"))
+    for module in (_record, _tables, run):
+        monkeypatch.setattr(module, "RESULTS", results)
+    monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
+    X = csr_array(make_interactions(90, 30, 900, random_state=0, return_X=True))
+    train, X_test, y_test = user_train_test_split(X, test_size=30, random_state=0)
+    part = Part(csr_array(train), csr_array(X_test), csr_array(y_test))
+    strong = PROTOCOLS["ml1m_strong"]
+    tiny = Protocol(
+        strong.title, strong.text, strong.metrics, strong.normalize, lambda: Problem(part, part)
+    )
+    monkeypatch.setitem(PROTOCOLS, "ml1m_strong", tiny)
+    models = {
+        "Stranger": (_Stranger(), {"power": np.linspace(0.5, 1, 3)}),
+        "Piped": (make_pipeline(Binarizer(), EASE()), {"ease__alpha": [np.float64(10), 20.0]}),
+        "Of implicit": (ImplicitRecommender(CosineRecommender(K=5)), {"model__K": [3, 20]}),
+        "Other folder": (GMF(4, max_iter=2, random_state=0), {}),
+        "With objects": (make_pipeline(Binarizer(), EASE()), {"binarizer": [Binarizer(), None]}),
+    }
+    own = [experiments.Experiment("ml1m_strong", name, *rest) for name, rest in models.items()]
+    monkeypatch.setattr(experiments, "EXPERIMENTS", experiments.EXPERIMENTS + own)
+    for module in (_tables, _picture):
+        monkeypatch.setattr(module, "EXPERIMENTS", experiments.EXPERIMENTS)
+    for each in own:
+        run.run_experiment(each)
+    page = tmp_path / "README.md"
+    page.write_text((FOLDER / "README.md").read_text())
+    assert _tables.write_tables(page) == 0
+    for each in own:
+        record = json.loads((results / "ml1m_strong" / f"{each.slug}.json").read_text())
+        value = f"{record['test']['mean']['ndcg@100']:.4f}".removeprefix("0")
+        assert (
+            f"| [{each.name}](results/ml1m_strong/{each.slug}.json) | {value} " in page.read_text()
+        )
+    picture = tmp_path / "picture.svg"
+    _picture.draw("ml1m_strong", picture)
+    assert _picture.is_current("ml1m_strong", picture)
+    assert all(f'"{each.name}"' in picture.read_text() for each in own)
+    kinds = {name: kind for kind, name, *_ in _picture._points("ml1m_strong")}
+    assert kinds["Piped"] == "skrec.linear_model"
+    assert kinds["Of implicit"] == "skrec.adapters"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must have EXPERIMENTS"),
+        ("EXPERIMENTS = [1]", "a list of Experiment"),
+        ("E('ml1m', 'A', EASE(), {})", "must be one of .*'ml1m_strong'"),
+        ("E('ml1m_strong', 'ease', EASE(), {})", "needs letters that no other name has"),
+        ("E('ml1m_strong', '??', EASE(), {})", "needs letters"),
+        ("E('gowalla', 'a b', EASE(), {}), E('gowalla', 'A-B', EASE(), {})", "needs letters"),
+    ],
+)
+def test_files_of_experiments_that_are_refused(tmp_path, monkeypatch, text, message):
+    import experiments
+
+    monkeypatch.setattr(experiments, "EXPERIMENTS", list(experiments.EXPERIMENTS))
+    if text.startswith("E("):
+        text = f"EXPERIMENTS = [{text}]"
+    head = "from experiments import Experiment as E\nfrom skrec.linear_model import EASE\n"
+    (tmp_path / "own_methods.py").write_text(head + text)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    try:
+        with pytest.raises(SystemExit, match=message):
+            experiments.add_experiments(tmp_path / "own_methods.py")
+    finally:
+        sys.modules.pop("own_methods", None)
+    with pytest.raises(SystemExit, match="no file"):
+        experiments.add_experiments(tmp_path / "none.py")
+    (tmp_path / "json.py").write_text("")
+    with pytest.raises(SystemExit, match="a name that no other module has"):
+        experiments.add_experiments(tmp_path / "json.py")
+
+
+def test_the_page_of_ones_own_method_is_followed_literally(tmp_path, data_home):
+    import re
+    import shlex
+    import shutil
+    import subprocess
+    import textwrap
+
+    page = (FOLDER.parent / "guide" / "own_benchmark.rst").read_text()
+    copied = tmp_path / "docs" / "benchmarks"
+    shutil.copytree(FOLDER, copied, ignore=shutil.ignore_patterns("per_user", "__pycache__"))
+    code = re.search(r"\.\. code-block:: python\n   :name: mine\n\n((?:   .*\n|\n)+)", page)[1]
+    (tmp_path / "mine.py").write_text(textwrap.dedent(code))
+    commands = re.findall(r"^   \$ (python docs/benchmarks/.*)$", page, flags=re.M)
+    assert [" ".join(command.split()[2:3]) for command in commands[:3]] == ["list", "run", "tables"]
+    for command in commands[:3]:  # the fourth runs all methods of the protocol again
+        words = [sys.executable, *shlex.split(command)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        if "list" in words:
+            assert "ml100k_mcrec/random_walk" in done.stdout
+    record = json.loads((copied / "results" / "ml100k_mcrec" / "random_walk.json").read_text())
+    assert record["test"]["mean"]["ndcg@10"] > 0.3  # popularity has .2183
+    assert (
+        "| [Random walk](results/ml100k_mcrec/random_walk.json)"
+        in (copied / "README.md").read_text()
+    )

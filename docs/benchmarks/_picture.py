@@ -7,6 +7,8 @@ from _protocols import PROTOCOLS
 from _record import record_path
 from experiments import EXPERIMENTS
 
+from skrec.utils._search_grid import final_step
+
 KINDS = {
     "skrec.linear_model": ("linear", "C0", "o"),
     "skrec.neighbors": ("neighbours", "C2", "s"),
@@ -14,7 +16,11 @@ KINDS = {
     "skrec.autoencoder": ("autoencoders", "C3", "D"),
     "skrec.ensemble": ("local models", "C4", "v"),
     "skrec.dummy": ("popularity", "0.5", "x"),
+    "skrec.neural_network": ("neural", "C5", "P"),
+    "skrec.content": ("content", "C6", "*"),
 }
+# Of any other package: adapters, pipelines of them, methods of one's own.
+OTHERS = ("others", "C7", "h")
 
 
 def _points(protocol):
@@ -25,7 +31,7 @@ def _points(protocol):
             continue
         record = json.loads(record_path(each).read_text())
         seconds = max(record["chosen"]["fit"]["processor_seconds"], 0.01)
-        kind = ".".join(type(each.estimator).__module__.split(".")[:2])
+        kind = ".".join(type(final_step(each.estimator)).__module__.split(".")[:2])
         points.append([kind, each.name, seconds, record["test"]["mean"][metric]])
     return points
 
@@ -51,7 +57,7 @@ def draw(protocol, path):
     lowest, known = 1.0, {}
     points = _points(protocol)
     for kind, name, seconds, value in points:
-        label, color, marker = KINDS[kind]
+        label, color, marker = KINDS.get(kind, OTHERS)
         (line,) = ax.plot(seconds, value, marker, color=color, markersize=7)
         known.setdefault(label, line)
         if label == "popularity":  # far below: named, not drawn to scale

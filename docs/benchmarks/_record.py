@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from skrec.metrics._comparison._best_epoch import best_fit
 from skrec.metrics._comparison._parts import Part
 from skrec.utils._measure import Cost
@@ -47,9 +49,20 @@ def _lines(path):
 def write(name, result):
     """Write ``results/NAME.json`` with the environment, and print it."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"environment": environment(), **result}, indent=1)
+    text = as_json({"environment": environment(), **result}, indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     print(text)
+
+
+def as_json(value, **options):
+    """JSON of a record; NumPy's numbers are numbers, and of other objects in a grid the text."""
+    return json.dumps(value, default=_plain, **options)
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return repr(value)
 
 
 def rounded(found, digits=4):

@@ -6,12 +6,16 @@ errors of ratings. Grids have at most 8 configurations. Where earlier searches o
 validation data had told what is hopeless, a grid leaves it out, and `remark` says so.
 """
 
+import importlib
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from _protocols import PROTOCOLS
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 
@@ -78,6 +82,31 @@ class Experiment(NamedTuple):
         matrices = (part.X_train, part.X_test, part.y_test)
         X_train, X_test, y_test = (csr_array(matrix[:, kept]) for matrix in matrices)
         return replace(part, X_train=X_train, X_test=X_test, y_test=y_test)
+
+
+def add_experiments(path):
+    """Add the ``EXPERIMENTS`` of a file to those of this one.
+
+    The file is a module that begins with ``from experiments import Experiment``; what stands
+    beside it can be imported in it.
+    """
+    path = Path(path).resolve()
+    if not path.is_file():
+        sys.exit(f"There is no file {path}.")
+    if path.stem in sys.modules or not path.stem.isidentifier():
+        sys.exit(f"{path.name}: give the file a name that no other module has, such as mine.py.")
+    sys.path.insert(0, str(path.parent))
+    found = getattr(importlib.import_module(path.stem), "EXPERIMENTS", None)
+    if not isinstance(found, list) or not all(isinstance(each, Experiment) for each in found):
+        sys.exit(f"{path.name} must have EXPERIMENTS, a list of Experiment.")
+    keys = {each.key for each in EXPERIMENTS}
+    for each in found:
+        if each.protocol not in PROTOCOLS:
+            sys.exit(f"{each.key}: the protocol must be one of {sorted(PROTOCOLS)}.")
+        if not each.slug or each.key in keys:
+            sys.exit(f"{each.key}: the name {each.name!r} needs letters that no other name has.")
+        keys.add(each.key)
+        EXPERIMENTS.append(each)
 
 
 class Script(NamedTuple):

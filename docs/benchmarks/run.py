@@ -6,7 +6,8 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run.py run bench_topk
     python docs/benchmarks/run.py tables
 
-`experiments.py` lists what there is. Each experiment has a record of its own in results/; what has
+`experiments.py` lists what there is, and ``--experiments FILE`` adds the list of a file of one's
+own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; what has
 one is not run again unless ``--again`` is given. `tables` writes README.md's generated parts and
 its picture; ``tables --check`` only says whether they are up to date.
 """
@@ -22,13 +23,14 @@ import numpy as np
 import torch
 from _picture import draw, is_current
 from _protocols import PROTOCOLS
-from _record import RESULTS, cost_row, environment, epoch_row, record_path, rounded, timed
+from _record import RESULTS, as_json, cost_row, environment, epoch_row, record_path, rounded, timed
 from _tables import write_tables
-from experiments import EXPERIMENTS, SCRIPTS
+from experiments import EXPERIMENTS, SCRIPTS, add_experiments
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import Bunch
 
+import skrec
 from skrec.metrics._comparison._paired import best_first, paired_tests
 from skrec.metrics._comparison._tuning import Trial, tune
 from skrec.utils._measure import Cost
@@ -62,7 +64,10 @@ def run_experiment(experiment):
     model, record["chosen"] = _final(experiment, best, model, problem)
     record["lists"] = {"n_users": problem.test.X_test.shape[0], "k": LIST_LENGTH}
     with timed(record["lists"]):
-        model.recommend(problem.test.X_test, k=LIST_LENGTH)
+        if hasattr(model, "recommend"):
+            model.recommend(problem.test.X_test, k=LIST_LENGTH)
+        else:  # a pipeline, or a class of somebody's own
+            skrec.recommend(model, problem.test.X_test, k=LIST_LENGTH)
     found = problem.test.evaluate(model, list(protocol.metrics))
     record["test"] = {
         "mean": rounded(found.mean),
@@ -73,7 +78,7 @@ def run_experiment(experiment):
         record["test"]["also"] = rounded(protocol.also(found, problem.test))
     path = record_path(experiment)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    path.write_text(as_json(record, indent=1) + "\n")
     path.with_suffix(".partial.json").unlink(missing_ok=True)
     users = users_path(experiment)
     users.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +108,7 @@ def _choose(experiment, problem, protocol):
         print(experiment.name, rows[-1], flush=True)
         if not as_it_is:
             partial.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps({"made_of": made_of, "rows": rows}))
+            partial.write_text(as_json({"made_of": made_of, "rows": rows}))
 
     return tune(
         experiment.estimator,
@@ -135,8 +140,8 @@ def _row(trial):
 
 def _trial(row, grid):
     """The setting that a row of an interrupted run was of."""
-    wanted = json.dumps(row["parameters"], sort_keys=True)
-    same = (each for each in grid if json.dumps(each, sort_keys=True) == wanted)
+    wanted = as_json(row["parameters"], sort_keys=True)
+    same = (each for each in grid if as_json(each, sort_keys=True) == wanted)
     trial = Trial(next(same, row["parameters"]), row.get("validation", {}), Cost())
     trial.cost.seconds, trial.cost.processor_seconds = (
         row.get(name, 0.0) for name in ("seconds", "processor_seconds")
@@ -249,7 +254,11 @@ def main():
     running.add_argument("--threads", type=int, help="of torch")
     tables = commands.add_parser("tables", help="write README.md's tables from the records")
     tables.add_argument("--check", action="store_true", help="only say whether they differ")
+    for command in commands.choices.values():
+        command.add_argument("--experiments", metavar="FILE", help="a file with more EXPERIMENTS")
     options = parser.parse_args()
+    if options.experiments is not None:
+        add_experiments(options.experiments)
     if options.command == "list":
         _list()
     elif options.command == "run":
