@@ -49,7 +49,7 @@ def _lines(path):
 def write(name, result):
     """Write ``results/NAME.json`` with the environment, and print it."""
     RESULTS.mkdir(exist_ok=True)
-    text = as_json({"environment": environment(), **result}, indent=1)
+    text = json.dumps({"environment": environment(), **result}, indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     print(text)
 
