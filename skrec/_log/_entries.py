@@ -1,5 +1,6 @@
 """Columns of values and times in whatever form users have them -> numbers."""
 
+from datetime import UTC, datetime
 from numbers import Number
 
 import numpy as np
@@ -138,18 +139,16 @@ def parse_time(value):
     ValueError, TypeError
         If it is none of these.
     """
-    from datetime import UTC, datetime
-
-    if isinstance(value, np.datetime64):
-        if np.isnat(value):
-            raise ValueError("NaT is no point in time")
-        return int(value.astype("datetime64[us]").astype(np.int64)) / 1e6
     if isinstance(value, str):
         value = value.strip()
         number = _number_or_none(value)
         if number is not None:
             return number
         value = datetime.fromisoformat(value)
+    elif isinstance(value, np.datetime64):
+        if np.isnat(value):
+            raise ValueError("NaT is no point in time")
+        return int(value.astype("datetime64[us]").astype(np.int64)) / 1e6
     if hasattr(value, "timestamp"):
         value = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return value.timestamp()

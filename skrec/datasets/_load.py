@@ -347,7 +347,7 @@ def _read_part(path, layout, drop_missing):
     if path.stat().st_size >= _LARGE:
         from skrec.datasets._text_fast import read_fast
 
-        log = read_fast(path, layout)
+        log = read_fast(path, layout, drop_missing=drop_missing)
     return read_carefully(path, layout, drop_missing=drop_missing) if log is None else log
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from itertools import islice
+from math import isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -72,6 +73,7 @@ class _Reader:
 
     def __init__(self, path, layout, drop_missing):
         self.path, self.layout, self.drop_missing = path, layout, drop_missing
+        self.used = [place for place in layout.places if place is not None]
         self.ids = ({}, {})
         self.codes = ([], [])
         self.numbers = ([], [])
@@ -89,23 +91,19 @@ class _Reader:
                 "mend the line, or pass delimiter= or quotechar=",
             )  # fmt: skip
             return
-        ids = [row[place].strip(" ") for place in places[:2]]
-        wanted = [*ids, *(row[place] for place in places[2:] if place is not None)]
-        if self.drop_missing and any(is_missing(text.strip(" ")) for text in wanted):
+        if self.drop_missing and any(is_missing(row[place].strip(" ")) for place in self.used):
             self.n_dropped += 1
             return
-        good = [self._is_good_id(line, side, text) for side, text in enumerate(ids)]
-        numbers = [
-            None if place is None else read(line, names[place], row[place])
-            for place, read in zip(places[2:], (self._value, self._time), strict=True)
-        ]
-        if self.bad or not all(good):
-            return
-        for side, text in enumerate(ids):
-            self.codes[side].append(self.ids[side].setdefault(text, len(self.ids[side])))
-        for which, number in enumerate(numbers):
-            if number is not None:
-                self.numbers[which].append(number)
+        for side in (0, 1):
+            text = row[places[side]].strip(" ")
+            code = self.ids[side].get(text)
+            if code is None and self._is_good_id(line, side, text):
+                code = self.ids[side][text] = len(self.ids[side])
+            self.codes[side].append(code)
+        if places[2] is not None:
+            self.numbers[0].append(self._value(line, names[places[2]], row[places[2]]))
+        if places[3] is not None:
+            self.numbers[1].append(self._time(line, names[places[3]], row[places[3]]))
 
     def refuse(self, line, kind, found, expected, remedy):
         """Note a bad line."""
@@ -144,8 +142,8 @@ class _Reader:
         try:
             number = decimal_number(text, self.layout.decimal)
         except ValueError:
-            number = np.nan
-        if np.isfinite(number):
+            number = nan
+        if isfinite(number):
             return number
         remedy = "mend or drop the line, or pass value= the right column (None for no values)"
         if is_missing(text.strip(" ")):
@@ -162,8 +160,8 @@ class _Reader:
         try:
             time = parse_time(text)
         except (ValueError, OverflowError):
-            time = np.nan
-        if np.isfinite(time):
+            time = nan
+        if isfinite(time):
             return time
         remedy = "mend or drop the line, or pass timestamp= the right column (None for no times)"
         if is_missing(text.strip(" ")):

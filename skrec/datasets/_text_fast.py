@@ -3,6 +3,7 @@
 import codecs
 import re
 from functools import partial
+from math import nan
 
 import numpy as np
 
@@ -18,13 +19,15 @@ _ASCII_BASED = ("utf-8", "ascii", "iso8859-1", "cp1252")
 _SEPARATOR = "\x1f"  # stands for delimiters of several characters
 
 
-def read_fast(path, layout):
+def read_fast(path, layout, *, drop_missing=False):
     """Read a file whose lines are plain.
 
     Parameters
     ----------
     path : pathlib.Path
     layout : skrec.datasets._layout.Layout
+    drop_missing : bool, default=False
+        As of `read_carefully`.
 
     Returns
     -------
@@ -37,10 +40,10 @@ def read_fast(path, layout):
     if encoding not in _ASCII_BASED or not f"{layout.delimiter}{layout.quotechar}".isascii():
         return None
     with plain_errors(path), open_binary(path) as binary:
-        return read_stream(binary, layout, encoding)
+        return read_stream(binary, layout, encoding, drop_missing=drop_missing)
 
 
-def read_stream(binary, layout, encoding):
+def read_stream(binary, layout, encoding, *, drop_missing=False):
     """As `read_fast`, of an open binary file.
 
     Parameters
@@ -48,12 +51,13 @@ def read_stream(binary, layout, encoding):
     binary : file
     layout : skrec.datasets._layout.Layout
     encoding : str
+    drop_missing : bool, default=False
 
     Returns
     -------
     log : RawLog or None
     """
-    reader = _BlockReader(layout, encoding)
+    reader = _BlockReader(layout, encoding, drop_missing)
     pending, skip = b"", True
     while block := binary.read(_BLOCK):
         pending += block
@@ -98,8 +102,8 @@ def _skip_header(lines, layout):
 class _BlockReader:
     """Gathers the columns of blocks of whole lines."""
 
-    def __init__(self, layout, encoding):
-        self.layout, self.encoding = layout, encoding
+    def __init__(self, layout, encoding, drop_missing):
+        self.layout, self.encoding, self.drop_missing = layout, encoding, drop_missing
         self.ids = ({}, {})
         self.codes = ([], [])
         self.numbers = ([], [])
@@ -134,7 +138,7 @@ class _BlockReader:
         as_numbers = {place: pa.float64() for place in plain if place not in (None, *of_ids)}
         # Numbers that pyarrow does not know, such as dates, are converted text by text.
         columns = self._read(lines, delimiter, quotechar, as_text | as_numbers)
-        if columns is None and as_numbers:
+        if as_numbers and (columns is None or self._has_nan(columns, as_numbers)):
             columns = self._read(lines, delimiter, quotechar, as_text)
         if columns is None:
             return False
@@ -173,6 +177,10 @@ class _BlockReader:
             return None
         return {place: table.column(names[place]).combine_chunks() for place in types}
 
+    def _has_nan(self, columns, places):
+        """Whether texts tell what is missing, since a number read nan is not always."""
+        return self.drop_missing and any(np.isnan(columns[place]).any() for place in places)
+
     def _add_ids(self, side, column):
         index = self.ids[side]
         values = column.dictionary.to_pylist()
@@ -186,17 +194,18 @@ class _BlockReader:
         if pa.types.is_dictionary(column.type):
             convert = (partial(decimal_number, decimal=self.layout.decimal), parse_time)[which]
             try:
-                values = [
-                    convert(value.decode(self.encoding)) for value in column.dictionary.to_pylist()
-                ]
-                numbers = np.array(values, dtype=np.float64)[column.indices.to_numpy()]
+                texts = [value.decode(self.encoding) for value in column.dictionary.to_pylist()]
+                gone = [self.drop_missing and is_missing(text.strip(" ")) for text in texts]
+                numbers = [nan if g else convert(t) for g, t in zip(gone, texts, strict=True)]
+                numbers = np.array(numbers, dtype=np.float64)[column.indices.to_numpy()]
+                gone = np.array(gone, dtype=bool)[column.indices.to_numpy()]
             except (ValueError, OverflowError):
                 return False
         else:
-            numbers = column.to_numpy()
+            numbers, gone = column.to_numpy(), False
         # Whole times that a double cannot hold are for the careful reader.
         bound = (np.finfo(np.float64).max, 2**53 - 1)[which]
-        if not (np.abs(numbers) <= bound).all():
+        if not ((np.abs(numbers) <= bound) | gone).all():
             return False
         self.numbers[which].append(numbers)
         return True
@@ -207,15 +216,35 @@ class _BlockReader:
             ids = [[value.decode(self.encoding) for value in index] for index in self.ids]
         except UnicodeDecodeError:
             return None
-        if any(is_missing(value) for side in ids for value in side):
+        gone = [np.array([is_missing(value) for value in side], dtype=bool) for side in ids]
+        if not self.drop_missing and any(side.any() for side in gone):
             return None
         user, item = (_join(blocks, np.int32) for blocks in self.codes)
         value, timestamp = (
             None if place is None else _join(blocks, np.float64)
             for place, blocks in zip(self.layout.places[2:], self.numbers, strict=True)
         )
+        n_dropped = 0
+        if self.drop_missing and len(user):
+            keep = ~(gone[0][user] | gone[1][item])
+            for numbers in (value, timestamp):
+                keep &= True if numbers is None else ~np.isnan(numbers)
+            n_dropped = len(keep) - int(keep.sum())
+        if n_dropped:
+            user, item = user[keep], item[keep]
+            value, timestamp = (None if c is None else c[keep] for c in (value, timestamp))
+            user, ids[0] = _only_used(user, ids[0])
+            item, ids[1] = _only_used(item, ids[1])
         timestamp = None if timestamp is None else as_timestamps(timestamp)
-        return RawLog(user, ids[0], item, ids[1], value, timestamp, value_name(self.layout))
+        name = value_name(self.layout)
+        return RawLog(user, ids[0], item, ids[1], value, timestamp, name, n_dropped)
+
+
+def _only_used(codes, ids):
+    """Codes among the ids that occur, and these."""
+    used = np.zeros(len(ids), dtype=bool)
+    used[codes] = True
+    return (np.cumsum(used) - 1)[codes], [ids[place] for place in np.flatnonzero(used)]
 
 
 def _quotes_are_plain(lines, delimiter, quotechar):
