@@ -1,9 +1,8 @@
-"""Split the data, compare models, and tell users apart of whom nothing was known."""
+"""Split the data, and compare models."""
 
 import sys
 import warnings
 
-import numpy as np
 from sklearn.exceptions import FitFailedWarning
 
 from skrec._cli._errors import CommandError
@@ -87,6 +86,8 @@ def compare(models, split, metrics, arguments):
         with warnings.catch_warnings():
             # What failed is told in one line at the end.
             warnings.simplefilter("ignore", FitFailedWarning)
+            # The legend of the table has the same figures.
+            warnings.filterwarnings("ignore", "Nothing is known of", UserWarning)
             comparison = compare_models(
                 estimators,
                 split.X_train,
@@ -109,63 +110,6 @@ def compare(models, split, metrics, arguments):
         raise
     raise_if_interrupted()
     return _of_models_within(comparison, models) if served else comparison
-
-
-def without_past(comparison, split):
-    """Tell apart the users of whom a model knows nothing when it is tested.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    split : Bunch
-        Of `split_data`.
-
-    Returns
-    -------
-    apart : dict
-        "n_users" and "n_without_past", and "scores": by model and metric the means "with" and
-        "without" a past. Empty where everybody has one.
-    """
-    empty = np.diff(split.X_test.indptr) == 0
-    values = comparison.per_user[comparison.names[0]][comparison.main_metric]
-    tested = ~np.isnan(values)
-    n_without = int((empty & tested).sum())
-    if not n_without:
-        return {}
-    scores = {
-        name: {
-            metric: {
-                "with": _mean(comparison.per_user[name][metric], ~empty),
-                "without": _mean(comparison.per_user[name][metric], empty),
-            }
-            for metric in comparison.metrics
-        }
-        for name in comparison.names
-    }
-    return {"n_users": int(tested.sum()), "n_without_past": n_without, "scores": scores}
-
-
-def describe_without_past(comparison, apart):
-    """Write the means of `without_past` for people."""
-    metric, n_users, n_without = comparison.main_metric, apart["n_users"], apart["n_without_past"]
-    width = max(map(len, comparison.names))
-    lines = [
-        f"{n_without:,} of the {n_users:,} users had no past at the time of the split "
-        f"({n_without / n_users:.1%}); they get the popular items. {metric} apart:",
-        f"  {'':{width}}  with a past  without",
-    ]
-    for name in comparison.names:
-        with_past, without = (
-            "-" if value is None else f"{value:.4f}"
-            for value in apart["scores"][name][metric].values()
-        )
-        lines.append(f"  {name:{width}}  {with_past:>11}  {without:>7}")
-    return "\n".join(lines) + "\n"
-
-
-def _mean(values, rows):
-    found = values[rows & ~np.isnan(values)]
-    return float(found.mean()) if len(found) else None
 
 
 def _prefixed(setting):

@@ -4,7 +4,7 @@ import shlex
 import sys
 
 from skrec._cli._arguments import fill_defaults, given_options
-from skrec._cli._compare import compare, describe_without_past, split_data, without_past
+from skrec._cli._compare import compare, split_data
 from skrec._cli._data import active_part, read_data
 from skrec._cli._errors import CommandError, unknown_name
 from skrec._cli._ids import as_text
@@ -72,9 +72,6 @@ def run(arguments):
     with one_piece(f"the comparison is not complete{unwritten}"):
         comparison = compare(models, split, metrics, arguments)
     sys.stdout.write(comparison.to_text(bold=sys.stdout.isatty(), failures=False))
-    apart = without_past(comparison, split)
-    if apart:
-        sys.stdout.write("\n" + describe_without_past(comparison, apart))
     given = {model.name: model.given for model in models}
     parameters = {name: given[name] | comparison.chosen[name] for name in comparison.names}
     if report:
@@ -85,8 +82,6 @@ def run(arguments):
         sys.stdout.write(f"\nReport: {report}\n")
     if results:
         numbers = {"data": data.title, "header": dict(header)} | comparison.to_dict()
-        if apart:
-            numbers["without_past"] = apart
         write_results(
             results, numbers, data=arguments.data or "demo", options=options, parameters=parameters
         )
@@ -147,6 +142,8 @@ def _header(arguments, data, split):
     lines = [*data.facts, ("protocol", split.protocol), ("split", split.sizes)]
     denominator = _DENOMINATORS[arguments.normalize]
     lines.append(("ranking", f"all items that the user does not have; {denominator}"))
+    if arguments.protocol == "temporal":
+        lines.append(("new users", "who have no past get the popular items, as from `recommend`"))
     if arguments.search:
         lines.append(("search", f"parameters with the best {SEARCH_METRIC} on validation"))
     return [*lines, ("seed", str(arguments.random_state)), ("versions", versions_text())]

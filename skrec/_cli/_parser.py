@@ -62,7 +62,7 @@ True where nothing is known of the user and the popular items are listed. What a
 already is left out.
 
 examples:
-  python -m skrec recommend model.skops --users ids.txt
+  python -m skrec recommend model.skops --output lists.csv
   python -m skrec recommend model.skops --history new_users.csv -k 20 --output lists.csv
   python -m skrec recommend model.skops --users ids.txt --items in_stock.txt --titles items.csv
 """
@@ -244,11 +244,12 @@ def _add_recommend(verbs):
         epilog=_RECOMMEND_EPILOG,
     )
     verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
-    users = verb.add_mutually_exclusive_group(required=True)
+    users = verb.add_mutually_exclusive_group()
     users.add_argument(
         "--users",
         metavar="IDS.txt",
-        help="users of the data that the model was fitted on, one id a line; - reads stdin",
+        help="users of the data that the model was fitted on, one id a line; - reads stdin "
+        "(default: all of them)",
     )
     users.add_argument(
         "--history",

@@ -54,11 +54,13 @@ def run(arguments):
     if path is None:
         check_stdout()
     reading = reading_options(arguments)
-    if reading and arguments.users:
-        raise CommandError(f"{option_of(reading)} is for --history; --users is a list of ids.")
+    if reading and arguments.history is None:
+        raise CommandError(
+            f"{option_of(reading)} is for --history; users of the model are told by their ids."
+        )
     with status(f"reading {arguments.model} ..."):
         content = load_model_file(arguments.model)
-    if arguments.users:
+    if arguments.history is None:
         users = _known_users(content, arguments)
     else:
         with status(f"reading {arguments.history} ..."):
@@ -75,6 +77,9 @@ def run(arguments):
 
 
 def _known_users(content, arguments):
+    if arguments.users is None:
+        names = [as_text(value) for value in content.encoder.user_ids_]
+        return Users(names, content.interactions, content.seen)
     known = TextIds(content.encoder.user_ids_)
     found = find_in_file(arguments.users, known, "user")
     unknown, choice = found.unknown, arguments.unknown_users

@@ -103,6 +103,13 @@ def test_candidates_of_recommendations(skrec, model, generated, ids):
     assert top == [f"i{item}" for item in lists[0] if item >= 0]
 
 
+def test_without_a_list_all_users_are_served(skrec, model, ids, tmp_path):
+    everybody = ids(*sorted(f"u{i}" for i in range(160)))
+    done = skrec("recommend", model, "-k", "2")
+    assert done == skrec("recommend", model, "--users", everybody, "-k", "2")
+    assert len(rows_of(done.out)) == 320
+
+
 def test_unknown_candidates(skrec, model, ids):
     words = ["recommend", model, "--users", ids("u1")]
     done = skrec(*words, "--items", ids("i1", "new", "newer"))

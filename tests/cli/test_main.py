@@ -48,7 +48,7 @@ def test_version(skrec):
         (["evaluate", "--serach"], "unrecognized arguments: --serach"),
         (["fit", "log.csv", "--output", "m.skops"], "--model is missing; give it, or --from"),
         (["fit", "--model", "ease", "--output", "m.skops"], "DATA is missing"),
-        (["recommend", "m.skops"], "--users --history"),
+        (["recommend"], "MODEL.skops"),
         (["recommend", "m.skops", "--users", "a", "--history", "b"], "not allowed with"),
         (["recommend", "m.skops", "--users", "a", "-k", "0"], "at least 1"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skrec import load
+from skrec.datasets import load_interactions
 from skrec.ensemble import Fallback
 from skrec.linear_model import EASE
 from skrec.metrics import evaluate
@@ -127,8 +128,6 @@ def test_temporal(skrec, timed, tmp_path):
     assert done.code == 0, done.err
     words = " ".join(done.out.split())
     assert "in time: the last 20% of all interactions are held out" in words
-    from skrec.datasets import load_interactions
-
     raw = load_interactions(timed)
     split = evaluation_split(raw.X, "temporal", timestamps=raw.timestamp)
     model = Fallback(EASE(30)).fit(split.X_train)
@@ -137,18 +136,17 @@ def test_temporal(skrec, timed, tmp_path):
     ease = next(one for one in content["models"] if one["name"] == "ease")
     assert ease["scores"]["ndcg@10"]["mean"] == pytest.approx(own.mean["ndcg@10"], rel=1e-6)
     assert ease["parameters"] == "EASE(alpha=30)"
-    # Users without a past are told apart.
-    values = own.per_user["ndcg@10"]
-    empty, tested = np.diff(split.X_test.indptr) == 0, ~np.isnan(values)
-    apart = content["without_past"]
-    assert apart["n_users"] == tested.sum()
-    assert 12 < apart["n_without_past"] == (empty & tested).sum()
-    scores = apart["scores"]["ease"]["ndcg@10"]
-    assert scores["without"] == pytest.approx(values[empty & tested].mean(), rel=1e-6)
-    assert scores["with"] == pytest.approx(values[~empty & tested].mean(), rel=1e-6)
-    assert scores["without"] == apart["scores"]["popularity"]["ndcg@10"]["without"]
-    assert f"{apart['n_without_past']} of the {apart['n_users']} users had no past" in words
-    assert f"{scores['with']:.4f}" in done.out
+    # Users without a past have the popular items, and are told apart.
+    scores = ease["scores"]["ndcg@10"]
+    popular = next(one for one in content["models"] if one["name"] == "popularity")
+    assert scores["mean_unknown"] == popular["scores"]["ndcg@10"]["mean_unknown"]
+    assert scores["mean_unknown"] == pytest.approx(own.mean_unknown["ndcg@10"], rel=1e-6)
+    assert scores["mean_known"] == pytest.approx(own.mean_known["ndcg@10"], rel=1e-6)
+    assert own.n_unknown["ndcg@10"] > 12
+    assert f"Nothing is known of {own.n_unknown['ndcg@10']} of the" in words
+    assert f"ease {scores['mean_unknown']:.4f} and {scores['mean_known']:.4f}" in words
+    assert "who have no past get the popular items" in words
+    assert done.err == ""
 
 
 def test_temporal_search(skrec, timed, tmp_path):
