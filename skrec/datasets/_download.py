@@ -1,13 +1,15 @@
-"""Downloads that resume, are checked, and appear wholly or not at all."""
+"""Downloads that resume, are checked, and are nobody else's."""
 
 import http.client
 import os
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
-__all__ = ["DownloadError", "download", "read_checksum"]
+from skrec.utils._files import abandoned_parts, new_part
+
+__all__ = ["DownloadError", "downloaded", "read_checksum"]
 
 _BLOCK = 1 << 18
 _TIMEOUT = 30  # seconds without a byte
@@ -17,14 +19,19 @@ class DownloadError(OSError):
     """A file could not be had."""
 
 
-def download(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
-    """Download a file unless it is there, through ``path.part``, and check it.
+@contextmanager
+def downloaded(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
+    """A block with a file from the web that nobody else reads, changes or removes.
+
+    What is there of it after a failure stays as ``path.part``; the next call goes on from there,
+    or from what a killed process has left. Several processes can call at once: each has a file
+    of its own.
 
     Parameters
     ----------
     url : str
     path : pathlib.Path
-        Its folder must exist. A file of the right checksum is kept.
+        What the file would be called; its folder must exist.
     known_hash : str
         As pooch takes it, such as "md5:0e33...".
     n_retries : int, default=3
@@ -33,6 +40,11 @@ def download(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
         Seconds between two tries.
     progress : bool, default=False
         Whether to show a progress bar.
+
+    Yields
+    ------
+    file : pathlib.Path
+        Removed after the block.
 
     Raises
     ------
@@ -43,21 +55,42 @@ def download(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
     """
     import pooch
 
-    def fetch(url, target, _):
-        _fetch(url, Path(target), Path(f"{path}.part"), n_retries, delay, progress)
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")
+    part = _first_part(path)
     try:
-        pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=fetch)
-    except ValueError as error:
-        raise ValueError(
-            f"The file from {url} is not the expected one: its checksum is not {known_hash}. It "
-            "was thrown away; try again, or look whether a proxy answers in its place."
-        ) from error
+        _fetch(url, part, n_retries, delay, progress)
+    except BaseException:
+        if part.exists():
+            os.replace(part, _left(path))
+        raise
+    try:
+        algorithm, digest = known_hash.split(":")
+        if pooch.file_hash(part, algorithm) != digest:
+            raise ValueError(
+                f"The file from {url} is not the expected one: its checksum is not {known_hash}. "
+                "It was thrown away; try again, or look whether a proxy answers in its place."
+            )
+        yield part
     finally:
-        logger.setLevel(level)
+        part.unlink(missing_ok=True)
+
+
+def _left(path):
+    return path.with_name(f"{path.name}.part")
+
+
+def _first_part(path):
+    """A file of this process alone, with what an earlier one has left."""
+    part = new_part(path)
+    left = [_left(path), *abandoned_parts(path)]
+    for other in left:
+        # Of several processes that ask for the same file one gets it.
+        with suppress(FileNotFoundError):
+            os.rename(other, part)
+            break
+    for other in left[1:]:
+        with suppress(FileNotFoundError):
+            other.unlink()
+    return part
 
 
 def read_checksum(url, *, n_retries=3, delay=1.0):
@@ -98,11 +131,10 @@ def read_checksum(url, *, n_retries=3, delay=1.0):
     return f"md5:{found[0]}"
 
 
-def _fetch(url, target, part, n_retries, delay, progress):
+def _fetch(url, part, n_retries, delay, progress):
     for attempt in range(n_retries + 1):
         try:
             _append(url, part, progress)
-            os.replace(part, target)
             return
         except (OSError, http.client.HTTPException) as error:
             if attempt == n_retries or _is_final(error):
@@ -126,8 +158,10 @@ def _append(url, part, progress):
         start = have if resumed else 0
         length = response.headers.get("Content-Length")
         total = None if length is None else start + int(length)
-        with open(part, "ab" if resumed else "wb") as file, _bar(start, total, progress) as bar:
-            while block := response.read(_BLOCK):
+        # What has come is on the disk at once: a killed process is gone on with from there.
+        mode = "ab" if resumed else "wb"
+        with open(part, mode, buffering=0) as file, _bar(start, total, progress) as bar:
+            while block := response.read1(_BLOCK):
                 file.write(block)
                 bar.update(len(block))
     size = part.stat().st_size

@@ -8,7 +8,7 @@ import numpy as np
 
 from skrec.datasets._base import get_data_home
 from skrec.datasets._cache import read_folder
-from skrec.datasets._download import DownloadError, download, read_checksum
+from skrec.datasets._download import DownloadError, downloaded, read_checksum
 
 __all__ = ["fetch_movielens"]
 
@@ -148,7 +148,12 @@ def fetch_movielens(
     chosen = _EDITIONS[edition]
     folder = Path(get_data_home(data_home)) / chosen.folder
     if not (folder / "interactions.npz").exists():
-        _prepare(chosen, folder, download_if_missing, n_retries, delay, verbose)
+        try:
+            _prepare(chosen, folder, download_if_missing, n_retries, delay, verbose)
+        except FileNotFoundError:
+            # Another process may have been quicker, and have removed an archive put there by hand.
+            if not (folder / "interactions.npz").exists():
+                raise
     data = read_folder(folder, dtype=dtype)
     if as_frame:
         data.frame = _frame(data)
@@ -162,27 +167,33 @@ def _prepare(edition, folder, download_if_missing, n_retries, delay, verbose):
     archive = folder / f"{edition.folder}.zip"
     url = _URL + archive.name
     by_hand = f"download {url} ({edition.size}) elsewhere and put it at {archive}"
-    if not _is_sound(archive, edition.md5):
-        if not download_if_missing:
-            raise OSError(
-                f"MovieLens is not in {folder} and download_if_missing=False. Expected "
-                f"interactions.npz there; allow the download, or {by_hand}."
-            )
-        try:
-            folder.mkdir(exist_ok=True)
-            known_hash = (
-                read_checksum(f"{url}.md5", n_retries=n_retries, delay=delay)
-                if edition.md5 is None
-                else f"md5:{edition.md5}"
-            )
-            download(url, archive, known_hash, n_retries=n_retries, delay=delay, progress=verbose)
-        except DownloadError as error:
-            raise OSError(
-                f"MovieLens could not be downloaded: {error}. Expected {url} to answer; try again "
-                f"(it goes on where it stopped), or {by_hand} and call again."
-            ) from error
-    convert_archive(archive, folder)
-    archive.unlink()
+    if _is_sound(archive, edition.md5):
+        convert_archive(archive, folder)
+        archive.unlink(missing_ok=True)
+        return
+    if not download_if_missing:
+        raise OSError(
+            f"MovieLens is not in {folder} and download_if_missing=False. Expected "
+            f"interactions.npz there; allow the download, or {by_hand}."
+        )
+    tries = {"n_retries": n_retries, "delay": delay}
+    try:
+        folder.mkdir(exist_ok=True)
+        known_hash = f"md5:{edition.md5}"
+        if edition.md5 is None:
+            known_hash = read_checksum(f"{url}.md5", **tries)
+        with downloaded(url, archive, known_hash, **tries, progress=verbose) as file:
+            convert_archive(file, folder)
+    except DownloadError as error:
+        raise OSError(
+            f"MovieLens could not be downloaded: {error}. Expected {url} to answer; try again "
+            f"(it goes on where it stopped), or {by_hand} and call again."
+        ) from error
+    except PermissionError as error:
+        raise OSError(
+            f"MovieLens is not in {folder}, where this user may not write ({error}). Pass "
+            "data_home=, or set the environment variable SKREC_DATA, to a folder you may write to."
+        ) from error
 
 
 def _is_sound(archive, md5):

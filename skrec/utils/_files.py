@@ -1,12 +1,22 @@
 """Files that are written whole or not at all."""
 
+import functools
+import hashlib
 import io
 import os
+import re
 import secrets
-from contextlib import contextmanager
+import socket
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_file", "atomic_text"]
+__all__ = ["abandoned_parts", "atomic_file", "atomic_text", "new_part"]
+
+# A file that is not whole tells which process writes it: ".NAME.MACHINE-PROCESS-RANDOM.part".
+_PART = re.compile(r"\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.part")
+# After so many seconds without a change it is nobody's, whatever its name says.
+_DAY = 86_400
 
 
 @contextmanager
@@ -14,7 +24,8 @@ def atomic_file(path):
     """Open a binary file that takes its place only when it is complete.
 
     The file is written under another name in the same folder, forced to the disk and then
-    renamed. If anything fails, or the process is interrupted, an older file stays as it was.
+    renamed. If anything fails, or the process is interrupted, an older file stays as it was. What
+    a killed process has left beside it is removed.
 
     Parameters
     ----------
@@ -37,7 +48,10 @@ def atomic_file(path):
         raise FileNotFoundError(
             f"Cannot write {path}: the folder {path.parent} does not exist. Make it first."
         )
-    temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(8)}.part")
+    for part in abandoned_parts(path):
+        with suppress(OSError):  # another process may do the same
+            part.unlink()
+    temporary = new_part(path)
     try:
         # "x" makes the file with the permissions of any new file; tempfile's are private.
         with open(temporary, "xb") as file:
@@ -70,3 +84,73 @@ def atomic_text(path):
         yield file
         file.flush()
         file.detach()  # `binary` is closed after it was forced to the disk
+
+
+def new_part(path):
+    """A name, in the same folder and not taken, for a file that is not yet whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file that it will be.
+
+    Returns
+    -------
+    part : pathlib.Path
+    """
+    return path.with_name(
+        f".{path.name[:50]}.{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.part"
+    )
+
+
+def abandoned_parts(path):
+    """What processes that have ended left of a file that never became whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As in `new_part`.
+
+    Returns
+    -------
+    parts : list of pathlib.Path
+        Those of this machine whose process is no more; others, of another machine that shares
+        the folder, after a day without a change.
+    """
+    start, found = f".{path.name[:50]}.", []
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(start) and entry.name.endswith(".part"):
+                with suppress(OSError):
+                    if _is_abandoned(entry.name[len(start) - 1 :], entry.stat().st_mtime):
+                        found.append(Path(entry.path))
+    return found
+
+
+def _is_abandoned(ending, changed):
+    if time.time() - changed > _DAY:
+        return True
+    match = _PART.fullmatch(ending)
+    return match is not None and match[1] == _machine() and not _runs(int(match[2]))
+
+
+def _runs(process):
+    if os.name != "posix":  # elsewhere the question would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is another user's
+        return True
+    return True
+
+
+@functools.cache
+def _machine():
+    """Eight digits for what numbers its processes: a machine since its start, or a container."""
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        names.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]

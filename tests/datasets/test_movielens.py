@@ -1,6 +1,11 @@
 import hashlib
 import io
+import os
+import stat
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -102,6 +107,7 @@ class _Server:
 
     def __init__(self, monkeypatch):
         self.files, self.requests, self.cut, self.ranges = {}, [], [], True
+        self.delay, self.stuck = 0.0, None
         for edition, data in ARCHIVES.items():
             chosen = _movielens._EDITIONS[edition]
             self.files[f"/{chosen.folder}.zip"] = data
@@ -130,8 +136,13 @@ class _Server:
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(data) - start))
                 self.end_headers()
-                stop = server.cut.pop(0) if server.cut else len(data)
+                whole = self.path.endswith(".md5") or not server.cut
+                stop = len(data) if whole else server.cut.pop(0)
+                time.sleep(server.delay)
                 self.wfile.write(data[start:stop])
+                if server.stuck is not None and self.path.endswith(".zip"):
+                    self.wfile.flush()
+                    server.stuck.wait(60)
 
             def log_message(self, *args):
                 pass
@@ -314,6 +325,99 @@ def test_broken_archives(tmp_path, monkeypatch):
         fetch_movielens("latest-small", data_home=tmp_path)
     # A failure leaves nothing that looks complete.
     assert not (folder / "interactions.npz").exists()
+
+
+# Several processes, and what killed ones leave.
+
+FETCH = """
+import sys
+from skrec.datasets import _movielens
+_movielens._URL = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.readline()
+data = _movielens.fetch_movielens("latest-small", data_home=sys.argv[2])
+print(data.X.nnz, len(data.titles))
+"""
+
+
+def _fetching(tmp_path):
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, _movielens._URL, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_four_processes_at_once(tmp_path, server, by_hand):
+    folder = tmp_path / "ml-latest-small"
+    if by_hand:
+        folder.mkdir()
+        (folder / "ml-latest-small.zip").write_bytes(ARCHIVES["latest-small"])
+    else:
+        server.delay = 0.05  # so that they meet
+    processes = [_fetching(tmp_path) for _ in range(4)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert (out, process.returncode) == ("5 3\n", 0), err
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"README.txt", "interactions.npz", "items.csv"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_permissions_are_those_of_the_umask(tmp_path, server):
+    before = os.umask(0o022)
+    try:
+        server.cut = [100]
+        with pytest.raises(OSError, match="ended after"):
+            fetch_movielens("100k", data_home=tmp_path, n_retries=0)
+        (part,) = (tmp_path / "ml-100k").iterdir()
+        assert stat.S_IMODE(part.stat().st_mode) == 0o644
+        fetch_movielens("100k", data_home=tmp_path)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "ml-100k").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_what_a_killed_download_left_is_gone_on_with(tmp_path, server):
+    server.cut, server.stuck = [200], threading.Event()
+    process = _fetching(tmp_path)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    folder = tmp_path / "ml-latest-small"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any(path.stat().st_size == 200 for path in folder.glob(".*.part")):
+            break
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    server.stuck.set()
+    server.stuck = None
+    assert len(list(folder.iterdir())) == 1
+    assert fetch_movielens("latest-small", data_home=tmp_path).X.nnz == 5
+    assert server.requests[-1] == ("/ml-latest-small.zip", "bytes=200-")
+    assert not list(folder.glob("*.part"))
+    assert not list(folder.glob(".*"))
+
+
+def test_folder_that_cannot_be_written(tmp_path, server, monkeypatch):
+    def forbidden(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", forbidden)
+    monkeypatch.setattr(_movielens, "get_data_home", lambda _: str(tmp_path))
+    with pytest.raises(OSError, match=r"may not write.*SKREC_DATA"):
+        fetch_movielens("1m")
 
 
 def test_unknown_edition():

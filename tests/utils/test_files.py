@@ -12,7 +12,7 @@ import pytest
 
 import skrec
 from skrec.dummy import DummyRecommender
-from skrec.utils._files import atomic_file, atomic_text
+from skrec.utils._files import abandoned_parts, atomic_file, atomic_text, new_part
 
 
 @pytest.fixture(params=[atomic_file, atomic_text])
@@ -126,6 +126,47 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
         assert path.read_text() == "old"
         # Python tidies up after Ctrl-C; nobody can after a kill.
         assert len(os.listdir(tmp_path)) == names
+    with atomic_file(path) as file:  # but the next who writes
+        file.write(b"new")
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_parts_of_others_stay(tmp_path):
+    path = tmp_path / "out"
+    own = new_part(path)
+    machine, process, random = own.name.removeprefix(".out.").removesuffix(".part").split("-")
+    assert int(process) == os.getpid()
+    of_parent = f".out.{machine}-{os.getppid()}-{random}.part"
+    of_first = f".out.{machine}-1-{random}.part"
+    of_another = f".out.{'0' * 8}-{2**22 + 1}-{random}.part"
+    of_another_file = f".outer.{machine}-{2**22 + 1}-{random}.part"
+    names = {own.name, of_parent, of_first, of_another, of_another_file, ".out.txt", "out.part"}
+    for name in names:
+        (tmp_path / name).touch()
+    assert abandoned_parts(path) == []
+    with atomic_file(path):
+        pass
+    assert set(os.listdir(tmp_path)) == names | {"out"}
+    long_ago = time.time() - 90_000
+    for name in names:
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    with atomic_file(path):
+        pass
+    assert set(os.listdir(tmp_path)) == {of_another_file, ".out.txt", "out.part", "out"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes of POSIX")
+def test_parts_of_processes_that_have_ended_go(tmp_path):
+    path = tmp_path / "out"
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    names = new_part(path).name.split("-")
+    part = tmp_path / "-".join([names[0], str(child.pid), names[2]])
+    part.touch()
+    assert abandoned_parts(path) == [part]
+    with atomic_file(path):
+        pass
+    assert os.listdir(tmp_path) == ["out"]
 
 
 def test_the_folder_must_exist(tmp_path, writer):
