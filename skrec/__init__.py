@@ -30,6 +30,7 @@ _SUBPACKAGES = (
 )
 _FUNCTIONS = {
     "LogRecommender": "skrec._log_recommender",
+    "ModelFileError": "skrec._persistence",
     "load": "skrec._persistence",
     "recommend": "skrec._recommend",
     "save": "skrec._persistence",
@@ -39,6 +40,7 @@ __all__ = [
     "InteractionContext",
     "ItemFeatures",
     "LogRecommender",
+    "ModelFileError",
     "__version__",
     "adapters",
     "autoencoder",

@@ -2,14 +2,18 @@
 
 import importlib
 import inspect
+import warnings
 from pathlib import Path
+from zipfile import ZipFile
 
 from sklearn.base import BaseEstimator
 
+from skrec.utils._archive import check_archive, read_schema
 from skrec.utils._files import atomic_file
+from skrec.utils._fitted import check_objects
 
 # skops asks about these, though they hold arrays and parameters and nothing else: sparse
-# containers, and what a fitted search keeps.
+# containers, what a fitted search keeps, kinds of parameters and ids.
 _HARMLESS_TYPES = frozenset(
     [
         f"scipy.sparse._{form}.{form}_{kind}"
@@ -29,7 +33,28 @@ _HARMLESS_TYPES = frozenset(
         )
     ]
     + ["sklearn.metrics._scorer._PassthroughScorer"]
+    # Parameters and ids that are made of text and numbers.
+    + ["numpy.dtype", "torch.device"]
+    + [f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")]
+    + ["builtins.frozenset", "decimal.Decimal", "fractions.Fraction", "uuid.UUID"]
 )
+
+
+class ModelFileError(ValueError):
+    """What `skrec.load` raises for a file that it does not take, whatever is wrong with it.
+
+    The message names the file.
+
+    See Also
+    --------
+    load : Raises it.
+
+    Examples
+    --------
+    >>> import skrec
+    >>> issubclass(skrec.ModelFileError, ValueError)
+    True
+    """
 
 
 def save(estimator, path):
@@ -55,7 +80,13 @@ def save(estimator, path):
     OSError
         If the folder does not exist or cannot be written.
     TypeError
-        If something in the model cannot be stored, such as a lambda.
+        If something in the model cannot be stored and read again, such as a lambda.
+
+    Warns
+    -----
+    UserWarning
+        If `load` will take the file only with `trusted`, as for classes of your own, or not at
+        all, as where a fitted attribute was replaced.
 
     See Also
     --------
@@ -71,16 +102,79 @@ def save(estimator, path):
     ...     skrec.load(path)
     DummyRecommender()
     """
-    from skops.io import dump
-
     path = Path(path)
     with atomic_file(path) as file:
-        dump(estimator, file)
+        write(estimator, file)
+        file.flush()
+        _check_written(file.name, path)
+    try:
+        check_objects(estimator)
+    except (ValueError, TypeError, AttributeError) as error:
+        warnings.warn(
+            f"skrec.load will refuse {path}: {error} Fit the model again and save that.",
+            stacklevel=2,
+        )
     return path
+
+
+def write(estimator, file):
+    """Write a model to an open binary file, whether or not `load` will take it.
+
+    Parameters
+    ----------
+    estimator : object
+    file : binary file
+
+    Raises
+    ------
+    TypeError
+        If something in it cannot be stored.
+    """
+    from skops.io import dump
+
+    try:
+        dump(estimator, file)
+    except (AttributeError, NotImplementedError, TypeError) as error:
+        raise TypeError(
+            f"The model cannot be stored: {error} {_REMEDY} Or use joblib.dump, which needs trust."
+        ) from error
+
+
+_REMEDY = (
+    "Replace what is not stored with set_params: functions and classes must stand in a module "
+    "(no lambda, nothing defined in a function), and Pipeline needs memory=None."
+)
+
+
+def _check_written(written, path):
+    """Raise a TypeError for a file that is of no use, and warn where trust will be needed."""
+    from skops.io import load as skops_load
+
+    with ZipFile(written) as archive:
+        foreign, own = _types(read_schema(archive))
+    if not foreign:
+        return
+    trusted = sorted(_HARMLESS_TYPES | foreign | own)
+    try:
+        skops_load(written, trusted=trusted)
+    except Exception as error:
+        raise TypeError(
+            f"The model cannot be read again: it holds {', '.join(sorted(foreign))}, and "
+            f"skrec.load would end in {type(error).__name__}: {error}. {_REMEDY}"
+        ) from error
+    warnings.warn(
+        f"{path} holds types of your own: it is read by skrec.load(path, "
+        f"trusted={sorted(foreign)}), in a process that can import them.",
+        stacklevel=3,
+    )
 
 
 def load(path, *, trusted=()):
     """Read a model from a file; nothing in the file is executed.
+
+    A file is data: its size is looked at before it is unpacked, and what it holds before it is
+    returned. Sparse matrices must be sound, and each fitted attribute of skrec's estimators must
+    have the shape, the dtype and the range that a fit gives it.
 
     Parameters
     ----------
@@ -98,10 +192,13 @@ def load(path, *, trusted=()):
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is no skops file or holds types that are not trusted.
+    OSError
+        If there is no such file (FileNotFoundError), or it may not be read.
+    ModelFileError
+        A ValueError. If the file is no skops file, is damaged, does not fit into memory, holds
+        types that are not trusted, or attributes that no fit leaves.
+    TypeError
+        If `trusted` is one text.
 
     See Also
     --------
@@ -111,33 +208,53 @@ def load(path, *, trusted=()):
     --------
     See `save`.
     """
-    from zipfile import BadZipFile
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted must be a sequence of names. Got {trusted!r}; wrap it in a list.")
+    path = Path(path)
+    with open(path, "rb") as file:
+        try:
+            return _read(file, path, set(trusted))
+        except ModelFileError:
+            raise
+        except Exception as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise ModelFileError(
+                f"{path} is not a model file that can be used: {reason}. Expected a file as "
+                "skrec.save writes it; save the model again."
+            ) from error
 
-    from skops.io import get_untrusted_types
+
+def _read(file, path, trusted):
     from skops.io import load as skops_load
 
-    path = Path(path)
-    allowed = _HARMLESS_TYPES | set(trusted)
-    try:
-        asked = set(get_untrusted_types(file=path)) - allowed
-    except (BadZipFile, KeyError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not a model file: {error}. Expected a file written by skrec.save."
-        ) from error
-    own = {name for name in asked if _is_own(name)}
-    unknown = sorted(asked - own)
+    with ZipFile(file) as archive:
+        check_archive(archive)
+        foreign, own = _types(read_schema(archive))
+    unknown = sorted(foreign - trusted)
     if unknown:
-        raise ValueError(
+        raise ModelFileError(
             f"{path} holds types that are not trusted: {', '.join(unknown)}. If you know where "
             "the file comes from, name them in skrec.load(path, trusted=[...])."
         )
-    return skops_load(path, trusted=sorted(allowed | own))
+    file.seek(0)
+    content = skops_load(file, trusted=sorted(_HARMLESS_TYPES | trusted | own))
+    check_objects(content)
+    return content
+
+
+def _types(skeleton):
+    """Types that a file asks for beside harmless ones: foreign ones, and skrec's own."""
+    from skops.io import get_untrusted_types
+
+    asked = set(get_untrusted_types(data=skeleton)) - _HARMLESS_TYPES
+    own = {name for name in asked if _is_own(name)}
+    return asked - own, own
 
 
 def _is_own(type_name):
     """Whether a full name is that of an estimator, or of another public class, of skrec."""
     module_name, _, name = type_name.rpartition(".")
-    if module_name.partition(".")[0] != "skrec":
+    if module_name.partition(".")[0] != "skrec" or module_name.endswith("__main__"):
         return False
     try:
         value = getattr(importlib.import_module(module_name), name, None)

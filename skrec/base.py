@@ -17,6 +17,7 @@ from skrec._recommend import recommend_rows
 from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
 from skrec.utils._restore import guard, left_as_it_was
@@ -105,6 +106,25 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     # Name of a constructor parameter -> what it may be, see skrec.utils._params.
     _parameter_rules = {}
+    # Name of an attribute that `fit` sets -> what it may be, see skrec.utils._fitted.
+    _fitted_rules = {
+        "n_features_in_": Number(1, 2**31 - 1, integer=True, size="n_items"),
+        "feature_names_in_": Absent(Names("n_items")),
+        **{
+            f"n_{kind}_features_in_": Absent(
+                Number(0, 2**63 - 1, integer=True, size=f"n_{kind}_features")
+            )
+            for kind in ("item", "user", "context")
+        },
+        **{
+            f"{kind}_feature_names_in_": Absent(Names(f"n_{kind}_features"))
+            for kind in ("item", "user", "context")
+        },
+        "user_feature_means_": Absent(Array("n_user_features")),
+        "context_means_": Absent(Array("n_context_features")),
+        "loss_curve_": Absent(CURVE),
+        "n_iter_": Absent(Number(0, 2**63 - 1, integer=True)),
+    }
     # What a search tries (`compare_models`, the command line): at most 8 dicts of parameters.
     _search_grid = ()
 

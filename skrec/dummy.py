@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skrec.base import BaseRecommender
+from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_words, row_hashes
 from skrec.utils._params import RANDOM_STATE, Options
 from skrec.utils._validation import check_sample_weight
@@ -64,6 +65,8 @@ class DummyRecommender(BaseRecommender):
         "strategy": Options(("most_popular", "uniform", "stratified")),
         "random_state": RANDOM_STATE,
     }
+
+    _fitted_rules = {"item_popularity_": Array("n_items", low=0), "seed_": SEED}
 
     def __init__(self, strategy="most_popular", *, random_state=None):
         self.strategy = strategy

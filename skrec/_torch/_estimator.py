@@ -14,8 +14,10 @@ from skrec._torch._fit_loop import EarlyStopping, fit_loop
 from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._schedules import rate_share
+from skrec._torch._weights import Weights
 from skrec.base import BaseRecommender
 from skrec.utils._device import DEVICE, resolve_device
+from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Flag, Number
 from skrec.utils._parallel import lock_across_forks, row_chunks
 from skrec.utils._params import (
     BOOLEAN,
@@ -63,6 +65,17 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     get X, y and, if they ask, the fitted estimator as it is then.
     """
 
+    _fitted_rules = {
+        "weights_": Weights(),
+        "counts_": Flag(),
+        "loss_curve_": CURVE,
+        "n_iter_": COUNT,
+        "validation_scores_": CURVE,
+        "best_validation_score_": Absent(Number(finite=False)),
+        "divergence_curve_": Absent(CURVE),
+        "_n_updates": COUNT,
+        "_split_seed": SEED,
+    }
     # What every fit of a class that has no such parameter does.
     precision = "float32"
     schedule = "constant"

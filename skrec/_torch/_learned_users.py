@@ -16,7 +16,9 @@ from skrec._torch._optimizers import SparseAndDenseAdam
 from skrec._torch._pairs import ShuffledPairs
 from skrec._torch._problem import HeldOut
 from skrec._torch._rows import DeviceRows
+from skrec._torch._weights import Weights
 from skrec.utils._device import resolve_device
+from skrec.utils._fitted import SEED, Array, required_if
 from skrec.utils._hashing import keyed_entry_words, keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
@@ -57,6 +59,19 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     in each epoch, of a loss of `PAIR_LOSSES` and alpha / 2 times `_penalty`.
     """
 
+    _fitted_rules = {
+        "weights_": Weights(without=("user.weight",)),
+        "seed_": SEED,
+        "user_factors_": Array("n_users", "n_components", dtypes=("float32",)),
+        **{
+            name: required_if(lambda self: self._learns_from_pairs, rule)
+            for name, rule in {
+                "item_has_users_": Array("n_items", dtypes=("bool",)),
+                "user_mean_": Array("n_components"),
+                "user_precision_": Array("n_components", "n_components"),
+            }.items()
+        },
+    }
     # What a class without such a parameter does.
     solver = "adam"
     # Without a penalty many vectors fit a short row equally well, or ever better the longer they
@@ -232,6 +247,11 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
     features, networks and graphs are not saved. Users are folded in by Newton's method on the
     objective of the whole row, with negatives drawn by the row's content.
     """
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "item_bias_": Array("n_items", dtypes=("float32",)),
+    }
 
     @abstractmethod
     def _item_vectors(self, module):

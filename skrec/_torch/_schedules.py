@@ -1,5 +1,7 @@
 """Weights that change in the course of the updates, as pure functions."""
 
+from skrec.utils._fitted import Number
+
 
 def annealed(step, beta, n_annealing_steps):
     """Weight of the divergence at an update: rises in a straight line, then stays.
@@ -78,6 +80,8 @@ def rate_share(schedule, done):
 
 class AnnealingMixin:
     """Plans `n_annealing_steps_` of an estimator with `beta` and `n_annealing_steps`."""
+
+    _fitted_rules = {"n_annealing_steps_": Number(0)}
 
     def _plan(self, problem, n_batches):
         # Without a number, a resumed fit keeps the one that was planned at first.

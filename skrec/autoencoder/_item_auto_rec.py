@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skrec._torch._rows import DeviceRows, Rows, ShuffledRows
+from skrec._torch._weights import Weights
 from skrec.autoencoder._code_ridge import solve_rows
 from skrec.autoencoder._rating_estimator import (
     RATING_RULES,
@@ -13,6 +14,7 @@ from skrec.autoencoder._rating_estimator import (
     observed_rmse,
 )
 from skrec.autoencoder._rating_net import RatingNet, masked_squares
+from skrec.utils._fitted import Array
 from skrec.utils._params import POSITIVE_INTEGER
 
 
@@ -153,6 +155,11 @@ class ItemAutoRec(RatingAutoencoder):
 
     _parameter_rules = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
     _search_grid = [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)]
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "weights_": Weights(users_of="center"),
+    }
 
     def __init__(
         self,

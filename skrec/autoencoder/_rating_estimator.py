@@ -10,6 +10,7 @@ from skrec._evaluation._default_score import negative_rmse
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
 from skrec.autoencoder._outputs import split_penalty
+from skrec.utils._fitted import COUNT, CURVE, INDICES, Array, Named, Number, Series
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
 
@@ -30,6 +31,14 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
     A subclass writes `_net` and `_loss`. One whose network reads other rows than the users'
     writes the hooks that say so, and `_reconstruction`.
     """
+
+    _fitted_rules = {
+        "default_rating_": Number(),
+        "rating_range_": Series(Number(), 2, kind=tuple),
+        "n_ratings_": Array("n_items", dtypes=INDICES, low=0),
+        "_n_examples": COUNT,
+        "error_curves_": Named(CURVE),
+    }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -11,6 +11,7 @@ from skrec.autoencoder._outputs import SIZES, split_penalty
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
 from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
 from skrec.autoencoder._variational_net import full_precision
+from skrec.utils._fitted import CURVE, Series
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
 
 
@@ -174,6 +175,8 @@ class StackedAutoencoder(RatingAutoencoder):
         **RATING_RULES,
     }
     _search_grid = [{"corruption": "mask", "corruption_level": level} for level in (0.1, 0.2, 0.4)]
+
+    _fitted_rules = {"pretraining_curves_": Series(CURVE)}
 
     def __init__(
         self,

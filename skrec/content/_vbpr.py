@@ -7,6 +7,7 @@ from torch import nn
 
 from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
 from skrec.content._features import FeatureTable, mean_length, seen_features
+from skrec.utils._fitted import Number, refused
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
 from skrec.utils._side_information import SideInformation
 
@@ -226,6 +227,8 @@ class VBPR(FactorRecommender):
     }
     _search_grid = [{"alpha": alpha} for alpha in (0.005, 0.01, 0.02, 0.05)]
 
+    _fitted_rules = {"feature_scale_": Number(0)}
+
     def __init__(
         self,
         n_components=32,
@@ -323,6 +326,12 @@ class VBPR(FactorRecommender):
                 self.feature_scale_ = mean_length(features, kept)
             module.features = FeatureTable(features / self.feature_scale_, problem.device)
         return module
+
+    def _check_fitted(self):
+        width = getattr(self, "n_item_features_in_", None)
+        n_features = len(self.weights_["projection"])
+        if width is not None and n_features != width:
+            raise refused("VBPR.weights_['projection']", f"{n_features} rows", f"{width}")
 
     def _parameter_groups(self, module):
         projection = {

@@ -15,6 +15,7 @@ from skrec.decomposition._biased_mf_als import (
 )
 from skrec.decomposition._biased_mf_sgd import descend
 from skrec.decomposition._bpr_sgd import learning_rates
+from skrec.utils._fitted import Array, Number, required_if
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import (
     BOOLEAN,
@@ -175,6 +176,18 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         "verbose": BOOLEAN,
     }
     _search_grid = [{"alpha": alpha} for alpha in (0.03, 0.05, 0.07, 0.1)]
+
+    _fitted_rules = {
+        "intercept_": Number(),
+        "components_": Array("n_components", "n_items"),
+        "user_factors_": Array("n_users", "n_components"),
+        "item_bias_": Array("n_items"),
+        "user_bias_": Array("n_users"),
+        # ALS solves for every row, and keeps nothing to know rows by.
+        "user_hashes_": required_if(
+            lambda self: self.solver != "als", Array("n_users", 2, dtypes=("uint64",))
+        ),
+    }
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from skrec.decomposition._bpr_sgd import (
     pairwise_factors,
     popular_negatives,
 )
+from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._parallel import run_ranges
@@ -177,6 +178,14 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         for loss, alphas in (("log", (0.003, 0.01, 0.03)), ("warp", (0.3, 1.0)))
         for alpha in alphas
     ]
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "user_factors_": Array("n_users", "n_components", dtypes=("float32",)),
+        "item_bias_": Array("n_items", dtypes=("float32",)),
+        "item_popularity_": Array("n_items", dtypes=("int64",), low=0, high=2**53),
+        "seed_": SEED,
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._svd import right_singular_vectors
 from skrec.utils._explain import explain_scores
+from skrec.utils._fitted import Array
 from skrec.utils._params import (
     N_JOBS,
     POSITIVE_INTEGER,
@@ -120,6 +121,11 @@ class PureSVD(
         "n_jobs": N_JOBS,
     }
     _search_grid = [{"n_components": n_components} for n_components in (16, 32, 64, 128)]
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items"),
+        "singular_values_": Array("n_components", low=0),
+    }
 
     def __init__(
         self,

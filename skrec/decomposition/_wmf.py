@@ -16,6 +16,7 @@ from skrec.decomposition._wmf_als import (
 )
 from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import computation_dtype
+from skrec.utils._fitted import Array
 from skrec.utils._params import (
     BOOLEAN,
     N_JOBS,
@@ -169,6 +170,12 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         for weight in (0.1, 0.3)
         for alpha in (0.003, 0.01)
     ]
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items"),
+        "user_factors_": Array("n_users", "n_components"),
+        "_gram": Array("n_components", "n_components"),
+    }
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble._members import seeded_clone
 from skrec.linear_model import EASE
 from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._fitted import Fitted
 from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._params import NONE, RANDOM_STATE, InstanceOf, Interval
 from skrec.utils._search_grid import final_step, search_grid
@@ -122,6 +123,8 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "random_state": RANDOM_STATE,
     }
     _search_grid = _InnerGrid()
+
+    _fitted_rules = {"estimator_": Fitted(), "fallback_": Fitted()}
 
     def __init__(self, estimator=None, *, fallback=None, min_interactions=1, random_state=None):
         self.estimator = estimator

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
 
@@ -20,6 +21,7 @@ from skrec.ensemble._members import (
 )
 from skrec.linear_model import EASE
 from skrec.utils._blas_threads import one_blas_thread
+from skrec.utils._fitted import INDICES, Array, Fitted, Series
 from skrec.utils._parallel import effective_n_threads
 from skrec.utils._params import (
     BOOLEAN,
@@ -198,6 +200,15 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         for weight in (0.0, 1.0)
     ]
 
+    _fitted_rules = {
+        "estimator_": Fitted(),
+        "embedding_": Fitted("transform"),
+        "anchors_": Array("n_local", dtypes=INDICES, low=0, distinct=True),
+        "anchor_vectors_": Array("n_local", "n_components", dtypes=("float64",)),
+        "n_local_users_": Array("n_local", dtypes=INDICES, low=0),
+        "estimators_": Series(Fitted(), "n_local"),
+    }
+
     def __init__(
         self,
         estimator=None,
@@ -273,6 +284,14 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         check_members_memory(self.estimator_, self.n_local_users_, len(unit), type(self).__name__)
         self.estimators_ = self._fit_members(X, members, groups)
         return self
+
+    def _check_fitted(self):
+        width = self.embedding_.transform(csr_array((1, self.n_features_in_))).shape[1]
+        if width != self.anchor_vectors_.shape[1]:
+            raise ValueError(
+                f"LOCA.anchor_vectors_ has {self.anchor_vectors_.shape[1]} components, but "
+                f"embedding_ makes {width}."
+            )
 
     def _fit_embedding(self, X, random_state):
         if self.embedding is None and hasattr(self.estimator_, "transform"):

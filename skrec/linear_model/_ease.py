@@ -11,6 +11,7 @@ from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.linear_model._partial_fit import PartialFitMixin
 from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, computation_dtype
+from skrec.utils._fitted import Array, required_if
 from skrec.utils._params import (
     BOOLEAN,
     FRACTION,
@@ -118,6 +119,10 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         for dropout in (0.0, 0.3)
         for alpha in (50.0, 200.0, 500.0, 1000.0)
     ]
+
+    _fitted_rules = {
+        "coef_": required_if(lambda self: not hasattr(self, "gram_"), Array("n_items", "n_items"))
+    }
 
     def __init__(
         self,

@@ -7,11 +7,17 @@ import numpy as np
 
 from skrec.linear_model._gram import add_gram
 from skrec.utils._device import cpu_or_device
+from skrec.utils._fitted import Absent, Array
 from skrec.utils._validation import check_sample_weight
 
 
 class PartialFitMixin:
     """`partial_fit` of a recommender that learns `coef_` from X^T X alone."""
+
+    _fitted_rules = {"gram_": Absent(Array("n_items", "n_items"))}
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")  # not before the first `partial_fit` that solves
 
     @abstractmethod
     def _new_gram(self, X):

@@ -9,6 +9,7 @@ from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._sansa_factor import factorise
 from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._dtype import DTYPE, computation_dtype
+from skrec.utils._fitted import INDICES, Array, Number, Sparse
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
     N_JOBS,
@@ -166,6 +167,16 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
         "n_jobs": N_JOBS,
     }
     _search_grid = [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)]
+
+    _fitted_rules = {
+        "order_": Array("n_items", dtypes=INDICES, low=0, high="n_items", distinct=True),
+        "pivots_": Array("n_items", low=0),
+        "encoder_": Sparse("n_items", "n_items"),
+        "decoder_": Sparse("n_items", "n_items"),
+        "diagonal_": Array("n_items", dtypes=("float64",)),
+        "gram_kept_": Number(0, 1),
+        "density_": Number(0, 1),
+    }
 
     def __init__(
         self,

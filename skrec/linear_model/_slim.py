@@ -12,6 +12,7 @@ from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
 from skrec.utils._explain import stored_weights
+from skrec.utils._fitted import Sparse, required_if
 from skrec.utils._lists import stored_lists
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
@@ -156,6 +157,10 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         for l1_ratio in (0.01, 0.05)
         for alpha in (20.0, 100.0, 300.0, 1000.0)
     ]
+
+    _fitted_rules = {
+        "coef_": required_if(lambda self: not hasattr(self, "gram_"), Sparse("n_items", "n_items"))
+    }
 
     def __init__(
         self,

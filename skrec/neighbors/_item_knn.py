@@ -12,6 +12,7 @@ from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_rating
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import explain_scores, stored_weights
+from skrec.utils._fitted import Array, Number, Sparse, required_if
 from skrec.utils._lists import stored_lists
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._products import sparse_product, sparse_product_pairs
@@ -168,6 +169,12 @@ class ItemKNN(BaseRecommender):
         {"metric": "cosine", "activity_exponent": 0.0, "n_neighbors": 100},
         {"metric": "cosine", "weighting": "bm25", "n_neighbors": 200},
     ]
+
+    _fitted_rules = {
+        "similarity_": Sparse("n_items", "n_items"),
+        "intercept_": required_if(lambda self: self._rates, Number()),
+        "item_bias_": required_if(lambda self: self._rates, Array("n_items")),
+    }
 
     def __init__(
         self,

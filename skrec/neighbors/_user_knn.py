@@ -10,6 +10,7 @@ from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_rating
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import check_targets, contributions_at
+from skrec.utils._fitted import Array, Number, Parts, Sparse, refused, required_if
 from skrec.utils._lists import ordered_lists
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._products import sparse_product
@@ -158,6 +159,37 @@ class UserKNN(BaseRecommender):
         for n_neighbors in (25, 50, 100, 300)
     ]
 
+    _fitted_rules = {
+        "interactions_": Sparse("n_users", "n_items"),
+        "item_weight_": Array("n_items", low=0),
+        "_features": Parts(
+            {
+                "weight": Array("n_items", low=0),
+                "mean": Array("n_means"),
+                "slope": Array("n_slopes"),
+                "average_length": Number(),
+            }
+        ),
+        "_index": Parts(
+            (
+                Array(None, dtypes=("int64",), low=0),
+                Array("n_indexed", dtypes=("int32",), low=0, high="n_users"),
+                Array(None, dtypes=("float64",)),
+            )
+        ),
+        "_sides": Parts((Array("n_users"), Array("n_users"), Array("n_terms"), Array("n_terms"))),
+        **{
+            name: required_if(lambda self: self._rates, rule)
+            for name, rule in {
+                "intercept_": Number(),
+                "item_bias_": Array("n_items"),
+                "user_bias_": Array("n_users"),
+                "_deviations": Sparse("n_users", "n_items"),
+                "_rated": Sparse("n_users", "n_items"),
+            }.items()
+        },
+    }
+
     def __init__(
         self,
         n_neighbors=100,
@@ -233,6 +265,28 @@ class UserKNN(BaseRecommender):
         if self._rates:
             self._fit_ratings(X)
         return self
+
+    def _check_fitted(self):
+        n_users, n_items = self.interactions_.shape
+        by_mean = self.metric in ("pearson", "adjusted_cosine")
+        centred = by_mean and not self._rates  # the metric says which terms there are
+        (ptr, idx, val), mean = self._index, self._features["mean"]
+        expected = {
+            "_features['mean']": (len(mean), n_items * (self.metric == "adjusted_cosine")),
+            "_features['slope']": (
+                len(self._features["slope"]),
+                n_items * (centred and self.metric == "pearson"),
+            ),
+            "_sides[2]": (len(self._sides[2]), n_users * centred),
+            "_index[0]": (len(ptr), n_items + 1),
+        }
+        if len(val) or by_mean or (self._rates and self.metric != "jaccard"):
+            expected["_index[2]"] = (len(val), len(idx))
+        for name, (found, wanted) in expected.items():
+            if found != wanted:
+                raise refused(f"UserKNN.{name}", f"{found} values", f"{wanted}")
+        if ptr[0] != 0 or ptr[-1] != len(idx) or (ptr[1:] < ptr[:-1]).any():
+            raise refused("UserKNN._index[0]", "pointers out of order", "such as rise from 0")
 
     def _fit_ratings(self, X):
         self.intercept_, self.item_bias_ = fit_item_bias(

@@ -5,6 +5,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skrec.utils._fitted import Absent, Array, Names, Number
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, Interval, check_parameters
 from skrec.utils._restore import WholeFitMixin
 from skrec.utils._validation import validate_interactions
@@ -78,6 +79,13 @@ class BM25Transformer(WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         "k1": NON_NEGATIVE,
         "b": Interval(0, 1),
         "use_idf": BOOLEAN,
+    }
+
+    _fitted_rules = {
+        "n_features_in_": Number(1, 2**31 - 1, integer=True, size="n_items"),
+        "feature_names_in_": Absent(Names("n_items")),
+        "item_length_": Array("n_items", low=0),
+        "average_length_": Number(0),
     }
 
     def __init__(self, *, k1=1.2, b=0.75, use_idf=True):

@@ -21,11 +21,24 @@ from skrec._log._ids import (
 from skrec._log._k_core import core_members
 from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
+from skrec.utils._fitted import refused
 from skrec.utils._matrices import sound_matrix
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 from skrec.utils._restore import WholeFitMixin
 
 __all__ = ["InteractionEncoder"]
+
+
+class _Ids:
+    """The rule of ids: an array without missing ones and without repeats."""
+
+    def __init__(self, role):
+        self._role = role
+
+    def check(self, value, name, sizes, owner):
+        if type(value) is not np.ndarray or value.dtype.kind not in "iufUSO":
+            raise refused(name, type(value).__name__, "an array of ids")
+        distinct_ids(value, self._role)
 
 
 class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
@@ -127,6 +140,8 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         "min_user_count": POSITIVE_INTEGER,
         "min_item_count": POSITIVE_INTEGER,
     }
+
+    _fitted_rules = {"user_ids_": _Ids("user"), "item_ids_": _Ids("item")}
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from skrec.utils._fitted import Array
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import Options
@@ -25,6 +26,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     `_fold_in` and has `_n_features_out`.
     """
 
+    _fitted_rules = {"user_hashes_": Array("n_users", 2, dtypes=("uint64",))}
     # Whether stored values tell rows apart, or only which items they hold.
     _reads_values = False
 

@@ -1,0 +1,413 @@
+"""What fitted attributes may be: declared once per class, held to by `load` and by tests.
+
+A class says in ``_fitted_rules`` which attributes its `fit` sets: a dict of names to the rules
+below, added to those of its bases. Sizes have names, such as "n_items", which is
+``n_features_in_``: the first array that has a size says how large it is, and all others must
+agree. What the rules cannot say is checked by the method ``_check_fitted``, if there is one.
+"""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skrec.utils._params import check_parameters
+from skrec.utils._sparse_check import sound_sparse
+
+FLOATS = ("float32", "float64")
+INDICES = ("int32", "int64")
+# Attributes that scikit-learn keeps on any estimator; they are none of a class's own.
+_FOREIGN = ("_sklearn", "_skl_", "_metadata_request", "_parent_callback")
+
+
+@dataclass(frozen=True)
+class Array:
+    """A NumPy array.
+
+    Parameters
+    ----------
+    *shape : str, int or None
+        Names of sizes, numbers, or None for any size.
+    dtypes : tuple of str
+        Allowed dtypes.
+    low, high : number, or str for the name of a size, default=None
+        ``low <= value < high``.
+    distinct : bool
+        Whether no value may occur twice.
+    """
+
+    shape: tuple
+    dtypes: tuple = FLOATS
+    low: float | None = None
+    high: float | str | None = None
+    distinct: bool = False
+
+    def __init__(self, *shape, dtypes=FLOATS, low=None, high=None, distinct=False):
+        for name, value in locals().items():
+            if name != "self":
+                object.__setattr__(self, name, value)
+
+    def check(self, value, name, sizes, owner):
+        if type(value) not in (np.ndarray, np.memmap):
+            raise refused(name, _kind(value), "an array")
+        if str(value.dtype) not in self.dtypes or not value.flags.aligned:
+            raise refused(name, f"dtype {value.dtype.str}", " or ".join(self.dtypes))
+        _bind(value.shape, self.shape, name, sizes)
+        self.check_values(value, name, sizes)
+
+    def check_values(self, value, name, sizes):
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise refused(name, "NaN or infinity", "finite values")
+        high = sizes.get(self.high) if isinstance(self.high, str) else self.high
+        if not value.size:
+            return
+        if self.low is not None and value.min() < self.low:
+            raise refused(name, f"a value of {value.min()}", f"values >= {self.low}")
+        if high is not None and value.max() >= high:
+            raise refused(name, f"a value of {value.max()}", f"values < {high}")
+        if self.distinct and len(np.unique(value)) < value.size:
+            raise refused(name, "a value twice", "each once")
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """A csr_array with sorted indices and no duplicates.
+
+    Parameters
+    ----------
+    n_rows, n_columns : str
+        Names of sizes.
+    """
+
+    n_rows: str
+    n_columns: str
+
+    def check(self, value, name, sizes, owner):
+        if type(value) is not sparse.csr_array:
+            raise refused(name, _kind(value), "a csr_array")
+        sound = sound_sparse(value, name)
+        _bind(sound.shape, (self.n_rows, self.n_columns), name, sizes)
+        _check_entries(sound, name, ordered=True)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds, allowed themselves.
+    integer : bool, default=False
+        Whether it must be whole.
+    size : str or None, default=None
+        Name of the size that it is.
+    finite : bool, default=True
+        Whether infinity and NaN are refused.
+    """
+
+    low: float = float("-inf")
+    high: float = float("inf")
+    integer: bool = False
+    size: str | None = None
+    finite: bool = True
+
+    def check(self, value, name, sizes, owner):
+        kind = Integral if self.integer else Real
+        if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+            raise refused(name, _kind(value), "a whole number" if self.integer else "a number")
+        if not self.finite and not np.isfinite(value):
+            return
+        if not self.low <= value <= self.high or (not self.integer and not np.isfinite(value)):
+            raise refused(name, repr(value), f"a finite number from {self.low} to {self.high}")
+        if self.size is not None:
+            _bind((int(value),), (self.size,), name, sizes)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or False."""
+
+    def check(self, value, name, sizes, owner):
+        if not isinstance(value, bool | np.bool_):
+            raise refused(name, _kind(value), "True or False")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A list, or a tuple, of what one rule allows.
+
+    Parameters
+    ----------
+    rule : rule
+    size : str, int or None, default=None
+        Its length.
+    kind : type, default=list
+    """
+
+    rule: object
+    size: object = None
+    kind: type = list
+
+    def check(self, value, name, sizes, owner):
+        if type(value) is not self.kind:
+            raise refused(name, _kind(value), f"a {self.kind.__name__}")
+        _bind((len(value),), (self.size,), name, sizes)
+        for place, part in enumerate(value):
+            self.rule.check(part, f"{name}[{place}]", sizes, owner)
+
+
+CURVE = Series(Number(finite=False))
+COUNT = Number(0, 2**63 - 1, integer=True)
+SEED = Number(0, 2**31 - 1, integer=True)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A dict, or a tuple, with a rule for each part.
+
+    Parameters
+    ----------
+    rules : dict of str to rule, or tuple of rule
+    """
+
+    rules: object
+
+    def check(self, value, name, sizes, owner):
+        kind = type(self.rules)
+        if type(value) is not kind or len(value) != len(self.rules):
+            raise refused(name, _kind(value), f"a {kind.__name__} of {len(self.rules)}")
+        keys = range(len(value)) if kind is tuple else self.rules
+        for key in keys:
+            if kind is dict and key not in value:
+                raise refused(name, f"the keys {sorted(map(str, value))}", f"{key!r} among them")
+            self.rules[key].check(value[key], f"{name}[{key!r}]", sizes, owner)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A dict of text to what one rule allows."""
+
+    rule: object
+
+    def check(self, value, name, sizes, owner):
+        if type(value) is not dict or not all(type(key) is str for key in value):
+            raise refused(name, _kind(value), "a dict with text as keys")
+        for key, part in value.items():
+            self.rule.check(part, f"{name}[{key!r}]", sizes, owner)
+
+
+@dataclass(frozen=True)
+class Names:
+    """An array of text, one for each of something.
+
+    Parameters
+    ----------
+    size : str
+        Name of the size.
+    """
+
+    size: str
+
+    def check(self, value, name, sizes, owner):
+        if type(value) is not np.ndarray or value.dtype.kind not in "OU":
+            raise refused(name, _kind(value), "an array of text")
+        _bind(value.shape, (self.size,), name, sizes)
+        if not all(isinstance(text, str) for text in value.tolist()):
+            raise refused(name, "something that is no text", "text only")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator over the same items.
+
+    Parameters
+    ----------
+    method : str, default="decision_function"
+        What it must have.
+    """
+
+    method: str = "decision_function"
+
+    def check(self, value, name, sizes, owner):
+        if not isinstance(value, BaseEstimator) or not hasattr(value, self.method):
+            raise refused(name, _kind(value), f"an estimator with {self.method}")
+        try:
+            check_is_fitted(value)
+        except NotFittedError as error:
+            raise refused(name, "an estimator that is not fitted", "a fitted one") from error
+        n_items = getattr(value, "n_features_in_", None)
+        if n_items is not None:
+            _bind((n_items,), ("n_items",), f"{name}.n_features_in_", sizes)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What need not be there; but where it is, a rule must hold.
+
+    Parameters
+    ----------
+    rule : rule
+    unless : callable or None, default=None
+        ``unless(estimator)`` is true where it must be there.
+    """
+
+    rule: object
+    unless: object = field(default=None)
+
+
+def required_if(condition, rule):
+    """A rule for what must be there where ``condition(estimator)`` holds, and may be elsewhere."""
+    return Absent(rule, unless=condition)
+
+
+def fitted_rules(cls):
+    """All rules of a class and its bases, by the names of the attributes.
+
+    Parameters
+    ----------
+    cls : type
+    """
+    rules = {}
+    for base in reversed(cls.__mro__):
+        rules |= vars(base).get("_fitted_rules", {})
+    return rules
+
+
+def learned(estimator):
+    """Attributes that are no parameters and not scikit-learn's own, a dict."""
+    given = estimator.get_params(deep=False)
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name not in given and not name.startswith(_FOREIGN)
+    }
+
+
+def check_fitted(estimator):
+    """Hold an estimator to the rules of its class.
+
+    Parameters
+    ----------
+    estimator : estimator of skrec, or over one of its bases
+        One that is not fitted has only its parameters checked.
+
+    Raises
+    ------
+    ValueError
+        Names the attribute, what it is and what is expected.
+    """
+    check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
+    state, rules = learned(estimator), fitted_rules(type(estimator))
+    if not state:
+        return
+    for name in state:
+        if name not in rules and hasattr(type(estimator), name):
+            raise refused(name, "an attribute of the class itself", "nothing in its place")
+    check_state(state, rules, type(estimator).__name__, owner=estimator)
+
+
+def check_state(state, rules, title, *, owner=None, sizes=None):
+    """Hold values to rules.
+
+    Parameters
+    ----------
+    state : dict of str to object
+    rules : dict of str to rule
+    title : str
+        What they belong to, for messages.
+    owner : object, default=None
+        What conditions are asked about.
+    sizes : dict of str to int, default=None
+        Sizes that are known already; those found are added.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or breaks its rule.
+    """
+    sizes = {} if sizes is None else sizes
+    for name, rule in rules.items():
+        if isinstance(rule, Absent):
+            if name not in state and (rule.unless is None or not rule.unless(owner)):
+                continue
+            rule = rule.rule
+        if name not in state:
+            raise ValueError(f"{title} lacks {name}, which a fitted one has.")
+        rule.check(state[name], f"{title}.{name}", sizes, owner)
+
+
+def check_objects(content):
+    """Check whatever was read from a file: estimators, and sparse containers in anything.
+
+    Parameters
+    ----------
+    content : object
+
+    Raises
+    ------
+    ValueError
+        If a fitted attribute breaks a rule, or a sparse container is malformed.
+    """
+    seen, waiting, further = set(), [content], []
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or isinstance(value, str | bytes | Real | type(None) | type):
+            continue
+        seen.add(id(value))
+        if sparse.issparse(value):
+            _check_entries(sound_sparse(value, "A sparse matrix"), "A sparse matrix")
+        elif isinstance(value, np.ndarray):
+            waiting += value.ravel().tolist() if value.dtype == object else []
+        elif isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set | frozenset):
+            waiting += value
+        else:
+            if isinstance(value, BaseEstimator):
+                check_fitted(value)
+            if hasattr(type(value), "_check_fitted"):
+                further.append(value)
+            waiting += getattr(value, "__dict__", {}).values()
+    for value in reversed(further):  # parts first: what asks them may rely on them
+        if learned(value):
+            value._check_fitted()
+
+
+def _check_entries(matrix, name, *, ordered=False):
+    if matrix.dtype.kind not in "biuf":
+        raise refused(f"{name}.data", f"dtype {matrix.dtype}", "numbers")
+    if matrix.dtype.kind == "f" and not np.isfinite(matrix.data).all():
+        raise refused(f"{name}.data", "NaN or infinity", "finite values")
+    if ordered and str(matrix.dtype) not in FLOATS:
+        raise refused(f"{name}.data", f"dtype {matrix.dtype}", " or ".join(FLOATS))
+    if ordered and not matrix.has_canonical_format:
+        raise refused(f"{name}.indices", "unsorted or repeated indices", "sorted ones")
+
+
+def _bind(found, expected, name, sizes):
+    """Hold a shape to names of sizes; names that are new get their size."""
+    if len(found) != len(expected):
+        raise refused(name, f"{len(found)} dimensions", str(len(expected)))
+    for size, wanted in zip(found, expected, strict=True):
+        if isinstance(wanted, str):
+            known = sizes.setdefault(wanted, size)
+            if known != size:
+                raise refused(name, f"shape {tuple(found)}", f"{wanted} = {known} in its place")
+        elif wanted is not None and size != wanted:
+            raise refused(name, f"shape {tuple(found)}", f"{wanted} in its place")
+
+
+def _kind(value):
+    if isinstance(value, np.ndarray):
+        return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
+    return f"{type(value).__name__}"
+
+
+def refused(name, got, expected):
+    """The ValueError of something that breaks a rule."""
+    return ValueError(f"{name} is not as a fit leaves it. Got {got}, expected {expected}.")
