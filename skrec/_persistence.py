@@ -43,7 +43,10 @@ _HARMLESS_TYPES = frozenset(
 class ModelFileError(ValueError):
     """What `skrec.load` raises for a file that it does not take, whatever is wrong with it.
 
-    The message names the file.
+    Parameters
+    ----------
+    *args : str
+        The message, which names the file.
 
     See Also
     --------

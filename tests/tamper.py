@@ -25,6 +25,8 @@ from sklearn.preprocessing import Normalizer
 import skrec
 from skrec._persistence import write
 from skrec._testing._data import make_data, seeded
+from skrec.adapters import ImplicitRecommender
+from skrec.adapters._implicit_models import make_model
 from skrec.autoencoder import MultVAE
 from skrec.content import VBPR
 from skrec.decomposition import BiasedMF
@@ -62,7 +64,14 @@ def subjects():
     features = np.random.default_rng(0).normal(size=(14, 3))
     content = small(VBPR, random_state=0).fit(X, item_features=features)
     yield content.with_items(features[:2]), make_data(VBPR(), n_items=16)
-    yield InteractionEncoder().fit([("a", "x"), ("b", "y"), ("b", "x")]), None
+    log = [("a", "x"), ("b", "y"), ("b", "x"), ("c", "y"), ("c", "z"), ("a", "z")]
+    yield InteractionEncoder().fit(log), None
+    yield skrec.LogRecommender(EASE(), titles={"x": "The x"}).fit(log), None
+    yield skrec.LogRecommender(small(MultVAE, random_state=0)).fit(log), None
+    for name in ("bpr.BayesianPersonalizedRanking", "lmf.LogisticMatrixFactorization"):
+        recipe = {"class": f"implicit.cpu.{name}", "parameters": {"factors": 3, "random_state": 0}}
+        X = make_data(EASE())
+        yield ImplicitRecommender(make_model(recipe)).fit(X), X
     yield InteractionEncoder().fit([(("a", 1), 5), ((b"b", 2), 7)]), None
 
 
@@ -239,6 +248,11 @@ def tampered_schema(content, path, rng):
 
 def use(model, X):
     """Ask a model for all that it says; errors of which the docs tell are fine."""
+    if isinstance(model, skrec.LogRecommender):
+        model.recommend(["a", "q"], 2)
+        if hasattr(model.recommender_, "similar_items"):
+            model.similar_items("x", 2)
+        return
     if isinstance(model, InteractionEncoder):
         model.transform_histories([("a", "x"), ("q", "y")])
         model.decode_items([0])
@@ -304,7 +318,7 @@ def _outcome(path, X):
     except BaseException as error:
         return f"wrong: load ends in {error!r}"
     if not isinstance(loaded, BaseEstimator) or not hasattr(
-        loaded, "decision_function" if X is not None else "item_ids_"
+        loaded, "decision_function" if X is not None else "fit"
     ):
         return "no model"
     try:

@@ -24,7 +24,9 @@ from skrec.linear_model import EASE
 from skrec.metrics import evaluate
 from skrec.model_selection import evaluation_split
 from skrec.preprocessing import InteractionEncoder
+from skrec.utils._fitted import Fitted, Flag, Instance, Maybe, Names, Number, OneOf, Sparse, refused
 from skrec.utils._params import NONE, InstanceOf, check_parameters
+from skrec.utils._restore import WholeFitMixin
 from skrec.utils._search_grid import final_step
 from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import check_k
@@ -32,7 +34,7 @@ from skrec.utils._validation import check_k
 _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
 
-class LogRecommender(MetaEstimatorMixin, BaseEstimator):
+class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
     """A recommender that takes an interaction log and answers in frames with ids and titles.
 
     It holds what belongs together: a recommender, the ids of its rows and columns, the rows
@@ -116,6 +118,16 @@ class LogRecommender(MetaEstimatorMixin, BaseEstimator):
         "fallback": (NONE, _RECOMMENDER),
     }
 
+    _fitted_rules = {
+        "recommender_": Fitted(),
+        "encoder_": Instance(InteractionEncoder),
+        "interactions_": Sparse("n_users", "n_items"),
+        "titles_": Maybe(Names("n_items")),
+        "counts_": Flag(),
+        "last_timestamp_": Maybe(Number()),
+        "frame_": OneOf((None, "pandas", "polars", "pyarrow")),
+    }
+
     def __init__(self, estimator=None, *, encoder=None, fallback=None, titles=None):
         self.estimator = estimator
         self.encoder = encoder
@@ -154,6 +166,12 @@ class LogRecommender(MetaEstimatorMixin, BaseEstimator):
         check_parameters(self, self._parameter_rules)
         log = read_log(log, self.encoder)
         return self._fit_columns(log.columns, log)
+
+    def _check_fitted(self):
+        encoder = self.encoder_
+        ids = len(encoder.user_ids_), len(encoder.item_ids_)
+        if ids != self.interactions_.shape:
+            raise refused("LogRecommender.encoder_", f"{ids} ids", f"{self.interactions_.shape}")
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -20,6 +20,17 @@ from skrec.adapters._implicit_models import (
 )
 from skrec.adapters._implicit_users import als_vectors, bpr_vectors, lmf_penalty, lmf_vectors
 from skrec.base import BaseRecommender
+from skrec.utils._fitted import (
+    INDICES,
+    Absent,
+    Array,
+    Instance,
+    Number,
+    OneOf,
+    Sparse,
+    refused,
+    required_if,
+)
 from skrec.utils._hashing import row_hashes
 from skrec.utils._known_users import KNOWN_USERS, user_vectors
 from skrec.utils._lists import stored_lists
@@ -42,6 +53,19 @@ _FITTED = (
 )
 # Memory that a row takes while it is folded in, in bytes.
 _BYTES_TO_FOLD_IN = 64 * 256
+
+
+# What scoring reads of the model's parameters.
+_PARAMETERS_READ = {
+    "als": {"alpha", "regularization"},
+    "bpr": {"learning_rate", "regularization", "verify_negative_samples", "iterations"},
+    "lmf": {"regularization", "neg_prop"},
+    "item_item": set(),
+}
+
+
+def _if_kind(kinds, rule):
+    return required_if(lambda self: self.kind_ in kinds, rule)
 
 
 class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
@@ -162,6 +186,20 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         for alpha, penalty in ((2.0, 10.0), (2.0, 30.0), (10.0, 50.0), (10.0, 150.0))
     ]
 
+    _fitted_rules = {
+        "kind_": OneOf(("als", "bpr", "lmf", "item_item")),
+        "model_parameters_": Instance(dict),
+        "similarity_": _if_kind(("item_item",), Sparse("n_items", "n_items")),
+        "components_": _if_kind(("als", "bpr", "lmf"), Array("n_components", "n_items")),
+        "user_factors_": _if_kind(("bpr", "lmf"), Array("n_users", "n_components")),
+        "user_hashes_": _if_kind(("bpr", "lmf"), Array("n_users", 2, dtypes=("uint64",))),
+        "item_popularity_": _if_kind(
+            ("bpr", "lmf"), Array("n_items", dtypes=INDICES, low=0, high=2**53)
+        ),
+        "seed_": _if_kind(("bpr", "lmf"), Number(0, 2**32 - 1, integer=True)),
+        "_stored_recipe": Absent(Instance(dict)),
+    }
+
     def __init__(self, model=None, *, known_users="match", random_state=None, verbose=False):
         self.model = model
         self.known_users = known_users
@@ -270,6 +308,20 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             vars(self).pop(name, None)
         vars(self).update(fitted)
         return self
+
+    def _check_stored(self):
+        recipe = self._stored_recipe
+        if recipe is not None:
+            if recipe not in IMPLICIT_MODEL or set(recipe) != {"class", "parameters"}:
+                raise refused("ImplicitRecommender.model", repr(recipe), str(IMPLICIT_MODEL))
+            check_recipe(recipe)
+
+    def _check_fitted(self):
+        parameters = self.model_parameters_
+        missing = _PARAMETERS_READ[self.kind_] - set(parameters)
+        if missing:
+            raise refused("ImplicitRecommender.model_parameters_", f"no {min(missing)}", "one")
+        check_recipe({"class": ".gpu.", "parameters": parameters})
 
     @property
     def _kind(self):

@@ -14,6 +14,7 @@ from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import user_nodes
 from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._device import resolve_device
+from skrec.utils._fitted import Array
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
@@ -221,6 +222,7 @@ class CDAE(LearnedUserRecommender):
         }
         for alpha in (1e-5, 1e-4, 1e-3)
     ]
+    _fitted_rules = {"user_factors_": Array("n_users", "=n_components", dtypes=("float32",))}
     # Its nodes are corrections of what the row's items say, and start at zero.
     _learns_from_pairs = False
 

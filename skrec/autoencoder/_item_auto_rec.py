@@ -157,7 +157,7 @@ class ItemAutoRec(RatingAutoencoder):
     _search_grid = [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)]
 
     _fitted_rules = {
-        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "components_": Array("=n_components", "n_items", dtypes=("float32",)),
         "weights_": Weights(users_of="center"),
     }
 

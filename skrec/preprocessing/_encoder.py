@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrec._log._aggregate import DUPLICATES, merge_duplicates
+from skrec._log._aggregate import DUPLICATES, check_dtype, merge_duplicates
 from skrec._log._columns import read_columns
 from skrec._log._ids import (
     as_id_column,
@@ -38,6 +38,8 @@ class _Ids:
     def check(self, value, name, sizes, owner):
         if type(value) is not np.ndarray or value.dtype.kind not in "iufUSO":
             raise refused(name, type(value).__name__, "an array of ids")
+        if not len(value):
+            raise refused(name, "no ids", "at least one")
         distinct_ids(value, self._role)
 
 
@@ -169,6 +171,9 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         self.min_user_count = min_user_count
         self.min_item_count = min_item_count
         self.dtype = dtype
+
+    def _check_fitted(self):
+        check_dtype(self.dtype)
 
     @classmethod
     def from_ids(cls, user_ids, item_ids):

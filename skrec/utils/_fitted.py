@@ -6,6 +6,7 @@ below, added to those of its bases. Sizes have names, such as "n_items", which i
 agree. What the rules cannot say is checked by the method ``_check_fitted``, if there is one.
 """
 
+import inspect
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -13,6 +14,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.utils._params import check_parameters
@@ -31,7 +34,8 @@ class Array:
     Parameters
     ----------
     *shape : str, int or None
-        Names of sizes, numbers, or None for any size.
+        Names of sizes, numbers, or None for any size. "=name" is the size that an attribute of
+        this name says, such as a parameter.
     dtypes : tuple of str
         Allowed dtypes.
     low, high : number, or str for the name of a size, default=None
@@ -135,6 +139,54 @@ class Flag:
     def check(self, value, name, sizes, owner):
         if not isinstance(value, bool | np.bool_):
             raise refused(name, _kind(value), "True or False")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some plain values.
+
+    Parameters
+    ----------
+    values : tuple
+    """
+
+    values: tuple
+
+    def check(self, value, name, sizes, owner):
+        if not any(type(value) is type(known) and value == known for known in self.values):
+            raise refused(name, _kind(value), " or ".join(map(repr, self.values)))
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An object of a class; estimators are checked by themselves.
+
+    Parameters
+    ----------
+    kind : type
+    """
+
+    kind: type
+
+    def check(self, value, name, sizes, owner):
+        if not isinstance(value, self.kind):
+            raise refused(name, _kind(value), self.kind.__name__)
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """None, or what a rule allows.
+
+    Parameters
+    ----------
+    rule : rule
+    """
+
+    rule: object
+
+    def check(self, value, name, sizes, owner):
+        if value is not None:
+            self.rule.check(value, name, sizes, owner)
 
 
 @dataclass(frozen=True)
@@ -280,7 +332,7 @@ def fitted_rules(cls):
 
 def learned(estimator):
     """Attributes that are no parameters and not scikit-learn's own, a dict."""
-    given = estimator.get_params(deep=False)
+    given = inspect.signature(type(estimator)).parameters
     return {
         name: value
         for name, value in vars(estimator).items()
@@ -301,6 +353,8 @@ def check_fitted(estimator):
     ValueError
         Names the attribute, what it is and what is expected.
     """
+    if hasattr(type(estimator), "_check_stored"):  # before anything is made of it
+        estimator._check_stored()
     check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
     state, rules = learned(estimator), fitted_rules(type(estimator))
     if not state:
@@ -331,6 +385,7 @@ def check_state(state, rules, title, *, owner=None, sizes=None):
         If a value is missing or breaks its rule.
     """
     sizes = {} if sizes is None else sizes
+    sizes |= {f"={name}": n for name, n in vars(owner or object).items() if type(n) is int}
     for name, rule in rules.items():
         if isinstance(rule, Absent):
             if name not in state and (rule.unless is None or not rule.unless(owner)):
@@ -370,12 +425,33 @@ def check_objects(content):
         else:
             if isinstance(value, BaseEstimator):
                 check_fitted(value)
+                _check_composition(value)
             if hasattr(type(value), "_check_fitted"):
                 further.append(value)
             waiting += getattr(value, "__dict__", {}).values()
     for value in reversed(further):  # parts first: what asks them may rely on them
         if learned(value):
             value._check_fitted()
+
+
+def _check_composition(estimator):
+    """Raise for a pipeline or a search of scikit-learn's that is not made of estimators."""
+    if isinstance(estimator, Pipeline):
+        steps = estimator.steps
+        if type(steps) is not list or not steps:
+            raise refused("Pipeline.steps", _kind(steps), "a list of steps")
+        for step in steps:
+            named = type(step) in (tuple, list) and len(step) == 2 and type(step[0]) is str
+            if not named or not (step[1] in (None, "passthrough") or hasattr(step[1], "fit")):
+                raise refused("Pipeline.steps", repr(step)[:200], "a name and an estimator")
+        for name, step in steps[:-1]:
+            if step not in (None, "passthrough") and not hasattr(step, "transform"):
+                raise refused(f"Pipeline step {name}", _kind(step), "one that has transform")
+    elif isinstance(estimator, BaseSearchCV):
+        for name in ("estimator", "best_estimator_"):
+            value = getattr(estimator, name, estimator.estimator)
+            if not hasattr(value, "get_params"):
+                raise refused(f"{type(estimator).__name__}.{name}", _kind(value), "an estimator")
 
 
 def _check_entries(matrix, name, *, ordered=False):

@@ -29,6 +29,8 @@ class Interval:
         kind = Integral if self.integer else Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
+        if isinstance(value, Integral) and not -(2**63) <= value < 2**63:
+            return False  # more than compiled code and NumPy count
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
         below = value <= self.high if self.closed in ("both", "right") else value < self.high
         finite = self.integer or abs(float(value)) != float("inf")
