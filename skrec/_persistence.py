@@ -45,8 +45,8 @@ class ModelFileError(ValueError):
 
     Parameters
     ----------
-    *args : str
-        The message, which names the file.
+    message : str
+        Names the file.
 
     See Also
     --------
@@ -58,6 +58,9 @@ class ModelFileError(ValueError):
     >>> issubclass(skrec.ModelFileError, ValueError)
     True
     """
+
+    def __init__(self, message):
+        super().__init__(message)
 
 
 def save(estimator, path):
