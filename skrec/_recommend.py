@@ -5,6 +5,7 @@ from scipy.sparse import csr_array
 
 from skrec.utils._given_side import given_side
 from skrec.utils._matrices import checked_array
+from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
 from skrec.utils._row_side import one_warning
 from skrec.utils._topk import top_k
@@ -141,6 +142,7 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
     """
     n_rows, n_items = shape
     k = check_k(k)
+    check_lists_memory(n_rows, k, n_items, dtype)
     items = np.full((n_rows, k), -1, dtype=np.intp)
     values = np.full((n_rows, k), -np.inf, dtype=dtype)
     per_row = allowed is not None and not isinstance(allowed, np.ndarray)

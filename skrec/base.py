@@ -18,6 +18,7 @@ from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
+from skrec.utils._memory import check_dense, check_model
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
 from skrec.utils._restore import guard, left_as_it_was
@@ -199,7 +200,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _start_fit(self, X, *, reset=True):
         check_parameters(self, self._parameter_rules)
-        return validate_interactions(self, X, reset=reset)
+        X = validate_interactions(self, X, reset=reset)
+        check_model(self, X.shape)
+        return X
 
     def _start_side(self, X, *, item_features=None, user_features=None, context=None):
         """Check what `fit` was given beside X, right after `_start_fit`.
@@ -222,6 +225,25 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _start_scoring(self, X):
         check_is_fitted(self)
         return validate_interactions(self, X, reset=False)
+
+    def _start_dense(self, X, width):
+        """`_start_scoring` of a method with a dense result of shape (n_users, width)."""
+        X = self._start_scoring(X)
+        self._check_dense(X, width, "values")
+        return X
+
+    def _check_dense(self, X, width, what):
+        check_dense(
+            (X.shape[0], width),
+            X.dtype,
+            f"{type(self).__name__} with {X.shape[0]:,} x {width:,} {what} in {X.dtype.name}",
+            [
+                "use recommend, which works in chunks of rows",
+                "use score_pairs for given pairs",
+                "pass fewer rows at a time",
+                "pass X in float32",
+            ],
+        )
 
     def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
         """Check rows to score and what is known beside them, see `UserRows`."""
@@ -250,6 +272,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _decide(self, rows):
         X = rows.X
+        self._check_dense(X, X.shape[1], "scores")
         scores = np.empty(X.shape, dtype=X.dtype)
         for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
             scores[start:stop] = self._scores(*rows.take(slice(start, stop)).arguments)

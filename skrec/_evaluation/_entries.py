@@ -110,7 +110,7 @@ def held_out_counts(lengths, holdout):
     """
     lengths = np.asarray(lengths)
     if isinstance(holdout, Integral):
-        return np.where(lengths > holdout, holdout, 0)
+        return np.where(lengths > holdout, min(holdout, np.iinfo(np.intp).max), 0)
     counts = np.clip(share_of(lengths, holdout), 1, np.maximum(lengths - 1, 1))
     return np.where(lengths >= 2, counts, 0)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from skrec.utils._params import MAX_INTEGER
+
 LIST_METRICS = ("hit_rate", "map", "mrr", "ndcg", "precision", "recall")
 RATING_METRICS = ("mae", "rmse")
 _ALIASES = {"hr": "hit_rate"}
@@ -43,13 +45,18 @@ class Metric:
         return self.kind in LIST_METRICS
 
 
+def _is_cutoff(text):
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_INTEGER))
+    return digits and 1 <= int(text) <= MAX_INTEGER
+
+
 def parse_metric(name):
     """Turn a name such as "recall@20" into a `Metric`, or raise a ValueError."""
     if not isinstance(name, str):
         raise ValueError(f"A metric is named by a string. Got {name!r}; {_HELP}.")
     kind, at, cutoff = name.partition("@")
     kind = _ALIASES.get(kind, kind)
-    if at and kind in LIST_METRICS and cutoff.isascii() and cutoff.isdigit() and int(cutoff) > 0:
+    if at and kind in LIST_METRICS and _is_cutoff(cutoff):
         return Metric(name, kind, int(cutoff))
     if not at:
         positive = kind.removeprefix("neg_")

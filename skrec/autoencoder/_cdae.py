@@ -361,5 +361,5 @@ class CDAE(LearnedUserRecommender):
             The z: ``hidden @ weights_["last.weight"].T + weights_["last.bias"]`` are the
             scores.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._apply_to_hidden(X, lambda module, hidden: hidden)

@@ -421,7 +421,7 @@ class GaussianMixtureVAE(
         mean : ndarray of shape (n_users, n_components), dtype of X
             The mean of q(x | y) for each user.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows))[0])
 
     def responsibilities(self, X):
@@ -438,7 +438,7 @@ class GaussianMixtureVAE(
             Probabilities p(z | x, w) at the means of q(x | y) and q(w | y); rows sum to 1.
             Their argmax is the user's cluster.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self.n_clusters)
         row_bytes = 2 * self.n_clusters * self.n_components * X.dtype.itemsize
         chunks = row_chunks(X.shape[0], row_bytes)
         return self._apply(X, _cluster_probabilities, chunks=chunks)

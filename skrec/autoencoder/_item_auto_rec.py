@@ -273,7 +273,7 @@ class ItemAutoRec(RatingAutoencoder):
         vectors : ndarray of shape (n_users, n_components), dtype of X
             The v of each user; zeros for users without ratings.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         weights, _ = solve_rows(X, self.components_.T.astype(np.float64), self.alpha)
         return weights.astype(X.dtype, copy=False)
 

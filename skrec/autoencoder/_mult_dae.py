@@ -258,5 +258,5 @@ class MultDAE(
         vectors : ndarray of shape (n_users, hidden_layer_sizes[-1]), dtype of X
             A representation of each user.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows)))

@@ -396,7 +396,7 @@ class MultVAE(
         std : ndarray of shape (n_users, n_components), dtype of X
             Only with ``return_std=True``: the standard deviations, likewise.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
 
         def encode(module, rows):
             if self.n_posterior_components > 1:
@@ -420,7 +420,7 @@ class MultVAE(
         weights : ndarray of shape (n_users, n_posterior_components), dtype of X
             Rows sum to 1.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self.n_posterior_components)
         if self.n_posterior_components == 1:
             return np.ones((X.shape[0], 1), dtype=X.dtype)
         return self._encoded(X, mixture_weights)

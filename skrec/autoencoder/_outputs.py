@@ -1,11 +1,9 @@
 """What the autoencoders share: rules of parameters, penalties, probabilities."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from skrec.utils._params import Options
+from skrec.utils._params import MAX_INTEGER, POSITIVE_INTEGER, Options
 
 
 class _Sizes:
@@ -18,11 +16,13 @@ class _Sizes:
         return (
             isinstance(value, (tuple, list))
             and len(value) >= self._least
-            and all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in value)
+            and all(size in POSITIVE_INTEGER for size in value)
         )
 
     def __str__(self):
-        return "a tuple of whole numbers >= 1" + (", at least one" if self._least else "")
+        return f"a tuple of whole numbers from 1 to {MAX_INTEGER:,}" + (
+            ", at least one" if self._least else ""
+        )
 
 
 SIZES = _Sizes(1)

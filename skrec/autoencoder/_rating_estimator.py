@@ -182,7 +182,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         vectors : ndarray of shape (n_users, n_components), dtype of X
             A representation of each user.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._encoded(X, lambda module, rows: module.encode(rows, module.inputs(rows)))
 
 

@@ -210,7 +210,7 @@ class PureSVD(
         vectors : ndarray of shape (n_users, n_components), dtype of X
             ``X @ components_.T``; ``vectors @ components_`` are the scores.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._vectors(X)
 
     def explain(self, X, items):

@@ -326,7 +326,7 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         vectors : ndarray of shape (n_users, n_components), dtype of X
             ``vectors @ components_`` are the scores.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._vectors(X).astype(X.dtype, copy=False)
 
     def explain(self, X, items):

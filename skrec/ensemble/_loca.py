@@ -349,7 +349,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
             The kernel with `predict_bandwidth`. A row of zeros is covered by no local
             model, and scored by the global one.
         """
-        return self._kernel(self._start_scoring(X))
+        return self._kernel(self._start_dense(X, len(self.anchor_vectors_)))
 
     def _kernel(self, X):
         unit = unit_rows(self.embedding_.transform(X))

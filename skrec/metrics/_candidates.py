@@ -70,6 +70,7 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
                 pair_scores, positives[start:stop], candidates[start:stop]
             )
     longest = max((metric.k for metric in metrics), default=0)
+    longest = min(longest, candidates.shape[1] + 1)  # no list is longer than what is ranked
     gains = np.zeros((n_users, longest))
     listed = better < longest
     gains[listed, better[listed]] = 1.0

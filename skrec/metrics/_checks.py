@@ -1,5 +1,7 @@
 """Checks of parameters of functions."""
 
+from skrec.utils._params import what_is_expected
+
 
 def check_option(value, options, name):
     """Raise a ValueError if `value` is none of the `options`."""
@@ -16,5 +18,4 @@ def check_rule(value, rule, name):
     """
     rules = rule if isinstance(rule, tuple) else (rule,)
     if not any(value in allowed for allowed in rules):
-        expected = ", or ".join(str(allowed) for allowed in rules)
-        raise ValueError(f"{name} must be {expected}. Got {value!r}.")
+        raise ValueError(f"{name} must be {what_is_expected(rules, value)}. Got {value!r}.")

@@ -86,7 +86,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         vectors : ndarray of shape (n_users, n_components), dtype of X
             The vectors learned for them, or those that they are folded in with.
         """
-        X = self._start_scoring(X)
+        X = self._start_dense(X, self._n_features_out)
         return self._vectors(X)[:, : self._n_features_out].astype(X.dtype, copy=False)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
 from skrec.utils._validation import check_item_indices, check_k
@@ -27,6 +28,7 @@ def ordered_lists(similarity, k, *, n_jobs=None):
         Their similarities, padded with -inf.
     """
     n_rows, n_vectors = similarity.shape
+    check_lists_memory(n_rows, k, n_vectors, similarity.dtype)
     items = np.full((n_rows, k), -1, dtype=np.intp)
     values = np.full((n_rows, k), -np.inf, dtype=similarity.dtype)
     width = min(k, n_vectors)

@@ -4,19 +4,31 @@ A matrix of n_items x n_items that does not fit would otherwise end in the kerne
 process (Linux grants memory when it is asked for and looks for it when it is written).
 """
 
+import math
 import os
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 # cgroup v1 says "no limit" with a number just below 2**63, cgroup v2 with the word "max".
 _UNLIMITED = 1 << 60
+# What is smaller is asked for without a look at what there is: the look takes a millisecond.
+_WORTH_A_LOOK = 1 << 26
+# Parameters that say how large a model is.
+_SIZES = {
+    "batch_size", "hidden_layer_sizes", "n_clusters", "n_components", "n_content_components",
+    "n_negatives", "n_posterior_components", "n_style_components",
+}  # fmt: skip
 
 
 def available_memory(*, root="/"):
     """Memory that this process may still take without swapping.
 
-    The least of the kernel's own estimate (``MemAvailable``) and the room under every
-    memory limit of the process's control groups (containers, batch systems), versions 1
-    and 2. Page cache counts as free: the kernel gives it back before it refuses memory.
+    The least of the kernel's own estimate (``MemAvailable``), the room under every memory
+    limit of the process's control groups (containers, batch systems), versions 1 and 2, and
+    the room under the process's limit of address space (``ulimit -v``). Page cache counts as
+    free: the kernel gives it back before it refuses memory.
 
     Parameters
     ----------
@@ -29,7 +41,7 @@ def available_memory(*, root="/"):
         None where the system does not say (macOS and Windows).
     """
     root = Path(root)
-    rooms = [_meminfo(root / "proc/meminfo"), *_cgroup_rooms(root)]
+    rooms = [_meminfo(root / "proc/meminfo"), *_cgroup_rooms(root), _address_space(root)]
     known = [room for room in rooms if room is not None]
     return min(known) if known else _free_pages()
 
@@ -64,6 +76,80 @@ def check_memory(required_bytes, what, remedies, *, available=None):
     )
 
 
+def check_dense(shape, dtype, what, remedies):
+    """Refuse a dense result that does not fit, before it is allocated.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    what : str
+        Subject of the message: "decision_function of EASE for 50,000 x 300,000 scores".
+    remedies : sequence of str
+        See `check_memory`.
+
+    Raises
+    ------
+    MemoryError
+        If more is required than available.
+    """
+    required = math.prod(int(size) for size in shape) * np.dtype(dtype).itemsize
+    if required > _WORTH_A_LOOK:
+        check_memory(required, what, remedies)
+
+
+def check_model(estimator, shape):
+    """Refuse sizes of a model that cannot fit, before its fit begins to allocate.
+
+    What is counted is a lower bound by the names that sizes have in skrec: weights between
+    layers (with gradients and two moments of Adam), one vector per item, sampled negatives.
+
+    Parameters
+    ----------
+    estimator : recommender
+    shape : tuple of int
+        (n_users, n_items) of the X of fit.
+
+    Raises
+    ------
+    MemoryError
+        If more is required than available.
+    """
+    sizes = {
+        name: value
+        for name, value in estimator.get_params(deep=False).items()
+        if name in _SIZES and value is not None
+    }
+    hidden = tuple(sizes.pop("hidden_layer_sizes", ()))
+    batch = min(sizes.pop("batch_size", 1), *shape)
+    # In bytes: float32, int64 for the places of negatives.
+    needed = 8 * batch * sizes.pop("n_negatives", 0)
+    n_components = sizes.pop("n_components", 0)
+    if hidden:
+        layers = (min(shape), *hidden, *([n_components] if n_components else []))
+        needed += 16 * sum(math.prod(pair) for pair in pairwise(layers))
+    else:
+        needed += 4 * shape[1] * n_components
+    needed += sum(4 * size * max(1, n_components) for size in sizes.values())
+    if needed > _WORTH_A_LOOK:
+        given = sorted(name for name in _SIZES if name in estimator.get_params(deep=False))
+        check_memory(
+            needed,
+            f"{type(estimator).__name__} of this size with {shape[1]:,} items, at the least,",
+            [f"make {' or '.join(given)} smaller", "keep fewer users or items"],
+        )
+
+
+def check_lists_memory(n_rows, k, n_items, dtype):
+    """Refuse lists that do not fit into memory: places and scores, padded to the length k."""
+    check_dense(
+        (n_rows, k, 1 + np.dtype(np.intp).itemsize // np.dtype(dtype).itemsize),
+        dtype,
+        f"{n_rows:,} lists of k={k:,}",
+        [f"use k <= {n_items:,}, the number of items", "pass fewer rows at a time"],
+    )
+
+
 def format_bytes(n_bytes):
     """Write a number of bytes for people: ``format_bytes(6717767444) == "6.72 GB"``."""
     size = float(n_bytes)
@@ -86,6 +172,20 @@ def _free_pages():
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def _address_space(root):
+    """Room under RLIMIT_AS, or None where there is no such limit."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, AttributeError, OSError, ValueError):
+        return None
+    pages = _read(root / "proc/self/statm").split()
+    if limit in (resource.RLIM_INFINITY, -1) or limit >= _UNLIMITED or not pages:
+        return None
+    return max(0, limit - int(pages[0]) * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _cgroup_rooms(root):

@@ -5,6 +5,9 @@ from numbers import Integral, Real
 
 import numpy as np
 
+# Larger whole numbers fit into no index of a kernel, and count nothing that there is.
+MAX_INTEGER = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -33,8 +36,11 @@ class Interval:
             return False  # more than compiled code and NumPy count
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
         below = value <= self.high if self.closed in ("both", "right") else value < self.high
-        finite = self.integer or abs(float(value)) != float("inf")
-        return bool(above and below and finite)
+        if self.integer:  # a bound that is finite is one itself
+            limited = self.high != float("inf") or value <= MAX_INTEGER
+        else:
+            limited = _is_finite(value)
+        return bool(above and below and limited)
 
     def __str__(self):
         bounds = []
@@ -102,6 +108,20 @@ RANDOM_STATE = (
 )
 
 
+def what_is_expected(rules, value):
+    """Rules in words; of whole numbers the largest too, where the value is larger."""
+    expected = ", or ".join(str(rule) for rule in rules)
+    too_large = isinstance(value, Integral) and value > MAX_INTEGER
+    return f"{expected}, and at most {MAX_INTEGER:,}" if too_large else expected
+
+
+def _is_finite(value):
+    try:
+        return abs(float(value)) != float("inf")
+    except OverflowError:  # a whole number or fraction that no float holds
+        return False
+
+
 def check_parameters(estimator, rules):
     """Raise a ValueError for the first hyper-parameter that breaks its rule.
 
@@ -124,7 +144,7 @@ def check_parameters(estimator, rules):
             continue
         allowed = allowed if isinstance(allowed, tuple) else (allowed,)
         if not any(value in rule for rule in allowed):
-            expected = ", or ".join(str(rule) for rule in allowed)
+            expected = what_is_expected(allowed, value)
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be {expected}. "
                 f"Got {value!r} ({type(value).__name__}) instead; use set_params({name}=...)."

@@ -6,6 +6,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skrec.utils._matrices import readable_errors, sound_matrix
+from skrec.utils._params import MAX_INTEGER
 from skrec.utils._sparse_check import sound_sparse
 
 
@@ -84,8 +85,11 @@ def canonical_csr(X):
 
 def check_k(k):
     """Return `k` as int, or raise if it is not a whole number of at least 1."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k must be a whole number >= 1 (the length of the lists). Got {k!r}.")
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= MAX_INTEGER:
+        raise ValueError(
+            f"k must be a whole number >= 1 (the length of the lists) and at most {MAX_INTEGER:,}. "
+            f"Got {k!r}."
+        )
     return int(k)
 
 
