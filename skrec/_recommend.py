@@ -12,7 +12,7 @@ from skrec.utils._topk import top_k
 from skrec.utils._validation import (
     canonical_csr,
     check_candidates,
-    check_item_indices,
+    check_item_list,
     check_k,
 )
 
@@ -188,9 +188,7 @@ def nearest_items(weights_of, items, n_items, k, *, dtype, return_scores=False):
     ValueError
         If an index is out of range or k is no whole number >= 1.
     """
-    items = np.atleast_1d(check_item_indices(items, n_items))
-    if items.ndim != 1:
-        raise ValueError(f"`items` must be 1-D. Got an array of shape {items.shape}.")
+    items = check_item_list(items, n_items)
     itself = csr_array(
         (np.ones(len(items), dtype=np.int8), items, np.arange(len(items) + 1)),
         shape=(len(items), n_items),

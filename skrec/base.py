@@ -17,6 +17,7 @@ from skrec._recommend import recommend_rows
 from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
 from skrec.utils._memory import check_dense, check_model
 from skrec.utils._parallel import row_chunks
@@ -275,8 +276,19 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         self._check_dense(X, X.shape[1], "scores")
         scores = np.empty(X.shape, dtype=X.dtype)
         for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
-            scores[start:stop] = self._scores(*rows.take(slice(start, stop)).arguments)
+            scores[start:stop] = self._finite_scores(*rows.take(slice(start, stop)).arguments)
         return scores
+
+    def _finite_scores(self, *arguments):
+        """`_scores`, or an error where numbers of X or of the model overflow."""
+        what = f"The scores of {type(self).__name__}"
+        with arithmetic(what):
+            return require_finite(self._scores(*arguments), what)
+
+    def _finite_pair_scores(self, *arguments):
+        what = f"The scores of {type(self).__name__}"
+        with arithmetic(what):
+            return require_finite(self._pair_scores(*arguments), what)
 
     @refuses_unread
     def predict(self, X):
@@ -334,7 +346,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _lists(self, rows, k, items=None, exclude_seen=True):
         X = rows.X
         return recommend_rows(
-            lambda start, stop: self._scores(*rows.take(slice(start, stop)).arguments),
+            lambda start, stop: self._finite_scores(*rows.take(slice(start, stop)).arguments),
             X.shape,
             k,
             seen=X if exclude_seen else None,
@@ -377,8 +389,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
                 f"{items.shape}."
             )
         if side is None:
-            return self._pair_scores(X, rows, items)
-        return self._pair_scores(X, rows, items, side)
+            return self._finite_pair_scores(X, rows, items)
+        return self._finite_pair_scores(X, rows, items, side)
 
     @refuses_unread
     def score(self, X, y=None, sample_weight=None):
@@ -412,8 +424,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         X, side = rows
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if recommender_tags(self).predicts_ratings:
-            return negative_rmse(self._pair_scores, X, y, sample_weight=weight, side=side)
-        return ndcg_at_100(self._scores, X, y, sample_weight=weight, side=side)
+            return negative_rmse(self._finite_pair_scores, X, y, sample_weight=weight, side=side)
+        return ndcg_at_100(self._finite_scores, X, y, sample_weight=weight, side=side)
 
     @available_if(_reads_item_features)
     def with_items(self, item_features, *, names=None):

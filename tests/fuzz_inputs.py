@@ -172,6 +172,17 @@ def odd_number(rng):
     return pick(rng, NUMBERS)
 
 
+def odd_parameter(rng, default):
+    """Something that is passed for a parameter; of the default's kind as often as not."""
+    if rng.random() < 0.4 or isinstance(default, str | tuple) or default is None:
+        return odd_number(rng)
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return int(rng.integers(1, 60))
+    return default * pick(rng, [0.0, 0.5, 2.0, 1e-300, 1e-150, 1e-10, 1e10, 1e150, 1e300, -1.0])
+
+
 def odd_places(rng, n):
     """Something that is passed for indices below n."""
     return pick(

@@ -1,5 +1,6 @@
 """Names of metrics: "recall@20" is recall of the 20 best."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from skrec.utils._params import MAX_INTEGER
@@ -69,6 +70,8 @@ def parse_metric(name):
 
 def parse_metrics(names):
     """Turn one name or several into a tuple of `Metric`."""
+    if not isinstance(names, str | Iterable):
+        raise ValueError(f"Metrics are named by one or several strings. Got {names!r}; {_HELP}.")
     names = (names,) if isinstance(names, str) else tuple(names)
     if not names:
         raise ValueError(f"No metric was named; {_HELP}.")

@@ -32,6 +32,11 @@ def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
     ValueError
         If ``graded=True`` meets a value outside (0, 100].
     """
+    if not isinstance(relevance_threshold, int | float | np.integer | np.floating):
+        raise ValueError(
+            "relevance_threshold must be a number: what is held out with a greater value is "
+            f"relevant. Got {relevance_threshold!r}."
+        )
     mask = held_out.data > relevance_threshold
     if seen is not None:
         mask &= entry_positions(held_out, seen) < 0

@@ -9,6 +9,9 @@ from skrec.utils._parallel import row_chunks
 from skrec.utils._ties import quantize_scores
 from skrec.utils._topk import top_k
 
+# Squares of larger errors do not add up to a finite number.
+_MAX_ERROR = 1e140
+
 
 def evaluate_rows(
     metrics,
@@ -157,6 +160,11 @@ def rating_errors(kind, ratings, predicted):
         raise ValueError(
             "Predicted ratings contain NaN or infinity; expected finite numbers. Refit the model "
             "or check its input."
+        )
+    if np.abs(error).max(initial=0.0) > _MAX_ERROR:
+        raise ValueError(
+            f"Errors of ratings overflow when they are squared and summed: got one of "
+            f"{np.abs(error).max():g}, expected at most {_MAX_ERROR:g}. Scale the ratings."
         )
     loss = error**2 if kind == "rmse" else np.abs(error)
     sums = np.bincount(entry_rows(ratings), weights=loss, minlength=ratings.shape[0])

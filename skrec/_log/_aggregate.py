@@ -68,7 +68,13 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     indptr = np.zeros(shape[0] + 1, dtype=index_dtype)
     np.cumsum(np.bincount(row[starts], minlength=shape[0]), out=indptr[1:])
     last = ends - 1 if order is None else order[ends - 1]
-    data = cast_values(_merged_values(value, order, starts, ends, how), dtype)
+    merged = _merged_values(value, order, starts, ends, how)
+    if not np.isfinite(merged).all():
+        raise ValueError(
+            f"The values of repeated pairs overflow: their {how} is not finite. Expected values "
+            "whose sum a float holds; scale them, or pass duplicates='last'."
+        )
+    data = cast_values(merged, dtype)
     X = csr_array((data, column[starts].astype(index_dtype), indptr), shape=shape)
     X.has_canonical_format = True
     return Merged(X, last.astype(np.intp, copy=False))

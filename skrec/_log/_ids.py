@@ -7,6 +7,7 @@ an array, so that fitted encoders hold plain arrays wherever the ids allow it.
 """
 
 import warnings
+from collections.abc import Iterable
 from itertools import chain, repeat
 
 import numpy as np
@@ -58,6 +59,8 @@ def as_id_column(values, name):
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     if not isinstance(values, np.ndarray):
+        if not isinstance(values, Iterable):
+            raise TypeError(f"Expected a column of {name} ids. Got {type(values).__name__}.")
         values = _objects(list(values))
     if values.ndim != 1:
         raise ValueError(

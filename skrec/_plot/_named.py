@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from scipy.sparse import issparse
+
 
 def final_estimator(estimator):
     """The recommender in a pipeline or a fitted search, or the estimator itself."""
@@ -28,7 +30,8 @@ def named_estimators(estimator):
 
 def named_arrays(values, name):
     """A dict of arrays by the models' names; a single one is called "model"."""
-    return check_names(values if isinstance(values, Mapping) else {"model": values}, name)
+    named = isinstance(values, Mapping) and not issparse(values)  # DOK is a mapping of places
+    return check_names(values if named else {"model": values}, name)
 
 
 def check_names(values, name):

@@ -17,6 +17,7 @@ from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
 from skrec.base import BaseRecommender
 from skrec.utils._device import DEVICE, resolve_device
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Flag, Number
 from skrec.utils._parallel import lock_across_forks, row_chunks
 from skrec.utils._params import (
@@ -392,7 +393,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
 
     def _encoded(self, X, function):
         """`_apply` for hidden layers: those of many rows at once would be large."""
-        return self._apply(X, function, chunks=row_chunks(X.shape[0], 0))
+        encoded = self._apply(X, function, chunks=row_chunks(X.shape[0], 0))
+        return require_finite(encoded, "The vectors of users")
 
     def _scores(self, X):
         return self._apply(X, self._score)

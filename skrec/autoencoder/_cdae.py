@@ -14,6 +14,7 @@ from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import user_nodes
 from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._device import resolve_device
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS
@@ -362,4 +363,6 @@ class CDAE(LearnedUserRecommender):
             scores.
         """
         X = self._start_dense(X, self._n_features_out)
-        return self._apply_to_hidden(X, lambda module, hidden: hidden)
+        return require_finite(
+            self._apply_to_hidden(X, lambda module, hidden: hidden), "The vectors of users"
+        )

@@ -14,6 +14,7 @@ from skrec.autoencoder._rating_estimator import (
     observed_rmse,
 )
 from skrec.autoencoder._rating_net import RatingNet, masked_squares
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import POSITIVE_INTEGER
 
@@ -275,7 +276,7 @@ class ItemAutoRec(RatingAutoencoder):
         """
         X = self._start_dense(X, self._n_features_out)
         weights, _ = solve_rows(X, self.components_.T.astype(np.float64), self.alpha)
-        return weights.astype(X.dtype, copy=False)
+        return require_finite(weights.astype(X.dtype, copy=False), "The vectors of users")
 
 
 class _Columns(NamedTuple):

@@ -8,6 +8,7 @@ from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._svd import right_singular_vectors
 from skrec.utils._explain import explain_scores
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import (
     N_JOBS,
@@ -211,7 +212,7 @@ class PureSVD(
             ``X @ components_.T``; ``vectors @ components_`` are the scores.
         """
         X = self._start_dense(X, self._n_features_out)
-        return self._vectors(X)
+        return require_finite(self._vectors(X), "The vectors of users")
 
     def explain(self, X, items):
         """Split scores into what each item of the user adds.

@@ -16,6 +16,7 @@ from skrec.decomposition._wmf_als import (
 )
 from skrec.utils._device import DEVICE, cpu_or_device
 from skrec.utils._dtype import computation_dtype
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import (
     BOOLEAN,
@@ -327,7 +328,7 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             ``vectors @ components_`` are the scores.
         """
         X = self._start_dense(X, self._n_features_out)
-        return self._vectors(X).astype(X.dtype, copy=False)
+        return require_finite(self._vectors(X).astype(X.dtype, copy=False), "The vectors of users")
 
     def explain(self, X, items):
         r"""Split scores into what each item of the user adds.

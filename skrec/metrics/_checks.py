@@ -5,7 +5,9 @@ from skrec.utils._params import what_is_expected
 
 def check_option(value, options, name):
     """Raise a ValueError if `value` is none of the `options`."""
-    if not any(value is option or value == option for option in options):
+    if not any(
+        value is option or (isinstance(value, str) and value == option) for option in options
+    ):
         raise ValueError(
             f"{name} must be {' or '.join(repr(option) for option in options)}. Got {value!r}."
         )

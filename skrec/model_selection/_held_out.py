@@ -5,6 +5,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import BaseCrossValidator
 
 from skrec._evaluation._held_out import HeldOut
+from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._matrices import sound_matrix
 
 
@@ -61,7 +62,7 @@ class SameUsersSplit(BaseCrossValidator):
         ValueError
             If `y` is missing or 1-D: what is scored would have been trained on.
         """
-        n_users = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_users = n_rows_of(X)
         if y is None or (not issparse(y) and not isinstance(y, HeldOut) and np.ndim(y) != 2):
             raise ValueError(
                 "SameUsersSplit scores users that were trained on, so it needs their held-out "

@@ -93,7 +93,7 @@ def evaluation_split(
     >>> split.validation[0].nnz < split.X_train.nnz
     True
     """
-    if protocol not in _PROTOCOLS:
+    if not isinstance(protocol, str) or protocol not in _PROTOCOLS:
         raise ValueError(f"protocol must be one of {list(_PROTOCOLS)}. Got {protocol!r}.")
     check_holdout(holdout, whole=False)
     if n_candidates is not None and protocol != "leave_one_out":

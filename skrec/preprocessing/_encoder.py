@@ -22,7 +22,7 @@ from skrec._log._k_core import core_members
 from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.utils._fitted import refused
-from skrec.utils._matrices import sound_matrix
+from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 from skrec.utils._restore import WholeFitMixin
 
@@ -351,7 +351,15 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
             If the shape does not fit the ids.
         """
         check_is_fitted(self)
-        X = csr_array(sound_matrix(X))
+        X = csr_array(
+            checked_array(
+                X,
+                accept_sparse="csr",
+                ensure_all_finite=False,
+                ensure_min_samples=0,
+                ensure_min_features=0,
+            )
+        )
         ids = self.user_ids_ if user_ids is None else as_id_column(user_ids, "user")
         if X.shape != (len(ids), len(self.item_ids_)):
             raise ValueError(
@@ -515,7 +523,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
 
     def _encode_ids(self, role, ids, unknown):
         check_is_fitted(self)
-        if unknown not in ("error", "ignore"):
+        if not isinstance(unknown, str) or unknown not in ("error", "ignore"):
             raise ValueError(f"unknown must be 'error' or 'ignore'. Got {unknown!r}.")
         known = self.user_ids_ if role == "user" else self.item_ids_
         column = as_id_column(ids, role)

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+from skrec.utils._finite import require_finite
 from skrec.utils._validation import check_item_indices
 
 
@@ -34,7 +35,8 @@ def contributions_at(X, data, n_targets):
         Without stored zeros.
     """
     repeated = X[np.repeat(np.arange(X.shape[0]), n_targets)]
-    parts = (data.astype(X.dtype, copy=False), repeated.indices, repeated.indptr)
+    data = require_finite(data.astype(X.dtype, copy=False), "The contributions")
+    parts = (data, repeated.indices, repeated.indptr)
     contributions = csr_array(parts, shape=repeated.shape)
     contributions.eliminate_zeros()
     return contributions

@@ -8,7 +8,14 @@ from skrec.utils._matrices import checked_array
 
 def n_rows_of(values):
     """Number of rows of an array, sparse matrix, dataframe or sequence."""
-    return values.shape[0] if hasattr(values, "shape") and values.shape else len(values)
+    if getattr(values, "shape", None):
+        return values.shape[0]
+    if not hasattr(values, "__len__") or hasattr(values, "shape"):
+        raise ValueError(
+            "Expected an array, a sparse matrix, a dataframe or a sequence with one entry a row. "
+            f"Got {type(values).__name__}."
+        )
+    return len(values)
 
 
 def check_rows(values, *, name):

@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._parallel import row_chunks
@@ -87,7 +88,8 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The vectors learned for them, or those that they are folded in with.
         """
         X = self._start_dense(X, self._n_features_out)
-        return self._vectors(X)[:, : self._n_features_out].astype(X.dtype, copy=False)
+        vectors = self._vectors(X)[:, : self._n_features_out]
+        return require_finite(vectors.astype(X.dtype, copy=False), "The vectors of users")
 
 
 def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match", dtype=None):

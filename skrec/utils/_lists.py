@@ -5,7 +5,7 @@ import numpy as np
 from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
-from skrec.utils._validation import check_item_indices, check_k
+from skrec.utils._validation import check_item_list, check_k
 
 
 def ordered_lists(similarity, k, *, n_jobs=None):
@@ -67,5 +67,5 @@ def stored_lists(matrix, items, k, *, n_jobs=None):
         If an index is out of range or k is no whole number >= 1.
     """
     k = check_k(k)
-    items = np.atleast_1d(check_item_indices(items, matrix.shape[0]))
+    items = check_item_list(items, matrix.shape[0])
     return ordered_lists(matrix.T.tocsr()[items], k, n_jobs=n_jobs)

@@ -1,7 +1,7 @@
 """Checks of hyper-parameters: what is allowed is said once per class, checked in ``fit``."""
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
@@ -29,7 +29,8 @@ class Interval:
     integer: bool = False
 
     def __contains__(self, value):
-        kind = Integral if self.integer else Real
+        # Fractions and decimals are numbers that no kernel knows.
+        kind = Integral if self.integer else (int, float, np.integer, np.floating)
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
         if isinstance(value, Integral) and not -(2**63) <= value < 2**63:

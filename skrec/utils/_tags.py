@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from sklearn.utils import Tags, get_tags
 
 from skrec.utils._alignment import check_fit_alignment
+from skrec.utils._finite import arithmetic, require_finite_fit
 from skrec.utils._restore import restored_on_failure
 
 SIDE_INFORMATION = ("item_features", "user_features", "context")
@@ -138,7 +139,10 @@ def guarded_fit(fit):
         refuse_unread(self, fit.__name__, named, kwargs)
         check_fit_alignment(X, kwargs.get("user_features"), kwargs.get("context"))
         with restored_on_failure(self):
-            return fit(self, X, *args, **kwargs)
+            with arithmetic(f"The fit of {type(self).__name__}"):
+                fitted = fit(self, X, *args, **kwargs)
+            require_finite_fit(self)
+            return fitted
 
     return guarded
 

@@ -153,9 +153,12 @@ def check_item_indices(items, n_items, *, name="items", low=0):
     -------
     items : ndarray of intp
     """
-    items = np.asarray(items)
+    try:
+        items = np.asarray(items)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be an array of whole numbers: {error}") from error
     if items.size == 0:
-        return items.astype(np.intp)
+        return np.zeros(items.shape, dtype=np.intp)
     if items.dtype.kind not in "iu":
         raise ValueError(
             f"`{name}` must hold whole numbers. Got dtype {items.dtype}; pass column indices of "
@@ -167,6 +170,41 @@ def check_item_indices(items, n_items, *, name="items", low=0):
             f"{items.max()}."
         )
     return items.astype(np.intp)
+
+
+def check_item_list(items, n_items):
+    """Return given items as a 1-D intp array; one number is a list of one.
+
+    Parameters
+    ----------
+    items : int or array-like of int of shape (n,)
+    n_items : int
+        Exclusive upper bound.
+
+    Returns
+    -------
+    items : ndarray of intp of shape (n,)
+    """
+    items = np.atleast_1d(check_item_indices(items, n_items))
+    if items.ndim != 1:
+        raise ValueError(f"`items` must be 1-D. Got an array of shape {items.shape}.")
+    return items
+
+
+def _as_numbers(values, name):
+    """An array of real numbers, or an error that names what is none."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            array = array.astype(np.float64) if array.dtype == object else None
+    except (TypeError, ValueError, OverflowError):
+        array = None
+    if array is None:
+        raise ValueError(
+            f"{name} must be an array of numbers. Got a {type(values).__name__} that holds or is "
+            "something else."
+        )
+    return array
 
 
 def check_sample_weight(sample_weight, n_rows, dtype):
@@ -190,7 +228,7 @@ def check_sample_weight(sample_weight, n_rows, dtype):
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=dtype)
+    weight = _as_numbers(sample_weight, "sample_weight").astype(dtype)
     if weight.ndim == 0:
         weight = np.full(n_rows, weight)
     if weight.shape != (n_rows,):

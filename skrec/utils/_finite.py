@@ -1,0 +1,76 @@
+"""Numbers at the edge of a dtype: a result is finite, or an error says what to do."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from scipy.sparse import issparse
+
+_REMEDY = (
+    "Scale the values, for example X / X.max(), or binarise them with "
+    "sklearn.preprocessing.Binarizer; pass X in float64 where it is float32."
+)
+
+
+def require_finite(values, what):
+    """Return values, or raise if one of them is not finite.
+
+    Parameters
+    ----------
+    values : ndarray or sparse matrix
+    what : str
+        Subject of the message: "The scores of EASE".
+
+    Returns
+    -------
+    values : ndarray or sparse matrix
+        What was passed.
+
+    Raises
+    ------
+    ValueError
+        Says what to do.
+    """
+    stored = values.data if issparse(values) else values
+    with np.errstate(all="ignore"):
+        total = stored.sum()  # not finite where one is not; a pass without a temporary
+    if np.isfinite(total) or np.isfinite(stored).all():
+        return values
+    raise ValueError(
+        f"{what} are not finite: the numbers overflow {stored.dtype}. Expected values of X whose "
+        f"squares and sums a float holds. {_REMEDY}"
+    )
+
+
+@contextmanager
+def arithmetic(what):
+    """A block whose overflows and divisions by what rounds to zero say what to do."""
+    try:
+        yield
+    except ArithmeticError as error:
+        raise ValueError(
+            f"{what} cannot be computed ({type(error).__name__}: {error}). Expected values of X "
+            f"whose squares are neither zero nor infinite. {_REMEDY}"
+        ) from error
+
+
+def require_finite_fit(estimator):
+    """Raise where a fit ended with parameters that are not finite.
+
+    Parameters
+    ----------
+    estimator : recommender
+        Its fitted arrays are looked at, sparse ones and those of ``weights_`` too. Curves and
+        scores of validation may hold NaN.
+
+    Raises
+    ------
+    ValueError
+        Names the attribute.
+    """
+    for name, value in vars(estimator).items():
+        if not name.endswith("_") or name.endswith(("curve_", "scores_")):
+            continue
+        for part in value.values() if isinstance(value, dict) else (value,):
+            is_array = issparse(part) or isinstance(part, np.ndarray)
+            if is_array and part.dtype.kind == "f":
+                require_finite(part, f"The {name} of {type(estimator).__name__}")
