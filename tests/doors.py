@@ -16,13 +16,15 @@ from sklearn.base import BaseEstimator, clone
 
 import skrec
 from skrec.utils import all_recommenders
+from skrec.utils._tags import recommender_tags
 from tests.instances import small
 from tests.side_recommenders import ContentKNN, SituationRidge
 
 N_USERS, N_ITEMS = 24, 16
 # Functions and classes that take no matrix.
 NO_MATRIX = {
-    "Comparison", "ComparisonDisplay", "FitCurveDisplay", "RecommenderMixin", "RecommenderTags",
+    "Comparison", "ComparisonDisplay", "FitCurveDisplay", "LogRecommender", "RecommenderMixin",
+    "RecommenderTags",
     "all_recommenders", "catalogue_coverage_score", "check_recommender", "clear_data_home",
     "compare", "fetch_movielens", "get_data_home", "get_scorer_names", "gini_index_score", "load",
     "load_dataset", "load_demo", "load_interactions", "make_interactions", "save",
@@ -154,8 +156,7 @@ def recommender_doors(estimator):
 
 
 def _reads(estimator):
-    parameters = inspect.signature(type(estimator).fit).parameters
-    return {name for name in ("item_features", "user_features", "context") if name in parameters}
+    return recommender_tags(estimator).reads & {"item_features", "user_features", "context"}
 
 
 def _method_door(estimator, fitted, name, values, fit_side, reads):

@@ -31,6 +31,7 @@ sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
 from skrec.preprocessing import InteractionEncoder  # noqa: E402
 from skrec.utils import all_recommenders  # noqa: E402
+from skrec.utils._tags import recommender_tags  # noqa: E402
 from tests.doors import function_doors, interactions  # noqa: E402
 from tests.fuzz_inputs import (  # noqa: E402
     odd_log,
@@ -147,9 +148,9 @@ def _estimator_case(rng):
 
 def _fit(rng, model, X):
     options = {}
-    parameters = inspect.signature(model.fit).parameters
-    for name in ("item_features", "sample_weight"):
-        if name in parameters and rng.random() < 0.4:
+    taken = {*inspect.signature(model.fit).parameters} & {"sample_weight"}
+    for name in sorted(taken | (recommender_tags(model).reads & {"item_features"})):
+        if rng.random() < 0.4:
             options[name] = odd_matrix(rng, (16, 3)) if "features" in name else _weights(rng)
     if rng.random() < 0.05:
         options["user_features"] = odd_matrix(rng, (24, 3))
