@@ -367,6 +367,15 @@ def test_files_with_names_of_ones_own(tmp_path):
     )
 
 
+def test_parts_of_a_log(model, tmp_path):
+    for part, rows in (("a", slice(0, 700)), ("b", slice(700, None))):
+        LOG.iloc[rows].to_csv(tmp_path / f"{part}.csv", index=False)
+    paths = [tmp_path / "a.csv", str(tmp_path / "b.csv")]
+    expected = _as_rows(model.recommend(k=2))
+    assert _as_rows(clone(model).fit(paths).recommend(k=2)) == expected
+    assert _as_rows(clone(model).fit(str(tmp_path / "*.csv")).recommend(k=2)) == expected
+
+
 def test_data_sets_bring_their_titles():
     demo = load_demo()
     model = LogRecommender(EASE(100.0)).fit(demo)
@@ -407,7 +416,8 @@ def test_titles_of_nothing_or_of_the_wrong_kind(tmp_path):
     path.write_text("p-001\np-002\n")
     with pytest.raises(ValueError, match="an id and a title in each line"):
         LogRecommender(titles=path).fit(LOG)
-    some = LogRecommender(titles={"p-004": "a"}).fit(LOG)
+    gaps = pd.DataFrame({"item": ["p-004", "p-005", "p-006"], "title": ["a", None, np.nan]})
+    some = LogRecommender(titles=gaps).fit(LOG)
     assert set(some.recommend(k=30)["title"]) == {"a", ""}
 
 

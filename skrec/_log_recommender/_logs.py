@@ -55,7 +55,7 @@ def read_log(log, encoder):
     ValueError
         If columns cannot be told, or an entry is not what it should be.
     """
-    if isinstance(log, str | os.PathLike):
+    if _are_paths(log):
         log = load_interactions(log, **_file_options(encoder))
     if isinstance(log, Mapping) and set(log) >= _DATA_SET:
         return _of_data_set(log)
@@ -122,6 +122,13 @@ def time_matrix(columns, encoder):
     )  # fmt: skip
     latest.user_ids_, latest.item_ids_ = encoder.user_ids_, encoder.item_ids_
     return latest.transform((columns.user, columns.item, columns.timestamp))
+
+
+def _are_paths(log):
+    """Whether it is a path, or a list of paths of the parts of one log."""
+    if isinstance(log, list) and log:
+        return all(isinstance(part, str | os.PathLike) for part in log)
+    return isinstance(log, str | os.PathLike)
 
 
 def _of_data_set(data):

@@ -41,8 +41,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
     of its users, the titles of its items. All work is done by `InteractionEncoder`, by the
     recommender, and by `skrec.metrics`. It is no recommender of matrices itself.
 
-    A log is a dataframe of pandas or polars, a pyarrow Table, a mapping of columns, the path
-    of a file as `skrec.datasets.load_interactions` reads it, what that function or a
+    A log is a dataframe of pandas or polars, a pyarrow Table, a mapping of columns, a path or
+    paths as `skrec.datasets.load_interactions` reads them, what that function or a
     ``fetch_`` function returns, a list of tuples (user, item[, value[, timestamp]]), or a tuple
     of columns in this order.
 

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def titles_of_items(titles, item_ids):
     if titles is None:
         return None
     pairs = _pairs(titles)
-    by_id = {_key(item): str(title) for item, title in pairs if title is not None}
+    by_id = {_key(item): str(title) for item, title in pairs if _is_title(title)}
     found = [by_id.get(_key(item), "") for item in item_ids.tolist()]
     if not any(found):
         given = [item for item, _ in pairs[:3]] or ["(nothing)"]
@@ -56,7 +57,12 @@ def plain_titles(titles):
         return None
     if isinstance(titles, str | os.PathLike):
         return os.fspath(titles)
-    return {_key(item): str(title) for item, title in _pairs(titles) if title is not None}
+    return {_key(item): str(title) for item, title in _pairs(titles) if _is_title(title)}
+
+
+def _is_title(title):
+    """Whether it is text or a number; NaN, None and their like are no titles."""
+    return isinstance(title, str) or (isinstance(title, Real) and title == title)
 
 
 def _key(item):

@@ -18,7 +18,7 @@ from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import Fitted
 from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._params import NONE, RANDOM_STATE, InstanceOf, Interval
-from skrec.utils._search_grid import final_step, search_grid
+from skrec.utils._search_grid import final_step
 from skrec.utils._tags import recommender_tags
 
 _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
@@ -26,20 +26,6 @@ _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
 def _has_similar_items(self):
     return hasattr(getattr(self, "estimator_", self._main()), "similar_items")
-
-
-class _InnerGrid:
-    """`_search_grid`: what the model within says, or else lengths of short rows."""
-
-    own = [{"min_interactions": least} for least in (1, 2, 3, 5)]
-
-    def __get__(self, instance, owner=None):
-        estimator = None if instance is None else instance.estimator
-        inner = [] if estimator is None else search_grid(estimator)
-        prefixed = [
-            {f"estimator__{name}": value for name, value in setting.items()} for setting in inner
-        ]
-        return prefixed or self.own
 
 
 class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
@@ -122,7 +108,9 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "min_interactions": Interval(0, integer=True),
         "random_state": RANDOM_STATE,
     }
-    _search_grid = _InnerGrid()
+    # Of a model that is given, its own settings are tried instead.
+    _search_grid = [{"min_interactions": least} for least in (1, 2, 3, 5)]
+    _search_within = "estimator"
 
     _fitted_rules = {"estimator_": Fitted(), "fallback_": Fitted()}
 

@@ -37,6 +37,9 @@ def last_step(estimator):
 def search_grid(estimator, fixed=None):
     """What is tried for a model: its class's ``_search_grid``, without what is set already.
 
+    A class whose ``_search_within`` names a parameter that holds a model tries what is tried for
+    that model, if one is given and has a grid.
+
     Parameters
     ----------
     estimator : estimator
@@ -57,6 +60,14 @@ def search_grid(estimator, fixed=None):
         return []
     if fixed is None:
         fixed = _changed(model)
+    within = getattr(model, "_search_within", None)
+    if within is not None and getattr(model, within) is not None:
+        inner = [
+            {f"{prefix}{within}__{name}": value for name, value in setting.items()}
+            for setting in search_grid(getattr(model, within))
+        ]
+        if inner:
+            return [setting for setting in inner if not fixed & {*setting}]
     grid = []
     for parameters in getattr(model, "_search_grid", ()):
         # A parameter of a model within is left alone where that model is set.

@@ -5,9 +5,10 @@ import inspect
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 from sklearn.utils import get_tags
@@ -108,6 +109,29 @@ def test_features_go_to_the_model_that_reads_them(X):
     # A comparison hands features to those who read them only.
     found = compare_models([Fallback(EASE()), EASE()], X, X, metrics="ndcg@10", user_features=users)
     assert not found.failures
+
+
+def test_features_are_routed_in_a_search(X):
+    users = np.random.default_rng(0).normal(size=(X.shape[0], 3))
+    model = Fallback(EASE(20.0), fallback=SituationRidge(), min_interactions=5)
+    with config_context(enable_metadata_routing=True):
+        model.set_fit_request(user_features=True).set_decision_function_request(user_features=True)
+        scorer = make_ranking_scorer("ndcg@10").set_score_request(user_features=True)
+        search = GridSearchCV(
+            model,
+            {"estimator__alpha": [5.0, 20.0]},
+            scoring=scorer,
+            cv=KFold(3),
+            error_score="raise",
+        ).fit(X, user_features=users)
+    plain = make_ranking_scorer("ndcg@10")
+    for place, alpha in enumerate((5.0, 20.0)):
+        twin = clone(model).set_params(estimator__alpha=alpha)
+        by_hand = [
+            plain(twin.fit(X[a], user_features=users[a]), X[b], user_features=users[b])
+            for a, b in KFold(3).split(X)
+        ]
+        assert search.cv_results_["mean_test_score"][place] == pytest.approx(np.mean(by_hand))
 
 
 def test_new_items(X):
