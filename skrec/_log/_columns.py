@@ -1,6 +1,6 @@
 """Interaction logs in whatever form users have them -> columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from itertools import compress
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from skrec._log._ids import as_id_column, is_missing
 __all__ = [
     "Columns",
     "column_at",
+    "columns_of_records",
     "frame_names",
     "missing_entries",
     "read_columns",
@@ -64,6 +65,7 @@ def read_columns(log, names):
     TypeError
         If `log` has none of the forms.
     """
+    log = columns_of_records(log)
     raw = split_unnamed(log) if frame_names(log) is None else _split_frame(log, names)
     user, item = as_id_column(raw[0], "user"), as_id_column(raw[1], "item")
     value = None if raw[2] is None else as_values(raw[2])
@@ -94,6 +96,25 @@ def frame_names(log):
     if names is None:
         names = getattr(log, "columns", None)
     return None if names is None or issparse(log) else list(names)
+
+
+def columns_of_records(log):
+    """A list of mappings, each an interaction, as a mapping of columns; other logs as they are.
+
+    Parameters
+    ----------
+    log : object
+
+    Returns
+    -------
+    log : dict of str to list, or object
+        None where a record lacks a name.
+    """
+    records = isinstance(log, list) and log and all(isinstance(row, Mapping) for row in log)
+    if not records:
+        return log
+    names = dict.fromkeys(name for row in log for name in row)
+    return {name: [row.get(name) for row in log] for name in names}
 
 
 def column_at(frame, place):
@@ -232,7 +253,8 @@ def _split_rows(rows):
     except TypeError:
         widths = np.zeros(len(rows), dtype=np.intp)
     wrong = (widths != widths[0]) | (widths < 2) | (widths > 4)
-    wrong |= np.fromiter((isinstance(row, str | bytes) for row in rows), bool, len(rows))
+    no_row = str | bytes | Set | Mapping
+    wrong |= np.fromiter((isinstance(row, no_row) for row in rows), bool, len(rows))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from skrec._log._columns import Columns, read_columns
+from skrec._log._columns import Columns, columns_of_records, read_columns
 from skrec._log_recommender._frames import column_names, frame_kind, is_frame
 from skrec.datasets import load_interactions
 from skrec.preprocessing import InteractionEncoder
@@ -57,6 +57,7 @@ def read_log(log, encoder):
     """
     if _are_paths(log):
         log = load_interactions(log, **_file_options(encoder))
+    log = columns_of_records(log)
     if isinstance(log, Mapping) and set(log) >= _DATA_SET:
         return _of_data_set(log)
     names = (None,) * 4

@@ -10,8 +10,11 @@ from skrec.datasets._guess import knows_ids
 __all__ = ["BLANKS", "find_delimiter", "sample_rows", "split_lines"]
 
 BLANKS = r"\s+"
-_DELIMITERS = ("\t", "::", ",", ";", "|")
+_DELIMITERS = ("\t", "::", ",", ";", "|", "||")
+_RARE = ("\x01", "\x1f", "^", "~")
 _SAMPLE = 100
+# 1:2:4,5 is three fields with a decimal comma rather than two ids.
+_OTHER = re.compile(r"\s*\d+([^\w\s.,+-])\d+(\1\d+)*,\d+\s*")
 _RUNS = re.compile(r"[ \t]{2,}|^[ \t]|[ \t]$", re.MULTILINE)
 
 
@@ -40,7 +43,7 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
         If there is none, or several are equally good.
     """
     samples = {}
-    for delimiter in (*_DELIMITERS, _blank(lines, quotechar)):
+    for delimiter in (*_DELIMITERS, *_RARE, _blank(lines, quotechar)):
         if delimiter != decimal:
             samples[delimiter] = sample_rows(lines, delimiter, quotechar)
     widths = {delimiter: Counter(map(len, rows)) for delimiter, rows in samples.items() if rows}
@@ -53,9 +56,14 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
     if blank and ("\t" in fits or _only_around_others(samples[blank])):
         del fits[blank]
         blank = None
+    if "||" in fits and all(line.count("|") == 2 * line.count("||") for line in lines):
+        fits.pop("|", None)
+    if list(fits) == [","] and all(map(_OTHER.fullmatch, lines)):
+        fits[_OTHER.fullmatch(lines[0])[1]] = fits[","]
     if not fits:
         return _most_regular(path, lines, widths)
-    known = [d for d in fits if knows_ids(samples[d][0]) or _has(samples[d][0], names)]
+    heads = {d: samples[d][0] for d in fits if d in samples}
+    known = [d for d, head in heads.items() if knows_ids(head) or _has(head, names)]
     if len(known) == 1:
         return known[0]
     most = max(fits.values())
@@ -127,6 +135,7 @@ def split_lines(lines, delimiter, quotechar):
         delimiter=delimiter,
         quotechar=quotechar,
         quoting=csv.QUOTE_NONE if quotechar is None else csv.QUOTE_MINIMAL,
+        skipinitialspace=delimiter != " ",  # before a quote
         strict=True,
     )
     number = 0

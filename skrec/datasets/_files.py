@@ -51,12 +51,14 @@ _JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]\"]|\[\s*-?\d[^\r\n]*\]\s*([\r\n
 _PYTHON = re.compile(rb"\s*\{\s*u?'")
 
 
-def file_kind(path):
+def file_kind(path, encoding="utf-8"):
     """Settle by the first bytes how a file is to be read; its name does not matter.
 
     Parameters
     ----------
     path : pathlib.Path
+    encoding : str, default="utf-8"
+        Of text.
 
     Returns
     -------
@@ -83,6 +85,8 @@ def file_kind(path):
             "a file; fetch or save it again, or rename it to .csv if it is text."
         )
     head = head.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in head[:8]:  # text in two or four bytes for each character
+        head = head.decode(encoding, errors="ignore").lstrip("\ufeff").encode(errors="ignore")
     return "json" if _JSON.match(head) else "text"
 
 

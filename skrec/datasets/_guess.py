@@ -22,6 +22,7 @@ _LAST_TIME = 5e18  # nanoseconds; 2128
 _TIMES_AMONG_IDS = (6.3e8, 2.1e9)  # seconds; 1990 to 2036
 _UNITS = (1.0, 1e3, 1e6, 1e9)
 _DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?")
+_DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d[0-5]\d[0-5]\d)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _PLACES = ("first", "second", "third", "fourth")
 
@@ -239,7 +240,11 @@ def _refuse_times_as_values(path, what, place, fields):
         return
     dates = all(map(_DATE.fullmatch, fields))
     numbers = _finite_numbers(fields)
-    if dates or (numbers and _UNIX_TIMES <= min(numbers) <= max(numbers) <= _LAST_TIME):
+    if (
+        dates
+        or all(map(_DAY.fullmatch, fields))
+        or (numbers and _UNIX_TIMES <= min(numbers) <= max(numbers) <= _LAST_TIME)
+    ):
         kept = "" if dates else f", or value={place!r} if they are values"
         raise ValueError(
             f"{path} {what} looks like times ({fields[0]}), not values. Pass value=None and "
@@ -279,6 +284,8 @@ def _finite_numbers(fields):
 
 def _are_unix_times(fields):
     low, high = _TIMES_AMONG_IDS
+    if fields and all(map(_DAY.fullmatch, fields)):
+        return True
     numbers = _finite_numbers(fields)
     return len(numbers) == len(fields) > 0 and any(
         all(low * unit <= number <= high * unit for number in numbers) for unit in _UNITS

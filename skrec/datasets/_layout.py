@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from skrec.datasets._delimiter import find_delimiter, sample_rows
@@ -94,6 +95,7 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     some = [line for line in lines[preamble:] if line.strip()]
     rows = sample_rows(some, delimiter, quotechar) or [some[0].strip("\r\n").split(delimiter)]
     first, rest = rows[0], rows[1:]
+    _refuse_odd_first_line(path, rows, delimiter, 1 + lines.index(some[0]))
     names = _commented_names(comments, delimiter, len(first))
     doubtful = False
     if names is not None and header is not False and not is_header(first, rest, ("auto",) * 4):
@@ -109,6 +111,24 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     return Layout(
         delimiter, header, names, places, quotechar, encoding, decimal, preamble, doubtful
     )
+
+
+def _refuse_odd_first_line(path, rows, delimiter, line):
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    if len(rows[0]) != width and 2 * count > len(rows):
+        shown = repr(rows[0])
+        shown = shown if len(shown) <= 100 else shown[:97] + "..."
+        raise ValueError(
+            f"{path}, line {line}: found {len(rows[0])} fields {shown}, expected {width}, like "
+            "most of the lines below, one interaction a line; delete what stands before the table, "
+            "mend the line, or pass delimiter= or quotechar=."
+        )
+    if len(rows[0]) == 1:
+        raise ValueError(
+            f"{path}, line {line}: {delimiter!r} does not part {rows[0][0][:80]!r}. Expected a "
+            "user and an item, at least, in each line; pass another delimiter=, or none to have it "
+            "found."
+        )
 
 
 def with_bom(encoding):

@@ -194,7 +194,7 @@ def load_interactions(
         log = read_memory(path, source, columns, drop_missing=drop_missing)
     else:
         source, paths = find_parts(path)
-        kind = kind_of_parts(source, paths)
+        kind = kind_of_parts(source, paths, encoding)
         if kind in ("npz", "matrix market"):
             read = read_npz if kind == "npz" else read_matrix_market
             data = read(paths[0], duplicates=duplicates, dtype=dtype)
@@ -332,6 +332,7 @@ def _read_text(source, paths, text, drop_missing):
     if not len(log.user):
         what = f"{log.n_dropped} lines without an id, value or time" if log.n_dropped else "names"
         raise ValueError(f"{source} has {what} but no interactions. Expected one in each line.")
+    _refuse_second_header(source, first, log)
     if first.doubtful and first_line_is_doubtful(log.user, log.user_ids, log.item, log.item_ids):
         ids = [log.user_ids[log.user[0]], log.item_ids[log.item[0]]]
         raise ValueError(
@@ -340,6 +341,20 @@ def _read_text(source, paths, text, drop_missing):
             "line is like the others; pass header=True or header=False."
         )
     return log
+
+
+def _refuse_second_header(source, layout, log):
+    if not layout.header:
+        return
+    names = [layout.names[place].strip(" ") for place in layout.places[:2]]
+    if names[0] in log.user_ids and names[1] in log.item_ids:
+        codes = log.user_ids.index(names[0]), log.item_ids.index(names[1])
+        n_again = np.count_nonzero((log.user == codes[0]) & (log.item == codes[1]))
+        if n_again:
+            raise ValueError(
+                f"{source}: the header {names} stands in {n_again} lines below the first, too, as "
+                "in files that were joined. Expected interactions; delete these lines."
+            )
 
 
 def _read_part(path, layout, drop_missing):

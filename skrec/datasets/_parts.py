@@ -51,13 +51,14 @@ def find_parts(path):
     return path, [path]
 
 
-def kind_of_parts(root, paths):
+def kind_of_parts(root, paths, encoding="utf-8"):
     """The one kind of all files; see `file_kind`.
 
     Parameters
     ----------
     root : pathlib.Path
     paths : list of pathlib.Path
+    encoding : str, default="utf-8"
 
     Returns
     -------
@@ -68,7 +69,7 @@ def kind_of_parts(root, paths):
     ValueError
         If they are of several kinds, or of one that is read from a single file only.
     """
-    kinds = {path: file_kind(path) for path in paths}
+    kinds = {path: file_kind(path, encoding) for path in paths}
     if len(set(kinds.values())) > 1:
         shown = {path.name: kind for path, kind in list(kinds.items())[:5]}
         raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 
 from skrec._log._columns import (
     column_at,
+    columns_of_records,
     frame_names,
     missing_entries,
     split_unnamed,
@@ -76,6 +77,7 @@ def _named_columns(log):
         log = log.collect()
     if hasattr(log, "to_arrow") and hasattr(log, "columns"):
         log = log.to_arrow()
+    log = columns_of_records(log)
     names = frame_names(log)
     if names is None:
         return None, split_unnamed(log)

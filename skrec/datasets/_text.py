@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from itertools import islice
 from math import isfinite, nan
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from skrec.datasets._layout import with_bom
 __all__ = ["RawLog", "decimal_number", "is_missing", "read_carefully", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _SHOWN = 5  # numbers of bad lines in a message
 
 
@@ -150,6 +152,8 @@ class _Reader:
             remedy += ", or drop_missing=True to leave such lines out"
         elif self.layout.decimal == "." and "," in text and "." not in text:
             remedy = "numbers with a decimal comma are read with decimal=','"
+            if _THOUSANDS.fullmatch(text.strip()):
+                remedy = f"write thousands without a mark; {remedy}"
         self.refuse(
             line, f"no finite number in {name!r}", f"{text!r} in {name!r}", "a finite number",
             remedy,

@@ -53,6 +53,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
     - a tuple of columns, in this order, of which the last two may be missing (a list of
       1-D arrays too);
     - a 2-D array with these columns;
+    - a list of mappings, each of them an interaction;
     - any other list or iterable of rows, each a tuple with the entries of these columns.
 
     Ids may be anything that can be hashed: numbers, strings, bytes, tuples, or a mixture.

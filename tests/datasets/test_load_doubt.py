@@ -73,6 +73,10 @@ def test_decimal_comma_takes_no_points_and_leaves_times_alone(tmp_path, monkeypa
         ('\ufeff"sep=|"\r\n1|2\r\n3|4\r\n', [1, 3], [2, 4]),
         ("sep=\t\n1\t2\n3\t4\n", [1, 3], [2, 4]),
         ("user,item\r1,2\r3,4\r", [1, 3], [2, 4]),
+        ('"1", "2"\n"3", "4"\n', [1, 3], [2, 4]),
+        ("1||2||5\n3||4||3\n", [1, 3], [2, 4]),
+        ("1^2^4,5\n3^4^3,0\n", [1, 3], [2, 4]),
+        ("1\x012\x014.5\n3\x014\x013.0\n", [1, 3], [2, 4]),
         ("user,item\r\r\n1,2\r\r\n3,4\r\r\n", [1, 3], [2, 4]),
     ],
 )  # fmt: skip
@@ -92,6 +96,7 @@ def test_unusual_but_plain(tmp_path, monkeypatch, text, user_ids, item_ids):
         ("1\t2,5\n3\t4,5\n", "'\\\\t' .*','"),
         ("1 2 4,5\n1 3 3,0\n", r"',' \(2 fields\) and ' ' \(3 fields\)"),
         ("a,b c\nd,e f\n", r"',' \(2 fields\) and ' ' \(2 fields\)"),
+        ("1:2:4,5\n1:3:3,0\n", r"',' \(2 fields\) and ':'"),
     ],
 )
 def test_two_delimiters_that_fit_are_refused(tmp_path, text, found):
@@ -144,7 +149,15 @@ def test_times_are_no_ids_and_no_values(tmp_path, place, name, unit):
 
 
 @pytest.mark.parametrize(
-    "time", ["2024-05-01", "2024-05-01T10:00:00Z", "1.5.2024 10:00", "5/1/2024"]
+    "time",
+    [
+        "2024-05-01",
+        "2024-05-01T10:00:00Z",
+        "1.5.2024 10:00",
+        "5/1/2024",
+        "20240501",
+        "20240501103000",
+    ],
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_dates_are_no_ids_and_no_values(tmp_path, place, time):
@@ -235,7 +248,6 @@ def test_a_header_above_numbers_or_dates(tmp_path, field):
         ("1 2 3\n4 5\n1 2 5 9\n", 2, "2 fields", 3),
         ("1,2\n3,4,5\n", 2, "3 fields", 2),
         ("1,2,3\n3,4\n", 2, "2 fields", 3),
-        ("user,item\n1,2,\n3,4,\n", 2, "3 fields", 2),
         ("user,item\n\n1,2\n3\n", 4, "1 fields", 2),
         ("1,2\n3,4\n# end\n", 3, "1 fields", 2),
     ],
@@ -244,6 +256,22 @@ def test_a_header_above_numbers_or_dates(tmp_path, field):
 def test_ragged_lines(tmp_path, monkeypatch, text, line, found, expected, large):
     monkeypatch.setattr(_load, "_LARGE", large)
     message = rf"line {line}: found {found} .*expected {expected}, like the first line, one inter"
+    with pytest.raises(ValueError, match=message):
+        load_interactions(_write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found", "expected"),
+    [
+        ("user,item\n1,2,\n3,4,\n", 1, "2 fields", 3),
+        ("\nExport of May\nuser;item\n1;2\n3;4\n", 2, "1 fields", 2),
+        ("943 1682 100000\n1 2 3 4\n1 3 3 4\n", 1, "3 fields", 4),
+    ],
+)
+def test_a_first_line_unlike_most(tmp_path, text, line, found, expected):
+    message = (
+        rf"line {line}: found {found} .*expected {expected}, like most .*one interaction a line"
+    )
     with pytest.raises(ValueError, match=message):
         load_interactions(_write(tmp_path, text))
 
@@ -262,6 +290,25 @@ def test_wide_encodings_are_named(tmp_path, text, encoding, named):
     with pytest.raises(ValueError, match=rf"encoding='{named}'"):
         load_interactions(path)
     assert load_interactions(path, encoding=named).X.nnz == 1
+
+
+def test_a_delimiter_that_parts_nothing(tmp_path):
+    path = _write(tmp_path, "user,item\n1,2\n")
+    with pytest.raises(ValueError, match=r"line 1: ';' does not part 'user,item'.*delimiter="):
+        load_interactions(path, delimiter=";")
+    with pytest.raises(ValueError, match="does not part"):
+        load_interactions(_write(tmp_path, "sep=;\n1,2\n3,4\n"))
+
+
+def test_thousands(tmp_path):
+    with pytest.raises(ValueError, match=r"'1,000' .*thousands without a mark.*decimal=','"):
+        load_interactions(_write(tmp_path, "user;item;count\na;b;1,000\n"))
+
+
+def test_a_header_that_occurs_again(tmp_path):
+    path = _write(tmp_path, "user,item\n1,2\nuser,item\n1,3\n")
+    with pytest.raises(ValueError, match=r"header \['user', 'item'\] stands in 1 lines below"):
+        load_interactions(path)
 
 
 def test_nul_bytes(tmp_path):

@@ -184,6 +184,14 @@ def test_text_under_the_name_of_another_kind(tmp_path, suffix):
         load_interactions(_write(tmp_path, TEXT, f"log{suffix}"))
 
 
+def test_json_in_utf_16(tmp_path):
+    text = FRAME.to_json(orient="records", lines=True)
+    path = _write(tmp_path, text.encode("utf-16"))
+    _is_the_log(load_interactions(path, encoding="utf-16"))
+    with pytest.raises(ValueError, match="encoding='utf-16'"):
+        load_interactions(path)
+
+
 def test_ids_of_json_keep_their_type(tmp_path):
     lines = b'{"user": "007", "item": 1}\n{"user": "7", "item": 2}\n'
     data = load_interactions(_write(tmp_path, lines))

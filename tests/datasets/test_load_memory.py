@@ -42,6 +42,7 @@ FORMS = {
     "arrays": [FRAME[name].to_numpy() for name in ORDER],
     "rows": list(FRAME[ORDER].itertuples(index=False, name=None)),
     "generator": None,
+    "records": FRAME.to_dict("records"),
 }
 
 
@@ -64,9 +65,9 @@ def test_forms(form):
 
 def test_agrees_with_the_encoder():
     encoder = InteractionEncoder(user="user_id", item="item_id", value="rating")
-    for form in ("pandas", "polars", "arrow", "mapping"):
+    for form in ("pandas", "polars", "arrow", "mapping", "records"):
         data = load_interactions(FORMS[form])
-        assert_array_equal(data.X.toarray(), encoder.fit_transform(FORMS["pandas"]).toarray())
+        assert_array_equal(data.X.toarray(), encoder.fit_transform(FORMS[form]).toarray())
 
 
 def test_columns_of_a_frame_are_named_or_placed():
@@ -92,6 +93,8 @@ def test_columns_of_a_frame_are_named_or_placed():
         (csr_array(np.eye(2)), TypeError, "sparse matrix"),
         ([], ValueError, "is empty"),
         (FRAME.iloc[:0], ValueError, "is empty"),
+        ([{1, 2}, {3, 4}], ValueError, "Row 0"),
+        ([("a", "b"), {"user": 1, "item": 2}], ValueError, "Row 1"),
         ({"user": [1, 2], "item": [1]}, ValueError, r"differ in length: \[1, 2\]"),
         ([("a", "b", 1600000000), ("a", "c", 1600000001)], ValueError, "looks like times"),
         ([("a", "b", "x", datetime(2024, 1, 1))], ValueError, "'x'|no values"),
