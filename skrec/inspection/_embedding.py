@@ -182,7 +182,7 @@ class EmbeddingDisplay:
                 f"{len(vectors)} vectors; is the model fitted to enough data?"
             )
         # The exact decomposition of the covariance: the same vectors give the same map.
-        pca = PCA(n_components=2, svd_solver="full").fit(vectors)
+        pca = PCA(n_components=2, svd_solver="full").set_output(transform="default").fit(vectors)
         return cls(
             coordinates=pca.transform(vectors),
             explained_variance_ratio=pca.explained_variance_ratio_,

@@ -13,7 +13,11 @@ from skrec.utils._validation import validate_interactions
 __all__ = ["BM25Transformer"]
 
 
-class BM25Transformer(WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+# Its output is always sparse, which no setting of frames may change.
+class BM25Transformer(
+    WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator,
+    auto_wrap_output_keys=None,
+):  # fmt: skip
     """Weigh interactions by Okapi BM25, with items as documents and users as terms.
 
     An item is a document, and the users who have it are its terms. The value x of user u

@@ -43,7 +43,10 @@ class _Ids:
         distinct_ids(value, self._role)
 
 
-class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
+# Its output is always sparse, which no setting of frames may change.
+class InteractionEncoder(
+    WholeFitMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Turn an interaction log with ids of any kind into a user-item matrix, and back.
 
     A log is one of:
@@ -226,7 +229,7 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         TypeError
             If an id cannot be hashed or the log has none of the known forms.
         """
-        self.fit_transform(X)
+        self._learn(X)
         return self
 
     def fit_transform(self, X, y=None):
@@ -244,12 +247,15 @@ class InteractionEncoder(WholeFitMixin, TransformerMixin, BaseEstimator):
         X_out : csr_array of shape (n_users, n_items)
             Of `dtype`, sorted indices, one stored entry per pair.
         """
+        return self._learn(X)
+
+    def _learn(self, X):
         check_parameters(self, self._parameter_rules)
         columns = self._read(X)
         if not len(columns.user):
             raise ValueError("The log is empty: 0 interactions, expected at least 1.")
         for name in ("user", "item"):
-            warn_of_float_ids(getattr(columns, name), name, stacklevel=3)
+            warn_of_float_ids(getattr(columns, name), name, stacklevel=4)
         columns, _ = self._settle_negative(columns)
         user_ids, user = unique_ids(columns.user, "user")
         item_ids, item = unique_ids(columns.item, "item")
