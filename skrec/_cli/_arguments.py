@@ -1,6 +1,7 @@
 """Arguments that several verbs share, and their types."""
 
 import argparse
+import math
 
 # How a file is read; what else decides which interactions count, and how.
 LOG_OPTIONS = (
@@ -32,7 +33,7 @@ def add_data_options(verb, *, min_user_count, seeded):
     )
     verb.add_argument(
         "--min-value",
-        type=float,
+        type=number,
         metavar="V",
         help="values below V are no interactions (default: 4 for MovieLens ratings, as in Liang "
         "et al. 2018; else every value above 0 counts)",
@@ -157,6 +158,17 @@ def _whole_number(text, low, high, what):
         value = None
     if value is None or not low <= value <= high:
         raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
+    return value
+
+
+def number(text):
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
     return value
 
 

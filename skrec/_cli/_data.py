@@ -87,6 +87,11 @@ def read_data(name, *, reading, min_value, values, data_home):
             f"to {_number(raw.X.data.max())}, but only those {_rule(min_value)} count. Set another "
             "--min-value."
         )
+    if values == "keep" and raw.X.data[kept].max() > np.finfo(np.float32).max:
+        raise CommandError(
+            f"values of {source.title} go up to {_number(raw.X.data.max())}, which is too large to "
+            "be kept; expected at most 3e38. Use --values ones."
+        )
     time = raw.get("timestamp", raw.get("time_rank"))
     size = f"{len(raw.user_ids):,} users, {len(raw.item_ids):,} items, {raw.X.nnz:,} interactions"
     ones = np.ones(raw.X.nnz, dtype=np.float32)

@@ -24,6 +24,14 @@ _ROLES_IN_A_ROW = re.compile(rf"{_BEFORE}{_ROLE}(?:(?:, | and | or |, and |, or 
 _ONE_ROLE = re.compile(rf"({'|'.join(_ROLES)})={_VALUE}")
 _OPTION = re.compile(rf"{_BEFORE}({'|'.join(_OPTIONS)})={_VALUE}")
 _SET_PARAMS = re.compile(r"(?:\w+\.)?set_params\((\w+)=([^()]*)\)")
+# Calls of Python: what they do the command line does by itself, or by an option.
+_CALLS = (
+    (re.compile(r"; for a folder with an interactions\.npz use load_dataset\([^()]*\)"), ""),
+    (re.compile(r"(?:read the log with )?load_interactions\(\w+, ([^()]*)\)"), r"pass \1"),
+    (re.compile(r"numpy\.savez\(\w+, user=\.*, item=\.*\)"), "numpy.savez, arrays user and item"),
+    (re.compile(r"Read it yourself and pass titles as a mapping"), "Save it as UTF-8"),
+)
+_PLACES = re.compile(r"Expected (\d+) to (\d+)(?=: the first line)")
 _WORDS = {"True": "yes", "False": "no", "None": "none"}
 
 
@@ -57,8 +65,11 @@ def on_command_line(text, params=(), model=""):
     'use --param ease.alpha=VALUE'
     """
     prefix = f"{model}." if model else ""
+    changed = text
+    for call, words in _CALLS:
+        changed = call.sub(words, changed)
     changed = _SET_PARAMS.sub(
-        lambda found: f"--param {prefix}{found[1]}={_value(found[2]) or 'VALUE'}", text
+        lambda found: f"--param {prefix}{found[1]}={_value(found[2]) or 'VALUE'}", changed
     )
     changed = _OPTION.sub(_option, changed)
     changed = _ROLES_IN_A_ROW.sub(_columns, changed)
@@ -70,7 +81,11 @@ def on_command_line(text, params=(), model=""):
             changed,
         )
     if changed != text:
-        changed = changed.replace("places from 0", "places from 1").replace("(None ", "(none ")
+        changed = re.sub(r"(places?) from 0", r"\1 from 1", changed).replace("(None ", "(none ")
+        changed = re.sub(r"(=NAME) (one of|the right)", r"\1, \2", changed)
+        changed = _PLACES.sub(
+            lambda found: f"Expected {int(found[1]) + 1} to {int(found[2]) + 1}", changed
+        )
     return changed
 
 
@@ -101,4 +116,4 @@ def _value(text):
 
 
 def _quoted(value):
-    return f"'{value}'" if re.search(r"[^\w.,+-]", value) else value
+    return f"'{value}'" if re.search(r"[^\w.+-]", value) else value

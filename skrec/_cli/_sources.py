@@ -64,6 +64,7 @@ def open_source(name, *, reading, data_home):
         If there is none of these.
     """
     path = Path(os.path.expanduser(name or _DEMO))
+    _refuse_pipe(path)
     if name is not None and _is_log(path, name):
         return Source(path.name, load_interactions(path, **reading), False)
     if reading:
@@ -140,6 +141,7 @@ def read_log(name, reading):
     OSError, ValueError
         If the file cannot be read or is not a log.
     """
+    _refuse_pipe(Path(name))
     if (Path(name) / _DATA_SET).is_file():
         name = Path(name) / _DATA_SET
     return load_interactions(name, **reading)
@@ -186,6 +188,12 @@ def _column(name, role):
             raise CommandError("--columns counts the places of columns from 1. Got 0.")
         return int(name) - 1
     return name
+
+
+def _refuse_pipe(path):
+    """A log is read more than once: first what it is, then what it holds."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise CommandError(f"{path} is no regular file, such as a pipe; write it to a file first.")
 
 
 def _is_log(path, name):

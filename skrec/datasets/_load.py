@@ -1,6 +1,5 @@
 """Interaction logs from files and folders."""
 
-import codecs
 import os
 from pathlib import Path
 
@@ -435,8 +434,8 @@ def _check_text_parameters(delimiter, quotechar, encoding, decimal):
             "quotechar=None if quotes mean nothing."
         )
     try:
-        codecs.lookup(encoding)
-    except (LookupError, TypeError) as error:
+        "".encode(encoding)  # codecs.lookup knows others, too, that are none of text
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"encoding must be a name that Python knows, such as 'utf-8' or 'latin-1'. Got "
             f"{encoding!r}."

@@ -134,14 +134,14 @@ def test_last_item_by_time(skrec, tmp_path):
 
 def test_search_looks_at_validation_users_only(skrec, log, monkeypatch):
     parts = []
-    own = _parts.evaluate
+    own = _parts.evaluate_quietly
 
     def spy(estimator, X, y=None, metrics=(), **options):
         if options:  # not the warm-up on a sample
             parts.append((X.shape, y.sum(), tuple(metrics)))
         return own(estimator, X, y, metrics, **options)
 
-    monkeypatch.setattr(_parts, "evaluate", spy)
+    monkeypatch.setattr(_parts, "evaluate_quietly", spy)
     done = skrec("evaluate", log, "--models", "ease", "--search", "--metrics", "recall@5")
     assert done.code == 0
     *tries, test = parts

@@ -44,7 +44,7 @@ def test_version(skrec):
         (["evaluate", "--random-state", "-1"], "a whole number from 0"),
         (["evaluate", "--random-state", "many"], "got 'many'"),
         (["evaluate", "--min-user-count", "0"], "at least 1"),
-        (["evaluate", "--min-value", "high"], "invalid float"),
+        (["evaluate", "--min-value", "high"], "a finite number, got 'high'"),
         (["evaluate", "--serach"], "unrecognized arguments: --serach"),
         (["fit", "log.csv", "--output", "m.skops"], "--model is missing; give it, or --from"),
         (["fit", "--model", "ease", "--output", "m.skops"], "DATA is missing"),

@@ -1,6 +1,7 @@
 """What an error advises can be typed: options in place of the arguments of Python."""
 
 import inspect
+import os
 import re
 
 import pytest
@@ -35,7 +36,7 @@ CASES = {
     "decimal": (
         b"1;2;4,5\n1;3;3,0\n2;2;1,5\n",
         [],
-        "--decimal ,",
+        "--decimal ','",
         ["--decimal", ","],
     ),
     "header": (
@@ -206,12 +207,26 @@ def test_a_number_for_a_tuple(skrec, log, tmp_path):
         ("quotechar=None", "--quotechar none"),
         ("with drop_missing=True to leave", "with --drop-missing to leave"),
         ("pass user=0, item=1", "pass --columns user=1,item=2"),
-        ("pass value= the right column", "pass --columns value=NAME the right column"),
+        ("pass value= the right column", "pass --columns value=NAME, the right column"),
         ("Pass data_home=, or set SKREC_DATA", "Pass --data-home, or set SKREC_DATA"),
         ("such as --columns user=1,item=2", "such as --columns user=1,item=2"),
         ("a --param alpha=1 or", "a --param alpha=1 or"),
         ("set_params(device='cpu'), or", "--param device=cpu, or"),
         ("raise alpha=, or pass n_jobs=1", "raise --param alpha=VALUE, or pass --param n_jobs=1"),
+        ("pass decimal=','.", "pass --decimal ','."),
+        ("read the log with load_interactions(log, drop_missing=True).", "pass --drop-missing."),
+        (
+            "save the log with numpy.savez(path, user=..., item=...).",
+            "save the log with numpy.savez, arrays user and item.",
+        ),
+        (
+            "pass user= one of them, or its place from 0",
+            "pass --columns user=NAME, one of them, or its place from 1",
+        ),
+        (
+            "user=8 is no column of x. Expected 0 to 1: the first line",
+            "--columns user=9 is no column of x. Expected 1 to 2: the first line",
+        ),
         ("my_alpha=3 and x.alpha=3", "my_alpha=3 and x.alpha=3"),
     ],
 )
@@ -234,6 +249,24 @@ def test_no_error_of_a_model_names_an_argument(skrec, log, tmp_path):
         done = skrec("evaluate", log, "--models", model, "--param", f"{model}.{text}")
         assert done.code == 2, (model, text)
         assert names_of_python(done.err) == set(), done.err
+
+
+def test_pipes_and_odd_numbers_are_refused(skrec, model, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for words in (["evaluate", pipe], ["recommend", model, "--history", pipe]):
+        done = skrec(*words)
+        assert done.code == 2
+        assert "is no regular file" in done.err
+    for text in ("nan", "inf", "-inf"):
+        assert f"a finite number, got '{text}'" in skrec("evaluate", f"--min-value={text}").err
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,rating\na,b,1e39\nc,d,2\n")
+    words = ["fit", path, "--model", "ease", "--output", tmp_path / "m.skops"]
+    assert skrec(*words).code == 0
+    done = skrec(*words, "--values", "keep")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--values ones" in done.err
 
 
 def test_the_options_are_those_of_the_loader():

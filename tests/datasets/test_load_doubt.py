@@ -371,6 +371,8 @@ def test_missing_is_counted_or_left_out(tmp_path, monkeypatch, large):
         ({"quotechar": ",", "delimiter": ","}, "delimiter and quotechar are both ','"),
         ({"decimal": ";"}, r"decimal must be '\.' or ','"),
         ({"encoding": "utf-9"}, "encoding must be a name that Python knows"),
+        ({"encoding": "base64"}, "encoding must be a name that Python knows"),
+        ({"encoding": "undefined"}, "encoding must be a name that Python knows"),
         ({"encoding": None}, "encoding must be a name that Python knows"),
     ],
 )
