@@ -25,6 +25,10 @@ from skrec.decomposition._ridge_kernels import (
 )
 from skrec.utils._compile import njit
 
+# Least penalty, in units of eps times the trace of A. A matrix with less than that is singular
+# but for its rounding, whose pivots are noise.
+LEAST_RIDGE = 4
+
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def gram_blocks(vectors, weight, size, out, start, stop):
@@ -192,6 +196,12 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
             matrix[r, f] = gram[r, f]
         matrix[r, r] += penalty
     add_outer_products(items, vectors, slope, matrix)
+    missing = -penalty
+    for r in range(d):
+        missing += LEAST_RIDGE * np.finfo(matrix.dtype).eps * matrix[r, r]
+    if missing > 0:  # rounding would make of A what has no Cholesky factor
+        for r in range(d):
+            matrix[r, r] += missing
     b[:] = 0
     for j in range(items.shape[0]):
         y = vectors[items[j]]

@@ -7,6 +7,8 @@ from skrec.utils._state_torch import torch_state
 
 # Elements of the largest array of a batch: 256 MB in float32.
 _BATCH_ELEMENTS = 1 << 26
+# See skrec.decomposition._wmf_kernels.
+_LEAST_RIDGE = 4
 
 
 class TorchHalfStep:
@@ -75,7 +77,11 @@ class TorchHalfStep:
         scores = torch.einsum("bjf,bf->bj", y, old).double()
         loss = (gain * (1 - scores) ** 2 - (gain - slope) * scores**2).sum()
         matrix = torch.baddbmm(gram, y.transpose(1, 2), y * slope[:, :, None])  # (b, d, d)
-        matrix.diagonal(dim1=1, dim2=2).add_(penalty[:, None])
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        diagonal.add_(penalty[:, None])
+        # The least penalty, as skrec.decomposition._wmf_kernels has it.
+        least = _LEAST_RIDGE * torch.finfo(old.dtype).eps * diagonal.sum(1)
+        diagonal.add_((least - penalty).clamp_min(0)[:, None])
         b = torch.einsum("bjf,bj->bf", y, gain)
         return torch.cholesky_solve(b[:, :, None], _factor(matrix))[:, :, 0], loss
 

@@ -88,10 +88,13 @@ def test_all_solvers_solve_all_rows(problem):
         assert not found[0].any()  # a row without entries
         left = np.linalg.norm(b - (A @ found[:, :, None].astype(np.float64))[:, :, 0], axis=1)
         # Backward stable: the residual is what rounding makes of sums of (d + n) terms, those of
-        # A x, of A x at the start and of b. A float32 below its normal numbers knows no better.
+        # A x, of A x at the start and of b, and the least penalty, 4 eps trace(A), of A x. A
+        # float32 below its normal numbers knows no better.
         length = np.linalg.norm(found.astype(np.float64), axis=1)
         rounding = norm * (length + np.linalg.norm(begin.astype(np.float64), axis=1)) + of_b
-        allowed = (vectors.shape[1] + N_OTHERS) * info.eps * rounding + norm * info.tiny / info.eps
+        d = vectors.shape[1]
+        allowed = (d + N_OTHERS) * info.eps * rounding + 4 * d * info.eps * norm * length
+        allowed += norm * info.tiny / info.eps
         assert (left[1:] <= allowed[1:]).all()
 
 
@@ -137,15 +140,14 @@ def test_short_rows_over_many_items_converge_and_do_not_overflow():
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "values", [5e-324, 1e-300, 1e-40, 1e-20, 1e15], ids=["least", "e-300", "e-40", "e-20", "e15"]
-)
+@pytest.mark.parametrize("values", [5e-324, 1e-300, 1e-40, 1e-20, 1e15, 1e150], ids="{:g}".format)
 @pytest.mark.parametrize(
     "parameters",
     [
         {},
         {"unobserved_weight": 0.0},
         {"alpha": 1e-60},
+        {"alpha": 1e-300, "confidence": 1e6},
         {"alpha": 1e30, "unobserved_weight": 0.0},
         {"alpha": 1e-60, "unobserved_weight": 0.0, "frequency_exponent": 0.0},
     ],
@@ -154,5 +156,10 @@ def test_values_and_penalties_of_any_size(solver, dtype, values, parameters):
     dense = np.zeros((8, 6))
     dense[0, 0] = dense[1] = dense[2, 3] = dense[3, 3] = values  # single, full, duplicates
     for X in (csr_array(dense), csr_array(np.full((5, 3), values)), csr_array((4, 3))):
-        model = WMF(3, solver=solver, dtype=dtype, random_state=0, **parameters).fit(X)
-        assert np.isfinite(model.decision_function(X)).all()
+        if dtype == "float32" and values > 1e20:
+            continue  # an error, see test_wmf.py
+        # With more unknowns than entries, A is singular but for its penalty.
+        model = WMF(20, solver=solver, dtype=dtype, random_state=0, **parameters).fit(X)
+        for rows in (X, csr_array(np.eye(X.shape[1]))):
+            assert np.isfinite(model.decision_function(rows)).all()
+        assert np.isfinite(model.explain(X, model.predict(X)).data).all()
