@@ -16,6 +16,7 @@ from skrec.decomposition._ridge_kernels import (
     add_outer_products,
     cholesky,
     dot,
+    kept,
     longest_row,
     solve_cholesky,
 )
@@ -131,7 +132,7 @@ def rating_step(rating, u, i, W, H, b, c, rate, user_penalty, item_penalty, bias
     error = rating - dot(w, h) - b[u] - c[i]
     one = w.dtype.type(1)
     step = rate * error
-    keep_w, keep_h = one - rate * user_penalty, one - rate * item_penalty
+    keep_w, keep_h = kept(one, rate, user_penalty), kept(one, rate, item_penalty)
     for f in range(w.shape[0]):
         wf, hf = w[f], h[f]
         w[f] = keep_w * wf + step * hf

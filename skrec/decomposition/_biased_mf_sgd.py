@@ -108,7 +108,8 @@ def descend(X, factors, *, biased, alpha, frequency_exponent, rates, rng, passes
 def _share(count, alpha, frequency_exponent):
     """Part of the penalty that each rating of a user, or of an item, carries."""
     penalty = rating_penalty(count, alpha, frequency_exponent)
-    return (penalty / np.maximum(count, 1)).astype(np.float32)
+    most = np.finfo(np.float32).max
+    return np.minimum(penalty / np.maximum(count, 1), most).astype(np.float32)
 
 
 def _dealt(rng, size, n):

@@ -12,6 +12,7 @@ from skrec.decomposition._bpr_sgd import (
     learning_rates,
     pairwise_factors,
     popular_negatives,
+    single,
 )
 from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_negatives
@@ -290,7 +291,7 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
             harmonic_sums(X.shape[1]),
             self.max_sampled,
             learning_rates(self.learning_rate, self.max_iter, self.schedule),
-            np.float32(self.alpha),
+            single(self.alpha),
             self.solver == "adagrad",
         )
         model = (items, self.item_bias_)

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from skrec.decomposition._ridge_kernels import kept
 from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
 
@@ -105,7 +106,8 @@ def deal_cells(
 def _descend(p, a, b, slope, step_p, step_a, step_b, alpha):
     """Step along -slope * p . (a - b) + alpha / 2 (|p|^2 + |a|^2 + |b|^2), downwards."""
     one = p.dtype.type(1)
-    keep_p, keep_a, keep_b = one - step_p * alpha, one - step_a * alpha, one - step_b * alpha
+    keep_p = kept(one, step_p, alpha)
+    keep_a, keep_b = kept(one, step_a, alpha), kept(one, step_b, alpha)
     step_p, step_a, step_b = step_p * slope, step_a * slope, step_b * slope
     for f in range(p.shape[0]):
         pf, af, bf = p[f], a[f], b[f]
@@ -133,8 +135,8 @@ def _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive
         step_u = rate / math.sqrt(of_users[u])
         step_i, step_j = rate / math.sqrt(of_items[i]), rate / math.sqrt(of_items[j])
     _descend(p, a, b, slope, step_u, step_i, step_j, alpha)
-    bias[i] = (one - step_i * alpha) * bias[i] + step_i * slope
-    bias[j] = (one - step_j * alpha) * bias[j] - step_j * slope
+    bias[i] = kept(one, step_i, alpha) * bias[i] + step_i * slope
+    bias[j] = kept(one, step_j, alpha) * bias[j] - step_j * slope
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -291,8 +293,9 @@ def fold_in_rows(indptr, indices, negatives, items, descent, out, start, stop):
                 if adaptive:
                     square += slope * slope * _squares(p, a, b)[0] / p.shape[0]
                     step = out.dtype.type(rates[n] / math.sqrt(square))
+                keep = kept(one, step, alpha)
                 for f in range(p.shape[0]):
-                    p[f] = (one - step * alpha) * p[f] + step * slope * (a[f] - b[f])
+                    p[f] = keep * p[f] + step * slope * (a[f] - b[f])
 
 
 @njit(nogil=True, cache=True, inline="always")

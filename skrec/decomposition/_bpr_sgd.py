@@ -120,6 +120,11 @@ def learning_rates(rate, n_passes, schedule):
     return (rate * (1.0 - np.arange(n_passes) / n_passes)).astype(np.float32)
 
 
+def single(number):
+    """A number as float32; the largest one where it is larger."""
+    return np.float32(min(number, float(np.finfo(np.float32).max)))
+
+
 def pairwise_factors(
     X, n_components, *, loss, solver, alpha, rates, max_sampled, by_popularity, init_scale, rng,
     passes, n_jobs=None,
@@ -174,7 +179,7 @@ def pairwise_factors(
     loss_curve = []
     for n in passes:
         descent = Descent(
-            LOSSES.index(loss), harmonic, max_sampled, rates[n], np.float32(alpha),
+            LOSSES.index(loss), harmonic, max_sampled, rates[n], single(alpha),
             solver == "adagrad",
         )  # fmt: skip
         total = cells.train(descent, model)

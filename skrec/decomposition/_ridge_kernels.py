@@ -156,6 +156,15 @@ def solve_cholesky(upper, b):
         b[r] = total / row[r]
 
 
+@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
+def kept(one, rate, penalty):
+    """What a step of gradient descent leaves of a vector for its penalty: never below zero.
+
+    A step that overshoots zero would be larger each time: a penalty above 2 / rate diverges.
+    """
+    return max(one - one, one - rate * penalty)
+
+
 @njit(nogil=True, cache=True)
 def longest_row(indptr, start, stop):
     """Most entries of a CSR row from `start` to `stop`."""

@@ -337,7 +337,8 @@ class ItemKNN(BaseRecommender):
         values, ones = self._rating_parts(X, self._user_bias(X))
         parts = explain_scores(values, items, weights)
         total = np.asarray(explain_scores(ones, items, weights).sum(axis=1)).ravel()
-        parts.data /= np.repeat(total, np.diff(parts.indptr))
+        # Similarities that are zero in the dtype of X have no say.
+        parts.data /= np.repeat(np.where(total > 0, total, 1.0), np.diff(parts.indptr))
         return parts.astype(X.dtype, copy=False)
 
     def similar_items(self, items, k=10, *, return_scores=False):

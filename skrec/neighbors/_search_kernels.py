@@ -123,7 +123,8 @@ def nearest_vectors(search, first, start, stop, out):
                 if centred:
                     value -= query_slope[q] * slope[v] + query_offset[q] + offset[v]
                 value = _steady(value, query_norm[q] * norm[v])
-            if value <= bound * below:
+            # Norms whose square underflows are zero, and such vectors nobody's neighbours.
+            if value <= bound * below or below <= 0.0:
                 continue
             key = _rounded(value / below)
             if not 0.0 < key < np.inf:

@@ -46,7 +46,9 @@ def row_hashes(X):
         Equal rows have equal hashes; different rows have different ones up to a chance
         of about n_rows**2 / 2**129.
     """
-    bits = np.ascontiguousarray(X.data, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    with np.errstate(over="ignore"):  # values beyond float32 compare as infinity
+        values = np.ascontiguousarray(X.data, dtype=np.float32)
+    bits = values.view(np.uint32).astype(np.uint64)
     entry = (X.indices.astype(np.uint64) << np.uint64(32)) ^ bits
     lengths = np.diff(X.indptr).astype(np.uint64)
     hashes = np.empty((X.shape[0], 2), dtype=np.uint64)
