@@ -18,6 +18,7 @@ from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._finite import arithmetic, require_finite
+from skrec.utils._fit_outcome import note_training_rows
 from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
 from skrec.utils._memory import check_dense, check_model
 from skrec.utils._parallel import row_chunks
@@ -74,7 +75,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     A subclass writes ``__init__`` (assignments only), ``_parameter_rules``, ``fit``
     (which starts with ``X = self._start_fit(X)``) and `_scores`; everything else of the
-    contract is here, once.
+    contract is here, once. Parameters called ``random_state``, ``n_jobs``, ``verbose`` and
+    ``device`` have rules of their own; the others have those of ``_parameter_rules``.
 
     A subclass that reads side information names it in the signature of its ``fit``, as
     keywords among ``item_features``, ``user_features`` and ``context``, and gets it
@@ -82,6 +84,10 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     item features writes `_extended` too, and so has `with_items`. One that reads user
     features or context stands on `UserSideMixin` as well, and its hooks take these as a
     further argument, ``_scores(X, side)``. What a class does not read raises a TypeError.
+
+    A fit whose scores are not finite is a ValueError, and one that scores all items alike,
+    though X tells them apart, warns: a few training rows are scored at its end, unless the
+    class reads user features or context.
 
     Any row can be scored: rows are never identified by position, a new user is a row
     like any other. The batch, the order and the subset of rows never change the result
@@ -129,6 +135,11 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     }
     # What a search tries (`compare_models`, the command line): at most 8 dicts of parameters.
     _search_grid = ()
+    # What a difference of scores is measured by: a fit whose scores differ by less than a
+    # millionth of it has learned nothing, and warns. None: any difference but rounding counts.
+    _score_unit = None
+    # Whether equal scores of all items are what the model is meant to say.
+    _may_score_alike = False
 
     @abstractmethod
     def fit(self, X, y=None):
@@ -203,6 +214,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         check_parameters(self, self._parameter_rules)
         X = validate_interactions(self, X, reset=reset)
         check_model(self, X.shape)
+        note_training_rows(self, X)
         return X
 
     def _start_side(self, X, *, item_features=None, user_features=None, context=None):

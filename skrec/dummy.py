@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 from skrec.base import BaseRecommender
 from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_words, row_hashes
-from skrec.utils._params import RANDOM_STATE, Options
+from skrec.utils._params import Options
 from skrec.utils._validation import check_sample_weight
 
 __all__ = ["DummyRecommender"]
@@ -63,8 +63,8 @@ class DummyRecommender(BaseRecommender):
 
     _parameter_rules = {
         "strategy": Options(("most_popular", "uniform", "stratified")),
-        "random_state": RANDOM_STATE,
     }
+    _may_score_alike = True  # equally popular items
 
     _fitted_rules = {"item_popularity_": Array("n_items", low=0), "seed_": SEED}
 

@@ -1,15 +1,22 @@
 """Each check of the contract fails for a recommender that breaks its rule, and says so."""
 
 import threading
+from unittest import SkipTest
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
+from sklearn.exceptions import EstimatorCheckFailedWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.estimator_checks import check_estimator
 
+from skrec._testing import behaviour
 from skrec.base import BaseRecommender
 from skrec.dummy import DummyRecommender
-from skrec.utils._params import POSITIVE
+from skrec.utils._params import POSITIVE, Interval
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
+
+NON_NEGATIVE_INTEGER = Interval(0, integer=True)
 
 
 class _Popular(BaseRecommender):
@@ -216,16 +223,124 @@ def _checks(estimator):
 
 @pytest.mark.parametrize(("name", "broken", "rule"), BROKEN, ids=[case[0] for case in BROKEN])
 def test_a_broken_rule_is_caught_by_its_check(name, broken, rule):
-    kind = AttributeError if broken is _ForgetsNames else AssertionError
-    with pytest.raises(kind, match=rule):
+    with pytest.raises(AssertionError, match=rule) as found:
         _checks(broken())[name](broken())
+    kind = AttributeError if broken is _ForgetsNames else AssertionError
+    assert isinstance(found.value.__cause__, kind)
     # The whole suite finds it, too, if nothing else is run.
-    with pytest.raises(kind, match=rule):
+    with pytest.raises(AssertionError, match=rule) as found:
         check_recommender(broken(), skip=_checks(broken()).keys() - {name})
+    assert str(found.value).startswith(f"{name}: ")
 
 
 def test_a_recommender_that_keeps_the_rules_passes():
-    check_recommender(_Popular())
+    results = check_recommender(_Popular())
+    assert {result["status"] for result in results} == {"passed"}
+    assert [result["check_name"] for result in results] == list(_checks(_Popular()))
+
+
+def test_results_are_those_of_scikit_learn_and_the_rule_that_each_check_guards():
+    estimator = _RecommendsSeen()
+    results = check_recommender(estimator, skip=["check_workers"], on_fail=None)
+    theirs = check_estimator(DummyRecommender(), on_fail=None, on_skip=None)
+    assert set(theirs[0]) == set(results[0]) - {"rule"}
+    assert all(result["estimator"] is estimator for result in results)
+    by_name = {result["check_name"]: result for result in results}
+    assert list(by_name) == list(_checks(_Popular()))  # all are run, after the first failure too
+    status = {name: result["status"] for name, result in by_name.items()}
+    assert {status[name] for name in status if by_name[name]["exception"] is None} == {
+        "passed", "skipped",
+    }  # fmt: skip
+    assert status["check_workers"] == "skipped"
+    assert by_name["check_workers"]["expected_to_fail"]
+    failed = by_name["check_seen_items_never_recommended"]
+    assert failed["status"] == "failed"
+    assert isinstance(failed["exception"], AssertionError)
+    assert failed["rule"].startswith("Items of the row are left out unless asked for")
+    assert all(result["rule"].endswith(".") for result in results)
+
+
+def test_failures_warn_and_the_rest_is_run():
+    with pytest.warns(EstimatorCheckFailedWarning) as caught:
+        results = check_recommender(_RecommendsSeen(), on_fail="warn")
+    failed = [result for result in results if result["status"] == "failed"]
+    assert len(failed) > 1
+    assert [w.message.check_name for w in caught] == [result["check_name"] for result in failed]
+    assert f"{failed[0]['check_name']}: {failed[0]['rule']}" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+def test_the_first_failure_is_raised_with_the_name_of_its_check_and_its_rule():
+    results = check_recommender(_RecommendsSeen(), on_fail=None)
+    first = next(result for result in results if result["status"] == "failed")
+    with pytest.raises(AssertionError) as found:
+        check_recommender(_RecommendsSeen())
+    assert str(found.value).startswith(f"{first['check_name']}: {first['rule']}")
+    assert str(first["exception"]) in str(found.value)
+
+
+def test_a_check_that_cannot_be_run_is_skipped(monkeypatch):
+    def check_ties(estimator):
+        """Of equal scores the lower index stands first."""
+        raise SkipTest("no pandas")
+
+    monkeypatch.setattr(behaviour, "check_ties", check_ties)
+    results = check_recommender(_Popular(), on_fail="raise")
+    assert [
+        (r["check_name"], str(r["exception"])) for r in results if r["status"] == "skipped"
+    ] == [("check_ties", "no pandas")]
+
+
+def test_wrong_calls_of_the_suite():
+    with pytest.raises(ValueError, match="on_fail must be 'raise', 'warn' or None"):
+        check_recommender(_Popular(), on_fail="stop")
+    with pytest.raises(TypeError, match="Got the class _Popular"):
+        check_recommender(_Popular)
+
+
+class _Drawn(BaseRecommender):
+    """Declares no rule: the base has those of parameters that mean the same everywhere."""
+
+    def __init__(self, *, device="cpu", n_jobs=None, random_state=None, verbose=False):
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        X = self._start_fit(X)
+        self.seed_ = check_random_state(self.random_state).randint(2**31 - 1)
+        self.weight_ = np.asarray(X.sum(axis=0)) * (1 + self.seed_ % 7)
+        return self
+
+    def _scores(self, X):
+        return np.tile(self.weight_, (X.shape[0], 1)).astype(X.dtype)
+
+
+class _Loud(_Drawn):
+    _parameter_rules = {"verbose": NON_NEGATIVE_INTEGER}
+
+
+def test_the_base_knows_what_random_state_n_jobs_verbose_and_device_may_be():
+    check_recommender(_Drawn())
+    X = np.eye(4)
+    for name, wrong in {
+        "device": ["tpu", None, 0],
+        "n_jobs": [0, 1.5, "2"],
+        "random_state": ["a", -1, np.random.default_rng(0)],
+        "verbose": [2, "yes", None],
+    }.items():
+        for value in wrong:
+            with pytest.raises(ValueError, match=f"The '{name}' parameter of _Drawn must be"):
+                _Drawn(**{name: value}).fit(X)
+    for right in ({"n_jobs": -1}, {"random_state": np.random.RandomState(0)}, {"device": "auto"}):
+        _Drawn(**right).fit(X)
+
+
+def test_a_rule_of_the_class_goes_before_that_of_the_base():
+    _Loud(verbose=2).fit(np.eye(4))
+    with pytest.raises(ValueError, match="verbose"):
+        _Loud(verbose=-1).fit(np.eye(4))
 
 
 def test_every_check_can_fail():

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 import skrec
 from skrec._torch._estimator import TORCH_RULES
 from skrec.utils import all_recommenders
+from skrec.utils._params import COMMON_RULES
 
 # DESIGN, section 5: the field's term -> never these.
 NEVER = {
@@ -66,12 +67,14 @@ def test_parameter_vocabulary(cls):
         names -= {"k"}  # a metric's list length
     assert not names & NEVER, f"{cls.__name__} uses {names & NEVER}; see DESIGN, section 5"
     # What trains a network is twelve parameters, as in scikit-learn's MLPClassifier (23).
-    assert len(names - set(TORCH_RULES)) <= 15
+    assert len(names - set(TORCH_RULES) - {"device", "random_state", "verbose"}) <= 15
     if issubclass(cls, skrec.base.BaseRecommender):
         assert "k" not in names
         positional = [p for p in list(parameters.values())[1:] if p.kind != p.KEYWORD_ONLY]
         assert len(positional) <= 1, "keyword-only after the first"
-        assert set(cls._parameter_rules) == names, "every parameter has its rule"
+        rules = set(cls._parameter_rules)
+        assert rules | (names & set(COMMON_RULES)) == names, "every parameter has its rule"
+        assert not rules & set(COMMON_RULES), "the base has these"
 
 
 def test_discovery():

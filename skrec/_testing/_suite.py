@@ -1,12 +1,17 @@
 """Checks that every recommender must pass, beside scikit-learn's `check_estimator`.
 
 Each check is a function of an unfitted estimator that raises an AssertionError, or lets
-the estimator's own error through, where the contract is broken.
+the estimator's own error through, where the contract is broken. The first paragraph of its
+docstring is the rule of the contract that it guards.
 """
 
+import inspect
+import warnings
 from functools import partial
+from unittest import SkipTest
 
 from sklearn.base import clone
+from sklearn.exceptions import EstimatorCheckFailedWarning
 
 from skrec._testing import behaviour, inputs, persistence, side_items, side_rows
 from skrec.utils._tags import recommender_tags
@@ -21,7 +26,7 @@ def _checks():
                 yield vars(module)[name]
 
 
-def check_recommender(estimator, *, skip=()):
+def check_recommender(estimator, *, skip=(), on_fail="raise"):
     """Check that an estimator keeps the contract of skrec.
 
     Run it beside `sklearn.utils.estimator_checks.check_estimator`, which covers what
@@ -36,13 +41,33 @@ def check_recommender(estimator, *, skip=()):
         Names of checks that cannot hold for this estimator, such as
         ``"check_item_permutation"`` and ``"check_duplicate_items_tie"`` where first
         weights are drawn item by item.
+    on_fail : {"raise", "warn"} or None, default="raise"
+        What a check that fails does: "raise" ends with its AssertionError, "warn" warns and
+        goes on, None goes on. Failures are in the result.
+
+    Returns
+    -------
+    results : list of dict
+        One for each check, in their order, with the keys of `check_estimator`'s ("estimator",
+        "check_name", "exception", "status", "expected_to_fail", "expected_to_fail_reason")
+        and "rule": the sentence of the contract that the check guards. The status is
+        "passed", "failed" or "skipped". "expected_to_fail" is True for what `skip` names,
+        which is not run.
 
     Raises
     ------
     AssertionError
-        If a check fails.
+        If a check fails and `on_fail` is "raise". The message begins with the name of the
+        check and its rule; the error of the estimator is its cause.
+    TypeError
+        If `estimator` is a class.
     ValueError
-        If `skip` names a check that does not exist.
+        If `skip` names a check that does not exist, or `on_fail` is none of the three.
+
+    Warns
+    -----
+    EstimatorCheckFailedWarning
+        For each check that fails, if `on_fail` is "warn".
 
     See Also
     --------
@@ -53,10 +78,65 @@ def check_recommender(estimator, *, skip=()):
     --------
     >>> from skrec.dummy import DummyRecommender
     >>> from skrec.utils.estimator_checks import check_recommender
-    >>> check_recommender(DummyRecommender())
+    >>> results = check_recommender(DummyRecommender(), on_fail=None)
+    >>> {result["status"] for result in results}
+    {'passed'}
+    >>> print(results[0]["check_name"], "-", results[0]["rule"])
+    check_candidates - items restricts the lists: indices, a mask, and a sparse mask per row agree.
     """
+    if on_fail not in ("raise", "warn", None):
+        raise ValueError(f"on_fail must be 'raise', 'warn' or None. Got {on_fail!r}.")
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"check_recommender takes an instance. Got the class {estimator.__name__}: pass "
+            f"{estimator.__name__}()."
+        )
+    results = []
     for check in _selected(estimator, skip):
-        check(clone(estimator))
+        results.append(_result(check, estimator, skipped=check.__name__ in skip))
+        if results[-1]["status"] == "failed" and on_fail is not None:
+            _report(results[-1], on_fail)
+    return results
+
+
+def _result(check, estimator, *, skipped):
+    """Run a check; what came of it."""
+    status, exception = "passed", None
+    if skipped:
+        status = "skipped"
+    else:
+        try:
+            check(clone(estimator))
+        except SkipTest as error:
+            status, exception = "skipped", error
+        except Exception as error:
+            status, exception = "failed", error
+    return {
+        "estimator": estimator,
+        "check_name": check.__name__,
+        "rule": _rule(check),
+        "exception": exception,
+        "status": status,
+        "expected_to_fail": skipped,
+        "expected_to_fail_reason": "named in skip" if skipped else "",
+    }
+
+
+def _rule(check):
+    """The sentence of the contract that a check guards: the first paragraph of its docstring."""
+    return " ".join(inspect.getdoc(check).split("\n\n")[0].split()).replace("``", "")
+
+
+def _report(result, on_fail):
+    cause = result["exception"]
+    error = AssertionError(
+        f"{result['check_name']}: {result['rule']} {type(result['estimator']).__name__} breaks "
+        f"this rule. {type(cause).__name__}: {cause}"
+    )
+    if on_fail == "raise":
+        raise error from cause
+    known = {name: value for name, value in result.items() if name != "rule"}
+    warnings.warn(EstimatorCheckFailedWarning(**{**known, "exception": error}), stacklevel=3)
 
 
 def parametrize_with_recommender_checks(estimators, *, skip=None):
@@ -90,14 +170,23 @@ def parametrize_with_recommender_checks(estimators, *, skip=None):
 
     cases = [
         pytest.param(estimator, partial(_run, check), id=f"{estimator}-{check.__name__}")
-        for estimator in estimators
-        for check in _selected(estimator, skip(estimator) if skip else ())
+        for estimator, names in _with_names(estimators, skip)
+        for check in _selected(estimator, names)
+        if check.__name__ not in names
     ]
     return pytest.mark.parametrize(("estimator", "check"), cases)
 
 
+def _with_names(estimators, skip):
+    return [(estimator, skip(estimator) if skip else ()) for estimator in estimators]
+
+
 def _run(check, estimator):
-    check(clone(estimator))
+    result = _result(check, estimator, skipped=False)
+    if result["status"] == "skipped":
+        raise result["exception"]
+    if result["status"] == "failed":
+        _report(result, "raise")
 
 
 def _selected(estimator, skip):
@@ -109,5 +198,4 @@ def _selected(estimator, skip):
             f"{[check.__name__ for check in checks]}."
         )
     reads = recommender_tags(estimator).reads
-    wanted = [check for check in checks if check.__name__ not in skip]
-    return [check for check in wanted if not hasattr(check, "reads") or check.reads & reads]
+    return [check for check in checks if not hasattr(check, "reads") or check.reads & reads]

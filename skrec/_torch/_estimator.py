@@ -16,7 +16,7 @@ from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
 from skrec.base import BaseRecommender
-from skrec.utils._device import DEVICE, resolve_device
+from skrec.utils._device import resolve_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Flag, Number
 from skrec.utils._parallel import lock_across_forks, row_chunks
@@ -25,7 +25,6 @@ from skrec.utils._params import (
     NON_NEGATIVE,
     POSITIVE,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     Interval,
     Options,
 )
@@ -48,9 +47,6 @@ TORCH_RULES = {
     "n_iter_no_change": POSITIVE_INTEGER,
     "tol": NON_NEGATIVE,
     "warm_start": BOOLEAN,
-    "device": DEVICE,
-    "random_state": RANDOM_STATE,
-    "verbose": BOOLEAN,
 }
 
 

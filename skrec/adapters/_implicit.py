@@ -35,7 +35,6 @@ from skrec.utils._hashing import row_hashes
 from skrec.utils._known_users import KNOWN_USERS, user_vectors
 from skrec.utils._lists import stored_lists
 from skrec.utils._parallel import row_chunks
-from skrec.utils._params import BOOLEAN, RANDOM_STATE
 from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._sparse import pattern
 
@@ -177,8 +176,6 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     _parameter_rules = {
         "model": IMPLICIT_MODEL,
         "known_users": KNOWN_USERS,
-        "random_state": RANDOM_STATE,
-        "verbose": BOOLEAN,
     }
     _search_grid = [
         {"model__factors": factors, "model__alpha": alpha, "model__regularization": penalty}

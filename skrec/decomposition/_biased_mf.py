@@ -19,11 +19,9 @@ from skrec.utils._fitted import Array, Number, required_if
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import (
     BOOLEAN,
-    N_JOBS,
     NON_NEGATIVE,
     POSITIVE,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     Options,
 )
 from skrec.utils._progress import ProgressBar
@@ -171,9 +169,6 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         "max_iter": POSITIVE_INTEGER,
         "init_scale": POSITIVE,
         "known_users": KNOWN_USERS,
-        "random_state": RANDOM_STATE,
-        "n_jobs": N_JOBS,
-        "verbose": BOOLEAN,
     }
     _search_grid = [{"alpha": alpha} for alpha in (0.03, 0.05, 0.07, 0.1)]
 

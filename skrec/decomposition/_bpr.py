@@ -19,12 +19,9 @@ from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
-    BOOLEAN,
-    N_JOBS,
     NON_NEGATIVE,
     POSITIVE,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     Options,
 )
 from skrec.utils._progress import ProgressBar
@@ -170,10 +167,8 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         "negatives": Options(("uniform", "popularity")),
         "init_scale": POSITIVE,
         "known_users": KNOWN_USERS,
-        "random_state": RANDOM_STATE,
-        "n_jobs": N_JOBS,
-        "verbose": BOOLEAN,
     }
+    _score_unit = 1.0  # of the log odds
     _search_grid = [
         {"n_components": 128, "loss": loss, "alpha": alpha}
         for loss, alphas in (("log", (0.003, 0.01, 0.03)), ("warp", (0.3, 1.0)))

@@ -11,9 +11,7 @@ from skrec.utils._explain import explain_scores
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import (
-    N_JOBS,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     Interval,
     Options,
 )
@@ -118,8 +116,6 @@ class PureSVD(
         "solver": Options(("randomized", "arpack")),
         "max_iter": Interval(3, integer=True),
         "n_oversamples": Interval(0, integer=True),
-        "random_state": RANDOM_STATE,
-        "n_jobs": N_JOBS,
     }
     _search_grid = [{"n_components": n_components} for n_components in (16, 32, 64, 128)]
 

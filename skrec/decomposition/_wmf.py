@@ -14,18 +14,15 @@ from skrec.decomposition._wmf_als import (
     row_penalty,
     transposed,
 )
-from skrec.utils._device import DEVICE, cpu_or_device
+from skrec.utils._device import cpu_or_device
 from skrec.utils._dtype import computation_dtype
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import (
-    BOOLEAN,
-    N_JOBS,
     NON_NEGATIVE,
     NONE,
     POSITIVE,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     Options,
 )
 from skrec.utils._progress import ProgressBar
@@ -160,11 +157,8 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "max_iter": POSITIVE_INTEGER,
         "init_scale": POSITIVE,
         "dtype": (NONE, Options(("float32", "float64"))),
-        "device": DEVICE,
-        "random_state": RANDOM_STATE,
-        "n_jobs": N_JOBS,
-        "verbose": BOOLEAN,
     }
+    _score_unit = 1.0  # of the preference
     _search_grid = [
         {"n_components": n_components, "unobserved_weight": weight, "alpha": alpha}
         for n_components in (64, 128)

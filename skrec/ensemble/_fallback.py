@@ -17,7 +17,7 @@ from skrec.linear_model import EASE
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import Fitted
 from skrec.utils._interaction_context import InteractionContext
-from skrec.utils._params import NONE, RANDOM_STATE, InstanceOf, Interval
+from skrec.utils._params import NONE, InstanceOf, Interval
 from skrec.utils._search_grid import final_step
 from skrec.utils._tags import recommender_tags
 
@@ -106,7 +106,6 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "estimator": (NONE, _RECOMMENDER),
         "fallback": (NONE, _RECOMMENDER),
         "min_interactions": Interval(0, integer=True),
-        "random_state": RANDOM_STATE,
     }
     # Of a model that is given, its own settings are tried instead.
     _search_grid = [{"min_interactions": least} for least in (1, 2, 3, 5)]

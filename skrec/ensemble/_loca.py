@@ -24,12 +24,9 @@ from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._fitted import INDICES, Array, Fitted, Series
 from skrec.utils._parallel import effective_n_threads
 from skrec.utils._params import (
-    BOOLEAN,
-    N_JOBS,
     NON_NEGATIVE,
     NONE,
     POSITIVE_INTEGER,
-    RANDOM_STATE,
     InstanceOf,
     Interval,
     Options,
@@ -190,9 +187,6 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         "predict_bandwidth": _BANDWIDTH,
         "global_weight": NON_NEGATIVE,
         "weight_sum": Options(("n_local", "n_users", "n_items", None)),
-        "n_jobs": N_JOBS,
-        "random_state": RANDOM_STATE,
-        "verbose": BOOLEAN,
     }
     _search_grid = [
         {"fit_bandwidth": bandwidth, "global_weight": weight}

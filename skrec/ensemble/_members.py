@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec.base import BaseRecommender
+from skrec.utils._fit_outcome import running_fit
 from skrec.utils._memory import check_memory
 from skrec.utils._parallel import in_forked_child
 
@@ -85,7 +86,8 @@ def fit_member(estimator, X, weight, n_threads):
     free = n_threads is not None and estimator.get_params(deep=False).get("n_jobs", 0) is None
     if free:
         estimator.set_params(n_jobs=n_threads)
-    fit_weighted(estimator, X, weight)
+    with running_fit(None):  # what it comes to is a question of the whole
+        fit_weighted(estimator, X, weight)
     if free:
         estimator.set_params(n_jobs=None)
     return estimator

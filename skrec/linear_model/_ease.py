@@ -9,13 +9,11 @@ from skrec.linear_model._inverse import ease_weights, ridge_diagonal
 from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._nonnegative import nonnegative_ease_weights
 from skrec.linear_model._partial_fit import PartialFitMixin
-from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._fitted import Array, required_if
 from skrec.utils._params import (
     BOOLEAN,
     FRACTION,
-    N_JOBS,
     POSITIVE,
 )
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
@@ -111,8 +109,6 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         "positive": BOOLEAN,
         "dropout": FRACTION,
         "dtype": DTYPE,
-        "device": DEVICE,
-        "n_jobs": N_JOBS,
     }
     _search_grid = [
         {"alpha": alpha, "dropout": dropout}

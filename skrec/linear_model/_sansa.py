@@ -12,7 +12,6 @@ from skrec.utils._dtype import DTYPE, computation_dtype
 from skrec.utils._fitted import INDICES, Array, Number, Sparse
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
-    N_JOBS,
     NONE,
     POSITIVE,
     POSITIVE_INTEGER,
@@ -164,7 +163,6 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
         "max_iter": POSITIVE_INTEGER,
         "n_candidates": POSITIVE_INTEGER,
         "dtype": DTYPE,
-        "n_jobs": N_JOBS,
     }
     _search_grid = [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)]
 

@@ -9,7 +9,6 @@ from skrec.linear_model._gram import add_gram, gram_memory
 from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._partial_fit import PartialFitMixin
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
-from skrec.utils._device import DEVICE
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
 from skrec.utils._explain import stored_weights
 from skrec.utils._fitted import Sparse, required_if
@@ -17,7 +16,6 @@ from skrec.utils._lists import stored_lists
 from skrec.utils._memory import available_memory, check_memory
 from skrec.utils._params import (
     BOOLEAN,
-    N_JOBS,
     NONE,
     POSITIVE,
     POSITIVE_INTEGER,
@@ -149,8 +147,6 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         "tol": (NONE, POSITIVE),
         "max_iter": POSITIVE_INTEGER,
         "dtype": DTYPE,
-        "device": DEVICE,
-        "n_jobs": N_JOBS,
     }
     _search_grid = [
         {"alpha": alpha, "l1_ratio": l1_ratio}

@@ -1,6 +1,6 @@
 """What the options of the neighbour models may be, alone and together."""
 
-from skrec.utils._params import N_JOBS, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
+from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
 
 METRICS = ("cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard")
 
@@ -15,7 +15,6 @@ SHARED_RULES = {
     "feedback": Options(("implicit", "rating")),
     "deviation": Options((None, "item", "user", "both")),
     "damping": NON_NEGATIVE,
-    "n_jobs": N_JOBS,
 }
 
 

@@ -5,6 +5,8 @@ from numbers import Integral
 
 import numpy as np
 
+from skrec.utils._device import DEVICE
+
 # Larger whole numbers fit into no index of a kernel, and count nothing that there is.
 MAX_INTEGER = 2**31 - 1
 
@@ -107,6 +109,13 @@ RANDOM_STATE = (
     Interval(0, 2**32 - 1, integer=True),
     InstanceOf((np.random.RandomState,), "a numpy RandomState"),
 )
+# Parameters that mean the same everywhere: no class needs to say what they may be.
+COMMON_RULES = {
+    "device": DEVICE,
+    "n_jobs": N_JOBS,
+    "random_state": RANDOM_STATE,
+    "verbose": BOOLEAN,
+}
 
 
 def what_is_expected(rules, value):
@@ -132,13 +141,15 @@ def check_parameters(estimator, rules):
         Its ``get_params(deep=False)`` are checked.
     rules : dict of str to rule or tuple of rules
         Any object with ``__contains__`` and ``__str__`` is a rule; of a tuple, one must
-        hold. Parameters without a rule are not checked.
+        hold. Those of `COMMON_RULES` hold where `rules` has none of the name; other
+        parameters without a rule are not checked.
 
     Raises
     ------
     ValueError
         Names the parameter, what it got and what is expected.
     """
+    rules = {**COMMON_RULES, **rules}
     for name, value in estimator.get_params(deep=False).items():
         allowed = rules.get(name)
         if allowed is None:

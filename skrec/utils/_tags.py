@@ -8,6 +8,7 @@ from sklearn.utils import Tags, get_tags
 
 from skrec.utils._alignment import check_fit_alignment
 from skrec.utils._finite import arithmetic, require_finite_fit
+from skrec.utils._fit_outcome import check_outcome, running_fit
 from skrec.utils._restore import restored_on_failure
 
 SIDE_INFORMATION = ("item_features", "user_features", "context")
@@ -129,8 +130,8 @@ def guarded_fit(fit):
     """Decorator of `fit` and of other methods that learn, see `skrec.base.BaseRecommender`.
 
     It refuses side information that the class does not read, checks what can only be seen of
-    the X that was passed (the order of its users and entries), and leaves the estimator as it
-    was where the fit fails.
+    the X that was passed (the order of its users and entries), leaves the estimator as it
+    was where the fit fails, and looks at what `fit` has come to: see `check_outcome`.
     """
     named = _keywords(fit)
 
@@ -139,11 +140,14 @@ def guarded_fit(fit):
         refuse_unread(self, fit.__name__, named, kwargs)
         check_fit_alignment(X, kwargs.get("user_features"), kwargs.get("context"))
         with restored_on_failure(self):
-            with arithmetic(f"The fit of {type(self).__name__}"):
+            with arithmetic(f"The fit of {type(self).__name__}"), running_fit(self) as running:
                 fitted = fit(self, X, *args, **kwargs)
             require_finite_fit(self)
-            return fitted
+            if is_fit and running is not None and running.X is not None:
+                check_outcome(self, running.X, recommender_tags(self))
+        return fitted
 
+    is_fit = fit.__name__ == "fit"
     return guarded
 
 
