@@ -77,7 +77,17 @@ def id_list(ids):
         ids = [ids]
     else:
         ids = list(ids)
-    return as_id_column(ids, "given")
+    return as_id_column(_plain_array(ids), "given")
+
+
+def _plain_array(ids):
+    """A list of whole numbers or of text as an array of these, which is found faster."""
+    kinds = {type(value) for value in ids} if isinstance(ids, list) else set()
+    if kinds == {int} and all(-(2**63) <= value < 2**63 for value in ids):
+        return np.array(ids, dtype=np.int64)
+    if kinds == {str} and not any(value.endswith("\0") for value in ids):
+        return np.array(ids, dtype=np.str_)
+    return ids
 
 
 def _plain(values):

@@ -122,7 +122,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         models = self._models()
-        kinds = [recommender_tags(final_step(model)) for model in models]
+        kinds = [_kind(model) for model in models]
         tags.input_tags.positive_only = any(
             get_tags(model).input_tags.positive_only for model in models
         )
@@ -140,7 +140,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         main = self._main()
         if isinstance(self.fallback, BaseEstimator):
             return main, self.fallback
-        if recommender_tags(final_step(main)).predicts_ratings:
+        if _kind(main).predicts_ratings:
             return main, BiasedMF(1)
         return main, DummyRecommender()
 
@@ -283,6 +283,11 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return {name: _longer(getattr(self, name), item_features) for name in names}
 
 
+def _kind(model):
+    """`RecommenderTags` of a recommender, or of that at the end of a pipeline or a search."""
+    return recommender_tags(model if isinstance(model, BaseRecommender) else final_step(model))
+
+
 def _reads(model):
     """Side information that can be handed to a model; a pipeline takes none."""
     return recommender_tags(model).reads
@@ -301,7 +306,7 @@ def _check_models(main, other):
                 f"The `{name}` of Fallback must be a recommender, or a pipeline or search that "
                 f"ends in one. Got {type(model).__name__}, which has no decision_function."
             )
-    rates = [recommender_tags(final_step(model)).predicts_ratings for model in (main, other)]
+    rates = [_kind(model).predicts_ratings for model in (main, other)]
     if rates[0] and not rates[1]:
         raise ValueError(
             f"The fallback of a model that predicts ratings must predict ratings. Got "
