@@ -81,7 +81,7 @@ def _left(path):
 def _first_part(path):
     """A file of this process alone, with what an earlier one has left."""
     part = new_part(path)
-    left = [_left(path), *abandoned_parts(path)]
+    left = [_left(path), *abandoned_parts(path.parent, path)]
     for other in left:
         # Of several processes that ask for the same file one gets it.
         with suppress(FileNotFoundError):

@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["abandoned_parts", "atomic_file", "atomic_text", "new_part"]
 
 # A file that is not whole tells which process writes it: ".NAME.MACHINE-PROCESS-RANDOM.part".
-_PART = re.compile(r"\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.part")
+_PART = re.compile(r"\.(.+)\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.part", re.DOTALL)
 # After so many seconds without a change it is nobody's, whatever its name says.
 _DAY = 86_400
 
@@ -48,7 +48,7 @@ def atomic_file(path):
         raise FileNotFoundError(
             f"Cannot write {path}: the folder {path.parent} does not exist. Make it first."
         )
-    for part in abandoned_parts(path):
+    for part in abandoned_parts(path.parent):  # names of files often carry a date
         with suppress(OSError):  # another process may do the same
             part.unlink()
     temporary = new_part(path)
@@ -103,13 +103,14 @@ def new_part(path):
     )
 
 
-def abandoned_parts(path):
-    """What processes that have ended left of a file that never became whole.
+def abandoned_parts(folder, of=None):
+    """What processes that have ended left in a folder of files that never became whole.
 
     Parameters
     ----------
-    path : pathlib.Path
-        As in `new_part`.
+    folder : pathlib.Path
+    of : pathlib.Path, default=None
+        The file that it should become; None: any.
 
     Returns
     -------
@@ -117,21 +118,17 @@ def abandoned_parts(path):
         Those of this machine whose process is no more; others, of another machine that shares
         the folder, after a day without a change.
     """
-    start, found = f".{path.name[:50]}.", []
-    with suppress(OSError), os.scandir(path.parent) as entries:
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and entry.name.endswith(".part"):
-                with suppress(OSError):
-                    if _is_abandoned(entry.name[len(start) - 1 :], entry.stat().st_mtime):
-                        found.append(Path(entry.path))
+            match = _PART.fullmatch(entry.name)
+            if match is None or (of is not None and match[1] != of.name[:50]):
+                continue
+            is_gone = match[2] == _machine() and not _runs(int(match[3]))
+            with suppress(OSError):
+                if is_gone or time.time() - entry.stat().st_mtime > _DAY:
+                    found.append(Path(entry.path))
     return found
-
-
-def _is_abandoned(ending, changed):
-    if time.time() - changed > _DAY:
-        return True
-    match = _PART.fullmatch(ending)
-    return match is not None and match[1] == _machine() and not _runs(int(match[2]))
 
 
 def _runs(process):

@@ -139,20 +139,20 @@ def test_parts_of_others_stay(tmp_path):
     of_parent = f".out.{machine}-{os.getppid()}-{random}.part"
     of_first = f".out.{machine}-1-{random}.part"
     of_another = f".out.{'0' * 8}-{2**22 + 1}-{random}.part"
-    of_another_file = f".outer.{machine}-{2**22 + 1}-{random}.part"
-    names = {own.name, of_parent, of_first, of_another, of_another_file, ".out.txt", "out.part"}
-    for name in names:
+    names = {own.name, of_parent, of_first, of_another}
+    strangers = {".out.txt", "out.part", ".out.part", f"out.{machine}-{2**22 + 1}-{random}.part"}
+    for name in names | strangers:
         (tmp_path / name).touch()
-    assert abandoned_parts(path) == []
+    assert abandoned_parts(tmp_path) == []
     with atomic_file(path):
         pass
-    assert set(os.listdir(tmp_path)) == names | {"out"}
+    assert set(os.listdir(tmp_path)) == names | strangers | {"out"}
     long_ago = time.time() - 90_000
-    for name in names:
+    for name in names | strangers:
         os.utime(tmp_path / name, (long_ago, long_ago))
     with atomic_file(path):
         pass
-    assert set(os.listdir(tmp_path)) == {of_another_file, ".out.txt", "out.part", "out"}
+    assert set(os.listdir(tmp_path)) == strangers | {"out"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes of POSIX")
@@ -163,10 +163,11 @@ def test_parts_of_processes_that_have_ended_go(tmp_path):
     names = new_part(path).name.split("-")
     part = tmp_path / "-".join([names[0], str(child.pid), names[2]])
     part.touch()
-    assert abandoned_parts(path) == [part]
-    with atomic_file(path):
+    assert abandoned_parts(tmp_path) == abandoned_parts(tmp_path, path) == [part]
+    assert abandoned_parts(tmp_path, tmp_path / "out of it") == []
+    with atomic_file(tmp_path / "out-2026-11-29"):
         pass
-    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path) == ["out-2026-11-29"]
 
 
 def test_the_folder_must_exist(tmp_path, writer):
