@@ -1,9 +1,10 @@
 """Interaction logs: made up, from files, and from the web."""
 
 from skrec.datasets._base import clear_data_home, get_data_home
+from skrec.datasets._dataset import load_dataset
 from skrec.datasets._demo import load_demo
 from skrec.datasets._generator import make_interactions
-from skrec.datasets._load import load_dataset, load_interactions
+from skrec.datasets._load import load_interactions
 from skrec.datasets._movielens import fetch_movielens
 
 __all__ = [

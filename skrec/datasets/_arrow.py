@@ -37,8 +37,11 @@ def read_arrow(path, kind, columns):
             source = binary if on_disk else pa.BufferReader(binary.read())
             names, read = _open(source, kind)
             wanted, columns = _wanted(path, names, columns)
-            return read(wanted), columns
-    except (pa.ArrowException, OSError) as error:
+            table = read(wanted)
+            # What a file says about itself is not checked otherwise, and used as addresses.
+            table.validate(full=True)
+            return table, columns
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(
             f"{path} begins like {kind}, but cannot be read ({error}). Expected a whole file; "
             "fetch or write it again."
@@ -76,8 +79,10 @@ def read_parquet_parts(folder, paths, columns):
             partition_base_dir=str(folder),
         )  # fmt: skip
         wanted, columns = _wanted(folder, parts.schema.names, columns)
-        return parts.to_table(columns=wanted), columns
-    except (pa.ArrowException, OSError) as error:
+        table = parts.to_table(columns=wanted)
+        table.validate(full=True)
+        return table, columns
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(
             f"{folder}: {len(paths)} parquet files cannot be read as one table ({error}). Expected "
             "whole files with the same columns."

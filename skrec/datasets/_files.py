@@ -1,6 +1,7 @@
 """What a file is, by its first bytes, and how to open it."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -73,7 +74,7 @@ def file_kind(path, encoding="utf-8"):
         head = file.read(16)
     if head.startswith(_ZIP) and _zip_kind(path) == "npz":
         return "npz"
-    with open_binary(path) as file, plain_errors(path):
+    with plain_errors(path), open_binary(path) as file:
         head = file.read(HEAD)
     for magic, kind in _READ.items():
         if head.startswith(magic):
@@ -125,11 +126,17 @@ def plain_errors(path):
     """Turn what broken compressed data raises into a ValueError with the file's name."""
     try:
         yield
-    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise _damaged(path, error) from error
+    except NotImplementedError as error:
+        raise ValueError(
+            f"{path} is compressed in a way that Python cannot read ({error}). Expected gzip, "
+            "bzip2, xz, zstd or zip; unpack it."
+        ) from error
     except OSError as error:
-        # bz2 and pyarrow have no class of their own for it; the system's errors have a number.
-        if error.errno is not None:
+        # gzip, bz2 and pyarrow have no class of their own for it; errors of the system a number,
+        # which says here that a place beyond the file is named.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise _damaged(path, error) from error
 
@@ -142,11 +149,8 @@ def _damaged(path, error):
 
 
 def _zip_kind(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise _damaged(path, error) from error
+    with plain_errors(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
     if names and all(name.endswith(".npy") for name in names):
         return "npz"
     office = "[Content_Types].xml" in names or "mimetype" in names
@@ -162,7 +166,7 @@ def _only_member(path, archive):
     members = [
         info
         for info in archive.infolist()
-        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        if not info.filename.endswith("/") and not info.filename.startswith("__MACOSX/")
     ]
     if len(members) != 1:
         names = [info.filename for info in members]

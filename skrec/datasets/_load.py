@@ -1,22 +1,20 @@
-"""Interaction logs from files and folders."""
+"""Interaction logs from files, folders and memory."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from skrec._log._aggregate import check_dtype
 from skrec._log._returns import NEGATIVE, settle_negative
-from skrec.datasets._base import get_data_home
 from skrec.datasets._bunch import ids_of_text, log_bunch, require_duplicates_rule
-from skrec.datasets._cache import read_folder, read_matrix_market, read_npz
+from skrec.datasets._cache import read_matrix_market, read_npz
 from skrec.datasets._guess import ROLES, first_line_is_doubtful
 from skrec.datasets._layout import find_layout
 from skrec.datasets._parts import find_parts, join_logs, kind_of_parts
 from skrec.datasets._tabular import read_memory
 from skrec.datasets._text import read_carefully
 
-__all__ = ["load_dataset", "load_interactions"]
+__all__ = ["load_interactions"]
 
 _LARGE = 1 << 20  # bytes from which the import of pyarrow pays
 
@@ -205,82 +203,6 @@ def load_interactions(
         data = _as_bunch(log, kind, source, negative=negative, duplicates=duplicates, dtype=dtype)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    return data.X if return_X else data
-
-
-def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
-    """Load a data set from the data home by the name of its folder.
-
-    Parameters
-    ----------
-    name : str
-        Folder within the data home that holds an ``interactions.npz``.
-    data_home : str or path-like, default=None
-        As in `get_data_home`.
-    dtype : dtype, default=numpy.float64
-        Of the matrix.
-    return_X : bool, default=False
-        Return the matrix only.
-
-    Returns
-    -------
-    data : Bunch or csr_array
-        The matrix if ``return_X=True``, else a Bunch with
-
-        - X : csr_array of shape (n_users, n_items): the array "rating" (or "value") of the
-          file, else ones; also as data, the name in scikit-learn's data sets;
-        - user_ids, item_ids : id of each row and column; positions where the file (or an
-          ``original_ids.npz`` beside it) has none;
-        - user, item : ndarray of int of shape (nnz,), row and column of each entry of
-          ``X.data``, in that order;
-        - rating, timestamp, split, cv_fold, ... : every array of the file with an entry per
-          interaction, aligned with ``X.data``;
-        - time_rank : ndarray of int of shape (nnz,), place of the interaction in the
-          user's history, where the file has it or a timestamp;
-        - value_name : "rating", "value" or None;
-        - item_table, user_table : Bunch with the columns of ``items.csv`` and
-          ``users.csv``, aligned with item_ids and user_ids, where these files are;
-        - titles, genres : ndarray of str of shape (n_items,), where items.csv has them;
-          genres are joined by "|";
-        - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
-          of shape (n_items, n_genres), 1 where an item is of a genre;
-        - DESCR : str, the folder's README.
-
-    Raises
-    ------
-    ValueError
-        If there is no such data set, or its file is not as above; repeated pairs too.
-
-    See Also
-    --------
-    fetch_movielens : Downloads what is not there.
-    load_interactions : A single file.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import numpy as np
-    >>> from skrec.datasets import load_dataset
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     os.mkdir(os.path.join(home, "tiny"))
-    ...     np.savez(os.path.join(home, "tiny", "interactions.npz"),
-    ...              user=[0, 1, 1], item=[1, 1, 0], split=[0, 2, 0])
-    ...     data = load_dataset("tiny", data_home=home)
-    >>> data.X.toarray(), data.split
-    (array([[0., 1.],
-           [1., 1.]]), array([0, 0, 2]))
-    """
-    home = Path(get_data_home(data_home))
-    if not isinstance(name, str) or not name or Path(name).name != name:
-        raise ValueError(f"name must be the name of a folder in {home}. Got {name!r}.")
-    if not (home / name / "interactions.npz").exists():
-        there = sorted(path.parent.name for path in home.glob("*/interactions.npz"))
-        raise ValueError(
-            f"There is no data set {name!r} in {home}. Got {there or 'none'} there; pass "
-            "data_home= or set SKREC_DATA, save it with numpy.savez as "
-            f"{name}/interactions.npz (user=, item=), or use fetch_movielens or load_interactions."
-        )
-    data = read_folder(home / name, dtype=dtype)
     return data.X if return_X else data
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec._log._aggregate import check_dtype
 from skrec.datasets._base import get_data_home
 from skrec.datasets._cache import read_folder
 from skrec.datasets._download import DownloadError, downloaded, read_checksum
@@ -113,7 +114,7 @@ def fetch_movielens(
         If the data is not there and cannot be downloaded; the message says where to put
         the file by hand.
     ValueError
-        If `edition` is unknown, or a file is not what it should be.
+        If `edition` or `dtype` is not allowed, or a file is not what it should be.
     ImportError
         If ``as_frame=True`` and pandas is not installed.
 
@@ -145,6 +146,7 @@ def fetch_movielens(
     """
     if edition not in _EDITIONS:
         raise ValueError(f"edition must be one of {list(_EDITIONS)}. Got {edition!r}.")
+    check_dtype(dtype)
     chosen = _EDITIONS[edition]
     folder = Path(get_data_home(data_home)) / chosen.folder
     if not (folder / "interactions.npz").exists():

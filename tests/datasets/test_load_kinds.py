@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from pyarrow import feather, ipc, orc
 
@@ -303,3 +305,25 @@ def test_parts_without_a_header(tmp_path):
     (tmp_path / "part-2").write_text("1\t2\t3\n")
     with pytest.raises(ValueError, match="part-2 has the columns"):
         load_interactions(tmp_path)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.sampled_from([*READ.values(), *(data for data, _ in REFUSED.values())]),
+    places=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=5),
+    cut=st.none() | st.integers(0, 3000),
+    params=st.sampled_from([{}, {"drop_missing": True}, {"header": False}, {"delimiter": ","}]),
+    large=st.sampled_from([0, 1 << 40]),
+)
+def test_damage_is_a_plain_error(tmp_path, monkeypatch, data, places, cut, params, large):
+    """Whatever the bytes: a log, or a ValueError that names the file."""
+    damaged = bytearray(data)
+    for place, byte in places:
+        damaged[place % len(damaged)] = byte
+    path = _write(tmp_path, bytes(damaged[:cut]))
+    monkeypatch.setattr(_load, "_LARGE", large)
+    try:
+        said = "log.dat" if load_interactions(path, negative="keep", **params).X.nnz else ""
+    except ValueError as error:
+        said = str(error)
+    assert "log.dat" in said

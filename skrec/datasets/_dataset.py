@@ -1,0 +1,89 @@
+"""Data sets as folders in the data home."""
+
+from pathlib import Path
+
+import numpy as np
+
+from skrec._log._aggregate import check_dtype
+from skrec.datasets._base import get_data_home
+from skrec.datasets._cache import read_folder
+
+__all__ = ["load_dataset"]
+
+
+def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
+    """Load a data set from the data home by the name of its folder.
+
+    Parameters
+    ----------
+    name : str
+        Folder within the data home that holds an ``interactions.npz``.
+    data_home : str or path-like, default=None
+        As in `get_data_home`.
+    dtype : dtype, default=numpy.float64
+        Of the matrix.
+    return_X : bool, default=False
+        Return the matrix only.
+
+    Returns
+    -------
+    data : Bunch or csr_array
+        The matrix if ``return_X=True``, else a Bunch with
+
+        - X : csr_array of shape (n_users, n_items): the array "rating" (or "value") of the
+          file, else ones; also as data, the name in scikit-learn's data sets;
+        - user_ids, item_ids : id of each row and column; positions where the file (or an
+          ``original_ids.npz`` beside it) has none;
+        - user, item : ndarray of int of shape (nnz,), row and column of each entry of
+          ``X.data``, in that order;
+        - rating, timestamp, split, cv_fold, ... : every array of the file with an entry per
+          interaction, aligned with ``X.data``;
+        - time_rank : ndarray of int of shape (nnz,), place of the interaction in the
+          user's history, where the file has it or a timestamp;
+        - value_name : "rating", "value" or None;
+        - item_table, user_table : Bunch with the columns of ``items.csv`` and
+          ``users.csv``, aligned with item_ids and user_ids, where these files are;
+        - titles, genres : ndarray of str of shape (n_items,), where items.csv has them;
+          genres are joined by "|";
+        - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
+          of shape (n_items, n_genres), 1 where an item is of a genre;
+        - DESCR : str, the folder's README.
+
+    Raises
+    ------
+    ValueError
+        If there is no such data set, or its file is not as above; repeated pairs too; if
+        `dtype` cannot hold a value.
+
+    See Also
+    --------
+    fetch_movielens : Downloads what is not there.
+    load_interactions : A single file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from skrec.datasets import load_dataset
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     os.mkdir(os.path.join(home, "tiny"))
+    ...     np.savez(os.path.join(home, "tiny", "interactions.npz"),
+    ...              user=[0, 1, 1], item=[1, 1, 0], split=[0, 2, 0])
+    ...     data = load_dataset("tiny", data_home=home)
+    >>> data.X.toarray(), data.split
+    (array([[0., 1.],
+           [1., 1.]]), array([0, 0, 2]))
+    """
+    check_dtype(dtype)
+    home = Path(get_data_home(data_home))
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise ValueError(f"name must be the name of a folder in {home}. Got {name!r}.")
+    if not (home / name / "interactions.npz").exists():
+        there = sorted(path.parent.name for path in home.glob("*/interactions.npz"))
+        raise ValueError(
+            f"There is no data set {name!r} in {home}. Got {there or 'none'} there; pass "
+            "data_home= or set SKREC_DATA, save it with numpy.savez as "
+            f"{name}/interactions.npz (user=, item=), or use fetch_movielens or load_interactions."
+        )
+    data = read_folder(home / name, dtype=dtype)
+    return data.X if return_X else data
