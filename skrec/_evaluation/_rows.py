@@ -5,7 +5,7 @@ import numpy as np
 from skrec._evaluation._entries import entry_rows, select_entries
 from skrec._evaluation._formulas import list_metric
 from skrec._evaluation._relevance import relevant_gains
-from skrec.utils._parallel import row_chunks
+from skrec.utils._parallel import in_other_thread, row_chunks
 from skrec.utils._ties import quantize_scores
 from skrec.utils._topk import top_k
 
@@ -113,7 +113,8 @@ def rank_chunk(metrics, scores, relevant, *, seen=None, normalize="min"):
     if longest:
         n_items = scores.shape[1]
         items, _ = top_k(scores, min(longest, n_items), seen=seen)
-        gains = gains_of_lists(items, relevant.indptr, relevant.indices, relevant.data, n_items)
+        entries = relevant.indptr, relevant.indices, relevant.data
+        gains = in_other_thread(gains_of_lists, items, *entries, n_items)
     for metric in metrics:
         if metric.is_list:
             values[metric.name] = list_metric(

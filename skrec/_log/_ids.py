@@ -12,6 +12,8 @@ from itertools import chain, repeat
 
 import numpy as np
 
+from skrec.utils._parallel import in_other_thread
+
 __all__ = [
     "as_id_column",
     "concatenate_ids",
@@ -364,7 +366,7 @@ def _first_rows(words):
     from skrec._log._ids_kernels import word_codes
 
     codes = np.empty(len(words), dtype=np.intp)
-    return word_codes(np.ascontiguousarray(words), codes), codes
+    return in_other_thread(word_codes, np.ascontiguousarray(words), codes), codes
 
 
 def _iterate(column):

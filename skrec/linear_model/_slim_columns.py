@@ -175,12 +175,9 @@ def _solve(gram, data, settings, n_jobs):
         lists = new_lists(data) if gram is None else None
         return solve_columns(gram, data, settings, lists, start, min(start + _COLUMNS, n_items))
 
-    n_threads = min(effective_n_threads(n_jobs), len(starts))
-    if n_threads <= 1:
-        parts = [part(start) for start in starts]
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            parts = list(pool.map(part, starts))
+    # One thread, too, is not the main one: see `in_other_thread`.
+    with ThreadPoolExecutor(max(1, min(effective_n_threads(n_jobs), len(starts)))) as pool:
+        parts = list(pool.map(part, starts))
     counts, items, values, reports = zip(*parts, strict=True)
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     if indptr[-1] < 2**31:

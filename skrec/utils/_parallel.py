@@ -5,6 +5,7 @@ numba, because numba's workqueue layer aborts the process when two Python thread
 enter it at once and its OpenMP layer does not survive a fork.
 """
 
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,47 @@ def lock_across_forks():
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
         )
     return lock
+
+
+@contextlib.contextmanager
+def plain_interrupts():
+    """A block in which Ctrl-C is a KeyboardInterrupt, also while a kernel returns its result.
+
+    Python's handler may run while numba makes objects of what a kernel returns, where nobody
+    looks for an exception: Python then raises a SystemError that it has caused, or several.
+    """
+    try:
+        yield
+    except SystemError as error:
+        cause = error
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def in_other_thread(function, *arguments):
+    """Call a kernel that returns arrays, where no Ctrl-C is handled before it has returned.
+
+    What a kernel returns is made into objects by Python code, in which a Ctrl-C that came
+    while the kernel ran is handled: numba does not expect that, and the process may end.
+    Only the main thread handles signals.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments : object
+
+    Returns
+    -------
+    result : object
+        What the function returns.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function(*arguments)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def effective_n_threads(n_jobs=None):
@@ -81,7 +123,8 @@ def run_ranges(function, n, *, n_jobs=None, weights=None):
     n_threads = min(effective_n_threads(n_jobs), n)
     if n_threads <= 1:
         if n > 0:
-            function(0, n)
+            with plain_interrupts():
+                function(0, n)
         return
     bounds = _balanced_bounds(n, n_threads, weights)
     with ThreadPoolExecutor(n_threads) as pool:

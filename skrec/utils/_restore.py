@@ -3,6 +3,8 @@
 import functools
 from contextlib import contextmanager
 
+from skrec.utils._parallel import plain_interrupts
+
 __all__ = ["WholeFitMixin", "guard", "left_as_it_was", "restored_on_failure"]
 
 
@@ -21,7 +23,8 @@ def restored_on_failure(estimator):
     """
     before = dict(vars(estimator))
     try:
-        yield
+        with plain_interrupts():
+            yield
     except BaseException:
         state = vars(estimator)
         # scikit-learn's callbacks set and take away attributes of their own.
