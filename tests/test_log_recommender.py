@@ -88,7 +88,7 @@ def test_lists_are_those_of_the_matrix(model):
     assert "00001" in set(found["user"])
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "mapping", "file", "tuples"])
+@pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrow", "mapping", "file", "tuples"])
 def test_every_form_of_log(model, kind, tmp_path):
     path = tmp_path / "log.csv"
     LOG.to_csv(path, index=False)
@@ -96,6 +96,7 @@ def test_every_form_of_log(model, kind, tmp_path):
     log, options, expected = {
         "pandas": (LOG, {}, pd.DataFrame),
         "polars": (pl.from_pandas(LOG), {}, pl.DataFrame),
+        "lazy": (pl.from_pandas(LOG).lazy(), {}, pl.DataFrame),
         "arrow": (pa.Table.from_pandas(LOG), {}, pa.Table),
         "mapping": (LOG.to_dict("list"), {}, pd.DataFrame),
         "file": (str(path), {}, pd.DataFrame),
@@ -194,7 +195,7 @@ def test_similar_items(estimator):
     for item in ("p-004", "p-002"):
         kept = [one for one in found["similar"][found["item"] == item] if one in stock]
         assert among["similar"][among["item"] == item].tolist()[: len(kept)] == kept
-    with pytest.raises(ValueError, match="1 item ids are unknown"):
+    with pytest.raises(ValueError, match=r"1 of 1 items were not in the log.*'nothing'"):
         model.similar_items(["nothing"])
 
 
@@ -229,6 +230,16 @@ def test_users_for_item_in_chunks(model, monkeypatch):
     found = _as_rows(model.similar_items(["p-004", "p-002"], 7, **among))
     monkeypatch.undo()
     assert found == _as_rows(model.similar_items(["p-004", "p-002"], 7, **among))
+
+
+def test_nobody_gets_no_line(model):
+    columns = list(model.recommend("00003"))
+    for users in ([], LOG.iloc[:0], pl.DataFrame({"user": [], "item": []})):
+        found = model.recommend(users)
+        assert list(found.columns) == columns
+        assert len(found) == 0
+    assert len(model.recommend(["nobody"], unknown_users="skip")) == 0
+    assert len(model.similar_items([])) == len(model.users_for_item([])) == 0
 
 
 def test_users_of_whom_too_little_is_known_want_nothing():
@@ -284,6 +295,8 @@ def test_evaluate_is_the_protocol(model):
     assert _as_rows(model.recommend(k=2)) == _as_rows(before)
     for split in ("strong", "weak", "leave_one_out"):
         assert 0 < clone(model).evaluate(LOG, split, "ndcg@10").mean["ndcg@10"] < 1
+    with pytest.raises(ValueError, match="split must be one of"):
+        model.evaluate(LOG, "time")
     with pytest.raises(ValueError, match="split='temporal' needs times"):
         model.evaluate(LOG.drop(columns="date"))
 
@@ -324,6 +337,8 @@ def test_refit_on_nothing_new_says_so(model):
     assert found.n_held_out
     with pytest.raises(ValueError, match="needs times"):
         model.refit(LOG.drop(columns="date"))
+    with pytest.raises(ValueError, match="holdout must be a share"):
+        model.refit(LOG, holdout=5)
     with pytest.raises(ValueError, match="pass the whole log"):
         model.refit(LOG.iloc[[0]].assign(date=pd.to_datetime("2026-01-01")))
 

@@ -59,6 +59,47 @@ def candidate_mask(encoder, items, exclude):
     return mask
 
 
+def known_columns(encoder, ids):
+    """Columns of items, or an error for those that the log of the fit has not."""
+    columns = encoder.encode_items(ids, unknown="ignore")
+    unknown = columns < 0
+    if unknown.any():
+        raise ValueError(
+            f"{int(unknown.sum()):,} of {len(ids):,} items were not in the log of the fit: "
+            f"{describe_ids(ids[unknown])}; those of the fit are like "
+            f"{describe_ids(encoder.item_ids_)}."
+        )
+    return columns
+
+
+def recommended(model, X, k, *, items, exclude_seen):
+    """Lists, scores, and which rows the fallback has scored; of no rows, no lists.
+
+    Parameters
+    ----------
+    model : Fallback
+        Fitted.
+    X : csr_array of shape (n_users, n_items)
+    k : int
+    items : ndarray of bool of shape (n_items,) or None
+    exclude_seen : bool
+
+    Returns
+    -------
+    lists : ndarray of intp of shape (n_users, width)
+        No longer than there are items; padded with -1.
+    scores : ndarray of shape (n_users, width)
+    fallback : ndarray of bool of shape (n_users,)
+    """
+    k = min(k, X.shape[1])
+    if not X.shape[0]:
+        return np.empty((0, k), dtype=np.intp), np.empty((0, k)), np.empty(0, dtype=bool)
+    lists, scores = model.recommend(
+        X, k, items=items, exclude_seen=exclude_seen, return_scores=True
+    )
+    return lists, scores, model.uses_fallback(X)
+
+
 def listed(found):
     """Rows, ranks from 1, and entries of lists that are padded with -1.
 

@@ -55,6 +55,8 @@ def read_log(log, encoder):
     ValueError
         If columns cannot be told, or an entry is not what it should be.
     """
+    if frame_kind(log) == "polars" and hasattr(log, "collect"):  # a lazy frame
+        log = log.collect()
     if _are_paths(log):
         log = load_interactions(log, **_file_options(encoder))
     log = columns_of_records(log)

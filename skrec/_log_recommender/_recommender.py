@@ -4,11 +4,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skrec._log._ids import describe_ids
 from skrec._log_recommender._answers import (
     best_users,
     candidate_mask,
     contributions,
+    known_columns,
     listed,
+    recommended,
     require_method,
     similar_lists,
     with_titles,
@@ -32,6 +35,8 @@ from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import check_k
 
 _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
+
+_SPLITS = ("temporal", "strong", "weak", "leave_one_out", "ratings")
 
 
 class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
@@ -250,12 +255,12 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         k, found = check_k(k), find_users(users, self)
         found = treat_unknown(found, unknown_users, self.encoder_.user_ids_)
-        lists, scores = self.recommender_.recommend(
+        lists, scores, fallback = recommended(
+            self.recommender_,
             found.X,
-            min(k, found.X.shape[1]),
+            k,
             items=candidate_mask(self.encoder_, items, exclude),
             exclude_seen=exclude_seen,
-            return_scores=True,
         )
         rows, places = listed(lists)
         columns = {
@@ -265,7 +270,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             "score": scores[rows, places],
         }
         columns = with_titles(columns, self.titles_, lists[rows, places])
-        columns["fallback"] = self.recommender_.uses_fallback(found.X)[rows]
+        columns["fallback"] = fallback[rows]
         return make_frame(columns, found.kind or self.frame_)
 
     def similar_items(self, ids, k=10, *, items=None, exclude=None):
@@ -300,7 +305,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         mask = candidate_mask(self.encoder_, items, exclude)
         given = id_list(ids)
         found, scores = similar_lists(
-            inner, self.encoder_.encode_items(given), k, mask, len(self.encoder_.item_ids_)
+            inner, known_columns(self.encoder_, given), k, mask, len(self.encoder_.item_ids_)
         )
         rows, places = listed(found)
         similar = found[rows, places]
@@ -345,7 +350,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         k, given = check_k(k), id_list(ids)
-        items = self.encoder_.encode_items(given)
+        items = known_columns(self.encoder_, given)
         n_users = self.interactions_.shape[0]
         users, scores = best_users(
             self.recommender_,
@@ -392,7 +397,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         require_method(self.recommender_, "explain")
         found, given = find_users(user, self), id_list(item)
-        column = self.encoder_.encode_items(given)
+        column = known_columns(self.encoder_, given)
         if len(found.ids) != 1 or len(given) != 1:
             raise ValueError(
                 f"explain takes one user and one item. Got {len(found.ids)} users and "
@@ -400,8 +405,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             )
         if self.recommender_.uses_fallback(found.X)[0]:
             raise ValueError(
-                f"Too little is known of user {found.ids[0]!r}: the list is the fallback's, which "
-                "does not look at the user's items."
+                f"Too little is known of user {describe_ids(found.ids)}: the list is the "
+                "fallback's, which does not look at the user's items."
             )
         because, shares = contributions(self.recommender_, found.X, column[0])
         columns = {
@@ -444,6 +449,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             If the split needs times and the log has none, or it holds nothing out.
         """
         check_parameters(self, self._parameter_rules)
+        if split not in _SPLITS:
+            raise ValueError(f"split must be one of {list(_SPLITS)}. Got {split!r}.")
         log, model = read_log(log, self.encoder), self._unfitted()
         rates = recommender_tags(final_step(model.estimator)).predicts_ratings
         encoder, X = fit_matrix(log.columns, self.encoder, ratings=rates)

@@ -1,6 +1,7 @@
 """The weekly job: fit again, and compare the old model with the new one."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -53,6 +54,8 @@ class _CommonItems:
 
 def refit(model, new_log, *, metrics, holdout):
     """See `LogRecommender.refit`."""
+    if not isinstance(holdout, Real) or not 0 < holdout < 1:
+        raise ValueError(f"holdout must be a share with 0 < holdout < 1. Got {holdout!r}.")
     log = read_log(new_log, model.encoder)
     if log.columns.timestamp is None:
         raise ValueError(

@@ -57,6 +57,8 @@ def find_users(users, model):
         users = list(users)
     if is_history(users, encoder):
         log = read_log(users, model.encoder)
+        if not len(log.columns.user):
+            return Users(encoder.user_ids_, known, log.kind).take(np.arange(0))
         X, ids = encoder.transform_histories(tuple(log.columns))
         return Users(ids, counted(X) if model.counts_ else csr_array(X), log.kind)
     ids = id_list(users)

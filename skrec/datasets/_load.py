@@ -53,7 +53,7 @@ def load_interactions(
           negative values do not apply to them;
 
         each of them compressed by gzip, bzip2, xz or zstd, too (but npz), or the only file
-        of a zip archive. A folder, a pattern such as "logs/*.csv" or a list of paths is read as the
+        of a zip archive. A folder, a pattern (``logs/*.csv``) or a list of paths is read as the
         parts of one log, as text or parquet; names of folders such as ``day=1`` are columns
         of parquet.
 
