@@ -163,3 +163,15 @@ def test_values_and_penalties_of_any_size(solver, dtype, values, parameters):
         for rows in (X, csr_array(np.eye(X.shape[1]))):
             assert np.isfinite(model.decision_function(rows)).all()
         assert np.isfinite(model.explain(X, model.predict(X)).data).all()
+
+
+@pytest.mark.parametrize("unobserved_weight", [0.1, 0.3])
+def test_vectors_vanish_from_the_penalty_that_the_docstring_says(unobserved_weight):
+    rng = np.random.default_rng(0)
+    X = csr_array((np.ones(12_000), rng.integers(0, [[1000], [3000]], (2, 12_000))), (1000, 3000))
+    X.data[:] = 1
+    most = (1 + unobserved_weight) / unobserved_weight * X.nnz / (1000 * 3000)
+    fit = {"unobserved_weight": unobserved_weight, "max_iter": 40, "random_state": 0}
+    assert WMF(8, alpha=most / 2, **fit).fit(X).decision_function(X[:50]).max() > 0.1
+    with pytest.warns(UserWarning, match="scores all items alike"):
+        WMF(8, alpha=most * 4, **fit).fit(X)
