@@ -1,14 +1,12 @@
 """skrec: recommender systems as scikit-learn estimators over a sparse user-item matrix.
 
-The sub-packages are loaded on first use; importing skrec imports neither torch nor
-numba.
+Everything is loaded on first use; importing skrec imports neither torch nor numba, and
+not scikit-learn: the command line answers at once.
 """
 
 import importlib
 
 from skrec._version import __version__
-from skrec.utils._interaction_context import InteractionContext
-from skrec.utils._item_features import ItemFeatures
 
 _SUBPACKAGES = (
     "adapters",
@@ -28,7 +26,9 @@ _SUBPACKAGES = (
     "preprocessing",
     "utils",
 )
-_FUNCTIONS = {
+_OBJECTS = {
+    "InteractionContext": "skrec.utils._interaction_context",
+    "ItemFeatures": "skrec.utils._item_features",
     "LogRecommender": "skrec._log_recommender",
     "ModelFileError": "skrec._persistence",
     "load": "skrec._persistence",
@@ -67,8 +67,8 @@ __all__ = [
 def __getattr__(name):
     if name in _SUBPACKAGES:
         return importlib.import_module(f"skrec.{name}")
-    if name in _FUNCTIONS:
-        value = getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    if name in _OBJECTS:
+        value = getattr(importlib.import_module(_OBJECTS[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'skrec' has no attribute {name!r}")

@@ -73,6 +73,9 @@ def _run(arguments):
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt) or was_interrupted():
             _say("interrupted" + (str(error) if isinstance(error, KeyboardInterrupt) else ""))
+            # An interrupt within an exec makes CPython forget the exit code and die of the
+            # signal, handled or not; until another exec has ended well.
+            exec("", {})
             return exit_code()
         if isinstance(error, OSError):
             drop_output()

@@ -168,6 +168,23 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(log, tmp_path):
         assert load(path)["model"].n_iter_ == 5
 
 
+def test_an_interrupt_within_an_import_or_an_exec(log, tmp_path):
+    # namedtuples and scipy call exec while they are imported.
+    (tmp_path / "sitecustomize.py").write_text("""
+import os, signal, time
+from skrec._cli import _evaluate
+
+def read_data(*arguments, **options):
+    exec("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", globals())
+
+_evaluate.read_data = read_data
+""")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = Process("evaluate", log, env=os.environ | {"PYTHONPATH": path})
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out, err) == (130, "", "skrec: interrupted\n")
+
+
 def test_handlers_are_as_they_were(skrec):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert skrec("evaluate", "--models", "nothing").code == 2

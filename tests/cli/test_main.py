@@ -30,6 +30,16 @@ def test_help_of_a_verb(skrec, verb):
         assert re.search(rf"^  {option}\b.*(\n {{10,}}\S|  \S)", done.out, re.MULTILINE), option
 
 
+def test_help_and_errors_do_not_wait_for_what_verbs_import():
+    code = (
+        "import sys; from skrec.__main__ import main; main(['--help']); main(['evalute']); "
+        "main(['fit', '--help']); main(['fit']); "
+        "print([name for name in ('numpy', 'scipy', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
 def test_version(skrec):
     assert skrec("--version") == (0, f"skrec {package.__version__}\n", "")
 
