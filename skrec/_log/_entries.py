@@ -1,6 +1,7 @@
 """Columns of values and times in whatever form users have them -> numbers."""
 
 from datetime import UTC, datetime
+from functools import partial
 from numbers import Number
 
 import numpy as np
@@ -10,12 +11,14 @@ from skrec._log._ids import is_missing, plain
 __all__ = ["as_moment", "as_timestamps", "as_values", "parse_time", "to_array", "to_number"]
 
 
-def to_number(text):
+def to_number(text, decimal="."):
     """A number as Python reads it, but without underscores.
 
     Parameters
     ----------
     text : str
+    decimal : {".", ","}, default="."
+        Before the fraction.
 
     Returns
     -------
@@ -26,18 +29,20 @@ def to_number(text):
     ValueError
         If it is none.
     """
-    if "_" in text:
+    if "_" in text or (decimal == "," and "." in text):
         raise ValueError(f"{text!r} is no number")
-    return float(text)
+    return float(text.replace(",", ".") if decimal == "," else text)
 
 
-def as_values(column):
+def as_values(column, decimal="."):
     """Interaction values as float64.
 
     Parameters
     ----------
     column : array-like of shape (n,)
         Real numbers, or text as in files.
+    decimal : {".", ","}, default="."
+        Before the fraction of a number that is text.
 
     Returns
     -------
@@ -53,9 +58,12 @@ def as_values(column):
         values = column.astype(np.float64)
         good = np.isfinite(values)
     else:
-        values, good = _convert_each(column, _value)
+        values, good = _convert_each(column, partial(_value, decimal=decimal))
     if not good.all():
-        raise _bad_entries("value", column, ~good, "a finite number")
+        first = column[int(np.argmin(good))]
+        comma = decimal == "." and isinstance(first, str) and "," in first and "." not in first
+        expected = "a finite number (one with a decimal comma needs decimal=',')" if comma else ""
+        raise _bad_entries("value", column, ~good, expected or "a finite number")
     return values
 
 
@@ -206,10 +214,10 @@ def _without_zone(column):
         return column
 
 
-def _value(value):
+def _value(value, decimal="."):
     """A real number as float; text as in files."""
     if isinstance(value, str | bytes):
-        return to_number(value if isinstance(value, str) else value.decode())
+        return to_number(value if isinstance(value, str) else value.decode(), decimal)
     if isinstance(value, Number) and not isinstance(value, np.timedelta64):
         return float(value)  # TypeError for complex ones
     raise TypeError(f"{type(value).__name__} is no number")
@@ -232,7 +240,7 @@ def _convert_each(column, convert):
     if column.dtype.kind in "cmM":
         return values, np.zeros(len(column), dtype=bool)
     entries = column.tolist()
-    if set(map(type, entries)) <= {int, float} and convert is _value:
+    if set(map(type, entries)) <= {int, float} and convert is not parse_time:
         try:
             values[:] = entries
         except OverflowError:

@@ -82,7 +82,7 @@ def load_interactions(
     encoding : str, default="utf-8"
         Of the text.
     decimal : {".", ","}, default="."
-        Before the fraction of a value.
+        Before the fraction of a value that is text.
     drop_missing : bool, default=False
         Leave out the lines that lack an id, a value or a time, and count them, instead of
         refusing the file.
@@ -188,7 +188,7 @@ def load_interactions(
     }  # fmt: skip
     if _is_in_memory(path):
         source, kind = "the log", "memory"
-        log = read_memory(path, source, columns, drop_missing=drop_missing)
+        log = read_memory(path, source, columns, drop_missing=drop_missing, decimal=decimal)
     else:
         source, paths = find_parts(path)
         kind = kind_of_parts(source, paths, encoding)
@@ -233,7 +233,7 @@ def _read_files(source, paths, kind, text, drop_missing):
         from skrec.datasets._arrow import read_arrow
 
         log, columns = read_arrow(paths[0], kind, columns)
-    return read_memory(log, source, columns, drop_missing=drop_missing)
+    return read_memory(log, source, columns, drop_missing=drop_missing, decimal=text["decimal"])
 
 
 def _read_text(source, paths, text, drop_missing):

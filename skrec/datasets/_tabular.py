@@ -21,7 +21,7 @@ _SAMPLE = 100
 _STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, its caller
 
 
-def read_memory(log, source, columns, *, drop_missing):
+def read_memory(log, source, columns, *, drop_missing, decimal="."):
     """Read the columns of a log that is in memory.
 
     Parameters
@@ -34,6 +34,8 @@ def read_memory(log, source, columns, *, drop_missing):
         As for text files.
     drop_missing : bool
         Leave out rows that lack an id, value or time.
+    decimal : {".", ","}, default="."
+        Before the fraction of a value that is text.
 
     Returns
     -------
@@ -64,9 +66,9 @@ def read_memory(log, source, columns, *, drop_missing):
         )
     if not lengths.pop():
         raise ValueError(f"{source} is empty. Expected one interaction in each row.")
+    name = names[places[2]] if header and picked[2] is not None else None
     try:
-        return _convert(picked, names[places[2]] if header and picked[2] is not None else None,
-                        source, drop_missing)  # fmt: skip
+        return _convert(picked, name, drop_missing, decimal)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error
 
@@ -95,7 +97,7 @@ def _head(column):
     return ["" if gone else str(entry) for entry, gone in zip(entries, missing, strict=True)]
 
 
-def _convert(picked, value_name, source, drop_missing):
+def _convert(picked, value_name, drop_missing, decimal):
     n_dropped = 0
     if drop_missing:
         missing = np.logical_or.reduce(
@@ -115,7 +117,7 @@ def _convert(picked, value_name, source, drop_missing):
         value_name = "value"
     return RawLog(
         user_codes, user_ids, item_codes, item_ids,
-        None if value is None else as_values(_array(value)),
+        None if value is None else as_values(_array(value), decimal),
         None if timestamp is None else as_timestamps(_array(timestamp)),
         value_name, n_dropped,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES
 from skrec.datasets._layout import with_bom
 
-__all__ = ["RawLog", "decimal_number", "is_missing", "read_carefully", "value_name"]
+__all__ = ["RawLog", "is_missing", "read_carefully", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
@@ -142,7 +142,7 @@ class _Reader:
 
     def _value(self, line, name, text):
         try:
-            number = decimal_number(text, self.layout.decimal)
+            number = to_number(text, self.layout.decimal)
         except ValueError:
             number = nan
         if isfinite(number):
@@ -217,15 +217,6 @@ def value_name(layout):
 def is_missing(text):
     """Whether the text of an id stands for none."""
     return text.lower() in _MISSING
-
-
-def decimal_number(text, decimal):
-    """A number with a decimal point or comma; ValueError if it is none."""
-    if decimal == ",":
-        if "." in text:
-            raise ValueError(text)
-        text = text.replace(",", ".")
-    return to_number(text)
 
 
 def _numbered_rows(reader, text):

@@ -7,10 +7,10 @@ from math import nan
 
 import numpy as np
 
-from skrec._log._entries import as_timestamps, parse_time
+from skrec._log._entries import as_timestamps, parse_time, to_number
 from skrec.datasets._delimiter import BLANKS
 from skrec.datasets._files import open_binary, plain_errors
-from skrec.datasets._text import RawLog, decimal_number, is_missing, value_name
+from skrec.datasets._text import RawLog, is_missing, value_name
 
 __all__ = ["read_fast", "read_stream"]
 
@@ -192,7 +192,7 @@ class _BlockReader:
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
-            convert = (partial(decimal_number, decimal=self.layout.decimal), parse_time)[which]
+            convert = (partial(to_number, decimal=self.layout.decimal), parse_time)[which]
             try:
                 texts = [value.decode(self.encoding) for value in column.dictionary.to_pylist()]
                 gone = [self.drop_missing and is_missing(text.strip(" ")) for text in texts]

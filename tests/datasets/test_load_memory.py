@@ -359,6 +359,15 @@ def test_what_is_no_value(values):
             read(log)
 
 
+def test_decimal_commas_in_text(tmp_path):
+    log = {"user": ["a", "b"], "item": [1, 2], "rating": ["4,5", "3"]}
+    with pytest.raises(ValueError, match=r"value column is '4,5'.*decimal=','"):
+        load_interactions(log)
+    assert load_interactions(log, decimal=",").X.data.tolist() == [4.5, 3]
+    (tmp_path / "log").write_text('["a", 1, "4,5"]\n["b", 2, "3"]\n')
+    assert load_interactions(tmp_path / "log", decimal=",", value=2).X.data.tolist() == [4.5, 3]
+
+
 def test_what_is_a_value():
     from decimal import Decimal
     from fractions import Fraction
