@@ -1,7 +1,11 @@
 """From the messy log of a shop to Monday's lists in three commands."""
 
 import csv
+import doctest
 import io
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +83,26 @@ def test_three_commands_and_similar_products(skrec, shop, monkeypatch):
     similar = list(csv.DictReader(io.StringIO((shop / "similar.csv").read_text("utf-8"))))
     assert len(similar) == 3 * len(encoder.item_ids_)
     assert {int(row["similar"]) % 2 for row in similar} == {0}
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "shop.rst"
+
+
+def test_the_commands_of_the_guide(skrec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = PAGE.read_text("utf-8")
+    namespace = {}
+    for example in doctest.DocTestParser().get_examples(text):
+        exec(example.source, namespace)
+        if example.source.startswith("write_shop("):
+            break
+    commands = re.findall(r"^ +\$ python -m skrec (.*)$", text, re.MULTILINE)
+    assert [command.split()[0] for command in commands][:3] == ["evaluate", "fit", "recommend"]
+    for command in commands:
+        done = skrec(*shlex.split(command))
+        assert done.code == 0, (command, done.err)
+    lists = list(csv.DictReader(io.StringIO((tmp_path / "monday.csv").read_text("utf-8"))))
+    stock = (tmp_path / "stock.txt").read_text().split()
+    assert {row["item"] for row in lists} <= set(stock)
+    assert all(row["title"].startswith("Mug No. ") for row in lists)
+    assert len(lists) > 4 * len({row["user"] for row in lists}) > 3000
