@@ -90,12 +90,14 @@ def frame_names(log):
     -------
     names : list or None
     """
+    if issparse(log):  # DOK is a mapping of places
+        return None
     if isinstance(log, Mapping):
         return list(log)
     names = getattr(log, "column_names", None)
     if names is None:
         names = getattr(log, "columns", None)
-    return None if names is None or issparse(log) else list(names)
+    return None if names is None else list(names)
 
 
 def columns_of_records(log):

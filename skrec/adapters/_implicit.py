@@ -20,6 +20,7 @@ from skrec.adapters._implicit_models import (
 )
 from skrec.adapters._implicit_users import als_vectors, bpr_vectors, lmf_penalty, lmf_vectors
 from skrec.base import BaseRecommender
+from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fitted import (
     INDICES,
     Absent,
@@ -389,8 +390,10 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         vectors : ndarray of shape (n_users, n_components), dtype of X
             ``vectors @ components_`` are the scores.
         """
-        X = self._start_scoring(X)
-        return self._vectors(X).astype(X.dtype, copy=False)
+        X = self._start_dense(X, self._n_features_out)
+        with arithmetic("The vectors of users"):
+            vectors = self._vectors(X).astype(X.dtype, copy=False)
+        return require_finite(vectors, "The vectors of users")
 
     def similar_items(self, items, k=10, *, return_scores=False):
         """Find the items that are most similar to given ones, as implicit's `similar_items`.

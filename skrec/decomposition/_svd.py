@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skrec.utils._blas_threads import one_blas_thread
+from skrec.utils._finite import require_squares
 from skrec.utils._sparse import sparse_dot_dense
 
 # Up to so many items X^T X is formed and decomposed as a dense matrix, exactly.
@@ -76,6 +77,7 @@ def right_singular_vectors(
     n_items = X.shape[1]
     if not X.nnz:  # ARPACK refuses it
         return np.zeros((n_items, n_components), X.dtype), np.zeros(n_components, X.dtype), 0
+    require_squares(X.data, "The values of X")
     gram = WeightedGram(X, sample_weight, n_jobs=n_jobs)
     with one_blas_thread():  # the products with X are most of the work
         if n_items <= max(_DENSE_ITEMS, 2 * n_components):

@@ -11,6 +11,7 @@ from skrec.linear_model._partial_fit import PartialFitMixin
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
 from skrec.utils._dtype import DTYPE, SMALL, computation_dtype
 from skrec.utils._explain import stored_weights
+from skrec.utils._finite import require_squares
 from skrec.utils._fitted import Sparse, required_if
 from skrec.utils._lists import stored_lists
 from skrec.utils._memory import available_memory, check_memory
@@ -217,6 +218,7 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         X = self._start_fit(X)
         device = self._device()
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        require_squares(X.data, "The values of X")
         vars(self).pop("gram_", None)
         if self.solver == "admm" or self._takes_gram(X):
             gram = self._new_gram(X)

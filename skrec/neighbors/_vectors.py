@@ -8,6 +8,8 @@ and <x, y> = sum_f w_f x_f y_f.
 import numpy as np
 from scipy.sparse import csr_array
 
+from skrec.utils._finite import require_finite
+
 # Okapi BM25, the values usual in search engines.
 BM25_SATURATION = 1.2
 BM25_LENGTH = 0.75
@@ -147,7 +149,8 @@ def statistics(vectors, features, *, metric, rating):
     if metric == "jaccard":
         return total(entry_weight), none, none
     weighted = entry_weight * vectors.data
-    square = total(weighted * vectors.data)
+    with np.errstate(over="ignore"):
+        square = require_finite(total(weighted * vectors.data), "The norms of vectors")
     if rating or metric not in ("pearson", "adjusted_cosine"):
         return np.sqrt(square), none, none
     if metric == "pearson":  # the mean is over all features

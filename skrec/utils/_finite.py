@@ -46,11 +46,39 @@ def arithmetic(what):
     """A block whose overflows and divisions by what rounds to zero say what to do."""
     try:
         yield
-    except ArithmeticError as error:
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
         raise ValueError(
             f"{what} cannot be computed ({type(error).__name__}: {error}). Expected values of X "
-            f"whose squares are neither zero nor infinite. {_REMEDY}"
+            f"whose squares are neither zero nor infinite, and a penalty above zero. {_REMEDY}"
         ) from error
+
+
+def require_squares(values, what):
+    """Raise where the squares of values add up to infinity, or all of them to zero.
+
+    Parameters
+    ----------
+    values : ndarray
+        In the dtype that is computed in.
+    what : str
+        "The values of X".
+
+    Raises
+    ------
+    ValueError
+        Says what to do.
+    """
+    largest = np.abs(values).max(initial=0)
+    with np.errstate(all="ignore"):
+        square = largest * largest
+        lost = largest > 0 and square < np.finfo(values.dtype).tiny
+        overflow = not np.isfinite(square * len(values))
+    if lost or overflow:
+        raise ValueError(
+            f"{what} are too {'small' if lost else 'large'}: their squares are "
+            f"{'zero' if lost else 'infinite'} in {values.dtype}. Got values up to {largest:g}. "
+            f"{_REMEDY}"
+        )
 
 
 def require_finite_fit(estimator):
