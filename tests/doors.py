@@ -89,7 +89,8 @@ def public_names():
         module = importlib.import_module(module)
         for name in module.__all__:
             value = getattr(module, name)
-            if inspect.isclass(value) or inspect.isfunction(value):
+            error = inspect.isclass(value) and issubclass(value, BaseException)
+            if (inspect.isclass(value) and not error) or inspect.isfunction(value):
                 found[name] = value
     return found
 

@@ -131,9 +131,10 @@ def _check_pointers(indptr, n_major, n_indices, major, name):
 def _check_range(indices, n, what, name):
     if not len(indices):
         return
-    low, high = int(indices.min()), int(indices.max())
-    if low >= 0 and high < n:
+    # Read as unsigned, a negative index is a large one: one pass sees both ends.
+    if int(indices.view(f"u{indices.itemsize}").max()) < n:
         return
+    low, high = int(indices.min()), int(indices.max())
     hint = f" Do your ids begin at 1? Subtract 1, or give it {n + 1} {what}s." if high == n else ""
     raise _malformed(
         name,
