@@ -176,7 +176,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
             return self._learn(X, sample_weight, y, watched, side)
 
     def _learn(self, X, sample_weight, y, watched, side):
-        resumes = self.warm_start and hasattr(self, "weights_")
+        flag = isinstance(self.warm_start, bool | np.bool_)  # the rules say so below
+        resumes = flag and self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
         tasks = FitTasks(self, X, y, self.max_iter)
         problem, held_out = self._prepare(X, sample_weight, side, resumes)

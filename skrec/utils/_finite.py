@@ -51,6 +51,13 @@ def arithmetic(what):
             f"{what} cannot be computed ({type(error).__name__}: {error}). Expected values of X "
             f"whose squares are neither zero nor infinite, and a penalty above zero. {_REMEDY}"
         ) from error
+    except RuntimeError as error:  # torch's word for both
+        text = str(error)
+        if "without overflow" in text:
+            raise ValueError(f"{what} cannot be computed: {text}. {_REMEDY}") from error
+        if "can't allocate memory" in text or "out of memory" in text:
+            raise MemoryError(f"{what} needs more memory than there is: {text}") from error
+        raise
 
 
 def require_squares(values, what):
