@@ -26,9 +26,11 @@ __all__ = [
     "plain",
     "unique_ids",
     "warn_of_float_ids",
+    "warn_of_lost_ids",
 ]
 
 _SORTABLE = "iufUS"
+_LOST = ("nan", "NaN", "None", "<NA>", "NaT", "null", "NULL")
 _CHUNK = 1 << 20  # objects made from an array at a time
 _LONG = 1 << 15  # entries from which the compiled hash table pays
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -239,6 +241,30 @@ def warn_of_float_ids(column, name, *, stacklevel=2):
             f"The {name} ids are floats with whole values, such as {column[0].item()!r}: pandas "
             'makes them of whole numbers where one is missing, and of "000648" too. Read ids as '
             f'text, such as with pandas.read_csv(path, dtype={{"{name}": str}}), or convert them.',
+            stacklevel=stacklevel + 1,
+        )
+
+
+def warn_of_lost_ids(ids, name, *, stacklevel=2):
+    """Warn where an id reads as pandas writes a missing one that it makes text of.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_ids,)
+        Distinct.
+    name : str
+    stacklevel : int, default=2
+        As in `warnings.warn`, from the caller.
+    """
+    if ids.dtype.kind not in "UO":
+        return
+    texts = ids.tolist()
+    lost = [text for text in _LOST if text in texts]
+    if lost:
+        warnings.warn(
+            f"Among the {name} ids is {lost[0]!r}: all that lack an id are one {name} where a "
+            "column with missing ids was made text of. Drop such rows before, such as with "
+            f"pandas.DataFrame.dropna; ignore this if it is a real id.",
             stacklevel=stacklevel + 1,
         )
 

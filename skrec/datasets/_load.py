@@ -138,8 +138,8 @@ def load_interactions(
     Warns
     -----
     UserWarning
-        If values are negative, see `negative`; if the ids of a frame are floats with whole
-        values, which readers make of other ids.
+        If values are negative, see `negative`; if the ids of a log in memory are floats with
+        whole values or read as "nan", which is made of other ids or of missing ones.
 
     See Also
     --------

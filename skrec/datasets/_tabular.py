@@ -11,7 +11,12 @@ from skrec._log._columns import (
     take_entries,
 )
 from skrec._log._entries import as_timestamps, as_values
-from skrec._log._ids import as_id_column, unique_ids, warn_of_float_ids
+from skrec._log._ids import (
+    as_id_column,
+    unique_ids,
+    warn_of_float_ids,
+    warn_of_lost_ids,
+)
 from skrec.datasets._guess import find_columns
 from skrec.datasets._text import RawLog
 
@@ -113,6 +118,8 @@ def _convert(picked, value_name, drop_missing, decimal):
     user, item, value, timestamp = picked
     user_ids, user_codes = _ids(user, "user")
     item_ids, item_codes = _ids(item, "item")
+    for ids, name in ((user_ids, "user"), (item_ids, "item")):
+        warn_of_lost_ids(ids, name, stacklevel=_STACKLEVEL)
     if value is not None and value_name is None:
         value_name = "value"
     return RawLog(

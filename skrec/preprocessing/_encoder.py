@@ -17,6 +17,7 @@ from skrec._log._ids import (
     is_text,
     unique_ids,
     warn_of_float_ids,
+    warn_of_lost_ids,
 )
 from skrec._log._k_core import core_members
 from skrec._log._returns import NEGATIVE, settle_negative
@@ -259,6 +260,8 @@ class InteractionEncoder(
         columns, _ = self._settle_negative(columns)
         user_ids, user = unique_ids(columns.user, "user")
         item_ids, item = unique_ids(columns.item, "item")
+        warn_of_lost_ids(user_ids, "user", stacklevel=3)
+        warn_of_lost_ids(item_ids, "item", stacklevel=3)
         matrix = self._matrix(user, item, columns, (len(user_ids), len(item_ids)))
         if self.min_user_count > 1 or self.min_item_count > 1:
             users, items = core_members(matrix, self.min_user_count, self.min_item_count)

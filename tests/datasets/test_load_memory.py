@@ -153,6 +153,14 @@ def test_float_ids_are_warned_of():
         load_interactions(np.array([[1.0, 2.0, 0.5], [3.0, 4.0, 1.0]]))
 
 
+def test_missing_ids_that_were_made_text_of_are_warned_of():
+    log = pd.DataFrame({"user": pd.Series(["a", np.nan]).astype(object), "item": ["x", "y"]})
+    log["user"] = [str(user) for user in log["user"]]
+    for read in (load_interactions, InteractionEncoder().fit, InteractionEncoder().fit_transform):
+        with pytest.warns(UserWarning, match=r"Among the user ids is 'nan'.*dropna"):
+            read(log)
+
+
 # Returns.
 
 RETURNS = [
