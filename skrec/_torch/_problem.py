@@ -7,6 +7,7 @@ import torch
 from scipy.sparse import csr_array
 
 from skrec._evaluation._entries import select_entries
+from skrec.utils._validation import check_sample_weight
 
 
 class Problem(NamedTuple):
@@ -83,8 +84,13 @@ def make_problem(X, weight, side, held_out, device, generator):
     held_out : HeldOut or None
     device : torch.device
     generator : torch.Generator
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or if all users who are learned from have none.
     """
-    given, weight = X, None if weight is None else np.asarray(weight)
+    given, weight = X, check_sample_weight(weight, X.shape[0], np.float64)
     users, context = side.user_features, side.context
     if held_out is not None and held_out.entries is not None:
         X = select_entries(X, held_out.entries)
@@ -97,4 +103,9 @@ def make_problem(X, weight, side, held_out, device, generator):
         X = given = X[rows]
         weight = None if weight is None else weight[rows]
         users = None if users is None else users[rows]
+        if weight is not None and not weight.any():
+            raise ValueError(
+                "sample_weight is zero for every user who is learned from: early stopping holds "
+                "out the others. Use early_stopping=False, or a smaller validation_fraction."
+            )
     return Problem(X, given, weight, side.item_features, users, context, device, generator)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skrec._torch._schedules import annealed, planned_annealing
@@ -15,6 +16,7 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
+from skrec.neural_network import GMF
 
 RNG = np.random.default_rng(0)
 X = (RNG.random((40, 12)) < 0.4) * RNG.integers(1, 6, (40, 12)).astype(float)
@@ -230,3 +232,30 @@ def test_early_stopping_without_anyone_to_look_at():
         model = MultDAE((6,), early_stopping=True, **SMALL).fit(single)
     assert model.n_iter_ == 4
     assert not hasattr(model, "best_validation_score_")
+
+
+@pytest.mark.parametrize(
+    "model", [MultDAE(hidden_layer_sizes=(4,)), UserAutoRec(4), GMF(4), CDAE(4)]
+)
+def test_weights_that_leave_nothing_are_an_error_that_names_them(model):
+    model = clone(model).set_params(max_iter=1, random_state=0)
+    with pytest.raises(ValueError, match="sample_weight is zero for every user: nothing is left"):
+        model._fit_weighted(X, np.zeros(len(X)))
+    for wrong in (np.nan, np.inf, -1.0):
+        with pytest.raises(ValueError, match="sample_weight must be finite and >= 0"):
+            model._fit_weighted(X, np.full(len(X), wrong))
+    with pytest.raises(ValueError, match="one weight per user"):
+        model._fit_weighted(X, np.ones(len(X) - 1))
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_early_stopping_may_not_hold_out_all_weight():
+    model = MultDAE(hidden_layer_sizes=(4,), max_iter=1, early_stopping=True, random_state=0)
+    messages = set()
+    for weight in np.eye(len(X)):
+        try:
+            model._fit_weighted(X, weight)
+        except ValueError as error:
+            messages.add(str(error))
+    assert len(messages) == 1
+    assert "early stopping holds out the others" in messages.pop()
