@@ -19,7 +19,7 @@ from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fit_outcome import note_training_rows
-from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
+from skrec.utils._fitted import CURVE, Absent, Array, Names, Number, check_shapes
 from skrec.utils._memory import check_dense, check_model
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters
@@ -237,6 +237,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _start_scoring(self, X):
         check_is_fitted(self)
+        check_shapes(self)
         return validate_interactions(self, X, reset=False)
 
     def _start_dense(self, X, width):

@@ -20,7 +20,7 @@ from skrec.content import VBPR
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import InteractionEncoder
-from skrec.utils._fitted import Absent, check_objects, fitted_rules, learned
+from skrec.utils._fitted import Absent, Array, Sparse, check_objects, fitted_rules, learned
 from skrec.utils._sparse_check import sound_sparse
 from tests.instances import small
 from tests.tamper import STRANGE, subjects
@@ -213,6 +213,22 @@ def test_memory_of_the_process_is_not_disclosed(tmp_path):
         skrec.save(model, tmp_path / "x.skops")
     with pytest.raises(skrec.ModelFileError, match=r"coef_.*shape \(1, 400\)"):
         skrec.load(tmp_path / "x.skops")
+
+
+def test_an_array_that_was_replaced_reaches_no_kernel():
+    n_refused = 0
+    for model, X in SUBJECTS:
+        for name in learned(model) if hasattr(model, "_start_scoring") else ():
+            value, rule = vars(model)[name], fitted_rules(type(model)).get(name)
+            rule = rule.rule if isinstance(rule, Absent) else rule
+            if (isinstance(rule, Array) and "n_items" in rule.shape) or isinstance(rule, Sparse):
+                twin = copy.copy(model)
+                axis = -1 if getattr(rule, "shape", ("n_items",))[-1] == "n_items" else 0
+                vars(twin)[name] = value[..., :-1] if axis else value[:-1]
+                with pytest.raises(ValueError, match=f"{name} is not as a fit leaves it"):
+                    twin.recommend(X, 3)
+                n_refused += 1
+    assert n_refused > 25
 
 
 def test_features_that_were_added_later(tmp_path):
