@@ -394,7 +394,11 @@ def check_fitted(estimator):
     """
     if hasattr(type(estimator), "_check_stored"):  # before anything is made of it
         estimator._check_stored()
-    check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
+    rules = getattr(type(estimator), "_parameter_rules", None)
+    if rules is None:  # none of skrec's
+        estimator.get_params(deep=False)
+    else:
+        check_parameters(estimator, rules)
     state, rules = learned(estimator), fitted_rules(type(estimator))
     if not state:
         return
