@@ -1,6 +1,7 @@
 """Fallback: each row gets the scores of the model that it belongs to, and nothing else."""
 
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -197,6 +198,13 @@ def test_no_recommender(X):
             Fallback().set_params(**{name: EASE}).fit(X)
     with pytest.raises(ValueError, match="min_interactions"):
         Fallback(min_interactions=-1).fit(X)
+
+
+def test_a_model_that_has_learned_nothing_says_so_once(X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Fallback(EASE()).fit(np.eye(4))
+    assert [str(one.message)[:32] for one in caught] == ["Fallback scores all items alike "]
 
 
 def test_a_failed_fit_leaves_the_model(X):
