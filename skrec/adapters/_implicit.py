@@ -1,5 +1,7 @@
 """Models of the package implicit as recommenders of skrec."""
 
+from functools import partial
+
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -18,8 +20,15 @@ from skrec.adapters._implicit_models import (
     seeded,
     text_of,
 )
-from skrec.adapters._implicit_users import als_vectors, bpr_vectors, lmf_penalty, lmf_vectors
+from skrec.adapters._implicit_users import (
+    als_contributions,
+    als_vectors,
+    bpr_vectors,
+    lmf_penalty,
+    lmf_vectors,
+)
 from skrec.base import BaseRecommender
+from skrec.utils._explain import check_targets, explain_scores, stored_weights
 from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fitted import (
     INDICES,
@@ -330,20 +339,17 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _has_vectors(self):
         return self._kind != "item_item"
 
+    def _is_linear(self):
+        return self._kind in ("als", "item_item")
+
     @property
     def _n_features_out(self):
         return self.components_.shape[0]
 
     def _vectors(self, X):
         """Vectors of rows of a canonical csr_array."""
-        parameters = self.model_parameters_
         if self.kind_ == "als":
-            return als_vectors(
-                X,
-                self.components_.T,
-                alpha=float(parameters["alpha"]),
-                regularization=float(parameters["regularization"]),
-            )
+            return als_vectors(X, self.components_.T, **self._als_parameters())
         return user_vectors(
             _content(X, self.kind_),
             self.user_hashes_,
@@ -352,6 +358,9 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             known_users=self.known_users,
             dtype=np.result_type(self.user_factors_, X.dtype),
         )
+
+    def _als_parameters(self):
+        return {n: float(self.model_parameters_[n]) for n in ("alpha", "regularization")}
 
     def _fold_in_chunks(self, X, hashes):
         chunks = row_chunks(X.shape[0], _BYTES_TO_FOLD_IN)
@@ -434,6 +443,35 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if self.model is None or self.model not in IMPLICIT_MODEL:
             return text
         return text.replace(repr(self.model), text_of(self.model))
+
+    @available_if(_is_linear)
+    def explain(self, X, items):
+        """Split scores into what each item of the user adds; for ALS and item-item models.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds what each item of user u adds to the score of
+            ``items[u, j]``. Rows add up to the scores.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+        if self.kind_ == "item_item":
+            return explain_scores(X, items, partial(stored_weights, self.similarity_))
+        targets = check_targets(items, *X.shape)
+        return als_contributions(X, targets, self.components_.T, **self._als_parameters())
 
     # In a file, a pickle and a copy the model is its recipe, of plain values.
 

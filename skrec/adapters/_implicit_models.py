@@ -8,7 +8,6 @@ inside of functions.
 import copy
 import importlib
 import inspect
-import os
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -16,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._memory import check_memory
-from skrec.utils._parallel import effective_n_threads
+from skrec.utils._parallel import effective_n_threads, in_forked_child
 from skrec.utils._params import (
     FRACTION,
     NON_NEGATIVE,
@@ -333,14 +332,9 @@ def _bounded(recipe, shape):
 
 def _n_threads(asked):
     """Threads of a fit: in a forked child GNU's OpenMP waits for threads of the parent for ever."""
-    if _process["forked"]:
+    if in_forked_child():
         return 1
     return int(asked) or effective_n_threads()
-
-
-_process = {"forked": False}
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _process.update(forked=True))
 
 
 def _as_implicit_wants(X, dtype):

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from skrec.utils._blas_threads import one_blas_thread
+from skrec.utils._explain import contributions_at
 from skrec.utils._hashing import keyed_choices
 from skrec.utils._parallel import row_chunks, run_ranges
 
@@ -37,24 +38,60 @@ def als_vectors(X, items, *, alpha, regularization):
     vectors : ndarray of float64 of shape (n_rows, d)
         Zeros for an empty row.
     """
+    vectors = np.zeros((X.shape[0], items.shape[1]))
+    with one_blas_thread():
+        for rows, systems, sides in _als_systems(X, items, alpha, regularization):
+            vectors[rows] = np.linalg.solve(systems, sides)[..., 0]
+    return vectors
+
+
+def als_contributions(X, targets, items, *, alpha, regularization):
+    """What each item j of a row adds to the score of a target i, c_j y_i^T A^-1 y_j.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+    targets : ndarray of int of shape (n_rows, m)
+        -1 for none.
+    items : ndarray of shape (n_items, d)
+    alpha, regularization : float
+        A is the matrix of the row's system, see `als_vectors`.
+
+    Returns
+    -------
+    contributions : csr_array of shape (n_rows * m, n_items)
+    """
+    m = targets.shape[1]
+    data = np.zeros(m * X.nnz)
+    items = items.astype(np.float64, copy=False)
+    with one_blas_thread():
+        for rows, systems, _ in _als_systems(X, items, alpha, regularization):
+            for u, system in zip(range(rows.start, rows.stop), systems, strict=True):
+                entries = slice(X.indptr[u], X.indptr[u + 1])
+                wanted = np.where(targets[u, :, np.newaxis] < 0, 0, items[targets[u]])  # (m, d)
+                parts = np.linalg.solve(system, wanted.T).T @ items[X.indices[entries]].T
+                parts *= alpha * X.data[entries]
+                data[m * entries.start : m * entries.stop] = parts.ravel()
+    return contributions_at(X, data, m)
+
+
+def _als_systems(X, items, alpha, regularization):
+    """Yield slices of the rows, the matrices of their systems and the right-hand sides."""
     items = items.astype(np.float64, copy=False)
     d = items.shape[1]
-    vectors = np.zeros((X.shape[0], d))
-    with one_blas_thread():
-        gram = items.T @ items
-        # Without a penalty the least one that keeps the system regular.
-        penalty = max(regularization, 1e-12 * np.trace(gram) / d, np.finfo(float).tiny)
-        gram[np.diag_indices(d)] += penalty
-        for start, stop in row_chunks(X.shape[0], d * d * 8):
-            systems, sides = np.empty((stop - start, d, d)), np.empty((stop - start, d, 1))
-            for n, u in enumerate(range(start, stop)):
-                entries = slice(X.indptr[u], X.indptr[u + 1])
-                own = items[X.indices[entries]]
-                confidence = alpha * X.data[entries].astype(np.float64)
-                systems[n] = gram + (own.T * (confidence - 1)) @ own
-                sides[n, :, 0] = confidence @ own
-            vectors[start:stop] = np.linalg.solve(systems, sides)[..., 0]
-    return vectors
+    gram = items.T @ items
+    # Without a penalty the least one that keeps the system regular.
+    penalty = max(regularization, 1e-12 * np.trace(gram) / d, np.finfo(float).tiny)
+    gram[np.diag_indices(d)] += penalty
+    for start, stop in row_chunks(X.shape[0], d * d * 8):
+        systems, sides = np.empty((stop - start, d, d)), np.empty((stop - start, d, 1))
+        for n, u in enumerate(range(start, stop)):
+            entries = slice(X.indptr[u], X.indptr[u + 1])
+            own = items[X.indices[entries]]
+            confidence = alpha * X.data[entries].astype(np.float64)
+            systems[n] = gram + (own.T * (confidence - 1)) @ own
+            sides[n, :, 0] = confidence @ own
+        yield slice(start, stop), systems, sides
 
 
 def bpr_vectors(X, hashes, items, popularity, seed, parameters):

@@ -102,6 +102,31 @@ def test_new_rows_of_als_are_those_of_recalculate_user(X, new):
     assert not adapter.transform(np.zeros((1, X.shape[1]))).any()
 
 
+@pytest.mark.parametrize("name", ["als", "als64", "item", "tfidf"])
+def test_explanations_add_up_to_the_scores(name, X, new):
+    adapter = ImplicitRecommender(MODELS[name]()).fit(X)
+    items = adapter.recommend(new, 3)
+    items[2, 1] = -1
+    parts = adapter.explain(new, items)
+    scores = np.take_along_axis(adapter.decision_function(new), np.maximum(items, 0), axis=1)
+    scores[items < 0] = 0
+    np.testing.assert_allclose(parts.sum(axis=1), scores.ravel(), rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="items"):
+        adapter.explain(new, items[:2])
+
+
+@pytest.mark.filterwarnings("ignore:Method expects CSR")
+def test_explanations_are_those_of_implicit(X):
+    model = MODELS["als64"]()
+    adapter = ImplicitRecommender(MODELS["als64"]()).fit(X)
+    model.fit(csr_matrix(X).astype(np.float32), show_progress=False)
+    parts = adapter.explain(X[4:5], [[7]])
+    total, top, _ = model.explain(4, csr_matrix(X), 7, N=5)
+    np.testing.assert_allclose(parts.sum(), total, rtol=1e-6)
+    np.testing.assert_allclose([parts[0, i] for i, _ in top], [s for _, s in top], rtol=1e-6)
+    assert not hasattr(ImplicitRecommender(MODELS["bpr"]()), "explain")
+
+
 def test_als_without_penalty_and_with_more_factors_than_items_is_finite(X, new):
     model = AlternatingLeastSquares(factors=60, regularization=0.0, random_state=0)
     adapter = ImplicitRecommender(model).fit(X)
