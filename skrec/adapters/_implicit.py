@@ -318,6 +318,9 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _check_stored(self):
         recipe = self._stored_recipe
+        for name in self._parameter_rules:
+            if name not in vars(self) and (name != "model" or recipe is None):
+                raise refused(f"ImplicitRecommender.{name}", "nothing", "a value")
         if recipe is not None:
             if recipe not in IMPLICIT_MODEL or set(recipe) != {"class", "parameters"}:
                 raise refused("ImplicitRecommender.model", repr(recipe), str(IMPLICIT_MODEL))

@@ -19,7 +19,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.utils._params import check_parameters
+from skrec.utils._params import check_parameters, check_values
 from skrec.utils._sparse_check import sound_sparse
 
 FLOATS = ("float32", "float64")
@@ -392,10 +392,13 @@ def check_fitted(estimator):
     ValueError
         Names the attribute, what it is and what is expected.
     """
-    if hasattr(type(estimator), "_check_stored"):  # before anything is made of it
-        estimator._check_stored()
     rules = getattr(type(estimator), "_parameter_rules", None)
-    if rules is None:  # none of skrec's
+    if hasattr(type(estimator), "_check_stored"):
+        # What is not made before it is asked for is checked as it is stored, and not made.
+        estimator._check_stored()
+        values = {name: vars(estimator)[name] for name in rules if name in vars(estimator)}
+        check_values(type(estimator).__name__, values, rules)
+    elif rules is None:  # none of skrec's
         estimator.get_params(deep=False)
     else:
         check_parameters(estimator, rules)

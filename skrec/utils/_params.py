@@ -149,8 +149,21 @@ def check_parameters(estimator, rules):
     ValueError
         Names the parameter, what it got and what is expected.
     """
+    check_values(type(estimator).__name__, estimator.get_params(deep=False), rules)
+
+
+def check_values(title, values, rules):
+    """`check_parameters` for values that are at hand.
+
+    Parameters
+    ----------
+    title : str
+        Name of the class.
+    values : dict of str to object
+    rules : dict of str to rule or tuple of rules
+    """
     rules = {**COMMON_RULES, **rules}
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in values.items():
         allowed = rules.get(name)
         if allowed is None:
             continue
@@ -158,6 +171,6 @@ def check_parameters(estimator, rules):
         if not any(value in rule for rule in allowed):
             expected = what_is_expected(allowed, value)
             raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {expected}. "
+                f"The {name!r} parameter of {title} must be {expected}. "
                 f"Got {value!r} ({type(value).__name__}) instead; use set_params({name}=...)."
             )
