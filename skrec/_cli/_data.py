@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
 from skrec._cli._output import status
-from skrec._cli._sources import open_source
+from skrec._cli._sources import open_source, reading_options
 
 # Liang et al. 2018 and all who compare with them.
 _MOVIELENS_MIN_VALUE = 4.0
@@ -48,20 +48,14 @@ class Interactions(NamedTuple):
     facts: list
 
 
-def read_data(name, *, reading, min_value, values, data_home):
+def read_data(arguments):
     """Load a log; no user and no item is left out.
 
     Parameters
     ----------
-    name : str or None
-        Data set or file; None stands for the demonstration data.
-    reading : dict
-        See `skrec._cli._sources.reading_options`.
-    min_value : float or None
-        None: 4 for the ratings of MovieLens, else any value above 0.
-    values : {"ones", "keep"} or None
-        What an interaction that counts is; None stands for "ones".
-    data_home : str or None
+    arguments : argparse.Namespace
+        With ``data``, None for the demonstration data, and the arguments of
+        `skrec._cli._arguments.add_data_options`.
 
     Returns
     -------
@@ -70,12 +64,15 @@ def read_data(name, *, reading, min_value, values, data_home):
     Raises
     ------
     CommandError
-        If the data set is unknown or no interaction counts.
+        If the data set is unknown, no interaction counts, or values are too large.
     OSError, ValueError
         If the file cannot be read or is not a log.
     """
+    name, min_value, values = arguments.data, arguments.min_value, arguments.values
     with status(f"reading {name or 'demo data'} ..."):
-        source = open_source(name, reading=reading, data_home=data_home)
+        source = open_source(
+            name, reading=reading_options(arguments), data_home=arguments.data_home
+        )
     raw = source.raw
     default = min_value is None
     if default and source.is_movielens:

@@ -13,7 +13,6 @@ from skrec._cli._output import check_output, format_facts
 from skrec._cli._remedies import on_command_line
 from skrec._cli._results import write_results
 from skrec._cli._signals import one_piece
-from skrec._cli._sources import reading_options
 from skrec._cli._streams import check_stdout
 from skrec._evaluation._names import LIST_METRICS, parse_metric
 from skrec.utils._text import versions_text
@@ -54,16 +53,7 @@ def run(arguments):
     options = given_options(arguments)
     metrics = parse_metrics(arguments.metrics or _DEFAULT_METRICS[arguments.protocol])
     models = make_models(arguments.models, arguments.param, random_state=arguments.random_state)
-    data = active_part(
-        read_data(
-            arguments.data,
-            reading=reading_options(arguments),
-            min_value=arguments.min_value,
-            values=arguments.values,
-            data_home=arguments.data_home,
-        ),
-        arguments.min_user_count,
-    )
+    data = active_part(read_data(arguments), arguments.min_user_count)
     split = split_data(data, arguments)
     header = _header(arguments, data, split)
     sys.stdout.write(format_facts(header) + "\n")
@@ -86,14 +76,18 @@ def run(arguments):
             results, numbers, data=arguments.data or "demo", options=options, parameters=parameters
         )
         sys.stdout.write(f"\nNumbers: {results}\n")
-    if comparison.failures:
-        sys.stdout.flush()
-        reasons = "; ".join(
-            f"{model.name}: {on_command_line(reason, model.estimator.get_params(), model.name)}"
-            for model in models
-            if (reason := comparison.failures.get(model.name))
-        )
-        raise CommandError(f"{len(comparison.failures)} of {len(models)} models failed. {reasons}")
+    sys.stdout.flush()
+    _raise_failures(comparison, models)
+
+
+def _raise_failures(comparison, models):
+    reasons = [
+        f"{model.name}: {on_command_line(reason, model.estimator.get_params(), model.name)}"
+        for model in models
+        if (reason := comparison.failures.get(model.name))
+    ]
+    if reasons:
+        raise CommandError(f"{len(reasons)} of {len(models)} models failed. {'; '.join(reasons)}")
 
 
 def parse_metrics(text):

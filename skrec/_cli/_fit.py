@@ -13,7 +13,6 @@ from skrec._cli._models import make_model, split_params
 from skrec._cli._output import check_output, format_facts, status
 from skrec._cli._results import read_recipe
 from skrec._cli._signals import one_piece, raise_if_interrupted
-from skrec._cli._sources import reading_options
 from skrec._log_recommender._titles import titles_of_items
 from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
@@ -69,13 +68,7 @@ def _fit(arguments, searched, path):
         [*searched, *split_params(arguments.param, arguments.model)],
         random_state=arguments.random_state,
     )
-    data = read_data(
-        arguments.data,
-        reading=reading_options(arguments),
-        min_value=arguments.min_value,
-        values=arguments.values,
-        data_home=arguments.data_home,
-    )
+    data = read_data(arguments)
     titles = data.titles
     if arguments.titles is not None:
         titles = titles_of_items(arguments.titles, data.item_ids)

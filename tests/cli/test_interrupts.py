@@ -185,6 +185,41 @@ _evaluate.read_data = read_data
     assert (process.returncode, out, err) == (130, "", "skrec: interrupted\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("verb", ["fit", "recommend", "evaluate"])
+def test_a_file_that_is_half_written_is_taken_away(model, log, tmp_path, verb, number, code):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = folder / "result.skops"
+    path.write_text("as it was")
+    words = {
+        "fit": ["fit", log, "--model", "popularity", "--output", path],
+        "recommend": ["recommend", model, "--output", path],
+        "evaluate": ["evaluate", log, "--models", "popularity", "--results", path],
+    }[verb]
+    # The signal comes when all is written under the temporary name.
+    program = f"""
+import os, sys
+from skrec.__main__ import main
+
+def fsync(number):
+    print(*sorted(os.listdir({str(folder)!r})), file=sys.stderr)
+    os.kill(os.getpid(), {int(number)})
+
+os.fsync = fsync
+sys.exit(main({[str(word) for word in words]!r}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    there, said = done.stderr.splitlines()
+    assert len(there.split()) == 2
+    assert said.startswith("skrec: interrupted" if number == signal.SIGINT else "skrec: terminated")
+    assert [entry.name for entry in folder.iterdir()] == ["result.skops"]
+    assert path.read_text() == "as it was"
+
+
 def test_handlers_are_as_they_were(skrec):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert skrec("evaluate", "--models", "nothing").code == 2
