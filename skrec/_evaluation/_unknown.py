@@ -34,7 +34,7 @@ def unknown_rows(shown, user_features=None):
     return unknown
 
 
-def warn_unknown(n_unknown, n_evaluated, *, known="", unknown="", stacklevel=2):
+def warn_unknown(n_unknown, n_evaluated, *, known="", unknown="", fallback=False, stacklevel=2):
     """Warn where nothing is known of more than a tenth of the evaluated rows.
 
     Parameters
@@ -42,6 +42,8 @@ def warn_unknown(n_unknown, n_evaluated, *, known="", unknown="", stacklevel=2):
     n_unknown, n_evaluated : int
     known, unknown : str, default=""
         What a metric says of both kinds.
+    fallback : bool, default=False
+        Whether the model has a fallback for such rows.
     stacklevel : int, default=2
         Of the caller of this function.
 
@@ -51,11 +53,16 @@ def warn_unknown(n_unknown, n_evaluated, *, known="", unknown="", stacklevel=2):
     """
     if not n_unknown > _SHARE * n_evaluated:
         return False
+    remedy = (
+        "They have the lists of its fallback."
+        if fallback
+        else "A fallback (skrec.ensemble.Fallback) gives such users another model's lists."
+    )
     found = f" ({unknown} for these, {known} for the others)" if known else ""
     warnings.warn(
         f"Nothing is known of {n_unknown:,} of the {n_evaluated:,} evaluated users: no interaction "
         f"of theirs is shown, so a model can only guess{found}. The mean over all mixes two kinds "
-        "of users. A fallback (skrec.ensemble.Fallback) gives such users another model's lists.",
+        f"of users. {remedy}",
         UserWarning,
         stacklevel=stacklevel + 1,
     )

@@ -139,11 +139,11 @@ def evaluate(
         candidates=candidates, holdout=holdout, random_state=random_state,
         relevance_threshold=relevance_threshold, graded=graded, normalize=normalize,
     )  # fmt: skip
-    warn_of_unknown(result, stacklevel=2)
+    warn_of_unknown(result, fallback=hasattr(estimator, "uses_fallback"), stacklevel=2)
     return result
 
 
-def warn_of_unknown(result, *, stacklevel):
+def warn_of_unknown(result, *, fallback=False, stacklevel):
     """Warn where a result is that of too many users of whom nothing is known."""
     name = max(result.n_unknown, key=result.n_users.get)
     label = metric_label(name)
@@ -152,6 +152,7 @@ def warn_of_unknown(result, *, stacklevel):
         result.n_users[name],
         known=short_number(result.mean_known[name], 4),
         unknown=f"{label} {short_number(result.mean_unknown[name], 4)}",
+        fallback=fallback,
         stacklevel=stacklevel + 1,
     )
 
