@@ -102,7 +102,9 @@ def test_a_bomb_is_not_unpacked(saved):
 def test_archives_in_archives(tmp_path):
     path = skrec.save(SLIM().fit(X), tmp_path / "model.skops")
     entries = _entries(path)
-    name = next(name for name in entries if name.endswith(".npz"))
+    name = next((name for name in entries if name.endswith(".npz")), None)
+    if name is None:
+        pytest.skip("This version of skops stores the arrays of a csr_array one by one")
     inner = io.BytesIO()
     with ZipFile(inner, "w") as archive:
         archive.writestr("data.npy", entries[name])
@@ -155,6 +157,24 @@ def test_sparse_matrices_are_made_by_their_own_reader_only(saved):
     }
     _rewritten(saved, entries | {"schema.json": json.dumps(schema)})
     _refused(saved, "made by ConstructorFromReduceNode")
+
+
+def test_nothing_takes_the_place_of_a_method_of_a_matrix(tmp_path):
+    # As older versions of skops write a csr_array: by its attributes.
+    path = skrec.save({"X": X, "name": {"data": X}}, tmp_path / "m.skops")
+    entries = _entries(path)
+    schema = json.loads(entries["schema.json"])
+    attributes = schema["content"]["name"]
+    attributes["content"]["tocsr"] = attributes["content"]["data"]
+    attributes["key_types"]["content"] *= 2
+    schema["content"]["name"] = {
+        "__class__": "csr_array",
+        "__module__": "scipy.sparse._csr",
+        "__loader__": "ObjectNode",
+        "content": attributes,
+    }
+    _rewritten(path, entries | {"schema.json": json.dumps(schema)})
+    _refused(path, "its tocsr")
 
 
 def test_no_module_is_imported_that_a_model_names(tmp_path):

@@ -461,6 +461,9 @@ def check_objects(content):
             continue
         seen.add(id(value))
         if sparse.issparse(value):
+            for name in vars(value):
+                if callable(getattr(type(value), name, None)):
+                    raise refused(f"A sparse matrix, its {name}", "a value", "a method")
             _check_entries(sound_sparse(value, "A sparse matrix"), "A sparse matrix")
         elif isinstance(value, np.ndarray):
             waiting += value.ravel().tolist() if value.dtype == object else []
