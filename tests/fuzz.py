@@ -5,7 +5,7 @@
 
 Case i is drawn from a generator seeded with i, so a number is all that it takes to see one
 again. A case fails where an exception is none of `DOCUMENTED` or reads like one of the inside,
-where a result has the wrong shape or is not finite, where nothing comes back for a minute, and
+where a result has the wrong shape or is not finite, where nothing comes back for two minutes, and
 where the process dies.
 """
 
@@ -61,7 +61,7 @@ TORCH = {
 SLOW = {"LOCA"}
 READS = {"VBPR"}
 RATINGS = {"BiasedMF", "ItemAutoRec", "StackedAutoencoder", "UserAutoRec"}
-SECONDS = 40
+SECONDS = 120
 ADDRESS_SPACE = 24 << 30
 
 
@@ -327,14 +327,14 @@ def _close_figures():
         pyplot.close("all")
 
 
-def watch(start, stop, *, patience=120, out=None):
+def watch(start, stop, *, patience=300, out=None):
     """Run cases in a process that is started anew where it dies.
 
     Parameters
     ----------
     start, stop : int
         Numbers of the cases.
-    patience : int, default=120
+    patience : int, default=300
         Seconds without a line after which the process is ended.
     out : callable, default=None
         Gets a line for each failure as it happens.

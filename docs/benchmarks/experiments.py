@@ -505,6 +505,12 @@ SCRIPTS = [
            "lists of 100 from factors against implicit's"),
     Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
     Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),
+    Script(
+        "bench_validation",
+        (),
+        "validation",
+        "the full check of a sparse matrix against fits and `recommend` for one user",
+    ),
 ]  # fmt: skip
 
 
