@@ -1,19 +1,25 @@
 """save and load: atomic, without execution."""
 
+import datetime
+import decimal
 import os
+import uuid
 
+import joblib
 import numpy as np
 import pytest
 import skops.io
 from scipy.sparse import csr_matrix
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Binarizer
+from sklearn.preprocessing import Binarizer, FunctionTransformer
 
 import skrec
 from skrec import ItemFeatures, _persistence
+from skrec.autoencoder import MultVAE
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
+from skrec.preprocessing import InteractionEncoder
 
 X = np.array([[5.0, 4, 0, 1], [4, 0, 5, 0], [5, 5, 1, 0], [0, 1, 4, 4], [3, 0, 2, 5], [1, 1, 0, 2]])
 
@@ -60,7 +66,8 @@ class Foreign(DummyRecommender):
 
 
 def test_foreign_types_are_refused_unless_named(tmp_path):
-    path = skrec.save(Foreign().fit(X), tmp_path / "model.skops")
+    with pytest.warns(UserWarning, match=r"trusted=\['.*Foreign'\]"):
+        path = skrec.save(Foreign().fit(X), tmp_path / "model.skops")
     with pytest.raises(ValueError, match=r"not trusted: .*Foreign"):
         skrec.load(path)
     name = f"{Foreign.__module__}.Foreign"
@@ -87,3 +94,87 @@ def test_errors_name_what_is_wrong(tmp_path):
     junk.write_bytes(b"not a model")
     with pytest.raises(ValueError, match="not a model file"):
         skrec.load(junk)
+
+
+def _encoder(ids):
+    return InteractionEncoder().fit(
+        [(user, item) for user, item in zip(ids, ids[::-1], strict=True)]
+    )
+
+
+_DAY = datetime.date(2026, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [uuid.UUID(int=3), uuid.UUID(int=1)],
+        [_DAY, datetime.date(2025, 1, 5)],
+        [datetime.datetime(2026, 1, 5, tzinfo=datetime.UTC), datetime.datetime(2026, 1, 6)],
+        [decimal.Decimal("1.50"), decimal.Decimal(2)],
+        [("a", 1), ("b", frozenset([2]))],
+        ["text", 1, b"bytes", 2.5],
+        np.array(["2026-01-05", "2025-01-05"], dtype="datetime64[D]"),
+    ],
+    ids=lambda ids: type(ids[0]).__name__,
+)
+def test_ids_of_many_kinds(ids, tmp_path):
+    encoder = _encoder(ids)
+    again = skrec.load(skrec.save(encoder, tmp_path / "m.skops"))
+    assert again.item_ids_.tolist() == encoder.item_ids_.tolist()
+    assert list(map(type, again.user_ids_)) == list(map(type, encoder.user_ids_))
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("float32"), np.float32, "float32"])
+def test_dtypes_as_parameters(dtype, tmp_path):
+    encoder = InteractionEncoder(dtype=dtype).fit([("a", "x"), ("b", "y")])
+    again = skrec.load(skrec.save(encoder, tmp_path / "m.skops"))
+    assert again.dtype == dtype
+    assert again.transform([("a", "x")]).dtype == np.float32
+
+
+def test_a_torch_device_as_a_parameter(tmp_path):
+    torch = pytest.importorskip("torch")
+    model = MultVAE(
+        2, hidden_layer_sizes=(3,), max_iter=1, device=torch.device("cpu"), random_state=0
+    ).fit(X)
+    again = skrec.load(skrec.save(model, tmp_path / "m.skops"))
+    assert again.device == torch.device("cpu")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def _local():
+    class Hidden(DummyRecommender):
+        """Nobody can import it."""
+
+    return Hidden().fit(X)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: make_pipeline(FunctionTransformer(lambda X: X), EASE()).fit(X),
+        lambda: {"model": _local()},
+    ],
+    ids=["lambda", "local class"],
+)
+def test_what_can_never_be_loaded_is_not_saved(make, tmp_path):
+    path = skrec.save(DummyRecommender().fit(X), tmp_path / "model.skops")
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match="set_params"):
+        skrec.save(make(), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.skops"]
+
+
+def test_save_says_what_must_be_trusted(tmp_path):
+    memory = joblib.Memory(str(tmp_path / "cache"), verbose=0)
+    model = make_pipeline(Binarizer(), EASE(), memory=memory).fit(X)
+    path = tmp_path / "m.skops"
+    with pytest.warns(UserWarning, match=r"trusted=\[.*joblib\.memory\.Memory") as caught:
+        skrec.save(model, path)
+    assert caught[0].filename == __file__
+    with pytest.raises(skrec.ModelFileError, match=r"not trusted: .*joblib"):
+        skrec.load(path)
+    names = ["joblib.memory.Memory", "joblib._store_backends.FileSystemStoreBackend"]
+    np.testing.assert_array_equal(skrec.load(path, trusted=names).predict(X), model.predict(X))
