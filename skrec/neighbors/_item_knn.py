@@ -12,6 +12,7 @@ from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_rating
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import explain_scores, stored_weights
+from skrec.utils._finite import require_squares
 from skrec.utils._fitted import Array, Number, Sparse, required_if
 from skrec.utils._lists import stored_lists
 from skrec.utils._params import NON_NEGATIVE
@@ -234,6 +235,8 @@ class ItemKNN(BaseRecommender):
             If a parameter, a combination of parameters or X is not valid.
         """
         X = self._start_fit(X)
+        if self.metric != "jaccard":  # which looks at no value
+            require_squares(X.data, "The values of X")
         check_combination(self)
         forget(self, ("intercept_", "item_bias_"))
         if self._rates:

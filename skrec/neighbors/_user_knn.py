@@ -10,6 +10,7 @@ from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_rating
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import check_targets, contributions_at
+from skrec.utils._finite import require_squares
 from skrec.utils._fitted import Array, Number, Parts, Sparse, refused, required_if
 from skrec.utils._lists import ordered_lists
 from skrec.utils._params import NON_NEGATIVE
@@ -252,6 +253,8 @@ class UserKNN(BaseRecommender):
             If a parameter, a combination of parameters or X is not valid.
         """
         X = self._start_fit(X)
+        if self.metric != "jaccard":  # which looks at no value
+            require_squares(X.data, "The values of X")
         check_combination(self)
         forget(self, ("intercept_", "item_bias_", "user_bias_", "_deviations", "_rated"))
         self.interactions_ = X = X.copy()
