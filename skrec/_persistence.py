@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from skrec.utils._archive import check_archive, read_schema
 from skrec.utils._files import atomic_file
-from skrec.utils._fitted import check_objects
+from skrec.utils._fitted_check import check_objects
 
 # skops asks about these, though they hold arrays and parameters and nothing else: sparse
 # containers, what a fitted search keeps, kinds of parameters and ids.

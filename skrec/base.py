@@ -19,7 +19,8 @@ from skrec.utils._alignment import index_of
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fit_outcome import note_training_rows
-from skrec.utils._fitted import CURVE, Absent, Array, Names, Number, check_shapes
+from skrec.utils._fitted import CURVE, Absent, Array, Names, Number
+from skrec.utils._fitted_check import check_shapes
 from skrec.utils._memory import check_dense, check_model
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import check_parameters

@@ -20,7 +20,8 @@ from skrec.content import VBPR
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import InteractionEncoder
-from skrec.utils._fitted import Absent, Array, Sparse, check_objects, fitted_rules, learned
+from skrec.utils._fitted import Absent, Array, Sparse
+from skrec.utils._fitted_check import check_objects, fitted_rules, learned
 from skrec.utils._sparse_check import sound_sparse
 from tests.instances import small
 from tests.tamper import STRANGE, subjects

@@ -6,8 +6,6 @@ below, added to those of its bases. Sizes have names, such as "n_items", which i
 agree. What the rules cannot say is checked by the method ``_check_fitted``, if there is one.
 """
 
-import functools
-import inspect
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -15,17 +13,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skrec.utils._params import check_parameters, check_values
 from skrec.utils._sparse_check import sound_sparse
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
-# Attributes that scikit-learn keeps on any estimator; they are none of a class's own.
-_FOREIGN = ("_sklearn", "_skl_", "_metadata_request", "_parent_callback")
 
 
 @dataclass(frozen=True)
@@ -58,10 +51,10 @@ class Array:
 
     def check(self, value, name, sizes, owner):
         if type(value) not in (np.ndarray, np.memmap):
-            raise refused(name, _kind(value), "an array")
+            raise refused(name, kind_of(value), "an array")
         if str(value.dtype) not in self.dtypes or not value.flags.aligned:
             raise refused(name, f"dtype {value.dtype.str}", " or ".join(self.dtypes))
-        _bind(value.shape, self.shape, name, sizes)
+        bind(value.shape, self.shape, name, sizes)
         self.check_values(value, name, sizes)
 
     def check_values(self, value, name, sizes):
@@ -93,10 +86,10 @@ class Sparse:
 
     def check(self, value, name, sizes, owner):
         if type(value) is not sparse.csr_array:
-            raise refused(name, _kind(value), "a csr_array")
+            raise refused(name, kind_of(value), "a csr_array")
         sound = sound_sparse(value, name)
-        _bind(sound.shape, (self.n_rows, self.n_columns), name, sizes)
-        _check_entries(sound, name, ordered=True)
+        bind(sound.shape, (self.n_rows, self.n_columns), name, sizes)
+        check_entries(sound, name, ordered=True)
 
 
 @dataclass(frozen=True)
@@ -124,13 +117,13 @@ class Number:
     def check(self, value, name, sizes, owner):
         kind = Integral if self.integer else Real
         if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
-            raise refused(name, _kind(value), "a whole number" if self.integer else "a number")
+            raise refused(name, kind_of(value), "a whole number" if self.integer else "a number")
         if not self.finite and not np.isfinite(value):
             return
         if not self.low <= value <= self.high or (not self.integer and not np.isfinite(value)):
             raise refused(name, repr(value), f"a finite number from {self.low} to {self.high}")
         if self.size is not None:
-            _bind((int(value),), (self.size,), name, sizes)
+            bind((int(value),), (self.size,), name, sizes)
 
 
 @dataclass(frozen=True)
@@ -139,7 +132,7 @@ class Flag:
 
     def check(self, value, name, sizes, owner):
         if not isinstance(value, bool | np.bool_):
-            raise refused(name, _kind(value), "True or False")
+            raise refused(name, kind_of(value), "True or False")
 
 
 @dataclass(frozen=True)
@@ -155,7 +148,7 @@ class OneOf:
 
     def check(self, value, name, sizes, owner):
         if not any(type(value) is type(known) and value == known for known in self.values):
-            raise refused(name, _kind(value), " or ".join(map(repr, self.values)))
+            raise refused(name, kind_of(value), " or ".join(map(repr, self.values)))
 
 
 @dataclass(frozen=True)
@@ -171,7 +164,7 @@ class Instance:
 
     def check(self, value, name, sizes, owner):
         if not isinstance(value, self.kind):
-            raise refused(name, _kind(value), self.kind.__name__)
+            raise refused(name, kind_of(value), self.kind.__name__)
 
 
 @dataclass(frozen=True)
@@ -208,8 +201,8 @@ class Series:
 
     def check(self, value, name, sizes, owner):
         if type(value) is not self.kind:
-            raise refused(name, _kind(value), f"a {self.kind.__name__}")
-        _bind((len(value),), (self.size,), name, sizes)
+            raise refused(name, kind_of(value), f"a {self.kind.__name__}")
+        bind((len(value),), (self.size,), name, sizes)
         for place, part in enumerate(value):
             self.rule.check(part, f"{name}[{place}]", sizes, owner)
 
@@ -233,7 +226,7 @@ class Parts:
     def check(self, value, name, sizes, owner):
         kind = type(self.rules)
         if type(value) is not kind or len(value) != len(self.rules):
-            raise refused(name, _kind(value), f"a {kind.__name__} of {len(self.rules)}")
+            raise refused(name, kind_of(value), f"a {kind.__name__} of {len(self.rules)}")
         keys = range(len(value)) if kind is tuple else self.rules
         for key in keys:
             if kind is dict and key not in value:
@@ -249,7 +242,7 @@ class Named:
 
     def check(self, value, name, sizes, owner):
         if type(value) is not dict or not all(type(key) is str for key in value):
-            raise refused(name, _kind(value), "a dict with text as keys")
+            raise refused(name, kind_of(value), "a dict with text as keys")
         for key, part in value.items():
             self.rule.check(part, f"{name}[{key!r}]", sizes, owner)
 
@@ -268,8 +261,8 @@ class Names:
 
     def check(self, value, name, sizes, owner):
         if type(value) is not np.ndarray or value.dtype.kind not in "OU":
-            raise refused(name, _kind(value), "an array of text")
-        _bind(value.shape, (self.size,), name, sizes)
+            raise refused(name, kind_of(value), "an array of text")
+        bind(value.shape, (self.size,), name, sizes)
         if not all(isinstance(text, str) for text in value.tolist()):
             raise refused(name, "something that is no text", "text only")
 
@@ -288,14 +281,14 @@ class Fitted:
 
     def check(self, value, name, sizes, owner):
         if not isinstance(value, BaseEstimator) or not hasattr(value, self.method):
-            raise refused(name, _kind(value), f"an estimator with {self.method}")
+            raise refused(name, kind_of(value), f"an estimator with {self.method}")
         try:
             check_is_fitted(value)
         except NotFittedError as error:
             raise refused(name, "an estimator that is not fitted", "a fitted one") from error
         n_items = getattr(value, "n_features_in_", None)
         if n_items is not None:
-            _bind((n_items,), ("n_items",), f"{name}.n_features_in_", sizes)
+            bind((n_items,), ("n_items",), f"{name}.n_features_in_", sizes)
 
 
 @dataclass(frozen=True)
@@ -318,192 +311,8 @@ def required_if(condition, rule):
     return Absent(rule, unless=condition)
 
 
-def fitted_rules(cls):
-    """All rules of a class and its bases, by the names of the attributes.
-
-    Parameters
-    ----------
-    cls : type
-    """
-    rules = {}
-    for base in reversed(cls.__mro__):
-        rules |= vars(base).get("_fitted_rules", {})
-    return rules
-
-
-@functools.lru_cache(maxsize=512)
-def _shapes(cls):
-    """(name, shape) of the arrays that a class declares; sizes that parameters say are free."""
-    found = []
-    for name, rule in fitted_rules(cls).items():
-        rule = rule.rule if isinstance(rule, Absent) else rule
-        if isinstance(rule, Sparse):
-            found.append((name, (rule.n_rows, rule.n_columns)))
-        elif isinstance(rule, Array):
-            sizes = [None if str(size).startswith("=") else size for size in rule.shape]
-            found.append((name, tuple(sizes)))
-    return found
-
-
-def check_shapes(estimator):
-    """Hold the arrays of a fitted estimator to their shapes, before kernels read them.
-
-    A few microseconds: no value is looked at.
-
-    Parameters
-    ----------
-    estimator : estimator
-
-    Raises
-    ------
-    ValueError
-        If an array was replaced by one that does not fit to the others.
-    """
-    state, kind = vars(estimator), type(estimator)
-    sizes = {"n_items": state.get("n_features_in_")}
-    for name, shape in _shapes(kind):
-        if name in state:
-            found = getattr(state[name], "shape", None)
-            if found is None:
-                raise refused(f"{kind.__name__}.{name}", _kind(state[name]), "an array")
-            _bind(found, shape, f"{kind.__name__}.{name}", sizes)
-
-
-def learned(estimator):
-    """Attributes that are no parameters and not scikit-learn's own, a dict."""
-    given = inspect.signature(type(estimator)).parameters
-    return {
-        name: value
-        for name, value in vars(estimator).items()
-        if name not in given and not name.startswith(_FOREIGN)
-    }
-
-
-def check_fitted(estimator):
-    """Hold an estimator to the rules of its class.
-
-    Parameters
-    ----------
-    estimator : estimator of skrec, or over one of its bases
-        One that is not fitted has only its parameters checked.
-
-    Raises
-    ------
-    ValueError
-        Names the attribute, what it is and what is expected.
-    """
-    rules = getattr(type(estimator), "_parameter_rules", None)
-    if hasattr(type(estimator), "_check_stored"):
-        # What is not made before it is asked for is checked as it is stored, and not made.
-        estimator._check_stored()
-        values = {name: vars(estimator)[name] for name in rules if name in vars(estimator)}
-        check_values(type(estimator).__name__, values, rules)
-    elif rules is None:  # none of skrec's
-        estimator.get_params(deep=False)
-    else:
-        check_parameters(estimator, rules)
-    state, rules = learned(estimator), fitted_rules(type(estimator))
-    if not state:
-        return
-    for name in state:
-        if name not in rules and hasattr(type(estimator), name):
-            raise refused(name, "an attribute of the class itself", "nothing in its place")
-    check_state(state, rules, type(estimator).__name__, owner=estimator)
-
-
-def check_state(state, rules, title, *, owner=None, sizes=None):
-    """Hold values to rules.
-
-    Parameters
-    ----------
-    state : dict of str to object
-    rules : dict of str to rule
-    title : str
-        What they belong to, for messages.
-    owner : object, default=None
-        What conditions are asked about.
-    sizes : dict of str to int, default=None
-        Sizes that are known already; those found are added.
-
-    Raises
-    ------
-    ValueError
-        If a value is missing or breaks its rule.
-    """
-    sizes = {} if sizes is None else sizes
-    sizes |= {f"={name}": n for name, n in vars(owner or object).items() if type(n) is int}
-    for name, rule in rules.items():
-        if isinstance(rule, Absent):
-            if name not in state and (rule.unless is None or not rule.unless(owner)):
-                continue
-            rule = rule.rule
-        if name not in state:
-            raise ValueError(f"{title} lacks {name}, which a fitted one has.")
-        rule.check(state[name], f"{title}.{name}", sizes, owner)
-
-
-def check_objects(content):
-    """Check whatever was read from a file: estimators, and sparse containers in anything.
-
-    Parameters
-    ----------
-    content : object
-
-    Raises
-    ------
-    ValueError
-        If a fitted attribute breaks a rule, or a sparse container is malformed.
-    """
-    seen, waiting, further = set(), [content], []
-    while waiting:
-        value = waiting.pop()
-        if id(value) in seen or isinstance(value, str | bytes | Real | type(None) | type):
-            continue
-        seen.add(id(value))
-        if sparse.issparse(value):
-            for name in vars(value):
-                if callable(getattr(type(value), name, None)):
-                    raise refused(f"A sparse matrix, its {name}", "a value", "a method")
-            _check_entries(sound_sparse(value, "A sparse matrix"), "A sparse matrix")
-        elif isinstance(value, np.ndarray):
-            waiting += value.ravel().tolist() if value.dtype == object else []
-        elif isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list | tuple | set | frozenset):
-            waiting += value
-        else:
-            if isinstance(value, BaseEstimator):
-                check_fitted(value)
-                _check_composition(value)
-            if hasattr(type(value), "_check_fitted"):
-                further.append(value)
-            waiting += getattr(value, "__dict__", {}).values()
-    for value in reversed(further):  # parts first: what asks them may rely on them
-        if learned(value):
-            value._check_fitted()
-
-
-def _check_composition(estimator):
-    """Raise for a pipeline or a search of scikit-learn's that is not made of estimators."""
-    if isinstance(estimator, Pipeline):
-        steps = estimator.steps
-        if type(steps) is not list or not steps:
-            raise refused("Pipeline.steps", _kind(steps), "a list of steps")
-        for step in steps:
-            named = type(step) in (tuple, list) and len(step) == 2 and type(step[0]) is str
-            if not named or not (step[1] in (None, "passthrough") or hasattr(step[1], "fit")):
-                raise refused("Pipeline.steps", repr(step)[:200], "a name and an estimator")
-        for name, step in steps[:-1]:
-            if step not in (None, "passthrough") and not hasattr(step, "transform"):
-                raise refused(f"Pipeline step {name}", _kind(step), "one that has transform")
-    elif isinstance(estimator, BaseSearchCV):
-        for name in ("estimator", "best_estimator_"):
-            value = getattr(estimator, name, estimator.estimator)
-            if not hasattr(value, "get_params"):
-                raise refused(f"{type(estimator).__name__}.{name}", _kind(value), "an estimator")
-
-
-def _check_entries(matrix, name, *, ordered=False):
+def check_entries(matrix, name, *, ordered=False):
+    """Raise unless a sound sparse matrix holds finite numbers, in order if that is asked for."""
     if matrix.dtype.kind not in "biuf":
         raise refused(f"{name}.data", f"dtype {matrix.dtype}", "numbers")
     if matrix.dtype.kind == "f" and not np.isfinite(matrix.data).all():
@@ -514,7 +323,7 @@ def _check_entries(matrix, name, *, ordered=False):
         raise refused(f"{name}.indices", "unsorted or repeated indices", "sorted ones")
 
 
-def _bind(found, expected, name, sizes):
+def bind(found, expected, name, sizes):
     """Hold a shape to names of sizes; names that are new get their size."""
     if len(found) != len(expected):
         raise refused(name, f"{len(found)} dimensions", str(len(expected)))
@@ -527,7 +336,8 @@ def _bind(found, expected, name, sizes):
             raise refused(name, f"shape {tuple(found)}", f"{wanted} in its place")
 
 
-def _kind(value):
+def kind_of(value):
+    """What something is, for messages."""
     if isinstance(value, np.ndarray):
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
     return f"{type(value).__name__}"
