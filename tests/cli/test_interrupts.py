@@ -165,7 +165,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(log, tmp_path):
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert load(path)["model"].n_iter_ == 5
+        assert load(path)["model"].estimator_.n_iter_ == 5
 
 
 def test_an_interrupt_within_an_import_or_an_exec(log, tmp_path):
