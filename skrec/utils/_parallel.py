@@ -95,7 +95,9 @@ def effective_n_threads(n_jobs=None):
     n_threads : int
         At least 1.
     """
-    n_cpus = joblib.cpu_count()
+    if n_jobs is not None and n_jobs > 0:
+        return int(n_jobs)
+    n_cpus = joblib.cpu_count()  # reads files of the control groups
     if n_jobs is None:
         limit = os.environ.get("OMP_NUM_THREADS", "")
         # OpenMP allows a list, one entry for each level of nesting.
@@ -103,7 +105,7 @@ def effective_n_threads(n_jobs=None):
         return min(n_cpus, int(first)) if first.isdigit() and int(first) > 0 else n_cpus
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning: use None, a positive number, or -1 for all.")
-    return max(1, n_cpus + 1 + n_jobs) if n_jobs < 0 else int(n_jobs)
+    return max(1, n_cpus + 1 + n_jobs)
 
 
 def run_ranges(function, n, *, n_jobs=None, weights=None):
@@ -120,7 +122,7 @@ def run_ranges(function, n, *, n_jobs=None, weights=None):
     weights : array-like of shape (n,), default=None
         Cost of each index; the ranges get equal sums of it. None: equal lengths.
     """
-    n_threads = min(effective_n_threads(n_jobs), n)
+    n_threads = min(effective_n_threads(1 if n == 1 and n_jobs is None else n_jobs), n)
     if n_threads <= 1:
         if n > 0:
             with plain_interrupts():

@@ -65,9 +65,7 @@ def canonical_csr(X):
         Shares memory with the input where that is canonical already.
     """
     source = X
-    X = csr_array(X) if not issparse(X) or X.format == "csr" else X.tocsr()
-    if not isinstance(X, csr_array):
-        X = csr_array(X)
+    X = X.tocsr() if issparse(X) else csr_array(X)
     # Flags may be stale on the caller's object; they are recomputed on a fresh shell.
     X = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
     if not X.has_canonical_format or (X.data == 0).any():
