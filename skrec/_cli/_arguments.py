@@ -177,4 +177,4 @@ def seed(text):
 
 
 def count(text):
-    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1")
+    return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1, at most 2147483647")

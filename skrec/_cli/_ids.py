@@ -150,6 +150,10 @@ def read_ids(source, what):
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CommandError(f"{source} is no UTF-8 text: {error}.") from error
+    except FileNotFoundError as error:
+        raise CommandError(
+            f"{source}: {error.strerror}; {what} ids are read from a file, one id a line."
+        ) from error
     numbered = [(line.strip(), at) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not numbered:
         raise CommandError(f"{source} holds no {what} id; expected one a line.")

@@ -138,6 +138,8 @@ def cast_values(values, dtype):
     else:
         # As Python compares them: 2**63 is 9.223372036854775807e18 for floats only.
         bad = (cast != values) | (cast.astype(np.float64) != values)
+        if values.dtype.kind == "f":  # beyond, a double may be what another number became
+            bad |= np.abs(values) > 2.0**53
     if bad.any():
         first = values[np.argmax(bad)].item()
         raise ValueError(

@@ -6,7 +6,7 @@ from numbers import Number
 
 import numpy as np
 
-from skrec._log._ids import is_missing, plain
+from skrec._log._ids import is_missing, plain, to_numpy
 
 __all__ = ["as_moment", "as_timestamps", "as_values", "parse_time", "to_array", "to_number"]
 
@@ -181,7 +181,7 @@ def to_array(column):
     array : ndarray of shape (n,)
     """
     if hasattr(column, "to_numpy"):
-        column = _to_numpy(column)
+        column = to_numpy(column)
     if isinstance(column, np.ndarray):
         if column.ndim != 1:
             raise ValueError(f"A column must be 1-D. Got an array of shape {column.shape}.")
@@ -194,13 +194,6 @@ def to_array(column):
     if array.ndim == 1 and array.dtype.kind in "iufb" and len(array) == len(column):
         return array
     return np.fromiter(column, dtype=object, count=len(column))
-
-
-def _to_numpy(column):
-    try:
-        return column.to_numpy()
-    except (TypeError, ValueError):  # pyarrow, of nested columns and the like
-        return np.fromiter(column.to_pylist(), dtype=object, count=len(column))
 
 
 def _without_zone(column):

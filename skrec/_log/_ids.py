@@ -24,6 +24,7 @@ __all__ = [
     "is_text",
     "pack_ids",
     "plain",
+    "to_numpy",
     "unique_ids",
     "warn_of_float_ids",
     "warn_of_lost_ids",
@@ -61,7 +62,7 @@ def as_id_column(values, name):
     if isinstance(values, str | bytes):
         raise TypeError(f"Expected a column of {name} ids. Got one string {values!r}; wrap it.")
     if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
+        values = to_numpy(values)
     if not isinstance(values, np.ndarray):
         if not isinstance(values, Iterable):
             raise TypeError(f"Expected a column of {name} ids. Got {type(values).__name__}.")
@@ -272,6 +273,14 @@ def warn_of_lost_ids(ids, name, *, stacklevel=2):
 def plain(value):
     """A NumPy scalar as the Python object it stands for."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def to_numpy(column):
+    """A column of pandas, polars or pyarrow as an array; what pyarrow cannot, one by one."""
+    try:
+        return column.to_numpy()
+    except (TypeError, ValueError):  # an Array with text or nulls, nested columns
+        return _objects(column.to_pylist())
 
 
 def _unique_integers(column):

@@ -47,7 +47,21 @@ _REFUSED = {
 _BINARY = (".npz", ".parquet", ".pq", ".feather", ".arrow", ".ipc", ".orc", ".xlsx", ".xls")
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95c}\](\x8c]")
 _HTML = re.compile(rb"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
-_XML = re.compile(rb"\s*<\?xml")
+_XML = re.compile(rb"\s*<(\?xml|[A-Za-z]\w*(\s[^<>]*)?>\s*<)")
+_SQL = re.compile(
+    rb"(?>\s|--[^\n]*\n|/\*.*?\*/;?)*+"
+    rb"(INSERT\s+INTO\s+\S+\s*(\(|VALUES)|CREATE\s+TABLE\s|DROP\s+TABLE\s|COPY\s+\S+\s*\()",
+    re.IGNORECASE | re.DOTALL,
+)
+# What each of the first lines is, but for blank ones: without it they are read as odd ids.
+_LINES = (
+    (re.compile(rb"\([^()]*,[^()]*\)[,;]?"), "a list of tuples as Python prints it",
+     "write it with the csv module, or pass the list"),
+    (re.compile(rb"[-+]?\d+(\.\d+)?(,\d+)*( +\d+:[-+.\deE]+)+"), "in the format of LIBSVM",
+     "read it with sklearn.datasets.load_svmlight_file and fit the matrix"),
+    (re.compile(rb"[-+.\d]+ ([-+.\d]+ )?\|\w+ .*"), "in the format of Vowpal Wabbit",
+     "convert it to CSV"),
+)  # fmt: skip
 _JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]\"]|\[\s*-?\d[^\r\n]*\]\s*([\r\n]|\Z))")
 _PYTHON = re.compile(rb"\s*\{\s*u?'")
 
@@ -198,6 +212,30 @@ def _refuse(path, head):
         raise _other(path, "an HTML page, perhaps the error page of a download", "fetch it again")
     if _XML.match(head):
         raise _other(path, "XML", "convert it to CSV")
+    if _SQL.match(head):
+        raise _other(path, "a script of SQL", "load it and export the table as CSV")
+    if head[:9].lower() == b"@relation":
+        raise _other(path, "an ARFF file", "read it with scipy.io.arff and pass the columns")
+    _refuse_lines(path, head)
+
+
+def _is_rule(line):
+    """Whether a line is nothing but one drawn between rows, such as ``|---|---|``."""
+    drawn = not line.strip(b" \t|+:=-")
+    return drawn and (b"--" in line or b"==" in line) and (b"|" in line or b"+" in line)
+
+
+def _refuse_lines(path, head):
+    """Text whose lines are no fields between delimiters."""
+    lines = [line.strip() for line in head.removeprefix(b"\xef\xbb\xbf")[:4096].splitlines()]
+    if len(head) > 4096 and len(lines) > 1:
+        lines = lines[:-1]  # cut off in the middle
+    lines = [line for line in lines if line]
+    if any(map(_is_rule, lines[:3])):
+        raise _other(path, "a table with ruled lines (Markdown, psql)", "save it as CSV")
+    for pattern, what, remedy in _LINES:
+        if len(lines) > 1 and all(map(pattern.fullmatch, lines)):
+            raise _other(path, what, remedy)
     if _PYTHON.match(head):
         raise _other(
             path, "Python's literals, not JSON",

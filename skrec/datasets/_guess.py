@@ -218,6 +218,8 @@ def _by_place(path, names, places, columns, rows):
             _refuse_other_than_ids(path, role, rows, n_fields)
         elif role == 2 and not _are_values(path, fields):
             continue
+        elif role == 3 and columns[2] == "auto" and places[2] is None and _column(rows, 2):
+            _refuse_values_as_times(path, fields)
         places[role] = role
     return places
 
@@ -249,6 +251,17 @@ def _refuse_times_as_values(path, what, place, fields):
         raise ValueError(
             f"{path} {what} looks like times ({fields[0]}), not values. Pass value=None and "
             f"timestamp={place!r}{kept}; where the columns have another order, user= and item= too."
+        )
+
+
+def _refuse_values_as_times(path, fields):
+    """Behind a third column of text, such as a title, numbers may be values or times."""
+    if len(_finite_numbers(fields)) == len(fields) and not _are_unix_times(fields):
+        raise ValueError(
+            f"{path} has no names, its third column is text, and its fourth column looks like "
+            f"values ({fields[0]}), not like times. Pass value=3 and timestamp=None, or "
+            "timestamp=3 if they are times; where the columns have another order, user= and item= "
+            "too."
         )
 
 

@@ -113,7 +113,9 @@ class _Reader:
             self.message = (
                 f"{self.path}, line {line}: found {found}, expected {expected}; {remedy}."
             )
-        self.bad.setdefault(kind, []).append(line)
+        lines = self.bad.setdefault(kind, [])
+        if not lines or lines[-1] != line:  # one line may have both ids of a kind
+            lines.append(line)
 
     def _is_good_id(self, line, side, text):
         if is_missing(text):

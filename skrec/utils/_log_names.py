@@ -9,7 +9,7 @@ KNOWN_NAMES = {
     ),
     "value": (
         "rating", "ratings", "value", "score", "stars", "count", "plays", "weight", "quantity",
-        "qty",
+        "qty", "overall", "bookrating", "playcount",
     ),
     "timestamp": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime"),
 }  # fmt: skip

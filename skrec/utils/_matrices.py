@@ -1,5 +1,6 @@
 """What is passed for a matrix, looked at before NumPy, scipy or scikit-learn convert it."""
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -46,6 +47,7 @@ def sound_matrix(X, name="X", *, log=False):
         return sound_sparse(X, name)
     columns = _columns_of(X)
     if columns is None:
+        _refuse_named(X, name)
         array = _as_array(X) if isinstance(X, list | tuple) else X
         _refuse_dates(getattr(array, "dtype", None), name)
         if isinstance(array, np.ndarray):
@@ -176,6 +178,17 @@ def _dates(name, got):
         f"{name} holds dates: got {got}. Expected a matrix of numbers; got a log with ids? "
         f"{_ENCODE} Times of interactions go into `timestamps`."
     )
+
+
+def _refuse_named(X, name):
+    """Refuse what has names of columns and is no dataframe."""
+    names = getattr(getattr(X, "dtype", None), "names", None)  # of a structured array
+    names = list(X) if isinstance(X, Mapping) else names
+    if isinstance(names, list | tuple):
+        raise ValueError(
+            f"{name} has columns by name: got {type(X).__name__} with {list(names)[:5]}. Expected "
+            f"a user-item matrix of numbers; got a log with ids? {_ENCODE}"
+        )
 
 
 def _refuse_log(columns, name):

@@ -379,3 +379,21 @@ def test_missing_is_counted_or_left_out(tmp_path, monkeypatch, large):
 def test_bad_parameters_of_text(tmp_path, params, message):
     with pytest.raises(ValueError, match=message):
         load_interactions(_write(tmp_path, "user,item\n1,2\n"), **params)
+
+
+def test_values_behind_a_column_of_text_are_no_times(tmp_path):
+    """user, item, title, plays, as in Last.fm 360K; user, game, what, hours."""
+    path = _write(tmp_path, "1\ta\tAbba\t37\n1\tb\tBach\t5\n2\ta\tAbba\t1\n")
+    with pytest.raises(ValueError, match=r"third column is text.*fourth.*values \(37\).*value=3"):
+        load_interactions(path)
+    assert load_interactions(path, value=3, timestamp=None).X.data.tolist() == [37, 5, 1]
+    assert load_interactions(path, timestamp=3).timestamp.tolist() == [37, 5, 1]
+    path = _write(tmp_path, "1,a,view,1600000000\n1,b,buy,1600000010\n2,a,view,1600000020\n")
+    assert load_interactions(path).timestamp.tolist() == [1600000000, 1600000010, 1600000020]
+
+
+def test_a_line_with_two_bad_ids_is_one_line(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes("user,item\nann,tea\nJörg,Käse\nZoë,Käse\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"In all 2 lines have .*\(lines 3, 4\)"):
+        load_interactions(path)

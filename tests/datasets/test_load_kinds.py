@@ -327,3 +327,33 @@ def test_damage_is_a_plain_error(tmp_path, monkeypatch, data, places, cut, param
     except ValueError as error:
         said = str(error)
     assert "log.dat" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("('ann', 'tea', 3)\n('bob', 'tea', 1)\n", "a list of tuples as Python prints it"),
+        ("| user | item |\n|------|------|\n| ann | tea |\n", "ruled lines"),
+        (" user | item\n------+------\n ann | tea\n", "ruled lines"),
+        ("+----+----+\n| user | item |\n+----+----+\n| ann | tea |\n", "ruled lines"),
+        ("-- a dump\nINSERT INTO log VALUES (1,2,3);\nINSERT INTO log VALUES (1,3,3);\n", "SQL"),
+        ("1 3:1 7:2\n2 3:1\n", "LIBSVM"),
+        ("5 |u 1 |i 3\n4 |u 2 |i 3\n", "Vowpal Wabbit"),
+        ("@relation log\n@attribute user numeric\n@data\n1,2\n", "ARFF"),
+        ("<log>\n<line user='1' item='2'/>\n<line user='2' item='2'/>\n</log>\n", "XML"),
+    ],
+)
+def test_text_of_other_formats_is_named(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        load_interactions(_write(tmp_path, text.encode()))
+
+
+@pytest.mark.parametrize(
+    "ids", ["({})", "<{}>", "--{}--", "#{}", "{}:en", "insert into {}", "'{}'", "12:{}"]
+)
+def test_odd_ids_are_ids(tmp_path, ids):
+    """Marks of other formats in ids of an ordinary file."""
+    lines = "".join(f"{ids.format(u)}\t{ids.format(i)}\n" for u, i in [(1, 2), (1, 3), (2, 3)])
+    data = load_interactions(_write(tmp_path, lines.encode()), quotechar=None)
+    assert data.user_ids.tolist() == [ids.format(1), ids.format(2)]
+    assert data.item_ids.tolist() == [ids.format(2), ids.format(3)]

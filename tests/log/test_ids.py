@@ -1,6 +1,7 @@
 """Long columns take the compiled path; it must agree with the plain one."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -89,3 +90,21 @@ def test_table_of_many_distinct_words_grows():
     column = np.random.default_rng(1).permutation(50_000) * 10**13
     ids, codes = unique_ids(column, "item")
     assert_array_equal(ids[codes], column)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["b", "a", "b"]),
+        pa.array(["b", "a", "b"]).dictionary_encode(),
+        pa.array(["b", "a", "b"], type=pa.large_string()),
+        pa.chunked_array([["b"], ["a", "b"]]),
+    ],
+    ids=["array", "dictionary", "large", "chunked"],
+)
+def test_columns_of_arrow(column):
+    ids, codes = unique_ids(as_id_column(column, "user"), "user")
+    assert ids.tolist() == ["a", "b"]
+    assert codes.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"Missing user id: entry 1 \(counting from 0\) is None"):
+        unique_ids(as_id_column(pa.array(["b", None]), "user"), "user")

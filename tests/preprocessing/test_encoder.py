@@ -512,3 +512,13 @@ def test_minimum_counts_twin(log, least):
     X = encoder.fit_transform(log)
     users, items, _ = encoder.inverse_transform(X)
     assert set(zip(users.tolist(), items.tolist(), strict=True)) == pairs
+
+
+def test_whole_numbers_that_a_double_rounds_are_not_kept_silently():
+    """2**53 + 3 is 2**53 + 4 as a double, which int64 would keep."""
+    encoder = InteractionEncoder(value="rating", dtype=np.int64)
+    log = {"user": [1, 2], "item": [1, 1], "rating": [1, 2**53 + 3]}
+    with pytest.raises(ValueError, match="dtype=int64 cannot hold 1 of 2 values"):
+        encoder.fit_transform(log)
+    X = encoder.fit_transform(log | {"rating": [2**53 - 1, 2**53]})
+    assert X.data.tolist() == [2**53 - 1, 2**53]

@@ -193,6 +193,14 @@ def test_a_log_passed_for_a_matrix_is_told_so_at_every_door(columns):
                 door(log)
 
 
+def test_columns_by_name_that_are_no_frame_are_told_so():
+    frame = _frames(("user", "item", "rating"))[0]
+    for log in (frame.to_records(index=False), frame.to_dict("list")):
+        for door in (EASE().fit, EASE().fit(np.eye(3)).recommend, k_core, holdout_split, HeldOut):
+            with pytest.raises(ValueError, match=r"columns by name: got.*InteractionEncoder"):
+                door(log)
+
+
 @pytest.mark.parametrize(
     "columns", [("a", "b"), ("user", "b"), ("item", "rating"), ("user", "item", *"abcd")]
 )
