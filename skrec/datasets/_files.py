@@ -210,7 +210,7 @@ def _refuse(path, head):
         raise _other(path, "a tar archive", "unpack it and pass the path of the log")
     if _HTML.match(head):
         raise _other(path, "an HTML page, perhaps the error page of a download", "fetch it again")
-    if _XML.match(head):
+    if _XML.match(head) and any(end in head for end in (b"<?", b"</", b"/>")):
         raise _other(path, "XML", "convert it to CSV")
     if _SQL.match(head):
         raise _other(path, "a script of SQL", "load it and export the table as CSV")

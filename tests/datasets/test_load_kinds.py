@@ -349,7 +349,7 @@ def test_text_of_other_formats_is_named(tmp_path, text, message):
 
 
 @pytest.mark.parametrize(
-    "ids", ["({})", "<{}>", "--{}--", "#{}", "{}:en", "insert into {}", "'{}'", "12:{}"]
+    "ids", ["({})", "<{}>", "<u{}>", "--{}--", "#{}", "{}:en", "insert into {}", "'{}'", "12:{}"]
 )
 def test_odd_ids_are_ids(tmp_path, ids):
     """Marks of other formats in ids of an ordinary file."""
