@@ -57,6 +57,9 @@ def test_a_penalty_that_leaves_nothing_warns_once(estimator):
     assert [str(w.message).split()[0] for w in caught if ALIKE in str(w.message)] == [
         type(estimator).__name__
     ]
+    parameters = estimator.get_params()
+    alpha = "estimator__alpha" if "estimator" in parameters else "alpha"
+    assert f" smaller {alpha} ({parameters[alpha]!r})" in str(caught[0].message)
 
 
 @pytest.mark.parametrize("cls", [cls for _, cls in all_recommenders()], ids=lambda c: c.__name__)

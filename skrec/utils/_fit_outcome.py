@@ -141,6 +141,12 @@ def _advice(estimator, tags):
     advice = ""
     if "item_features" in tags.reads and not hasattr(estimator, "n_item_features_in_"):
         advice += ", or pass item_features, which it reads"
-    parameters = estimator.get_params(deep=False)
-    named = [f"{name} ({parameters[name]!r})" for name in _SHRINKING if name in parameters]
+    # Also those of a model within, which are set by the same names: estimator__alpha.
+    parameters = estimator.get_params()
+    named = [
+        f"{name} ({parameters[name]!r})"
+        for shrinking in _SHRINKING
+        for name in parameters
+        if name.rpartition("__")[2] == shrinking
+    ]
     return advice + (f", or use a smaller {' or '.join(named)}" if named else "")
