@@ -58,11 +58,13 @@ def warn_unknown(n_unknown, n_evaluated, *, known="", unknown="", fallback=False
         if fallback
         else "A fallback (skrec.ensemble.Fallback) gives such users another model's lists."
     )
-    found = f" ({unknown} for these, {known} for the others)" if known else ""
+    found, mixed = "", ""
+    if n_unknown < n_evaluated:
+        found = f" ({unknown} for these, {known} for the others)" if known else ""
+        mixed = " The mean over all mixes two kinds of users."
     warnings.warn(
         f"Nothing is known of {n_unknown:,} of the {n_evaluated:,} evaluated users: no interaction "
-        f"of theirs is shown, so a model can only guess{found}. The mean over all mixes two kinds "
-        f"of users. {remedy}",
+        f"of theirs is shown, so a model can only guess{found}.{mixed} {remedy}",
         UserWarning,
         stacklevel=stacklevel + 1,
     )

@@ -34,13 +34,14 @@ class EvaluationResult(Bunch):
         if not any(counts):
             return ""
         users = " or ".join(f"{n:,}" for n in counts)
-        parts = [
+        unknown, known = (
             ", ".join(
                 f"{metric_label(name)} {short_number(mean, 4)}" for name, mean in part.items()
             )
             for part in (self.mean_unknown, self.mean_known)
-        ]
-        return f"; nothing is known of {users} of them: {parts[0]}; of the others: {parts[1]}"
+        )
+        others = f"; of the others: {known}" if self.n_unknown != self.n_users else ""
+        return f"; nothing is known of {users} of them: {unknown}{others}"
 
     __str__ = __repr__
 

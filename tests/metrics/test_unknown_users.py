@@ -51,6 +51,15 @@ def test_both_kinds_are_reported(split):
     assert "; of the others: nDCG@10 ." in repr(result)
 
 
+def test_where_nothing_is_known_of_anybody_there_are_no_others(split):
+    shown, held_out = (part[:N_UNKNOWN] for part in split)
+    model = EASE(20.0).fit(split[0])
+    with pytest.warns(UserWarning, match=r"of the 60 evaluated users.* guess\. A fallback"):
+        result = evaluate(model, shown, held_out, "ndcg@10")
+    assert "; nothing is known of 60 of them: nDCG@10 ." in repr(result)
+    assert "others" not in repr(result)
+
+
 def test_the_case_of_a_split_in_time():
     """EASE lost to popularity, by users of whom it knew nothing; around a fallback it wins."""
     data = make_interactions(400, 60, 5000, random_state=1)
