@@ -218,8 +218,8 @@ def _by_place(path, names, places, columns, rows):
             _refuse_other_than_ids(path, role, rows, n_fields)
         elif role == 2 and not _are_values(path, fields):
             continue
-        elif role == 3 and columns[2] == "auto" and places[2] is None and _column(rows, 2):
-            _refuse_values_as_times(path, fields)
+        elif role == 3 and columns[2] == "auto":
+            _refuse_values_as_times(path, fields, text=places[2] is None and _column(rows, 2))
         places[role] = role
     return places
 
@@ -254,14 +254,18 @@ def _refuse_times_as_values(path, what, place, fields):
         )
 
 
-def _refuse_values_as_times(path, fields):
-    """Behind a third column of text, such as a title, numbers may be values or times."""
-    if len(_finite_numbers(fields)) == len(fields) and not _are_unix_times(fields):
+def _refuse_values_as_times(path, fields, *, text):
+    """Values such as prices, and any numbers behind a third column of text, such as a title."""
+    numbers = _finite_numbers(fields)
+    if len(numbers) < len(fields) or _are_unix_times(fields):
+        return
+    odd = next((field for field, number in zip(fields, numbers, strict=True) if number % 1), None)
+    if text or odd is not None:
         raise ValueError(
-            f"{path} has no names, its third column is text, and its fourth column looks like "
-            f"values ({fields[0]}), not like times. Pass value=3 and timestamp=None, or "
-            "timestamp=3 if they are times; where the columns have another order, user= and item= "
-            "too."
+            f"{path} has no names, {'its third column is text, ' if text else ''}and its fourth "
+            f"column looks like values ({odd or fields[0]}), not like times. Pass "
+            "timestamp=None to leave them out, value=3 and timestamp=None if they are the values, "
+            "timestamp=3 if they are times; where the columns have another order, user= and item= too."
         )
 
 

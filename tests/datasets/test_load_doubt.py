@@ -392,6 +392,19 @@ def test_values_behind_a_column_of_text_are_no_times(tmp_path):
     assert load_interactions(path).timestamp.tolist() == [1600000000, 1600000010, 1600000020]
 
 
+def test_prices_in_the_fourth_column_are_no_times(tmp_path):
+    path = _write(tmp_path, "1,a,2,10\n1,b,1,9.99\n2,a,3,10\n")
+    with pytest.raises(ValueError, match=r"fourth column looks like values \(9\.99\), not like t"):
+        load_interactions(path)
+    data = load_interactions(path, timestamp=None)
+    assert data.X.data.tolist() == [2, 1, 3]
+    assert "timestamp" not in data
+    path = _write(tmp_path, "1,a,2,1600000000.25\n1,b,1,1600000001.5\n2,a,3,1600000002\n")
+    assert load_interactions(path).timestamp.tolist() == [1600000000.25, 1600000001.5, 1600000002]
+    path = _write(tmp_path, "1,a,2,0\n1,b,1,1\n2,a,3,2\n")  # steps
+    assert load_interactions(path).timestamp.tolist() == [0, 1, 2]
+
+
 def test_a_line_with_two_bad_ids_is_one_line(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes("user,item\nann,tea\nJörg,Käse\nZoë,Käse\n".encode("latin-1"))
