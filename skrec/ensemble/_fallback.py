@@ -261,6 +261,8 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         scores = np.empty(X.shape, dtype=X.dtype)
         for model, rows in self._parts(self._is_short(X)):
             known = {} if side is None else _keywords(model, *side.take(rows))
+            if len(rows) == X.shape[0]:  # the usual case: no copy of rows and scores
+                return model.decision_function(X, **known).astype(X.dtype, copy=False)
             scores[rows] = model.decision_function(X[rows], **known)
         return scores
 
