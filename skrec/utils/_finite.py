@@ -39,9 +39,14 @@ def require_finite(values, what):
     if np.isfinite(total) or np.isfinite(stored).all():
         return values
     raise ValueError(
-        f"{what} are not finite: the numbers overflow {stored.dtype}. Expected values of X whose "
-        f"squares and sums a float holds. {_REMEDY}"
+        f"{what} are not finite: they hold {_odd(stored)}. Expected values of X whose squares and "
+        f"sums {stored.dtype} holds. {_REMEDY}"
     )
+
+
+def _odd(values):
+    nan, infinite = np.isnan(values).any(), np.isinf(values).any()
+    return " and ".join(["NaN"] * int(nan) + ["infinity"] * int(infinite))
 
 
 @contextmanager
