@@ -265,7 +265,8 @@ def _refuse_values_as_times(path, fields, *, text):
             f"{path} has no names, {'its third column is text, ' if text else ''}and its fourth "
             f"column looks like values ({odd or fields[0]}), not like times. Pass "
             "timestamp=None to leave them out, value=3 and timestamp=None if they are the values, "
-            "timestamp=3 if they are times; where the columns have another order, user= and item= too."
+            "timestamp=3 if they are times; where the columns have another order, user= and item= "
+            "too."
         )
 
 
