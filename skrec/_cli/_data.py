@@ -104,7 +104,7 @@ def read_data(arguments):
         min_value=min_value,
         facts=[
             ("data", f"{source.title}: {size}"),
-            *_describe_dropped(raw),
+            *_describe_dropped(raw, arguments.negative),
             ("counted", _describe_rule(raw, min_value, values, default, source)),
         ],
     )
@@ -161,11 +161,15 @@ def _entries(raw, kept, values):
     return csr_array((values[kept], pairs[1], indptr.astype(raw.X.indptr.dtype)), shape=raw.X.shape)
 
 
-def _describe_dropped(raw):
-    n_dropped = raw.get("n_dropped", 0)
-    if not n_dropped:
-        return []
-    return [("left out", f"{n_dropped:,} lines that lack an id, a value or a time")]
+def _describe_dropped(raw, negative):
+    facts = []
+    n_dropped, n_negative = raw.get("n_dropped", 0), raw.get("n_negative", 0)
+    if n_dropped:
+        facts.append(("left out", f"{n_dropped:,} lines that lack an id, a value or a time"))
+    if n_negative and negative in ("drop", "subtract"):
+        how = "left out" if negative == "drop" else "taken from what was bought"
+        facts.append(("returns", f"{n_negative:,} negative values, {how}"))
+    return facts
 
 
 def _describe_rule(raw, min_value, values, default, source):

@@ -121,6 +121,7 @@ def test_returns(skrec, tmp_path):
         done = skrec(*words, "--negative", how)
         assert done.code == 0
         assert "negative" not in done.err
+        assert ("returns" in done.out) == (how != "keep")
         assert load(model)["interactions"].toarray().tolist() == expected
 
 
