@@ -76,6 +76,7 @@ def test_what_does_not_fit_into_memory(saved, monkeypatch):
     _refused(saved, "only 1 kB are available")
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked(saved):
     # 400 MB of zeros in 400 kB, which a reader of entries would inflate.
     entries = _entries(saved)

@@ -378,6 +378,7 @@ def test_files_of_experiments_that_are_refused(tmp_path, monkeypatch, text, mess
         experiments.add_experiments(tmp_path / "json.py")
 
 
+@pytest.mark.slow
 def test_the_page_of_ones_own_method_is_followed_literally(tmp_path, data_home):
     import re
     import shlex

@@ -28,6 +28,7 @@ from tests.malformed import BREAKAGES, reordered
 ROOT = Path(skrec.__file__).parent
 
 
+@pytest.mark.slow
 def test_no_door_lets_a_broken_container_through():
     # In a process of its own: what reads out of bounds ends it by a signal, whose last line says
     # which call it was.

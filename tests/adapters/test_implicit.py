@@ -352,6 +352,7 @@ from skrec.adapters import ImplicitRecommender
 """
 
 
+@pytest.mark.slow
 def test_what_was_fitted_scores_where_implicit_is_not_installed(make, X, new, tmp_path):
     adapter = ImplicitRecommender(make()).fit(X)
     skrec.save(adapter, tmp_path / "model.skops")

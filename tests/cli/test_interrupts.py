@@ -65,7 +65,7 @@ def interrupted_in_epoch(words, number=signal.SIGINT, least_batches=0):
     )
 
 
-@pytest.mark.parametrize("model", ["multvae", "cdae"])
+@pytest.mark.parametrize("model", ["multvae", pytest.param("cdae", marks=pytest.mark.slow)])
 def test_an_interrupted_fit_does_not_replace_the_good_file(skrec, log, tmp_path, model):
     path = tmp_path / "model.skops"
     words = ["fit", log, "--model", model, "--output", path]
@@ -104,6 +104,7 @@ def test_a_fit_that_is_told_to_end(log, tmp_path, number, code):
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.skops"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_shows_what_is_done(log, tmp_path):
     results = tmp_path / "results.json"
     words = [
@@ -123,6 +124,7 @@ def test_an_interrupted_comparison_shows_what_is_done(log, tmp_path):
     assert not results.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("search", [[], ["--search"]], ids=["", "search"])
 def test_no_model_of_an_interrupted_comparison_is_starred(log, search):
     words = ["evaluate", log, "--models", "multvae,popularity", *search]
@@ -152,6 +154,7 @@ def test_a_signal_while_a_file_is_written(model, tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lists.csv", "users"]
 
 
+@pytest.mark.slow
 def test_a_signal_that_the_parent_ignores_stays_ignored(log, tmp_path):
     path = tmp_path / "m.skops"
     words = ["fit", log, "--model", "multvae", "--param", "max_iter=5", "--output", path]
@@ -168,6 +171,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(log, tmp_path):
         assert load(path)["model"].estimator_.n_iter_ == 5
 
 
+@pytest.mark.slow
 def test_an_interrupt_within_an_import_or_an_exec(log, tmp_path):
     # namedtuples and scipy call exec while they are imported.
     (tmp_path / "sitecustomize.py").write_text("""
@@ -185,6 +189,7 @@ _evaluate.read_data = read_data
     assert (process.returncode, out, err) == (130, "", "skrec: interrupted\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("verb", ["fit", "recommend", "evaluate"])
 def test_a_file_that_is_half_written_is_taken_away(model, log, tmp_path, verb, number, code):
@@ -282,6 +287,7 @@ def test_in_python_a_comparison_ends(generated, interrupt_in_epoch_3):
     assert not hasattr(caught.value, "comparison")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
 def test_full_disk(model, log, tmp_path):
     users = tmp_path / "ids.txt"
@@ -311,6 +317,7 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(skrec, model, tmp_path, m
     assert [entry.name for entry in tmp_path.iterdir()] == ["ids.txt"]
 
 
+@pytest.mark.slow
 def test_closed_streams(model, log, tmp_path):
     users, path = tmp_path / "ids.txt", tmp_path / "lists.csv"
     users.write_text("u1\n")

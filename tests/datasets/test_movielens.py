@@ -350,6 +350,7 @@ def _fetching(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_four_processes_at_once(tmp_path, server, by_hand):
     folder = tmp_path / "ml-latest-small"

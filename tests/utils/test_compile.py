@@ -86,6 +86,7 @@ def test_private_folder_serves_the_next_process(package, tmp_path):
     assert _use(package, temporary=temporary) == (1, "[]")
 
 
+@pytest.mark.slow
 def test_remedy_works(package, tmp_path):
     kept, temporary = own_folder(tmp_path / "kept"), own_folder(tmp_path / "temporary")
     for expected in (0, 1):
