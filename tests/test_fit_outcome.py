@@ -12,6 +12,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neural_network import GMF
 from skrec.utils import _fit_outcome, all_recommenders
 from tests.instances import small
 
@@ -165,3 +166,9 @@ def test_models_within_a_model_are_not_asked():
         Outer(1.0).fit(X)
     with pytest.warns(UserWarning, match=ALIKE):
         Outer(0.0).fit(X)
+
+
+def test_a_penalty_of_zero_is_not_advised_to_be_smaller():
+    with pytest.warns(UserWarning, match="scores all items alike") as caught:
+        GMF(4, max_iter=1, random_state=0).fit(np.array([[1.0, 0, 0], [0, 0, 0]]))
+    assert "smaller" not in str(caught[0].message)

@@ -147,6 +147,6 @@ def _advice(estimator, tags):
         f"{name} ({parameters[name]!r})"
         for shrinking in _SHRINKING
         for name in parameters
-        if name.rpartition("__")[2] == shrinking
+        if name.rpartition("__")[2] == shrinking and parameters[name]  # none is less than 0
     ]
     return advice + (f", or use a smaller {' or '.join(named)}" if named else "")
