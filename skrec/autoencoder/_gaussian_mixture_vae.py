@@ -24,7 +24,6 @@ from skrec._torch._schedules import AnnealingMixin, annealed
 from skrec.autoencoder._clusters import cluster_moments, k_means
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
-    SIZES,
     ProbabilitiesMixin,
     split_penalty,
 )
@@ -35,6 +34,7 @@ from skrec.utils._params import (
     NON_NEGATIVE,
     NONE,
     POSITIVE_INTEGER,
+    SIZES,
     Interval,
     Options,
 )

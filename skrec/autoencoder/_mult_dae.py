@@ -15,11 +15,10 @@ from skrec._torch._layers import (
 )
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
-    SIZES,
     ProbabilitiesMixin,
     split_penalty,
 )
-from skrec.utils._params import FRACTION, NON_NEGATIVE, Options
+from skrec.utils._params import FRACTION, NON_NEGATIVE, SIZES, Options
 
 
 class DenoisingNet(nn.Module):

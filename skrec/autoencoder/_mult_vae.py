@@ -24,7 +24,6 @@ from skrec.autoencoder._mixture_posterior import (
 )
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
-    SIZES_OR_NONE,
     ProbabilitiesMixin,
     split_penalty,
 )
@@ -35,6 +34,7 @@ from skrec.utils._params import (
     NON_NEGATIVE,
     NONE,
     POSITIVE_INTEGER,
+    SIZES_OR_NONE,
     Interval,
     Options,
 )

@@ -3,30 +3,8 @@
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from skrec.utils._params import MAX_INTEGER, POSITIVE_INTEGER, Options
+from skrec.utils._params import Options
 
-
-class _Sizes:
-    """Rule of a parameter: at least so many whole numbers > 0, as a tuple or list."""
-
-    def __init__(self, least):
-        self._least = least
-
-    def __contains__(self, value):
-        return (
-            isinstance(value, (tuple, list))
-            and len(value) >= self._least
-            and all(size in POSITIVE_INTEGER for size in value)
-        )
-
-    def __str__(self):
-        return f"a tuple of whole numbers from 1 to {MAX_INTEGER:,}" + (
-            ", at least one" if self._least else ""
-        )
-
-
-SIZES = _Sizes(1)
-SIZES_OR_NONE = _Sizes(0)
 LIKELIHOODS = Options(("multinomial", "gaussian", "logistic"))
 
 

@@ -7,12 +7,12 @@ from torch.nn import functional
 from skrec._torch._estimator import diverged
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._products import by_column
-from skrec.autoencoder._outputs import SIZES, split_penalty
+from skrec.autoencoder._outputs import split_penalty
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
 from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
 from skrec.autoencoder._variational_net import full_precision
 from skrec.utils._fitted import CURVE, Series
-from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
+from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES, Options
 
 
 class StackedAutoencoder(RatingAutoencoder):

@@ -97,10 +97,32 @@ class InstanceOf:
         return self.text or " or ".join(t.__name__ for t in self.types)
 
 
+class _Sizes:
+    """Rule of a parameter: at least so many whole numbers > 0, as a tuple or list."""
+
+    def __init__(self, least):
+        self._least = least
+
+    def __contains__(self, value):
+        return (
+            isinstance(value, (tuple, list))
+            and len(value) >= self._least
+            and all(size in POSITIVE_INTEGER for size in value)
+        )
+
+    def __str__(self):
+        return f"a tuple of whole numbers from 1 to {MAX_INTEGER:,}" + (
+            ", at least one" if self._least else ""
+        )
+
+
 POSITIVE = Interval(0, closed="neither")
 NON_NEGATIVE = Interval(0)
 POSITIVE_INTEGER = Interval(1, integer=True)
 FRACTION = Interval(0, 1, closed="left")
+# Widths of the layers of a network.
+SIZES = _Sizes(1)
+SIZES_OR_NONE = _Sizes(0)
 NONE = Options((None,))
 BOOLEAN = InstanceOf((bool, np.bool_), "True or False")
 N_JOBS = (NONE, Interval(1, integer=True), Interval(high=-1, integer=True))
