@@ -45,6 +45,16 @@ RECOMMENDERS = [small(cls) for _, cls in all_recommenders()] + [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _few_objects_to_collect():
+    # A collection goes through every object of the test session, half a second each time; those
+    # that are there by now take no part.
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class _Injection:
     """Counts the calls of skrec's functions in a block, and raises at one of them."""
 
