@@ -5,60 +5,7 @@ from scipy.sparse import csr_array
 
 from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import run_ranges
-
-# Cost of solving for a row, in stored ratings.
-_ROW_COST = 16
-
-
-def rating_penalty(counts, alpha, frequency_exponent):
-    """Penalty of each row: ``alpha * counts**frequency_exponent``, alpha for an empty one."""
-    return alpha * np.maximum(counts, 1).astype(np.float64) ** frequency_exponent
-
-
-def augmented(factors, bias):
-    """Vectors of the other side's problem: the factors, and a 1 if there are biases."""
-    if bias is None:
-        return np.ascontiguousarray(factors, dtype=np.float64)
-    return np.column_stack([factors, np.ones(len(factors))]).astype(np.float64, copy=False)
-
-
-def solve_side(X, factors, bias, penalty, *, n_jobs=None):
-    """Factors, and biases, of the rows of X, the columns' being given: the exact minimum.
-
-    Parameters
-    ----------
-    X : csr_array of shape (n_rows, n_columns)
-        Ratings less the intercept.
-    factors : ndarray of shape (n_columns, d)
-        Of the columns.
-    bias : ndarray of shape (n_columns,) or None
-        Of the columns; None for a model without biases.
-    penalty : ndarray of shape (n_rows,)
-    n_jobs : int or None, default=None
-
-    Returns
-    -------
-    factors : ndarray of float64 of shape (n_rows, d)
-    bias : ndarray of float64 of shape (n_rows,) or None
-    squares : float
-        Sum of the squared errors.
-    """
-    from skrec.decomposition._biased_mf_kernels import solve_rows
-
-    vectors, offset = augmented(factors, bias), _offset(bias, X.shape[1])
-    solution = np.empty((X.shape[0], vectors.shape[1]))
-    losses = np.empty(X.shape[0])
-
-    def rows(start, stop):
-        solve_rows(
-            X.indptr, X.indices, X.data, vectors, offset, penalty, solution, losses, start, stop
-        )
-
-    run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + _ROW_COST)
-    squares = float(losses.sum())
-    if bias is None:
-        return solution, None, squares
-    return np.ascontiguousarray(solution[:, :-1]), solution[:, -1].copy(), squares
+from skrec.utils._rating_ridge import ROW_COST, augmented, offset_of, rating_penalty, solve_side
 
 
 def alternate(X, item_factors, *, biased, alpha, frequency_exponent, sweeps, n_jobs=None):
@@ -75,7 +22,7 @@ def alternate(X, item_factors, *, biased, alpha, frequency_exponent, sweeps, n_j
     biased : bool
         Whether there are biases.
     alpha, frequency_exponent : float
-        See `rating_penalty`.
+        See `skrec.utils._rating_ridge.rating_penalty`.
     sweeps : iterable
         The sweeps, such as a range.
     n_jobs : int or None, default=None
@@ -107,10 +54,6 @@ def _initial_bias(by_item, penalty):
     return by_item.sum(axis=1) / np.maximum(counts + penalty, 1.0)
 
 
-def _offset(bias, n):
-    return np.zeros(n) if bias is None else bias.astype(np.float64, copy=False)
-
-
 def _penalty(weight, factors, bias):
     squares = np.einsum("nf,nf->n", factors, factors)
     if bias is not None:
@@ -124,7 +67,7 @@ def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
     Parameters
     ----------
     X, factors, bias, penalty
-        See `solve_side`.
+        See `skrec.utils._rating_ridge.solve_side`.
     items : array-like of int of shape (n_rows,) or (n_rows, m)
         Columns, -1 for none.
     dtype : dtype
@@ -143,7 +86,7 @@ def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
     from skrec.decomposition._biased_mf_kernels import explain_rows
 
     targets = check_targets(items, *X.shape)
-    vectors, offset = augmented(factors, bias), _offset(bias, X.shape[1])
+    vectors, offset = augmented(factors, bias), offset_of(bias, X.shape[1])
     m = targets.shape[1]
     out = np.empty(m * X.nnz)
 
@@ -152,5 +95,5 @@ def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
             X.indptr, X.indices, X.data, vectors, offset, penalty, targets, out, start, stop
         )
 
-    run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + _ROW_COST)
+    run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + ROW_COST)
     return contributions_at(X, out, m).astype(dtype, copy=False)

@@ -1,21 +1,17 @@
 """numba part of `skrec.decomposition._bpr_sgd`; imported only when it is called.
 
-Users and items are dealt into blocks. A cell holds the interactions of one block of users
-with one block of items; cells that share neither can be worked on at once. The negative
-of an interaction comes from the item block of its cell, so that a cell touches nothing
-outside its blocks, and its working set stays in the core's own cache.
-
-Each cell draws from a stream of its own (splitmix64, keyed by epoch and cell): neither the
-threads nor their number can change a result.
+The interactions come in cells, see `skrec.utils._cells`. Each cell draws from a stream of its
+own (splitmix64, keyed by epoch and cell).
 """
 
 import math
 
 import numpy as np
 
-from skrec.decomposition._ridge_kernels import kept
+from skrec.utils._cell_kernels import pick
 from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
+from skrec.utils._ridge_kernels import kept
 
 LOG, HINGE, WARP = 0, 1, 2
 
@@ -23,12 +19,6 @@ LOG, HINGE, WARP = 0, 1, 2
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 # So many factors of at most 2 can be multiplied without overflow, see _pairwise_run.
 _FLUSH = 500
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _pick(state, n):
-    """A whole number below n from a state of the stream."""
-    return np.int64(((mix(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -56,50 +46,6 @@ def _squares(p, a, b):
         distance += (a[f] - b[f]) * (a[f] - b[f])
         norm += p[f] * p[f]
     return distance, norm
-
-
-@njit(nogil=True, cache=True)
-def deal_cells(
-    indptr, indices, users, user_bounds, block_of, first, bounds, cell_user, cell_item, start, stop
-):
-    """Sort the interactions of the user blocks from `start` to `stop` by item block.
-
-    Parameters
-    ----------
-    indptr, indices : ndarray
-        Of the CSR matrix.
-    users : ndarray of shape (n_users,)
-        The users, block after block.
-    user_bounds : ndarray of shape (n_blocks + 1,)
-        Bounds of the blocks in `users`.
-    block_of : ndarray of shape (n_items,)
-        Block of each item.
-    first : ndarray of shape (n_blocks + 1,)
-        Bounds of the user blocks in `cell_user`.
-    bounds : ndarray of shape (n_blocks**2 + 1,), written
-        Bounds of the cells; cell a * n_blocks + b joins user block a and item block b.
-    cell_user, cell_item : ndarray of shape (n_entries,), written
-        The interactions, cell after cell; those of one user side by side.
-    """
-    n_blocks = user_bounds.shape[0] - 1
-    fill = np.empty(n_blocks + 1, dtype=np.int64)
-    for a in range(start, stop):
-        fill[:] = 0
-        for n in range(user_bounds[a], user_bounds[a + 1]):
-            u = users[n]
-            for p in range(indptr[u], indptr[u + 1]):
-                fill[block_of[indices[p]] + 1] += 1
-        fill[0] = first[a]
-        for b in range(n_blocks):
-            fill[b + 1] += fill[b]
-            bounds[a * n_blocks + b] = fill[b]
-        for n in range(user_bounds[a], user_bounds[a + 1]):
-            u = users[n]
-            for p in range(indptr[u], indptr[u + 1]):
-                b = block_of[indices[p]]
-                cell_user[fill[b]] = u
-                cell_item[fill[b]] = indices[p]
-                fill[b] += 1
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
@@ -153,7 +99,7 @@ def _pairwise_run(u, items, pool, mark, state, descent, model):
         i = items[t]
         while True:
             state += GOLDEN
-            j = pool[_pick(state, pool.shape[0])]
+            j = pool[pick(state, pool.shape[0])]
             if mark[j] != u:
                 break
         x = _margin(P[u], Q[i], Q[j]) + bias[i] - bias[j]
@@ -188,7 +134,7 @@ def _warp_run(u, items, pool, mark, state, descent, model):
         n_draws = 0
         while n_draws < max_sampled:
             state += GOLDEN
-            j = pool[_pick(state, pool.shape[0])]
+            j = pool[pick(state, pool.shape[0])]
             if mark[j] == u:
                 continue
             n_draws += 1
@@ -202,19 +148,19 @@ def _warp_run(u, items, pool, mark, state, descent, model):
 
 
 @njit(nogil=True, cache=True)
-def train_cells(cells, dealt, pools, key, descent, model, totals, start, stop):
+def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
     """One pass over the interactions of ``cells[start:stop]``.
 
     Parameters
     ----------
-    cells : ndarray of int64
-        Cells that share no block.
-    dealt : skrec.decomposition._bpr_sgd.Dealt
-    pools : skrec.decomposition._bpr_sgd.Pools
-    key : uint64
-        Of the epoch.
     descent : skrec.decomposition._bpr_sgd.Descent
     model : skrec.decomposition._bpr_sgd.Model
+    cells : ndarray of int64
+        Cells that share no block.
+    dealt : skrec.utils._cells.Dealt
+    pools : skrec.utils._cells.Pools
+    key : uint64
+        Of the epoch.
     totals : ndarray of shape (n_blocks**2,), written
         Sum of the losses of each cell.
     """

@@ -1,25 +1,17 @@
 """Stochastic descent for pairwise losses: deterministic, in parallel, in cache."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from skrec.utils._cells import Cells
 from skrec.utils._hashing import keyed_words
-from skrec.utils._parallel import run_ranges
 
-# Items in a block: so few that the factors of a cell stay in the core's own cache, so many
-# that a negative out of the block is as good as one out of all items.
-_ITEMS_PER_BLOCK = 512
-_MAX_BLOCKS = 32
 # Tries to draw a popular item that a row has not.
 _N_TRIES = 8
 # In the order of the kernels' numbers.
 LOSSES = ("log", "hinge", "warp")
-
-
-def n_blocks(n_users, n_items):
-    """Number of blocks of users, and of items; depends on nothing but the shape of X."""
-    return max(1, min(_MAX_BLOCKS, n_items // _ITEMS_PER_BLOCK, n_users // 2))
 
 
 class Model(NamedTuple):
@@ -63,38 +55,6 @@ class Descent(NamedTuple):
     rate: float
     alpha: float
     adaptive: bool
-
-
-class Dealt(NamedTuple):
-    """The interactions, cell after cell; see `skrec.decomposition._bpr_kernels.deal_cells`.
-
-    Attributes
-    ----------
-    bounds : ndarray of shape (n_blocks**2 + 1,)
-    users, items : ndarray of int32 of shape (n_entries,)
-    """
-
-    bounds: np.ndarray
-    users: np.ndarray
-    items: np.ndarray
-
-
-class Pools(NamedTuple):
-    """What negatives are drawn from.
-
-    Attributes
-    ----------
-    items : ndarray of int32
-        Block after block; an item may stand in it often.
-    bounds : ndarray of shape (n_blocks + 1,)
-        Bounds of the blocks in `items`.
-    sizes : ndarray of shape (n_blocks,)
-        Number of different items in each block.
-    """
-
-    items: np.ndarray
-    bounds: np.ndarray
-    sizes: np.ndarray
 
 
 def harmonic_sums(n_items, dtype=np.float32):
@@ -174,7 +134,7 @@ def pairwise_factors(
         np.ones(shape[0], dtype=np.float32),
         np.ones(shape[1], dtype=np.float32),
     )
-    cells = _Cells(X, by_popularity, rng, n_jobs)
+    cells = Cells(X, rng, n_jobs=n_jobs, by_popularity=by_popularity)
     harmonic = harmonic_sums(shape[1])
     loss_curve = []
     for n in passes:
@@ -182,7 +142,7 @@ def pairwise_factors(
             LOSSES.index(loss), harmonic, max_sampled, rates[n], single(alpha),
             solver == "adagrad",
         )  # fmt: skip
-        total = cells.train(descent, model)
+        total = one_pass(cells, descent, model)
         loss_curve.append(total / max(1, X.nnz))
         if not np.isfinite(loss_curve[-1]):
             raise FloatingPointError(f"The loss is {loss_curve[-1]} after {n + 1} passes.")
@@ -233,65 +193,8 @@ def _normal(rng, shape, scale):
     return factors
 
 
-class _Cells:
-    """The interactions in blocks; items are dealt anew for each pass."""
+def one_pass(cells, descent, model):
+    """Step down once on each interaction of `Cells`; returns the sum of the losses."""
+    from skrec.decomposition._bpr_kernels import train_cells
 
-    def __init__(self, X, by_popularity, rng, n_jobs):
-        n_users, n_items = X.shape
-        self.rng, self.n_jobs = rng, n_jobs
-        self.n = n_blocks(n_users, n_items)
-        self.indptr, self.indices = X.indptr.astype(np.int64), X.indices.astype(np.int32)
-        self.users = rng.permutation(n_users).astype(np.int32)
-        self.user_bounds = even_bounds(n_users, self.n)
-        self.item_bounds = even_bounds(n_items, self.n)
-        lengths = np.diff(self.indptr)[self.users]
-        self.first = np.concatenate([[0], np.cumsum(lengths)])[self.user_bounds]
-        # How often an item stands among those to draw from.
-        popularity = np.bincount(self.indices, minlength=n_items) + 1
-        self.copies = popularity if by_popularity else np.ones(n_items, dtype=np.int64)
-        self.cell_user = np.empty(X.nnz, dtype=np.int32)
-        self.cell_item = np.empty(X.nnz, dtype=np.int32)
-        self.bounds = np.full(self.n**2 + 1, X.nnz, dtype=np.int64)
-        self.totals = np.zeros(self.n**2, dtype=np.float64)
-
-    def deal(self):
-        """Cut the items into blocks at random; return the `Pools` to draw negatives from."""
-        from skrec.decomposition._bpr_kernels import deal_cells
-
-        items = self.rng.permutation(len(self.copies)).astype(np.int32)
-        block_of = np.empty(len(items), dtype=np.int32)
-        block_of[items] = np.repeat(np.arange(self.n), np.diff(self.item_bounds))
-
-        def blocks(start, stop):
-            deal_cells(
-                self.indptr, self.indices, self.users, self.user_bounds, block_of, self.first,
-                self.bounds, self.cell_user, self.cell_item, start, stop,
-            )  # fmt: skip
-
-        run_ranges(blocks, self.n, n_jobs=self.n_jobs)
-        copies = self.copies[items]
-        pool_bounds = np.concatenate([[0], np.cumsum(copies)])[self.item_bounds]
-        return Pools(np.repeat(items, copies), pool_bounds, np.diff(self.item_bounds))
-
-    def train(self, descent, model):
-        """One pass; returns the sum of the losses."""
-        from skrec.decomposition._bpr_kernels import train_cells
-
-        pools = self.deal()
-        dealt = Dealt(self.bounds, self.cell_user, self.cell_item)
-        key = np.uint64(self.rng.integers(2**64, dtype=np.uint64))
-        blocks = np.arange(self.n)
-        for shift in self.rng.permutation(self.n):
-            # Each block of users meets another block of items: nothing is shared.
-            cells = blocks * self.n + (blocks + shift) % self.n
-
-            def some(start, stop, cells=cells):
-                train_cells(cells, dealt, pools, key, descent, model, self.totals, start, stop)
-
-            weights = self.bounds[cells + 1] - self.bounds[cells]
-            run_ranges(some, self.n, n_jobs=self.n_jobs, weights=weights)
-        return float(self.totals.sum())
-
-
-def even_bounds(n, n_parts):
-    return np.arange(n_parts + 1) * n // n_parts
+    return cells.train(partial(train_cells, descent, model))

@@ -13,7 +13,8 @@ import math
 
 import numpy as np
 
-from skrec.decomposition._ridge_kernels import (
+from skrec.utils._compile import njit
+from skrec.utils._ridge_kernels import (
     FAST,
     add_outer_products,
     add_products,
@@ -23,7 +24,6 @@ from skrec.decomposition._ridge_kernels import (
     longest_row,
     solve_cholesky,
 )
-from skrec.utils._compile import njit
 
 # Least penalty, in units of eps times the trace of A. A matrix with less than that is singular
 # but for its rounding, whose pivots are noise.

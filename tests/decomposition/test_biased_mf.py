@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import GridSearchCV
 
 from skrec.decomposition import BiasedMF
-from skrec.decomposition._biased_mf_als import alternate, rating_penalty, solve_side
+from skrec.decomposition._biased_mf_als import alternate
+from skrec.utils._rating_ridge import rating_penalty, solve_side
 from tests.reference import biased_mf as twin
 
 
@@ -170,7 +171,7 @@ def test_users_and_items_without_ratings(solver):
 
 @pytest.mark.parametrize("biased", [True, False])
 def test_a_rating_step_is_minus_the_gradient_by_finite_differences(biased):
-    from skrec.decomposition._biased_mf_kernels import rating_step
+    from skrec.utils._rating_kernels import rating_step
 
     rng = np.random.RandomState(0)
     W, H, b, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), np.zeros(2), np.zeros(2)

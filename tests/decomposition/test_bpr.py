@@ -8,6 +8,7 @@ from sklearn.model_selection import cross_val_score
 
 from skrec.decomposition import BPR
 from skrec.decomposition import _bpr_sgd as sgd
+from skrec.utils._cells import Cells
 from skrec.utils._hashing import keyed_negatives, row_hashes
 
 LOSSES = ("log", "hinge", "warp")
@@ -51,12 +52,12 @@ def _value(parameters, d, name, alpha, weight):
 
 def _train_once(name, X, d, model, alpha, rate, *, max_sampled=1, adaptive=False):
     """One pass of the kernel over all of X, which makes one block; the sum of the losses."""
-    cells = sgd._Cells(X, False, np.random.default_rng(0), 1)
+    cells = Cells(X, np.random.default_rng(0), n_jobs=1)
     assert cells.n == 1
     squares = np.ones(X.shape[0]), np.ones(X.shape[1])
     harmonic = sgd.harmonic_sums(X.shape[1], np.float64)
     descent = sgd.Descent(sgd.LOSSES.index(name), harmonic, max_sampled, rate, alpha, adaptive)
-    return cells.train(descent, sgd.Model(*model, *squares)), squares
+    return sgd.one_pass(cells, descent, sgd.Model(*model, *squares)), squares
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -117,9 +118,9 @@ def test_warp_weighs_by_the_rank_that_the_number_of_draws_estimates():
     for seed in range(300):
         P, Q, bias = np.zeros((1, 2)), np.zeros((n, 2)), np.full(n, -5.0)
         bias[0], bias[20] = 0.0, 0.5
-        cells = sgd._Cells(X, False, np.random.default_rng(seed), 1)
+        cells = Cells(X, np.random.default_rng(seed), n_jobs=1)
         model = sgd.Model(P, Q, bias, np.ones(1), np.ones(n))
-        total = cells.train(sgd.Descent(2, harmonic, 50, 1e-9, 0.0, False), model)
+        total = sgd.one_pass(cells, sgd.Descent(2, harmonic, 50, 1e-9, 0.0, False), model)
         if total == 0:  # 50 draws have not found it
             ranks.append(0)
             continue
@@ -142,9 +143,9 @@ def test_max_sampled_bounds_the_draws():
     for seed in range(200):
         P, Q, bias = np.zeros((1, 2)), np.zeros((n, 2)), np.full(n, -5.0)
         bias[0], bias[20] = 0.0, 0.5
-        cells = sgd._Cells(X, False, np.random.default_rng(seed), 1)
+        cells = Cells(X, np.random.default_rng(seed), n_jobs=1)
         model = sgd.Model(P, Q, bias, np.ones(1), np.ones(n))
-        found += cells.train(sgd.Descent(2, harmonic, 2, 1e-9, 0.0, False), model) > 0
+        found += sgd.one_pass(cells, sgd.Descent(2, harmonic, 2, 1e-9, 0.0, False), model) > 0
     assert found / 200 == pytest.approx(1 - 0.95**2, abs=0.06)
 
 
@@ -160,11 +161,11 @@ def test_negatives_are_uniform_or_popular_and_never_the_users_own(by_popularity,
     for seed in range(400):
         # Only user 0 learns from: a negative's bias falls below zero.
         part = csr_array(dense * (np.arange(n) == 0)[:, None])
-        cells = sgd._Cells(part, False, np.random.default_rng(seed), 1)
+        cells = Cells(part, np.random.default_rng(seed), n_jobs=1)
         if by_popularity:
             cells.copies = np.bincount(X.indices, minlength=n) + 1
         model = sgd.Model(np.zeros((n, 1)), np.zeros((n, 1)), np.zeros(n), np.ones(n), np.ones(n))
-        cells.train(sgd.Descent(1, np.zeros(1), 1, 1e-3, 0.0, False), model)
+        sgd.one_pass(cells, sgd.Descent(1, np.zeros(1), 1, 1e-3, 0.0, False), model)
         counts += np.maximum(0, -model.item_bias)
     assert not counts[own].any()
     expected = np.where(by_popularity, np.bincount(X.indices, minlength=n) + 1, 1.0)
@@ -175,7 +176,7 @@ def test_negatives_are_uniform_or_popular_and_never_the_users_own(by_popularity,
 
 def test_every_other_item_becomes_a_negative_over_the_passes():
     X = _wide()
-    cells = sgd._Cells(X, False, np.random.default_rng(0), 1)
+    cells = Cells(X, np.random.default_rng(0), n_jobs=1)
     assert cells.n > 1
     bias = np.zeros(X.shape[1], dtype=np.float32)
     model = sgd.Model(
@@ -184,7 +185,7 @@ def test_every_other_item_becomes_a_negative_over_the_passes():
     )  # fmt: skip
     descent = sgd.Descent(1, np.zeros(1), 1, np.float32(1e-3), np.float32(0), False)
     for _ in range(4):
-        cells.train(descent, model)
+        sgd.one_pass(cells, descent, model)
     popularity = np.bincount(X.indices, minlength=X.shape[1])
     negatives = 4 * popularity - bias / 1e-3  # as a positive each bias rises by the rate
     expected = 4 * X.nnz / X.shape[1]
@@ -195,7 +196,7 @@ def test_every_other_item_becomes_a_negative_over_the_passes():
 
 def test_every_interaction_is_visited_once_a_pass():
     X = _wide()
-    cells = sgd._Cells(X, False, np.random.default_rng(0), 2)
+    cells = Cells(X, np.random.default_rng(0), n_jobs=2)
     for _ in range(2):
         cells.deal()
         visited = csr_array((np.ones(X.nnz), (cells.cell_user, cells.cell_item)), shape=X.shape)
