@@ -141,6 +141,18 @@ def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
     assert comparison["against_best"][other]["difference"] < 0
     assert 0 < comparison["against_best"][other]["holm_p_value"] <= 1
 
+    before = dict(np.load(run.users_path(good)))
+    run.users_path(good).unlink()
+    run.remake_users(good)
+    after = dict(np.load(run.users_path(good)))
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        np.testing.assert_array_equal(values, after[name])
+    record["test"]["mean"]["recall@5"] += 0.003
+    (tmp_path / "tiny" / "ease.json").write_text(json.dumps(record))
+    with pytest.raises(RuntimeError, match="another model"):
+        run.remake_users(other)
+
 
 def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeypatch):
     import _record
@@ -171,6 +183,10 @@ def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeyp
     expected = problem.test.evaluate(final.fit(X), ["ndcg@10"]).mean["ndcg@10"]
     assert record["test"]["mean"]["ndcg@10"] == round(expected, 4)
     assert not list(tmp_path.glob("tiny/*.partial.json"))
+    before = np.load(run.users_path(experiment))["ndcg@10"]
+    run.users_path(experiment).unlink()
+    run.remake_users(experiment)
+    np.testing.assert_array_equal(np.load(run.users_path(experiment))["ndcg@10"], before)
 
 
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):

@@ -4,12 +4,15 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run.py run ml1m_strong/ease
     SKREC_DATA=../shared/data python docs/benchmarks/run.py run ml1m_strong     # all of them
     SKREC_DATA=../shared/data python docs/benchmarks/run.py run bench_topk
+    SKREC_DATA=../shared/data python docs/benchmarks/run.py users ml1m_strong
     python docs/benchmarks/run.py tables
 
 `experiments.py` lists what there is, and ``--experiments FILE`` adds the list of a file of one's
 own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; what has
-one is not run again unless ``--again`` is given. `tables` writes README.md's generated parts and
-its picture; ``tables --check`` only says whether they are up to date.
+one is not run again unless ``--again`` is given. The values of single users, from which paired
+differences are tested, are not under version control: where they are missing, `users` fits what
+the records have chosen, and tests the differences anew. `tables` writes README.md's generated
+parts and its picture; ``tables --check`` only says whether they are up to date.
 """
 
 import argparse
@@ -80,10 +83,51 @@ def run_experiment(experiment):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(as_json(record, indent=1) + "\n")
     path.with_suffix(".partial.json").unlink(missing_ok=True)
+    _keep_users(experiment, found)
+    print(json.dumps(record["test"]), flush=True)
+
+
+def _keep_users(experiment, found):
     users = users_path(experiment)
     users.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(users, n_held_out=found.n_held_out, **found.per_user)
-    print(json.dumps(record["test"]), flush=True)
+
+
+def remake_users(experiment):
+    """Fit what a record has chosen, and keep the values of the test users.
+
+    Raises
+    ------
+    RuntimeError
+        If the model that is fitted now is another one: a mean differs by .002 or more.
+    """
+    protocol = PROTOCOLS[experiment.protocol]
+    problem = protocol.problem()
+    record = json.loads(record_path(experiment).read_text())
+    grid, metrics = list(ParameterGrid(experiment.grid)), list(protocol.metrics)
+    trials = [_trial(row, grid) for row in record["validation"]]
+    scored = [trial for trial in trials if trial.scores]
+    best = max(scored, key=lambda trial: round(trial.scores[metrics[0]], 4))  # of equals the first
+    if _tested_as_it_is(problem):
+        part = experiment.narrowed(problem.validation)
+        best, model, _ = tune(
+            experiment.estimator,
+            [best.parameters],
+            part.X_train,
+            lambda model: part.evaluate(model, metrics).mean,
+            every=experiment.every,
+            patience=experiment.patience,
+            keep=True,
+        )
+    else:
+        model = None
+    model, _ = _final(experiment, best, model, problem)
+    found = problem.test.evaluate(model, metrics)
+    mean = record["test"]["mean"]
+    print(experiment.key, rounded(found.mean), "recorded:", mean, flush=True)
+    if any(abs(found.mean[name] - mean[name]) >= 0.002 for name in metrics):
+        raise RuntimeError(f"{experiment.key}: another model than the recorded one; run --again.")
+    _keep_users(experiment, found)
 
 
 def _choose(experiment, problem, protocol):
@@ -185,7 +229,7 @@ def compare_all(protocol, experiments):
         if experiment.protocol != protocol or not record_path(experiment).is_file():
             continue
         if not users_path(experiment).is_file():
-            print(f"No comparison: the users' values of {experiment.key} are not here; run it too.")
+            print(f"No comparison: `users` must make the users' values of {experiment.key}.")
             return
         values = dict(np.load(users_path(experiment)))
         held_out = values.pop("n_held_out")
@@ -217,9 +261,7 @@ def _list():
         print(f"{state:5} {script.name} {' '.join(script.arguments)}: {script.what}")
 
 
-def _run(names, again, threads):
-    if threads is not None:
-        torch.set_num_threads(threads)
+def _run(names, again):
     experiments, scripts = [], []
     for name in names:
         of_script = [script for script in SCRIPTS if script.name == name]
@@ -244,6 +286,19 @@ def _run(names, again, threads):
             compare_all(protocol, EXPERIMENTS)
 
 
+def _users(names):
+    chosen = [each for each in EXPERIMENTS if {each.key, each.protocol} & set(names)]
+    if not chosen:
+        sys.exit(f"There is no experiment {names}; `run.py list` names them all.")
+    try:
+        for each in chosen:
+            if record_path(each).is_file() and not users_path(each).is_file():
+                remake_users(each)
+    finally:
+        for protocol in sorted({each.protocol for each in chosen}):
+            compare_all(protocol, EXPERIMENTS)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -251,7 +306,10 @@ def main():
     running = commands.add_parser("run", help="run experiments that have no record")
     running.add_argument("names", nargs="+", metavar="NAME", help="an experiment or a protocol")
     running.add_argument("--again", action="store_true", help="also those that have one")
-    running.add_argument("--threads", type=int, help="of torch")
+    users = commands.add_parser("users", help="fit what records have chosen, test differences")
+    users.add_argument("names", nargs="+", metavar="NAME", help="an experiment or a protocol")
+    for command in (running, users):
+        command.add_argument("--threads", type=int, help="of torch")
     tables = commands.add_parser("tables", help="write README.md's tables from the records")
     tables.add_argument("--check", action="store_true", help="only say whether they differ")
     for command in commands.choices.values():
@@ -259,10 +317,14 @@ def main():
     options = parser.parse_args()
     if options.experiments is not None:
         add_experiments(options.experiments)
+    if getattr(options, "threads", None) is not None:
+        torch.set_num_threads(options.threads)
     if options.command == "list":
         _list()
     elif options.command == "run":
-        _run(options.names, options.again, options.threads)
+        _run(options.names, options.again)
+    elif options.command == "users":
+        _users(options.names)
     else:
         picture = HERE / "ml1m_strong.svg"
         if not options.check:
