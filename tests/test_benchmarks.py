@@ -151,7 +151,7 @@ def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
     record["test"]["mean"]["recall@5"] += 0.003
     (tmp_path / "tiny" / "ease.json").write_text(json.dumps(record))
     with pytest.raises(RuntimeError, match="another model"):
-        run.remake_users(other)
+        run.remake_users(good)
 
 
 def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeypatch):
