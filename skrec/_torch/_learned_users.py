@@ -34,7 +34,7 @@ PAIR_RULES = {
     **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
 }
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
-LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_fold_in")
+LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_user_penalty", "_fold_in")
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
 # Users whose entries are held out for early stopping, at most.
@@ -160,8 +160,13 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         self.user_factors_[untaught] = 0 if self._is_penalised else self.user_mean_
 
     @property
+    def _user_penalty(self):
+        """What stands before half the squares of a user's vector, for each interaction."""
+        return self.alpha
+
+    @property
     def _is_penalised(self):
-        return bool(self.alpha) or not self._learns_from_pairs
+        return bool(self._user_penalty) or not self._learns_from_pairs
 
     def _drawn(self, X, hashes):
         """Negatives of rows that are folded in, as of training rows: items that somebody has."""
@@ -221,7 +226,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
                 output = module(vector, item)
                 parts = output[:, :n_positive], output[:, n_positive:]
                 total = loss.value(*parts, terms.w, terms.v)
-                total = total + _penalty_of(vector, self.alpha * terms.w.sum(1), prior)
+                total = total + _penalty_of(vector, self._user_penalty * terms.w.sum(1), prior)
                 (slope,) = torch.autograd.grad(total.sum(), vector)
             slope = torch.nan_to_num(slope)  # of a softmax without a negative
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()

@@ -268,6 +268,22 @@ def test_a_fit_without_a_pair_ends_and_scores(make, X):
     assert np.isfinite(model.decision_function(np.eye(6))).all()
 
 
+def test_a_penalty_that_spares_users_leaves_them_the_prior(X, new):
+    class Spared(Perceptron):
+        _user_penalty = 0.0
+
+        def _penalty(self, module, vector, item):
+            return module.item(item).square().sum((1, 2))
+
+    penalised, spared = (make(alpha=0.1, max_iter=2).fit(X) for make in (Perceptron, Spared))
+    empty = csr_array((1, 30))
+    np.testing.assert_allclose(penalised.transform(empty), np.zeros((1, 6)), atol=1e-12)
+    np.testing.assert_allclose(spared.transform(empty)[0], spared.user_mean_, rtol=1e-6)
+    without = clone(spared).set_params(alpha=0.0)
+    vars(without).update({k: v for k, v in vars(spared).items() if k != "alpha"})
+    np.testing.assert_array_equal(without.transform(new), spared.transform(new))
+
+
 @pytest.mark.parametrize("make", [Perceptron, GMF], ids=lambda make: make.__name__)
 def test_users_are_folded_in_whatever_the_caller_set(make, X, new):
     model = make(max_iter=3, random_state=0).fit(X)
