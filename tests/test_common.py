@@ -31,6 +31,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neural_network import ResidualMF
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
 from tests.instances import (
@@ -87,6 +88,8 @@ VARIANTS = [
         tied_weights=True,
         pretraining="layerwise",
     ),
+    small(ResidualMF, hidden_layer_sizes=(4,), branch_max_iter=2, early_stopping=True),
+    small(ResidualMF, feedback="rating", known_users="fold_in"),
     PureSVD(solver="arpack"),
     SANSA(density=0.3, max_iter=1),
     SANSA(dtype="float32"),
@@ -119,7 +122,7 @@ def _cannot_hold(estimator):
         return (
             names if model.get("model__use_cg") is False else [*names, "check_duplicate_items_tie"]
         )
-    if isinstance(base, (BPR, BiasedMF, TorchRecommender, WMF)):
+    if isinstance(base, (BPR, BiasedMF, ResidualMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
         names = ["check_item_permutation", "check_item_features_permutation"]

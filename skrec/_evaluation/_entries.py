@@ -10,6 +10,9 @@ from skrec.utils._hashing import keyed_entry_words
 from skrec.utils._matrices import checked_array
 from skrec.utils._validation import canonical_csr
 
+# Users whose entries are held out for early stopping, at most.
+_MAX_WATCHED = 10_000
+
 
 def check_interactions(X, *, name="X"):
     """Canonical CSR of a user-item matrix that no estimator has validated yet.
@@ -165,3 +168,29 @@ def hide_entries(X, holdout, seed):
     counts = held_out_counts(np.diff(X.indptr), holdout)
     mask = lowest_of_rows(X, keyed_entry_words(X, seed), counts)
     return select_entries(X, ~mask), select_entries(X, mask)
+
+
+def entries_to_watch(X, share, seed):
+    """Mask of the entries that early stopping holds out: a share of at most 10,000 rows.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    share : float
+        Of a user's items, see `held_out_counts`.
+    seed : int
+        Draws the rows where there are more.
+
+    Returns
+    -------
+    mask : ndarray of bool of shape (nnz,) or None
+        None: there is no user with two items.
+    """
+    counts = held_out_counts(np.diff(X.indptr), share)
+    users = np.flatnonzero(counts)
+    if not len(users):
+        return None
+    if len(users) > _MAX_WATCHED:
+        counts[np.random.RandomState(seed).permutation(users)[_MAX_WATCHED:]] = 0
+    return lowest_of_rows(X, keyed_entry_words(X, seed), counts)

@@ -54,31 +54,58 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     KeyboardInterrupt
         Inside `whole_fits_only`; elsewhere an interrupt ends the loop with what it has.
     """
+    n_updates = step
+
+    def one_epoch():
+        nonlocal n_updates
+        total = divergence = n_rows = 0
+        module.train()
+        for batch in batches:
+            optimizer.zero_grad(set_to_none=True)
+            value = loss(batch, n_updates)
+            size = getattr(batch, "n_rows", 1)
+            if isinstance(value, tuple):
+                value, part = value
+                divergence = divergence + size * part.detach()
+            value.backward()
+            optimizer.step()
+            n_updates, n_rows = n_updates + 1, n_rows + size
+            total = total + size * value.detach()
+        n_rows = max(n_rows, 1)  # an epoch without a batch has a loss of zero
+        mean = float(total) / n_rows
+        return mean, None if isinstance(divergence, int) else float(divergence) / n_rows
+
+    return epoch_loop(module, one_epoch, epochs=epochs, stopping=stopping, on_epoch=on_epoch)
+
+
+def epoch_loop(module, one_epoch, *, epochs, stopping=None, on_epoch=None):
+    """Go through epochs, whatever is done in one of them; arguments are those of `fit_loop`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    one_epoch : callable
+        ``one_epoch()`` trains the module and returns the mean loss, and the mean divergence or
+        None.
+    epochs : iterable of int
+    stopping : EarlyStopping, default=None
+    on_epoch : callable, default=None
+
+    Returns
+    -------
+    history : History
+    """
     losses, divergences, scores, n_epochs = [], [], [], 0
     finished, interrupted = copied(module), False
     try:
         for epoch in epochs:
-            total = divergence = n_rows = 0
-            module.train()
-            for batch in batches:
-                optimizer.zero_grad(set_to_none=True)
-                value = loss(batch, step)
-                size = getattr(batch, "n_rows", 1)
-                if isinstance(value, tuple):
-                    value, part = value
-                    divergence = divergence + size * part.detach()
-                value.backward()
-                optimizer.step()
-                step, n_rows = step + 1, n_rows + size
-                total = total + size * value.detach()
-            n_rows = max(n_rows, 1)  # an epoch without a batch has a loss of zero
-            mean = float(total) / n_rows
+            mean, divergence = one_epoch()
             if not math.isfinite(mean):
                 raise FloatingPointError(f"The loss of epoch {epoch} is {mean}.")
             module.eval()
             score = stopping(module) if stopping is not None else None
             losses.append(mean)
-            divergences += [] if isinstance(divergence, int) else [float(divergence) / n_rows]
+            divergences += [] if divergence is None else [divergence]
             scores += [] if score is None else [score]
             n_epochs, finished = n_epochs + 1, copied(module)
             ended = on_epoch is not None and on_epoch(epoch, mean, score)

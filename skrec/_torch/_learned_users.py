@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skrec._evaluation._default_score import ndcg_of_users
-from skrec._evaluation._entries import held_out_counts, lowest_of_rows, select_entries
+from skrec._evaluation._entries import entries_to_watch, select_entries
 from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec._loss._pairs import PAIR_LOSSES
 from skrec._torch._estimator import HOOKS, TORCH_RULES, TorchRecommender
@@ -19,7 +19,7 @@ from skrec._torch._rows import DeviceRows
 from skrec._torch._weights import Weights
 from skrec.utils._device import resolve_device
 from skrec.utils._fitted import SEED, Array, required_if
-from skrec.utils._hashing import keyed_entry_words, keyed_negatives
+from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
 from skrec.utils._state_torch import torch_state
@@ -37,8 +37,6 @@ PAIR_RULES = {
 LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_user_penalty", "_fold_in")
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
-# Users whose entries are held out for early stopping, at most.
-_MAX_HELD_USERS = 10_000
 # Outputs of the network that are computed at once where users are scored.
 _N_OUTPUTS = 2**18
 # Steps of Adam on the vectors of users who are folded in through a network.
@@ -114,14 +112,9 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
     def _hold_out(self, X, seed):
         """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
-        counts = held_out_counts(np.diff(X.indptr), self.validation_fraction)
-        users = np.flatnonzero(counts)
-        if not len(users):
+        hidden = entries_to_watch(X, self.validation_fraction, seed)
+        if hidden is None:
             return None
-        if len(users) > _MAX_HELD_USERS:
-            left = np.random.RandomState(seed).permutation(users)[_MAX_HELD_USERS:]
-            counts[left] = 0
-        hidden = lowest_of_rows(X, keyed_entry_words(X, seed), counts)
         held, without_users = select_entries(X, hidden), ~has_users(X)
 
         def score(module, problem):

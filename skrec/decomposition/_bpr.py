@@ -12,8 +12,8 @@ from skrec.decomposition._bpr_sgd import (
     learning_rates,
     pairwise_factors,
     popular_negatives,
-    single,
 )
+from skrec.utils._dtype import single
 from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec.utils._cells import Cells
+from skrec.utils._dtype import single
 from skrec.utils._hashing import keyed_words
 
 # Tries to draw a popular item that a row has not.
@@ -78,11 +79,6 @@ def learning_rates(rate, n_passes, schedule):
     if schedule == "constant":
         return np.full(n_passes, rate, dtype=np.float32)
     return (rate * (1.0 - np.arange(n_passes) / n_passes)).astype(np.float32)
-
-
-def single(number):
-    """A number as float32; the largest one where it is larger."""
-    return np.float32(min(number, float(np.finfo(np.float32).max)))
 
 
 def pairwise_factors(

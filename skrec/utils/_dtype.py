@@ -23,3 +23,8 @@ def computation_dtype(dtype, n_items):
     if found not in (np.float32, np.float64):
         raise ValueError(f"dtype must be None, float32 or float64. Got {dtype!r}.")
     return found
+
+
+def single(number):
+    """A number as float32; the largest one where it is larger."""
+    return np.float32(min(number, float(np.finfo(np.float32).max)))

@@ -328,7 +328,7 @@ def test_parameters_may_change_after_the_fit(X, new):
 
 
 def test_at_most_so_many_users_are_looked_at(X, monkeypatch):
-    monkeypatch.setattr("skrec._torch._learned_users._MAX_HELD_USERS", 7)
+    monkeypatch.setattr("skrec._evaluation._entries._MAX_WATCHED", 7)
     held = GMF(validation_fraction=0.3)._hold_out(X, 0)
     rows = np.repeat(np.arange(80), np.diff(X.indptr))
     assert len(np.unique(rows[~held.entries])) == 7

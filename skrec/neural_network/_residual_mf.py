@@ -1,0 +1,548 @@
+"""ResidualMF: a dot product with biases, and a network for what it leaves (Rendle et al. 2020)."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from skrec._factors import SimilarItemsMixin
+from skrec._torch._estimator import TORCH_RULES, check_finite, diverged
+from skrec._torch._fit_loop import EarlyStopping
+from skrec._torch._schedules import rate_share
+from skrec._torch._weights import Weights
+from skrec.base import BaseRecommender
+from skrec.neural_network._residual_branch import (
+    Branch,
+    BranchScorer,
+    ShuffledSamples,
+    learn_branch,
+)
+from skrec.neural_network._residual_factors import (
+    Arrays,
+    Factors,
+    LogisticDescent,
+    SquareDescent,
+    first_arrays,
+    fold_in_logistic,
+    learn_factors,
+)
+from skrec.neural_network._residual_watch import hold_entries
+from skrec.utils._device import resolve_device
+from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Array, Number, required_if
+from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
+from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, SIZES_OR_NONE, Options
+from skrec.utils._progress import ProgressBar
+from skrec.utils._rating_ridge import rating_penalty, solve_side
+from skrec.utils._state_torch import torch_state
+
+
+class ResidualMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
+    r"""A dot product with biases, and a network that learns what the dot product leaves.
+
+    The score of item i for user u is
+
+    .. math:: y_{ui} = b + b_u + c_i + p_u^T q_i + f(p_u, q_i)
+
+    where f is a ReLU network, absent with ``hidden_layer_sizes=()``. Without it the model is the
+    dot product that [1]_ found ahead of learned similarities. With ``feedback="implicit"``
+    minimised is the sum over the interactions (u, i) of
+
+    .. math:: \log(1 + e^{-y_{ui}}) + \sum_{j} \log(1 + e^{y_{uj}}) + \frac{\alpha}{2}
+        \sum \|\cdot\|^2
+
+    with `n_negatives` items j that are drawn anew in each epoch, uniformly among **all** items,
+    those of the user too; with ``feedback="rating"`` the sum over the ratings of
+
+    .. math:: \frac12 (r_{ui} - y_{ui})^2 + \frac{\alpha}{2} \left(
+        \|p_u\|^2 + \|q_i\|^2 + b_u^2 + c_i^2 \right).
+
+    The penalty is on what a sample, an interaction or one of its negatives, reads: its
+    :math:`p, q, b_u, c_i` and b. Two solvers share the work:
+
+    1. Stochastic gradient descent on one sample after the other learns the factors, without the
+       network, in `max_iter` epochs. Interactions and negatives come in random order.
+    2. With `hidden_layer_sizes`, Adam then learns the network in `branch_max_iter` epochs, by
+       the same loss and with :math:`\frac{\alpha}{2}` times the squares of the network's weights
+       added to its mean. The factors stay. The network's last layer starts at zero: so this
+       begins with the scores of the plain model, and early stopping may end with them.
+
+    With implicit feedback scores are logits, and which items a user has is all that matters. With
+    ratings scores are predicted ratings, not clipped, and ``score`` is minus the RMSE; zeros,
+    stored or not, mean "not rated".
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the vectors. The embeddings of [1]_ have the bias among their dimensions: 192
+        there are 191 here.
+    feedback : {"implicit", "rating"}, default="implicit"
+        What the stored values are, see above.
+    hidden_layer_sizes : tuple of int, default=()
+        Widths of the network's layers, the first of which reads :math:`p_u` and :math:`q_i`.
+        (): no network.
+    n_negatives : int, default=8
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.005
+        Penalty, the :math:`\lambda` of [1]_, >= 0. Ratings want more, about 0.04.
+    learning_rate : float, default=0.01
+        Of the factors' first steps, > 0.
+    schedule : {"constant", "linear"}, default="linear"
+        How that learning rate goes on: as it began, as in [1]_, or in a straight line towards 0
+        at `max_iter`.
+    max_iter : int, default=48
+        Epochs of the factors; with `warm_start` so many more.
+    init_scale : float, default=0.1
+        Standard deviation of the first vectors' numbers, > 0.
+    branch_learning_rate : float, default=0.001
+        Of Adam on the network, > 0.
+    branch_max_iter : int, default=5
+        Epochs of the network.
+    batch_size : int, default=2048
+        Interactions in a batch of the network, each with its negatives.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the content of a training row has the vector learned for it, the first
+        one's if there are several; any other row is folded in. "fold_in": every row is folded in.
+        Ratings are content.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop either solver when the nDCG@100 of finding
+        them, or minus the RMSE of the held-out ratings, no longer rises, and to keep the best.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the factors and the network that are there, and from
+        the vectors of the rows that it knows; others are folded in first.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where the network is computed, resolved at each call; "auto" takes CUDA where there is
+        one. Factors are learned on the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of all that is drawn. The same seed gives the same bits on the same CPU, whatever
+        `n_jobs`.
+    n_jobs : int or None, default=None
+        Threads of the factors' descent; None: all cores.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items), float32
+        The vectors q.
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        The vectors p of the users that were learned from; zeros for those without items.
+    user_bias_ : ndarray of shape (n_users,), float32
+        Their biases :math:`b_u`.
+    item_bias_ : ndarray of shape (n_items,), float32
+        The biases :math:`c_i`.
+    intercept_ : float
+        b: learned from interactions, the mean of ratings.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which rows are known.
+    weights_ : dict of str to ndarray, float32
+        The network's weights: "user.weight" and "item.weight" are the halves of its first layer.
+        Only with `hidden_layer_sizes`.
+    loss_curve_ : list of float
+        Mean loss of an interaction with its negatives, or of a rating, in each epoch of the
+        factors, as met on the way, without the penalty.
+    branch_loss_curve_ : list of float
+        The same of the network's epochs, with the penalty of its weights; empty without one.
+    validation_scores_ : list of float
+        The score of the held-out items after each epoch, of the factors and then of the network;
+        empty without `early_stopping`.
+    best_validation_score_ : float
+        Of the model that was kept; only with `early_stopping`.
+    n_iter_ : int
+        Epochs of the factors.
+    seed_ : int
+        Of what stands for all items where a user is folded in.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    GMF : A weighted product without biases, negatives among what a user has not.
+    skrec.decomposition.BPR : A dot product from pairs of items.
+    skrec.decomposition.BiasedMF : The plain model of ratings, by least squares too.
+
+    Notes
+    -----
+    A row that is new is folded in: the objective of the factors, summed over the row, is minimised
+    over its p and :math:`b_u` with all else fixed. It is convex. Negatives stand in it by their
+    expectation, ``n_negatives / n_items`` times the sum over all items, or over 4,096 that are
+    drawn by `seed_` where there are more: Newton's method in float64, without chance. Ratings are
+    solved for in closed form. The network reads the vector that comes of it, as it read those of
+    training users; so a known user's row folded in is what the same row of a new user is.
+
+    Users and items are dealt into blocks, the items anew for each epoch. Cells of interactions
+    that share no block are worked on in parallel, and negatives come from the item block of the
+    cell. Over the epochs every item is as likely a negative as any other. Cells that run at once
+    begin with one b, and its next value is the mean of theirs. A sample costs about 8 d flops. An
+    epoch of the network takes as many and ``6 * (1 + n_negatives) * X.nnz`` times the products of
+    neighbouring widths.
+
+    Differs from [1]_: the order is random within cells instead of over all samples, and b is
+    learned in parallel; the learning rate falls, it is larger and epochs are fewer. The setting
+    of [1]_ on MovieLens-1M is ``ResidualMF(191, learning_rate=0.002, schedule="constant",
+    max_iter=256)``. With ratings b is the mean and not learned. A network is not part of [1]_: it
+    is a residual branch as in [2]_, but of another depth than a layer, and trained on factors
+    that stay, so that it cannot spoil them.
+
+    References
+    ----------
+    .. [1] S. Rendle, W. Krichene, L. Zhang and J. Anderson, "Neural collaborative filtering vs.
+       matrix factorization revisited", RecSys 2020.
+    .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition",
+       CVPR 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neural_network import ResidualMF
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = ResidualMF(4, learning_rate=0.1, max_iter=100, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "feedback": Options(("implicit", "rating")),
+        "hidden_layer_sizes": SIZES_OR_NONE,
+        "n_negatives": POSITIVE_INTEGER,
+        "alpha": NON_NEGATIVE,
+        "schedule": Options(("constant", "linear")),
+        "init_scale": POSITIVE,
+        "branch_learning_rate": POSITIVE,
+        "branch_max_iter": POSITIVE_INTEGER,
+        "known_users": KNOWN_USERS,
+        **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
+    }
+    _search_grid = [
+        {"n_components": n, "alpha": alpha} for n in (64, 128) for alpha in (0.003, 0.005, 0.01)
+    ]
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "user_factors_": Array("n_users", "n_components", dtypes=("float32",)),
+        "user_bias_": Array("n_users", dtypes=("float32",)),
+        "item_bias_": Array("n_items", dtypes=("float32",)),
+        "intercept_": Number(),
+        "seed_": SEED,
+        "weights_": required_if(lambda self: len(self.hidden_layer_sizes) > 0, Weights()),
+        "loss_curve_": CURVE,
+        "branch_loss_curve_": CURVE,
+        "n_iter_": COUNT,
+        "validation_scores_": CURVE,
+        "best_validation_score_": Absent(Number(finite=False)),
+        "_split_seed": SEED,
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        feedback="implicit",
+        hidden_layer_sizes=(),
+        n_negatives=8,
+        alpha=0.005,
+        learning_rate=0.01,
+        schedule="linear",
+        max_iter=48,
+        init_scale=0.1,
+        branch_learning_rate=0.001,
+        branch_max_iter=5,
+        batch_size=2048,
+        known_users="match",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.feedback = feedback
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.branch_learning_rate = branch_learning_rate
+        self.branch_max_iter = branch_max_iter
+        self.batch_size = batch_size
+        self.known_users = known_users
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = not self._is_rating
+        tags.recommender_tags.predicts_ratings = self._is_rating
+        return tags
+
+    @property
+    def _is_rating(self):
+        return self.feedback == "rating"
+
+    @property
+    def _reads_values(self):
+        return self._is_rating
+
+    @property
+    def _score_unit(self):
+        return None if self._is_rating else 1.0  # of the log odds
+
+    def fit(self, X, y=None):
+        """Learn the factors, and then the network if there is one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0, or ratings; zeros mean that there is none.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : ResidualMF
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, or the loss is not finite. The estimator is then
+            what it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        flag = isinstance(self.warm_start, bool | np.bool_)  # the rules say so below
+        resumes = flag and self.warm_start and hasattr(self, "components_")
+        X = self._start_fit(X, reset=not resumes)
+        with torch_state():
+            return self._learn(X, resumes)
+
+    def _learn(self, X, resumes):
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        factors = Factors(self._resumed_arrays(X) if resumes else self._first_arrays(X, rng))
+        branch = self._first_branch(resumes, generator)
+        vars(self).pop("best_validation_score_", None)
+        if not resumes:
+            self.loss_curve_, self.branch_loss_curve_, self.validation_scores_ = [], [], []
+            self.n_iter_, self._split_seed = 0, seed
+        held = self._hold_out(X)
+        train = X if held is None else held.train
+        is_whole = self._learn_factors(factors, train, held, resumes, rng)
+        if branch is not None and is_whole:
+            self._learn_branch(branch, factors, train, held, generator)
+        self._keep(X, train, factors, branch, seed)
+        return self
+
+    def _first_arrays(self, X, rng):
+        intercept = X.data.mean(dtype=np.float64) if self._is_rating and X.nnz else 0.0
+        return first_arrays(X.shape, self.n_components, self.init_scale, rng, intercept)
+
+    def _resumed_arrays(self, X):
+        if len(self.components_) != self.n_components:
+            raise ValueError(
+                f"warm_start goes on with vectors of length {len(self.components_)}, but "
+                f"n_components={self.n_components}: use warm_start=False, or the same length."
+            )
+        # Rows that were learned from are known by their content, others begin folded in.
+        known = self._vectors(X, known_users="match").astype(np.float32)
+        return Arrays(
+            known[:, :-1].copy(), self.components_.T.copy(), known[:, -1].copy(),
+            self.item_bias_.copy(), np.array([self.intercept_], dtype=np.float32),
+        )  # fmt: skip
+
+    def _build_module(self, shape, problem=None):
+        with torch.device("meta"):
+            return Branch(self.n_components, tuple(self.hidden_layer_sizes))
+
+    def _first_branch(self, resumes, generator):
+        """The network to begin with, on its device; None: there is none."""
+        weights = getattr(self, "weights_", None) if resumes else None
+        vars(self).pop("weights_", None)
+        if not self.hidden_layer_sizes:
+            return None
+        branch = self._build_module(None).to_empty(device="cpu").draw(generator)
+        if weights is not None:
+            try:
+                branch.load_state_dict({name: torch.tensor(v) for name, v in weights.items()})
+            except RuntimeError as error:
+                raise ValueError(
+                    "warm_start goes on with the network of the first fit, and "
+                    f"hidden_layer_sizes={self.hidden_layer_sizes} asks for another one: use "
+                    f"warm_start=False, or the sizes of that fit. {error}"
+                ) from error
+        return branch.to(resolve_device(self.device))
+
+    def _hold_out(self, X):
+        if not self.early_stopping:
+            return None
+        held = hold_entries(X, self.validation_fraction, self._split_seed, self._is_rating)
+        if held is None:
+            warnings.warn(
+                "early_stopping=True, but no user has two items, of which one could be hidden: no "
+                "epoch is chosen. Use early_stopping=False.",
+                stacklevel=5,
+            )
+        return held
+
+    def _learn_factors(self, factors, X, held, resumes, rng):
+        """The first solver; False: it was interrupted."""
+        options = {"alpha": self.alpha, "rng": rng, "n_jobs": self.n_jobs}
+        if self._is_rating:
+            descent = SquareDescent(X, factors.arrays, **options)
+        else:
+            descent = LogisticDescent(X, factors.arrays, n_negatives=self.n_negatives, **options)
+        stopping = self._stopping(held, lambda factors: held.score(factors.arrays))
+        if resumes and stopping is not None:
+            stopping.start(factors)
+        share = [rate_share(self.schedule, n / self.max_iter) for n in range(self.max_iter)]
+        history = self._run(
+            partial(learn_factors, factors, descent, [self.learning_rate * s for s in share]),
+            factors,
+            stopping,
+            range(self.n_iter_ + 1, self.n_iter_ + self.max_iter + 1),
+            self.learning_rate,
+        )
+        self.loss_curve_ = self.loss_curve_ + history.losses
+        self.n_iter_ += history.n_epochs
+        return not history.interrupted
+
+    def _learn_branch(self, branch, factors, X, held, generator):
+        """The second solver."""
+        device, arrays = branch.output.weight.device, factors.arrays
+        n_negatives = 0 if self._is_rating else self.n_negatives
+        batches = ShuffledSamples(X, n_negatives, self.batch_size, generator, device)
+        stopping = self._stopping(
+            held, lambda branch: held.score(arrays, BranchScorer(branch, arrays.items))
+        )
+        if stopping is not None:
+            stopping.start(branch)
+        learn = partial(
+            learn_branch, branch, Factors(arrays).to(device), batches,
+            rate=self.branch_learning_rate, alpha=self.alpha, logistic=not self._is_rating,
+        )  # fmt: skip
+        first = len(self.branch_loss_curve_) + 1
+        epochs = range(first, first + self.branch_max_iter)
+        history = self._run(learn, branch, stopping, epochs, self.branch_learning_rate)
+        self.branch_loss_curve_ = self.branch_loss_curve_ + history.losses
+
+    def _stopping(self, held, score):
+        if held is None:
+            return None
+        return EarlyStopping(score, self.n_iter_no_change, self.tol)
+
+    def _run(self, learn, module, stopping, epochs, learning_rate):
+        """Run a solver: progress, early stopping, interrupts and errors are those of both."""
+        progress = ProgressBar(epochs, type(self).__name__, shown=self.verbose, unit="epoch")
+        try:
+            history = learn(epochs=progress, stopping=stopping, on_epoch=progress.show)
+            check_finite(module, epochs.start - 1 + history.n_epochs)
+        except FloatingPointError as error:
+            raise diverged(error, learning_rate) from error
+        self.validation_scores_ = self.validation_scores_ + history.scores
+        if stopping is not None and stopping.best_state is not None:
+            self.best_validation_score_ = stopping.best_score
+        if history.interrupted:
+            warnings.warn(
+                f"The fit was interrupted in epoch {epochs.start + history.n_epochs}: the model is "
+                "that of the last whole epoch, or of the one that validated best.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+        return history
+
+    def _keep(self, X, train, factors, branch, seed):
+        arrays = factors.arrays
+        # As the penalty alone says.
+        untaught = np.diff(train.indptr) == 0
+        arrays.users[untaught], arrays.of_users[untaught] = 0, 0
+        self._remember(X)
+        self.seed_ = seed
+        self.user_factors_, self.user_bias_ = arrays.users, arrays.of_users
+        self.components_ = np.ascontiguousarray(arrays.items.T)
+        self.item_bias_, self.intercept_ = arrays.of_items, float(arrays.intercept[0])
+        if branch is not None:
+            self.weights_ = {k: v.cpu().numpy().copy() for k, v in branch.state_dict().items()}
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    @property
+    def _known_vectors(self):
+        return np.column_stack([self.user_factors_, self.user_bias_])
+
+    def _fold_in(self, X, hashes):
+        if not self._is_rating:
+            return fold_in_logistic(
+                X, self.components_.T, self.item_bias_, self.intercept_,
+                n_negatives=self.n_negatives, alpha=self.alpha, seed=self.seed_, n_jobs=self.n_jobs,
+            )  # fmt: skip
+        values = X.data.astype(np.float64) - self.intercept_
+        ratings = csr_array((values, X.indices, X.indptr), shape=X.shape)
+        penalty = rating_penalty(np.diff(X.indptr), self.alpha, 1.0)
+        found = solve_side(
+            ratings, self.components_.T, self.item_bias_, penalty, n_jobs=self.n_jobs
+        )
+        return np.column_stack(found[:2])
+
+    def _arrays_of(self, X):
+        found = self._vectors(X)
+        return Arrays(
+            found[:, :-1], self.components_.T, found[:, -1], self.item_bias_,
+            np.array([self.intercept_]),
+        )  # fmt: skip
+
+    def _scorer(self, dtype):
+        """The fitted network for scores of a dtype."""
+        device, branch = resolve_device(self.device), self._build_module(None)
+        state = {
+            # Workers get read-only memory maps, which torch does not take.
+            name: torch.from_numpy(np.require(value.astype(dtype), requirements="W")).to(device)
+            for name, value in self.weights_.items()
+        }
+        branch.load_state_dict(state, assign=True)
+        return BranchScorer(branch.eval(), self.components_.T)
+
+    def _scores(self, X):
+        arrays = self._arrays_of(X)
+        scores = arrays.scores(X.dtype, self.n_jobs)
+        if self.hidden_layer_sizes:
+            with torch_state():
+                scores += self._scorer(X.dtype).dense(arrays.users)
+        return scores
+
+    def _pair_scores(self, X, rows, items):
+        wanted, group = np.unique(rows, return_inverse=True)
+        arrays = self._arrays_of(X[wanted])
+        scores = arrays.pair_scores(group, items, X.dtype)
+        if self.hidden_layer_sizes:
+            with torch_state():
+                scores += self._scorer(X.dtype).pairs(arrays.users, group, items)
+        return scores
