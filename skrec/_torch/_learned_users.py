@@ -34,7 +34,7 @@ PAIR_RULES = {
     **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
 }
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
-LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_user_penalty", "_fold_in")
+LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_user_penalty", "_user_vectors", "_fold_in")
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
 # Outputs of the network that are computed at once where users are scored.
@@ -94,6 +94,10 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         """Squares of the parameters that a pair reads, shape (b,), with the user's."""
         return vector.square().sum(1)
 
+    def _user_vectors(self, module):
+        """Vectors of the users who are learned from, a tensor of shape (n_users, d)."""
+        return module.user.weight
+
     def _optimizer(self, module):
         if self.solver == "adam":
             return super()._optimizer(module)
@@ -119,12 +123,12 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
         def score(module, problem):
             with torch.inference_mode():
-                scorer = self._user_scorer(module)
+                scorer, learned = self._user_scorer(module), self._user_vectors(module)
 
             def scores(users):
                 rows = DeviceRows(problem.X[users], problem.device).everything()
                 with torch.inference_mode():
-                    vectors = module.user(torch.from_numpy(users).to(problem.device))
+                    vectors = learned[torch.from_numpy(users).to(problem.device)]
                     found = scorer(rows, vectors).float().cpu().numpy()
                 found[:, without_users] = -np.inf  # they take no part, as in training
                 return found

@@ -74,6 +74,7 @@ class ShuffledPairs:
             )
 
         self._users, self._items = put(rows[taught]), put(X.indices[taught])
+        self._n_samples = len(taught)
         self._key = put(rows * self._stride + column - rank)
         self._first, self._left = put(X.indptr[:-1]), put(len(present) - lengths)
         self._present = put(present)
@@ -86,10 +87,14 @@ class ShuffledPairs:
         order = torch.randperm(len(self._users), generator=self._generator)
         order = order.to(self._users.device)
         for chunk in order.split(self._chunk_size) if len(order) else ():
-            users = self._users[chunk]
-            parts = (users, self._items[chunk], self._negatives(users), self._weight[users])
-            for batch in zip(*(part.split(self._batch_size) for part in parts), strict=True):
-                yield Pairs(*batch)
+            yield from self._batches_of(chunk)
+
+    def _batches_of(self, chosen):
+        """Batches of interactions, in an order of their places."""
+        users = self._users[chosen]
+        parts = (users, self._items[chosen], self._negatives(users), self._weight[users])
+        for batch in zip(*(part.split(self._batch_size) for part in parts), strict=True):
+            yield Pairs(*batch)
 
     @property
     def _chunk_size(self):
@@ -97,7 +102,7 @@ class ShuffledPairs:
         return max(1, _CHUNK // self._batch_size) * self._batch_size
 
     def _chunks(self):
-        whole, rest = divmod(len(self._users), self._chunk_size)
+        whole, rest = divmod(self._n_samples, self._chunk_size)
         return [self._chunk_size] * whole + [rest] * (rest > 0)
 
     def _negatives(self, users):
@@ -108,3 +113,37 @@ class ShuffledPairs:
         key = users[:, None] * self._stride + place
         before = torch.searchsorted(self._key, key, right=True) - self._first[users, None]
         return self._present[place + before]
+
+
+class PairsOfUsers(ShuffledPairs):
+    """Batches of users drawn uniformly, with replacement, each with one of the user's items.
+
+    So each user counts alike, and not each interaction. Negatives, and who takes no part, are
+    those of `ShuffledPairs`.
+
+    Parameters
+    ----------
+    problem : Problem
+    batch_size : int
+        Draws of a user in a batch.
+    n_negatives : int
+        Draws of an item for each of them.
+    n_samples : int or None, default=None
+        Draws of a user in a pass; None: as many as there are interactions.
+    """
+
+    def __init__(self, problem, batch_size, n_negatives, n_samples=None):
+        super().__init__(problem, batch_size, n_negatives)
+        # Interactions stand user by user: where each user's begin, and how many there are.
+        _, self._counts = torch.unique_consecutive(self._users, return_counts=True)
+        self._starts = self._counts.cumsum(0) - self._counts
+        if n_samples is not None and len(self._users):
+            self._n_samples = int(n_samples)
+
+    def __iter__(self):
+        for size in self._chunks():
+            uniform = torch.rand(2, size, dtype=torch.float64, generator=self._generator)
+            uniform = uniform.to(self._users.device)
+            who = (uniform[0] * len(self._counts)).long()
+            chosen = self._starts[who] + (uniform[1] * self._counts[who]).long()
+            yield from self._batches_of(chosen)
