@@ -146,7 +146,9 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         super()._keep(module, problem)
         self._remember(problem.X_given)
         self.seed_ = problem.seed
-        self.user_factors_ = self.weights_.pop("user.weight")
+        del self.weights_["user.weight"]
+        with torch.inference_mode():
+            self.user_factors_ = self._user_vectors(module).cpu().numpy().copy()
         lengths = np.diff(problem.X.indptr)
         untaught = lengths == 0
         if self._learns_from_pairs:  # who has every item that anybody has is in no pair
@@ -287,7 +289,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
             return width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
 
         for terms in self._terms(X, hashes, device, numbers):
-            some = _RowObjective(loss, terms, items, bias, self.alpha, prior)
+            some = RowObjective(loss, terms, items, bias, self.alpha, prior)
             vectors[terms.rows] = minimise_rows(vectors[terms.rows], some.value, some.derivatives)
         return vectors.cpu().numpy()
 
@@ -302,7 +304,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         return factor_pairs(vectors, components, group, items) + bias[items]
 
 
-class _RowObjective:
+class RowObjective:
     """The objective of each row by its vector, with its derivatives."""
 
     def __init__(self, loss, terms, items, bias, alpha, prior):

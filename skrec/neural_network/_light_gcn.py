@@ -50,6 +50,148 @@ class LightGCNNet(nn.Module):
 
 
 class LightGCN(FactorRecommender):
+    r"""LightGCN: vectors of users and items, averaged along the edges of their graph.
+
+    The training matrix is a graph: user u and item i are joined where :math:`x_{ui} > 0`. With
+    the degrees :math:`d_u, d_i` a step takes to each node
+
+    .. math:: e_u^{(k+1)} = \sum_{i \in S_u} \frac{e_i^{(k)}}{\sqrt{d_u d_i}}, \qquad
+        e_i^{(k+1)} = \sum_{u: i \in S_u} \frac{e_u^{(k)}}{\sqrt{d_u d_i}}
+
+    without self loops, and vectors are means of the K + 1 layers, K being `n_layers` [1]_:
+
+    .. math:: e = \frac{1}{K + 1} \sum_{k=0}^K e^{(k)}, \qquad s_{ui} = e_u^T e_i
+
+    Only layer 0 is learned. Minimised is the mean over triplets of a user u, drawn uniformly, an
+    item i drawn among the user's and an item j drawn among those that the user has not and
+    somebody has:
+
+    .. math:: -\log \sigma(s_{ui} - s_{uj}) + \frac{\alpha}{2} \left( \|e_u^{(0)}\|^2
+        + \|e_i^{(0)}\|^2 + \|e_j^{(0)}\|^2 \right)
+
+    So each user counts alike, whatever the number of items, and the penalty, the paper's
+    lambda, is of layer 0 and of each triplet: it does not depend on `batch_size`. Scores rank
+    items. Only which items a user has matters, not the stored values.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Length d of the vectors.
+    n_layers : int, default=3
+        Steps K along the edges, > 0.
+    alpha : float, default=1e-4
+        Penalty of layer 0, >= 0.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in, by the formula below, which ranks nearly alike.
+    learning_rate : float, default=0.001
+        Of Adam, > 0. In proportion to the root of `batch_size` or a little above, results are
+        much the same.
+    batch_size : int, default=2048
+        Triplets in a batch. Every batch goes over the whole graph twice, so that a batch eight
+        times as large makes an epoch nearly eight times as short.
+    max_iter : int, default=100
+        Epochs, each of as many triplets as there are interactions; with `warm_start` so many
+        more. The authors make up to 1,000.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights. Held-out items are no edges.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from layer 0 as it is: of the items, and of the rows
+        that it knows, the first one's for equal rows; that of others begins at zero, as where
+        they are folded in. Adam's moments and the seed start anew, so that two fits of 10
+        epochs are not bit by bit one of 20. A long fit can be saved and taken up again.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one. On a CPU
+        steps are parallel within torch's number of threads, and results do not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights and of the triplets. The same seed gives the same bits on the
+        same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items), float32
+        The vectors of the items; zero for items without users.
+    item_bias_ : ndarray of shape (n_items,), float32
+        Zero.
+    item_layers_ : ndarray of shape (n_items, n_components), float32
+        What an item adds to a user who has it, but for the user's degree:
+        :math:`\frac{1}{K + 1} \sum_{k < K} e_i^{(k)} / \sqrt{d_i}`.
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        The vectors of the users that were learned from; zero for users without items.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    seed_ : int
+        Seed of the fit.
+    weights_ : dict of str to ndarray, float32
+        "user.weight" and "item.weight", layer 0: what `warm_start` goes on from.
+    loss_curve_ : list of float
+        Mean loss of a triplet in each epoch, as met on the way; with the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    SpectralCF : Learned filters and sigmoids between the layers.
+    skrec.decomposition.BPR : Without a graph, with item biases; each interaction counts alike.
+
+    Notes
+    -----
+    A row that is new is folded in by the formula that a user's vector has, with layer 0 of its
+    own, of which nothing is known, at zero, and without changing any other node:
+
+    .. math:: e_u = \frac{1}{K + 1} \, \frac{1}{\sqrt{d_u}} \sum_{i \in S_u}
+        \sum_{k < K} \frac{e_i^{(k)}}{\sqrt{d_i}}
+
+    That is one sum over the row's items, in float64. The graph is not kept. For K of 1 or 2
+    it equals what a graph with the new user in it gives at the degrees of training; with more
+    layers such a graph gives back what the user has added to its own items. A row without items
+    scores zero.
+
+    A batch takes about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz *
+    d`` flops each; the last one in either direction covers the batch alone. Adam takes
+    ``(n_users + n_items) * d`` numbers for each batch. Memory: eight times those, and 40
+    bytes for each interaction.
+
+    Differs from [1]_: users of a batch are drawn with replacement, as in the authors' second
+    code, and first vectors are normal with standard deviation 0.1, as there; an item without
+    users is no negative; the default number of epochs is smaller.
+
+    References
+    ----------
+    .. [1] X. He, K. Deng, X. Wang, Y. Li, Y. Zhang and M. Wang, "LightGCN: simplifying and
+       powering graph convolution network for recommendation", SIGIR 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neural_network import LightGCN
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = LightGCN(4, learning_rate=0.05, random_state=0).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         "n_layers": POSITIVE_INTEGER,
@@ -59,9 +201,7 @@ class LightGCN(FactorRecommender):
             if name not in ("loss", "n_negatives", "solver")
         },
     }
-    _search_grid = [
-        {"n_layers": n, "alpha": alpha} for n in (2, 3) for alpha in (1e-4, 1e-3)
-    ]
+    _search_grid = [{"n_layers": n, "alpha": alpha} for n in (2, 3) for alpha in (1e-4, 1e-3)]
     _fitted_rules = {
         "weights_": Weights(users_of="user.weight"),
         "item_layers_": Array("n_items", "n_components", dtypes=("float32",)),
@@ -141,10 +281,9 @@ class LightGCN(FactorRecommender):
 
     def _keep(self, module, problem):
         super()._keep(module, problem)
-        self.weights_["user.weight"] = self.user_factors_  # layer 0
         degrees = np.bincount(problem.X.indices, minlength=problem.X.shape[1])
         with torch.inference_mode():
-            self.user_factors_ = module.means()[0].cpu().numpy()
+            self.weights_["user.weight"] = module.user.weight.cpu().numpy().copy()
             given = module.given_by_items().cpu().numpy()
         self.item_layers_ = given / np.sqrt(np.maximum(degrees, 1), dtype=np.float32)[:, None]
 
