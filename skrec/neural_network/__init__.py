@@ -1,4 +1,4 @@
-"""Neural collaborative filtering: networks over vectors of users and items."""
+"""Neural collaborative filtering: learned users and items, and what is made of their vectors."""
 
 from skrec.neural_network._gmf import GMF
 from skrec.neural_network._light_gcn import LightGCN
