@@ -155,3 +155,34 @@ def user_scores(X, neighbors, train, *, rating=False, deviation=None, damping=0.
                 else:
                     scores[u, i] += s @ (train[raters, i] - before[raters, i]) / below
     return scores
+
+
+def walk_weights(X, *, exponent, beta=0.0, n_neighbors=None, normalize=False, weight=None):
+    """T[i, t] of P3alpha and RP3beta: step by step, walk by walk."""
+    n_users, n_items = X.shape
+    weight = np.ones(n_users) if weight is None else weight
+    popularity = weight @ X
+    T = np.zeros((n_items, n_items))
+    for i in range(n_items):
+        for t in range(n_items):
+            for v in range(n_users):
+                if i != t and weight[v] and X[v, i] and X[v, t]:
+                    to_user, to_item = X[v, i] / popularity[i], X[v, t] / X[v].sum()
+                    T[i, t] += weight[v] * (to_user * to_item) ** exponent
+            if T[i, t]:
+                T[i, t] /= popularity[t] ** beta
+    for t in range(n_items if n_neighbors else 0):
+        # Those of rounding are equal, of equal ones the lower index stays.
+        order = np.argsort(-np.round(T[:, t], 12), kind="stable")
+        T[order[n_neighbors:], t] = 0
+    if normalize:
+        total = T.sum(axis=1, keepdims=True)
+        T /= np.where(total > 0, total, 1)
+    return T
+
+
+def walk_scores(X, T, *, exponent):
+    """Scores of rows of X, which may be empty."""
+    total = X.sum(axis=1, keepdims=True)
+    share = np.where(X > 0, X / np.where(total > 0, total, 1), 0.0)
+    return np.where(X > 0, share**exponent, 0.0) @ T
