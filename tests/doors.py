@@ -349,13 +349,17 @@ def _display_doors(X, Y, lists):
 
 
 def _preprocessing_doors(X):
-    from skrec.preprocessing import BM25Transformer, InteractionEncoder
+    from skrec.preprocessing import BM25Transformer, InteractionEncoder, TimeDecay
 
     weights = BM25Transformer().fit(X)
+    decay = TimeDecay().fit(X)
     encoder = InteractionEncoder.from_ids(np.arange(N_USERS), np.arange(N_ITEMS))
     return [
         Door("BM25Transformer.fit", BM25Transformer().fit, {"X": X}),
         Door("BM25Transformer.fit_transform", BM25Transformer().fit_transform, {"X": X}),
         Door("BM25Transformer.transform", weights.transform, {"X": X}),
+        Door("TimeDecay.fit", TimeDecay().fit, {"X": X}),
+        Door("TimeDecay.fit_transform", TimeDecay().fit_transform, {"X": X}),
+        Door("TimeDecay.transform", decay.transform, {"X": X}),
         Door("InteractionEncoder.inverse_transform", encoder.inverse_transform, {"X": X}),
     ]

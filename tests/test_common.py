@@ -28,8 +28,8 @@ from skrec.autoencoder import (
 )
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA, Fallback
-from skrec.linear_model import EASE, SANSA, SLIM
+from skrec.ensemble import LOCA, Fallback, Recency
+from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.neural_network import ResidualMF
 from skrec.utils import all_recommenders
@@ -66,6 +66,8 @@ VARIANTS = [
     Fallback(SLIM(), fallback=DummyRecommender("stratified"), min_interactions=2),
     Fallback(small(MultVAE), fallback=PureSVD(4), min_interactions=2),
     Fallback(small(BiasedMF)),
+    Recency(half_life=2.0, unit="position", fit_half_life=5.0, floor=0.1),
+    Recency(ItemKNN(), half_life=np.inf),
     small(MultDAE, early_stopping=True, likelihood="logistic"),
     small(MultVAE, prior="gaussian_mixture"),
     small(MultVAE, prior="vamp", likelihood="gaussian"),
@@ -90,6 +92,7 @@ VARIANTS = [
     ),
     small(ResidualMF, hidden_layer_sizes=(4,), branch_max_iter=2, early_stopping=True),
     small(ResidualMF, feedback="rating", known_users="fold_in"),
+    SLIST(similarity=0.2, window=None, half_life=np.inf, gap_half_life=3.0),
     PureSVD(solver="arpack"),
     SANSA(density=0.3, max_iter=1),
     SANSA(dtype="float32"),
@@ -110,7 +113,7 @@ def _cannot_hold(estimator):
     if isinstance(fallback, DummyRecommender) and fallback.strategy != "most_popular":
         # Draws are keyed by the item's index, and by the row's content.
         return ["check_item_permutation", "check_duplicate_items_tie"]
-    base = estimator.estimator if isinstance(estimator, (Fallback, LOCA)) else estimator
+    base = estimator.estimator if isinstance(estimator, (Fallback, LOCA, Recency)) else estimator
     if isinstance(base, SANSA) and base.density is not None:
         # Of two equal items, the elements of one may be kept and those of the other dropped.
         return ["check_duplicate_items_tie"]

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from skrec.utils._hashing import keyed_entry_words
 from skrec.utils._matrices import checked_array
+from skrec.utils._times import check_times
 from skrec.utils._validation import canonical_csr
 
 # Users whose entries are held out for early stopping, at most.
@@ -194,3 +195,32 @@ def entries_to_watch(X, share, seed):
     if len(users) > _MAX_WATCHED:
         counts[np.random.RandomState(seed).permutation(users)[_MAX_WATCHED:]] = 0
     return lowest_of_rows(X, keyed_entry_words(X, seed), counts)
+
+
+def hide_latest(X, seed):
+    """Split the latest entry off each row that has more than one.
+
+    Of several entries of the latest time the one with the lowest hash, keyed as in
+    `hide_entries`, is hidden.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+        Canonical; values are times.
+    seed : int
+        Non-negative.
+
+    Returns
+    -------
+    fold_in, hidden : csr_array of shape (n_rows, n_items)
+
+    Raises
+    ------
+    ValueError
+        If float32 cannot tell the times apart.
+    """
+    check_times(X.data, "holdout='last'")
+    keys = np.empty(X.nnz, dtype=np.intp)
+    keys[np.lexsort((keyed_entry_words(X, seed), -X.data))] = np.arange(X.nnz)
+    mask = lowest_of_rows(X, keys, held_out_counts(np.diff(X.indptr), 1))
+    return select_entries(X, ~mask), select_entries(X, mask)

@@ -3,7 +3,12 @@
 import numpy as np
 from scipy.sparse import csr_matrix, issparse, isspmatrix
 
-from skrec._evaluation._entries import check_interactions, draw_seed, hide_entries
+from skrec._evaluation._entries import (
+    check_interactions,
+    draw_seed,
+    hide_entries,
+    hide_latest,
+)
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._rows import evaluate_rows
 from skrec.utils._row_side import one_warning
@@ -17,8 +22,9 @@ def split_users(X, y, *, holdout, random_state):
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
     y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), 1-D or None
         Two-dimensional: held out, so that X is shown wholly.
-    holdout : float
-        Share of each row of X that is hidden where `y` is not two-dimensional.
+    holdout : float or "last"
+        Share of each row of X that is hidden where `y` is not two-dimensional; "last": the
+        entry with the largest value.
     random_state : int, RandomState or None
         Seed of what is hidden.
 
@@ -28,6 +34,8 @@ def split_users(X, y, *, holdout, random_state):
     """
     X = check_interactions(X)
     held_out = check_held_out(y, X.shape)
+    if held_out is None and isinstance(holdout, str):
+        return hide_latest(X, draw_seed(random_state))
     if held_out is None:
         return hide_entries(X, holdout, draw_seed(random_state))
     return X, held_out

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skrec._log._entries import as_timestamps, as_values
+from skrec._log._entries import as_timestamps, as_values, as_values_or_dates
 from skrec._log._ids import as_id_column, is_missing
 
 __all__ = [
@@ -56,7 +56,8 @@ def read_columns(log, names):
     Returns
     -------
     columns : Columns
-        Ids as arrays of `as_id_column`, values as float64, timestamps as int64 or float64.
+        Ids as arrays of `as_id_column`, values as float64 (dates of a named column as Unix
+        seconds), timestamps as int64 or float64.
 
     Raises
     ------
@@ -66,9 +67,11 @@ def read_columns(log, names):
         If `log` has none of the forms.
     """
     log = columns_of_records(log)
-    raw = split_unnamed(log) if frame_names(log) is None else _split_frame(log, names)
+    named = frame_names(log) is not None
+    raw = _split_frame(log, names) if named else split_unnamed(log)
+    read_values = as_values_or_dates if named else as_values
     user, item = as_id_column(raw[0], "user"), as_id_column(raw[1], "item")
-    value = None if raw[2] is None else as_values(raw[2])
+    value = None if raw[2] is None else read_values(raw[2])
     timestamp = None if raw[3] is None else as_timestamps(raw[3])
     for name, column in zip(_NAMES[1:], (item, value, timestamp), strict=True):
         if column is not None and len(column) != len(user):

@@ -8,7 +8,15 @@ import numpy as np
 
 from skrec._log._ids import is_missing, plain, to_numpy
 
-__all__ = ["as_moment", "as_timestamps", "as_values", "parse_time", "to_array", "to_number"]
+__all__ = [
+    "as_moment",
+    "as_timestamps",
+    "as_values",
+    "as_values_or_dates",
+    "parse_time",
+    "to_array",
+    "to_number",
+]
 
 
 def to_number(text, decimal="."):
@@ -65,6 +73,36 @@ def as_values(column, decimal="."):
         expected = "a finite number (one with a decimal comma needs decimal=',')" if comma else ""
         raise _bad_entries("value", column, ~good, expected or "a finite number")
     return values
+
+
+def as_values_or_dates(column):
+    """`as_values` of a column that was asked for by name: dates become Unix seconds.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+        Numbers; or what `as_timestamps` takes, if no entry of it is a number.
+
+    Returns
+    -------
+    values : ndarray of float64 of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        That of `as_values`.
+    """
+    try:
+        return as_values(column)
+    except ValueError:
+        entries = to_array(_without_zone(column))
+        if entries.dtype.kind != "M" and _convert_each(entries, _value)[1].any():
+            raise
+        try:
+            return as_timestamps(entries).astype(np.float64)
+        except ValueError:
+            pass
+        raise
 
 
 def as_timestamps(column):

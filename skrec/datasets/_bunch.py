@@ -3,12 +3,14 @@
 import re
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
-from skrec._log._aggregate import DUPLICATES, merge_duplicates
+from skrec._log._aggregate import DUPLICATES, cast_values, merge_duplicates
 from skrec._log._ids import pack_ids
+from skrec.utils._times import check_times
 
-__all__ = ["ids_of_text", "log_bunch", "require_duplicates_rule"]
+__all__ = ["ids_of_text", "log_bunch", "require_duplicates_rule", "times_as_values"]
 
 _WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0").fullmatch
 
@@ -55,6 +57,50 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
         **aligned,
         **more,
     )
+
+
+def times_as_values(data, source, dtype):
+    """Let the matrix of a Bunch hold when each interaction happened.
+
+    Parameters
+    ----------
+    data : Bunch
+        Of `log_bunch`; with "timestamp", or else with "time_rank", which counts from 0.
+    source : str or path-like
+        For the messages.
+    dtype : dtype
+        Of the matrix.
+
+    Returns
+    -------
+    data : Bunch
+        The same object. Its X (also as data) holds the timestamps, or the ranks from 1.
+
+    Raises
+    ------
+    ValueError
+        If there are no times, one of them is not above zero, which would mean "no
+        interaction", or `dtype` cannot tell them apart.
+    """
+    name = next((name for name in ("timestamp", "time_rank") if name in data), None)
+    if name is None:
+        raise ValueError(
+            f"{source} has no times. Expected a column of timestamps; name it by timestamp=, or "
+            "pass as_times=False."
+        )
+    times = data[name] + (1 if name == "time_rank" else 0)
+    if times.min() <= 0:
+        raise ValueError(
+            f"{source}: the earliest time is {times.min()}, and a matrix can only store times "
+            "above zero. Add a number to the times, or pass as_times=False."
+        )
+    times = cast_values(times.astype(np.float64), dtype)
+    check_times(times, str(source))
+    X = csr_array((times, data.X.indices, data.X.indptr), shape=data.X.shape)
+    X.has_canonical_format = True
+    data.X = data.data = X
+    data.value_name = name
+    return data
 
 
 def ids_of_text(texts):

@@ -6,12 +6,13 @@ import numpy as np
 
 from skrec._log._aggregate import check_dtype
 from skrec.datasets._base import get_data_home
+from skrec.datasets._bunch import times_as_values
 from skrec.datasets._cache import read_folder
 
 __all__ = ["load_dataset"]
 
 
-def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
+def load_dataset(name, *, data_home=None, dtype=np.float64, as_times=False, return_X=False):
     """Load a data set from the data home by the name of its folder.
 
     Parameters
@@ -22,6 +23,10 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
         As in `get_data_home`.
     dtype : dtype, default=numpy.float64
         Of the matrix.
+    as_times : bool, default=False
+        Store in the matrix when each interaction happened instead of its value: the
+        timestamp, or where the data has only the order, the place in the user's history, from
+        1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
     return_X : bool, default=False
         Return the matrix only.
 
@@ -40,7 +45,8 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
           interaction, aligned with ``X.data``;
         - time_rank : ndarray of int of shape (nnz,), place of the interaction in the
           user's history, where the file has it or a timestamp;
-        - value_name : "rating", "value" or None;
+        - value_name : "rating", "value" or None; with ``as_times=True`` "timestamp" or
+          "time_rank";
         - item_table, user_table : Bunch with the columns of ``items.csv`` and
           ``users.csv``, aligned with item_ids and user_ids, where these files are;
         - titles, genres : ndarray of str of shape (n_items,), where items.csv has them;
@@ -53,7 +59,7 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
     ------
     ValueError
         If there is no such data set, or its file is not as above; repeated pairs too; if
-        `dtype` cannot hold a value.
+        `dtype` cannot hold a value; with ``as_times=True`` if there are no times above zero.
 
     See Also
     --------
@@ -85,5 +91,7 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, return_X=False):
             "data_home= or set SKREC_DATA, save it with numpy.savez as "
             f"{name}/interactions.npz (user=, item=), or use fetch_movielens or load_interactions."
         )
-    data = read_folder(home / name, dtype=dtype)
+    data = read_folder(home / name, dtype=np.float64 if as_times else dtype)
+    if as_times:
+        data = times_as_values(data, home / name, dtype)
     return data.X if return_X else data

@@ -6,7 +6,12 @@ import numpy as np
 
 from skrec._log._aggregate import check_dtype
 from skrec._log._returns import NEGATIVE, settle_negative
-from skrec.datasets._bunch import ids_of_text, log_bunch, require_duplicates_rule
+from skrec.datasets._bunch import (
+    ids_of_text,
+    log_bunch,
+    require_duplicates_rule,
+    times_as_values,
+)
 from skrec.datasets._cache import read_matrix_market, read_npz
 from skrec.datasets._guess import ROLES, first_line_is_doubtful
 from skrec.datasets._layout import find_layout
@@ -35,6 +40,7 @@ def load_interactions(
     negative="warn",
     duplicates="sum",
     dtype=np.float64,
+    as_times=False,
     return_X=False,
 ):
     """Read an interaction log from a file, a folder or memory.
@@ -98,6 +104,10 @@ def load_interactions(
     dtype : dtype, default=numpy.float64
         Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
         error; float32 rounds to seven digits.
+    as_times : bool, default=False
+        Store in the matrix when each interaction happened, of a repeated pair the latest,
+        instead of its value. That is what `skrec.ensemble.Recency` and
+        `skrec.linear_model.SLIST` read.
     return_X : bool, default=False
         Return the matrix only.
 
@@ -115,7 +125,8 @@ def load_interactions(
           ``X.data``, in that order;
         - timestamp : ndarray of int64 or float64 of shape (nnz,), aligned with ``X.data``;
           only if the file has it. Of a repeated pair the latest;
-        - value_name : name of the column of values ("value" without a header), or None;
+        - value_name : name of the column of values ("value" without a header), or None; with
+          ``as_times=True`` "timestamp";
         - n_dropped : int, number of lines that `drop_missing` left out;
         - n_negative : int, number of negative values;
         - DESCR : str;
@@ -133,7 +144,8 @@ def load_interactions(
         is expected and a remedy, and counts the bad lines. Also if delimiter, header or
         columns cannot be told, if a column that was guessed by its place holds what it
         cannot be (times as ids, ids as values), and if the file is empty, damaged or of
-        another kind.
+        another kind. With ``as_times=True`` if there are no times, they are not above zero, or
+        `dtype` cannot tell them apart.
 
     Warns
     -----
@@ -180,6 +192,7 @@ def load_interactions(
     require_duplicates_rule(duplicates)
     check_dtype(dtype)
     _check_rules(negative, drop_missing)
+    given, dtype = dtype, np.float64 if as_times else dtype
     columns = _check_columns((user, item, value, timestamp))
     _check_text_parameters(delimiter, quotechar, encoding, decimal)
     text = {
@@ -197,12 +210,14 @@ def load_interactions(
             data = read(paths[0], duplicates=duplicates, dtype=dtype)
             data.DESCR = f"Interactions in {source}."
             data.n_dropped = 0
+            data = times_as_values(data, source, given) if as_times else data
             return data.X if return_X else data
         log = _read_files(source, paths, kind, text, drop_missing)
     try:
         data = _as_bunch(log, kind, source, negative=negative, duplicates=duplicates, dtype=dtype)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
+    data = times_as_values(data, source, given) if as_times else data
     return data.X if return_X else data
 
 

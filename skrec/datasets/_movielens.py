@@ -8,6 +8,7 @@ import numpy as np
 
 from skrec._log._aggregate import check_dtype
 from skrec.datasets._base import get_data_home
+from skrec.datasets._bunch import times_as_values
 from skrec.datasets._cache import read_folder
 from skrec.datasets._download import DownloadError, downloaded, read_checksum
 
@@ -39,6 +40,7 @@ def fetch_movielens(
     data_home=None,
     download_if_missing=True,
     dtype=np.float64,
+    as_times=False,
     as_frame=False,
     return_X=False,
     n_retries=3,
@@ -72,6 +74,10 @@ def fetch_movielens(
         If False, raise an OSError where the data is not in `data_home`.
     dtype : dtype, default=numpy.float64
         Of the matrix.
+    as_times : bool, default=False
+        Store in the matrix when each interaction happened instead of its value: the
+        timestamp, or where the data has only the order, the place in the user's history, from
+        1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
     as_frame : bool, default=False
         Add the log as a pandas DataFrame with the original ids.
     return_X : bool, default=False
@@ -93,7 +99,7 @@ def fetch_movielens(
         - user_ids, item_ids : ndarray of int64, MovieLens's ids of rows and columns;
         - user, item : ndarray of int32 of shape (n_ratings,), row and column of each
           entry of ``X.data``, in that order;
-        - rating : ``X.data``;
+        - rating : ndarray of shape (n_ratings,), ``X.data`` unless ``as_times=True``;
         - timestamp : ndarray of int64 of shape (n_ratings,), Unix seconds, aligned with
           ``X.data`` (a folder that was not made by this function may lack it);
         - time_rank : ndarray of int of shape (n_ratings,), place of the rating in the
@@ -105,7 +111,7 @@ def fetch_movielens(
           ``users.csv``, aligned with item_ids and user_ids; users only of 100k and 1m;
         - cv_fold, ua_test, ub_test : the official splits of 100k, aligned with ``X.data``;
         - frame : DataFrame with user, item, rating and timestamp, if ``as_frame=True``;
-        - value_name : "rating";
+        - value_name : "rating", with ``as_times=True`` "timestamp";
         - DESCR : str, GroupLens's README with the terms of use.
 
     Raises
@@ -156,7 +162,9 @@ def fetch_movielens(
             # Another process may have been quicker, and have removed an archive put there by hand.
             if not (folder / "interactions.npz").exists():
                 raise
-    data = read_folder(folder, dtype=dtype)
+    data = read_folder(folder, dtype=np.float64 if as_times else dtype)
+    if as_times:
+        data = times_as_values(data, folder, dtype)
     if as_frame:
         data.frame = _frame(data)
     return data.X if return_X else data

@@ -1,6 +1,7 @@
-"""Ensembles: recommenders made of many, or of two."""
+"""Ensembles: recommenders made of many, of two, or around one."""
 
 from skrec.ensemble._fallback import Fallback
 from skrec.ensemble._loca import LOCA
+from skrec.ensemble._recency import Recency
 
-__all__ = ["Fallback", "LOCA"]
+__all__ = ["Fallback", "LOCA", "Recency"]

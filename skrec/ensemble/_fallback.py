@@ -1,8 +1,5 @@
 """Fallback: another model for the rows of which too little is known."""
 
-import copy
-from functools import wraps
-
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import check_random_state, get_tags
@@ -12,14 +9,19 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.decomposition import BiasedMF
 from skrec.dummy import DummyRecommender
+from skrec.ensemble._delegation import (
+    FitThatMayWeigh,
+    aligned_side,
+    fit_keywords,
+    kind_of_model,
+    longer_model,
+    readable_side,
+    side_keywords,
+)
 from skrec.ensemble._members import seeded_clone
 from skrec.linear_model import EASE
-from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import Fitted
-from skrec.utils._interaction_context import InteractionContext
 from skrec.utils._params import NONE, InstanceOf, Interval
-from skrec.utils._search_grid import final_step
-from skrec.utils._tags import recommender_tags
 
 _RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
@@ -122,13 +124,13 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         models = self._models()
-        kinds = [_kind(model) for model in models]
+        kinds = [kind_of_model(model) for model in models]
         tags.input_tags.positive_only = any(
             get_tags(model).input_tags.positive_only for model in models
         )
         tags.recommender_tags.predicts_ratings = kinds[0].predicts_ratings
         tags.recommender_tags.learned_users = any(kind.learned_users for kind in kinds)
-        tags.recommender_tags.reads = frozenset().union(*map(_reads, models))
+        tags.recommender_tags.reads = frozenset().union(*map(readable_side, models))
         return tags
 
     def _main(self):
@@ -140,7 +142,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         main = self._main()
         if isinstance(self.fallback, BaseEstimator):
             return main, self.fallback
-        if _kind(main).predicts_ratings:
+        if kind_of_model(main).predicts_ratings:
             return main, BiasedMF(1)
         return main, DummyRecommender()
 
@@ -195,16 +197,11 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         )
         models = self._models()
         _check_models(*models)
-        if side.context is not None:
-            side = side._replace(context=InteractionContext(side.context, X.indptr))
+        side = aligned_side(side, X)
         random_state = check_random_state(self.random_state)
         fitted = []
         for model in models:
-            read = _reads(model)
-            given = {name: value for name, value in side._asdict().items() if name in read}
-            given = {name: value for name, value in given.items() if value is not None}
-            if sample_weight is not None:
-                given["sample_weight"] = sample_weight
+            given = fit_keywords(model, side, sample_weight)
             fitted.append(seeded_clone(model, random_state).fit(X, **given))
         self.estimator_, self.fallback_ = fitted
         return self
@@ -260,7 +257,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _scores(self, X, side=None):
         scores = np.empty(X.shape, dtype=X.dtype)
         for model, rows in self._parts(self._is_short(X)):
-            known = {} if side is None else _keywords(model, *side.take(rows))
+            known = {} if side is None else side_keywords(model, *side.take(rows))
             if len(rows) == X.shape[0]:  # the usual case: no copy of rows and scores
                 return model.decision_function(X, **known).astype(X.dtype, copy=False)
             scores[rows] = model.decision_function(X[rows], **known)
@@ -276,29 +273,13 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             if side is not None:  # context has one row per pair, features one per row of X
                 context = side._replace(user_features=None).take(pairs).context
                 features = side._replace(context=None).take(users).user_features
-                known = _keywords(model, features, context)
+                known = side_keywords(model, features, context)
             scores[pairs] = model.score_pairs(X[users], places, items[pairs], **known)
         return scores
 
     def _extended(self, item_features):
         names = ("estimator_", "fallback_")
-        return {name: _longer(getattr(self, name), item_features) for name in names}
-
-
-def _kind(model):
-    """`RecommenderTags` of a recommender, or of that at the end of a pipeline or a search."""
-    return recommender_tags(model if isinstance(model, BaseRecommender) else final_step(model))
-
-
-def _reads(model):
-    """Side information that can be handed to a model; a pipeline takes none."""
-    return recommender_tags(model).reads
-
-
-def _keywords(model, user_features, context):
-    given = {"user_features": user_features, "context": context}
-    read = _reads(model)
-    return {name: value for name, value in given.items() if value is not None and name in read}
+        return {name: longer_model(getattr(self, name), item_features) for name in names}
 
 
 def _check_models(main, other):
@@ -308,7 +289,7 @@ def _check_models(main, other):
                 f"The `{name}` of Fallback must be a recommender, or a pipeline or search that "
                 f"ends in one. Got {type(model).__name__}, which has no decision_function."
             )
-    rates = [_kind(model).predicts_ratings for model in (main, other)]
+    rates = [kind_of_model(model).predicts_ratings for model in (main, other)]
     if rates[0] and not rates[1]:
         raise ValueError(
             f"The fallback of a model that predicts ratings must predict ratings. Got "
@@ -317,49 +298,4 @@ def _check_models(main, other):
         )
 
 
-def _longer(model, item_features):
-    """A fitted model with further items."""
-    if "item_features" in _reads(model):
-        return model.with_items(item_features)
-    if not isinstance(model, DummyRecommender):
-        raise ValueError(
-            f"with_items needs models that read item features. Got {type(model).__name__}, which "
-            "does not; use DummyRecommender() for a fallback, or a model of skrec.utils."
-            "all_recommenders(reads='item_features')."
-        )
-    longer = copy.copy(model)
-    n_new = n_rows_of(item_features)
-    longer.item_popularity_ = np.append(model.item_popularity_, np.zeros(n_new))
-    longer.n_features_in_ = model.n_features_in_ + n_new
-    return longer
-
-
-class _FitOfBoth:
-    """The method `fit`, with `sample_weight` in its signature where both models weigh users.
-
-    scikit-learn, and an ensemble, ask the signature whether weights mean something.
-    """
-
-    def __init__(self, weighted):
-        @wraps(weighted)
-        def plain(self, X, y=None, *, item_features=None, user_features=None, context=None):
-            return weighted(
-                self,
-                X,
-                y,
-                item_features=item_features,
-                user_features=user_features,
-                context=context,
-            )
-
-        del plain.__wrapped__  # the signature is its own
-        self.weighted, self.plain = weighted, plain
-
-    def __get__(self, instance, owner=None):
-        if instance is None:
-            return self.weighted
-        fit = self.weighted if instance._weighs() else self.plain
-        return fit.__get__(instance, owner)
-
-
-Fallback.fit = _FitOfBoth(Fallback.fit)
+Fallback.fit = FitThatMayWeigh(Fallback.fit)

@@ -3,5 +3,6 @@
 from skrec.linear_model._ease import EASE
 from skrec.linear_model._sansa import SANSA
 from skrec.linear_model._slim import SLIM
+from skrec.linear_model._slist import SLIST
 
-__all__ = ["EASE", "SANSA", "SLIM"]
+__all__ = ["EASE", "SANSA", "SLIM", "SLIST"]

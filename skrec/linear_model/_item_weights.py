@@ -18,6 +18,10 @@ class ItemWeightsMixin:
     def _heaviest(self, items, k):
         """Lists of the items of the largest weights B[:, items], and these weights."""
 
+    def _explained_rows(self, X):
+        """What B is multiplied with for the scores of checked rows: x in ``x @ B``."""
+        return X
+
     def explain(self, X, items):
         """Split scores into what each item of the user adds.
 
@@ -34,14 +38,15 @@ class ItemWeightsMixin:
         contributions : csr_array of shape (n_users * m, n_items)
             Row ``u * m + j`` holds ``x_ui * B[i, items[u, j]]``, with the weights B (the
             `coef_` of EASE and SLIM), at each item i of user u; it adds up to the score
-            of ``items[u, j]``.
+            of ``items[u, j]``. Where the values of X are times, x is what they weigh.
 
         Raises
         ------
         ValueError
             If `items` has the wrong shape or is out of range.
         """
-        return explain_scores(self._start_scoring(X), items, self._weights)
+        X = self._explained_rows(self._start_scoring(X))
+        return explain_scores(X, items, self._weights)
 
     def similar_items(self, items, k=10, *, return_scores=False):
         """Find the items that speak most for given ones.

@@ -55,8 +55,9 @@ def evaluate(
         sampled items [1]_. `y` must hold one relevant item per row. Padding is -1; a
         candidate that is the held-out item itself is dropped, one named twice counts
         once. Ties count against the held-out item, in "auc" too.
-    holdout : float, default=0.2
-        Share of each row to hide where `y` is None.
+    holdout : float or "last", default=0.2
+        Share of each row to hide where `y` is None; "last": its item with the largest value,
+        see `make_ranking_scorer`.
     random_state : int, RandomState or None, default=0
         Seed of what is hidden where `y` is None.
     relevance_threshold : float, default=0

@@ -22,7 +22,7 @@ from skrec.utils._params import (
 from skrec.utils._validation import check_sample_weight
 
 OPTION_RULES = {
-    "holdout": Interval(0, 1, closed="neither"),
+    "holdout": (Interval(0, 1, closed="neither"), Options(("last",))),
     "random_state": RANDOM_STATE,
     "relevance_threshold": InstanceOf((Real,), "a number"),
     "graded": BOOLEAN,
@@ -159,18 +159,22 @@ def make_ranking_scorer(
         "hr@k") for any whole k, "auc", "neg_rmse", "neg_mae". One name makes a scorer
         that returns a float; a list makes one that returns a dict, for which a search
         needs ``refit="ndcg@100"`` or the like.
-    holdout : float, default=0.2
+    holdout : float or "last", default=0.2
         Share of each row to hide, 0 < holdout < 1: of n >= 2 items
         ``max(1, floor(holdout * n))``; rows with fewer are not evaluated. Those with
         the lowest hash keyed by the seed, the content of the row and the item are
         hidden: neither the order of the rows, nor the fold, nor `n_jobs` matters.
+        "last", for X whose values are times: the one item of each row with the largest
+        value; of several with that value, the one with the lowest such hash. The next item
+        of users who were not trained on has to be found then.
     random_state : int, RandomState or None, default=0
         Seed of what is hidden. Anything but an int hides other items at every call, so
         that candidates of a search are scored on different data.
     relevance_threshold : float, default=0
         Hidden items with a greater value are relevant; a row without any is not
         evaluated. For example 3.5 where ratings enter a pipeline whose first step is
-        ``Binarizer(threshold=3.5)``.
+        ``Binarizer(threshold=3.5)``. Where values are times, only users whose hidden item is
+        later than this are evaluated.
     graded : bool, default=False
         Whether gains of nDCG are 2**value - 1 and not 1.
     normalize : {"min", "relevant"}, default="min"

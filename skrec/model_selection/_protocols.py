@@ -43,7 +43,7 @@ def evaluation_split(
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
             default=None
         Times, see `holdout_split`; for "leave_one_out", and for "temporal", which needs
-        them.
+        them. X itself where its values are times.
     holdout : float, default=0.2
         The share that is held out, 0 < holdout < 1; not used by "leave_one_out".
     n_candidates : int, default=None

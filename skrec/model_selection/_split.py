@@ -35,8 +35,9 @@ def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
         When each interaction happened, in any unit, or its rank in time: a matrix that
         stores a time for every interaction of X (a stored zero is a time), or an array
         aligned with ``X.data`` if X is CSR, which may also hold dates (datetime64, datetime
-        objects, ISO 8601 text, of pandas, polars or pyarrow, too). Given, the latest items
-        of each user are held out; of items at the same time, the one with the lowest column index.
+        objects, ISO 8601 text, of pandas, polars or pyarrow, too). Where the values of X are
+        times, X itself. Given, the latest items of each user are held out; of items at the same
+        time, the one with the lowest column index.
     random_state : int, RandomState or None, default=None
         Seed of the draw; not used with `timestamps`. Same seed, same split.
 
@@ -125,6 +126,13 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
     >>> X_heldout.toarray()
     array([[0., 1., 0.],
            [0., 0., 0.]])
+
+    Values that are times are split by themselves:
+
+    >>> times = csr_array(np.array([[20, 30, 10], [0, 5, 0]]))
+    >>> leave_one_out_split(times, timestamps=times)[1].toarray()
+    array([[ 0., 30.,  0.],
+           [ 0.,  0.,  0.]])
     """
     return holdout_split(X, 1, timestamps=timestamps, random_state=random_state)
 
@@ -140,7 +148,8 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Interactions. Not changed.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,)
-        Times on one clock for all users, see `holdout_split`.
+        Times on one clock for all users, see `holdout_split`; X itself where its values are
+        such times.
     quantile : float, default=0.8
         Share of the interactions that come before the threshold, 0 < quantile < 1.
         Interactions at the same moment stay together, so it can be a little less.

@@ -8,7 +8,9 @@ from sklearn.utils import Bunch, check_random_state
 from skrec._evaluation._entries import (
     check_holdout,
     check_interactions,
+    draw_seed,
     held_out_counts,
+    hide_latest,
     lowest_of_rows,
     select_entries,
     share_of,
@@ -44,8 +46,8 @@ def _draw_users(n_users, sizes, rng):
 def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, return_users=False):
     """Split the users into those to train on and those to test on.
 
-    Of a test user's n items ``max(1, floor(holdout * n))``, drawn at random, are held
-    out; the rest is what the model is shown.
+    Of a test user's n items ``max(1, floor(holdout * n))``, drawn at random, or the last one
+    are held out; the rest is what the model is shown.
 
     Parameters
     ----------
@@ -53,8 +55,10 @@ def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, r
         Interactions. Not changed.
     test_size : float or int, default=0.2
         Share or number of test users.
-    holdout : float or int, default=0.2
-        Share or number of the items of a test user to hold out, see `holdout_split`.
+    holdout : float, int or "last", default=0.2
+        Share or number of the items of a test user to hold out, see `holdout_split`. "last",
+        for X whose values are times: the one item with the largest value, as
+        `skrec.metrics.make_ranking_scorer` hides it.
     random_state : int, RandomState or None, default=None
         Seed of both draws. Same seed, same split.
     return_users : bool, default=False
@@ -90,14 +94,19 @@ def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, r
     >>> X_train.shape, X_test.shape, y_test.sum(axis=1)
     ((8, 5), (2, 5), array([1., 1.]))
     """
-    check_holdout(holdout)
+    last = isinstance(holdout, str) and holdout == "last"
+    if not last:
+        check_holdout(holdout)
     X = check_interactions(X)
     rng = check_random_state(random_state)
     train, test = _draw_users(X.shape[0], [_n_users(test_size, X.shape[0], "test_size")], rng)
     shown = X[test]
-    counts = held_out_counts(np.diff(shown.indptr), holdout)
-    mask = lowest_of_rows(shown, rng.random_sample(shown.nnz), counts)
-    parts = (X[train], select_entries(shown, ~mask), select_entries(shown, mask))
+    if last:
+        parts = (X[train], *hide_latest(shown, draw_seed(rng)))
+    else:
+        counts = held_out_counts(np.diff(shown.indptr), holdout)
+        mask = lowest_of_rows(shown, rng.random_sample(shown.nnz), counts)
+        parts = (X[train], select_entries(shown, ~mask), select_entries(shown, mask))
     return (*parts, train, test) if return_users else parts
 
 

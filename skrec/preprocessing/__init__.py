@@ -6,5 +6,6 @@ as they are and are not repeated here.
 
 from skrec.preprocessing._bm25 import BM25Transformer
 from skrec.preprocessing._encoder import InteractionEncoder
+from skrec.preprocessing._time_decay import TimeDecay
 
-__all__ = ["BM25Transformer", "InteractionEncoder"]
+__all__ = ["BM25Transformer", "InteractionEncoder", "TimeDecay"]

@@ -23,9 +23,11 @@ from skrec._log._k_core import core_members
 from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
 from skrec.utils._fitted import refused
+from skrec.utils._log_names import guess_column
 from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 from skrec.utils._restore import WholeFitMixin
+from skrec.utils._times import check_times
 
 __all__ = ["InteractionEncoder"]
 
@@ -69,8 +71,9 @@ class InteractionEncoder(
         Names of the id columns of a frame or mapping.
     value : str or None, default=None
         Name of the column of a frame or mapping with what is stored in the matrix: a
-        rating, a count, a weight. None: every interaction counts as 1, even if the frame
-        has such a column. Logs without names use their third column where they have one.
+        rating, a count, a weight; or a time, where dates become Unix seconds, see Notes.
+        None: every interaction counts as 1, even if the frame has such a column. Logs
+        without names use their third column where they have one.
     timestamp : str or None, default=None
         Name of the column of a frame or mapping with the time of the interaction:
         numbers, dates or ISO 8601 text. It only decides which of several interactions of
@@ -117,6 +120,11 @@ class InteractionEncoder(
     -----
     An interaction with value 0 becomes a stored zero, which skrec's models read as
     "missing", like any zero.
+
+    ``InteractionEncoder(value="timestamp", duplicates="max")`` makes a matrix of times, of a
+    repeated pair the latest, for `TimeDecay`, `skrec.ensemble.Recency` and
+    `skrec.linear_model.SLIST`. Keep the `dtype` then: float32 cannot tell Unix seconds apart,
+    which `fit` refuses for columns with a usual name of times.
 
     Read ids as text: ``pandas.read_csv(path, dtype={"customer": str})``. Without it pandas
     makes 648 of "0000648", and 648.0 where an id is missing; `fit` warns of such floats.
@@ -486,6 +494,8 @@ class InteractionEncoder(
         merged = merge_duplicates(
             user, item, columns.value, columns.timestamp, shape, self.duplicates, self.dtype
         )
+        if columns.value is not None and guess_column([str(self.value)], "timestamp") == 0:
+            check_times(merged.X.data, f"InteractionEncoder(value={self.value!r})")
         return merged.X
 
     def _encode(self, log):

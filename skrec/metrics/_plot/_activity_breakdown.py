@@ -190,8 +190,9 @@ class ActivityBreakdownDisplay:
         correction : {"holm", None}, default="holm"
             Adjust the p-values for the number of tests in the picture (Holm), or not, as
             in the paper.
-        holdout : float, default=0.2
-            Share of each row to hide where `y` is None.
+        holdout : float or "last", default=0.2
+            Share of each row to hide where `y` is None; "last": its item with the largest value,
+            see `make_ranking_scorer`.
         random_state : int, RandomState or None, default=0
             Seed of what is hidden where `y` is None.
         relevance_threshold : float, default=0

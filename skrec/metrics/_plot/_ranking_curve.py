@@ -132,8 +132,9 @@ class RankingCurveDisplay:
             One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
         k : array-like of int of shape (n_k,), default=(1, 2, 5, 10, 20, 50, 100)
             Lengths of the list.
-        holdout : float, default=0.2
-            Share of each row to hide where `y` is None.
+        holdout : float or "last", default=0.2
+            Share of each row to hide where `y` is None; "last": its item with the largest value,
+            see `make_ranking_scorer`.
         random_state : int, RandomState or None, default=0
             Seed of what is hidden where `y` is None.
         relevance_threshold : float, default=0

@@ -1,0 +1,304 @@
+"""Recency: any recommender, asked about rows whose older entries weigh less."""
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skrec.base import BaseRecommender, UserSideMixin
+from skrec.ensemble._delegation import (
+    FitThatMayWeigh,
+    aligned_side,
+    fit_keywords,
+    kind_of_model,
+    longer_model,
+    readable_side,
+    side_keywords,
+)
+from skrec.ensemble._members import seeded_clone
+from skrec.linear_model import EASE
+from skrec.utils._fitted import Fitted
+from skrec.utils._params import NONE, InstanceOf, Interval
+from skrec.utils._times import HALF_LIFE, UNIT, check_times, decayed, ones_like
+
+
+def _within_has(method):
+    def has(self):
+        return hasattr(getattr(self, "estimator_", self._base()), method)
+
+    return has
+
+
+class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
+    r"""A recommender that is asked about a user's recent items more than about the old ones.
+
+    The values of X are times: numbers > 0 in any unit, the larger the later. `estimator` is
+    fitted to ones in their place, and scores rows in which an entry of age a weighs
+
+    .. math:: w(a) = \max(\mathrm{floor},\; 2^{-a / h}),
+
+    with the half-life h [1]_; age counts from the row's latest time. So the model is what it would
+    be without times, and only what it is asked about is decayed. On MovieLens-1M that is most of
+    what time is worth: see the guide, "When order and time matter".
+
+    Parameters
+    ----------
+    estimator : recommender, default=None
+        What is fitted; a pipeline or a search that ends in a recommender is one too. It must
+        read the values of a row: a model that looks only at which items a row has is not
+        changed. None: ``EASE()``.
+    half_life : float, default=2592000.0
+        Age h > 0 at which an entry of a scored row weighs 1/2, in the unit of the values of X,
+        or in items for ``unit="position"``. The default is 30 days where times are Unix
+        seconds. Infinite: no decay. May be changed after ``fit``.
+    fit_half_life : float or None, default=None
+        Half-life of the rows that `estimator` is fitted to. None: it is fitted to ones.
+    unit : {"time", "position"}, default="time"
+        What age is. "position": the number of the row's entries that are later, the same for
+        entries of one time. May be changed after ``fit``.
+    floor : float, default=0.0
+        Least weight, from 0 to 1, of the rows that are scored and of those that are fitted. May
+        be changed after ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seed of the model within, where its own `random_state` is None.
+
+    Attributes
+    ----------
+    estimator_ : recommender
+        The fitted model.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    skrec.preprocessing.TimeDecay : The weights as a transformer, for fitting and scoring alike.
+    skrec.linear_model.SLIST : Learns which item comes next.
+
+    Notes
+    -----
+    With ``half_life=numpy.inf`` it is `estimator` on ones. A stored entry never gets a weight of
+    0, see `TimeDecay`. A search over "half_life" with GridSearchCV fits the same model again for
+    each value; the time of EASE's fit is that of one.
+
+    Differs from [1]_: there the ratings of an item-based model are decayed, here the values of a
+    row for any model, also by position.
+
+    A model with a learned vector per user, such as `BPR`, folds each decayed row in, as it is
+    equal to no training row. Models of ratings are refused: where X holds times it holds no
+    ratings.
+
+    The side information that `estimator` reads is passed to it, ``sample_weight`` is a keyword
+    of ``fit`` where it is one of `estimator`, and `explain`, `similar_items` and `with_items` are
+    there where `estimator` has them.
+
+    References
+    ----------
+    .. [1] Y. Ding, X. Li, "Time weight collaborative filtering",
+       CIKM 2005.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.ensemble import Recency
+    >>> from skrec.linear_model import EASE
+    >>> X = np.array([[1, 2, 3, 0, 0], [2, 3, 0, 0, 0], [0, 0, 1, 2, 3], [0, 0, 0, 2, 1]])
+    >>> model = Recency(EASE(alpha=1.0), half_life=1, unit="position").fit(X)
+    >>> model.predict([[7, 0, 0, 9, 0], [9, 0, 0, 7, 0]])  # first item 0, then 3; then 3 and 0
+    array([4, 1])
+    """
+
+    _parameter_rules = {
+        "estimator": (NONE, InstanceOf((BaseEstimator,), "a recommender (not a class)")),
+        "half_life": HALF_LIFE,
+        "fit_half_life": (NONE, *HALF_LIFE),
+        "unit": UNIT,
+        "floor": Interval(0, 1),
+    }
+    # In items, which are the same in all data. With a half-life that is set, nothing is tried.
+    _search_grid = [
+        {"unit": "position", "half_life": half_life} for half_life in (2.0, 5.0, 20.0, 100.0)
+    ]
+
+    _fitted_rules = {"estimator_": Fitted()}
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        half_life=2_592_000.0,
+        fit_half_life=None,
+        unit="time",
+        floor=0.0,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.half_life = half_life
+        self.fit_half_life = fit_half_life
+        self.unit = unit
+        self.floor = floor
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        base = self._base()
+        tags.input_tags.positive_only = True
+        tags.recommender_tags.learned_users = kind_of_model(base).learned_users
+        tags.recommender_tags.reads = readable_side(base)
+        return tags
+
+    def _base(self):
+        # What is no estimator is refused by `fit`; tags are asked for before.
+        return self.estimator if isinstance(self.estimator, BaseEstimator) else EASE()
+
+    def _weighs(self):
+        return has_fit_parameter(self._base(), "sample_weight")
+
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        item_features=None,
+        user_features=None,
+        context=None,
+        sample_weight=None,
+    ):
+        """Fit the model to ones in the place of times, or to decayed rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Times, > 0 where an interaction is.
+        y : ignored
+            Present for scikit-learn's conventions.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), or images, default=None
+            For a model that reads them; so for the next two.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            Row u describes row u of X.
+        context : InteractionContext, default=None
+            One row for each stored entry of X.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; only there if the model has it.
+
+        Returns
+        -------
+        self : Recency
+            The fitted recommender.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` has no ``decision_function``, or does not read what is given.
+        ValueError
+            If a parameter or X is not valid, if float32 cannot tell the times apart, or if
+            `estimator` predicts ratings.
+        """
+        X = self._start_fit(X)
+        check_times(X.data, "Recency")
+        side = self._start_side(
+            X, item_features=item_features, user_features=user_features, context=context
+        )
+        base = self._base()
+        _check_base(base)
+        given = fit_keywords(base, aligned_side(side, X), sample_weight)
+        if self.fit_half_life is None:
+            X = ones_like(X)
+        else:
+            X = decayed(X, self.fit_half_life, unit=self.unit, floor=self.floor)
+        model = seeded_clone(base, check_random_state(self.random_state))
+        self.estimator_ = model.fit(X, **given)
+        return self
+
+    def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
+        rows = super()._start_rows(X, user_features, context, n_contexts=n_contexts)
+        check_times(rows.X.data, "Recency")
+        return rows
+
+    def _decay(self, X):
+        return decayed(X, self.half_life, unit=self.unit, floor=self.floor)
+
+    @available_if(_within_has("similar_items"))
+    def similar_items(self, items, k=10, *, return_scores=False):
+        """Find similar items, where `estimator` can.
+
+        Parameters
+        ----------
+        items : array-like of int of shape (n,)
+            Column indices of X.
+        k : int, default=10
+            Length of the lists.
+        return_scores : bool, default=False
+            Whether to return the scores as well.
+
+        Returns
+        -------
+        similar : ndarray of intp of shape (n, k)
+            Best first, without the item itself; padded with -1.
+        scores : ndarray of shape (n, k)
+            Only with ``return_scores=True``; -inf beside -1.
+        """
+        check_is_fitted(self)
+        return self.estimator_.similar_items(items, k, return_scores=return_scores)
+
+    @available_if(_within_has("explain"))
+    def explain(self, X, items):
+        """Split scores into what each item of the user adds, where `estimator` can.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Times of the users' interactions.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            What the `explain` of `estimator` says of the decayed rows: row ``u * m + j`` adds
+            up to the score of ``items[u, j]``, and recent items have most of it.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+        check_times(X.data, "Recency")
+        return self.estimator_.explain(self._decay(X), items)
+
+    def _scores(self, X, side=None):
+        known = {} if side is None else side_keywords(self.estimator_, *side)
+        scores = self.estimator_.decision_function(self._decay(X), **known)
+        return scores.astype(X.dtype, copy=False)
+
+    def _pair_scores(self, X, rows, items, side=None):
+        if not hasattr(self.estimator_, "score_pairs"):
+            return super()._pair_scores(X, rows, items, side)
+        known = {} if side is None else side_keywords(self.estimator_, *side)
+        scores = self.estimator_.score_pairs(self._decay(X), rows, items, **known)
+        return scores.astype(X.dtype, copy=False)
+
+    def _extended(self, item_features):
+        return {"estimator_": longer_model(self.estimator_, item_features)}
+
+
+def _check_base(model):
+    if not hasattr(model, "decision_function"):
+        raise TypeError(
+            "The `estimator` of Recency must be a recommender, or a pipeline or search that ends "
+            f"in one. Got {type(model).__name__}, which has no decision_function."
+        )
+    if kind_of_model(model).predicts_ratings:
+        raise ValueError(
+            "The `estimator` of Recency is fitted where X holds times, so it must not predict "
+            f"ratings. Got {type(model).__name__}; use a model of implicit feedback, such as EASE, "
+            'or feedback="implicit".'
+        )
+
+
+Recency.fit = FitThatMayWeigh(Recency.fit)
