@@ -61,7 +61,7 @@ TORCH = {
 }  # fmt: skip
 SLOW = {"LOCA"}
 READS = {"VBPR"}
-RATINGS = {"BiasedMF", "ItemAutoRec", "StackedAutoencoder", "UserAutoRec"}
+RATINGS = {"BiasedMF", "ItemAutoRec", "RBMRecommender", "StackedAutoencoder", "UserAutoRec"}
 SECONDS = 120
 ADDRESS_SPACE = 24 << 30
 

@@ -27,7 +27,7 @@ from skrec._persistence import write
 from skrec._testing._data import make_data, seeded
 from skrec.adapters import ImplicitRecommender
 from skrec.adapters._implicit_models import make_model
-from skrec.autoencoder import MultVAE
+from skrec.autoencoder import MultVAE, RBMRecommender
 from skrec.content import VBPR
 from skrec.decomposition import BiasedMF
 from skrec.ensemble import LOCA, Fallback
@@ -45,6 +45,7 @@ def subjects():
     found = [small(cls) for _, cls in all_recommenders()]
     found += [
         BiasedMF(4, solver="sgd", max_iter=3),
+        small(RBMRecommender, orientation="item"),
         Fallback(small(VBPR)),
         ItemKNN(feedback="rating", deviation="both"),
         LOCA(small(MultVAE), n_estimators=2),

@@ -62,6 +62,7 @@ _VARIANTS = {
     },
     "WMF": {"solver": ["cholesky"], "unobserved_weight": [0.0], "dtype": ["float32"]},
     "BiasedMF": {"solver": ["sgd"], "alpha": [0.0]},
+    "RBMRecommender": {"orientation": ["item"], "alpha": [0.0]},
     "BPR": {"loss": ["hinge", "warp"], "solver": ["adagrad"]},
     "SLIM": {"solver": ["admm"], "positive": [False]},
     "EASE": {"positive": [True]},

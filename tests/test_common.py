@@ -23,6 +23,7 @@ from skrec.autoencoder import (
     ItemAutoRec,
     MultDAE,
     MultVAE,
+    RBMRecommender,
     StackedAutoencoder,
     UserAutoRec,
 )
@@ -84,6 +85,7 @@ VARIANTS = [
     small(CDAE, activation="tanh", known_users="fold_in", normalize=True),
     small(ItemAutoRec, activation="identity", schedule="constant", clip=False),
     small(UserAutoRec, early_stopping=True, default_rating=3.0),
+    small(RBMRecommender, orientation="item", conditional=True),
     small(
         StackedAutoencoder,
         hidden_layer_sizes=(8, 4),
@@ -125,7 +127,7 @@ def _cannot_hold(estimator):
         return (
             names if model.get("model__use_cg") is False else [*names, "check_duplicate_items_tie"]
         )
-    if isinstance(base, (BPR, BiasedMF, ResidualMF, TorchRecommender, WMF)):
+    if isinstance(base, (BPR, BiasedMF, RBMRecommender, ResidualMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
         names = ["check_item_permutation", "check_item_features_permutation"]

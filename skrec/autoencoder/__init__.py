@@ -5,6 +5,7 @@ from skrec.autoencoder._gaussian_mixture_vae import GaussianMixtureVAE
 from skrec.autoencoder._item_auto_rec import ItemAutoRec
 from skrec.autoencoder._mult_dae import MultDAE
 from skrec.autoencoder._mult_vae import MultVAE
+from skrec.autoencoder._rbm import RBMRecommender
 from skrec.autoencoder._stacked import StackedAutoencoder
 from skrec.autoencoder._user_auto_rec import UserAutoRec
 
@@ -14,6 +15,7 @@ __all__ = [
     "ItemAutoRec",
     "MultDAE",
     "MultVAE",
+    "RBMRecommender",
     "StackedAutoencoder",
     "UserAutoRec",
 ]
