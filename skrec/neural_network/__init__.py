@@ -1,11 +1,13 @@
 """Neural collaborative filtering: learned users and items, and what is made of their vectors."""
 
+from skrec.neural_network._cmn import CMN
 from skrec.neural_network._gmf import GMF
 from skrec.neural_network._light_gcn import LightGCN
 from skrec.neural_network._residual_mf import ResidualMF
 from skrec.neural_network._spectral_cf import SpectralCF
 
 __all__ = [
+    "CMN",
     "GMF",
     "LightGCN",
     "ResidualMF",
