@@ -60,7 +60,9 @@ TORCH = {
 }  # fmt: skip
 SLOW = {"LOCA"}
 READS = {"VBPR"}
-RATINGS = {"BiasedMF", "ItemAutoRec", "RBMRecommender", "StackedAutoencoder", "UserAutoRec"}
+RATINGS = {
+    "BiasedMF", "ItemAutoRec", "LLORMA", "RBMRecommender", "StackedAutoencoder", "UserAutoRec",
+}  # fmt: skip
 SECONDS = 120
 ADDRESS_SPACE = 24 << 30
 

@@ -29,7 +29,7 @@ from skrec.autoencoder import (
 )
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA, Fallback, Recency
+from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.neural_network import ResidualMF
@@ -60,6 +60,7 @@ VARIANTS = [
     small(BiasedMF, bias=False, alpha=0.0),
     small(WMF, solver="cholesky"),
     small(WMF, alpha=1.0, unobserved_weight=1.0, frequency_exponent=0.0),
+    small(LLORMA, bandwidth=1.2, clip=True, n_jobs=2),
     small(LOCA, estimator=SLIM(), anchors="random", global_weight=0.5),
     small(LOCA, estimator=PureSVD(4), weight_sum=None, predict_bandwidth=0.8, n_jobs=2),
     small(LOCA, estimator=small(MultVAE), n_estimators=2, predict_bandwidth=0.9),
@@ -127,7 +128,7 @@ def _cannot_hold(estimator):
         return (
             names if model.get("model__use_cg") is False else [*names, "check_duplicate_items_tie"]
         )
-    if isinstance(base, (BPR, BiasedMF, RBMRecommender, ResidualMF, TorchRecommender, WMF)):
+    if isinstance(base, (BPR, BiasedMF, LLORMA, RBMRecommender, ResidualMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
         names = ["check_item_permutation", "check_item_features_permutation"]

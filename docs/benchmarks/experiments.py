@@ -25,6 +25,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neural_network import ResidualMF
 
 
 class Experiment(NamedTuple):
@@ -235,6 +236,12 @@ def _ml1m_strong():
             NARROWED,
         ),
         ("BPR", BPR(128, random_state=0), _bpr([0.003, 0.01, 0.03], [0.3, 1.0, 3.0]), {}),
+        (
+            "ResidualMF",
+            ResidualMF(128, random_state=0),
+            {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
+            {},
+        ),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
         (
             "MultDAE, Gaussian",
@@ -296,6 +303,24 @@ def _ml1m_ncf():
             NARROWED | {"published": (0.445, 0.722), "source": "iALS, Rendle et al. 2022"},
         ),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [0.3, 1.0, 3.0]), NARROWED),
+        (
+            "ResidualMF",
+            ResidualMF(
+                191, learning_rate=0.002, schedule="constant", max_iter=256, random_state=0
+            ),
+            {},
+            {
+                "published": (0.4523, 0.7294),
+                "source": "dot product, Rendle et al. 2020",
+                "remark": "the published setting",
+            },
+        ),
+        (
+            "ResidualMF, network",
+            ResidualMF(128, hidden_layer_sizes=(64, 32), random_state=0),
+            {"branch_learning_rate": [0.0003, 0.001]},
+            {},
+        ),
         (
             "MultDAE",
             MultDAE((200,), batch_size=200, max_iter=80, random_state=0),

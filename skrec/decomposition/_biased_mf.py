@@ -9,7 +9,6 @@ from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
 from skrec.decomposition._biased_mf_als import alternate, explained_rows
 from skrec.decomposition._biased_mf_sgd import descend
-from skrec.decomposition._bpr_sgd import learning_rates
 from skrec.utils._fitted import Array, Number, required_if
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import (
@@ -20,6 +19,7 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import ProgressBar
+from skrec.utils._rates import learning_rates
 from skrec.utils._rating_ridge import rating_penalty, solve_side
 
 

@@ -9,7 +9,6 @@ from skrec.decomposition._bpr_sgd import (
     LOSSES,
     Descent,
     harmonic_sums,
-    learning_rates,
     pairwise_factors,
     popular_negatives,
 )
@@ -25,6 +24,7 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import ProgressBar
+from skrec.utils._rates import learning_rates
 
 # Negatives drawn for a user who is folded in.
 _N_NEGATIVES = 256

@@ -74,13 +74,6 @@ def harmonic_sums(n_items, dtype=np.float32):
     return np.concatenate([[0.0], np.cumsum(1.0 / ranks)]).astype(dtype)
 
 
-def learning_rates(rate, n_passes, schedule):
-    """Learning rate of each pass: constant, or falling in a straight line towards 0."""
-    if schedule == "constant":
-        return np.full(n_passes, rate, dtype=np.float32)
-    return (rate * (1.0 - np.arange(n_passes) / n_passes)).astype(np.float32)
-
-
 def pairwise_factors(
     X, n_components, *, loss, solver, alpha, rates, max_sampled, by_popularity, init_scale, rng,
     passes, n_jobs=None,

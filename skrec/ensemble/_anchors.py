@@ -25,6 +25,35 @@ def random_anchors(unit, n_anchors, random_state):
     return random_state.permutation(users)[:n_anchors]
 
 
+def random_cells(X, users, items, n_anchors, random_state):
+    """Users drawn without replacement, and for each of them one of the items of the row.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    users, items : ndarray of shape (n_users, n_components) and (n_items, n_components)
+        Embeddings of length 1; what has a row of zeros is not drawn.
+    n_anchors : int
+    random_state : RandomState
+
+    Returns
+    -------
+    rows, columns : ndarray of intp of shape (n,)
+        In the order of the draw; n <= n_anchors, if there are not so many users.
+    """
+    is_embedded = items.any(axis=1)
+    rows, columns = [], []
+    for row in random_anchors(users, len(users), random_state):
+        if len(rows) == n_anchors:
+            break
+        own = X.indices[X.indptr[row] : X.indptr[row + 1]]
+        own = own[is_embedded[own]]
+        if len(own):
+            rows.append(row)
+            columns.append(random_state.choice(own))
+    return np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)
+
+
 def coverage_anchors(unit, n_anchors, bandwidth):
     """Users who cover most others, greedily.
 

@@ -11,13 +11,15 @@ _GRID = 2.0**-20
 PEAK = 0.75
 
 
-def unit_rows(vectors):
+def unit_rows(vectors, name="LOCA"):
     """Scale rows to length 1.
 
     Parameters
     ----------
     vectors : array-like of shape (n_users, n_components)
         Embeddings of users.
+    name : str, default="LOCA"
+        The ensemble, for messages.
 
     Returns
     -------
@@ -33,14 +35,14 @@ def unit_rows(vectors):
     """
     if issparse(vectors):
         raise TypeError(
-            "LOCA needs dense user embeddings. Got a sparse matrix from `embedding`: let it end in "
-            "a model of few components, such as make_pipeline(..., PureSVD())."
+            f"{name} needs dense user embeddings. Got a sparse matrix from `embedding`: let it end "
+            "in a model of few components, such as make_pipeline(..., PureSVD())."
         )
     # A copy, never the array that the embedding may keep.
     unit = np.array(vectors, dtype=np.float64, order="C")
     if unit.ndim != 2 or not np.isfinite(unit).all():
         raise ValueError(
-            "LOCA needs finite user embeddings of shape (n_users, n_components). Got "
+            f"{name} needs finite user embeddings of shape (n_users, n_components). Got "
             f"{'NaN or infinity in' if unit.ndim == 2 else 'an array of'} shape {unit.shape}: "
             "check what `embedding` returns from transform."
         )

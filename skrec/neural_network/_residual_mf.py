@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from skrec._factors import SimilarItemsMixin
 from skrec._torch._estimator import TORCH_RULES, check_finite, diverged
 from skrec._torch._fit_loop import EarlyStopping
-from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
 from skrec.base import BaseRecommender
 from skrec.neural_network._residual_branch import (
@@ -36,6 +35,7 @@ from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Array, Number, requi
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, SIZES_OR_NONE, Options
 from skrec.utils._progress import ProgressBar
+from skrec.utils._rates import learning_rates
 from skrec.utils._rating_ridge import rating_penalty, solve_side
 from skrec.utils._state_torch import torch_state
 
@@ -88,7 +88,7 @@ class ResidualMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         Items drawn for each interaction, > 0.
     alpha : float, default=0.005
         Penalty, the :math:`\lambda` of [1]_, >= 0. Ratings want more, about 0.04.
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.02
         Of the factors' first steps, > 0.
     schedule : {"constant", "linear"}, default="linear"
         How that learning rate goes on: as it began, as in [1]_, or in a straight line towards 0
@@ -252,7 +252,7 @@ class ResidualMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         hidden_layer_sizes=(),
         n_negatives=8,
         alpha=0.005,
-        learning_rate=0.01,
+        learning_rate=0.02,
         schedule="linear",
         max_iter=48,
         init_scale=0.1,
@@ -421,9 +421,9 @@ class ResidualMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         stopping = self._stopping(held, lambda factors: held.score(factors.arrays))
         if resumes and stopping is not None:
             stopping.start(factors)
-        share = [rate_share(self.schedule, n / self.max_iter) for n in range(self.max_iter)]
+        rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
         history = self._run(
-            partial(learn_factors, factors, descent, [self.learning_rate * s for s in share]),
+            partial(learn_factors, factors, descent, rates),
             factors,
             stopping,
             range(self.n_iter_ + 1, self.n_iter_ + self.max_iter + 1),

@@ -10,6 +10,7 @@ from skrec.decomposition import BPR
 from skrec.decomposition import _bpr_sgd as sgd
 from skrec.utils._cells import Cells
 from skrec.utils._hashing import keyed_negatives, row_hashes
+from skrec.utils._rates import learning_rates
 
 LOSSES = ("log", "hinge", "warp")
 
@@ -367,8 +368,8 @@ def test_wrong_parameters(name, value):
 
 
 def test_learning_rates():
-    np.testing.assert_allclose(sgd.learning_rates(0.4, 4, "linear"), [0.4, 0.3, 0.2, 0.1])
-    np.testing.assert_allclose(sgd.learning_rates(0.4, 2, "constant"), [0.4, 0.4])
+    np.testing.assert_allclose(learning_rates(0.4, 4, "linear"), [0.4, 0.3, 0.2, 0.1])
+    np.testing.assert_allclose(learning_rates(0.4, 2, "constant"), [0.4, 0.4])
 
 
 def test_verbose_shows_the_passes(capsys):
