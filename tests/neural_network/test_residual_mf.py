@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skrec.dummy import DummyRecommender
 from skrec.neural_network import ResidualMF
 from skrec.neural_network import _residual_factors as module_of_factors
-from skrec.neural_network import _residual_mf as module
+from skrec.neural_network import _residual_fit as module
 from skrec.neural_network._residual_branch import ShuffledSamples, branch_loss
 from skrec.neural_network._residual_factors import (
     Arrays,
