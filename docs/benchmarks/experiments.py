@@ -305,9 +305,7 @@ def _ml1m_ncf():
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [0.3, 1.0, 3.0]), NARROWED),
         (
             "ResidualMF",
-            ResidualMF(
-                191, learning_rate=0.002, schedule="constant", max_iter=256, random_state=0
-            ),
+            ResidualMF(191, learning_rate=0.002, schedule="constant", max_iter=256, random_state=0),
             {},
             {
                 "published": (0.4523, 0.7294),

@@ -23,6 +23,7 @@ from sklearn.base import clone
 
 from skrec.autoencoder import ItemAutoRec, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BiasedMF
+from skrec.ensemble import LLORMA
 from skrec.metrics._comparison._tuning import tune
 from skrec.model_selection import evaluation_split
 
@@ -54,6 +55,18 @@ CANDIDATES = {
     "StackedAutoencoder": (
         StackedAutoencoder(alpha=300.0, corruption="mask", max_iter=60, random_state=0),
         [{"corruption_level": level} for level in (0.1, 0.2, 0.4)],
+    ),
+    "LLORMA": (
+        LLORMA(BiasedMF(20, alpha=0.07, max_iter=15), random_state=0),
+        [
+            {"bandwidth": bandwidth, "alpha": alpha}
+            for bandwidth in (1.3, 1.6)
+            for alpha in (0.04, 0.05)
+        ],
+    ),
+    "BiasedMF (als), 20 components": (
+        BiasedMF(20, alpha=0.07, max_iter=15, random_state=0),
+        [{"alpha": 0.07}],
     ),
 }
 PUBLISHED = {

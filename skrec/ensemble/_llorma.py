@@ -56,7 +56,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     .. math:: \hat r_{ui} = \frac{\sum_t K_h(u, u_t) K_h(i, i_t) \hat r^{(t)}_{ui}}
         {\sum_t K_h(u, u_t) K_h(i, i_t)},
 
-    and that of the global model where no anchor covers the pair.
+    and that of the global model where no anchor covers the pair [2]_.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative if
     `estimator` allows it; zeros, stored or not, mean "not rated".
@@ -65,21 +65,23 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     ----------
     estimator : recommender, default=None
         The global model, which predicts ratings and has vectors: ``transform`` for those of users,
-        known and new, and ``components_`` for those of items. None: DEFAULT_ESTIMATOR.
+        known and new, and ``components_`` for those of items. None:
+        ``BiasedMF(20)``.
     n_estimators : int, default=50
         Number of anchors, the paper's q. There are fewer where fewer users have a vector.
     n_components : int, default=20
         Length d of the local vectors, the paper's rank r.
-    bandwidth : float, default=BANDWIDTH
-        h > 0, in right angles. Angles lie between 0 and 2: a very large h gives all ratings the
-        same weight.
-    alpha : float, default=ALPHA
+    bandwidth : float, default=1.6
+        Positive h, in right angles. Angles lie between 0 and 2: a very large h gives all ratings
+        the same weight. The paper's 0.8 is for vectors of a model without biases, which all point
+        in much the same direction; those of `BiasedMF` point in all directions.
+    alpha : float, default=0.05
         Penalty, the paper's :math:`\lambda`, >= 0.
-    learning_rate : float, default=RATE
+    learning_rate : float, default=0.06
         Length of the first steps on a rating of weight one, > 0.
     schedule : {"linear", "constant"}, default="linear"
         How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as it began.
-    max_iter : int, default=EPOCHS
+    max_iter : int, default=30
         Passes over the ratings for each local model, at most.
     tol : float, default=1e-4
         A local model is finished when its weighted RMSE, as met on the way, has not fallen by as
@@ -140,12 +142,18 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     `local_components_` and, for each thread, of one local model's users. Scores of all items are
     computed row by row: no array of n_users x n_items x n_local is made.
 
-    Differs from [1]_: local models have biases and the mean rating, as the global one has;
-    the penalty is weighted like the errors, so that a rating of weight one half counts as half a
+    On MovieLens-1M (a tenth of the ratings held out), 50 local models with equal weights have
+    nearly the same RMSE as with the default bandwidth, 0.842 and 0.841 against 0.853 of the global
+    model: most of the gain there is that of a mean of models that began differently.
+
+    Differs from [1]_: local models have biases and the mean rating, as the global one has; the
+    penalty is weighted like the errors, so that a rating of weight one half counts as half a
     rating; first vectors are normal and small instead of uniform in (0, 1); the kernel has no
-    factor 3/4, which cancels in the prediction and would only scale the learning rate, and the
-    learning rate falls; a row's own vectors are solved for; pairs that no anchor covers are the
-    global model's, not the middle of the scale. DIFFERS
+    factor 3/4, which cancels in the prediction and would only scale the learning rate; the
+    learning rate falls; a row's own vectors are solved for. Pairs that no anchor covers have the
+    global model's prediction, not the middle of the scale, and clipping is an option. The
+    authors' code shrinks vectors at ratings of weight zero too, a further penalty; here these
+    ratings do nothing.
 
     References
     ----------
@@ -161,7 +169,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]])
     >>> model = LLORMA(n_estimators=3, n_components=2, random_state=0).fit(X)
     >>> model.decision_function([[5, 0, 0, 1]]).round(1)
-    array([[5. , 4.2, 2.8, 1.1]])
+    array([[4.8, 4.7, 3.9, 3.3]])
     """
 
     _parameter_rules = {
@@ -180,7 +188,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     _search_grid = [
         {"bandwidth": bandwidth, "alpha": alpha}
         for bandwidth in (1.2, 1.6)
-        for alpha in (0.02, 0.03, 0.05)
+        for alpha in (0.03, 0.05, 0.07)
     ]
 
     _fitted_rules = {
@@ -202,7 +210,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         n_estimators=50,
         n_components=20,
         bandwidth=1.6,
-        alpha=0.03,
+        alpha=0.05,
         learning_rate=0.06,
         schedule="linear",
         max_iter=30,
