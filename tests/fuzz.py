@@ -56,7 +56,7 @@ INSIDE = re.compile(
 FAIR = re.compile("inhomogeneous|Expected 2D array|Expected a 2-dimensional|Found array with")
 TORCH = {
     "CDAE", "CMN", "GMF", "GaussianMixtureVAE", "ItemAutoRec", "MultDAE", "MultVAE",
-    "ResidualMF", "StackedAutoencoder", "UserAutoRec", "VBPR",
+    "RecVAE", "ResidualMF", "StackedAutoencoder", "UserAutoRec", "VBPR",
 }  # fmt: skip
 SLOW = {"LOCA"}
 READS = {"VBPR"}

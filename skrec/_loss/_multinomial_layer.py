@@ -42,10 +42,13 @@ class _Multinomial(torch.autograd.Function):
             at = row[some] - rows.start, column[some]
             block.index_put_(at, of_entries, accumulate=True)
             of_bias += block.sum(0)
+        of_hidden = slope @ weight if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:  # a layer that stands still
+            return of_hidden, None, of_bias, None, None, None
         of_weight = torch.empty_like(weight)
         for items in _item_blocks(weight):
             torch.mm(slope[:, items].t(), hidden, out=of_weight[items])
-        return slope @ weight, of_weight, of_bias, None, None, None
+        return of_hidden, of_weight, of_bias, None, None, None
 
 
 def _outputs(hidden, weight, bias):

@@ -6,6 +6,7 @@ from skrec.autoencoder._item_auto_rec import ItemAutoRec
 from skrec.autoencoder._mult_dae import MultDAE
 from skrec.autoencoder._mult_vae import MultVAE
 from skrec.autoencoder._rbm import RBMRecommender
+from skrec.autoencoder._rec_vae import RecVAE
 from skrec.autoencoder._stacked import StackedAutoencoder
 from skrec.autoencoder._user_auto_rec import UserAutoRec
 
@@ -16,6 +17,7 @@ __all__ = [
     "MultDAE",
     "MultVAE",
     "RBMRecommender",
+    "RecVAE",
     "StackedAutoencoder",
     "UserAutoRec",
 ]

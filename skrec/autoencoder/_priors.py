@@ -14,6 +14,9 @@ from skrec._loss._divergences import kl_to_standard_normal, log_mixture, log_nor
 from skrec._loss._mixture_kl import Mixture
 from skrec._torch._layers import standard_normal
 
+# Of the composite prior's wide part.
+_WIDE_LOG_VARIANCE = 10.0
+
 PRIORS = ("standard", "gaussian_mixture", "vamp")
 
 
@@ -113,6 +116,37 @@ class VampPrior(nn.Module):
     def sample(self, n_draws, latent, encode, generator):
         """Draws of shape (n_draws, n_components), on the device of `latent`."""
         return _draw(n_draws, self._parts(encode), generator)
+
+
+def composite_divergence(latent, mean, log_variance, old_mean, old_log_variance, weights):
+    """log q(z|x) - log p(z|x) at the drawn z, p the composite prior of RecVAE [1]_.
+
+    Parameters
+    ----------
+    latent, mean, log_variance : tensor of shape (n_rows, d)
+        The drawn z, and the encoder's distribution.
+    old_mean, old_log_variance : tensor of shape (n_rows, d)
+        The distribution of an earlier encoder.
+    weights : sequence of float of length 3
+        Of N(0, I), the earlier encoder's distribution, and N(0, exp(10) I); any sum > 0.
+
+    Returns
+    -------
+    divergence : tensor of shape (n_rows,)
+
+    References
+    ----------
+    .. [1] I. Shenbin, A. Alekseev, E. Tutubalina, V. Malykh and S. I. Nikolenko, "RecVAE",
+       WSDM 2020.
+    """
+    zero = torch.zeros_like(mean)
+    parts = (zero, zero), (old_mean, old_log_variance), (zero, zero + _WIDE_LOG_VARIANCE)
+    densities = [
+        math.log(weight / sum(weights)) + log_normal(latent, *part)
+        for weight, part in zip(weights, parts, strict=True)
+        if weight > 0
+    ]
+    return log_normal(latent, mean, log_variance) - torch.logsumexp(torch.stack(densities), 0)
 
 
 def _draw(n_draws, parts, generator):

@@ -13,6 +13,7 @@ from skrec.autoencoder import (
     ItemAutoRec,
     MultDAE,
     MultVAE,
+    RecVAE,
     StackedAutoencoder,
     UserAutoRec,
 )
@@ -56,6 +57,7 @@ ALL = [
     *MODELS,
     MultDAE((6,), **SMALL),
     GaussianMixtureVAE(2, n_components=3, hidden_layer_sizes=(6,), **SMALL),
+    RecVAE(4, hidden_layer_sizes=(6,), **SMALL),
     UserAutoRec(4, **SMALL),
     StackedAutoencoder((4,), **SMALL),
 ]
