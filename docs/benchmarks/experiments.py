@@ -20,11 +20,11 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 
 from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE
-from skrec.decomposition import BPR, WMF, PureSVD
+from skrec.decomposition import BPR, WMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
 from skrec.linear_model import EASE, SANSA, SLIM
-from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
 from skrec.neural_network import ResidualMF
 
 
@@ -185,6 +185,15 @@ KNN_GRID = [
     {"n_neighbors": [50], "target_exponent": [0.5, 0.7, 0.85, 1.0]},
     {"n_neighbors": [20, 30], "target_exponent": [0.7, 0.85]},
 ]
+# The cut at n_neighbors and the scaling after it go together, so both walks' grids try either.
+WALKS = {"n_neighbors": [50, 100, 200], "exponent": [0.5, 0.7]}
+POPULAR_WALKS = {
+    "n_neighbors": [100, 200],
+    "exponent": [0.6, 0.7],
+    "popularity_exponent": [0.3, 0.5],
+}
+SPARSE_WALKS = {"n_neighbors": [300, 1000], "exponent": [0.5, 0.7], "normalize": [True, False]}
+LOW_PASS = {"n_components": [64, 96, 128], "user_exponent": [0.2, 0.3], "item_exponent": [0.3]}
 USER_GRID = {"n_neighbors": [50, 100, 300], "weighting": [None, "tfidf"]}
 FEW_USERS = [
     {"n_neighbors": [10, 20, 30, 50, 100], "weighting": ["tfidf"]},
@@ -210,6 +219,8 @@ def _ml1m_strong():
         ("popularity", DummyRecommender(), {}, {}),
         ("ItemKNN", KNN, KNN_GRID, NARROWED),
         ("UserKNN", UserKNN(), FEW_USERS, NARROWED),
+        ("P3alpha", P3alpha(), WALKS, NARROWED),
+        ("RP3beta", RP3beta(), POPULAR_WALKS, NARROWED),
         ("EASE", EASE(), {"alpha": [100.0, 200.0, 500.0, 1000.0]}, {}),
         ("EASE, dropout", EASE(dropout=0.3), {"alpha": [100.0, 200.0, 500.0, 1000.0]}, {}),
         ("EASE, positive", EASE(positive=True), {"alpha": [200.0, 500.0, 1000.0]}, {}),
@@ -224,6 +235,7 @@ def _ml1m_strong():
         ),
         ("SANSA, 5 % density", SANSA(density=0.05), {"alpha": [300.0, 500.0, 700.0, 1000.0]}, {}),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [16, 24, 32, 48, 64, 96]}, {}),
+        ("GraphFilter", GraphFilter(random_state=0), LOW_PASS, NARROWED),
         (
             "WMF",
             WMF(random_state=0),
@@ -285,6 +297,8 @@ def _ml1m_ncf():
         ("popularity", DummyRecommender(), {}, {}),
         ("ItemKNN", KNN, KNN_GRID, NARROWED),
         ("UserKNN", UserKNN(), FEW_USERS, NARROWED),
+        ("P3alpha", P3alpha(), WALKS, NARROWED),
+        ("RP3beta", RP3beta(), POPULAR_WALKS, NARROWED),
         (
             "EASE, alpha 1320",
             EASE(1320.0),
@@ -296,6 +310,7 @@ def _ml1m_ncf():
         ("SLIM", SLIM(), slim, NARROWED | {"published": (0.4468, 0.7162), "source": TOIS}),
         ("SANSA, 5 % density", SANSA(density=0.05), {"alpha": [500.0, 1000.0, 2000.0]}, {}),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [32, 48, 64, 80, 96]}, NARROWED),
+        ("GraphFilter", GraphFilter(random_state=0), LOW_PASS, NARROWED),
         (
             "WMF, 64 components",
             WMF(64, max_iter=16, random_state=0),
@@ -361,6 +376,13 @@ def _gowalla():
             {"published": (0.1214, 0.1570), "source": f"{BARS}, ItemCF", "remark": NARROW},
         ),
         ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("P3alpha", P3alpha(), SPARSE_WALKS, NARROWED),
+        (
+            "RP3beta",
+            RP3beta(500),
+            {"exponent": [0.5, 0.7], "popularity_exponent": [0.1, 0.2], "normalize": [True, False]},
+            NARROWED,
+        ),
         (
             "EASE",
             EASE(),
@@ -376,6 +398,26 @@ def _gowalla():
         ),
         ("SANSA, .2 % density", SANSA(density=0.002), {"alpha": [30.0, 100.0, 300.0]}, {}),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 512]}, {}),
+        (
+            "GraphFilter",
+            GraphFilter(random_state=0),
+            {
+                "n_components": [384, 512],
+                "user_exponent": [0.3, 0.4],
+                "item_exponent": [0.4, 0.5],
+            },
+            NARROWED,
+        ),
+        (
+            "GraphFilter, linear part",
+            GraphFilter(random_state=0),
+            {
+                "n_components": [384, 512],
+                "user_exponent": [0.4, 0.5],
+                "linear_weight": [1.0, 2.0],
+            },
+            NARROWED,
+        ),
         (
             "WMF",
             WMF(random_state=0),
@@ -430,11 +472,14 @@ def _ml100k_mcrec():
         alpha=[0.005, 0.02],
         unobserved_weight=[0.2, 0.5, 1.0],
     )
+    few = {"n_components": [16, 24, 32], "user_exponent": [0.2, 0.3], "item_exponent": [0.3]}
     ease = {"alpha": [200.0, 400.0, 600.0, 1000.0], "dropout": [0.0, 0.3]}
     return [
         ("popularity", DummyRecommender(), {}, {}),
         ("ItemKNN", KNN, KNN_GRID, NARROWED),
         ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("P3alpha", P3alpha(), WALKS, NARROWED),
+        ("RP3beta", RP3beta(), POPULAR_WALKS, NARROWED),
         ("EASE", EASE(), ease, NARROWED),
         (
             "SLIM",
@@ -444,6 +489,7 @@ def _ml100k_mcrec():
             | {"published": (0.2957, 0.3770, 0.2441), "source": f"{TOIS}, SLIM elastic net"},
         ),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [8, 16, 24, 32, 48]}, {}),
+        ("GraphFilter", GraphFilter(random_state=0), few, NARROWED),
         ("WMF", WMF(random_state=0), wmf, NARROWED),
         (
             "BPR",
@@ -457,6 +503,9 @@ def _ml100k_mcrec():
 
 def _citeulike_cmn():
     knn = {"n_neighbors": [500, 1000, 2000], "target_exponent": [0.4, 0.5]}
+    walks = {"n_neighbors": [1000, 2000], "exponent": [0.5, 0.6]}
+    exponents = [0.3, 0.4]
+    low_pass = {"n_components": [200, 300], "user_exponent": exponents, "item_exponent": exponents}
     slim = [
         {"alpha": [30.0, 60.0], "l1_ratio": [0.005, 0.01, 0.02]},
         {"alpha": [120.0], "l1_ratio": [0.005, 0.01]},
@@ -471,9 +520,28 @@ def _citeulike_cmn():
         ("popularity", DummyRecommender(), {}, {}),
         ("ItemKNN", KNN, knn, NARROWED),
         ("UserKNN", UserKNN(), USER_GRID, {}),
+        ("P3alpha", P3alpha(normalize=False), walks, NARROWED),
+        (
+            "RP3beta",
+            RP3beta(normalize=False),
+            walks | {"popularity_exponent": [0.2, 0.3]},
+            NARROWED,
+        ),
         ("EASE", EASE(), {"alpha": [50.0, 150.0, 500.0, 1500.0]}, {}),
         ("SLIM", SLIM(), slim, NARROWED),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 400, 600]}, NARROWED),
+        ("GraphFilter", GraphFilter(random_state=0), low_pass, NARROWED),
+        (
+            "GraphFilter, linear part",
+            GraphFilter(random_state=0),
+            {
+                "n_components": [128, 256],
+                "user_exponent": [0.4],
+                "item_exponent": [0.3, 0.4],
+                "linear_weight": [1.0, 3.0],
+            },
+            NARROWED,
+        ),
         ("WMF", WMF(random_state=0), wmf, NARROWED),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [1.0, 3.0]), NARROWED),
     ]
