@@ -27,7 +27,8 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     ----------
     module : torch.nn.Module
     optimizer : torch.optim.Optimizer
-        Of the module's parameters.
+        Of the module's parameters. One that has ``update(batch, step)`` makes the steps of a
+        batch by itself, and returns its mean loss: `loss` is not called.
     batches : iterable
         An epoch's batches, anew each time it is gone through. One that has `n_rows` counts for
         so many in the means over an epoch.
@@ -54,6 +55,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
     KeyboardInterrupt
         Inside `whole_fits_only`; elsewhere an interrupt ends the loop with what it has.
     """
+    update = getattr(optimizer, "update", None) or _along_gradients(optimizer, loss)
     n_updates = step
 
     def one_epoch():
@@ -61,16 +63,13 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
         total = divergence = n_rows = 0
         module.train()
         for batch in batches:
-            optimizer.zero_grad(set_to_none=True)
-            value = loss(batch, n_updates)
+            value = update(batch, n_updates)
             size = getattr(batch, "n_rows", 1)
             if isinstance(value, tuple):
                 value, part = value
-                divergence = divergence + size * part.detach()
-            value.backward()
-            optimizer.step()
+                divergence = divergence + size * part
             n_updates, n_rows = n_updates + 1, n_rows + size
-            total = total + size * value.detach()
+            total = total + size * value
         n_rows = max(n_rows, 1)  # an epoch without a batch has a loss of zero
         mean = float(total) / n_rows
         return mean, None if isinstance(divergence, int) else float(divergence) / n_rows
@@ -120,6 +119,21 @@ def epoch_loop(module, one_epoch, *, epochs, stopping=None, on_epoch=None):
         module.load_state_dict(stopping.best_state)
     module.eval()
     return History(losses, divergences, scores, n_epochs, interrupted)
+
+
+def _along_gradients(optimizer, loss):
+    """One step of an optimiser of torch for each batch."""
+
+    def update(batch, step):
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(batch, step)
+        parts = value if isinstance(value, tuple) else (value,)
+        parts[0].backward()
+        optimizer.step()
+        parts = tuple(part.detach() for part in parts)
+        return parts if isinstance(value, tuple) else parts[0]
+
+    return update
 
 
 def copied(module):

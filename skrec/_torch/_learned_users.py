@@ -34,13 +34,15 @@ PAIR_RULES = {
     **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
 }
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
-LEARNED_USER_HOOKS = (*HOOKS, "_penalty", "_user_penalty", "_user_vectors", "_fold_in")
+LEARNED_USER_HOOKS = (
+    *HOOKS, "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
+)  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
 # Outputs of the network that are computed at once where users are scored.
 _N_OUTPUTS = 2**18
 # Steps of Adam on the vectors of users who are folded in through a network.
-_FOLD_IN_STEPS, _FOLD_IN_RATE = 50, 0.1
+FOLD_IN_STEPS, FOLD_IN_RATE = 50, 0.1
 
 
 class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
@@ -219,7 +221,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         item = torch.cat([terms.items, terms.negatives], dim=1)
         vector = prior[0].expand(len(item), -1)
         mean = square = torch.zeros_like(vector)
-        for step in range(1, _FOLD_IN_STEPS + 1):
+        for step in range(1, FOLD_IN_STEPS + 1):
             with torch.enable_grad():
                 vector = vector.detach().requires_grad_()
                 output = module(vector, item)
@@ -229,7 +231,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
                 (slope,) = torch.autograd.grad(total.sum(), vector)
             slope = torch.nan_to_num(slope)  # of a softmax without a negative
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()
-            rate = _FOLD_IN_RATE * (1 - (step - 1) / _FOLD_IN_STEPS)
+            rate = FOLD_IN_RATE * (1 - (step - 1) / FOLD_IN_STEPS)
             move = mean / (1 - 0.9**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
             vector = vector.detach() - rate * move
         return vector

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skrec._torch._pairs_kernels import missing_items
+from skrec.utils._parallel import plain_interrupts
+
 # Interactions whose negatives are drawn at once.
 _CHUNK = 2**20
 
@@ -50,7 +53,7 @@ class ShuffledPairs:
 
     Notes
     -----
-    Beside the matrix 24 bytes for each interaction, and the draws of a million interactions.
+    Beside the matrix at most 24 bytes for each interaction, and the draws of a million interactions.
     """
 
     def __init__(self, problem, batch_size, n_negatives):
@@ -75,9 +78,12 @@ class ShuffledPairs:
 
         self._users, self._items = put(rows[taught]), put(X.indices[taught])
         self._n_samples = len(taught)
-        self._key = put(rows * self._stride + column - rank)
-        self._first, self._left = put(X.indptr[:-1]), put(len(present) - lengths)
+        self._first, self._left = put(X.indptr), put(len(present) - lengths)
         self._present = put(present)
+        if device.type == "cpu":
+            self._below = (column - rank).astype(np.int32)
+        else:
+            self._key = put(rows * self._stride + column - rank)
         self._weight = put(weight / np.mean(weight), torch.float32)
 
     def __len__(self):
@@ -108,6 +114,12 @@ class ShuffledPairs:
     def _negatives(self, users):
         shape = (len(users), self._n_negatives)
         uniform = torch.rand(shape, dtype=torch.float64, generator=self._generator)
+        if users.device.type == "cpu":
+            found = torch.empty(shape, dtype=torch.int64)
+            arrays = (self._below, self._first.numpy(), self._left.numpy(), found.numpy())
+            with plain_interrupts():
+                missing_items(users.numpy(), uniform.numpy(), *arrays)
+            return self._present[found]
         # Among the items that are left, in their order.
         place = (uniform.to(users.device) * self._left[users, None]).long()
         key = users[:, None] * self._stride + place

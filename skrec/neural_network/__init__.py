@@ -3,6 +3,8 @@
 from skrec.neural_network._cmn import CMN
 from skrec.neural_network._gmf import GMF
 from skrec.neural_network._light_gcn import LightGCN
+from skrec.neural_network._mlp import MLPRecommender
+from skrec.neural_network._neu_mf import NeuMF
 from skrec.neural_network._residual_mf import ResidualMF
 from skrec.neural_network._spectral_cf import SpectralCF
 
@@ -10,6 +12,8 @@ __all__ = [
     "CMN",
     "GMF",
     "LightGCN",
+    "MLPRecommender",
+    "NeuMF",
     "ResidualMF",
     "SpectralCF",
 ]

@@ -1,12 +1,7 @@
 """numba part of `skrec.neural_network._pair_net`: batches of pairs through a network, and back.
 
-A batch reads each row of the tables of users and of items once: the first layer is a half of the
-user plus a half of the item, W [p; q] = A_u + C_i, so its products are made for each user and
-each item of the batch and not for each pair. Gradients of rows are summed in the order of the
-batch: the same bits each time.
-
-Adam is that of all rows at each step. A row that no batch reads moves on by its momentum alone:
-what k such steps come to is known in closed form, and is made up for when the row is next read.
+The first layer is a half of the user plus a half of the item, W [p; q] = A_u + C_i: its products
+are made for each user and each item of the batch, and not for each pair.
 """
 
 import math
@@ -15,16 +10,21 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec.neural_network._pair_loss_kernels import pair_loss
+from skrec.neural_network._pair_table_kernels import (
+    BETA1,
+    BETA2,
+    EPS,
+    FAST,
+    SGD,
+    SPARSE_ADAM,
+    adam,
+    penalise,
+    read,
+    sgd,
+    step_rows,
+    zeros_like,
+)
 from skrec.utils._compile import njit
-
-ADAM, SPARSE_ADAM, SGD = 0, 1, 2
-
-# What lets sums be vectorised; infinities and NaN keep their meaning.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-_BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
-_LOG1, _LOG2 = math.log(_BETA1), math.log(_BETA2)
-# By so much the move of a row shrinks with each step that does not read it.
-_RATIO = _BETA1 / math.sqrt(_BETA2)
 
 
 class Sizes(NamedTuple):
@@ -37,30 +37,14 @@ class Sizes(NamedTuple):
     side : int
         Of the vectors that the perceptron reads, the rest of a row.
     layers : ndarray of int64 of shape (n_layers,)
+    total : int
+        Sum of the layers.
     """
 
     product: int
     side: int
     layers: np.ndarray
-
-
-class Table(NamedTuple):
-    """The vectors of all users or of all items, float32, with Adam's moments.
-
-    Attributes
-    ----------
-    rows, mean, square : ndarray of shape (n, d)
-    seen : ndarray of int64 of shape (n,)
-        The step until which a row is up to date.
-    slot : ndarray of int32 of shape (n,)
-        Place of a row in the batch; -1 for those that it does not read.
-    """
-
-    rows: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
-    seen: np.ndarray
-    slot: np.ndarray
+    total: int
 
 
 class Dense(NamedTuple):
@@ -81,148 +65,6 @@ class Dense(NamedTuple):
     slope: np.ndarray
 
 
-class Run(NamedTuple):
-    """Some interactions, in order, and how to learn from them.
-
-    Attributes
-    ----------
-    users : ndarray of int64 of shape (n,)
-    items : ndarray of int64 of shape (n, 1 + n_negatives)
-        The item that the user has, and others.
-    weight : ndarray of float32 of shape (n,)
-    batch_size, loss, solver : int
-    rate, alpha : float
-    ahead : ndarray of float64
-        `moves_ahead`.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    weight: np.ndarray
-    batch_size: int
-    loss: int
-    solver: int
-    rate: float
-    alpha: float
-    ahead: np.ndarray
-
-
-class Rows(NamedTuple):
-    """The rows of a table that a batch reads.
-
-    Attributes
-    ----------
-    which : ndarray of int64 of shape (n,)
-    product, side : ndarray of float32 of shapes (n, product), (n, side)
-    """
-
-    which: np.ndarray
-    product: np.ndarray
-    side: np.ndarray
-
-
-def moves_ahead(n_steps=20_000):
-    r"""What is left to move after step t of a row that is read no more, shape (n_steps + 1,).
-
-    In units of the rate times m / sqrt(v) it is :math:`S_t = \sum_{j > 0} r^j c_{t+j}` with the
-    correction of bias :math:`c_t = \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, which is 1 after some
-    20,000 steps. The first k of these steps move it by :math:`S_t - r^k S_{t+k}`.
-    """
-    left = _RATIO / (1 - _RATIO)
-    ahead = np.empty(n_steps + 1)
-    for step in range(n_steps, -1, -1):
-        ahead[step] = left
-        if step:
-            left = _RATIO * (math.sqrt(1 - _BETA2**step) / (1 - _BETA1**step) + left)
-    return ahead
-
-
-@njit(nogil=True, cache=True, fastmath=FAST)
-def _catch_up(table, row, step, rate, ahead):
-    """Make up for the steps between the last one that read a row and `step`."""
-    start = table.seen[row]
-    missed = step - start
-    table.seen[row] = step
-    if missed == 0 or start == 0:  # before its first step it has no momentum
-        return
-    w, m, v = table.rows[row], table.mean[row], table.square[row]
-    one, last = w.dtype.type, ahead.shape[0] - 1
-    keep_mean, keep_square = math.exp(missed * _LOG1), math.exp(missed * _LOG2)
-    shrunk = keep_mean / math.sqrt(keep_square)
-    move = one(rate * (ahead[min(start, last)] - shrunk * ahead[min(step, last)]))
-    eps = one(_EPS * math.sqrt(1 - math.exp(start * _LOG2)))
-    keep_mean, keep_square = one(keep_mean), one(keep_square)
-    for f in range(w.shape[0]):
-        w[f] -= move * m[f] / (math.sqrt(v[f]) + eps)
-        m[f] *= keep_mean
-        v[f] *= keep_square
-
-
-@njit(nogil=True, cache=True)
-def catch_up_all(table, step, rate, ahead):
-    """Bring all rows to one step."""
-    for row in range(table.rows.shape[0]):
-        _catch_up(table, row, step, rate, ahead)
-
-
-@njit(nogil=True, cache=True, fastmath=FAST)
-def _adam(w, m, v, g, move, eps):
-    one = w.dtype.type
-    keep, new = one(_BETA1), one(1 - _BETA1)
-    keep_square, new_square = one(_BETA2), one(1 - _BETA2)
-    for f in range(w.shape[0]):
-        m[f] = keep * m[f] + new * g[f]
-        v[f] = keep_square * v[f] + new_square * g[f] * g[f]
-        w[f] -= move * m[f] / (math.sqrt(v[f]) + eps)
-
-
-@njit(nogil=True, cache=True, fastmath=FAST)
-def _sgd(w, g, rate):
-    for f in range(w.shape[0]):
-        w[f] -= rate * g[f]
-
-
-@njit(nogil=True, cache=True)
-def _read(table, chosen, slots, sizes, step, run):
-    """The rows that a batch reads, up to date, and the place of each choice among them."""
-    most, g = min(chosen.shape[0], table.rows.shape[0]), sizes.product
-    which = np.empty(most, np.int64)
-    product = np.empty((most, g), table.rows.dtype)
-    side = np.empty((most, sizes.side), table.rows.dtype)
-    n = 0
-    for k in range(chosen.shape[0]):
-        row = chosen[k]
-        if table.slot[row] < 0:
-            table.slot[row] = n
-            which[n] = row
-            if run.solver == ADAM:
-                _catch_up(table, row, step, run.rate, run.ahead)
-            w = table.rows[row]
-            product[n] = w[:g]
-            side[n] = w[g:]
-            n += 1
-        slots[k] = table.slot[row]
-    return Rows(which[:n], product[:n], side[:n])
-
-
-@njit(nogil=True, cache=True)
-def _step_rows(table, rows, slope, run, step, moves):
-    """One step of the rows that a batch has read; `slope` has the shapes of `rows`."""
-    g = rows.product.shape[1]
-    for k in range(rows.which.shape[0]):
-        row = rows.which[k]
-        table.slot[row] = -1
-        w = table.rows[row]
-        if run.solver == SGD:
-            _sgd(w[:g], slope.product[k], moves[2])
-            _sgd(w[g:], slope.side[k], moves[2])
-        else:
-            m, v = table.mean[row], table.square[row]
-            _adam(w[:g], m[:g], v[:g], slope.product[k], moves[0], moves[1])
-            _adam(w[g:], m[g:], v[g:], slope.side[k], moves[0], moves[1])
-            table.seen[row] = step
-
-
 @njit(nogil=True, cache=True, inline="always")
 def part(flat, start, rows, columns):
     """A matrix within a flat array."""
@@ -237,6 +79,13 @@ def _first_layer(of_users, of_items, user, item, hidden):
         for f in range(h.shape[0]):
             z = a[f] + c[f]
             h[f] = z if z > 0 else 0
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _add_to_rows(matrix, row):
+    for n in range(matrix.shape[0]):
+        for f in range(matrix.shape[1]):
+            matrix[n, f] += row[f]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -278,8 +127,8 @@ def _forward(values, sizes, users, items, user, item):
     of_users = _halves(users.side, part(values, 0, width, e))
     of_items = _halves(items.side, part(values, width * e, width, e))
     start = 2 * width * e
-    of_users += values[start : start + width]
-    hiddens = np.empty(n * layers.sum(), values.dtype)
+    _add_to_rows(of_users, values[start : start + width])
+    hiddens = np.empty(n * sizes.total, values.dtype)
     hidden = part(hiddens, 0, n, width)
     _first_layer(of_users, of_items, user, item, hidden)
     start, done = start + width, n * width
@@ -342,13 +191,11 @@ def _backward(dense, sizes, rows, pairs, hiddens, slope):
     layers, e, n, (users, items) = sizes.layers, sizes.side, slope.shape[0], rows
     values, of_values = dense.values, dense.slope
     of_values[:] = 0
-    found = (_zeros_like(users), _zeros_like(items))
-    width, done = layers[-1], n * layers.sum() - n * layers[-1]
+    found = (zeros_like(users), zeros_like(items))
+    width, done = layers[-1], n * sizes.total - n * layers[-1]
     start = values.shape[0] - (sizes.product + width + 1)
     hidden, back = part(hiddens, done, n, width), np.empty((n, width), values.dtype)
-    _back_from_outputs(
-        slope, values[start:], rows, pairs, hidden, found, of_values[start:], back
-    )
+    _back_from_outputs(slope, values[start:], rows, pairs, hidden, found, of_values[start:], back)
     for layer in range(layers.shape[0] - 1, 0, -1):
         width, before = layers[layer], layers[layer - 1]
         start -= width * before + width
@@ -373,39 +220,27 @@ def _backward(dense, sizes, rows, pairs, hiddens, slope):
 
 
 @njit(nogil=True, cache=True)
-def _zeros_like(rows):
-    return Rows(rows.which, np.zeros_like(rows.product), np.zeros_like(rows.side))
-
-
-@njit(nogil=True, cache=True)
 def _losses(run, start, y, slope):
     """Sum of the losses of a batch; the slopes of their mean by the outputs are written."""
     b, s = y.shape
     total, outputs, slopes = 0.0, np.empty(s), np.empty(s)
+    one, v = np.int64(1), 1.0
     for k in range(b):
-        outputs[:] = y[k]
+        for j in range(s):
+            outputs[j] = y[k, j]
         weight = run.weight[start + k]
-        total += weight * pair_loss(run.loss, outputs, 1, 1.0, slopes)
+        total += weight * pair_loss(run.loss, outputs, one, v, slopes)
         for j in range(s):
             slope[k, j] = weight / b * slopes[j]
     return total
 
 
 @njit(nogil=True, cache=True)
-def _penalise(run, start, s, rows, slots, slope):
-    """alpha / 2 times the squares of the rows that interactions read, and its slopes, added.
-
-    ``slots`` has s places for each interaction. Returns b times what the mean loss gains.
-    """
-    share = np.zeros(rows.which.shape[0], rows.side.dtype)
-    b, total = slots.shape[0] // s, 0.0
-    for k in range(slots.shape[0]):
-        share[slots[k]] += run.alpha * run.weight[start + k // s] / b
-    for k in range(share.shape[0]):
-        slope.product[k] += share[k] * rows.product[k]
-        slope.side[k] += share[k] * rows.side[k]
-        total += share[k] * ((rows.product[k] ** 2).sum() + (rows.side[k] ** 2).sum())
-    return b * total / 2
+def _repeated(values, times):
+    found = np.empty(values.shape[0] * times, values.dtype)
+    for k in range(found.shape[0]):
+        found[k] = values[k // times]
+    return found
 
 
 @njit(nogil=True, cache=True)
@@ -427,30 +262,33 @@ def train(users, items, dense, sizes, run, step):
         Sum of the losses of the interactions, as met on the way.
     """
     total, s = 0.0, run.items.shape[1]
-    one = dense.values.dtype.type
+    one, widths = dense.values.dtype.type, (sizes.product, sizes.side)
     for start in range(0, run.users.shape[0], run.batch_size):
         stop = min(start + run.batch_size, run.users.shape[0])
         n = (stop - start) * s
         slots, item = np.empty(stop - start, np.int64), np.empty(n, np.int64)
-        of_users = _read(users, run.users[start:stop], slots, sizes, step, run)
-        of_items = _read(items, run.items[start:stop].reshape(n), item, sizes, step, run)
+        of_users = read(users, run.users[start:stop], slots, widths, step, run)
+        of_items = read(items, run.items[start:stop].reshape(n), item, widths, step, run)
         # The pairs of an interaction share its user.
-        rows, pairs = (of_users, of_items), (np.repeat(slots, s), item)
+        rows, pairs = (of_users, of_items), (_repeated(slots, s), item)
         hiddens, y = _forward(dense.values, sizes, of_users, of_items, pairs[0], item)
         slope = np.empty_like(y)
         total += _losses(run, start, y.reshape(stop - start, s), slope.reshape(stop - start, s))
         found = _backward(dense, sizes, rows, pairs, hiddens, slope)
         if run.alpha > 0:
-            total += _penalise(run, start, 1, of_users, slots, found[0])
-            total += _penalise(run, start, s, of_items, item, found[1])
+            total += penalise(run, start, stop - start, of_users, slots, found[0])
+            total += penalise(run, start, stop - start, of_items, item, found[1])
         step += 1
-        corrected = math.sqrt(1 - _BETA2**step)
-        move = run.rate * corrected / (1 - _BETA1**step)
-        moves = (one(move), one(_EPS * corrected), one(run.rate))
-        _step_rows(users, of_users, found[0], run, step, moves)
-        _step_rows(items, of_items, found[1], run, step, moves)
+        corrected = math.sqrt(1 - BETA2**step)
+        move = run.rate * corrected / (1 - BETA1**step)
+        eps = EPS if run.solver == SPARSE_ADAM else EPS * corrected  # as torch's two have it
+        moves = (one(move), one(eps), one(run.rate))
+        step_rows(users, of_users, found[0], run, step, moves)
+        step_rows(items, of_items, found[1], run, step, moves)
         if run.solver == SGD:
-            _sgd(dense.values, dense.slope, moves[2])
+            sgd(dense.values, dense.slope, moves[2])
         else:
-            _adam(dense.values, dense.mean, dense.square, dense.slope, moves[0], moves[1])
+            adam(
+                dense.values, dense.mean, dense.square, dense.slope, moves[0], one(EPS * corrected)
+            )
     return total

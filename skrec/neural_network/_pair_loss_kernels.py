@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from skrec.utils._compile import njit
 
 LOGISTIC, SQUARE, BPR, HINGE, SOFTMAX = 0, 1, 2, 3, 4
@@ -77,7 +75,7 @@ def pair_loss(loss, y, n_positive, v, slope):
     if loss == SOFTMAX:
         return _softmax(y, n_positive, v, slope)
     total = 0.0
-    if loss == LOGISTIC or loss == SQUARE:
+    if loss in (LOGISTIC, SQUARE):
         for k in range(y.shape[0]):
             is_positive = k < n_positive
             value, change = _pointwise(loss, y[k], 1.0 if is_positive else 0.0)

@@ -5,21 +5,19 @@ import torch
 from torch import nn
 
 from skrec._torch._learned_users import first_rows, has_users
-from skrec.neural_network._pair_kernels import (
+from skrec.neural_network._pair_kernels import Dense, Sizes, train
+from skrec.neural_network._pair_loss_kernels import LOSSES
+from skrec.neural_network._pair_table_kernels import (
     ADAM,
     SGD,
     SPARSE_ADAM,
-    Dense,
     Run,
-    Sizes,
     Table,
     catch_up_all,
     moves_ahead,
-    train,
 )
-from skrec.neural_network._pair_loss_kernels import LOSSES
 from skrec.utils._blas_threads import one_blas_thread
-from skrec.utils._parallel import in_other_thread
+from skrec.utils._parallel import plain_interrupts
 
 STD = 0.01  # of the authors' first vectors
 _SOLVERS = {"adam": ADAM, "sparse_adam": SPARSE_ADAM, "sgd": SGD}
@@ -76,6 +74,11 @@ class PairNet(nn.Module):
             self.output.weight.uniform_(-limit, limit, generator=generator)
             for layer in (first, *self.hidden, self.output):
                 layer.bias.zero_()
+
+    def sizes(self):
+        """Its widths, as kernels take them."""
+        layers = np.array(self.layers, np.int64)
+        return Sizes(self.product, self.side, layers, int(layers.sum()))
 
     def dense(self):
         """All parameters but those of users and items, in the order of the kernel."""
@@ -136,7 +139,7 @@ class PairTrainer:
         self._loss, self._solver = LOSSES[loss], _SOLVERS[solver]
         self._alpha, self._batch_size = float(alpha), int(batch_size)
         self._ahead, self._step = moves_ahead(), 0
-        self._sizes = Sizes(module.product, module.side, np.array(module.layers, np.int64))
+        self._sizes = module.sizes()
         self._tables = [_table(part.weight.detach().numpy()) for part in (module.user, module.item)]
         flat = torch.cat([weight.detach().flatten() for weight in module.dense()])
         start = 0
@@ -154,10 +157,8 @@ class PairTrainer:
             batch.users.numpy(), items, batch.weight.numpy(), self._batch_size, self._loss,
             self._solver, rate, self._alpha, self._ahead,
         )  # fmt: skip
-        with one_blas_thread():
-            total = in_other_thread(
-                train, *self._tables, self._dense, self._sizes, run, self._step
-            )
+        with one_blas_thread(), plain_interrupts():
+            total = train(*self._tables, self._dense, self._sizes, run, self._step)
             self._step += -(-len(items) // self._batch_size)
             if self._solver == ADAM:
                 for table in self._tables:

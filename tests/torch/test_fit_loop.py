@@ -46,6 +46,21 @@ def test_records_the_divergence_beside_the_loss():
     assert run(lambda m, b, t: m.value**2)[1].divergences == []
 
 
+def test_an_optimizer_that_updates_by_itself_is_not_asked_for_gradients():
+    class Halves:
+        def __init__(self, module):
+            self.module = module
+
+        def update(self, batch, step):
+            self.module.value.data /= 2
+            return batch + step
+
+    module = Number()
+    history = fit_loop(module, Halves(module), [1.0, 2.0], None, epochs=range(1, 3))
+    assert module.value.item() == 4 / 2**4
+    assert history.losses == [(1 + 3) / 2, (3 + 5) / 2]
+
+
 def test_stops_and_restores_the_best():
     scores = iter([1.0, 3.0, 2.0, 2.5, 9.0])
     values = []

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from skrec._loss._pairs import PAIR_LOSSES
 from skrec._torch import _pairs
 from skrec._torch._newton import minimise_rows
+from skrec._torch._pairs_kernels import missing_items
 from skrec._torch._pairs import ShuffledPairs
 from tests.problems import problem_of
 
@@ -52,6 +53,21 @@ def test_negatives_are_uniform_among_what_others_have():
     expected[3, [0, 3, 4, 5]] = 1000
     np.testing.assert_array_equal(times > 0, expected > 0)
     assert (np.abs(times - expected) <= 5 * np.sqrt(expected)).all()
+
+
+def test_places_among_missing_items_are_found_by_bisection():
+    rng = np.random.default_rng(0)
+    matrix = csr_array((rng.random((9, 40)) < rng.random((9, 1))).astype(float))
+    lengths = np.diff(matrix.indptr).astype(np.int64)
+    rank = np.concatenate([np.arange(n) for n in lengths])
+    users, uniform = rng.integers(0, 9, 500), rng.random((500, 3))
+    users = users[lengths[users] < 40]
+    found = np.empty((len(users), 3), np.int64)
+    below = (matrix.indices - rank).astype(np.int32)
+    missing_items(users, uniform, below, matrix.indptr.astype(np.int64), 40 - lengths, found)
+    for user, draws, items in zip(users, uniform, found, strict=False):
+        missing = np.flatnonzero(matrix[[user]].toarray()[0] == 0)
+        np.testing.assert_array_equal(items, missing[(draws * len(missing)).astype(int)])
 
 
 def test_empty_columns_change_no_draw():

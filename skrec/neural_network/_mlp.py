@@ -1,0 +1,216 @@
+"""MLPRecommender: a perceptron over a user's and an item's vector (He et al. 2017)."""
+
+from skrec._torch._learned_users import PAIR_RULES
+from skrec.neural_network._pair_recommender import PAIR_NET_RULES, PairNetRecommender
+
+
+class MLPRecommender(PairNetRecommender):
+    r"""Multi-layer perceptron over the vectors of a user and an item.
+
+    The score of item i for user u is
+
+    .. math:: s_{ui} = h^T z_L + b, \quad z_l = \max(0, W_l z_{l-1} + b_l), \quad
+        z_0 = [p_u; q_i]
+
+    with vectors :math:`p_u, q_i`, weights W and h, and biases that are learned [1]_. Minimised is
+    the mean over the interactions (u, i), with `n_negatives` items j drawn for each of them, anew
+    in each epoch, uniformly among those that the user has not and somebody has:
+
+    .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
+        \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
+
+    with, s standing for scores,
+
+    - ``loss="logistic"``:
+      :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
+    - ``loss="square"``:
+      :math:`\ell_{ui} = \frac12 (1 - s_{ui})^2 + \frac12 \sum_j s_{uj}^2`;
+    - ``loss="bpr"``: :math:`\ell_{ui} = -\sum_j \log \sigma(s_{ui} - s_{uj})`;
+    - ``loss="hinge"``: :math:`\ell_{ui} = \sum_j \max(0, 1 - s_{ui} + s_{uj})`;
+    - ``loss="softmax"``:
+      :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
+
+    Scores rank items; with the logistic loss they are logits. Only which items a user has
+    matters, not the stored values. First weights are the authors': vectors from N(0, .01), layers
+    from Glorot's uniform distribution, h from LeCun's, biases zero.
+
+    Parameters
+    ----------
+    n_components : int, default=32
+        Length of a user's and of an item's vector. The paper's layers begin with both side by
+        side: its 64-32-16-8 are ``n_components=32, hidden_layer_sizes=(32, 16, 8)``.
+    hidden_layer_sizes : tuple of int, default=(32, 16, 8)
+        Widths of the layers :math:`z_1, \ldots, z_L`, at least one. The last is the paper's
+        number of predictive factors.
+    loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
+        See above.
+    n_negatives : int, default=4
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.0
+        Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
+        default has none.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    solver : {"adam", "sparse_adam", "sgd"}, default="adam"
+        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
+        that the batch reads, another optimiser. "sgd": plain gradient steps.
+    learning_rate : float, default=0.001
+        Of the solver, > 0.
+    batch_size : int, default=256
+        Interactions in a batch, each with its negatives: the authors' 256 samples, of which
+        each is an item with or without an interaction, are 51 interactions here.
+    max_iter : int, default=20
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the vectors
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the negatives. The same seed gives the same
+        bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_components), float32
+        The vectors of the users that were learned from; for users without items, or with
+        all that anybody has, zero, or the mean of the others with ``alpha=0``.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    user_mean_ : ndarray of shape (n_components,)
+        Mean of the vectors of users who were in pairs.
+    user_precision_ : ndarray of shape (n_components, n_components)
+        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users at `fit`: negatives are drawn among these.
+    weights_ : dict of str to ndarray, float32
+        "item.weight", the q, zero for items without users; "from_user.weight",
+        "from_item.weight" and "from_item.bias", the first layer; "hidden.L.weight" and
+        "hidden.L.bias", further ones; "output.weight", h; "output.bias", b.
+    loss_curve_ : list of float
+        Mean loss of an interaction in each epoch, as met on the way; with the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    NeuMF : With a product of vectors beside the perceptron.
+    GMF : The product alone.
+
+    Notes
+    -----
+    On a CPU one kernel makes all steps of an epoch. It takes about
+    ``6 * (1 + n_negatives) * X.nnz * w`` flops, w being the number of weights of the further
+    layers: products of the first are made once for each user and item of a batch. Vectors that a
+    batch does not read move on by their momentum, as with Adam of all rows, but are brought up to
+    date only when they are next read: equal but for rounding and Adam's 1e-8. On CUDA torch makes
+    the same steps from the same draws.
+
+    All items of a user are scored without pairs being put together: the first layer of a pair
+    is a half of the user plus a half of the item,
+    :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the second is made once.
+
+    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
+    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over its
+    vector by 50 steps of Adam over all of it, whose rate falls from .1 to 0: a row's scores
+    depend on no other row. With ``alpha=0`` training ends long before a minimum; then
+    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
+    the learned vectors, and the steps begin at m. So a row without items has the mean vector.
+
+    Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
+    their interaction; items without users are no negatives.
+
+    References
+    ----------
+    .. [1] X. He, L. Liao, H. Zhang, L. Nie, X. Hu and T.-S. Chua, "Neural collaborative
+       filtering", WWW 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neural_network import MLPRecommender
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = MLPRecommender(
+    ...     4, hidden_layer_sizes=(8,), alpha=0.01, max_iter=100, learning_rate=0.02, random_state=1
+    ... ).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = PAIR_RULES | PAIR_NET_RULES
+    _search_grid = [
+        {"n_components": n, "hidden_layer_sizes": sizes, "learning_rate": rate}
+        for n, sizes in ((32, (32, 16, 8)), (128, (128, 64)))
+        for rate in (0.0005, 0.001, 0.002)
+    ]
+
+    def __init__(
+        self,
+        n_components=32,
+        *,
+        hidden_layer_sizes=(32, 16, 8),
+        loss="logistic",
+        n_negatives=4,
+        alpha=0.0,
+        known_users="match",
+        solver="adam",
+        learning_rate=0.001,
+        batch_size=256,
+        max_iter=20,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.known_users = known_users
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _widths(self):
+        return 0, self.n_components, tuple(self.hidden_layer_sizes)

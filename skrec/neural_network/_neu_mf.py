@@ -1,0 +1,281 @@
+"""NeuMF: a product of vectors and a perceptron, side by side (He et al. 2017)."""
+
+import copy
+
+from skrec._torch._learned_users import PAIR_RULES
+from skrec.neural_network._pair_recommender import PAIR_NET_RULES, PairNetRecommender
+from skrec.neural_network._pretrained import PRETRAINED, begin_with
+from skrec.utils._params import NONE, POSITIVE_INTEGER, Options
+
+
+class NeuMF(PairNetRecommender):
+    r"""Neural matrix factorisation: a product of vectors and a perceptron, side by side.
+
+    The score of item i for user u is
+
+    .. math:: s_{ui} = h^T \begin{bmatrix} p_u^G \odot q_i^G \\ z_L \end{bmatrix} + b,
+        \quad z_l = \max(0, W_l z_{l-1} + b_l), \quad z_0 = [p_u^M; q_i^M]
+
+    where the product and the perceptron have vectors of their own, and all vectors, weights and
+    biases are learned [1]_. Minimised is the mean over the interactions (u, i), with `n_negatives`
+    items j drawn for each of them, anew in each epoch, uniformly among those that the user has
+    not and somebody has:
+
+    .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
+        \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
+
+    with, s standing for scores,
+
+    - ``loss="logistic"``:
+      :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
+    - ``loss="square"``:
+      :math:`\ell_{ui} = \frac12 (1 - s_{ui})^2 + \frac12 \sum_j s_{uj}^2`;
+    - ``loss="bpr"``: :math:`\ell_{ui} = -\sum_j \log \sigma(s_{ui} - s_{uj})`;
+    - ``loss="hinge"``: :math:`\ell_{ui} = \sum_j \max(0, 1 - s_{ui} + s_{uj})`;
+    - ``loss="softmax"``:
+      :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
+
+    where p and q are both vectors of a user or item, one after the other. Scores rank items; with
+    the logistic loss they are logits. Only which items a user has matters, not the stored values.
+    First weights are the authors': vectors from N(0, .01), layers from Glorot's uniform
+    distribution, h from LeCun's, biases zero.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Length of the vectors that are multiplied, :math:`p^G` and :math:`q^G`.
+    hidden_layer_sizes : tuple of int, default=(64, 32, 16)
+        Widths of the layers :math:`z_1, \ldots, z_L` of the perceptron, at least one. The paper's
+        predictive factors are `n_components` and the last width, which are equal there. Its
+        layers begin with both vectors side by side: 64-32-16-8 are
+        ``hidden_layer_sizes=(32, 16, 8)``.
+    n_mlp_components : int, default=None
+        Length of the vectors that the perceptron reads, :math:`p^M` and :math:`q^M`. None: the
+        first of `hidden_layer_sizes`, as in the paper's figures, where each layer halves.
+    pretrained : tuple of (GMF, MLPRecommender), default=None
+        Models of the same sizes, fitted to the same X, from which to begin: their vectors and
+        layers are taken, the weights h of each and the sum of their biases b are halved. So each
+        score is the mean of the two models' at first. Users are told by the content of their
+        rows. Cloning keeps the two as they are, fitted. A fit that resumes another
+        (`warm_start`) does not look at them.
+    loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
+        See above.
+    n_negatives : int, default=4
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.0
+        Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
+        default has none.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    solver : {"auto", "adam", "sparse_adam", "sgd"}, default="auto"
+        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
+        that the batch reads, another optimiser. "sgd": plain gradient steps, which keep to what
+        `pretrained` has learned: the paper takes them there, since Adam's moments are lost, and
+        so does "auto"; it is "adam" where nothing is pretrained. The example in the authors'
+        code goes on by Adam. Rates of "sgd" are larger by some powers of ten, since gradients are
+        those of a mean.
+    learning_rate : float, default=0.001
+        Of the solver, > 0.
+    batch_size : int, default=256
+        Interactions in a batch, each with its negatives: the authors' 256 samples, of which
+        each is an item with or without an interaction, are 51 interactions here.
+    max_iter : int, default=20
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the vectors
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order and the negatives. The same seed gives the same
+        bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, d), float32
+        The vectors of the users that were learned from, in a row of d numbers
+        :math:`p^G` and then :math:`p^M`; for users without items, or with
+        all that anybody has, zero, or the mean of the others with ``alpha=0``.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    user_mean_ : ndarray of shape (d,)
+        Mean of the vectors of users who were in pairs.
+    user_precision_ : ndarray of shape (d, d)
+        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users at `fit`: negatives are drawn among these.
+    weights_ : dict of str to ndarray, float32
+        "item.weight", a row of :math:`q^G` and then :math:`q^M` for each item, zero for items
+        without users; "from_user.weight", "from_item.weight" and "from_item.bias", the first
+        layer; "hidden.L.weight" and "hidden.L.bias", further ones; "output.weight", h;
+        "output.bias", b.
+    loss_curve_ : list of float
+        Mean loss of an interaction in each epoch, as met on the way; with the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    GMF : The product alone.
+    MLPRecommender : The perceptron alone.
+    skrec.decomposition.WMF : Often as good on such data, and faster.
+
+    Notes
+    -----
+    On a CPU one kernel makes all steps of an epoch. It takes about
+    ``6 * (1 + n_negatives) * X.nnz * w`` flops, w being the number of weights of the further
+    layers: products of the first are made once for each user and item of a batch. Vectors that a
+    batch does not read move on by their momentum, as with Adam of all rows, but are brought up to
+    date only when they are next read: equal but for rounding and Adam's 1e-8. On CUDA torch makes
+    the same steps from the same draws.
+
+    All items of a user are scored without pairs being put together: the first layer of a pair
+    is a half of the user plus a half of the item,
+    :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the second is made once.
+
+    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
+    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over its
+    vector by 50 steps of Adam over all of it, whose rate falls from .1 to 0: a row's scores
+    depend on no other row. With ``alpha=0`` training ends long before a minimum; then
+    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
+    the learned vectors, and the steps begin at m. So a row without items has the mean vector.
+
+    Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
+    their interaction; items without users are no negatives. Its best figures are those of
+    the epoch that does best on the test items, which are not looked at here.
+
+    References
+    ----------
+    .. [1] X. He, L. Liao, H. Zhang, L. Nie, X. Hu and T.-S. Chua, "Neural collaborative
+       filtering", WWW 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.neural_network import GMF, MLPRecommender, NeuMF
+    >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
+    >>> model = NeuMF(
+    ...     4, hidden_layer_sizes=(8,), alpha=0.01, max_iter=100, learning_rate=0.02, random_state=1
+    ... ).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+
+    From two models that are fitted first:
+
+    >>> options = {"alpha": 0.01, "max_iter": 100, "learning_rate": 0.02, "random_state": 1}
+    >>> gmf = GMF(4, **options).fit(X)
+    >>> mlp = MLPRecommender(8, hidden_layer_sizes=(8,), **options).fit(X)
+    >>> model = NeuMF(
+    ...     4, hidden_layer_sizes=(8,), pretrained=(gmf, mlp), alpha=0.01, max_iter=1
+    ... ).fit(X)
+    >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
+    array([1, 2])
+    """
+
+    _parameter_rules = {
+        **PAIR_RULES,
+        **PAIR_NET_RULES,
+        "n_mlp_components": (NONE, POSITIVE_INTEGER),
+        "pretrained": (NONE, PRETRAINED),
+        "solver": Options(("auto", "adam", "sparse_adam", "sgd")),
+    }
+    _search_grid = [
+        {"n_components": n, "hidden_layer_sizes": sizes, "learning_rate": rate}
+        for n, sizes in ((8, (32, 16, 8)), (64, (128, 64)))
+        for rate in (0.0005, 0.001, 0.002)
+    ]
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        hidden_layer_sizes=(64, 32, 16),
+        n_mlp_components=None,
+        pretrained=None,
+        loss="logistic",
+        n_negatives=4,
+        alpha=0.0,
+        known_users="match",
+        solver="auto",
+        learning_rate=0.001,
+        batch_size=256,
+        max_iter=20,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_mlp_components = n_mlp_components
+        self.pretrained = pretrained
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.known_users = known_users
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_clone__(self):
+        # What is pretrained stays fitted.
+        bare = copy.copy(self)
+        bare.pretrained = None
+        twin = super(NeuMF, bare).__sklearn_clone__()
+        twin.pretrained = self.pretrained
+        return twin
+
+    @property
+    def _solver(self):
+        if self.solver != "auto":
+            return self.solver
+        return "adam" if self.pretrained is None else "sgd"
+
+    def _widths(self):
+        layers = tuple(self.hidden_layer_sizes)
+        side = layers[0] if self.n_mlp_components is None else self.n_mlp_components
+        return self.n_components, side, layers
+
+    def _pretrain(self, module, batches, problem):
+        if self.pretrained is not None:
+            begin_with(module, self.pretrained, self._content(problem.X_given))
