@@ -53,7 +53,7 @@ class ShuffledPairs:
 
     Notes
     -----
-    Beside the matrix at most 24 bytes for each interaction, and the draws of a million interactions.
+    Beside the matrix up to 24 bytes for each interaction, and the draws of a million of them.
     """
 
     def __init__(self, problem, batch_size, n_negatives):

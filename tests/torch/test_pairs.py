@@ -9,8 +9,8 @@ from scipy.sparse import csr_array
 from skrec._loss._pairs import PAIR_LOSSES
 from skrec._torch import _pairs
 from skrec._torch._newton import minimise_rows
-from skrec._torch._pairs_kernels import missing_items
 from skrec._torch._pairs import ShuffledPairs
+from skrec._torch._pairs_kernels import missing_items
 from tests.problems import problem_of
 
 EVERY = pytest.mark.parametrize("name", sorted(PAIR_LOSSES))
