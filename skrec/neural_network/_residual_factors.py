@@ -11,7 +11,7 @@ from skrec._factors import factor_pairs, factor_scores
 from skrec._torch._fit_loop import epoch_loop
 from skrec.utils._cells import Cells
 from skrec.utils._dtype import single
-from skrec.utils._parallel import run_ranges
+from skrec.utils._parallel import in_other_thread, run_ranges
 from skrec.utils._rating_cells import RatingCells
 from skrec.utils._rating_ridge import augmented
 
@@ -195,19 +195,19 @@ def fold_in_logistic(X, items, item_bias, intercept, *, n_negatives, alpha, seed
     found : ndarray of float64 of shape (n_rows, d + 1)
         Vectors, and the biases behind them.
     """
-    from skrec.neural_network._residual_kernels import fold_in_rows
+    from skrec.neural_network._residual_kernels import fold_in_rows, mean_curvature
 
     vectors = augmented(items, item_bias)
     offset = item_bias.astype(np.float64) + intercept
     sample = np.arange(len(items))
     if len(items) > _MAX_SAMPLE:
         sample = np.random.default_rng(seed).choice(len(items), _MAX_SAMPLE, replace=False)
+    problem = (vectors, offset, sample)
+    upper = in_other_thread(mean_curvature, *problem, n_negatives, alpha)
     found = np.empty((X.shape[0], vectors.shape[1]))
 
     def rows(start, stop):
-        fold_in_rows(
-            X.indptr, X.indices, vectors, offset, sample, n_negatives, alpha, found, start, stop
-        )
+        fold_in_rows(X.indptr, X.indices, *problem, upper, n_negatives, alpha, found, start, stop)
 
     run_ranges(rows, X.shape[0], n_jobs=n_jobs, weights=np.diff(X.indptr) + len(sample))
     return found

@@ -11,12 +11,21 @@ import numpy as np
 from skrec.utils._cell_kernels import pick
 from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
-from skrec.utils._ridge_kernels import FAST, add_products, dot, kept, longest_row
+from skrec.utils._ridge_kernels import (
+    FAST,
+    add_outer_products,
+    add_products,
+    cholesky,
+    dot,
+    kept,
+    longest_row,
+    solve_cholesky,
+)
 
 # Newton steps of a row, and halvings of one, at most.
 _N_STEPS, _N_HALVINGS = 50, 40
 # What is left of the first slope when a row's vector is at its minimum.
-_NEAR = 1e-9
+_NEAR = 1e-7
 
 
 @njit(nogil=True, cache=True)
@@ -159,20 +168,48 @@ def _value(own, others, each, penalty, v):
 
 
 @njit(nogil=True, cache=True)
-def _conjugate_gradients(groups, penalty, slope, out, work):
+def mean_curvature(vectors, offset, sample, n_negatives, alpha):
+    """Cholesky factor of about what the Hessian of a row is: that at v = 0, of likely items.
+
+    Parameters are those of `fold_in_rows`.
+
+    Returns
+    -------
+    upper : ndarray of float64 of shape (d, d)
+        Its upper triangle.
+    """
+    d, n_sample = vectors.shape[1], sample.shape[0]
+    slope, total = np.empty(n_sample), 1e-300
+    for j in range(n_sample):
+        total += _sigmoid(offset[sample[j]])
+    for j in range(n_sample):
+        chance = _sigmoid(offset[sample[j]])
+        slope[j] = (chance / total + n_negatives / n_sample) * chance * (1.0 - chance)
+    matrix = np.zeros((d, d))
+    add_outer_products(sample, vectors, slope, matrix)
+    for f in range(d):
+        matrix[f, f] += alpha * (1.0 + n_negatives)
+    cholesky(matrix)
+    return matrix
+
+
+@njit(nogil=True, cache=True)
+def _conjugate_gradients(groups, penalty, upper, slope, out, work):
     """Solve (sum of the groups' sum_j c_j y_j y_j^T + penalty) out = -slope, roughly.
 
     To a residual of the slope's length times its root, if that is below .1: so Newton's steps
-    converge faster than in a straight line.
+    converge faster than in a straight line. Preconditioned by `mean_curvature`.
     """
     own, of_own, others, of_others, vectors = groups
-    residual, direction, product, zeros, dots = work
+    residual, direction, product, near, zeros, dots = work
     out[:] = 0
     residual[:] = -slope
-    direction[:] = residual
-    square = dot(residual, residual)
-    length = math.sqrt(square)
+    length = math.sqrt(dot(residual, residual))
     wanted = min(0.1, math.sqrt(length)) * length
+    near[:] = residual
+    solve_cholesky(upper, near)
+    direction[:] = near
+    square = dot(residual, near)
     for _ in range(2 * slope.shape[0]):
         product[:] = penalty * direction
         add_products(own, vectors, zeros, of_own, direction, product, dots)
@@ -183,14 +220,18 @@ def _conjugate_gradients(groups, penalty, slope, out, work):
         step = square / curvature
         out += step * direction
         residual -= step * product
-        before, square = square, dot(residual, residual)
-        if math.sqrt(square) <= wanted:
+        if dot(residual, residual) <= wanted * wanted:
             break
-        direction[:] = residual + (square / before) * direction
+        near[:] = residual
+        solve_cholesky(upper, near)
+        before, square = square, dot(residual, near)
+        direction[:] = near + (square / before) * direction
 
 
 @njit(nogil=True, cache=True)
-def fold_in_rows(indptr, indices, vectors, offset, sample, n_negatives, alpha, out, start, stop):
+def fold_in_rows(
+    indptr, indices, vectors, offset, sample, upper, n_negatives, alpha, out, start, stop
+):
     """The vectors of rows, items given: the minimum of what training sums, for each item of a row.
 
     Minimised is, with o the offsets, y the items' vectors and S the sample,
@@ -207,6 +248,8 @@ def fold_in_rows(indptr, indices, vectors, offset, sample, n_negatives, alpha, o
         o.
     sample : ndarray of intp of shape (n_sample,)
         S.
+    upper : ndarray of float64 of shape (d, d)
+        See `mean_curvature`.
     n_negatives : int
         m.
     alpha : float
@@ -221,7 +264,7 @@ def fold_in_rows(indptr, indices, vectors, offset, sample, n_negatives, alpha, o
     )  # fmt: skip
     others, tried_others = np.empty(n_sample), np.empty(n_sample)
     slope, step, trial = np.empty(d), np.empty(d), np.empty(d)
-    work = (np.empty(d), np.empty(d), np.empty(d), zeros, dots)
+    work = (np.empty(d), np.empty(d), np.empty(d), np.empty(d), zeros, dots)
     for u in range(start, stop):
         v = out[u]
         v[:] = 0
@@ -248,7 +291,7 @@ def fold_in_rows(indptr, indices, vectors, offset, sample, n_negatives, alpha, o
             if not length > _NEAR * first:
                 break
             groups = (items, of_own, sample, of_others, vectors)
-            _conjugate_gradients(groups, penalty, slope, step, work)
+            _conjugate_gradients(groups, penalty, upper, slope, step, work)
             share, fell = 1.0, False
             for _ in range(_N_HALVINGS):
                 trial[:] = v + share * step
