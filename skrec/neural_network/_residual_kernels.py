@@ -144,15 +144,22 @@ def _outputs(rows, vectors, offset, v, out):
         out[j] = offset[rows[j]] + dot(vectors[rows[j]], v)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _softplus(x):
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _sigmoid(x):
     e = math.exp(-abs(x))
     return (1.0 if x > 0 else e) / (1.0 + e)
+
+
+@njit(nogil=True, cache=True)
+def _combine(out, a, x, b, y):
+    """``out = a * x + b * y``; array expressions would take seconds to compile."""
+    for f in range(out.shape[0]):
+        out[f] = a * x[f] + b * y[f]
 
 
 @njit(nogil=True, cache=True)
@@ -202,30 +209,30 @@ def _conjugate_gradients(groups, penalty, upper, slope, out, work):
     """
     own, of_own, others, of_others, vectors = groups
     residual, direction, product, near, zeros, dots = work
-    out[:] = 0
-    residual[:] = -slope
+    _combine(out, 0.0, slope, 0.0, slope)
+    _combine(residual, -1.0, slope, 0.0, slope)
     length = math.sqrt(dot(residual, residual))
     wanted = min(0.1, math.sqrt(length)) * length
-    near[:] = residual
+    _combine(near, 1.0, residual, 0.0, residual)
     solve_cholesky(upper, near)
-    direction[:] = near
+    _combine(direction, 1.0, near, 0.0, near)
     square = dot(residual, near)
     for _ in range(2 * slope.shape[0]):
-        product[:] = penalty * direction
+        _combine(product, penalty, direction, 0.0, direction)
         add_products(own, vectors, zeros, of_own, direction, product, dots)
         add_products(others, vectors, zeros, of_others, direction, product, dots)
         curvature = dot(direction, product)
         if not curvature > 0:
             break
         step = square / curvature
-        out += step * direction
-        residual -= step * product
+        _combine(out, 1.0, out, step, direction)
+        _combine(residual, 1.0, residual, -step, product)
         if dot(residual, residual) <= wanted * wanted:
             break
-        near[:] = residual
+        _combine(near, 1.0, residual, 0.0, residual)
         solve_cholesky(upper, near)
         before, square = square, dot(residual, near)
-        direction[:] = near + (square / before) * direction
+        _combine(direction, 1.0, near, square / before, direction)
 
 
 @njit(nogil=True, cache=True)
@@ -267,7 +274,8 @@ def fold_in_rows(
     work = (np.empty(d), np.empty(d), np.empty(d), np.empty(d), zeros, dots)
     for u in range(start, stop):
         v = out[u]
-        v[:] = 0
+        for f in range(d):
+            v[f] = 0
         items = indices[indptr[u] : indptr[u + 1]]
         n = items.shape[0]
         if n == 0:
@@ -277,7 +285,7 @@ def fold_in_rows(
         _outputs(sample, vectors, offset, v, others)
         value, first = _value(own, others, each, penalty, v), 0.0
         for n_steps in range(_N_STEPS):
-            slope[:] = penalty * v
+            _combine(slope, penalty, v, 0.0, v)
             for j in range(n):
                 chance = _sigmoid(own[j])
                 slopes[j], of_own[j] = (chance - 1.0) / n, chance * (1.0 - chance) / n
@@ -294,7 +302,7 @@ def fold_in_rows(
             _conjugate_gradients(groups, penalty, upper, slope, step, work)
             share, fell = 1.0, False
             for _ in range(_N_HALVINGS):
-                trial[:] = v + share * step
+                _combine(trial, 1.0, v, share, step)
                 _outputs(items, vectors, offset, trial, tried_own)
                 _outputs(sample, vectors, offset, trial, tried_others)
                 tried = _value(tried_own, tried_others, each, penalty, trial)
@@ -304,7 +312,7 @@ def fold_in_rows(
                 share /= 2
             if not fell:
                 break
-            v[:] = trial
-            own[:] = tried_own
-            others[:] = tried_others
+            _combine(v, 1.0, trial, 0.0, trial)
+            _combine(own, 1.0, tried_own, 0.0, tried_own)
+            _combine(others, 1.0, tried_others, 0.0, tried_others)
             value = tried
