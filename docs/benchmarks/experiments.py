@@ -166,6 +166,9 @@ GMVAE = GaussianMixtureVAE(
     20, n_components=64, hidden_layer_sizes=(600,), beta=0.3, batch_size=200, max_iter=40,
     random_state=0,
 )  # fmt: skip
+# Batches eight times the paper's, and a larger rate: an epoch is an eighth as long.
+GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=120, random_state=0)
+SPECTRAL = SpectralCF(learning_rate=0.02, batch_size=8192, max_iter=80, random_state=0)
 WARP = BPR(
     128, loss="warp", alpha=1.0, solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0
 )

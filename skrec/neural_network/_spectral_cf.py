@@ -325,8 +325,7 @@ class SpectralCF(FactorRecommender):
     def _loss(self, module, batch, step, generator):
         items = torch.cat([batch.items[:, None], batch.negatives], dim=1)  # (b, 2)
         users, items = module(batch.users, items)
-        scores = (items @ users[:, :, None])[:, :, 0]  # (b, 2)
-        losses = functional.softplus(scores[:, 1] - scores[:, 0])
+        losses = functional.softplus((users * (items[:, 1] - items[:, 0])).sum(1))
         if self.alpha:
             squares = users.square().sum(1) + items.square().sum((1, 2))
             losses = losses + self.alpha / 2 * squares
