@@ -25,7 +25,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
-from skrec.neural_network import ResidualMF
+from skrec.neural_network import LightGCN, ResidualMF, SpectralCF
 
 
 class Experiment(NamedTuple):
@@ -207,6 +207,7 @@ NARROWED = {"remark": NARROW}
 EPOCH = {"every": 2, "patience": 16}
 # CDAE folds validation users in, which takes as long as four epochs.
 FOLDED = {"every": 10, "patience": 20}
+GRAPH = {"every": 10, "patience": 30, "remark": "rate and batch size by searches on ML-100K"}
 # On Gowalla the choice is made among fewer items.
 TOP = {"n_items": 8000}
 TOP_REMARK = "among the 8,000 items with most interactions"
@@ -257,6 +258,8 @@ def _ml1m_strong():
             {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
             {},
         ),
+        ("LightGCN", GCN, {"alpha": [1e-4, 1e-3]}, GRAPH),
+        ("SpectralCF", SPECTRAL, {"alpha": [0.003, 0.01, 0.03]}, GRAPH),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
         (
             "MultDAE, Gaussian",
@@ -321,6 +324,8 @@ def _ml1m_ncf():
             NARROWED | {"published": (0.445, 0.722), "source": "iALS, Rendle et al. 2022"},
         ),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [0.3, 1.0, 3.0]), NARROWED),
+        ("LightGCN", clone(GCN).set_params(max_iter=60), {}, GRAPH),
+        ("SpectralCF", clone(SPECTRAL).set_params(alpha=0.01, max_iter=60), {}, GRAPH),
         (
             "ResidualMF",
             ResidualMF(191, learning_rate=0.002, schedule="constant", max_iter=256, random_state=0),
@@ -594,6 +599,10 @@ SCRIPTS = [
            "SANSA at 400,000 x 200,000 with 20M entries; by density on ML-1M"),
     Script("bench_wmf", (), "wmf_sweep", "a sweep of WMF against implicit's and irspack's"),
     Script("bench_bpr", (), "bpr", "a pass of BPR against implicit's, and the ranking"),
+    Script("bench_lightgcn", (), "lightgcn_product",
+           "a product with LightGCN's graph against a bare loop, torch and scipy"),
+    Script("run_gowalla_lightgcn", ("--part", "test"), "gowalla_lightgcn",
+           "LightGCN on Gowalla by epoch, a fit that is resumed"),
     Script("bench_puresvd", (), "puresvd", "PureSVD against scikit-learn's TruncatedSVD"),
     Script("bench_recommend_factors", (), "recommend_factors",
            "lists of 100 from factors against implicit's"),
