@@ -1,6 +1,6 @@
 """LightGCN on Gowalla, hundreds of epochs: a fit that goes on where it was ended.
 
-    SKREC_DATA=../shared/data python docs/benchmarks/run_gowalla_lightgcn.py --part test --minutes 25
+    SKREC_DATA=../shared/data python docs/benchmarks/run_gowalla_lightgcn.py --minutes 25
 
 Learns from LightGCN's training set and looks at its test set after every so many epochs
 (``--part test``), or from split 0 and looks at split 1 (``--part validation``). Nothing is chosen

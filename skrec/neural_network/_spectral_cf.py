@@ -119,15 +119,15 @@ class SpectralCF(FactorRecommender):
     filter : {"high_pass", "low_pass"}, default="high_pass"
         "high_pass": the paper's, above: what a node has in common with its neighbours is
         weakened. "low_pass": ``I + P`` in the place of ``2 I - P``.
-    alpha : float, default=1e-3
-        Penalty of the vectors, >= 0; the authors' decay.
+    alpha : float, default=0.01
+        Penalty of the vectors, >= 0; the authors' decay, which is 0.001 there.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the items of a training row has the vector learned for it, the
         first one's if there are several; any other row is folded in. "fold_in": every row is
         folded in.
     solver : {"adam", "rmsprop"}, default="adam"
         "rmsprop": the authors', with a decay of 0.9.
-    learning_rate : float, default=0.005
+    learning_rate : float, default=0.02
         Of the solver, > 0.
     batch_size : int, default=4096
         Triplets in a batch. Every batch goes over the whole graph twice.
@@ -220,10 +220,11 @@ class SpectralCF(FactorRecommender):
     ``(n_users + n_items) * d * (n_layers + 1)`` numbers, and 60 bytes for each interaction.
 
     Differs from [1]_: the authors make 200 updates of one batch each, by RMSProp, after which
-    the lists are those of popularity: ``solver="rmsprop", learning_rate=0.001,
-    batch_size=1024, epoch_size=1024, max_iter=200`` is their schedule. The defaults are Adam
-    and epochs as long as the data. Users of a batch are drawn with replacement; the graph has no
-    self loops; an item without users is no negative, and its vector is zero.
+    the lists are those of popularity: ``solver="rmsprop", learning_rate=0.001, alpha=0.001,
+    batch_size=1024, epoch_size=1024, max_iter=200`` is their schedule. The defaults are Adam,
+    epochs as long as the data, and a larger penalty. Users of a batch are drawn with
+    replacement; the graph has no self loops; an item without users is no negative, and its
+    vector is zero.
 
     References
     ----------
@@ -249,7 +250,7 @@ class SpectralCF(FactorRecommender):
         "solver": Options(("adam", "rmsprop")),
     }
     _search_grid = [
-        {"alpha": alpha, "learning_rate": rate} for alpha in (1e-3, 1e-2) for rate in (2e-3, 5e-3)
+        {"alpha": alpha, "learning_rate": rate} for alpha in (0.01, 0.03) for rate in (0.01, 0.02)
     ]
     # Layer 0 of users and items is the first part of `user_factors_` and `components_`.
     _fitted_rules = {"weights_": Weights(without=("user.weight", "item.weight"))}
@@ -261,10 +262,10 @@ class SpectralCF(FactorRecommender):
         *,
         n_layers=3,
         filter="high_pass",
-        alpha=1e-3,
+        alpha=0.01,
         known_users="match",
         solver="adam",
-        learning_rate=5e-3,
+        learning_rate=0.02,
         batch_size=4096,
         epoch_size=None,
         max_iter=50,

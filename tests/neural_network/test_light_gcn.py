@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from skrec.datasets import make_interactions
 from skrec.dummy import DummyRecommender
 from skrec.metrics import evaluate
+from skrec.model_selection import strong_generalization_split
 from skrec.neural_network import LightGCN
 from skrec.utils._hashing import match_rows, row_hashes
 from tests.problems import problem_of
@@ -151,6 +152,35 @@ def test_a_fit_without_a_pair_ends_and_scores(full):
     model = LightGCN(4, max_iter=2, random_state=0).fit(full)
     assert model.loss_curve_ == [0.0, 0.0]
     assert np.isfinite(model.decision_function(np.eye(6))).all()
+
+
+def ml_100k(data_home):
+    """Strong generalisation: ratings >= 4, 150 users validate and 150 test."""
+    log = np.load(data_home / "ml-100k" / "interactions.npz")
+    liked = log["rating"] >= 4
+    ones = np.ones(liked.sum(), dtype=np.float32)
+    X = csr_array((ones, (log["user"][liked], log["item"][liked])))
+    X = X[np.diff(X.indptr) >= 5]
+    return strong_generalization_split(X, n_validation=150, n_test=150, random_state=0)
+
+
+@pytest.mark.slow
+def test_folded_in_users_rank_as_after_retraining(data_home):
+    split = ml_100k(data_home)
+    options = FAST | {"learning_rate": 0.03, "batch_size": 4096, "max_iter": 50}
+    model = LightGCN(**options).fit(split.X_train)
+    whole = vstack([split.X_train, split.X_test]).tocsr()
+    retrained = LightGCN(**options).fit(whole)
+    known = np.bincount(split.X_train.indices, minlength=whole.shape[1]) > 0
+    ours, theirs = (m.decision_function(split.X_test)[:, known] for m in (model, retrained))
+    alike = [spearmanr(a, b).statistic for a, b in zip(ours, theirs, strict=True)]
+    assert np.mean(alike) >= 0.95
+    found = [
+        evaluate(m, split.X_test, split.y_test, ["ndcg@100"]).mean["ndcg@100"]
+        for m in (model, retrained, DummyRecommender().fit(split.X_train))
+    ]
+    assert found[0] > found[1] - 0.015
+    assert found[0] > found[2] + 0.1
 
 
 @pytest.mark.cuda

@@ -8,6 +8,8 @@ from scipy.sparse import csr_array, vstack
 
 from skrec.datasets import make_interactions
 from skrec.dummy import DummyRecommender
+from skrec.metrics import evaluate
+from skrec.model_selection import strong_generalization_split
 from skrec.neural_network import SpectralCF
 from skrec.neural_network._spectral_rows import RowLayers
 from skrec.utils._hashing import keyed_negatives, row_hashes
@@ -141,7 +143,7 @@ def test_rows_are_folded_in_at_a_minimum_of_their_loss(X, new):
 
 @pytest.mark.parametrize("alpha", [0.0, 1e-3])
 def test_it_learns_and_the_same_seed_gives_the_same_bits(alpha, X):
-    one, two = (SpectralCF(8, alpha=alpha, max_iter=60, **FAST).fit(X) for _ in range(2))
+    one, two = (SpectralCF(4, alpha=alpha, max_iter=30, **FAST).fit(X) for _ in range(2))
     np.testing.assert_array_equal(one.components_, two.components_)
     assert one.loss_curve_ == two.loss_curve_
     assert one.loss_curve_[-1] < 0.8 * one.loss_curve_[0]
@@ -177,6 +179,37 @@ def test_a_fit_without_a_pair_ends_and_scores(full):
     model = SpectralCF(4, max_iter=2, random_state=0).fit(full)
     assert model.loss_curve_ == [0.0, 0.0]
     assert np.isfinite(model.decision_function(np.eye(6))).all()
+
+
+def ml_100k(data_home):
+    """Strong generalisation: ratings >= 4, 150 users validate and 150 test."""
+    log = np.load(data_home / "ml-100k" / "interactions.npz")
+    liked = log["rating"] >= 4
+    ones = np.ones(liked.sum(), dtype=np.float32)
+    X = csr_array((ones, (log["user"][liked], log["item"][liked])))
+    X = X[np.diff(X.indptr) >= 5]
+    return strong_generalization_split(X, n_validation=150, n_test=150, random_state=0)
+
+
+@pytest.mark.slow
+def test_the_authors_updates_end_at_popularity_and_epochs_do_not(data_home):
+    split = ml_100k(data_home)
+    theirs = {
+        "solver": "rmsprop", "learning_rate": 1e-3, "alpha": 1e-3, "batch_size": 1024,
+        "epoch_size": 1024, "max_iter": 200,
+    }  # fmt: skip
+    models = {
+        "popularity": DummyRecommender(),
+        "theirs": SpectralCF(**theirs, random_state=0, device="cpu"),
+        "ours": SpectralCF(max_iter=40, random_state=0, device="cpu"),
+    }
+    found = {
+        name: evaluate(m.fit(split.X_train), split.X_test, split.y_test, ["ndcg@100"]).mean
+        for name, m in models.items()
+    }
+    score = {name: mean["ndcg@100"] for name, mean in found.items()}
+    assert abs(score["theirs"] - score["popularity"]) < 0.02
+    assert score["ours"] > score["popularity"] + 0.1
 
 
 @pytest.mark.cuda
