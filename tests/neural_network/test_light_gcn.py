@@ -167,7 +167,7 @@ def ml_100k(data_home):
 @pytest.mark.slow
 def test_folded_in_users_rank_as_after_retraining(data_home):
     split = ml_100k(data_home)
-    options = FAST | {"learning_rate": 0.03, "batch_size": 4096, "max_iter": 50}
+    options = FAST | {"learning_rate": 0.005, "batch_size": 2048, "max_iter": 25}
     model = LightGCN(**options).fit(split.X_train)
     whole = vstack([split.X_train, split.X_test]).tocsr()
     retrained = LightGCN(**options).fit(whole)
