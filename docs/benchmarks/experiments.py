@@ -258,8 +258,6 @@ def _ml1m_strong():
             {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
             {},
         ),
-        ("LightGCN", GCN, {"alpha": [1e-4, 1e-3]}, GRAPH),
-        ("SpectralCF", SPECTRAL, {"alpha": [0.003, 0.01, 0.03]}, GRAPH),
         ("LightGCN", GCN, {}, GRAPH),
         ("SpectralCF", SPECTRAL, {"alpha": [0.01, 0.03]}, GRAPH),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
