@@ -22,8 +22,8 @@ from sklearn.base import BaseEstimator, clone
 from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE
 from skrec.decomposition import BPR, WMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA
-from skrec.linear_model import EASE, SANSA, SLIM
+from skrec.ensemble import LOCA, Recency
+from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
 from skrec.neural_network import LightGCN, ResidualMF, SpectralCF
 
@@ -360,6 +360,52 @@ def _ml1m_ncf():
     ]
 
 
+def _ml1m_last():
+    def ones(model):  # instead of times
+        return Recency(model, half_life=np.inf)
+
+    def recent(model):
+        return Recency(model, half_life=3.0, unit="position")
+
+    wmf = WMF(64, max_iter=16, alpha=0.006, unobserved_weight=0.3, random_state=0)
+    return [
+        ("popularity", DummyRecommender(), {}, {}),
+        ("EASE", ones(EASE()), {"estimator__alpha": [300.0, 1000.0, 2000.0, 4000.0]}, {}),
+        (
+            "Recency around EASE",
+            recent(EASE()),
+            {"estimator__alpha": [300.0, 600.0, 1200.0], "half_life": [2.0, 4.0]},
+            NARROWED,
+        ),
+        (
+            "Recency around EASE, fitted to decayed rows",
+            recent(EASE()),
+            {
+                "estimator__alpha": [300.0, 600.0],
+                "half_life": [2.0, 4.0],
+                "fit_half_life": [25.0, 70.0],
+            },
+            NARROWED,
+        ),
+        ("ItemKNN", ones(KNN), {"estimator__n_neighbors": [20, 50, 100]}, {}),
+        ("Recency around ItemKNN", recent(KNN), {"half_life": [1.0, 2.0, 4.0, 8.0]}, {}),
+        ("WMF", ones(wmf), {}, {"remark": "settings of the NCF protocol"}),
+        ("Recency around WMF", recent(wmf), {"half_life": [1.0, 2.0, 4.0, 8.0]}, {}),
+        (
+            "SLIST, transitions alone",
+            SLIST(similarity=0.0),
+            {"alpha": [100.0, 300.0, 1000.0], "half_life": [1.5, 2.5]},
+            NARROWED,
+        ),
+        (
+            "SLIST",
+            SLIST(),
+            {"alpha": [100.0, 300.0], "half_life": [1.5, 2.5], "similarity": [0.4, 0.7]},
+            NARROWED,
+        ),
+    ]
+
+
 def _gowalla():
     knn = [
         {"n_neighbors": [100], "shrinkage": [0.0, 20.0]},
@@ -560,6 +606,7 @@ EXPERIMENTS = [
     for protocol, rows in (
         ("ml1m_strong", _ml1m_strong()),
         ("ml1m_ncf", _ml1m_ncf()),
+        ("ml1m_last", _ml1m_last()),
         ("gowalla", _gowalla()),
         ("ml100k_mcrec", _ml100k_mcrec()),
         ("citeulike_cmn", _citeulike_cmn()),

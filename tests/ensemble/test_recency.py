@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 
 import skrec
 from skrec.datasets import make_interactions
-from skrec.decomposition import BPR, WMF, BiasedMF
+from skrec.decomposition import BPR, BiasedMF
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import Fallback, Recency
 from skrec.linear_model import EASE
@@ -37,7 +37,7 @@ def _ones(X):
     return csr_array((np.ones(X.nnz, X.dtype), X.indices, X.indptr), shape=X.shape)
 
 
-@pytest.mark.parametrize("model", [EASE(20.0), ItemKNN(), WMF(4, random_state=0)], ids=str)
+@pytest.mark.parametrize("model", [EASE(20.0), ItemKNN()], ids=str)
 def test_without_decay_it_is_the_model_on_ones(X, model):
     found = Recency(model, half_life=np.inf).fit(X)
     expected = clone(model).fit(_ones(X))

@@ -145,10 +145,16 @@ def test_finds_what_comes_next():
     assert found.mean["hit_rate@1"] == 1.0 > alike.mean["hit_rate@1"] + 0.2
 
 
-def test_float32_matrices_and_a_saved_model(tmp_path):
+@pytest.mark.slow  # compiles the kernel once more
+def test_float32_matrices():
     X = _times(60)
     model = SLIST(3.0, dtype="float32").fit(X)
     np.testing.assert_allclose(model.coef_, SLIST(3.0).fit(X).coef_, atol=1e-5)
+
+
+def test_a_saved_model(tmp_path):
+    X = _times(60)
+    model = SLIST(3.0).fit(X)
     loaded = skrec.load(skrec.save(model, tmp_path / "model.skops"))
     np.testing.assert_array_equal(loaded.decision_function(X), model.decision_function(X))
 
