@@ -1,5 +1,8 @@
 """Recency: any recommender, asked about rows whose older entries weigh less."""
 
+import warnings
+
+import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -20,6 +23,9 @@ from skrec.linear_model import EASE
 from skrec.utils._fitted import Fitted
 from skrec.utils._params import NONE, InstanceOf, Interval
 from skrec.utils._times import HALF_LIFE, UNIT, check_times, decayed, ones_like
+
+# Rows and weights by which it is seen whether a decay changes scores at all.
+_N_ROWS, _VISIBLE = 8, 0.75
 
 
 def _within_has(method):
@@ -44,9 +50,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     Parameters
     ----------
     estimator : recommender, default=None
-        What is fitted; a pipeline or a search that ends in a recommender is one too. It must
-        read the values of a row: a model that looks only at which items a row has is not
-        changed. None: ``EASE()``.
+        What is fitted; a pipeline or a search that ends in a recommender is one too. It has to
+        read the values of a row, see Notes. None: ``EASE()``.
     half_life : float, default=2592000.0
         Age h > 0 at which an entry of a scored row weighs 1/2, in the unit of the values of X,
         or in items for ``unit="position"``. The default is 30 days where times are Unix
@@ -80,14 +85,17 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     -----
     With ``half_life=numpy.inf`` it is `estimator` on ones. A stored entry never gets a weight of
     0, see `TimeDecay`. A search over "half_life" with GridSearchCV fits the same model again for
-    each value; the time of EASE's fit is that of one.
+    each value; ``set_params(half_life=...)`` on a fitted one does not.
+
+    ``score(X)`` hides items by chance, as for all recommenders. Search with
+    ``make_ranking_scorer("ndcg@10", holdout="last")``, which asks for the next item.
 
     Differs from [1]_: there the ratings of an item-based model are decayed, here the values of a
     row for any model, also by position.
 
-    A model with a learned vector per user, such as `BPR`, folds each decayed row in, as it is
-    equal to no training row. Models of ratings are refused: where X holds times it holds no
-    ratings.
+    Models that look only at which items a row has are not changed, and `fit` warns: popularity,
+    and most of those with a learned vector per user, such as `BPR`. Models of ratings are
+    refused: where X holds times it holds no ratings.
 
     The side information that `estimator` reads is passed to it, ``sample_weight`` is a keyword
     of ``fit`` where it is one of `estimator`, and `explain`, `similar_items` and `with_items` are
@@ -196,8 +204,13 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         ValueError
             If a parameter or X is not valid, if float32 cannot tell the times apart, or if
             `estimator` predicts ratings.
+
+        Warns
+        -----
+        UserWarning
+            If scores of decayed rows are those of ones.
         """
-        X = self._start_fit(X)
+        times = X = self._start_fit(X)
         check_times(X.data, "Recency")
         side = self._start_side(
             X, item_features=item_features, user_features=user_features, context=context
@@ -211,7 +224,27 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             X = decayed(X, self.fit_half_life, unit=self.unit, floor=self.floor)
         model = seeded_clone(base, check_random_state(self.random_state))
         self.estimator_ = model.fit(X, **given)
+        if not readable_side(base) & {"user_features", "context"}:
+            self._warn_if_blind(times)
         return self
+
+    def _warn_if_blind(self, X):
+        """Warn if the model within does not see the decay of a few rows."""
+        weights = self._decay(X)
+        decayed_entries = np.flatnonzero(weights.data < _VISIBLE)
+        rows = np.searchsorted(X.indptr, decayed_entries[:_N_ROWS], side="right") - 1
+        if not len(rows):
+            return
+        rows = np.unique(rows)
+        asked = self.estimator_.decision_function(weights[rows])
+        if np.array_equal(asked, self.estimator_.decision_function(ones_like(X)[rows])):
+            warnings.warn(
+                f"{type(self.estimator_).__name__} scores decayed rows as it scores ones: it looks "
+                "only at which items a row has, so that Recency changes nothing. Use a model that "
+                "reads values, such as EASE, ItemKNN, PureSVD or MultVAE.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
         rows = super()._start_rows(X, user_features, context, n_contexts=n_contexts)

@@ -89,6 +89,9 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
     n_items matrices. No row per position is ever made: the sums over positions are recurrences
     (the source says which).
 
+    ``score(X)`` hides items by chance, as for all recommenders. Search with
+    ``make_ranking_scorer("ndcg@10", holdout="last")``, which asks for the next item.
+
     Differs from [1]_: the diagonal of B is zero, as an item that a user has is no candidate; the
     two terms are mixed by :math:`\sigma` alone, without weights of sessions by their age, which
     ``sample_weight`` can give; the half-life of training and scoring is one, and the paper's

@@ -1,6 +1,7 @@
 """Recency: the model within sees ones, or decayed rows, and is asked about decayed rows."""
 
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -77,13 +78,24 @@ def test_the_half_life_of_a_fitted_model(X):
 
 
 def test_what_the_model_within_lacks(X):
-    model = Recency(DummyRecommender()).fit(X)
+    model = Recency(DummyRecommender(), half_life=np.inf).fit(X)
     assert not hasattr(model, "explain")
     assert not hasattr(model, "similar_items")
     assert not hasattr(model, "with_items")
     pipeline = Recency(make_pipeline(Normalizer(), EASE(1.0)), half_life=30.0).fit(X)
     expected = pipeline.decision_function(X)[[3, 5], [1, 2]]
     np.testing.assert_allclose(pipeline.score_pairs(X, [3, 5], [1, 2]), expected)
+
+
+def test_a_model_that_cannot_see_the_decay(X):
+    for blind in (DummyRecommender(), BPR(2, max_iter=1, random_state=0)):
+        with pytest.warns(UserWarning, match="looks only at which items a row has"):
+            Recency(blind, half_life=30.0).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Recency(EASE(20.0), half_life=30.0).fit(X)
+        Recency(DummyRecommender(), half_life=np.inf).fit(X)
+        Recency(DummyRecommender(), half_life=1e9).fit(X)
 
 
 def test_weights_of_users(X):
