@@ -246,12 +246,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
                 stacklevel=4,
             )
 
-    def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
-        rows = super()._start_rows(X, user_features, context, n_contexts=n_contexts)
-        check_times(rows.X.data, "Recency")
-        return rows
-
     def _decay(self, X):
+        check_times(X.data, "Recency")
         return decayed(X, self.half_life, unit=self.unit, floor=self.floor)
 
     @available_if(_within_has("similar_items"))
@@ -300,9 +296,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         ValueError
             If `items` has the wrong shape or is out of range.
         """
-        X = self._start_scoring(X)
-        check_times(X.data, "Recency")
-        return self.estimator_.explain(self._decay(X), items)
+        return self.estimator_.explain(self._decay(self._start_scoring(X)), items)
 
     def _scores(self, X, side=None):
         known = {} if side is None else side_keywords(self.estimator_, *side)
