@@ -370,7 +370,7 @@ def _ml1m_last():
     wmf = WMF(64, max_iter=16, alpha=0.006, unobserved_weight=0.3, random_state=0)
     return [
         ("popularity", DummyRecommender(), {}, {}),
-        ("EASE", ones(EASE()), {"estimator__alpha": [300.0, 1000.0, 2000.0, 4000.0]}, {}),
+        ("EASE", ones(EASE()), {"estimator__alpha": [100.0, 200.0, 400.0, 1000.0, 2000.0]}, {}),
         (
             "Recency around EASE",
             recent(EASE()),
