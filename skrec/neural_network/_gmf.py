@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
+from skrec._torch._cosine import COSINE, COSINE_RULES, CosineContrastiveMixin
 from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
 from skrec.utils._params import POSITIVE_INTEGER
 
-_STD = 0.01  # of the authors' first vectors
+_STD, _COSINE_STD = 0.01, 1e-4  # of the authors' first vectors
 
 
 class GMFNet(nn.Module):
@@ -20,14 +21,17 @@ class GMFNet(nn.Module):
     n_components : int
     sparse : bool
         Whether gradients of vectors are sparse.
+    weighted : bool, default=True
+        False: there are vectors only, which are compared by their cosines.
     """
 
-    def __init__(self, n_users, n_items, n_components, sparse):
+    def __init__(self, n_users, n_items, n_components, sparse, weighted=True):
         super().__init__()
         if n_users is not None:
             self.user = nn.Embedding(n_users, n_components, sparse=sparse)
         self.item = nn.Embedding(n_items, n_components, sparse=sparse)
-        self.output = nn.Linear(n_components, 1)
+        if weighted:
+            self.output = nn.Linear(n_components, 1)
 
     def forward(self, vector, item):
         """Outputs (n, m) of vectors (n, d) and items (n, m)."""
@@ -35,7 +39,7 @@ class GMFNet(nn.Module):
         return (self.item(item) @ weighted[:, :, None])[:, :, 0] + self.output.bias
 
 
-class GMF(FactorRecommender):
+class GMF(CosineContrastiveMixin, FactorRecommender):
     r"""Generalised matrix factorisation: a weighted product of a user's and an item's vector.
 
     The score of item i for user u is
@@ -58,7 +62,10 @@ class GMF(FactorRecommender):
     - ``loss="bpr"``: :math:`\ell_{ui} = -\sum_j \log \sigma(s_{ui} - s_{uj})`;
     - ``loss="hinge"``: :math:`\ell_{ui} = \sum_j \max(0, 1 - s_{ui} + s_{uj})`;
     - ``loss="softmax"``:
-      :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
+      :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`;
+    - ``loss="cosine_contrastive"``: :math:`\ell_{ui} = 1 - s_{ui} + \mu \,
+      \mathrm{mean}_j \max(0, s_{uj} - m)`, MF-CCL [2]_: then :math:`s_{ui} = \cos(p_u, q_i)`,
+      without h and b, m and :math:`\mu` being `margin` and `negative_weight`.
 
     Scores rank items; with the logistic loss they are logits. Only which items a user has
     matters, not the stored values.
@@ -67,10 +74,17 @@ class GMF(FactorRecommender):
     ----------
     n_components : int, default=64
         Length d of the vectors, the paper's predictive factors.
-    loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
+    loss : {"logistic", "square", "bpr", "hinge", "softmax", "cosine_contrastive"}, \
+            default="logistic"
         See above.
     n_negatives : int, default=4
-        Items drawn for each interaction, > 0.
+        Items drawn for each interaction, > 0. With the cosine contrastive loss they are drawn
+        for each batch, and its interactions share them, each without the items of its user:
+        that loss wants several hundred, and takes products of matrices for them.
+    margin : float, default=0.9
+        The m of the cosine contrastive loss, in [0, 1).
+    negative_weight : float, default=150.0
+        The :math:`\mu` of the cosine contrastive loss, >= 0.
     alpha : float, default=0.0
         Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
         default has none.
@@ -112,7 +126,7 @@ class GMF(FactorRecommender):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_items), float32
-        The vectors of the items, times h.
+        The vectors of the items, times h; of length 1 with the cosine contrastive loss.
     item_bias_ : ndarray of shape (n_items,), float32
         The b, for each item alike.
     user_factors_ : ndarray of shape (n_users, n_components), float32
@@ -130,7 +144,7 @@ class GMF(FactorRecommender):
         Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
         "item.weight", the q; "output.weight", h; "output.bias", b. Zero for items without
-        users.
+        users. The cosine contrastive loss has the q only.
     loss_curve_ : list of float
         Mean loss of an interaction in each epoch, as met on the way; with the penalty.
     validation_scores_ : list of float
@@ -149,6 +163,7 @@ class GMF(FactorRecommender):
 
     See Also
     --------
+    YouTubeRecommender : The cosine contrastive loss, with users by their rows.
     skrec.decomposition.BPR : Without weights h, with item biases; faster on a CPU.
 
     Notes
@@ -163,14 +178,25 @@ class GMF(FactorRecommender):
     :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
     the learned vectors. So a row without items has the mean vector.
 
+    MF-CCL stands here, as its parts are those of the other losses: vectors of users and items,
+    drawn negatives, Adam, users who are folded in. h and b would be without effect: the cosine
+    takes no length, and b moves all scores alike. First vectors are drawn from N(0, 1e-8), as
+    it is the ratio of `learning_rate` to their length by which a step turns them. A row is
+    folded in by the same loss with 256 negatives of its own; it fixes a direction, so that no
+    prior is added. Of each batch the rows of its users are read, to leave out their items.
+
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
     their interaction; items without users are no negatives. The learning rate is
-    larger, as batches are.
+    larger, as batches are. Differs from [2]_: there the negatives of each interaction are its
+    own, the user's items may be among them, and a tenth of the user's components is dropped;
+    the rate falls where a validation score no longer rises, here it does not.
 
     References
     ----------
     .. [1] X. He, L. Liao, H. Zhang, L. Nie, X. Hu and T.-S. Chua, "Neural collaborative
        filtering", WWW 2017.
+    .. [2] K. Mao, J. Zhu, J. Wang, Q. Dai, Z. Dong, X. Xiao and X. He, "SimpleX: a simple and
+       strong baseline for collaborative filtering", CIKM 2021.
 
     Examples
     --------
@@ -185,6 +211,7 @@ class GMF(FactorRecommender):
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         **PAIR_RULES,
+        **COSINE_RULES,
     }
     _search_grid = [
         {"n_components": n, "learning_rate": rate} for n in (16, 64) for rate in (0.002, 0.005)
@@ -196,6 +223,8 @@ class GMF(FactorRecommender):
         *,
         loss="logistic",
         n_negatives=4,
+        margin=0.9,
+        negative_weight=150.0,
         alpha=0.0,
         known_users="match",
         solver="adam",
@@ -214,6 +243,8 @@ class GMF(FactorRecommender):
         self.n_components = n_components
         self.loss = loss
         self.n_negatives = n_negatives
+        self.margin = margin
+        self.negative_weight = negative_weight
         self.alpha = alpha
         self.known_users = known_users
         self.solver = solver
@@ -230,10 +261,13 @@ class GMF(FactorRecommender):
         self.verbose = verbose
 
     def _build_module(self, shape, problem=None):
-        module = GMFNet(*shape, self.n_components, self.solver == "sparse_adam")
+        weighted = self.loss != COSINE
+        module = GMFNet(*shape, self.n_components, self.solver == "sparse_adam", weighted)
         if problem is not None:
-            first_rows(module.user.weight, None, _STD, problem.generator)
-            first_rows(module.item.weight, has_users(problem.X), _STD, problem.generator)
+            std = _STD if weighted else _COSINE_STD
+            first_rows(module.user.weight, None, std, problem.generator)
+            first_rows(module.item.weight, has_users(problem.X), std, problem.generator)
+        if problem is not None and weighted:
             limit = (3 / self.n_components) ** 0.5  # LeCun's uniform distribution
             with torch.no_grad():
                 module.output.weight.uniform_(-limit, limit, generator=problem.generator)
@@ -244,5 +278,11 @@ class GMF(FactorRecommender):
         return vector.square().sum(1) + module.item(item).square().sum((1, 2))
 
     def _item_vectors(self, module):
-        items = module.item.weight * module.output.weight
+        items = module.item.weight
+        if self.loss == COSINE:
+            return items, items.new_zeros(len(items))
+        items = items * module.output.weight
         return items, module.output.bias.expand(len(items))
+
+    def _vectors_of(self, module, item):
+        return module.item(item)

@@ -1,0 +1,200 @@
+r"""Losses of examples against negatives that all examples of a batch share.
+
+Examples have vectors x_e, the negatives vectors v_j: the outputs x_e v_j are a product of
+matrices. A block of them is made, turned into losses and slopes where it lies, and forgotten:
+outputs of shape (n_examples, n_negatives) never stand in memory.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+# Outputs that are made at once: few enough to stay in a processor's cache.
+_N_OUTPUTS_CPU = 2**18
+_N_OUTPUTS = 2**26
+# A product with so few slopes that are not zero goes through these only.
+_FEW = 0.03
+
+
+class Shared(NamedTuple):
+    """Negatives of a batch.
+
+    Attributes
+    ----------
+    items : int64 tensor of shape (n_negatives,)
+        Ascending, each once.
+    log_count : float tensor of shape (n_negatives,)
+        Logarithm of how often an item was drawn.
+    log_expected : float tensor of shape (n_items,)
+        Logarithm of how often an item is drawn in expectation.
+    """
+
+    items: torch.Tensor
+    log_count: torch.Tensor
+    log_expected: torch.Tensor
+
+    def places(self, item):
+        """Where items stand among the negatives, -1 for others; of the shape of `item`."""
+        place = torch.searchsorted(self.items, item).clamp(max=max(0, len(self.items) - 1))
+        return torch.where(self.items[place] == item, place, -1)
+
+
+class _SharedSoftmax(torch.autograd.Function):
+    """See `shared_softmax`. The slopes are computed on the way, for one backward pass."""
+
+    @staticmethod
+    def forward(ctx, vectors, own, shared, offset, place, weight):
+        of_vectors, of_own = torch.empty_like(vectors), torch.empty_like(own)
+        of_shared, of_offset = torch.zeros_like(shared), torch.zeros_like(offset)
+        losses = torch.empty_like(own)
+        for rows in _blocks(vectors, shared):
+            x, own_output, share = vectors[rows], own[rows], weight[rows]
+            outputs = torch.addmm(offset, x, shared.t())  # (r, m)
+            _hide(outputs, place[rows], -torch.inf)
+            largest = torch.maximum(outputs.amax(1), own_output)
+            outputs.sub_(largest[:, None]).exp_()
+            chance = (own_output - largest).exp()
+            total = outputs.sum(1) + chance
+            losses[rows] = largest + total.log() - own_output
+            outputs.mul_((share / total)[:, None])
+            of_own[rows] = share * (chance / total - 1)
+            torch.mm(outputs, shared, out=of_vectors[rows])
+            of_shared.addmm_(outputs.t(), x)
+            of_offset.add_(outputs.sum(0))
+        ctx.save_for_backward(of_vectors, of_own, of_shared, of_offset)
+        return (weight * losses).sum()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return *(grad * each for each in ctx.saved_tensors), None, None
+
+
+class _SharedHinge(torch.autograd.Function):
+    """See `shared_hinge`. The slopes are computed on the way, for one backward pass."""
+
+    @staticmethod
+    def forward(ctx, vectors, shared, margin, hidden, row, weight):
+        of_vectors, of_shared = torch.zeros_like(vectors), torch.zeros_like(shared)
+        total = vectors.new_zeros(())
+        for rows in _blocks(vectors, shared):
+            x, share = vectors[rows], weight[rows, None]
+            outputs = (x @ shared.t()).sub_(margin)  # (r, m)
+            outputs.masked_fill_(hidden[row[rows]], 0)
+            outputs.clamp_(min=0)
+            total += (share * outputs.sum(1, keepdim=True)).sum()
+            slope = outputs.sign_().mul_(share)
+            if slope.device.type == "cpu" and (found := slope.nonzero()).shape[0] < _FEW * len(
+                slope
+            ) * len(shared):
+                at, j = found.t().contiguous()
+                value = slope[at, j, None]
+                of_vectors[rows] = of_vectors[rows].index_add_(0, at, value * shared[j])
+                of_shared.index_add_(0, j, value * x[at])
+            else:
+                torch.mm(slope, shared, out=of_vectors[rows])
+                of_shared.addmm_(slope.t(), x)
+        ctx.save_for_backward(of_vectors, of_shared)
+        return total
+
+    @staticmethod
+    def backward(ctx, grad):
+        return *(grad * each for each in ctx.saved_tensors), None, None, None, None
+
+
+def _blocks(vectors, shared):
+    """Slices of examples, each of them a block."""
+    limit = _N_OUTPUTS_CPU if vectors.device.type == "cpu" else _N_OUTPUTS
+    n_rows = max(64, limit // max(1, len(shared)))
+    return [slice(at, min(at + n_rows, len(vectors))) for at in range(0, len(vectors), n_rows)]
+
+
+def _hide(outputs, place, value):
+    """Set the output at a place of each row, where it has one."""
+    row = torch.arange(len(place), device=place.device)
+    at = place.clamp(min=0)
+    outputs[row, at] = torch.where(place < 0, outputs[row, at], value)
+
+
+def unit(vectors):
+    """Vectors divided by their lengths; zero stays zero, with a gradient that is finite."""
+    square = vectors.square().sum(-1, keepdim=True)
+    return vectors * torch.where(square > 0, square, 1).rsqrt()
+
+
+def shared_softmax(vectors, own, shared, offset, place, weight):
+    """Weighted sum of minus the log probabilities of the examples' own items.
+
+    An example's classes are its own item and the negatives but that item. To be differentiated
+    once.
+
+    Parameters
+    ----------
+    vectors : float tensor of shape (n_examples, d)
+    own : float tensor of shape (n_examples,)
+        Outputs of the examples' own items.
+    shared : float tensor of shape (n_negatives, d)
+    offset : float tensor of shape (n_negatives,)
+        Added to the outputs of the negatives.
+    place : int64 tensor of shape (n_examples,)
+        Where the own item stands among the negatives, or -1.
+    weight : float tensor of shape (n_examples,)
+
+    Returns
+    -------
+    loss : scalar tensor
+    """
+    return _SharedSoftmax.apply(vectors, own, shared, offset, place, weight)
+
+
+def shared_hinge(vectors, shared, margin, hidden, row, weight):
+    """Weighted sum of ``max(0, x_e v_j - margin)`` over examples and negatives.
+
+    To be differentiated once.
+
+    Parameters
+    ----------
+    vectors : float tensor of shape (n_examples, d)
+    shared : float tensor of shape (n_negatives, d)
+    margin : float
+    hidden : bool tensor of shape (n_rows, n_negatives)
+        Which negatives do not count for the examples of a row.
+    row : int64 tensor of shape (n_examples,)
+        The rows of the examples.
+    weight : float tensor of shape (n_examples,)
+
+    Returns
+    -------
+    loss : scalar tensor
+    """
+    return _SharedHinge.apply(vectors, shared, margin, hidden, row, weight)
+
+
+def cosine_contrastive(vectors, own, others, seen, row, weight, *, margin, negative_weight):
+    """Weighted sum of the cosine contrastive losses of examples (Mao et al. 2021).
+
+    An example has ``1 - cos(x, own)``, and `negative_weight` times the mean of
+    ``max(0, cos(x, v_j) - margin)`` over the negatives that its row has not.
+
+    Parameters
+    ----------
+    vectors : float tensor of shape (n_examples, d)
+        Of length 1.
+    own : float tensor of shape (n_examples, d)
+        Vectors of the examples' own items, of any length.
+    others : float tensor of shape (n_negatives, d)
+        Vectors of the negatives, of any length.
+    seen : bool tensor of shape (n_rows, n_negatives)
+        Which negatives the rows have.
+    row : int64 tensor of shape (n_examples,)
+        The rows of the examples.
+    weight : float tensor of shape (n_examples,)
+    margin, negative_weight : float
+
+    Returns
+    -------
+    loss : scalar tensor
+    """
+    positive = (weight * (1 - (vectors * unit(own)).sum(1))).sum()
+    left = (~seen).sum(1).clamp(min=1)
+    negative = shared_hinge(vectors, unit(others), margin, seen, row, weight / left[row])
+    return positive + negative_weight * negative
