@@ -8,6 +8,7 @@ outputs of shape (n_examples, n_negatives) never stand in memory.
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional
 
 # Outputs that are made at once: few enough to stay in a processor's cache.
 _N_OUTPUTS_CPU = 2**18
@@ -43,30 +44,33 @@ class _SharedSoftmax(torch.autograd.Function):
     """See `shared_softmax`. The slopes are computed on the way, for one backward pass."""
 
     @staticmethod
-    def forward(ctx, vectors, own, shared, offset, place, weight):
-        of_vectors, of_own = torch.empty_like(vectors), torch.empty_like(own)
+    def forward(ctx, vectors, own, shared, offset, row, place, weight):
+        of_vectors, of_own = torch.zeros_like(vectors), torch.zeros_like(own)
         of_shared, of_offset = torch.zeros_like(shared), torch.zeros_like(offset)
-        losses = torch.empty_like(own)
-        for rows in _blocks(vectors, shared):
-            x, own_output, share = vectors[rows], own[rows], weight[rows]
+        loss, blocks = own.new_zeros(()), _blocks(vectors, shared)
+        for rows, some in zip(blocks, _examples_of(blocks, row), strict=True):
+            x, r, at = vectors[rows], row[some] - rows.start, place[some].clamp(min=0)
             outputs = torch.addmm(offset, x, shared.t())  # (r, m)
-            _hide(outputs, place[rows], -torch.inf)
-            largest = torch.maximum(outputs.amax(1), own_output)
+            largest = outputs.amax(1).scatter_reduce(0, r, own[some], "amax")
             outputs.sub_(largest[:, None]).exp_()
-            chance = (own_output - largest).exp()
-            total = outputs.sum(1) + chance
-            losses[rows] = largest + total.log() - own_output
-            outputs.mul_((share / total)[:, None])
-            of_own[rows] = share * (chance / total - 1)
+            mine = (own[some] - largest[r]).exp()
+            twice = torch.where(place[some] < 0, 0, outputs[r, at])
+            total = outputs.sum(1)[r] - twice + mine
+            total = torch.maximum(total, mine)  # rounding
+            share = weight[some] / total
+            loss += (weight[some] * (total.log() - (own[some] - largest[r]))).sum()
+            outputs.mul_(torch.zeros_like(largest).index_add_(0, r, share)[:, None])
+            outputs.index_put_((r, at), -share * twice, accumulate=True)
+            of_own[some] = share * mine - weight[some]
             torch.mm(outputs, shared, out=of_vectors[rows])
             of_shared.addmm_(outputs.t(), x)
             of_offset.add_(outputs.sum(0))
         ctx.save_for_backward(of_vectors, of_own, of_shared, of_offset)
-        return (weight * losses).sum()
+        return loss
 
     @staticmethod
     def backward(ctx, grad):
-        return *(grad * each for each in ctx.saved_tensors), None, None
+        return *(grad * each for each in ctx.saved_tensors), None, None, None
 
 
 class _SharedHinge(torch.autograd.Function):
@@ -108,11 +112,13 @@ def _blocks(vectors, shared):
     return [slice(at, min(at + n_rows, len(vectors))) for at in range(0, len(vectors), n_rows)]
 
 
-def _hide(outputs, place, value):
-    """Set the output at a place of each row, where it has one."""
-    row = torch.arange(len(place), device=place.device)
-    at = place.clamp(min=0)
-    outputs[row, at] = torch.where(place < 0, outputs[row, at], value)
+def _examples_of(blocks, row):
+    """Slices of the examples that belong to blocks of rows; `row` ascends."""
+    if len(blocks) == 1:
+        return [slice(0, len(row))]
+    ends = torch.tensor([rows.stop for rows in blocks], device=row.device)
+    ends = [0, *torch.searchsorted(row, ends).tolist()]
+    return [slice(*bounds) for bounds in zip(ends[:-1], ends[1:], strict=True)]
 
 
 def unit(vectors):
@@ -121,7 +127,7 @@ def unit(vectors):
     return vectors * torch.where(square > 0, square, 1).rsqrt()
 
 
-def shared_softmax(vectors, own, shared, offset, place, weight):
+def shared_softmax(vectors, own, shared, offset, row, place, weight):
     """Weighted sum of minus the log probabilities of the examples' own items.
 
     An example's classes are its own item and the negatives but that item. To be differentiated
@@ -129,12 +135,14 @@ def shared_softmax(vectors, own, shared, offset, place, weight):
 
     Parameters
     ----------
-    vectors : float tensor of shape (n_examples, d)
+    vectors : float tensor of shape (n_vectors, d)
     own : float tensor of shape (n_examples,)
         Outputs of the examples' own items.
     shared : float tensor of shape (n_negatives, d)
     offset : float tensor of shape (n_negatives,)
         Added to the outputs of the negatives.
+    row : int64 tensor of shape (n_examples,)
+        Which vector is that of an example; ascending.
     place : int64 tensor of shape (n_examples,)
         Where the own item stands among the negatives, or -1.
     weight : float tensor of shape (n_examples,)
@@ -143,24 +151,24 @@ def shared_softmax(vectors, own, shared, offset, place, weight):
     -------
     loss : scalar tensor
     """
-    return _SharedSoftmax.apply(vectors, own, shared, offset, place, weight)
+    return _SharedSoftmax.apply(vectors, own, shared, offset, row, place, weight)
 
 
 def shared_hinge(vectors, shared, margin, hidden, row, weight):
-    """Weighted sum of ``max(0, x_e v_j - margin)`` over examples and negatives.
+    """Weighted sum of ``max(0, x_e v_j - margin)`` over vectors and negatives.
 
     To be differentiated once.
 
     Parameters
     ----------
-    vectors : float tensor of shape (n_examples, d)
+    vectors : float tensor of shape (n_vectors, d)
     shared : float tensor of shape (n_negatives, d)
     margin : float
-    hidden : bool tensor of shape (n_rows, n_negatives)
-        Which negatives do not count for the examples of a row.
-    row : int64 tensor of shape (n_examples,)
-        The rows of the examples.
-    weight : float tensor of shape (n_examples,)
+    hidden : bool tensor of shape (n_users, n_negatives)
+        Which negatives do not count for the vectors of a user.
+    row : int64 tensor of shape (n_vectors,)
+        The users of the vectors.
+    weight : float tensor of shape (n_vectors,)
 
     Returns
     -------
@@ -169,24 +177,25 @@ def shared_hinge(vectors, shared, margin, hidden, row, weight):
     return _SharedHinge.apply(vectors, shared, margin, hidden, row, weight)
 
 
-def cosine_contrastive(vectors, own, others, seen, row, weight, *, margin, negative_weight):
+def cosine_contrastive(vectors, own, others, row, seen, user, weight, *, margin, negative_weight):
     """Weighted sum of the cosine contrastive losses of examples (Mao et al. 2021).
 
     An example has ``1 - cos(x, own)``, and `negative_weight` times the mean of
-    ``max(0, cos(x, v_j) - margin)`` over the negatives that its row has not.
+    ``max(0, cos(x, v_j) - margin)`` over the negatives that its user has not.
 
     Parameters
     ----------
-    vectors : float tensor of shape (n_examples, d)
-        Of length 1.
+    vectors : float tensor of shape (n_vectors, d)
     own : float tensor of shape (n_examples, d)
-        Vectors of the examples' own items, of any length.
+        Vectors of the examples' own items.
     others : float tensor of shape (n_negatives, d)
-        Vectors of the negatives, of any length.
-    seen : bool tensor of shape (n_rows, n_negatives)
-        Which negatives the rows have.
+        Vectors of the negatives.
     row : int64 tensor of shape (n_examples,)
-        The rows of the examples.
+        Which vector is that of an example.
+    seen : bool tensor of shape (n_users, n_negatives)
+        Which negatives the users have.
+    user : int64 tensor of shape (n_vectors,)
+        Which user's a vector is.
     weight : float tensor of shape (n_examples,)
     margin, negative_weight : float
 
@@ -194,7 +203,9 @@ def cosine_contrastive(vectors, own, others, seen, row, weight, *, margin, negat
     -------
     loss : scalar tensor
     """
-    positive = (weight * (1 - (vectors * unit(own)).sum(1))).sum()
+    vectors = unit(vectors)
+    cosine = (functional.embedding(row, vectors) * unit(own)).sum(1)
     left = (~seen).sum(1).clamp(min=1)
-    negative = shared_hinge(vectors, unit(others), margin, seen, row, weight / left[row])
-    return positive + negative_weight * negative
+    each = torch.zeros_like(vectors[:, 0]).index_add_(0, row, weight) / left[user]
+    negative = shared_hinge(vectors, unit(others), margin, seen, user, each)
+    return (weight * (1 - cosine)).sum() + negative_weight * negative

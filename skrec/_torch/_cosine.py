@@ -106,7 +106,7 @@ class CosineContrastiveMixin:
         row = torch.arange(len(vector), device=vector.device)
         weight = pairs.weight / max(1, len(vector))
         value = cosine_contrastive(
-            unit(vector), own, others, seen_places(rows, shared), row, weight,
+            vector, own, others, row, seen_places(rows, shared), row, weight,
             margin=self.margin, negative_weight=self.negative_weight,
         )  # fmt: skip
         if self.alpha:

@@ -31,15 +31,16 @@ class SharedNegatives:
         self._present = np.flatnonzero(popularity)
         n_present = len(self._present)
         n = self._n_draws = n_present if n_draws is None else min(int(n_draws), n_present)
-        self._is_whole = n == n_present and not by_popularity
+        self._is_whole = n_draws is None or (n == n_present and not by_popularity)
         shares = popularity[self._present] if by_popularity else np.ones(n_present)
         self._cumulated = np.cumsum(shares / max(1, shares.sum()))
         expected = np.zeros(len(popularity))
-        expected[self._present] = np.log(n * np.diff(self._cumulated, prepend=0))
-        if self._is_whole:
-            expected[:] = 0
+        if not self._is_whole:
+            expected[self._present] = np.log(n * np.diff(self._cumulated, prepend=0))
         self._log_expected = torch.tensor(expected, dtype=torch.float32, device=device)
-        self._everything = self._shared(self._present, np.ones(n_present)) if self._is_whole else None
+        self._everything = None
+        if self._is_whole:
+            self._everything = self._shared(self._present, np.ones(n_present))
 
     def _shared(self, items, counts):
         log_count = torch.tensor(np.log(counts), dtype=torch.float32)

@@ -7,6 +7,7 @@ from skrec.neural_network._mlp import MLPRecommender
 from skrec.neural_network._neu_mf import NeuMF
 from skrec.neural_network._residual_mf import ResidualMF
 from skrec.neural_network._spectral_cf import SpectralCF
+from skrec.neural_network._youtube import YouTubeRecommender
 
 __all__ = [
     "CMN",
@@ -16,4 +17,5 @@ __all__ = [
     "NeuMF",
     "ResidualMF",
     "SpectralCF",
+    "YouTubeRecommender",
 ]

@@ -26,9 +26,11 @@ class YouTubeNet(nn.Module):
         back to their length then.
     sparse : bool
         Whether gradients of vectors are sparse.
+    biased : bool
+        Whether the items' biases are learned.
     """
 
-    def __init__(self, n_items, n_components, hidden, tied, sparse):
+    def __init__(self, n_items, n_components, hidden, tied, sparse, biased):
         super().__init__()
         self.item = nn.Embedding(n_items, n_components, sparse=sparse)
         self.layers = dense_layers((n_components, *hidden), "relu")
@@ -36,7 +38,7 @@ class YouTubeNet(nn.Module):
             self.output = nn.Embedding(n_items, (n_components, *hidden)[-1], sparse=sparse)
         elif hidden:
             self.layers.append(nn.Linear(hidden[-1], n_components))
-        self.bias = nn.Parameter(torch.empty(n_items))
+        self.bias = nn.Parameter(torch.empty(n_items), requires_grad=biased)
 
     @property
     def output_table(self):
@@ -49,17 +51,40 @@ class YouTubeNet(nn.Module):
         length = torch.bincount(rows.row, minlength=rows.n_rows)
         return self.layers(sums / length.clamp(min=1)[:, None])
 
-    def examples(self, rows, chosen):
-        """Vectors for some entries, each of the row without the entry: (n_chosen, d)."""
+    def examples(self, rows, chosen, kept):
+        """Vectors of what is kept of the rows, without the example where it is kept.
+
+        Parameters
+        ----------
+        rows : Rows
+        chosen : int64 tensor of shape (n_examples,)
+            Places of the examples among the entries.
+        kept : bool tensor of shape (n_entries,) or None
+            None: everything is kept, and the vectors are those of the examples.
+
+        Returns
+        -------
+        vectors : float tensor of shape (n_vectors, d)
+        row : int64 tensor of shape (n_examples,)
+            Which vector is that of an example.
+        user : int64 tensor of shape (n_vectors,)
+            Which row a vector is of.
+        """
         vectors = self.item(rows.column)  # (n_entries, d)
+        if kept is not None:
+            vectors = vectors * kept[:, None]
         entry = torch.arange(len(vectors), device=vectors.device)
         sums = functional.embedding_bag(entry, vectors, rows.start, mode="sum")  # (n_rows, d)
-        others = torch.bincount(rows.row, minlength=rows.n_rows) - 1
         row = rows.row[chosen]
+        if kept is not None:
+            count = torch.zeros_like(rows.users).index_add_(0, rows.row, kept.long())
+            user = torch.arange(rows.n_rows, device=row.device)
+            return self.layers(sums / count.clamp(min=1)[:, None]), row, user
+        others = (torch.bincount(rows.row, minlength=rows.n_rows) - 1)[row][:, None]
         without = functional.embedding(row, sums) - functional.embedding(chosen, vectors)
-        alone = (others[row] == 0)[:, None]
-        without = without.masked_fill(alone, 0) / others[row].clamp(min=1)[:, None]
-        return self.layers(without)
+        # Of nothing the sum is zero, where a difference may not quite be.
+        without = without.masked_fill(others == 0, 0) / others.clamp(min=1)
+        return self.layers(without), torch.arange(len(row), device=row.device), row
 
 
 class Examples(NamedTuple):
