@@ -319,6 +319,8 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         vectors, row, user = module.examples(rows, chosen, kept)
         item = rows.column[chosen]
         own, others = module.output_table(item), module.output_table(shared.items)
+        if not len(item):  # nothing is held out of these rows
+            return 0 * others.sum()
         weight = rows.weight[rows.row[chosen]] / max(1, len(item))
         if self.loss == COSINE:
             value = cosine_contrastive(
