@@ -57,6 +57,7 @@ FAIR = re.compile("inhomogeneous|Expected 2D array|Expected a 2-dimensional|Foun
 TORCH = {
     "CDAE", "CMN", "GMF", "GaussianMixtureVAE", "ItemAutoRec", "MultDAE", "MultVAE",
     "RecVAE", "ResidualMF", "StackedAutoencoder", "UserAutoRec", "VBPR",
+    "YouTubeRecommender",
 }  # fmt: skip
 SLOW = {"LOCA"}
 READS = {"VBPR"}

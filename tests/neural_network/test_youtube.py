@@ -149,13 +149,12 @@ def test_slopes_are_those_of_finite_differences(monkeypatch):
     own = normal(200, 3).requires_grad_()
     seen, user = torch.rand(20, 9, generator=generator) < 0.3, torch.arange(80) // 4
     for margin in (0.1, 0.95):  # most and few above it
-        assert torch.autograd.gradcheck(
-            lambda *some: cosine_contrastive(
-                *some, row, seen, user, weight, margin=margin, negative_weight=3.0
-            ),
-            [vectors, own, shared],
-            fast_mode=True,
-        )
+        options = {"margin": margin, "negative_weight": 3.0}
+
+        def loss(*some, options=options):
+            return cosine_contrastive(*some, row, seen, user, weight, **options)
+
+        assert torch.autograd.gradcheck(loss, [vectors, own, shared], fast_mode=True)
 
 
 def test_a_dense_and_a_sparse_product_of_slopes_agree(monkeypatch):
@@ -235,7 +234,9 @@ def test_items_without_users_teach_nothing(loss, X):
         options = {**SMALL, "loss": loss, "n_negatives": n_negatives, "hidden_layer_sizes": (5,)}
         one, two = (YouTubeRecommender(**options).fit(matrix) for matrix in (X, wide))
         for name in ("item.weight", "output.weight"):
-            np.testing.assert_allclose(two.weights_[name][:30], one.weights_[name], rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(
+                two.weights_[name][:30], one.weights_[name], rtol=1e-3, atol=1e-6
+            )
             assert not two.weights_[name][30:].any()
 
 
