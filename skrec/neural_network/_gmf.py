@@ -74,9 +74,8 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
     ----------
     n_components : int, default=64
         Length d of the vectors, the paper's predictive factors.
-    loss : {"logistic", "square", "bpr", "hinge", "softmax", "cosine_contrastive"}, \
-            default="logistic"
-        See above.
+    loss : str, default="logistic"
+        "logistic", "square", "bpr", "hinge", "softmax" or "cosine_contrastive"; see above.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0. With the cosine contrastive loss they are drawn
         for each batch, and its interactions share them, each without the items of its user:
