@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
+from skrec.autoencoder import RBMRecommender
 from skrec.base import BaseRecommender
+from skrec.decomposition import BiasedMF
+from skrec.neural_network import ResidualMF
 from skrec.utils._hashing import keyed_negatives, row_hashes
 from skrec.utils._known_users import KNOWN_USERS, user_vectors
 from skrec.utils._params import RANDOM_STATE
@@ -89,3 +93,27 @@ def test_contract(X):
     drawn = ["check_item_permutation", "check_duplicate_items_tie"]  # item by item
     check_recommender(LearnedUsers(), skip=drawn)
     check_recommender(LearnedUsers(known_users="fold_in"), skip=drawn)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        BiasedMF(3, solver="sgd", max_iter=5, random_state=0),
+        RBMRecommender(3, orientation="item", max_iter=5, random_state=0),
+        ResidualMF(3, feedback="rating", max_iter=5, random_state=0),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_models_of_ratings_know_rows_by_their_values(model):
+    rng = np.random.default_rng(0)
+    X = csr_array(rng.integers(1, 6, (20, 9)) * (rng.random((20, 9)) < 0.6))
+    other = X.copy()
+    other.data = 6 - X.data
+    other.data[X.data == 3] = 1  # no row is what it was
+    folding = clone(model).set_params(known_users="fold_in")
+    matching, folding = model.fit(X), folding.fit(X)
+    np.testing.assert_array_equal(
+        matching.decision_function(other[:5]), folding.decision_function(other[:5])
+    )
+    known = matching.decision_function(X[:5])
+    assert np.abs(known - folding.decision_function(X[:5])).max() > 1e-6

@@ -21,7 +21,7 @@ from _record import RESULTS, cost_row, environment, measured, rounded, write
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from skrec.autoencoder import ItemAutoRec, StackedAutoencoder, UserAutoRec
+from skrec.autoencoder import ItemAutoRec, RBMRecommender, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BiasedMF
 from skrec.ensemble import LLORMA
 from skrec.metrics._comparison._tuning import tune
@@ -51,6 +51,17 @@ CANDIDATES = {
     "UserAutoRec": (
         UserAutoRec(max_iter=60, random_state=0),
         [{"alpha": alpha} for alpha in (200.0, 300.0, 400.0)],
+    ),
+    "RBMRecommender (user)": (
+        RBMRecommender(max_iter=50, random_state=0),
+        [
+            {"n_components": n_components, "alpha": alpha}
+            for n_components, alpha in ((100, 0.001), (300, 0.001), (300, 0.002))
+        ],
+    ),
+    "RBMRecommender (item)": (
+        RBMRecommender(500, orientation="item", max_iter=30, random_state=0),
+        [{"alpha": alpha} for alpha in (0.0005, 0.001, 0.002)],
     ),
     "StackedAutoencoder": (
         StackedAutoencoder(alpha=300.0, corruption="mask", max_iter=60, random_state=0),

@@ -91,7 +91,7 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     Parameters
     ----------
     n_components : int, default=100
-        Hidden units, the paper's F.
+        Hidden units, the paper's F. Several hundred are better with ``orientation="item"``.
     orientation : {"user", "item"}, default="user"
         What an example is, see above.
     conditional : bool, default=False
@@ -219,7 +219,11 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
         "max_iter": POSITIVE_INTEGER,
         "known_users": KNOWN_USERS,
     }
-    _search_grid = [{"alpha": alpha} for alpha in (0.0005, 0.001, 0.002)]
+    _search_grid = [
+        {"n_components": n_components, "alpha": alpha}
+        for n_components in (100, 300)
+        for alpha in (0.0005, 0.001, 0.002)
+    ]
 
     _fitted_rules = {
         "levels_": Array("n_levels", dtypes=("float64",)),

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.utils import get_tags
@@ -303,6 +305,39 @@ def test_many_values_are_put_into_bins():
     np.testing.assert_array_equal(
         nearest_level(np.array([-9.0, 1.9, 2.0, 2.1, 9]), np.array([1.0, 3.0])), [0, 0, 0, 1, 1]
     )
+
+
+NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30)
+
+
+@given(values=NUMBERS, n_levels=st.integers(2, 12))
+def test_levels_of_any_values(values, n_levels):
+    values = np.array(values)
+    levels = find_levels(values, n_levels)
+    assert 1 <= len(levels) <= n_levels
+    assert (np.diff(levels) > 0).all()
+    wide = np.abs(values).max()
+    assert values.min() - 1e-9 * wide <= levels[0]
+    assert levels[-1] <= values.max() + 1e-9 * wide
+    places = nearest_level(values, levels)
+    distance = np.abs(values[:, np.newaxis] - levels)
+    found = distance[np.arange(len(values)), places]
+    np.testing.assert_allclose(found, distance.min(axis=1), atol=1e-9 * wide)
+    if len(set(values.tolist())) <= n_levels:
+        np.testing.assert_array_equal(levels[places], values)
+
+
+@given(seed=st.integers(0, 10_000), shift=st.floats(-1e3, 1e3))
+def test_expected_levels_lie_between_the_levels(seed, shift):
+    rng = np.random.default_rng(seed)
+    levels = np.sort(rng.normal(size=4))
+    logits = rng.normal(0, 20, (5, 4))
+    found = expected_level(logits + shift, levels)
+    assert (levels[0] - 1e-12 <= found).all()
+    assert (found <= levels[-1] + 1e-12).all()
+    # More weight on the highest level never lowers the mean.
+    logits[:, -1] += 1
+    assert (expected_level(logits, levels) >= found - 1e-9).all()
 
 
 def test_gibbs_steps_rise():

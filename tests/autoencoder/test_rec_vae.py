@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
@@ -76,6 +78,22 @@ def test_composite_divergence_of_known_priors():
     assert composite_divergence(*arguments, (0.0, 1.0, 0.0)).abs().max() < 1e-12
     # Half of it: at most log 2.
     assert composite_divergence(*arguments, (1.0, 1.0, 0.0)).max() <= np.log(2) + 1e-12
+
+
+SHARE = st.floats(0.01, 10)
+
+
+@given(seed=st.integers(0, 10_000), weights=st.tuples(SHARE, SHARE, SHARE))
+def test_a_part_of_the_prior_bounds_the_divergence(seed, weights):
+    """With the weights w, log q - log p is at most log q - log p_k - log w_k."""
+    drawn = latent_of(seed)
+    found = composite_divergence(*drawn, weights)
+    for k in range(3):
+        alone = tuple(float(k == part) for part in range(3))
+        bound = composite_divergence(*drawn, alone) - np.log(weights[k] / sum(weights))
+        assert (found <= bound + 1e-9).all()
+    scaled = composite_divergence(*drawn, tuple(3 * weight for weight in weights))
+    np.testing.assert_allclose(scaled.numpy(), found.numpy(), rtol=1e-9, atol=1e-9)
 
 
 def test_an_epoch_alternates(X):
