@@ -178,6 +178,9 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     bytes, twice while they are learned. A new row of n ratings takes with
     ``orientation="item"`` some tens of steps of ``4 n K min(n, n_components)`` flops.
 
+    On the validation ratings of MovieLens-1M (users, 100 units, 40 epochs), neither a T that
+    rises from 1 to 5 nor ``conditional=True`` lowered the error: .880, .880 and .882.
+
     Differs from [1]_: biases are held near the log frequencies; the learning rate falls; the
     probabilities of hidden units, not their states, enter the gradient, and T is the same in
     all epochs unless `max_gibbs_steps` is given. Predictions are the paper's second formula,
