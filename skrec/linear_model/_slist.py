@@ -213,22 +213,23 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
         return np.zeros((n_items, n_items), dtype), np.zeros((n_items, n_items), dtype)
 
     def _add_transitions(self, X, row_weight, gram, cross):
-        from skrec.linear_model._slist_kernels import add_transitions
+        from skrec.linear_model._slist_kernels import Decay, Groups, add_transitions
 
         order = latest_first(X)[0][::-1]  # of all rows, the last first
         lengths = np.diff(X.indptr)[::-1]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         longest = int(lengths.max(initial=0))
         with np.errstate(over="ignore", under="ignore"):
-            decay = np.exp2(-np.arange(longest + 1) / self.half_life)
+            by_item = np.exp2(-np.arange(longest + 1) / self.half_life)
+        window = longest + 1 if self.window is None else int(self.window)
+        places = np.empty((2, longest + 1), dtype=np.int64)
         add_transitions(
             X.indices[order],
             X.data[order].astype(np.float64),
             indptr,
             row_weight[::-1].copy(),
-            decay,
-            self._gap(),
-            longest + 1 if self.window is None else self.window,
+            Decay(by_item, self._gap(), window),
+            Groups(places[0], np.empty(longest + 1), places[1]),
             gram,
             cross,
         )
