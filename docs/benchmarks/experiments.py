@@ -229,6 +229,15 @@ def _ml1m_strong():
         ("EASE, dropout", EASE(dropout=0.3), {"alpha": [100.0, 200.0, 500.0, 1000.0]}, {}),
         ("EASE, positive", EASE(positive=True), {"alpha": [200.0, 500.0, 1000.0]}, {}),
         (
+            "EASE, pairs",
+            EASE(n_pairs=6000),
+            [
+                {"alpha": [400.0, 700.0], "pair_alpha": [10000.0, 30000.0]},
+                {"alpha": [300.0, 500.0], "dropout": [0.3], "pair_alpha": [10000.0]},
+            ],
+            NARROWED,
+        ),
+        (
             "SLIM",
             SLIM(),
             [
@@ -313,6 +322,12 @@ def _ml1m_ncf():
         ),
         ("EASE", EASE(), {"alpha": [500.0, 1000.0, 2000.0, 4000.0], "dropout": [0.0, 0.3]}, {}),
         ("EASE, positive", EASE(positive=True), {"alpha": [125.0, 250.0, 500.0, 1000.0]}, NARROWED),
+        (
+            "EASE, pairs",
+            EASE(n_pairs=6000),
+            {"alpha": [1000.0, 2000.0], "pair_alpha": [10000.0, 40000.0]},
+            NARROWED,
+        ),
         ("SLIM", SLIM(), slim, NARROWED | {"published": (0.4468, 0.7162), "source": TOIS}),
         ("SANSA, 5 % density", SANSA(density=0.05), {"alpha": [500.0, 1000.0, 2000.0]}, {}),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [32, 48, 64, 80, 96]}, NARROWED),

@@ -77,7 +77,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         Number of pairs of items that are inputs. Those of the largest :math:`\sum_u x_{ui}
         x_{uj}`; fewer if no more items have users in common. Not with ``positive=True``,
         nor in `partial_fit`.
-    pair_alpha : float, default=2500.0
+    pair_alpha : float, default=5000.0
         Penalty on the weights of pairs, > 0, the paper's :math:`\lambda_C`; some 10 times
         `alpha` there. With `dropout` it grows like that of items.
     dtype : {None, "float32", "float64"}, default=None
@@ -177,7 +177,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         positive=False,
         dropout=0.0,
         n_pairs=0,
-        pair_alpha=2500.0,
+        pair_alpha=5000.0,
         dtype=None,
         device="cpu",
         n_jobs=None,
