@@ -469,22 +469,14 @@ def _gowalla():
         ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 512]}, {}),
         (
             "GraphFilter",
-            GraphFilter(random_state=0),
-            {
-                "n_components": [384, 512],
-                "user_exponent": [0.3, 0.4],
-                "item_exponent": [0.4, 0.5],
-            },
+            GraphFilter(512, random_state=0),
+            {"user_exponent": [0.3, 0.4, 0.5]},
             NARROWED,
         ),
         (
             "GraphFilter, linear part",
-            GraphFilter(random_state=0),
-            {
-                "n_components": [384, 512],
-                "user_exponent": [0.4, 0.5],
-                "linear_weight": [1.0, 2.0],
-            },
+            GraphFilter(512, user_exponent=0.4, random_state=0),
+            {"linear_weight": [0.7, 1.0, 2.0]},
             NARROWED,
         ),
         (

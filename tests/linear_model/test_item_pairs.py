@@ -120,3 +120,14 @@ def test_what_pairs_do_not_go_with_is_said():
     assert not hasattr(model, "pairs_")
     with pytest.raises(MemoryError, match=r"1,000 items and 10,000,000 pairs.*a smaller n_pairs"):
         check_pairs_memory(1_000, 10**7, dtype=np.float32, n_entries=0)
+
+
+@pytest.mark.cuda
+def test_cuda_agrees():
+    X = _data((500, 60))
+    fit = {"alpha": 5.0, "n_pairs": 100, "dtype": "float32"}
+    expected = EASE(**fit).fit(X)
+    found = EASE(**fit, device="cuda").fit(X)
+    np.testing.assert_array_equal(found.pairs_, expected.pairs_)
+    for name in ("coef_", "pair_coef_"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-4)
