@@ -65,7 +65,9 @@ _VARIANTS = {
     "RBMRecommender": {"orientation": ["item"], "alpha": [0.0]},
     "BPR": {"loss": ["hinge", "warp"], "solver": ["adagrad"]},
     "SLIM": {"solver": ["admm"], "positive": [False]},
-    "EASE": {"positive": [True]},
+    "EASE": {"positive": [True], "n_pairs": [4]},
+    "GraphFilter": {"linear_weight": [1.0], "item_exponent": [0.0, 2.0]},
+    "RP3beta": {"exponent": [0.0, 3.0], "normalize": [False]},
 }
 
 

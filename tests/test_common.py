@@ -27,11 +27,11 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
-from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
+from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
-from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neighbors import ItemKNN, RP3beta, UserKNN
 from skrec.neural_network import ResidualMF
 from skrec.utils import all_recommenders
 from skrec.utils.estimator_checks import check_recommender, parametrize_with_recommender_checks
@@ -51,6 +51,7 @@ VARIANTS = [
     EASE(dropout=0.3),
     EASE(dtype="float32"),
     EASE(positive=True),
+    EASE(n_pairs=500, pair_alpha=100.0),
     SLIM(precompute=False),
     SLIM(solver="admm"),
     SLIM(positive=False, n_neighbors=5),
@@ -97,6 +98,8 @@ VARIANTS = [
     small(ResidualMF, feedback="rating", known_users="fold_in"),
     SLIST(similarity=0.2, window=None, half_life=np.inf, gap_half_life=3.0),
     PureSVD(solver="arpack"),
+    small(GraphFilter, linear_weight=1.0, item_exponent=0.2),
+    RP3beta(None, exponent=1.3, normalize=False),
     SANSA(density=0.3, max_iter=1),
     SANSA(dtype="float32"),
     ItemKNN(feedback="rating"),
