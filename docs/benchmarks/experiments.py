@@ -167,7 +167,7 @@ GMVAE = GaussianMixtureVAE(
     random_state=0,
 )  # fmt: skip
 # Batches eight times the paper's, and a larger rate: an epoch is an eighth as long.
-GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=100, random_state=0)
+GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=80, random_state=0)
 SPECTRAL = SpectralCF(learning_rate=0.02, batch_size=8192, max_iter=60, random_state=0)
 WARP = BPR(
     128, loss="warp", alpha=1.0, solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0
@@ -267,7 +267,7 @@ def _ml1m_strong():
             {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
             {},
         ),
-        ("LightGCN", GCN, {}, GRAPH),
+        ("LightGCN", GCN, {"alpha": [1e-4, 1e-3, 3e-3]}, GRAPH),
         ("SpectralCF", SPECTRAL, {"alpha": [0.01, 0.03]}, GRAPH),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
         (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 from scipy.sparse import csr_array, vstack
 from scipy.stats import spearmanr
 
@@ -11,7 +12,7 @@ from skrec.dummy import DummyRecommender
 from skrec.metrics import evaluate
 from skrec.model_selection import strong_generalization_split
 from skrec.neural_network import LightGCN
-from skrec.utils._hashing import match_rows, row_hashes
+from skrec.utils._hashing import keyed_negatives, match_rows, row_hashes
 from tests.problems import problem_of
 from tests.reference.graphs import adjacency, bpr, light_gcn, symmetric
 
@@ -46,7 +47,9 @@ def test_vectors_are_those_of_the_graph(n_layers, X):
 @pytest.mark.parametrize("n_layers", [1, 2, 3, 4])
 def test_fold_in_is_a_propagation_that_reaches_the_new_user_alone(n_layers, X, new):
     """Items keep their degrees, and take nothing from the new user, whose layer 0 is zero."""
-    model = LightGCN(4, n_layers=n_layers, known_users="fold_in", max_iter=3, **FAST).fit(X)
+    model = LightGCN(
+        4, n_layers=n_layers, own_layer="zero", known_users="fold_in", max_iter=3, **FAST
+    ).fit(X)
     A = symmetric(adjacency(X))
     degrees = np.maximum(np.bincount(X.indices, minlength=30), 1)
     for row, found in zip(new.toarray() > 0, model.transform(new), strict=True):
@@ -62,6 +65,27 @@ def test_fold_in_is_a_propagation_that_reaches_the_new_user_alone(n_layers, X, n
     # A known row has a share of its own layer 0 beside what its items give.
     own = model.weights_["user.weight"] / (n_layers + 1)
     np.testing.assert_allclose(model.transform(X), model.user_factors_ - own, atol=1e-6)
+
+
+def test_own_layer_may_be_solved_for(X, new):
+    model = LightGCN(4, own_layer="solved", alpha=0.02, known_users="fold_in", max_iter=20, **FAST)
+    vectors = model.fit(X).transform(new)
+    given = model.set_params(own_layer="zero").transform(new)
+    Q = model.components_.T.astype(float)
+    drawn = keyed_negatives(new, 256, model.seed_, hashes=row_hashes((new > 0) * 1.0))
+    taught = drawn[:, 0] >= 0  # others have every item
+    np.testing.assert_array_equal(vectors[~taught], given[~taught])
+    for u in np.flatnonzero(taught)[:5]:
+        mine = Q[new.indices[new.indptr[u] : new.indptr[u + 1]]]
+
+        def objective(own, mine=mine, u=u):
+            z, away = given[u] + own / 4, own - model.user_mean_
+            total = np.log1p(np.exp((Q[drawn[u]] @ z)[:, None] - mine @ z)).sum() / 256
+            total += 0.05 * away @ model.user_precision_ @ away
+            return total + 0.01 * len(mine) * own @ own
+
+        found = minimize(objective, np.zeros(4), tol=1e-10).x
+        np.testing.assert_allclose(4 * (vectors[u] - given[u]), found, rtol=1e-3, atol=1e-4)
 
 
 def test_loss_and_gradient_equal_numpy(X):
