@@ -22,7 +22,14 @@ from skrec.ensemble._members import seeded_clone
 from skrec.linear_model import EASE
 from skrec.utils._fitted import Fitted
 from skrec.utils._params import NONE, InstanceOf, Interval
-from skrec.utils._times import HALF_LIFE, UNIT, check_times, decayed, ones_like
+from skrec.utils._times import (
+    HALF_LIFE,
+    UNIT,
+    check_times,
+    decayed,
+    ones_like,
+    warn_if_unordered,
+)
 
 # Rows and weights by which it is seen whether a decay changes scores at all.
 _N_ROWS, _VISIBLE = 8, 0.75
@@ -208,10 +215,12 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Warns
         -----
         UserWarning
-            If scores of decayed rows are those of ones.
+            If scores of decayed rows are those of ones, or in no row the times differ.
         """
         times = X = self._start_fit(X)
         check_times(X.data, "Recency")
+        if self.half_life < np.inf:
+            warn_if_unordered(X, "Recency")
         side = self._start_side(
             X, item_features=item_features, user_features=user_features, context=context
         )

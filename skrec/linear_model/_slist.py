@@ -13,7 +13,15 @@ from skrec.utils._fitted import Array
 from skrec.utils._memory import check_memory
 from skrec.utils._params import NONE, POSITIVE, POSITIVE_INTEGER, Interval
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
-from skrec.utils._times import HALF_LIFE, check_times, entry_ages, latest_first, ones_like, weights
+from skrec.utils._times import (
+    HALF_LIFE,
+    check_times,
+    entry_ages,
+    latest_first,
+    ones_like,
+    warn_if_unordered,
+    weights,
+)
 from skrec.utils._validation import check_sample_weight
 
 # Rows of the weights that the last step works on at once.
@@ -175,9 +183,16 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
         ValueError
             If a parameter or X is not valid, if float32 cannot tell the times apart, or if the
             penalised Gram matrix is singular to working precision.
+
+        Warns
+        -----
+        UserWarning
+            If in no row the times differ, so that there is no order to learn from.
         """
         X = self._start_fit(X)
         check_times(X.data, "SLIST")
+        if self.similarity < 1:
+            warn_if_unordered(X, "SLIST")
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         weight = np.ones(X.shape[0]) if weight is None else weight
         gram, cross = self._new_matrices(X)

@@ -1,5 +1,7 @@
 """Times as the values of a matrix: which entry is older, by how much, and what it still weighs."""
 
+import warnings
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -13,6 +15,7 @@ __all__ = [
     "entry_ages",
     "latest_first",
     "ones_like",
+    "warn_if_unordered",
     "weights",
 ]
 
@@ -52,6 +55,30 @@ def check_times(times, reader):
             f"{_LARGEST_FLOAT32:.0f} in float32; pass X in float64, as "
             "InteractionEncoder(value='timestamp', dtype=numpy.float64) makes it, or smaller "
             "numbers, such as days since the first."
+        )
+
+
+def warn_if_unordered(X, reader, *, stacklevel=4):
+    """Warn if all entries of each row have one time, as in a matrix that holds no times.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_items)
+        Canonical.
+    reader : str
+        Who takes the values for times.
+    stacklevel : int, default=4
+        Of the warning.
+    """
+    within = np.ones(max(X.nnz - 1, 0), dtype=bool)
+    within[X.indptr[1:-1][(X.indptr[1:-1] > 0) & (X.indptr[1:-1] < X.nnz)] - 1] = False
+    if within.any() and not (X.data[1:] != X.data[:-1])[within].any():
+        warnings.warn(
+            f"{reader} takes the values of X for times, and in no row do these differ: there is "
+            "no order to go by. A matrix of times is made by InteractionEncoder("
+            "value='timestamp', duplicates='max'), or load_interactions(as_times=True).",
+            UserWarning,
+            stacklevel=stacklevel,
         )
 
 

@@ -98,6 +98,21 @@ def test_a_model_that_cannot_see_the_decay(X):
         Recency(DummyRecommender(), half_life=1e9).fit(X)
 
 
+def test_a_matrix_without_times(X):
+    with pytest.warns(UserWarning, match=r"Recency takes .* in no row do these differ"):
+        Recency(EASE(20.0)).fit(_ones(X))
+    # Rows may have a time each, and empty ones and a single entry say nothing.
+    rows = np.array([[0, 0, 0], [2, 2, 0], [0, 0, 0], [5, 5, 5], [7, 0, 0], [0, 0, 0]])
+    with pytest.warns(UserWarning, match="in no row do these differ"):
+        Recency(EASE(20.0)).fit(rows)
+    rows[3, 1] = 6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Recency(EASE(20.0)).fit(rows)
+        Recency(EASE(20.0)).fit(np.eye(3) + np.arange(3))
+        Recency(EASE(20.0), half_life=np.inf).fit(_ones(X))
+
+
 def test_weights_of_users(X):
     weight = np.arange(1.0, X.shape[0] + 1)
     model = Recency(EASE(20.0), half_life=30.0).fit(X, sample_weight=weight)
