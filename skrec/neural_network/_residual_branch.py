@@ -11,6 +11,8 @@ from skrec._evaluation._entries import entry_rows
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._layers import dense_layers
 
+# Interactions whose negatives are drawn at once.
+_CHUNK = 2**20
 # Outputs that are computed at once where users are scored.
 _N_OUTPUTS = 2**17
 
@@ -99,11 +101,15 @@ class ShuffledSamples:
 
     def __iter__(self):
         order = torch.randperm(len(self._entries[0]), generator=self._generator)
-        for places in order.split(self._batch_size) if len(order) else ():
+        size = max(1, _CHUNK // self._batch_size) * self._batch_size  # whole batches
+        for places in order.split(size) if len(order) else ():
             shape = (len(places), self._n_negatives)
             drawn = torch.randint(self._n_items, shape, generator=self._generator)
-            users, items, targets = (part[places.to(part.device)] for part in self._entries)
-            yield Samples(users, torch.cat([items[:, None], drawn.to(items.device)], 1), targets)
+            places, drawn = (part.to(self._entries[0].device) for part in (places, drawn))
+            users, items, targets = (part[places] for part in self._entries)
+            parts = (users, torch.cat([items[:, None], drawn], dim=1), targets)
+            for batch in zip(*(part.split(self._batch_size) for part in parts), strict=True):
+                yield Samples(*batch)
 
 
 def branch_loss(branch, batch, factors, alpha, *, logistic):
@@ -122,8 +128,10 @@ def branch_loss(branch, batch, factors, alpha, *, logistic):
     users, items = factors.users[batch.users], factors.items[batch.items]  # (n, d), (n, m, d)
     output = (items @ users[:, :, None])[:, :, 0] + factors.intercept
     output = output + factors.of_users[batch.users, None] + factors.of_items[batch.items]
-    present, place = torch.unique(batch.items, return_inverse=True)
-    of_items = functional.embedding(place, branch.item(factors.items[present]))
+    if len(factors.items) <= batch.items.numel():  # whichever are fewer products
+        of_items = functional.embedding(batch.items, branch.item(factors.items))
+    else:
+        of_items = branch.item(items)
     output = output + branch.join(branch.user(users)[:, None], of_items)  # (n, m)
     if logistic:
         loss = functional.softplus(output).sum(1) - output[:, 0]
