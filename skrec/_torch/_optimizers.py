@@ -1,6 +1,46 @@
 """Adam for embeddings of which a batch touches few rows, beside Adam for the rest."""
 
+import numpy as np
 import torch
+
+
+class RowAdam(torch.optim.SparseAdam):
+    """SparseAdam; on the CPU by a kernel, which sums and moves the rows in one pass."""
+
+    def step(self):
+        """One step."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        if any(p.device.type != "cpu" for p in parameters):
+            super().step()
+            return
+        from skrec._torch._adam_kernels import step_rows
+
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["step"] = 0
+                    state["exp_avg"], state["exp_avg_sq"] = (
+                        torch.zeros_like(weight, memory_format=torch.contiguous_format)
+                        for _ in range(2)
+                    )
+                    state["slot"] = np.full(len(weight), -1, dtype=np.int64)
+                state["step"] += 1
+                first, second = (1 - decay ** state["step"] for decay in group["betas"])
+                gradient = weight.grad
+                step_rows(
+                    weight.detach().numpy(),
+                    state["exp_avg"].numpy(),
+                    state["exp_avg_sq"].numpy(),
+                    state["slot"],
+                    gradient._indices()[0].numpy(),
+                    gradient._values().contiguous().numpy(),
+                    tuple(np.float32(decay) for decay in group["betas"]),
+                    np.float32(group["lr"] * second**0.5 / first),
+                    np.float32(group["eps"]),
+                )
 
 
 class SparseAndDenseAdam:
@@ -34,7 +74,7 @@ class SparseAndDenseAdam:
         if dense:
             self._optimizers.append(torch.optim.Adam(dense, lr=lr, fused=True))
         if sparse:
-            self._optimizers.append(torch.optim.SparseAdam(sparse, lr=lr))
+            self._optimizers.append(RowAdam(sparse, lr=lr))
 
     @property
     def param_groups(self):
