@@ -25,7 +25,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Recency
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
-from skrec.neural_network import LightGCN, ResidualMF, SpectralCF
+from skrec.neural_network import GMF, LightGCN, ResidualMF, SpectralCF, YouTubeRecommender
 
 
 class Experiment(NamedTuple):
@@ -167,6 +167,13 @@ GMVAE = GaussianMixtureVAE(
     random_state=0,
 )  # fmt: skip
 # Batches eight times the paper's, and a larger rate: an epoch is an eighth as long.
+BAGS = YouTubeRecommender(
+    (), n_components=64, tied=True, learning_rate=0.01, max_iter=40, random_state=0
+)
+COSINES = clone(BAGS).set_params(
+    loss="cosine_contrastive", n_negatives=2048, solver="sparse_adam", learning_rate=0.001,
+    batch_size=64, max_iter=60,
+)  # fmt: skip
 GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=80, random_state=0)
 SPECTRAL = SpectralCF(learning_rate=0.02, batch_size=8192, max_iter=60, random_state=0)
 WARP = BPR(
@@ -267,6 +274,18 @@ def _ml1m_strong():
             {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
             {},
         ),
+        (
+            "YouTubeRecommender",
+            YouTubeRecommender(max_iter=60, random_state=0),
+            {"learning_rate": [0.001, 0.003]},
+            NARROWED,
+        ),
+        (
+            "YouTubeRecommender, tied, no layers",
+            BAGS,
+            {"n_components": [64, 128]},
+            NARROWED,
+        ),
         ("LightGCN", GCN, {"alpha": [1e-4, 1e-3, 3e-3]}, GRAPH),
         ("SpectralCF", SPECTRAL, {"alpha": [0.01, 0.03]}, GRAPH),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
@@ -339,6 +358,7 @@ def _ml1m_ncf():
             NARROWED | {"published": (0.445, 0.722), "source": "iALS, Rendle et al. 2022"},
         ),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [0.3, 1.0, 3.0]), NARROWED),
+        ("YouTubeRecommender, tied, no layers", BAGS, {"n_components": [64, 128]}, NARROWED),
         ("LightGCN", clone(GCN).set_params(max_iter=60), {}, GRAPH),
         ("SpectralCF", clone(SPECTRAL).set_params(alpha=0.01, max_iter=60), {}, GRAPH),
         (
@@ -467,6 +487,27 @@ def _gowalla():
         ),
         ("SANSA, .2 % density", SANSA(density=0.002), {"alpha": [30.0, 100.0, 300.0]}, {}),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 512]}, {}),
+        (
+            "YouTubeRecommender",
+            clone(BAGS).set_params(n_negatives=4096, solver="sparse_adam", batch_size=64),
+            {},
+            NARROWED | {"published": (0.1473, 0.1754), "source": f"{BARS}, YoutubeDNN"},
+        ),
+        (
+            "YouTubeRecommender, cosine contrastive",
+            COSINES,
+            {},
+            NARROWED | {"published": (0.1557, 0.1872), "source": f"{BARS}, SimpleX"},
+        ),
+        (
+            "GMF, cosine contrastive",
+            GMF(
+                64, loss="cosine_contrastive", n_negatives=1024, solver="sparse_adam",
+                learning_rate=0.001, batch_size=1024, max_iter=30, random_state=0,
+            ),
+            {},
+            NARROWED | {"published": (0.1493, 0.1837), "source": f"{BARS}, MF-CCL"},
+        ),
         (
             "GraphFilter",
             GraphFilter(512, random_state=0),

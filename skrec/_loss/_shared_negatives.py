@@ -36,8 +36,9 @@ class Shared(NamedTuple):
 
     def places(self, item):
         """Where items stand among the negatives, -1 for others; of the shape of `item`."""
-        place = torch.searchsorted(self.items, item).clamp(max=max(0, len(self.items) - 1))
-        return torch.where(self.items[place] == item, place, -1)
+        table = torch.full_like(self.log_expected, -1, dtype=torch.int64)
+        table[self.items] = torch.arange(len(self.items), device=table.device)
+        return table[item]
 
 
 class _SharedSoftmax(torch.autograd.Function):
