@@ -276,8 +276,8 @@ def _ml1m_strong():
         ),
         (
             "YouTubeRecommender",
-            YouTubeRecommender(max_iter=60, random_state=0),
-            {"learning_rate": [0.001, 0.003]},
+            YouTubeRecommender((128,), n_components=128, max_iter=45, random_state=0),
+            {},
             NARROWED,
         ),
         (
@@ -489,7 +489,9 @@ def _gowalla():
         ("PureSVD", PureSVD(random_state=0), {"n_components": [128, 256, 512]}, {}),
         (
             "YouTubeRecommender",
-            clone(BAGS).set_params(n_negatives=4096, solver="sparse_adam", batch_size=64, max_iter=20),
+            clone(BAGS).set_params(
+                n_negatives=4096, solver="sparse_adam", batch_size=64, max_iter=20
+            ),
             {},
             NARROWED | {"published": (0.1473, 0.1754), "source": f"{BARS}, YoutubeDNN"},
         ),
