@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
+from skrec.autoencoder import RBMRecommender
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.ensemble import LOCA
 from skrec.linear_model import EASE, SANSA, SLIM
@@ -37,6 +38,7 @@ LONG = {
     "ItemKNN": (ItemKNN(n_jobs=1), (3_000, 60_000, 2_500_000)),
     "LOCA": (LOCA(EASE(alpha=10.0), n_estimators=400), (1_000, 700, 60_000)),
     "PureSVD": (PureSVD(100, max_iter=4_000), (4_000, 3_000, 300_000)),
+    "RBMRecommender": (RBMRecommender(64, max_iter=10_000), (2_000, 500, 60_000)),
     "SANSA": (SANSA(max_iter=10_000), (4_000, 4_000, 400_000)),
     "SLIM": (SLIM(alpha=0.1, precompute=False, n_jobs=1), (4_000, 5_000, 600_000)),
     "SLIM-gram": (SLIM(alpha=0.1, precompute=True, n_jobs=1), (4_000, 5_000, 600_000)),

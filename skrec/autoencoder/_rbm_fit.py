@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.utils._parallel import run_ranges
+from skrec.utils._parallel import plain_interrupts, run_ranges
 
 # Pseudo-ratings, with the levels' frequencies over all ratings, that a unit's own frequencies
 # are smoothed by: a level that a unit has never shown is rare, not impossible.
@@ -169,7 +169,8 @@ class ContrastiveDivergence:
         lengths = np.diff(self._indptr)[examples]
         run_ranges(gibbs, n, n_jobs=self._n_jobs, weights=lengths)
         order = (self._first, self._place, self._entry)
-        by_unit(examples, self._indptr, self._indices, *order)
+        with plain_interrupts():
+            by_unit(examples, self._indptr, self._indices, *order)
         how = tuple(_float32(x) for x in (self._momentum, rate, self._alpha, 1 / n))
 
         def step(start, stop):
