@@ -19,7 +19,7 @@ from _protocols import PROTOCOLS
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 
-from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE
+from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE, RecVAE
 from skrec.decomposition import BPR, WMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Recency
@@ -154,6 +154,13 @@ class Speed(NamedTuple):
 KNN = ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0)
 DAE = MultDAE((200,), batch_size=200, max_iter=80, random_state=0)
 VAE = MultVAE(64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0)
+RECVAE = RecVAE(
+    hidden_layer_sizes=(300, 300, 300),
+    learning_rate=0.001,
+    batch_size=200,
+    max_iter=40,
+    random_state=0,
+)
 MIXTURES = MultVAE(
     64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0,
     prior="gaussian_mixture", n_prior_components=10, n_posterior_components=3,
@@ -302,6 +309,7 @@ def _ml1m_strong():
             {"mixture_divergence": ["variational", "upper", "monte_carlo"]},
             EPOCH,
         ),
+        ("RecVAE", RECVAE, {"gamma": [0.003, 0.006]}, EPOCH),
         ("CDAE", CDAE_TANH, {}, FOLDED | NARROWED),
         ("GaussianMixtureVAE", GMVAE, {"beta": [0.1, 0.3]}, EPOCH),
         (
@@ -732,6 +740,7 @@ FIGURES = [
         "reads centred ratings, which the paper does not (`center=False`)",
     ),
     _rmse("StackedAutoencoder, one layer, masking noise", "StackedAutoencoder"),
+    _rmse("RBMRecommender, of items", "RBMRecommender (item)", (0.854,)),
 ]  # fmt: skip
 
 

@@ -56,7 +56,7 @@ CANDIDATES = {
         RBMRecommender(max_iter=50, random_state=0),
         [
             {"n_components": n_components, "alpha": alpha}
-            for n_components, alpha in ((100, 0.001), (300, 0.001), (300, 0.002))
+            for n_components, alpha in ((100, 0.001), (200, 0.001), (200, 0.002))
         ],
     ),
     "RBMRecommender (item)": (
