@@ -163,7 +163,8 @@ def test_scores_in_parts_are_those_of_the_whole(make, X, monkeypatch):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_users_are_folded_in_as_by_autograd(loss, X, new, parts):
-    model = like(parts, loss=loss, max_iter=1, alpha=0.01 if loss == "bpr" else 0.0).fit(X)
+    alpha = 0.01 if loss == "bpr" else 0.0
+    model = like(parts, loss=loss, alpha=alpha, max_iter=1, random_state=0).fit(X)
     rows = pattern(new, dtype=float)
     hashes = row_hashes(rows)
     found = model._fold_in(rows, hashes)
@@ -176,7 +177,7 @@ def test_users_are_folded_in_as_by_autograd(loss, X, new, parts):
 
 def test_pretraining_gives_the_mean_of_the_two_outputs(X, parts):
     """Before any step; the one that a fit must make moves nothing here."""
-    model = like(parts, learning_rate=1e-30, max_iter=1).fit(X[::-1])
+    model = like(parts, learning_rate=1e-30, max_iter=1, random_state=0).fit(X[::-1])
     taught = X[np.diff(X.indptr) < X.shape[1]]
     gmf, mlp = (part.decision_function(taught) for part in parts)
     np.testing.assert_allclose(model.decision_function(taught), (gmf + mlp) / 2, rtol=1e-6)
@@ -242,7 +243,8 @@ def test_models_that_do_not_fit_are_refused(X, new, parts):
 
 def test_first_weights_are_those_of_the_authors():
     X = make_interactions(400, 300, 5000, random_state=0, return_X=True)
-    model = NeuMF(64, hidden_layer_sizes=(128, 64), learning_rate=1e-30, max_iter=1).fit(X)
+    model = NeuMF(64, hidden_layer_sizes=(128, 64), learning_rate=1e-30, max_iter=1, random_state=0)
+    model.fit(X)
     w = model.weights_
     assert w["item.weight"][model.item_has_users_].std() == pytest.approx(0.01, rel=0.05)
     for names, limit in [
