@@ -78,6 +78,8 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     # are, and training ends long before. Who is folded in then has a normal prior with the mean
     # and the covariance of the learned vectors. A class with other batches has none.
     _learns_from_pairs = True
+    # Items that are drawn for each row that is folded in.
+    _n_drawn = N_DRAWS
 
     def _batches(self, problem):
         return ShuffledPairs(problem, self.batch_size, self.n_negatives)
@@ -173,10 +175,10 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         """Negatives of rows that are folded in, as of training rows: items that somebody has."""
         known = np.flatnonzero(self.item_has_users_)
         if not len(known):
-            return np.full((X.shape[0], N_DRAWS), -1)
+            return np.full((X.shape[0], self._n_drawn), -1)
         if len(known) < X.shape[1]:
             X = X[:, known]
-        drawn = keyed_negatives(X, N_DRAWS, self.seed_, hashes=hashes)
+        drawn = keyed_negatives(X, self._n_drawn, self.seed_, hashes=hashes)
         return np.where(drawn >= 0, known[drawn], -1)
 
     def _terms(self, X, hashes, device, numbers_of_row):
@@ -208,7 +210,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         found, prior = np.empty((X.shape[0], width)), self._prior(device)
 
         def numbers(lengths):
-            return 4 * width * (lengths + N_DRAWS)
+            return 4 * width * (lengths + self._n_drawn)
 
         for terms in self._terms(X, hashes, device, numbers):
             found[terms.rows.cpu().numpy()] = self._descended(module, terms, prior).cpu().numpy()
@@ -285,10 +287,10 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         width, loss = items.shape[1], PAIR_LOSSES[self.loss]
         prior = self._prior(device)
         vectors = prior[0].repeat(X.shape[0], 1)
-        of_pairs = N_DRAWS if self.loss in ("bpr", "hinge", "softmax") else 0
+        of_pairs = self._n_drawn if self.loss in ("bpr", "hinge", "softmax") else 0
 
         def numbers(lengths):
-            return width * (lengths + N_DRAWS + width) + 3 * lengths * of_pairs
+            return width * (lengths + self._n_drawn + width) + 3 * lengths * of_pairs
 
         for terms in self._terms(X, hashes, device, numbers):
             some = RowObjective(loss, terms, items, bias, self.alpha, prior)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import torch
 
+from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._learned_users import LearnedUserRecommender
 from skrec._torch._optimizers import SparseAndDenseAdam
 from skrec._torch._pairs import ShuffledPairs
@@ -43,6 +44,11 @@ class PairNetRecommender(LearnedUserRecommender):
     def _solver(self):
         return self.solver
 
+    @property
+    def _n_drawn(self):
+        # The steps are many and cheap, so that a better sample of the negatives pays.
+        return N_DRAWS if self.loss in ("bpr", "hinge") else 4 * N_DRAWS
+
     def _build_module(self, shape, problem=None):
         module = PairNet(*shape, *self._widths(), sparse=self._solver == "sparse_adam")
         if problem is not None:
@@ -81,9 +87,10 @@ class PairNetRecommender(LearnedUserRecommender):
         some = max(1, _N_HIDDEN // (n_items * max(module.layers)))
 
         def scores(rows, vectors):
-            if not len(vectors):
-                return vectors.new_empty(0, n_items)
-            return torch.cat([module.outputs(part, *items) for part in vectors.split(some)])
+            found = vectors.new_empty(len(vectors), n_items)
+            for part, outputs in zip(vectors.split(some), found.split(some), strict=True):
+                outputs.copy_(module.outputs(part, *items))
+            return found
 
         return scores
 
