@@ -163,9 +163,10 @@ class NeuMF(PairNetRecommender):
     A row that is new is folded in: the loss of the whole row, with 1,024 negatives (256 with
     "bpr" and "hinge") drawn by its content and `seed_` that count for `n_negatives`, and with the
     penalty, is minimised over its vector by 50 steps of Adam over all of it, whose rate falls
-    from .1 to 0: a row's scores depend on no other row. With ``alpha=0`` training ends long before a minimum; then
-    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
-    the learned vectors, and the steps begin at m. So a row without items has the mean vector.
+    from .1 to 0: a row's scores depend on no other row. With ``alpha=0`` training ends long
+    before a minimum; then :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m
+    and the covariance C of the learned vectors, and the steps begin at m. So a row without items
+    has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
     their interaction; items without users are no negatives. Its best figures are those of
