@@ -29,7 +29,7 @@ from skrec.adapters import ImplicitRecommender
 from skrec.adapters._implicit_models import make_model
 from skrec.autoencoder import MultVAE, RBMRecommender
 from skrec.content import VBPR
-from skrec.decomposition import BiasedMF
+from skrec.decomposition import BiasedMF, GraphFilter
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
@@ -45,8 +45,10 @@ def subjects():
     found = [small(cls) for _, cls in all_recommenders()]
     found += [
         BiasedMF(4, solver="sgd", max_iter=3),
+        EASE(n_pairs=20),
         small(RBMRecommender, orientation="item"),
         Fallback(small(VBPR)),
+        small(GraphFilter, linear_weight=1.0),
         ItemKNN(feedback="rating", deviation="both"),
         LOCA(small(MultVAE), n_estimators=2),
         SLIM(solver="admm"),
