@@ -51,6 +51,11 @@ def begin_with(module, pretrained, X):
     hashes = row_hashes(X)
     users = [_users_of(model, hashes, X.shape[1]) for model in models]
     gmf, mlp = (model.weights_ for model in models)
+    if "output.weight" not in gmf:
+        raise ValueError(
+            "pretrained must have a GMF with a weight of each component. Got one with "
+            f"loss={models[0].loss!r}, which has none: fit it with another loss."
+        )
     widths = (module.product, module.side, module.layers)
     found = (gmf["item.weight"].shape[1], *_widths_of(mlp))
     names = ("n_components", "n_mlp_components", "hidden_layer_sizes")

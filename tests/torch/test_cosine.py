@@ -9,7 +9,7 @@ from skrec._torch._cosine import CosineRows
 from skrec._torch._fold_in import Terms
 from skrec.datasets import make_interactions
 from skrec.dummy import DummyRecommender
-from skrec.neural_network import GMF
+from skrec.neural_network import GMF, MLPRecommender, NeuMF
 from skrec.utils._hashing import keyed_negatives, row_hashes
 
 OPTIONS = {
@@ -131,6 +131,13 @@ def test_a_fit_goes_on_with_the_lengths_of_its_vectors(model, X):
 def test_early_stopping_looks_at_cosines(X):
     model = GMF(8, **OPTIONS, early_stopping=True, validation_fraction=0.2).fit(X)
     assert model.best_validation_score_ == max(model.validation_scores_) > 0
+
+
+def test_neumf_wants_a_gmf_with_weights(model, X):
+    mlp = MLPRecommender(8, hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(X)
+    neu = NeuMF(8, n_mlp_components=8, hidden_layer_sizes=(4,), pretrained=(model, mlp))
+    with pytest.raises(ValueError, match="loss='cosine_contrastive'"):
+        neu.fit(X)
 
 
 @pytest.mark.cuda
