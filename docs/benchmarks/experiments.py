@@ -25,7 +25,7 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Recency
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
-from skrec.neural_network import GMF, LightGCN, ResidualMF, SpectralCF, YouTubeRecommender
+from skrec.neural_network import CMN, GMF, LightGCN, ResidualMF, SpectralCF, YouTubeRecommender
 
 
 class Experiment(NamedTuple):
@@ -655,7 +655,14 @@ def _citeulike_cmn():
         ),
         ("WMF", WMF(random_state=0), wmf, NARROWED),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [1.0, 3.0]), NARROWED),
-    ]
+        (
+            "CMN",
+            CMN(max_iter=4, random_state=0),
+            {},
+            {"every": 1, "patience": 2, "published": (0.6790, 0.8746), "source": TOIS,
+             "remark": NARROW},
+        ),
+    ]  # fmt: skip
 
 
 EXPERIMENTS = [
