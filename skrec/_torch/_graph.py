@@ -117,13 +117,12 @@ class _Rows:
         from skrec._torch._graph_kernels import add_from_some, add_rows
 
         wanted = self._all if rows is None else rows.numpy()
-        product = (
-            torch.zeros(len(wanted), source.shape[1], dtype=source.dtype)
-            if plus is None
-            else plus.detach().clone(memory_format=torch.contiguous_format)
-        )
-        # A row more, as a kernel may not meet arrays without any.
-        arrays = source.detach().contiguous().numpy(), product.numpy()
+        shape = (len(wanted), source.shape[1])
+        if plus is None:
+            product = plus = torch.zeros(shape, dtype=source.dtype)
+        else:  # written by the kernel's threads, row by row
+            product = torch.empty(shape, dtype=source.dtype)
+        arrays = [part.detach().contiguous().numpy() for part in (source, plus, product)]
         if present is None:
             kernel, of_rows = add_rows, wanted
         else:
@@ -132,7 +131,7 @@ class _Rows:
             kernel = add_from_some
 
         def some(start, stop):
-            kernel(self._matrix, arrays[0], of_rows, arrays[1], start, stop)
+            kernel(self._matrix, arrays[0], of_rows, *arrays[1:], start, stop)
 
         lengths = self._lengths if rows is None else self._lengths[wanted]
         small = lengths.sum() * source.shape[1] < _SMALL

@@ -8,11 +8,13 @@ from skrec.utils._compile import njit
 
 
 @njit(nogil=True, cache=True)
-def add_rows(matrix, source, rows, out, start, stop):
-    """``out += (matrix @ source)[rows]``, of which the places from `start` to `stop`."""
+def add_rows(matrix, source, rows, plus, out, start, stop):
+    """``out = plus + (matrix @ source)[rows]``, of which the places from `start` to `stop`."""
     ptr, idx, val = matrix
     for t in range(start, stop):
-        row = out[t]
+        row, first = out[t], plus[t]
+        for f in range(len(row)):
+            row[f] = first[f]
         for p in range(ptr[rows[t]], ptr[rows[t] + 1]):
             x, other = val[p], source[idx[p]]
             for f in range(len(row)):
@@ -20,11 +22,13 @@ def add_rows(matrix, source, rows, out, start, stop):
 
 
 @njit(nogil=True, cache=True)
-def add_from_some(matrix, source, present, out, start, stop):
-    """``out += matrix @ source``, where only the rows of `source` that are present are not zero."""
+def add_from_some(matrix, source, present, plus, out, start, stop):
+    """``out = plus + matrix @ source``, where other rows of `source` than the present are zero."""
     ptr, idx, val = matrix
     for u in range(start, stop):
-        row = out[u]
+        row, first = out[u], plus[u]
+        for f in range(len(row)):
+            row[f] = first[f]
         for p in range(ptr[u], ptr[u + 1]):
             if present[idx[p]]:
                 x, other = val[p], source[idx[p]]
