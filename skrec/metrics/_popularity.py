@@ -1,5 +1,7 @@
 """Whether recommendations are as popular as what the users chose themselves."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import rel_entr
 
@@ -74,7 +76,8 @@ def popularity_calibration_error(
     ... ).round(3)
     array([0.   , 0.5  , 0.311,   nan])
     """
-    if not (0.0 <= head <= 1.0 and 0.0 <= tail <= 1.0 and head + tail <= 1.0):
+    numbers = isinstance(head, Real) and isinstance(tail, Real)
+    if not (numbers and 0.0 <= head <= 1.0 and 0.0 <= tail <= 1.0 and head + tail <= 1.0):
         raise ValueError(
             f"head and tail must be shares with head + tail <= 1. Got {head!r} and {tail!r}."
         )

@@ -156,18 +156,17 @@ def _back_from_prior(vector, penalty, mean, precision, slope):
 
 @njit(nogil=True, cache=True)
 def _step(vector, slope, mean, square, move, unbiased):
-    real = vector.dtype.type
+    # Squares of the slopes of a large penalty are beyond float32.
     for f in range(vector.shape[0]):
-        mean[f] += real(0.1) * (slope[f] - mean[f])
-        square[f] += real(0.001) * (slope[f] * slope[f] - square[f])
-        vector[f] -= move * mean[f] / (math.sqrt(square[f]) * unbiased + real(1e-8))
+        mean[f] += 0.1 * (slope[f] - mean[f])
+        square[f] += 0.001 * (slope[f] * slope[f] - square[f])
+        vector[f] -= move * mean[f] / (math.sqrt(square[f]) * unbiased + 1e-8)
 
 
 @njit(nogil=True, cache=True)
 def _descended(items, n_positive, net, objective, plan, vector):
     """Steps of Adam whose rate falls in a straight line to 0: a network is not convex."""
     n, d, real = items.shape[0], vector.shape[0], vector.dtype
-    one = real.type
     products = np.empty((n, net.products.shape[1]), real)
     of_items = np.empty((n, net.of_items.shape[1]), real)
     for k in range(n):
@@ -176,9 +175,9 @@ def _descended(items, n_positive, net, objective, plan, vector):
         for f in range(of_items.shape[1]):
             of_items[k, f] = net.of_items[items[k], f]
     hiddens, y = np.empty(n * net.sizes.total, real), np.empty(n)
-    of_outputs, slope = np.empty(n), np.empty(d, real)
-    mean, square = np.zeros(d, real), np.zeros(d, real)
-    penalty = one(objective.penalty * n_positive)
+    of_outputs, slope = np.empty(n), np.empty(d)
+    mean, square = np.zeros(d), np.zeros(d)
+    penalty = objective.penalty * n_positive
     for step in range(1, plan.n_steps + 1):
         _outputs(vector, products, of_items, net, hiddens, y)
         pair_loss(objective.loss, y, n_positive, objective.weight, of_outputs)
@@ -186,7 +185,7 @@ def _descended(items, n_positive, net, objective, plan, vector):
         _backward(of_outputs, products, net, hiddens, slope)
         rate = plan.rate * (1 - (step - 1) / plan.n_steps)
         move, unbiased = rate / (1 - 0.9**step), 1 / math.sqrt(1 - 0.999**step)
-        _step(vector, slope, mean, square, one(move), one(unbiased))
+        _step(vector, slope, mean, square, move, unbiased)
 
 
 @njit(nogil=True, cache=True)

@@ -205,8 +205,8 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     }
     _score_unit = 1.0  # of the log odds, and of a cosine
     _search_grid = [
-        {"hidden_layer_sizes": [(256,)]},
-        {"hidden_layer_sizes": [()], "n_components": [64], "tied": [True], "learning_rate": [0.01]},
+        {"hidden_layer_sizes": (256,)},
+        {"hidden_layer_sizes": (), "n_components": 64, "tied": True, "learning_rate": 0.01},
     ]
 
     def __init__(

@@ -190,3 +190,5 @@ def test_bad_input():
         m.popularity_calibration_error([[0]], np.eye(3))
     with pytest.raises(ValueError, match=r"head \+ tail <= 1"):
         m.popularity_calibration_error([[0]], np.eye(1), head=0.8, tail=0.3)
+    with pytest.raises(ValueError, match=r"head \+ tail <= 1"):
+        m.popularity_calibration_error([[0]], np.eye(3)[:1], tail=(0.1,))
