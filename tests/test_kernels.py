@@ -1,6 +1,10 @@
 """What holds for every compiled function."""
 
 import ast
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +50,23 @@ def test_only_one_module_uses_numba():
             if any(name.split(".")[0] == "numba" for name in names):
                 users.add(path.name)
     assert users == {"_compile.py"}
+
+
+@pytest.mark.slow
+def test_who_compiles_and_who_loads_compiled_code_have_the_same_bits(tmp_path):
+    """Sums that may be reordered are inlined where they are called from another kernel.
+
+    As functions of their own they are linked from copies that are optimised once or twice.
+    """
+    place = {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    options = {"cwd": Path(__file__).parents[1], "env": os.environ | place}
+    compiled, loaded = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-m", "tests.bits"], capture_output=True, check=True, **options
+            ).stdout
+        )
+        for _ in range(2)
+    )
+    assert len(loaded) > 40
+    assert [name for name in loaded if loaded[name] != compiled[name]] == []

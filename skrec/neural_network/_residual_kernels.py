@@ -60,7 +60,9 @@ def draw_samples(users, items, pool, n_negatives, state, sample_user, sample_ite
             k += 1
 
 
-@njit(nogil=True, cache=True, fastmath=FAST)
+# Inlined: as a function of its own, a process that compiles it and one that loads it from the
+# cache link copies whose sums are in different orders.
+@njit(nogil=True, cache=True, fastmath=FAST, inline="always")
 def logistic_steps(users, items, n, model, b, rate, alpha):
     """One step down on each sample in turn; returns the sum of the losses, and the intercept.
 
@@ -94,7 +96,7 @@ def logistic_steps(users, items, n, model, b, rate, alpha):
     return total, b
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST)
 def train_cells(
     model, intercept, of_cells, n_negatives, rate, alpha, cells, dealt, pools, key, totals, start,
     stop,
