@@ -29,6 +29,12 @@ _CALLS = (
     (re.compile(r"; for a folder with an interactions\.npz use load_dataset\([^()]*\)"), ""),
     (re.compile(r"(?:read the log with )?load_interactions\(\w+, ([^()]*)\)"), r"pass \1"),
     (re.compile(r"numpy\.savez\(\w+, user=\.*, item=\.*\)"), "numpy.savez, arrays user and item"),
+    (
+        re.compile(
+            r"A matrix of times is made by InteractionEncoder\([^()]*\), or [^()]*\([^()]*\)"
+        ),
+        "For times pass --columns value=timestamp, --duplicates max and --values keep",
+    ),
     (re.compile(r"Read it yourself and pass titles as a mapping"), "Save it as UTF-8"),
 )
 _PLACES = re.compile(r"Expected (\d+) to (\d+)(?=: the first line)")

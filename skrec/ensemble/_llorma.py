@@ -31,6 +31,9 @@ from skrec.utils._tags import recommender_tags
 
 # Cost of a row's regressions beside its ratings, in ratings.
 _ROW_COST = 16
+# Penalty of a row's regressions, at least: without any, rows of fewer ratings than components have
+# no single minimum, and rounding would choose one at random. This one is that of the least length.
+_LEAST_PENALTY = 1e-9
 
 
 class LLORMA(MetaEstimatorMixin, BaseRecommender):
@@ -76,7 +79,8 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         the same weight. The paper's 0.8 is for vectors of a model without biases, which all point
         in much the same direction; those of `BiasedMF` point in all directions.
     alpha : float, default=0.05
-        Penalty, the paper's :math:`\lambda`, >= 0.
+        Penalty, the paper's :math:`\lambda`, >= 0; of the vectors of rows that are scored at
+        least 1e-9.
     learning_rate : float, default=0.06
         Length of the first steps on a rating of weight one, > 0.
     schedule : {"linear", "constant"}, default="linear"
@@ -384,7 +388,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         def rows(start, stop):
             local_vectors(
                 X.indptr, X.indices, centred, weights, self.item_weights_, self.local_components_,
-                float(self.alpha), vectors, start, stop,
+                max(float(self.alpha), _LEAST_PENALTY), vectors, start, stop,
             )  # fmt: skip
 
         run_ranges(rows, X.shape[0], n_jobs=self.n_jobs, weights=np.diff(X.indptr) + _ROW_COST)

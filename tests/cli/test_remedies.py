@@ -4,7 +4,9 @@ import inspect
 import os
 import re
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from skrec import load
 from skrec._cli import _arguments
@@ -13,6 +15,7 @@ from skrec._cli._remedies import on_command_line
 from skrec._log._aggregate import DUPLICATES
 from skrec._log._returns import NEGATIVE
 from skrec.datasets import load_interactions
+from skrec.utils._times import warn_if_unordered
 
 _LINES = "".join(f"u{n % 7},i{n % 5}\n" for n in range(35))
 _OF_PYTHON = {name for name in inspect.signature(load_interactions).parameters if name != "path"}
@@ -234,6 +237,14 @@ def test_a_number_for_a_tuple(skrec, log, tmp_path):
 )
 def test_translation(text, expected):
     assert on_command_line(text, ["alpha", "n_jobs"]) == expected
+
+
+def test_a_model_of_times_says_how_to_read_them():
+    with pytest.warns(UserWarning, match="SLIST takes") as caught:
+        warn_if_unordered(csr_array(np.ones((2, 3))), "SLIST")
+    told = on_command_line(str(caught[0].message))
+    assert told.endswith("pass --columns value=timestamp, --duplicates max and --values keep.")
+    assert names_of_python(told) == set()
 
 
 def test_no_error_of_a_model_names_an_argument(skrec, log, tmp_path):

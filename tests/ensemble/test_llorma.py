@@ -60,6 +60,22 @@ def test_scores_equal_those_of_the_dense_twin():
     np.testing.assert_allclose(model.score_pairs(new, rows, columns), found[rows, columns])
 
 
+def test_rows_of_few_ratings_have_the_least_vectors_without_a_penalty():
+    X = _ratings()
+    model = _model(bandwidth=1e6, alpha=0.0).fit(X)
+    new = np.zeros((3, 25))
+    new[0, 4], new[1, [2, 7]], new[2, [1, 3, 9]] = 5, [4, 2], [1, 3, 5]
+    limits = [
+        [
+            model.intercept_ + Q[:, -1] + np.c_[Q[:, :-1], np.ones(25)] @ z
+            for Q in model.local_components_.astype(float)
+            for z in [twin.local_row(row, model.intercept_, np.ones(25), Q, 0.0)]
+        ]
+        for row in new
+    ]
+    np.testing.assert_allclose(model.decision_function(new), np.mean(limits, axis=1), atol=1e-3)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_descent_equals_the_twin_and_skips_what_weighs_nothing(share):
     rng = np.random.default_rng(0)
