@@ -54,10 +54,7 @@ CANDIDATES = {
     ),
     "RBMRecommender (user)": (
         RBMRecommender(max_iter=50, random_state=0),
-        [
-            {"n_components": n_components, "alpha": alpha}
-            for n_components, alpha in ((100, 0.001), (200, 0.001), (200, 0.002))
-        ],
+        [{"n_components": 100}],
     ),
     "RBMRecommender (item)": (
         RBMRecommender(500, orientation="item", max_iter=30, random_state=0),
