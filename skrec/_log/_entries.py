@@ -90,19 +90,23 @@ def as_values_or_dates(column):
     Raises
     ------
     ValueError
-        That of `as_values`.
+        That of `as_values`; of dates with other entries among them it counts these.
     """
     try:
         return as_values(column)
     except ValueError:
         entries = to_array(_without_zone(column))
-        if entries.dtype.kind != "M" and _convert_each(entries, _value)[1].any():
+        if entries.dtype.kind == "M":
+            is_date = ~np.isnat(entries)
+        elif _convert_each(entries, _value)[1].any():
             raise
-        try:
-            return as_timestamps(entries).astype(np.float64)
-        except ValueError:
-            pass
-        raise
+        else:
+            is_date = _convert_each(entries, parse_time)[1]
+        if not is_date.any():
+            raise
+    if not is_date.all():
+        raise _bad_entries("value", entries, ~is_date, "a date, as others are")
+    return as_timestamps(entries).astype(np.float64)
 
 
 def as_timestamps(column):

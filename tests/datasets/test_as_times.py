@@ -71,3 +71,11 @@ def test_encoded_dates():
         )
     with pytest.raises(ValueError, match="value column is '2025-01-01'"):
         InteractionEncoder().fit([(1, 5, "2025-01-01")])
+
+
+def test_the_dates_that_are_missing_are_counted():
+    days = ["2025-01-03", "2025-01-01", "NaT", "2025-01-02"]
+    for column in (np.array(days, dtype="datetime64[s]"), [*days[:2], None, days[3]]):
+        log = {"user": [1, 1, 2, 1], "item": [5, 6, 5, 5], "date": column}
+        with pytest.raises(ValueError, match=r"Entry 2 .* Expected a date, .* those 1 rows"):
+            InteractionEncoder(value="date", duplicates="max").fit(log)
