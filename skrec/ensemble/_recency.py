@@ -21,7 +21,7 @@ from skrec.ensemble._delegation import (
 from skrec.ensemble._members import seeded_clone
 from skrec.linear_model import EASE
 from skrec.utils._fitted import Fitted
-from skrec.utils._params import NONE, InstanceOf, Interval
+from skrec.utils._params import NONE, InstanceOf, Interval, check_parameters
 from skrec.utils._times import (
     HALF_LIFE,
     UNIT,
@@ -256,6 +256,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             )
 
     def _decay(self, X):
+        # Half-lives may have been changed since `fit`.
+        check_parameters(self, self._parameter_rules)
         check_times(X.data, "Recency")
         return decayed(X, self.half_life, unit=self.unit, floor=self.floor)
 

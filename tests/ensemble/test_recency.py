@@ -75,6 +75,8 @@ def test_the_half_life_of_a_fitted_model(X):
     np.testing.assert_array_equal(
         model.set_params(half_life=500.0).decision_function(X), other.decision_function(X)
     )
+    with pytest.raises(ValueError, match="half_life"):
+        model.set_params(half_life=-500.0).decision_function(X)
 
 
 def test_what_the_model_within_lacks(X):
