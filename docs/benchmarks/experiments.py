@@ -25,7 +25,16 @@ from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA, Recency
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
-from skrec.neural_network import CMN, GMF, LightGCN, ResidualMF, SpectralCF, YouTubeRecommender
+from skrec.neural_network import (
+    CMN,
+    GMF,
+    LightGCN,
+    MLPRecommender,
+    NeuMF,
+    ResidualMF,
+    SpectralCF,
+    YouTubeRecommender,
+)
 
 
 class Experiment(NamedTuple):
@@ -110,6 +119,25 @@ def add_experiments(path):
         EXPERIMENTS.append(each)
 
 
+class AfterItsParts(BaseEstimator):
+    """A NeuMF that begins with two models, which are fitted before it to the same rows."""
+
+    def __init__(self, model, gmf, mlp):
+        self.model = model
+        self.gmf = gmf
+        self.mlp = mlp
+
+    def fit(self, X, y=None):
+        """Fit the parts, then the whole."""
+        parts = tuple(clone(part).fit(X) for part in (self.gmf, self.mlp))
+        self.model_ = clone(self.model).set_params(pretrained=parts).fit(X)
+        return self
+
+    def decision_function(self, X):
+        """Scores of the whole."""
+        return self.model_.decision_function(X)
+
+
 class Script(NamedTuple):
     """A script of its own; `result` is the record that it writes."""
 
@@ -185,6 +213,14 @@ GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=60, random_state=
 SPECTRAL = SpectralCF(learning_rate=0.02, batch_size=8192, max_iter=30, random_state=0)
 WARP = BPR(
     128, loss="warp", alpha=1.0, solver="adagrad", learning_rate=0.1, max_iter=30, random_state=0
+)
+
+
+GMF_64 = GMF(64, learning_rate=0.001, max_iter=6, random_state=0)
+MLP_64 = MLPRecommender(128, hidden_layer_sizes=(128, 64), max_iter=4, random_state=0)
+NEUMF_64 = NeuMF(64, hidden_layer_sizes=(128, 64), max_iter=4, random_state=0)
+PRETRAINED = AfterItsParts(
+    clone(NEUMF_64).set_params(learning_rate=0.1, max_iter=1, solver="sgd"), GMF_64, MLP_64
 )
 
 
@@ -366,6 +402,15 @@ def _ml1m_ncf():
         ),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [0.3, 1.0, 3.0]), NARROWED),
         ("YouTubeRecommender, tied, no layers", BAGS, {"n_components": [64, 128]}, NARROWED),
+        ("GMF, 64 components", GMF_64, {}, NARROWED),
+        ("MLPRecommender, 256-128-64", MLP_64, {}, NARROWED),
+        ("NeuMF", NeuMF(random_state=0), {}, {"every": 2, "patience": 6}),
+        (
+            "NeuMF, 64 components, 256-128-64, pretrained",
+            PRETRAINED,
+            {},
+            NARROWED | {"published": (0.4349, 0.7093), "source": TOIS},
+        ),
         ("LightGCN", GCN, {}, GRAPH),
         ("SpectralCF", clone(SPECTRAL).set_params(alpha=0.01), {}, GRAPH),
         (

@@ -9,7 +9,7 @@ from skrec._torch._pairs_kernels import missing_items
 from skrec.utils._parallel import plain_interrupts
 
 # Interactions whose negatives are drawn at once.
-_CHUNK = 2**20
+_CHUNK = 2**18
 
 
 class Pairs(NamedTuple):
@@ -53,7 +53,7 @@ class ShuffledPairs:
 
     Notes
     -----
-    Beside the matrix up to 24 bytes for each interaction, and the draws of a million of them.
+    Beside the matrix up to 24 bytes for each interaction, and the draws of 2**18 of them.
     """
 
     def __init__(self, problem, batch_size, n_negatives):
