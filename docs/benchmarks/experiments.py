@@ -318,7 +318,9 @@ def _ml1m_strong():
         ),
         (
             "YouTubeRecommender",
-            YouTubeRecommender((128,), n_components=128, max_iter=45, random_state=0),
+            clone(BAGS).set_params(
+                hidden_layer_sizes=(128,), n_components=128, batch_size=100, max_iter=50
+            ),
             {},
             NARROWED,
         ),
