@@ -750,6 +750,8 @@ SCRIPTS = [
            "EASE in float32 against float64, on ML-1M for several penalties"),
     Script("bench_mult_vae", (), "mult_vae_epoch",
            "an epoch of MultVAE against eager PyTorch on dense input, and against RecBole"),
+    Script("bench_neumf", (), "neumf",
+           "an epoch of NeuMF against RecBole's and plain PyTorch; lists for all; new users"),
     Script("bench_itemknn", (), "itemknn_search", "neighbour search against implicit's"),
     Script("bench_slim", (), "slim",
            "SLIM against scikit-learn's ElasticNet, irspack and LensKit, to equal objective"),
@@ -846,6 +848,18 @@ SPEEDS = [
         lambda record: f"RecBole {1 / record['parts']['recbole']['share_of_recbole']:.2f}",
         "short of the 2 wanted: most of its time goes to products of matrices that both need, "
         "and dense input costs little where a row has 4 % of the items",
+    ),
+    Speed(
+        "NeuMF, one epoch, ML-1M, 8 components beside 64-32-16-8, 4 negatives", "neumf",
+        lambda record: "RecBole "
+        + ", ".join(
+            f"{rows['recbole']['times_slower_than_skrec']:.1f} ({batch} samples)"
+            for batch, rows in record["epochs"].items()
+        ),
+        lambda record: "processor seconds with the draws, ours "
+        + ", ".join(f"{rows['skrec']['least_cpu_s']:.1f}" for rows in record["epochs"].values())
+        + f"; lists for all users {record['lists']['processor_seconds']:.1f} s; a new user "
+        f"{record['new_users']['cpu_ms_per_user']:.1f} ms",
     ),
     Speed(
         "BPR, one pass, d = 64", "bpr",
