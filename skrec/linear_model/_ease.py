@@ -271,7 +271,8 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     partial_fit.__doc__ = PartialFitMixin.partial_fit.__doc__
 
     def _learn_from(self, gram, X, device):
-        vars(self).pop("n_iter_", None)
+        for name in ("n_iter_", "pairs_", "pair_coef_"):  # of an earlier fit
+            vars(self).pop(name, None)
         copy = self._new_gram(X)
         copy[...] = gram
         self.coef_ = self._solve(copy, device)

@@ -115,6 +115,9 @@ def test_what_pairs_do_not_go_with_is_said():
         EASE(n_pairs=3).partial_fit(_data())
     with pytest.raises(ValueError, match="pair_alpha"):
         EASE(pair_alpha=0.0).fit(_data())
+    model = EASE(n_pairs=3).fit(_data()).set_params(n_pairs=0)
+    with pytest.warns(UserWarning, match="begins anew"):
+        assert not hasattr(model.partial_fit(_data()), "pairs_")
     model = EASE(n_pairs=3).fit(_data())
     model.set_params(n_pairs=0).fit(_data())
     assert not hasattr(model, "pairs_")
