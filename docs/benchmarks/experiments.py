@@ -872,6 +872,13 @@ SPEEDS = [
         + ": implicit draws negatives by popularity",
     ),
     Speed(
+        "LightGCN, a product with Gowalla's graph, d = 64, processor time", "lightgcn_product",
+        lambda record: f"torch CSR {record['torch_over_skrec_cpu']:.1f}, "
+        f"scipy {record['scipy_over_skrec_cpu']:.1f}",
+        lambda record: "of a bare numba loop's time "
+        f"{record['skrec_over_bare_loop_cpu']:.2f}",
+    ),
+    Speed(
         "WMF, one sweep of CG-ALS, ML-1M and Gowalla, d = 64 and 128 of each", "wmf_sweep",
         lambda record: f"implicit {_sweeps(record, 'implicit')}; "
         f"irspack {_sweeps(record, 'irspack')}",
