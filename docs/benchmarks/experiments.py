@@ -206,7 +206,7 @@ BAGS = YouTubeRecommender(
 )
 COSINES = clone(BAGS).set_params(
     loss="cosine_contrastive", n_negatives=2048, solver="sparse_adam", learning_rate=0.001,
-    batch_size=64, max_iter=40,
+    batch_size=64, max_iter=80,
 )  # fmt: skip
 # Batches eight times the paper's, and a larger rate: epochs are several times as short.
 GCN = LightGCN(learning_rate=0.02, batch_size=16_384, max_iter=60, random_state=0)
