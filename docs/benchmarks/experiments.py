@@ -313,7 +313,7 @@ def _ml1m_strong():
         (
             "ResidualMF",
             ResidualMF(128, random_state=0),
-            {"n_components": [64, 128], "alpha": [0.003, 0.005, 0.01]},
+            {"alpha": [0.003, 0.005, 0.01]},
             {},
         ),
         (
@@ -428,7 +428,7 @@ def _ml1m_ncf():
         (
             "ResidualMF, network",
             ResidualMF(128, hidden_layer_sizes=(64, 32), random_state=0),
-            {"branch_learning_rate": [0.0003, 0.001]},
+            {},
             {},
         ),
         (

@@ -66,11 +66,7 @@ CANDIDATES = {
     ),
     "LLORMA": (
         LLORMA(BiasedMF(20, alpha=0.07, max_iter=15), random_state=0),
-        [
-            {"bandwidth": bandwidth, "alpha": alpha}
-            for bandwidth in (1.3, 1.6)
-            for alpha in (0.04, 0.05)
-        ],
+        [{"alpha": alpha} for alpha in (0.04, 0.05)],
     ),
     "BiasedMF (als), 20 components": (
         BiasedMF(20, alpha=0.07, max_iter=15, random_state=0),
