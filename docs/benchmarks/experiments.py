@@ -313,7 +313,7 @@ def _ml1m_strong():
         (
             "ResidualMF",
             ResidualMF(128, random_state=0),
-            {"alpha": [0.003, 0.005, 0.01]},
+            {},
             {},
         ),
         (
