@@ -794,6 +794,7 @@ FIGURES = [
         "UserAutoRec", "UserAutoRec", (0.874,),
         "reads centred ratings, which the paper does not (`center=False`)",
     ),
+    _rmse("LLORMA", "LLORMA", (0.833,), "its global model beside it in the record"),
     _rmse("StackedAutoencoder, one layer, masking noise", "StackedAutoencoder"),
     _rmse("RBMRecommender, of users", "RBMRecommender (user)", (0.881,), "100 units"),
     _rmse("RBMRecommender, of items", "RBMRecommender (item)", (0.854,), "500 units"),
