@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 import skrec
 from skrec._persistence import write
 from skrec._testing._data import make_data, seeded
-from skrec.autoencoder import MultVAE
+from skrec.autoencoder import MultVAE, RBMRecommender
 from skrec.content import VBPR
+from skrec.decomposition import GraphFilter
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN, UserKNN
-from skrec.preprocessing import InteractionEncoder
+from skrec.neural_network import ResidualMF
+from skrec.preprocessing import InteractionEncoder, TimeDecay
 from skrec.utils._fitted import Absent, Array, Sparse
 from skrec.utils._fitted_check import check_objects, fitted_rules, learned
 from skrec.utils._sparse_check import sound_sparse
@@ -230,6 +233,32 @@ def test_an_array_that_was_replaced_reaches_no_kernel():
                     twin.recommend(X, 3)
                 n_refused += 1
     assert n_refused > 25
+
+
+@pytest.mark.parametrize(
+    ("model", "changed"),
+    [
+        (EASE(), {"n_pairs": 3}),
+        (GraphFilter(3), {"linear_weight": 1.0}),
+        (ItemKNN(), {"feedback": "rating"}),
+        (RBMRecommender(3, max_iter=1), {"orientation": "item"}),
+        (ResidualMF(3, max_iter=1), {"hidden_layer_sizes": (2,)}),
+        (TimeDecay(), {"reference": "fit"}),
+    ],
+    ids=str,
+)
+def test_parameters_that_ask_for_what_the_fit_has_not_kept(model, changed):
+    X = make_data(EASE())
+    model.fit(X).set_params(**changed)
+    with pytest.raises(NotFittedError, match="after fit: they now ask for"):
+        model.transform(X) if isinstance(model, TimeDecay) else model.predict(X)
+
+
+def test_pairs_stay_in_the_scores_whatever_is_set_later():
+    X = make_data(EASE())
+    model = EASE(n_pairs=3).fit(X)
+    expected = model.decision_function(X)
+    np.testing.assert_array_equal(model.set_params(n_pairs=0).decision_function(X), expected)
 
 
 def test_features_that_were_added_later(tmp_path):

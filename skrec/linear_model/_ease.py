@@ -286,16 +286,20 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         )
         return coef
 
+    @property
+    def _has_pairs(self):
+        return hasattr(self, "pair_coef_")  # whatever `n_pairs` says since the fit
+
     def _scores(self, X):
         scores = sparse_dot_dense(X, self.coef_, n_jobs=self.n_jobs)
-        if self.n_pairs:
+        if self._has_pairs:
             Z = pair_values(X, self.pairs_, n_jobs=self.n_jobs)
             scores += sparse_dot_dense(Z, self.pair_coef_, n_jobs=self.n_jobs)
         return scores
 
     def _pair_scores(self, X, rows, items):
         scores = sparse_dot_dense_pairs(X, self.coef_, rows, items, n_jobs=self.n_jobs)
-        if self.n_pairs:
+        if self._has_pairs:
             Z = pair_values(X, self.pairs_, n_jobs=self.n_jobs)
             scores += sparse_dot_dense_pairs(Z, self.pair_coef_, rows, items, n_jobs=self.n_jobs)
         return scores
@@ -324,7 +328,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             If `items` has the wrong shape or is out of range.
         """
         contributions = super().explain(X, items)
-        if not self.n_pairs:
+        if not self._has_pairs:
             return contributions
         X = self._start_scoring(X)
         Z = pair_values(X, self.pairs_, n_jobs=self.n_jobs)

@@ -4,6 +4,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skrec.utils._fitted import Absent, Names, Number, required_if
+from skrec.utils._fitted_check import check_shapes
 from skrec.utils._params import Interval, Options, check_parameters
 from skrec.utils._restore import WholeFitMixin
 from skrec.utils._times import HALF_LIFE, UNIT, check_times, decayed
@@ -161,11 +162,14 @@ class TimeDecay(
 
         Raises
         ------
+        NotFittedError
+            If `reference` was changed to "fit" after `fit`.
         ValueError
             As `fit`, and for a wrong number of columns.
         """
         check_is_fitted(self)
         self._check_parameters()
+        check_shapes(self)
         X = validate_interactions(self, X, reset=False)
         check_times(X.data, "TimeDecay")
         reference = self.reference_ if self.reference == "fit" else self.reference

@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -45,6 +46,13 @@ def _shapes(cls):
     return found
 
 
+@functools.lru_cache(maxsize=512)
+def _conditions(cls):
+    """(name, condition) of what must be there if a condition holds."""
+    rules = fitted_rules(cls).items()
+    return [(name, rule.unless) for name, rule in rules if getattr(rule, "unless", None)]
+
+
 def check_shapes(estimator):
     """Hold the arrays of a fitted estimator to their shapes, before kernels read them.
 
@@ -56,10 +64,18 @@ def check_shapes(estimator):
 
     Raises
     ------
+    NotFittedError
+        If a parameter that was changed after the fit asks for what the fit has not kept.
     ValueError
         If an array was replaced by one that does not fit to the others.
     """
     state, kind = vars(estimator), type(estimator)
+    for name, asked_for in _conditions(kind):
+        if name not in state and asked_for(estimator):
+            raise NotFittedError(
+                f"The parameters of this {kind.__name__} were changed after fit: they now ask for "
+                f"`{name}`, which it has not. Fit it again, or set them back."
+            )
     sizes = {"n_items": state.get("n_features_in_")}
     for name, shape in _shapes(kind):
         if name in state:
