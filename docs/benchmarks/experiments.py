@@ -216,8 +216,8 @@ WARP = BPR(
 )
 
 
-GMF_64 = GMF(64, learning_rate=0.001, max_iter=6, random_state=0)
-MLP_64 = MLPRecommender(128, hidden_layer_sizes=(128, 64), max_iter=4, random_state=0)
+GMF_64 = GMF(64, learning_rate=0.001, max_iter=10, random_state=0)
+MLP_64 = MLPRecommender(128, hidden_layer_sizes=(128, 64), max_iter=8, random_state=0)
 NEUMF_64 = NeuMF(64, hidden_layer_sizes=(128, 64), max_iter=4, random_state=0)
 PRETRAINED = AfterItsParts(
     clone(NEUMF_64).set_params(learning_rate=0.1, max_iter=1, solver="sgd"), GMF_64, MLP_64
@@ -406,7 +406,7 @@ def _ml1m_ncf():
         ("YouTubeRecommender, tied, no layers", BAGS, {"n_components": [64, 128]}, NARROWED),
         ("GMF, 64 components", GMF_64, {}, NARROWED),
         ("MLPRecommender, 256-128-64", MLP_64, {}, NARROWED),
-        ("NeuMF", NeuMF(random_state=0), {}, {"every": 2, "patience": 6}),
+        ("NeuMF", NeuMF(random_state=0), {}, NARROWED | {"remark": "the default parameters"}),
         (
             "NeuMF, 64 components, 256-128-64, pretrained",
             PRETRAINED,

@@ -42,9 +42,9 @@ class NeuMF(PairNetRecommender):
 
     Parameters
     ----------
-    n_components : int, default=16
+    n_components : int, default=64
         Length of the vectors that are multiplied, :math:`p^G` and :math:`q^G`.
-    hidden_layer_sizes : tuple of int, default=(64, 32, 16)
+    hidden_layer_sizes : tuple of int, default=(128, 64)
         Widths of the layers :math:`z_1, \ldots, z_L` of the perceptron, at least one. The paper's
         predictive factors are `n_components` and the last width, which are equal there. Its
         layers begin with both vectors side by side: 64-32-16-8 are
@@ -81,8 +81,9 @@ class NeuMF(PairNetRecommender):
     batch_size : int, default=256
         Interactions in a batch, each with its negatives: the authors' 256 samples, of which
         each is an item with or without an interaction, are 51 interactions here.
-    max_iter : int, default=20
-        Epochs; with `warm_start` so many more.
+    max_iter : int, default=6
+        Epochs; with `warm_start` so many more. More than some are worse where there are a million
+        interactions, and far more are needed where there are few: see `early_stopping`.
     early_stopping : bool, default=False
         Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
         longer rises, and to keep the best weights.
@@ -215,9 +216,9 @@ class NeuMF(PairNetRecommender):
 
     def __init__(
         self,
-        n_components=16,
+        n_components=64,
         *,
-        hidden_layer_sizes=(64, 32, 16),
+        hidden_layer_sizes=(128, 64),
         n_mlp_components=None,
         pretrained=None,
         loss="logistic",
@@ -227,7 +228,7 @@ class NeuMF(PairNetRecommender):
         solver="auto",
         learning_rate=0.001,
         batch_size=256,
-        max_iter=20,
+        max_iter=6,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

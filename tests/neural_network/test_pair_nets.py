@@ -139,6 +139,7 @@ def test_runs_of_the_kernel_are_no_boundaries(X, monkeypatch):
 @EACH
 def test_same_seed_same_bits_and_better_than_popularity(make, X):
     options = {"max_iter": 40, "learning_rate": 0.005, "batch_size": 32, "random_state": 0}
+    options["hidden_layer_sizes"] = (16, 8)
     one, two = make(8, **options).fit(X), make(8, **options).fit(X)
     np.testing.assert_array_equal(one.decision_function(X), two.decision_function(X))
     assert one.loss_curve_ == two.loss_curve_
