@@ -1,6 +1,7 @@
 """What all tests share: hypothesis, real data, CUDA."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ _SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_configure(config):
+    # A shell's background job ignores Ctrl-C, which tests send to themselves and to what they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "SKREC_DATA" not in os.environ and _SHARED.is_dir():
         os.environ["SKREC_DATA"] = str(_SHARED)
 

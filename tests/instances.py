@@ -109,7 +109,7 @@ def scikit_learn_checks(estimators, *, variants=False):
     estimators : list of estimator
     variants : bool, default=False
         Whether all checks run on another instance of the same class: those that would say
-        the same are left out.
+        the same are left out, and the others are slow tests.
 
     Returns
     -------
@@ -123,5 +123,6 @@ def scikit_learn_checks(estimators, *, variants=False):
                 continue
             options = [f"{key}={value}" for key, value in check.keywords.items()]
             name = ",".join([name_of(check), *options])
-            cases.append(pytest.param(estimator, check, id=f"{original}-{name}"))
+            marks = pytest.mark.slow if variants else ()
+            cases.append(pytest.param(estimator, check, id=f"{original}-{name}", marks=marks))
     return cases

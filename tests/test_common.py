@@ -160,6 +160,7 @@ def test_recommender_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @parametrize_with_recommender_checks(
     VARIANTS, skip=lambda one: [*_cannot_hold(one), *OUR_CHECKS_SAME_FOR_VARIANTS]
 )

@@ -57,7 +57,8 @@ class NeuMF(PairNetRecommender):
         layers are taken, the weights h of each and the sum of their biases b are halved. So each
         score is the mean of the two models' at first. Users are told by the content of their
         rows. Cloning keeps the two as they are, fitted. A fit that resumes another
-        (`warm_start`) does not look at them.
+        (`warm_start`) does not look at them. With `early_stopping` the two have learned the items
+        that are held out, so that validation scores begin high and say less.
     loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
         See above.
     n_negatives : int, default=4
@@ -75,7 +76,8 @@ class NeuMF(PairNetRecommender):
         `pretrained` has learned: the paper takes them there, since Adam's moments are lost, and
         so does "auto"; it is "adam" where nothing is pretrained. The example in the authors'
         code goes on by Adam. Rates of "sgd" are larger by some powers of ten, since gradients are
-        those of a mean.
+        those of a mean. Of the authors' SGD, whose mean is over interactions and negatives alike,
+        the same rate makes a step 1 + `n_negatives` times smaller.
     learning_rate : float, default=0.001
         Of the solver, > 0.
     batch_size : int, default=256

@@ -377,6 +377,7 @@ def test_what_was_fitted_scores_where_implicit_is_not_installed(make, X, new, tm
     )
 
 
+@pytest.mark.slow
 def test_without_implicit_nothing_else_is_missing():
     code = _WITHOUT + (
         "from skrec.utils import all_recommenders\n"
@@ -393,6 +394,7 @@ def test_without_implicit_nothing_else_is_missing():
     assert "ImplicitRecommender" in dict(all_recommenders())
 
 
+@pytest.mark.slow
 def test_scoring_and_loading_import_no_implicit(X, tmp_path):
     skrec.save(ImplicitRecommender(CosineRecommender()).fit(X), tmp_path / "model.skops")
     code = (
@@ -496,6 +498,7 @@ def test_nothing_of_another_kind_stays_after_a_refit(X):
     assert list(adapter.get_feature_names_out()[:1]) == ["implicitrecommender0"]
 
 
+@pytest.mark.slow
 def test_a_fit_in_a_forked_child_ends(X):
     # GNU's OpenMP hangs in a child of a process whose threads it has used.
     code = (

@@ -65,7 +65,8 @@ def interrupted_in_epoch(words, number=signal.SIGINT, least_batches=0):
     )
 
 
-@pytest.mark.parametrize("model", ["multvae", pytest.param("cdae", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["multvae", "cdae"])
 def test_an_interrupted_fit_does_not_replace_the_good_file(skrec, log, tmp_path, model):
     path = tmp_path / "model.skops"
     words = ["fit", log, "--model", model, "--output", path]
@@ -81,6 +82,7 @@ def test_an_interrupted_fit_does_not_replace_the_good_file(skrec, log, tmp_path,
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.skops"]
 
 
+@pytest.mark.slow
 def test_no_file_is_no_file(log, tmp_path):
     words = ["fit", log, "--model", "multvae", "--output", tmp_path / "new.skops", *_ENDLESS]
     done = interrupted_in_epoch(words)
@@ -89,6 +91,7 @@ def test_no_file_is_no_file(log, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"]
 )
@@ -135,6 +138,7 @@ def test_no_model_of_an_interrupted_comparison_is_starred(log, search):
     assert "the comparison is not complete" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_file_is_written(model, tmp_path):
     # A reader that is not there yet holds the command up in the middle of its work.
     users = tmp_path / "users"
