@@ -14,7 +14,7 @@ _SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_configure(config):
-    # A shell's background job ignores Ctrl-C, which tests send to themselves and to what they start.
+    # Background jobs of a shell ignore Ctrl-C, which tests send to what they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if "SKREC_DATA" not in os.environ and _SHARED.is_dir():
