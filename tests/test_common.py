@@ -178,7 +178,7 @@ def test_what_is_left_out_for_variants_is_checked_for_every_class():
 @pytest.mark.parametrize("estimator", DEFAULTS, ids=repr)
 def test_no_scikit_learn_check_is_skipped_or_expected_to_fail(estimator):
     results = check_estimator(estimator, on_skip=None, on_fail=None)
-    assert len(results) >= 42
+    assert len(results) >= 41  # 42 where negative values are refused, more with `transform`
     assert {result["status"] for result in results} == {"passed"}
 
 
