@@ -39,7 +39,7 @@ LONG = {
     "LOCA": (LOCA(EASE(alpha=10.0), n_estimators=400), (1_000, 700, 60_000)),
     "PureSVD": (PureSVD(100, max_iter=4_000), (4_000, 3_000, 300_000)),
     "RBMRecommender": (RBMRecommender(64, max_iter=10_000), (2_000, 500, 60_000)),
-    "SANSA": (SANSA(max_iter=10_000), (4_000, 4_000, 400_000)),
+    "SANSA": (SANSA(density=0.02, max_iter=10_000), (8_000, 8_000, 1_600_000)),
     "SLIM": (SLIM(alpha=0.1, precompute=False, n_jobs=1), (4_000, 5_000, 600_000)),
     "SLIM-gram": (SLIM(alpha=0.1, precompute=True, n_jobs=1), (4_000, 5_000, 600_000)),
     "SLIM-admm": (SLIM(alpha=0.1, solver="admm", max_iter=10_000), (2_000, 1_500, 100_000)),
