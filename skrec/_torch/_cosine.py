@@ -153,7 +153,7 @@ class CosineContrastiveMixin:
         vectors = unit(torch.from_numpy(self.user_mean_).to(device)).repeat(X.shape[0], 1)
 
         def numbers(lengths):
-            return items.shape[1] * (lengths + 256 + items.shape[1])
+            return items.shape[1] * (lengths + self._n_drawn + items.shape[1])
 
         for terms in self._terms(X, hashes, device, numbers):
             some = CosineRows(terms, items, self.margin, self.negative_weight)

@@ -35,7 +35,7 @@ PAIR_RULES = {
 }
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
 LEARNED_USER_HOOKS = (
-    *HOOKS, "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
+    *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
@@ -102,8 +102,13 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         """Vectors of the users who are learned from, a tensor of shape (n_users, d)."""
         return module.user.weight
 
+    @property
+    def _solver(self):
+        """The optimiser that `solver` stands for."""
+        return self.solver
+
     def _optimizer(self, module):
-        if self.solver == "adam":
+        if self._solver == "adam":
             return super()._optimizer(module)
         return SparseAndDenseAdam(module, self._parameter_groups(module), self.learning_rate)
 

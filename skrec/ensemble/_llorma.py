@@ -146,9 +146,8 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     `local_components_` and, for each thread, of one local model's users. Scores of all items are
     computed row by row: no array of n_users x n_items x n_local is made.
 
-    On MovieLens-1M (a tenth of the ratings held out, ``alpha=0.05``), 50 local models with equal
-    weights have nearly the same RMSE as with the default bandwidth, 0.842 and 0.841 against 0.853
-    of the global model: most of the gain there is that of a mean of models that began differently.
+    On MovieLens-1M local models with equal weights have nearly the same RMSE as with the default
+    bandwidth: most of the gain there is that of a mean of models that began differently.
 
     Differs from [1]_: local models have biases and the mean rating, as the global one has; the
     penalty is weighted like the errors, so that a rating of weight one half counts as half a

@@ -65,8 +65,8 @@ def transitions(
     largest = np.zeros(n_items)
     np.maximum.at(largest, X.indices, values)
     scale = (popularity / np.where(largest > 0, largest, 1.0)) ** exponent
-    index = csr_array((_relative(values, largest[X.indices], exponent), X.indices, X.indptr),
-                      shape=X.shape)  # fmt: skip
+    relative = (values / largest[X.indices]) ** exponent
+    index = csr_array((relative, X.indices, X.indptr), shape=X.shape)
     from_user = csr_array((powers_of_shares(X, exponent), X.indices, X.indptr), shape=X.shape)
     by_item = from_user.tocsc()
     targets = csr_array((by_item.data, by_item.indices, by_item.indptr), shape=(n_items, n_users))
@@ -87,7 +87,3 @@ def transitions(
     if normalize:
         T.data[...] = powers_of_shares(T, 1.0)
     return T
-
-
-def _relative(values, largest, exponent):
-    return (values / largest) ** exponent

@@ -176,7 +176,7 @@ class CMN(LearnedUserRecommender):
     would serve others only.
 
     Differs from [1]_ and its authors' code: a user does not read the own external memory in
-    training, which the code lets happen and no test does; an item without users tells nothing,
+    training, where the code lets it read that of items it has; an item without users tells nothing,
     where the code reads a user whose number is the item's; batches are counted in interactions,
     and negatives stand in the batch of their interaction. The rate and the penalty are smaller:
     at theirs, what pretraining has learned is lost within an epoch, and lists stay behind those

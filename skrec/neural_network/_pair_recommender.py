@@ -6,7 +6,6 @@ import torch
 
 from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._learned_users import LearnedUserRecommender
-from skrec._torch._optimizers import SparseAndDenseAdam
 from skrec._torch._pairs import ShuffledPairs
 from skrec.neural_network._pair_fold_in import fold_in
 from skrec.neural_network._pair_net import PairNet, PairTrainer
@@ -41,10 +40,6 @@ class PairNetRecommender(LearnedUserRecommender):
         """Lengths of the parts of a vector, and widths of layers, as `PairNet` takes them."""
 
     @property
-    def _solver(self):
-        return self.solver
-
-    @property
     def _n_drawn(self):
         # The steps are many and cheap, so that a better sample of the negatives pays.
         return N_DRAWS if self.loss in ("bpr", "hinge") else 4 * N_DRAWS
@@ -73,9 +68,7 @@ class PairNetRecommender(LearnedUserRecommender):
             )
         if self._solver == "sgd":
             return torch.optim.SGD(self._parameter_groups(module), lr=self.learning_rate)
-        if self._solver == "adam":
-            return torch.optim.Adam(module.parameters(), lr=self.learning_rate, fused=True)
-        return SparseAndDenseAdam(module, self._parameter_groups(module), self.learning_rate)
+        return super()._optimizer(module)
 
     def _penalty(self, module, vector, item):
         return vector.square().sum(1) + module.item(item).square().sum((1, 2))
