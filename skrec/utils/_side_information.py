@@ -15,6 +15,7 @@ from skrec.utils._feature_rows import (
     column_names,
     n_rows_of,
 )
+from skrec.utils._images import are_paths
 from skrec.utils._interaction_context import check_context
 from skrec.utils._item_features import ItemFeatures, check_item_features
 
@@ -26,7 +27,7 @@ class SideInformation(NamedTuple):
     ----------
     item_features : ndarray or csr_array of shape (n_items, n_item_features), images, or None
         Float64 or float32. Images, for classes that read them: an array of shape
-        (n_items, c, h, w), or a list of n_items paths.
+        (n_items, c, h, w), or a list of n_items paths, None where an item has no picture.
     user_features : ndarray or csr_array of shape (n_users, n_user_features) or None
     context : ndarray or csr_array of shape (nnz, n_context_features) or None
         Row p belongs to ``X.data[p]``.
@@ -107,19 +108,15 @@ def _is_images(values):
         return False
     if hasattr(values, "ndim"):
         paths = values.ndim == 1 and values.dtype.kind in "OUS"
-        return values.ndim == 4 or (paths and _are_paths(values))
-    return _are_paths(values) or np.ndim(values) == 4
-
-
-def _are_paths(values):
-    return len(values) > 0 and all(isinstance(value, str | os.PathLike) for value in values)
+        return values.ndim == 4 or (paths and are_paths(values))
+    return are_paths(values) or np.ndim(values) == 4
 
 
 def _checked_images(values):
     if not hasattr(values, "ndim") and np.ndim(values) == 4:
         values = np.asarray(values)
     if not hasattr(values, "ndim") or values.ndim == 1:
-        return [os.fspath(value) for value in values]
+        return [None if value is None else os.fspath(value) for value in values]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(
             "item_features must be finite. Got images with NaN or infinity; pass zeros where there "
