@@ -60,7 +60,7 @@ TORCH = {
     "YouTubeRecommender",
 }  # fmt: skip
 SLOW = {"LOCA"}
-READS = {"VBPR"}
+READS = {"IBR", "VBPR", "VisRank"}
 RATINGS = {
     "BiasedMF", "ItemAutoRec", "LLORMA", "RBMRecommender", "StackedAutoencoder", "UserAutoRec",
 }  # fmt: skip

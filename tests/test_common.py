@@ -27,6 +27,7 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
+from skrec.content import IBR, VisRank
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
@@ -98,6 +99,9 @@ VARIANTS = [
     small(ResidualMF, feedback="rating", known_users="fold_in"),
     SLIST(similarity=0.2, window=None, half_life=np.inf, gap_half_life=3.0),
     PureSVD(solver="arpack"),
+    VisRank("max", center=True),
+    VisRank("top_k", n_neighbors=2),
+    small(IBR, aggregate="mean", alpha=0.0),
     small(GraphFilter, linear_weight=1.0, item_exponent=0.2),
     RP3beta(None, exponent=1.3, normalize=False),
     SANSA(density=0.3, max_iter=1),
@@ -131,6 +135,9 @@ def _cannot_hold(estimator):
         return (
             names if model.get("model__use_cg") is False else [*names, "check_duplicate_items_tie"]
         )
+    if isinstance(base, IBR):  # pairs of items, and a row of E for each, are drawn in their order
+        names = ["check_item_permutation", "check_item_features_permutation"]
+        return [*names, "check_duplicate_items_tie"]
     if isinstance(base, (BPR, BiasedMF, LLORMA, RBMRecommender, ResidualMF, TorchRecommender, WMF)):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.

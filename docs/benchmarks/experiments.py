@@ -741,6 +741,8 @@ SCRIPTS = [
            "the same split: LOCA against its global model and against random users"),
     Script("run_ml1m_loca", ("--base", "MultVAE"), "ml1m_loca", "the same around MultVAE"),
     Script("run_ml1m_ratings", (), "ml1m_ratings", "ML-1M, random 90/10, RMSE"),
+    Script("run_visual", (), "visual",
+           "cold items of ML-100K by posters and genres; TikTok by images: models of pictures"),
     Script("run_grid_search_ml1m", (), "grid_search_ml1m", "the README's grid search, repeated"),
     Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
            "the tables of ML-20M, Netflix, MSD, Pinterest where the data is; "

@@ -1,7 +1,26 @@
-"""Recommenders that read the content of items or users."""
+"""Recommenders that read the content of items or users.
 
-from skrec.content._vbpr import VBPR
+Each is loaded on first use: some of them need no torch.
+"""
 
-__all__ = [
-    "VBPR",
-]
+import importlib
+
+_MODULES = {
+    "IBR": "_ibr",
+    "VBPR": "_vbpr",
+    "VisRank": "_vis_rank",
+}
+
+__all__ = ["IBR", "VBPR", "VisRank"]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        value = getattr(importlib.import_module(f"skrec.content.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'skrec.content' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

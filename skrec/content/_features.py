@@ -1,6 +1,5 @@
 """Item features on a device: products with a weight, of all items or of some."""
 
-import numpy as np
 import torch
 from scipy.sparse import csr_array, issparse
 
@@ -44,22 +43,3 @@ class FeatureTable:
             rows = self._rows[flat]
             found = sparse_product(rows, rows.value, weight, by_column(rows, self.n_features))
         return found.view(*items.shape, -1)
-
-
-def mean_length(features, kept):
-    """Mean L2 norm of the rows `kept` of features that are not zero; 1 if there are none."""
-    some = features[kept]
-    if issparse(some):
-        lengths = np.sqrt(some.multiply(some).sum(1))
-    else:
-        lengths = np.linalg.norm(some, axis=1)
-    lengths = lengths[lengths > 0]
-    return float(lengths.mean()) if len(lengths) else 1.0
-
-
-def seen_features(features, kept):
-    """Which columns of features are not zero everywhere in the rows `kept`."""
-    some = features[kept]
-    if issparse(some):
-        return np.bincount(some.indices[some.data != 0], minlength=some.shape[1]) > 0
-    return (some != 0).any(axis=0)

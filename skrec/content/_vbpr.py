@@ -6,7 +6,8 @@ from scipy.sparse import eye_array, issparse
 from torch import nn
 
 from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
-from skrec.content._features import FeatureTable, mean_length, seen_features
+from skrec.content._features import FeatureTable
+from skrec.content._tables import mean_length, seen_features
 from skrec.utils._fitted import Number, refused
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
 from skrec.utils._side_information import SideInformation

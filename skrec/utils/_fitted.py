@@ -93,6 +93,25 @@ class Sparse:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A two-dimensional array, or a csr_array.
+
+    Parameters
+    ----------
+    n_rows, n_columns : str or None
+        Names of sizes; None for any size.
+    """
+
+    n_rows: str
+    n_columns: str | None
+
+    def check(self, value, name, sizes, owner):
+        dense = isinstance(value, np.ndarray)
+        rule = (Array if dense else Sparse)(self.n_rows, self.n_columns)
+        rule.check(value, name, sizes, owner)
+
+
+@dataclass(frozen=True)
 class Number:
     """A finite number.
 

@@ -9,7 +9,8 @@ from sklearn.model_selection import GridSearchCV
 
 import skrec
 from skrec.content import VBPR
-from skrec.content._features import FeatureTable, mean_length, seen_features
+from skrec.content._features import FeatureTable
+from skrec.content._tables import mean_length, seen_features
 from skrec.datasets import fetch_movielens, make_interactions
 from skrec.datasets._base import get_data_home
 from skrec.metrics import evaluate, make_ranking_scorer, top_k_ndcg_score

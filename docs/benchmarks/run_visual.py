@@ -1,0 +1,272 @@
+"""Recommenders that read pictures: cold items of ML-100K by posters, TikTok's videos.
+
+    SKREC_DATA=../shared/data python docs/benchmarks/run_visual.py
+    SKREC_DATA=... python docs/benchmarks/run_visual.py --only ml100k_cold --models VisRank
+
+Each problem has models by name, each with the features that it reads and what to choose from. The
+first metric chooses, on a part of the training interactions that is split as the test is; the best
+one then learns from all of the training interactions and is tested once. A model that is run alone
+replaces its own entry of the record. To add one: a line in MODELS.
+
+Items are in an order that is drawn, so that equal scores are ordered by chance: those of MovieLens
+are nearly in the order of their popularity.
+"""
+
+import argparse
+import csv
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from _data import interactions
+from _record import RESULTS, as_json, cost_row, environment, rounded
+from scipy.sparse import csr_array
+
+from skrec.content import IBR, VisRank
+from skrec.dummy import DummyRecommender
+from skrec.metrics import ranking_auc_score, top_k_ndcg_score, top_k_recall_score
+from skrec.utils._measure import Cost
+
+NAME = "visual"
+
+
+class Split(NamedTuple):
+    """What is learned from, what is held out, and the items among which it is ranked.
+
+    `items` None: all that a user has not.
+    """
+
+    X: csr_array
+    y: csr_array
+    items: np.ndarray | None = None
+
+
+class Problem(NamedTuple):
+    """A split to choose on, one to test on, features by name, and how recall is divided."""
+
+    protocol: str
+    validation: Split
+    test: Split
+    features: dict
+    metrics: tuple
+    normalize: str
+
+
+class Model(NamedTuple):
+    """A recommender, the name of its features, and what to choose from."""
+
+    estimator: object
+    features: str | None = None
+    candidates: tuple = ({},)
+
+
+def _ones(log, chosen, shape, order):
+    """A matrix of ones with the items in another order; order[i] is the new place of item i."""
+    user, item = log["user"][chosen], order[log["item"][chosen]]
+    return csr_array((np.ones(len(user)), (user, item)), shape=shape)
+
+
+def _moved(table, order):
+    moved = np.empty_like(table)
+    moved[order] = table
+    return moved
+
+
+def _standardised(table, known=None):
+    """Columns of mean 0 and deviation 1 over the known rows; the others stay zero."""
+    known = np.ones(len(table), bool) if known is None else known
+    found = np.zeros(table.shape)
+    part = table[known].astype(np.float64)
+    found[known] = (part - part.mean(axis=0)) / np.maximum(part.std(axis=0), 1e-9)
+    return found
+
+
+def _without(X, items):
+    """The entries of some columns, and of all others."""
+    chosen = np.zeros(X.shape[1], bool)
+    chosen[items] = True
+    parts = []
+    for kept in (~chosen[X.indices], chosen[X.indices]):
+        pointers = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
+        parts.append(csr_array((X.data[kept], X.indices[kept], pointers), shape=X.shape))
+    return parts
+
+
+def ml100k_cold():
+    """Ratings >= 4 of ML-100K; a fifth of the items is held out whole."""
+    log, shape = interactions("ml-100k"), (943, 1682)
+    order = np.random.RandomState(5).permutation(1682)
+    X = _ones(log, log["rating"] >= 4, shape, order)
+    cold = np.random.RandomState(0).permutation(1682)[: int(0.2 * 1682)]
+    train, test = _without(X, order[cold])
+    warm = np.flatnonzero(np.bincount(train.indices, minlength=1682))
+    inner = np.random.RandomState(1).permutation(warm)[: len(warm) // 5]
+    fit, validation = _without(train, inner)
+    return Problem(
+        "ML-100K, ratings >= 4; a fifth of the items held out whole and ranked among themselves; "
+        "for the choice a fifth of the items with users, likewise",
+        Split(fit, validation, np.sort(inner)),
+        Split(train, test, np.sort(order[cold])),
+        _ml100k_features(order),
+        ("ndcg@100", "ndcg@20", "recall@20", "auc"),
+        "min",
+    )
+
+
+def _ml100k_features(order):
+    data = Path(os.environ["SKREC_DATA"])
+    file = np.load(data / "ml-100k-poster-embeddings" / "item_features.npz")
+    tables = {name: np.zeros((1682, file[name].shape[1])) for name in ("embedding", "lbp")}
+    tables["attractiveness"] = np.zeros((1682, 7))
+    for name, table in tables.items():
+        table[file["item"]] = file[name]
+    with open(data / "ml-100k" / "items.csv", newline="", encoding="utf-8") as lines:
+        genres = [set(row["genres"].split("|")) for row in csv.DictReader(lines)]
+    names = sorted(set().union(*genres))
+    known = np.zeros(1682, bool)
+    known[file["item"]] = True
+    both = np.hstack([tables["lbp"], tables["attractiveness"]])
+    found = {
+        "posters, network": tables["embedding"],
+        "posters, LBP": _standardised(tables["lbp"], known),
+        "posters, seven measures": _standardised(tables["attractiveness"], known),
+        "posters, hand-made": _standardised(both, known),
+        "genres": np.array([[name in one for name in names] for one in genres], dtype=float),
+    }
+    return {name: _moved(table, order) for name, table in found.items()}
+
+
+def tiktok():
+    """TikTok's videos, the released split."""
+    log, shape = interactions("tiktok-multimodal"), (9308, 6710)
+    order = np.random.RandomState(5).permutation(6710)
+    train, validation, test = (_ones(log, log["split"] == part, shape, order) for part in range(3))
+    file = np.load(Path(os.environ["SKREC_DATA"]) / "tiktok-multimodal" / "item_features.npz")
+    features = {name: _moved(_standardised(file[name]), order) for name in ("image", "audio")}
+    features["image and audio"] = np.hstack([features["image"], features["audio"]])
+    return Problem(
+        "TikTok, the released split: models learn from its training part, the choice is made on "
+        "its validation part; recall is divided by the number of relevant items",
+        Split(train, validation),
+        Split(train, test),
+        features,
+        ("recall@20", "ndcg@20"),
+        "relevant",
+    )
+
+
+PROBLEMS = {"ml100k_cold": ml100k_cold, "tiktok": tiktok}
+
+MEAN, MOST = VisRank(), tuple({"aggregate": "top_k", "n_neighbors": n} for n in (1, 3, 10, 30))
+STYLE = tuple(
+    {"alpha": alpha, "aggregate": aggregate}
+    for alpha in (0.0, 0.001, 0.01)
+    for aggregate in ("max", "mean")
+)
+MODELS = {
+    "ml100k_cold": {
+        "random": Model(DummyRecommender("uniform", random_state=0)),
+        **{
+            f"VisRank, mean, {name}": Model(VisRank(center=name == "posters, network"), name)
+            for name in (
+                "posters, network",
+                "posters, LBP",
+                "posters, seven measures",
+                "posters, hand-made",
+                "genres",
+            )
+        },
+        "VisRank, mean, posters, network, not centred": Model(MEAN, "posters, network"),
+        "VisRank, nearest, posters, network": Model(VisRank(center=True), "posters, network", MOST),
+        "VisRank, nearest, genres": Model(MEAN, "genres", MOST),
+        "IBR, posters, network": Model(IBR(random_state=0), "posters, network", STYLE),
+        "IBR, genres": Model(IBR(random_state=0), "genres", STYLE),
+    },
+    "tiktok": {
+        "popularity": Model(DummyRecommender()),
+        **{
+            f"VisRank, mean, {name}": Model(MEAN, name)
+            for name in ("image", "audio", "image and audio")
+        },
+        "VisRank, nearest, image": Model(MEAN, "image", MOST),
+        "IBR, image": Model(IBR(random_state=0), "image", STYLE),
+    },
+}
+
+
+def figures(model, split, problem, *, chunk=500):
+    """Mean metrics over the users with something held out."""
+    rows = np.flatnonzero(np.diff(split.y.indptr))
+    total = dict.fromkeys(problem.metrics, 0.0)
+    for start in range(0, len(rows), chunk):
+        part = rows[start : start + chunk]
+        X, y = split.X[part], split.y[part]
+        scores = model.decision_function(X)
+        scores[np.repeat(np.arange(len(part)), np.diff(X.indptr)), X.indices] = -np.inf
+        y = y.toarray()
+        if split.items is not None:
+            scores, y = scores[:, split.items], y[:, split.items]
+        for name in problem.metrics:
+            total[name] += len(part) * _metric(name, y, scores, problem.normalize)
+    return {name: value / len(rows) for name, value in total.items()}
+
+
+def _metric(name, y, scores, normalize):
+    kind, _, k = name.partition("@")
+    if kind == "auc":
+        return ranking_auc_score(y, scores)
+    if kind == "recall":
+        return top_k_recall_score(y, scores, k=int(k), normalize=normalize)
+    return top_k_ndcg_score(y, scores, k=int(k))
+
+
+def run(model, problem):
+    """The entry of a model in the record: what was tried, what was chosen, what the test says."""
+    side = {} if model.features is None else {"item_features": problem.features[model.features]}
+    first, tried = problem.metrics[0], []
+    for candidate in model.candidates if len(model.candidates) > 1 else ():
+        fitted = _with(model.estimator, candidate).fit(problem.validation.X, **side)
+        value = figures(fitted, problem.validation, problem)[first]
+        tried.append({**candidate, first: round(float(value), 4)})
+    values = [one[first] for one in tried]
+    chosen = model.candidates[int(np.argmax(values)) if values else 0]
+    with Cost() as cost:
+        fitted = _with(model.estimator, chosen).fit(problem.test.X, **side)
+    return {
+        "estimator": repr(fitted),
+        "features": model.features,
+        "validation": tried,
+        "chosen": chosen,
+        "test": rounded(figures(fitted, problem.test, problem)),
+        "fit": cost_row(cost),
+    }
+
+
+def _with(estimator, parameters):
+    return type(estimator)(**{**estimator.get_params(deep=False), **parameters})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=list(PROBLEMS), nargs="+", default=list(PROBLEMS))
+    parser.add_argument("--models", nargs="+", help="beginnings of names; default: all")
+    options = parser.parse_args()
+    path = RESULTS / f"{NAME}.json"
+    known = json.loads(path.read_text())["problems"] if path.exists() else {}
+    for name in options.only:
+        problem = PROBLEMS[name]()
+        entry = known.setdefault(name, {"models": {}})
+        entry["protocol"] = problem.protocol
+        for title, model in MODELS[name].items():
+            if options.models and not title.startswith(tuple(options.models)):
+                continue
+            entry["models"][title] = run(model, problem)
+            print(name, title, entry["models"][title]["test"], flush=True)
+            record = {"environment": environment(), "problems": known}
+            path.write_text(as_json(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
