@@ -87,8 +87,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     further argument, ``_scores(X, side)``. What a class does not read raises a TypeError.
 
     A fit whose scores are not finite is a ValueError, and one that scores all items alike,
-    though X tells them apart, warns: a few training rows are scored at its end, unless the
-    class reads user features or context.
+    though X tells them apart, warns: a few training rows are scored at its end, unless it was
+    fitted with user features or context.
 
     Any row can be scored: rows are never identified by position, a new user is a row
     like any other. The batch, the order and the subset of rows never change the result

@@ -13,6 +13,8 @@ from implicit.nearest_neighbours import (
     ItemItemRecommender,
     TFIDFRecommender,
 )
+from sklearn.linear_model import Ridge
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skrec._torch._estimator import TorchRecommender
@@ -27,7 +29,7 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
-from skrec.content import IBR, VisRank
+from skrec.content import IBR, ColdStart, ContentRecommender, VisRank
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
@@ -108,6 +110,12 @@ VARIANTS = [
     SANSA(dtype="float32"),
     ItemKNN(feedback="rating"),
     UserKNN(feedback="rating"),
+    ItemKNN(feature_weight=None),
+    UserKNN(feature_weight=None),
+    ColdStart(EASE()),
+    ColdStart(BiasedMF(4)),
+    ContentRecommender(Ridge(), feedback="rating"),
+    ContentRecommender(DecisionTreeClassifier(max_depth=4), pairs="concatenate", use_ids=False),
     ImplicitRecommender(AlternatingLeastSquares(4, use_cg=False, dtype=np.float64)),
     ImplicitRecommender(BayesianPersonalizedRanking(4, iterations=5)),
     ImplicitRecommender(LogisticMatrixFactorization(4, iterations=5), known_users="fold_in"),
@@ -123,7 +131,16 @@ def _cannot_hold(estimator):
     if isinstance(fallback, DummyRecommender) and fallback.strategy != "most_popular":
         # Draws are keyed by the item's index, and by the row's content.
         return ["check_item_permutation", "check_duplicate_items_tie"]
-    base = estimator.estimator if isinstance(estimator, (Fallback, LOCA, Recency)) else estimator
+    around = (ColdStart, Fallback, LOCA, Recency)
+    base = estimator.estimator if isinstance(estimator, around) else estimator
+    if isinstance(base, ContentRecommender):
+        # Negatives are drawn entry by entry, so another order of the items is another draw.
+        drawn = [
+            "check_item_permutation",
+            "check_item_features_permutation",
+            "check_duplicate_items_tie",
+        ]
+        return drawn if base.feedback == "implicit" else []
     if isinstance(base, SANSA) and base.density is not None:
         # Of two equal items, the elements of one may be kept and those of the other dropped.
         return ["check_duplicate_items_tie"]

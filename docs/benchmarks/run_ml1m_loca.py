@@ -27,8 +27,9 @@ from _record import RESULTS, environment, looking, measured, rounded, write
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from skrec._delegation import seeded_clone
 from skrec.ensemble import LOCA
-from skrec.ensemble._members import fit_member, seeded_clone
+from skrec.ensemble._members import fit_member
 from skrec.linear_model import EASE
 from skrec.metrics import compare, evaluate
 from skrec.metrics._comparison._tuning import tune

@@ -6,11 +6,14 @@ from scipy.sparse import csr_matrix, issparse, isspmatrix
 from skrec._evaluation._entries import (
     check_interactions,
     draw_seed,
+    entry_positions,
+    entry_rows,
     hide_entries,
     hide_latest,
+    select_entries,
 )
 from skrec._evaluation._held_out import check_held_out
-from skrec._evaluation._rows import evaluate_rows
+from skrec._evaluation._rows import evaluate_rows, float_scores
 from skrec.utils._row_side import one_warning
 
 
@@ -67,7 +70,17 @@ def rows_as(source, rows, shown):
 
 
 def evaluate_estimator(
-    estimator, metrics, source, shown, held_out, *, side, relevance_threshold, graded, normalize
+    estimator,
+    metrics,
+    source,
+    shown,
+    held_out,
+    *,
+    side,
+    relevance_threshold,
+    graded,
+    normalize,
+    allowed=None,
 ):
     """Values of metrics for each user, see `skrec._evaluation._rows.evaluate_rows`.
 
@@ -83,6 +96,9 @@ def evaluate_estimator(
         What is known of the users, handed on with their rows.
     relevance_threshold, graded, normalize
         See `skrec.metrics.make_ranking_scorer`.
+    allowed : ndarray of bool of shape (n_items,), csr_array of shape (n_users, n_items) or None, \
+            default=None
+        The items that are ranked; `held_out` holds no others, see `held_out_among`.
     """
     pair_scores = None
     if hasattr(estimator, "score_pairs"):
@@ -92,7 +108,8 @@ def evaluate_estimator(
             return estimator.score_pairs(rows_as(source, rows, shown), places, items, **known)
 
     def score_rows(rows):
-        return decision_rows(estimator, rows_as(source, rows, shown), side.keywords(rows))
+        scores = decision_rows(estimator, rows_as(source, rows, shown), side.keywords(rows))
+        return scores if allowed is None else _among(scores, rows, allowed)
 
     with one_warning():
         return evaluate_rows(
@@ -105,6 +122,33 @@ def evaluate_estimator(
             graded=graded,
             normalize=normalize,
         )
+
+
+def held_out_among(held_out, allowed):
+    """What is held out of the items that are ranked.
+
+    Parameters
+    ----------
+    held_out : csr_array of shape (n_users, n_items)
+    allowed : ndarray of bool of shape (n_items,), csr_array of shape (n_users, n_items) or None
+        None: all items.
+    """
+    if allowed is None:
+        return held_out
+    if isinstance(allowed, np.ndarray):
+        return select_entries(held_out, allowed[held_out.indices])
+    return select_entries(held_out, entry_positions(held_out, allowed) >= 0)
+
+
+def _among(scores, rows, allowed):
+    """Scores with -inf for the items that are not ranked."""
+    if isinstance(allowed, np.ndarray):
+        inside = allowed
+    else:
+        part = allowed[rows]
+        inside = np.zeros(scores.shape, dtype=bool)
+        inside[entry_rows(part), part.indices] = True
+    return np.where(inside, float_scores(scores), -np.inf)
 
 
 def decision_rows(estimator, X, side):

@@ -6,12 +6,14 @@ Each is loaded on first use: some of them need no torch.
 import importlib
 
 _MODULES = {
+    "ColdStart": "_cold_start",
+    "ContentRecommender": "_content_recommender",
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
 }
 
-__all__ = ["IBR", "VBPR", "VisRank"]
+__all__ = ["ColdStart", "ContentRecommender", "IBR", "VBPR", "VisRank"]
 
 
 def __getattr__(name):

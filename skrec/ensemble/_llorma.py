@@ -6,11 +6,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import check_random_state, get_tags
 
+from skrec._delegation import seeded_clone
 from skrec.base import BaseRecommender
 from skrec.decomposition import BiasedMF
 from skrec.ensemble._anchors import random_cells
 from skrec.ensemble._kernel import PEAK, kernel_weights, unit_rows
-from skrec.ensemble._members import seeded_clone
 from skrec.utils._dtype import single
 from skrec.utils._fitted import INDICES, Array, Fitted, Number
 from skrec.utils._memory import check_memory

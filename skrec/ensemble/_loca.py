@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
 
+from skrec._delegation import seeded_clone
 from skrec.base import BaseRecommender
 from skrec.decomposition import PureSVD
 from skrec.ensemble._anchors import coverage_anchors, random_anchors
@@ -16,7 +17,6 @@ from skrec.ensemble._members import (
     check_members_memory,
     check_weightable,
     fit_member,
-    seeded_clone,
     torch_threads,
 )
 from skrec.linear_model import EASE

@@ -4,7 +4,6 @@ import sys
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec.base import BaseRecommender
@@ -110,29 +109,6 @@ def torch_threads(n_threads):
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def seeded_clone(estimator, random_state):
-    """Clone an estimator; seeds that are None, nested ones too, are drawn.
-
-    Parameters
-    ----------
-    estimator : estimator
-    random_state : RandomState
-
-    Returns
-    -------
-    twin : estimator
-        Seeds that were given are kept.
-    """
-    twin = clone(estimator)
-    parameters = twin.get_params(deep=True)
-    seeds = {
-        name: random_state.randint(np.iinfo(np.int32).max)
-        for name in sorted(parameters)
-        if name.split("__")[-1] == "random_state" and parameters[name] is None
-    }
-    return twin.set_params(**seeds)
 
 
 def check_members_memory(model, sizes, n_users, name):

@@ -8,17 +8,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skrec.base import BaseRecommender, UserSideMixin
-from skrec.ensemble._delegation import (
+from skrec._delegation import (
     FitThatMayWeigh,
     aligned_side,
     fit_keywords,
     kind_of_model,
     longer_model,
     readable_side,
+    seeded_clone,
     side_keywords,
 )
-from skrec.ensemble._members import seeded_clone
+from skrec.base import BaseRecommender, UserSideMixin
 from skrec.linear_model import EASE
 from skrec.utils._fitted import Fitted
 from skrec.utils._params import NONE, InstanceOf, Interval, check_parameters

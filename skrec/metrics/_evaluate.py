@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
+from skrec._evaluation._estimator_rows import evaluate_estimator, held_out_among, split_users
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._names import parse_metrics
 from skrec._evaluation._summary import contributions, standard_error, summarize
@@ -12,6 +12,7 @@ from skrec.metrics._checks import check_rule
 from skrec.metrics._results import EvaluationResult, metric_label, short_number
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.utils._given_side import given_side
+from skrec.utils._validation import check_candidates
 
 
 def evaluate(
@@ -22,6 +23,7 @@ def evaluate(
     *,
     user_features=None,
     context=None,
+    items=None,
     candidates=None,
     holdout=0.2,
     random_state=0,
@@ -50,6 +52,11 @@ def evaluate(
     context : {array-like, sparse matrix, dataframe} of shape \
             (n_users, n_context_features), default=None
         For estimators that read it: the situation that each user is in.
+    items : array-like of int or bool, or sparse matrix, default=None
+        Rank these items only: indices or a mask of shape (n_items,) for all users, or a sparse
+        mask of shape (n_users, n_items). What is held out of others does not count, and users
+        with nothing held out among them are not evaluated. None: every item. See
+        `skrec.model_selection.cold_item_split`.
     candidates : array-like of int of shape (n_users, m), default=None
         Rank the held-out item of each user among these only, as He et al. did with 99
         sampled items [1]_. `y` must hold one relevant item per row. Padding is -1; a
@@ -137,7 +144,7 @@ def evaluate(
     """
     result = evaluate_quietly(
         estimator, X, y, metrics, user_features=user_features, context=context,
-        candidates=candidates, holdout=holdout, random_state=random_state,
+        items=items, candidates=candidates, holdout=holdout, random_state=random_state,
         relevance_threshold=relevance_threshold, graded=graded, normalize=normalize,
     )  # fmt: skip
     warn_of_unknown(result, fallback=hasattr(estimator, "uses_fallback"), stacklevel=2)
@@ -166,6 +173,7 @@ def evaluate_quietly(
     *,
     user_features=None,
     context=None,
+    items=None,
     candidates=None,
     holdout=0.2,
     random_state=0,
@@ -182,6 +190,13 @@ def evaluate_quietly(
     check_rule(normalize, OPTION_RULES["normalize"], "normalize")
     shown, held_out = split_users(X, y, holdout=holdout, random_state=random_state)
     side = given_side(user_features, context, shown.shape[0])
+    allowed = check_candidates(items, *shown.shape)
+    if allowed is not None and candidates is not None:
+        raise ValueError(
+            "Got items and candidates. Both say what is ranked: candidates together with one "
+            "held-out item per user, items for all users. Leave one of them out."
+        )
+    held_out = held_out_among(held_out, allowed)
     if candidates is None:
         values = evaluate_estimator(
             estimator,
@@ -193,6 +208,7 @@ def evaluate_quietly(
             relevance_threshold=relevance_threshold,
             graded=graded,
             normalize=normalize,
+            allowed=allowed,
         )
     else:
         _check_candidate_protocol(metrics, y, shown.shape)

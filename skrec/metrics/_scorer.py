@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skrec._evaluation._estimator_rows import evaluate_estimator, split_users
+from skrec._evaluation._estimator_rows import evaluate_estimator, held_out_among, split_users
 from skrec._evaluation._names import parse_metrics
 from skrec._evaluation._summary import summarize
 from skrec._evaluation._unknown import unknown_rows, warn_unknown
@@ -19,7 +19,7 @@ from skrec.utils._params import (
     Options,
     check_parameters,
 )
-from skrec.utils._validation import check_sample_weight
+from skrec.utils._validation import check_candidates, check_sample_weight
 
 OPTION_RULES = {
     "holdout": (Interval(0, 1, closed="neither"), Options(("last",))),
@@ -49,7 +49,7 @@ class RankingScorer(BaseEstimator):
     ----------
     metrics : str or list of str
         One name makes a scorer that returns a float, several one that returns a dict.
-    holdout, random_state, relevance_threshold, graded, normalize
+    holdout, random_state, relevance_threshold, graded, normalize, items
         See `make_ranking_scorer`.
     """
 
@@ -66,6 +66,7 @@ class RankingScorer(BaseEstimator):
         relevance_threshold=0,
         graded=False,
         normalize="min",
+        items=None,
     ):
         self.metrics = metrics
         self.holdout = holdout
@@ -73,6 +74,7 @@ class RankingScorer(BaseEstimator):
         self.relevance_threshold = relevance_threshold
         self.graded = graded
         self.normalize = normalize
+        self.items = items
 
     def score(self, estimator, X, y=None, sample_weight=None, *, user_features=None, context=None):
         """Score a fitted estimator.
@@ -103,6 +105,8 @@ class RankingScorer(BaseEstimator):
         metrics = score_metrics(self.metrics)
         check_parameters(self, OPTION_RULES)
         shown, held_out = split_users(X, y, holdout=self.holdout, random_state=self.random_state)
+        allowed = check_candidates(self.items, *shown.shape)
+        held_out = held_out_among(held_out, allowed)
         weight = check_sample_weight(sample_weight, shown.shape[0], np.float64)
         side = given_side(user_features, context, shown.shape[0])
         values = evaluate_estimator(
@@ -115,6 +119,7 @@ class RankingScorer(BaseEstimator):
             relevance_threshold=self.relevance_threshold,
             graded=self.graded,
             normalize=self.normalize,
+            allowed=allowed,
         )
         self._warn_once(values, unknown_rows(shown, side.user_features))
         n_ratings = np.diff(held_out.indptr)
@@ -143,6 +148,7 @@ def make_ranking_scorer(
     relevance_threshold=0,
     graded=False,
     normalize="min",
+    items=None,
 ):
     """Make a scorer for `GridSearchCV`, `cross_validate` and their like.
 
@@ -179,6 +185,9 @@ def make_ranking_scorer(
         Whether gains of nDCG are 2**value - 1 and not 1.
     normalize : {"min", "relevant"}, default="min"
         Denominator of recall: min(k, number of relevant items), or their number.
+    items : array-like of int or bool, default=None
+        Rank these items only, indices or a mask of shape (n_items,), see `evaluate`: such as the
+        cold ones. None: every item.
 
     Returns
     -------
@@ -235,6 +244,7 @@ def make_ranking_scorer(
         relevance_threshold=relevance_threshold,
         graded=graded,
         normalize=normalize,
+        items=items,
     )
 
 

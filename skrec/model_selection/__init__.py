@@ -1,6 +1,7 @@
 """Splits for recommenders: of interactions, of users, in time; and `y` as a matrix."""
 
 from skrec._evaluation._held_out import HeldOut
+from skrec.model_selection._cold_items import cold_item_split
 from skrec.model_selection._held_out import SameUsersSplit
 from skrec.model_selection._k_core import k_core
 from skrec.model_selection._protocols import draw_candidates, evaluation_split
@@ -10,6 +11,7 @@ from skrec.model_selection._users import strong_generalization_split, user_train
 __all__ = [
     "HeldOut",
     "SameUsersSplit",
+    "cold_item_split",
     "draw_candidates",
     "evaluation_split",
     "holdout_split",

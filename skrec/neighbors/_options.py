@@ -1,8 +1,11 @@
 """What the options of the neighbour models may be, alone and together."""
 
-from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE_INTEGER, Options
+from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE, POSITIVE_INTEGER, Options
 
 METRICS = ("cosine", "asymmetric_cosine", "adjusted_cosine", "pearson", "jaccard")
+
+# None: features alone.
+FEATURE_WEIGHT = (NONE, POSITIVE)
 
 # The name of the exponent differs between the models, so each adds its own rule.
 SHARED_RULES = {

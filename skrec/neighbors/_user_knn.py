@@ -3,22 +3,41 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.base import BaseRecommender
+from skrec.base import BaseRecommender, UserSideMixin
+from skrec.neighbors._content import (
+    LEARNED,
+    alone,
+    check_content,
+    content_kind,
+    described,
+    joined,
+    only,
+    unit_rows,
+)
 from skrec.neighbors._explain import similarity_shares
-from skrec.neighbors._options import SHARED_RULES, check_combination, forget
+from skrec.neighbors._options import FEATURE_WEIGHT, SHARED_RULES, check_combination, forget
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._finite import require_squares
-from skrec.utils._fitted import Array, Number, Parts, Sparse, refused, required_if
+from skrec.utils._fitted import (
+    Absent,
+    Array,
+    Maybe,
+    Number,
+    Parts,
+    Sparse,
+    refused,
+    required_if,
+)
 from skrec.utils._lists import ordered_lists
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._products import sparse_product
 from skrec.utils._validation import check_k
 
 
-class UserKNN(BaseRecommender):
+class UserKNN(UserSideMixin, BaseRecommender):
     r"""User-based nearest neighbours.
 
     Two users are alike if they have the same items [1]_. With :math:`x` a row to score,
@@ -47,6 +66,18 @@ class UserKNN(BaseRecommender):
       who rated i. What b is, `deviation` says; "user" gives Resnick's formula.
 
     Any row can be scored: nothing is learned for single users, their rows are kept.
+
+    With features :math:`f_v` of the users, ``fit(X, user_features=U)``, the vectors that are
+    compared are joined of two blocks, the row scaled to length 1 and the features scaled to
+    length w, the `feature_weight`:
+
+    .. math:: s_v = \frac{\langle x_v, x \rangle / (|x_v| |x|)
+        + w^2 \langle f_v, f \rangle / (|f_v| |f|)}{n_v n + h},
+        \qquad n^2 = [x \ne 0] + w^2 [f \ne 0]
+
+    ("asymmetric_cosine" divides the first product by its powers of the norms). So a row without
+    items gets what users with like features have. With ``feature_weight=None`` features alone
+    are compared, and take the place of the items in all that is said of the parameters.
 
     Parameters
     ----------
@@ -86,6 +117,9 @@ class UserKNN(BaseRecommender):
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.
+    feature_weight : float or None, default=1.0
+        Length w > 0 of the features beside rows of length 1; None: features alone. Without
+        ``user_features`` in `fit` it does nothing.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
@@ -103,6 +137,10 @@ class UserKNN(BaseRecommender):
     user_bias_ : ndarray of shape (n_users,)
         Biases of the training users; zeros unless `deviation` is "user" or "both";
         "rating" only.
+    n_user_features_in_ : int
+        Number of user features; only if there were any.
+    user_feature_means_ : ndarray of shape (n_user_features,)
+        Their means, for rows that are scored without; only if there were any.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -129,6 +167,11 @@ class UserKNN(BaseRecommender):
     Where no neighbour has rated an item, the predicted rating is b of that item, or
     the item's mean with ``deviation=None``. Predicted ratings are not clipped.
 
+    Features count by their cosine, whatever `metric` and `weighting` do to rows, but for
+    ``feature_weight=None``. They cannot be joined for "jaccard", nor for "adjusted_cosine" of
+    implicit feedback. Training users without items are nobody's neighbours then. The features
+    themselves are kept.
+
     Differs from [1]_: norms, and the means of Pearson, are over all items of a user, and
     not over those only that both have. Neighbours are the nearest users of all, and not
     the nearest of those who rated the item.
@@ -153,6 +196,7 @@ class UserKNN(BaseRecommender):
     _parameter_rules = {
         **SHARED_RULES,
         "popularity_exponent": NON_NEGATIVE,
+        "feature_weight": FEATURE_WEIGHT,
     }
     _search_grid = [
         {"n_neighbors": n_neighbors, "weighting": weighting}
@@ -178,6 +222,7 @@ class UserKNN(BaseRecommender):
                 Array(None, dtypes=("float64",)),
             )
         ),
+        "_content": Absent(Parts({"learned": LEARNED, "feature_weight": Maybe(Number(0))})),
         "_sides": Parts((Array("n_users"), Array("n_users"), Array("n_terms"), Array("n_terms"))),
         **{
             name: required_if(lambda self: self._rates, rule)
@@ -204,6 +249,7 @@ class UserKNN(BaseRecommender):
         feedback="implicit",
         deviation=None,
         damping=0.0,
+        feature_weight=1.0,
         n_jobs=None,
     ):
         self.n_neighbors = n_neighbors
@@ -216,6 +262,7 @@ class UserKNN(BaseRecommender):
         self.feedback = feedback
         self.deviation = deviation
         self.damping = damping
+        self.feature_weight = feature_weight
         self.n_jobs = n_jobs
 
     def __sklearn_tags__(self):
@@ -232,7 +279,7 @@ class UserKNN(BaseRecommender):
     def _how(self):
         return {"metric": self.metric, "rating": self._rates}
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, user_features=None):
         """Keep the training rows, indexed by item.
 
         Parameters
@@ -241,6 +288,10 @@ class UserKNN(BaseRecommender):
             Interactions, >= 0, or ratings.
         y : ignored
             Present for scikit-learn's conventions.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            Row u describes row u of X; their scale does not matter unless `feature_weight` is
+            None. None: users are compared by their items alone.
 
         Returns
         -------
@@ -250,21 +301,34 @@ class UserKNN(BaseRecommender):
         Raises
         ------
         ValueError
-            If a parameter, a combination of parameters or X is not valid.
+            If a parameter, a combination of parameters, X or the features are not valid.
         """
         X = self._start_fit(X)
+        features = self._start_side(X, user_features=user_features).user_features
         if self.metric != "jaccard":  # which looks at no value
             require_squares(X.data, "The values of X")
         check_combination(self)
-        forget(self, ("intercept_", "item_bias_", "user_bias_", "_deviations", "_rated"))
+        if features is not None:
+            check_content(self, features)
+        forget(
+            self, ("intercept_", "item_bias_", "user_bias_", "_deviations", "_rated", "_content")
+        )
         self.interactions_ = X = X.copy()
         self._features = learn_features(
             X, **self._how, weighting=self.weighting, exponent=self.popularity_exponent
         )
         self.item_weight_ = self._features["weight"]
-        vectors = self._vectors(X)
-        self._index = search_index(vectors.T.tocsr(), similarity_kind(**self._how))
-        self._sides = self._statistics(vectors, self.source_exponent)
+        has_items = np.diff(X.indptr) > 0
+        if features is not None:
+            features = csr_array(features, dtype=np.float64)
+            self._content = {
+                "learned": described(features, has_items, self),
+                "feature_weight": self.feature_weight,
+            }
+        vectors, self._sides = self._compared(X, features, self.source_exponent)
+        if features is not None:  # who has nothing to say takes nobody's place
+            vectors = only(vectors, has_items)
+        self._index = search_index(vectors.T.tocsr(), self._kind)
         if self._rates:
             self._fit_ratings(X)
         return self
@@ -274,16 +338,22 @@ class UserKNN(BaseRecommender):
         by_mean = self.metric in ("pearson", "adjusted_cosine")
         centred = by_mean and not self._rates  # the metric says which terms there are
         (ptr, idx, val), mean = self._index, self._features["mean"]
+        signed, n_columns = by_mean or (self._rates and self.metric != "jaccard"), n_items
+        terms, content = n_users * centred, getattr(self, "_content", None)
+        if content is not None:
+            signed, terms = self.metric != "jaccard", n_users
+            n_columns *= content["feature_weight"] is not None
+            n_columns += len(content["learned"]["weight"])
         expected = {
             "_features['mean']": (len(mean), n_items * (self.metric == "adjusted_cosine")),
             "_features['slope']": (
                 len(self._features["slope"]),
                 n_items * (centred and self.metric == "pearson"),
             ),
-            "_sides[2]": (len(self._sides[2]), n_users * centred),
-            "_index[0]": (len(ptr), n_items + 1),
+            "_sides[2]": (len(self._sides[2]), terms),
+            "_index[0]": (len(ptr), n_columns + 1),
         }
-        if len(val) or by_mean or (self._rates and self.metric != "jaccard"):
+        if len(val) or signed:
             expected["_index[2]"] = (len(val), len(idx))
         for name, (found, wanted) in expected.items():
             if found != wanted:
@@ -302,28 +372,50 @@ class UserKNN(BaseRecommender):
         self._deviations = csr_array((values, X.indices, X.indptr), shape=X.shape)
         self._rated = csr_array((np.ones_like(values), X.indices, X.indptr), shape=X.shape)
 
-    def _vectors(self, X):
-        return comparable(X, self._features, **self._how, weighting=self.weighting)
+    @property
+    def _kind(self):
+        """The formula of the kernel."""
+        return content_kind(self) if hasattr(self, "_content") else similarity_kind(**self._how)
 
-    def _statistics(self, vectors, exponent):
-        norm, slope, offset = statistics(vectors, self._features, **self._how)
-        return powered(norm, self.metric, exponent), norm, slope, offset
+    def _compared(self, X, features, exponent):
+        """Vectors of rows and their side, with the features' block where there is one."""
+        vectors = comparable(X, self._features, **self._how, weighting=self.weighting)
+        norm, *terms = statistics(vectors, self._features, **self._how)
+        if features is None:
+            return vectors, (powered(norm, self.metric, exponent), norm, *terms)
+        features = csr_array(features, dtype=np.float64)
+        weight = self._content["feature_weight"]
+        if weight is None:
+            return alone(features, self._content["learned"], self, exponent)
+        power = exponent if self.metric == "asymmetric_cosine" else 1.0
+        return joined(vectors, (norm, *terms), unit_rows(features), weight, power)
+
+    @property
+    def _column_weight(self):
+        """Weights of the columns that are compared."""
+        content = getattr(self, "_content", None)
+        if content is None:
+            return self.item_weight_
+        of_features = content["learned"]["weight"]
+        if content["feature_weight"] is None:
+            return of_features
+        return np.concatenate([self.item_weight_, of_features])
 
     def _user_bias(self, X):
         return user_bias(
             X, self.intercept_, self.item_bias_, deviation=self.deviation, damping=self.damping
         )
 
-    def _neighbors(self, X, n_neighbors):
+    def _neighbors(self, X, side, n_neighbors):
         """Similarities of the nearest training users, (n_rows, n_users)."""
-        vectors = self._vectors(X)
+        vectors, own_side = self._compared(X, side.user_features, self.target_exponent)
         similarity = nearest(
             vectors,
-            self._statistics(vectors, self.target_exponent),
+            own_side,
             self._index,
             self._sides,
-            weight=self.item_weight_,
-            kind=similarity_kind(**self._how),
+            weight=self._column_weight,
+            kind=self._kind,
             n_neighbors=n_neighbors,
             shrinkage=self.shrinkage,
             n_jobs=self.n_jobs,
@@ -331,8 +423,8 @@ class UserKNN(BaseRecommender):
         similarity.sort_indices()
         return similarity
 
-    def _scores(self, X):
-        neighbors = self._neighbors(X, self.n_neighbors)
+    def _scores(self, X, side):
+        neighbors = self._neighbors(X, side, self.n_neighbors)
         if not self._rates:
             return sparse_product(neighbors, self.interactions_, dtype=X.dtype, n_jobs=self.n_jobs)
         total, weight = (
@@ -343,7 +435,7 @@ class UserKNN(BaseRecommender):
         ratings = predicted_ratings(total, weight, expected, deviation=self.deviation)
         return ratings.astype(X.dtype, copy=False)
 
-    def similar_users(self, X, k=10, *, return_scores=False):
+    def similar_users(self, X, k=10, *, user_features=None, return_scores=False):
         """Find the training users that are most similar to rows.
 
         Parameters
@@ -352,6 +444,9 @@ class UserKNN(BaseRecommender):
             Interactions of the users, known or new.
         k : int, default=10
             Length of the lists, whatever `n_neighbors`.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            See `decision_function`.
         return_scores : bool, default=False
             Whether to return the similarities as well.
 
@@ -368,12 +463,13 @@ class UserKNN(BaseRecommender):
         ValueError
             If X is not valid or k is no whole number >= 1.
         """
-        X = self._start_scoring(X)
+        self._check_reads("similar_users", user_features, None)
+        rows = self._start_rows(X, user_features)
         k = check_k(k)
-        found, values = ordered_lists(self._neighbors(X, k), k, n_jobs=self.n_jobs)
+        found, values = ordered_lists(self._neighbors(*rows, k), k, n_jobs=self.n_jobs)
         return (found, values) if return_scores else found
 
-    def explain(self, X, items):
+    def explain(self, X, items, *, user_features=None):
         """Split scores into what each item of the user adds, through the neighbours.
 
         A similarity is a sum over the items that a neighbour shares with the row; what
@@ -388,6 +484,9 @@ class UserKNN(BaseRecommender):
         items : array-like of int of shape (n_users,) or (n_users, m)
             The items to explain for each user, such as the result of `predict` or
             `recommend`; -1 for none.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            See `decision_function`.
 
         Returns
         -------
@@ -395,21 +494,22 @@ class UserKNN(BaseRecommender):
             Row ``u * m + j`` holds what each item of user u adds to the score of
             ``items[u, j]``. Rows add up to the scores; with ``feedback="rating"`` and a
             `deviation`, to the scores less the ratings b that were expected without
-            neighbours. Where no neighbour has an item, the row is empty.
+            neighbours. Where no neighbour has an item, the row is empty. What features of the
+            users add to a similarity is no item's, and is not in the rows.
 
         Raises
         ------
         ValueError
             If `items` does not have one row per user or is out of range.
         """
-        X = self._start_scoring(X)
+        self._check_reads("explain", user_features, None)
+        X, side = self._start_rows(X, user_features)
         targets = check_targets(items, *X.shape)
-        neighbors = self._neighbors(X, self.n_neighbors)
-        vectors = self._vectors(X)
-        sides = self._statistics(vectors, self.target_exponent)
+        neighbors = self._neighbors(X, side, self.n_neighbors)
+        vectors, sides = self._compared(X, side.user_features, self.target_exponent)
         blocks = [
             self._explain_row(
-                vectors[[u]], [part[u] if len(part) else None for part in sides],
+                X[[u]], vectors[[u]], [part[u] if len(part) else None for part in sides],
                 neighbors[[u]], targets[u],
             )
             for u in range(X.shape[0])
@@ -417,21 +517,36 @@ class UserKNN(BaseRecommender):
         data = np.concatenate([np.zeros(0), *(block.ravel() for block in blocks)])
         return contributions_at(X, data, targets.shape[1])
 
-    def _explain_row(self, vector, side, neighbors, targets):
+    def _explain_row(self, row, vector, side, neighbors, targets):
         """Contributions of the items of one row, (n_targets, n_items_of_row)."""
-        who, here = neighbors.indices, vector.indices
-        others = self._vectors(self.interactions_[who])[:, here].toarray()
-        shares = similarity_shares(
-            self.item_weight_[here] * vector.data,
-            side,
-            others,
-            [part[who] if len(part) else None for part in self._sides],
-            overlap=self.metric == "jaccard",
-            shrinkage=self.shrinkage,
-        )
+        who, here = neighbors.indices, row.indices
         said = self._deviations if self._rates else self.interactions_
         said = said[who][:, targets].toarray()  # (n_neighbors, n_targets); -1 is mended below
         if self._rates:
             weight = neighbors.data @ self._rated[who][:, targets].toarray()
             said /= np.where(weight > 0, weight, 1.0)
-        return np.where(targets[:, None] >= 0, said.T @ shares, 0.0)
+        return np.where(targets[:, None] >= 0, said.T @ self._shares(vector, side, who, here), 0.0)
+
+    def _shares(self, vector, side, who, here):
+        """How much the items of a row add to its similarity with neighbours."""
+        content = getattr(self, "_content", None)
+        if not len(here) or (content is not None and content["feature_weight"] is None):
+            return np.zeros((len(who), len(here)))
+        others = self._own_vectors(self.interactions_[who], content is not None)
+        return similarity_shares(
+            self.item_weight_[here] * vector.data[: len(here)],
+            side,
+            others[:, here].toarray(),
+            [part[who] if len(part) else None for part in self._sides],
+            overlap=self.metric == "jaccard",
+            shrinkage=self.shrinkage,
+        )
+
+    def _own_vectors(self, X, scaled):
+        """Training rows as their items are compared, without their features."""
+        vectors = comparable(X, self._features, **self._how, weighting=self.weighting)
+        if not scaled:
+            return vectors
+        own = statistics(vectors, self._features, **self._how)
+        power = self.source_exponent if self.metric == "asymmetric_cosine" else 1.0
+        return joined(vectors, own, csr_array((X.shape[0], 0)), 1.0, power)[0]

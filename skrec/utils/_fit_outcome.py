@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from skrec.utils._finite import arithmetic, require_finite
-from skrec.utils._row_side import UserRows
+from skrec.utils._row_side import RowSide, UserRows
 
 __all__ = ["check_outcome", "note_training_rows", "running_fit"]
 
@@ -62,7 +62,7 @@ def note_training_rows(estimator, X):
 def check_outcome(estimator, X, tags, *, stacklevel=2):
     """Score a few training rows of a recommender that has just been fitted.
 
-    Not done for models that read features of users or context.
+    Not done for models that were fitted with features of users or context.
 
     Parameters
     ----------
@@ -85,9 +85,10 @@ def check_outcome(estimator, X, tags, *, stacklevel=2):
     UserWarning
         If all items have the same score, in all of these rows, though X tells them apart.
     """
-    if tags.reads & {"user_features", "context"}:
+    if hasattr(estimator, "user_feature_means_") or hasattr(estimator, "context_means_"):
         return
-    rows = UserRows(X[_some_rows(X)])
+    reads_rows = tags.reads & {"user_features", "context"}
+    rows = UserRows(X[_some_rows(X)], RowSide() if reads_rows else None)
     name = type(estimator).__name__
     with arithmetic(f"The scores of {name}"):
         scores = require_finite(estimator._decide(rows), f"The scores of {name}")

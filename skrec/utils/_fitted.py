@@ -294,9 +294,12 @@ class Fitted:
     ----------
     method : str, default="decision_function"
         What it must have.
+    size : str, default="n_items"
+        Name of the size that its number of items is.
     """
 
     method: str = "decision_function"
+    size: str = "n_items"
 
     def check(self, value, name, sizes, owner):
         if not isinstance(value, BaseEstimator) or not hasattr(value, self.method):
@@ -307,7 +310,7 @@ class Fitted:
             raise refused(name, "an estimator that is not fitted", "a fitted one") from error
         n_items = getattr(value, "n_features_in_", None)
         if n_items is not None:
-            bind((n_items,), ("n_items",), f"{name}.n_features_in_", sizes)
+            bind((n_items,), (self.size,), f"{name}.n_features_in_", sizes)
 
 
 @dataclass(frozen=True)

@@ -186,3 +186,48 @@ def walk_scores(X, T, *, exponent):
     total = X.sum(axis=1, keepdims=True)
     share = np.where(X > 0, X / np.where(total > 0, total, 1), 0.0)
     return np.where(X > 0, share**exponent, 0.0) @ T
+
+
+def joined_similarities(
+    V, F, feature_weight, *, metric, rating=False, weighting=None, exponent=0.0, shrinkage=0.0,
+    source=1.0, target=1.0, everybody=False,
+):  # fmt: skip
+    """Similarity of vector b (columns) for vector a (rows), of interactions V and features F.
+
+    Statistics are of the vectors with interactions, or of all.
+    """
+    seen = (V != 0).any(axis=1) | everybody
+    weight, idf = feature_weights(V[seen], weighting=weighting, exponent=exponent)
+    how = {"metric": metric, "rating": rating}
+    train = compared_values(V[seen], V[seen], **how, weighting=weighting)
+    raw = compared_values(V, V[seen], **how, weighting=weighting)
+    x = centred(raw, V, V[seen], train, **how, weight=weight, idf=idf)
+    weight = weight * idf**2
+    norm = np.sqrt((weight * x**2).sum(axis=1))
+    norm[norm < 1e-6] = 0
+    length = np.linalg.norm(F, axis=1)
+    block = np.sqrt((norm > 0) + feature_weight**2 * (length > 0))
+    p, q = (source, target) if metric == "asymmetric_cosine" else (1.0, 1.0)
+    result = np.zeros((len(V), len(V)))
+    for a in range(len(V)):
+        for b in range(len(V)):
+            shared = ((V[a] != 0) & (V[b] != 0)).any() or ((F[a] != 0) & (F[b] != 0)).any()
+            if not shared or not block[a] * block[b]:
+                continue
+            product = 0.0
+            if norm[a] and norm[b]:
+                product += np.sum(weight * x[a] * x[b]) / (norm[b] ** p * norm[a] ** q)
+            if length[a] and length[b]:
+                product += feature_weight**2 * F[a] @ F[b] / (length[a] * length[b])
+            if abs(product) > 1e-12:
+                result[a, b] = product / (block[a] * block[b] + shrinkage)
+    return result
+
+
+def nearest_with_users(similarity, has_users, n_neighbors):
+    """Lists among items with users, and beside them the items without that are as near."""
+    lists = nearest(np.where(has_users, similarity, 0.0), n_neighbors)
+    cold = nearest(np.where(has_users, 0.0, similarity), n_neighbors)
+    full = (lists > 0).sum(axis=1) == (n_neighbors or -1)
+    least = np.where(full, np.where(lists > 0, lists, np.inf).min(axis=1), 0.0)
+    return lists + np.where(cold >= least[:, None] * (1 - 1e-10), cold, 0.0)

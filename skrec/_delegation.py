@@ -1,9 +1,10 @@
-"""What stands around other models hands on: side information, weights of users, further items."""
+"""What stands around other models: seeds, side information, weights of users, further items."""
 
 import copy
 from functools import wraps
 
 import numpy as np
+from sklearn.base import clone
 
 from skrec.base import BaseRecommender
 from skrec.dummy import DummyRecommender
@@ -19,8 +20,32 @@ __all__ = [
     "kind_of_model",
     "longer_model",
     "readable_side",
+    "seeded_clone",
     "side_keywords",
 ]
+
+
+def seeded_clone(estimator, random_state):
+    """Clone an estimator; seeds that are None, nested ones too, are drawn.
+
+    Parameters
+    ----------
+    estimator : estimator
+    random_state : RandomState
+
+    Returns
+    -------
+    twin : estimator
+        Seeds that were given are kept.
+    """
+    twin = clone(estimator)
+    parameters = twin.get_params(deep=True)
+    seeds = {
+        name: random_state.randint(np.iinfo(np.int32).max)
+        for name in sorted(parameters)
+        if name.split("__")[-1] == "random_state" and parameters[name] is None
+    }
+    return twin.set_params(**seeds)
 
 
 def kind_of_model(model):

@@ -1,0 +1,254 @@
+"""Features of items: content alone, beside interactions, and for items that nobody has.
+
+    SKREC_DATA=../shared/data python docs/benchmarks/run_content.py ml-100k
+    SKREC_DATA=../shared/data python docs/benchmarks/run_content.py citeulike-t
+
+Two protocols. warm: a fifth of each user's items is held out (`holdout_split`, seed 0), for
+citeulike-t the split of CVAE with ten training items a user. cold: a fifth of the items is held out
+whole (`cold_item_split`, seed 0); figures are those of cold items ranked among themselves and, as
+"among all", of the same users with all items ranked. What a warm model chooses among, it chooses by
+entries that are held out of the training rows (seed 1), and each setting is tested as well, so that
+the best one on the test entries is there to see. MovieLens: ratings >= 4 are interactions.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from _data import interactions
+from _record import rounded, timed, write
+from scipy.sparse import csr_array, hstack
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+from skrec.content import ColdStart, ContentRecommender
+from skrec.decomposition import PureSVD
+from skrec.dummy import DummyRecommender
+from skrec.linear_model import EASE
+from skrec.metrics import evaluate
+from skrec.model_selection import cold_item_split, holdout_split
+from skrec.neighbors import ItemKNN
+
+
+class Problem(NamedTuple):
+    """A data set, what is measured, and what is tried.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    features : dict of str to csr_array of shape (n_items, n_features)
+    warm : tuple of csr_array
+        Training and test entries.
+    metrics : tuple of str
+        The first one chooses.
+    n_neighbors : int
+    joined : str
+        The features of the hybrid.
+    hybrids : list of dict
+        Its settings.
+    cold : bool
+        Whether items are held out too.
+    normalize : {"min", "relevant"}
+        Of recall.
+    """
+
+    X: csr_array
+    features: dict
+    warm: tuple
+    metrics: tuple
+    n_neighbors: int
+    joined: str
+    hybrids: list
+    cold: bool = True
+    normalize: str = "min"
+
+
+WEIGHTS = [{"feature_weight": weight} for weight in (0.1, 0.2, 0.3, 0.5, 1.0)]
+
+
+def unit(table):
+    return csr_array(normalize(table))
+
+
+def matrix(log, kept=slice(None)):
+    ones = np.ones(len(log["user"][kept]))
+    shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
+    return csr_array((ones, (log["user"][kept], log["item"][kept])), shape=shape)
+
+
+def sparse(name, file):
+    """A CSR matrix of a data folder."""
+    found = np.load(Path(os.environ["SKREC_DATA"]) / name / file)
+    return csr_array((found["data"], found["indices"], found["indptr"]), shape=found["shape"])
+
+
+def table(name, file, n_items):
+    """Rows of a CSV file by item."""
+    import pandas as pd
+
+    frame = pd.read_csv(Path(os.environ["SKREC_DATA"]) / name / file)
+    frame = frame[frame["item"] >= 0].drop_duplicates("item").set_index("item")
+    return frame.reindex(range(n_items)).fillna("")
+
+
+def movielens(name, text_column, others=()):
+    log = interactions(name)
+    X = matrix(log, log["rating"] >= 4)
+    genres = CountVectorizer(tokenizer=lambda text: text.split("|"), token_pattern=None)
+    items, texts = (table(name, file, X.shape[1]) for file in ("items.csv", "items_text.csv.gz"))
+    features = {"genres": unit(genres.fit_transform(items["genres"]))}
+    words = TfidfVectorizer(stop_words="english", min_df=2, sublinear_tf=True)
+    features["text"] = unit(words.fit_transform(texts[text_column]))
+    for column in others:
+        people = CountVectorizer(tokenizer=lambda text: text.split(","), token_pattern=None)
+        counts = people.set_params(min_df=2).fit_transform(texts[column].str.replace(", ", ","))
+        features[column] = unit(TfidfTransformer().fit_transform(counts))
+    features["all"] = unit(hstack([*features.values()]))
+    return Problem(
+        X, features, holdout_split(X, 0.2, random_state=0), ("ndcg@100", "ndcg@20", "recall@20"),
+        100, "all", WEIGHTS,
+    )  # fmt: skip
+
+
+def citeulike_a():
+    X = matrix(interactions("citeulike-a"))
+    tags = sparse("citeulike-a", "item_tags.npz")
+    counts = np.bincount(tags.indices, minlength=tags.shape[1])
+    idf = np.log(tags.shape[0] / np.maximum(counts, 1))
+    features = {"tags": unit(csr_array(tags.astype(np.float64).multiply(idf[None])))}
+    hybrids = [{"feature_weight": weight} for weight in (0.3, 0.5, 0.7, 1.0)]
+    return Problem(
+        X, features, holdout_split(X, 0.2, random_state=0), ("ndcg@50", "recall@20", "recall@50"),
+        200, "tags", hybrids,
+    )  # fmt: skip
+
+
+def citeulike_t():
+    log = interactions("citeulike-t")
+    X = matrix(log)
+    words = sparse("citeulike-t", "item_features.npz").astype(np.float64)
+    words.data = np.log1p(words.data)
+    split = np.load(Path(os.environ["SKREC_DATA"]) / "citeulike-t" / "cdl_splits.npz")
+    warm = tuple(
+        csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=X.shape)
+        for pairs in (split["train_p10"], split["test_p10"])
+    )
+    features = {"text": unit(TfidfTransformer().fit_transform(words))}
+    return Problem(
+        X, features, warm, ("recall@50", "recall@100", "recall@300"), 200, "text", HYBRIDS_T,
+        cold=False, normalize="relevant",
+    )  # fmt: skip
+
+
+HYBRIDS_T = [
+    {"feature_weight": weight, "n_neighbors": n_neighbors}
+    for n_neighbors in (200, 1000)
+    for weight in (0.3, 0.5, 0.7, 1.0)
+]
+
+DATA = {
+    "ml-100k": lambda: movielens("ml-100k", "overview"),
+    "ml-1m": lambda: movielens("ml-1m", "plot", ("director", "actors")),
+    "citeulike-a": citeulike_a,
+    "citeulike-t": citeulike_t,
+}
+
+
+def measured(problem, model, X, y, **among):
+    found = evaluate(model, X, y, problem.metrics, normalize=problem.normalize, **among)
+    return rounded(found.mean)
+
+
+def run_warm(problem):
+    """Content alone, interactions alone, and both by each setting."""
+    X_train, X_test = problem.warm
+    X_rest, X_validation = holdout_split(X_train, 0.2, random_state=1)
+    neighbors, rows = ItemKNN(problem.n_neighbors), {}
+
+    def note(name, model, **given):
+        rows[name] = {}
+        with timed(rows[name]):
+            model.fit(X_train, **given)
+        rows[name]["test"] = measured(problem, model, X_train, X_test)
+        print("warm", name, rows[name], flush=True)
+
+    note("popularity", DummyRecommender())
+    note("interactions", neighbors)
+    for name, features in problem.features.items():
+        content = ItemKNN(problem.n_neighbors, feature_weight=None)
+        note(f"content: {name}", content, item_features=features)
+    features, tried = problem.features[problem.joined], []
+    for setting in problem.hybrids:
+        model = ItemKNN(problem.n_neighbors).set_params(**setting)
+        row = {"parameters": setting}
+        row["validation"] = measured(
+            problem, model.fit(X_rest, item_features=features), X_rest, X_validation
+        )
+        with timed(row):
+            model.fit(X_train, item_features=features)
+        row["test"] = measured(problem, model, X_train, X_test)
+        print("hybrid", row, flush=True)
+        tried.append(row)
+    first = problem.metrics[0]
+    rows["hybrid"] = {
+        "chosen": max(tried, key=lambda row: row["validation"][first]),
+        "best on test": max(tried, key=lambda row: row["test"][first]),
+        "tried": tried,
+    }
+    return rows
+
+
+def cold_models(problem):
+    """Models that rank cold items, each with the features that it reads."""
+    n_neighbors, features = problem.n_neighbors, problem.features
+    for name in features:
+        for n in (n_neighbors, n_neighbors // 2):
+            yield f"content: {name}, {n} neighbours", ItemKNN(n, feature_weight=None), name
+    joined = problem.joined
+    chosen = {"ItemKNN, joined": ItemKNN(n_neighbors, feature_weight=0.3)}
+    if features[joined].shape[1] <= 20_000 and problem.X.shape[1] <= 4_000:
+        chosen["ColdStart around PureSVD"] = ColdStart(PureSVD(random_state=0))
+        chosen["ColdStart around EASE"] = ColdStart(EASE())
+    for name, model in chosen.items():
+        yield name, model, joined
+    if "genres" in features and problem.X.shape[0] < 2_000:
+        yield "ContentRecommender", ContentRecommender(random_state=0), "genres"
+
+
+def run_cold(problem):
+    X_train, X_test, cold_items = cold_item_split(problem.X, random_state=0)
+    rows = {}
+    models = [("random", DummyRecommender("uniform", random_state=0), None)]
+    for name, model, read in [*models, *cold_models(problem)]:
+        rows[name] = {}
+        with timed(rows[name]):
+            model.fit(
+                X_train, **({} if read is None else {"item_features": problem.features[read]})
+            )
+        rows[name]["test"] = measured(problem, model, X_train, X_test, items=cold_items)
+        rows[name]["among all"] = measured(problem, model, X_train, X_test)
+        print("cold", name, rows[name], flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", choices=list(DATA))
+    name = parser.parse_args().data
+    problem = DATA[name]()
+    result = {
+        "protocol": " ".join(__doc__.split("Two protocols. ")[1].split()),
+        "shape": problem.X.shape,
+        "interactions": problem.X.nnz,
+        "features": {key: value.shape[1] for key, value in problem.features.items()},
+        "warm": run_warm(problem),
+    }
+    if problem.cold:
+        result["cold"] = run_cold(problem)
+    write(f"content_{name}", result)
+
+
+if __name__ == "__main__":
+    main()

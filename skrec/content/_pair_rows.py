@@ -1,0 +1,147 @@
+"""Rows for classifiers and regressors: one for each pair of a user and an item."""
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from skrec._evaluation._entries import entry_rows
+
+
+class Part:
+    """Rows of one side of the pairs: ids of their own, and what is known of them.
+
+    Parameters
+    ----------
+    ids : csr_array of shape (n_rows, n_ids)
+        At most a single one in each row.
+    known : csr_array of shape (n_rows, n_known)
+    """
+
+    def __init__(self, ids, known):
+        self.ids, self.known = ids, known
+
+    @property
+    def shape(self):
+        """Number of rows and of columns of both blocks."""
+        return (self.ids.shape[0], self.ids.shape[1] + self.known.shape[1])
+
+    def take(self, rows):
+        """The part of some rows, each as often as it is named."""
+        return Part(self.ids[rows], self.known[rows])
+
+
+def id_columns(places, n_ids):
+    """Ones in the columns `places` of rows; -1: an unknown row, with zeros."""
+    known = places >= 0
+    indptr = np.concatenate([[0], np.cumsum(known)])
+    shape = (len(places), n_ids)
+    return csr_array((np.ones(int(indptr[-1])), places[known], indptr), shape=shape)
+
+
+def item_part(features, has_users, use_ids):
+    """Ids of the items that have users, and the features of all.
+
+    Parameters
+    ----------
+    features : ndarray or csr_array of shape (n_items, n_item_features), or None
+        None: ids, whatever `use_ids`.
+    has_users : ndarray of bool of shape (n_items,)
+    use_ids : bool
+
+    Returns
+    -------
+    part : Part
+        Items without users have no id, so that empty columns add no column.
+    """
+    places = np.where(has_users, np.cumsum(has_users) - 1, -1)
+    with_ids = use_ids or features is None
+    ids = id_columns(places if with_ids else np.full_like(places, -1),
+                     int(has_users.sum()) * with_ids)  # fmt: skip
+    known = (len(has_users), 0) if features is None else features
+    return Part(ids, csr_array(known, dtype=np.float64))
+
+
+def user_part(places, n_ids, *tables):
+    """Ids of users, -1 for unknown ones, beside tables of what is known; None: no such table."""
+    known = [csr_array(table, dtype=np.float64) for table in tables if table is not None]
+    empty = csr_array((len(places), 0))
+    return Part(id_columns(places, n_ids), csr_array(hstack([empty, *known], format="csr")))
+
+
+def pair_rows(users, items, pairs):
+    """Rows of pairs, of which the places in the two parts belong together.
+
+    Parameters
+    ----------
+    users, items : Part
+        Of the pairs, of one length.
+    pairs : {"concatenate", "product"}
+        "product": beside both parts all products of a column of one and a column of the other,
+        but those of two ids.
+
+    Returns
+    -------
+    rows : csr_array of shape (n_pairs, n_columns)
+    """
+    blocks = [users.ids, users.known, items.ids, items.known]
+    if pairs == "product":
+        whole_user = csr_array(hstack([users.ids, users.known], format="csr"))
+        blocks += [products(whole_user, items.known), products(users.known, items.ids)]
+    rows = csr_array(hstack(blocks, format="csr"))
+    if max(rows.nnz, rows.shape[1]) < 2**31:  # trees take no others
+        rows.indices, rows.indptr = (
+            part.astype(np.int32, copy=False) for part in (rows.indices, rows.indptr)
+        )
+    return rows
+
+
+def n_pair_columns(users, items, pairs):
+    """Number of columns of `pair_rows`."""
+    crossed = users.shape[1] * items.known.shape[1] + users.known.shape[1] * items.ids.shape[1]
+    return users.shape[1] + items.shape[1] + (crossed if pairs == "product" else 0)
+
+
+def products(A, B):
+    """Products of each column of A with each of B, row by row: (n, n_a * n_b)."""
+    n, n_b = A.shape[0], B.shape[1]
+    lengths = np.diff(B.indptr)
+    row = entry_rows(A)
+    times = lengths[row]  # as often does an entry of A meet one of B
+    offset = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    of_b = np.repeat(B.indptr[row], times) + offset
+    columns = np.repeat(A.indices.astype(np.int64), times) * n_b + B.indices[of_b]
+    values = np.repeat(A.data, times) * B.data[of_b]
+    indptr = np.concatenate([[0], np.cumsum(np.diff(A.indptr) * lengths)])
+    return csr_array((values, columns, indptr), shape=(n, A.shape[1] * n_b))
+
+
+def sampled_negatives(X, n_negatives, random_state):
+    """Items for each interaction that its user has not and somebody has.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    n_negatives : int
+    random_state : RandomState
+
+    Returns
+    -------
+    entries : ndarray of intp of shape (n_drawn,)
+        Places in ``X.data`` of the interactions that the draws belong to. Those of users who
+        have all items have none.
+    items : ndarray of intp of shape (n_drawn,)
+        Drawn uniformly, with replacement.
+    """
+    has_users = np.bincount(X.indices, minlength=X.shape[1]) > 0
+    catalogue, place = np.flatnonzero(has_users), np.cumsum(has_users) - 1
+    rows, lengths = entry_rows(X), np.diff(X.indptr)
+    left = len(catalogue) - lengths  # items that each user has not
+    entries = np.repeat(np.flatnonzero(left[rows] > 0), n_negatives)
+    user = rows[entries]
+    rank = (random_state.random_sample(len(entries)) * left[user]).astype(np.int64)
+    # Item number r of those that a user has not stands behind as many of those that he has as
+    # have at most r others before them.
+    before = place[X.indices] - (np.arange(X.nnz) - np.repeat(X.indptr[:-1], lengths))
+    step = len(catalogue) + 1
+    passed = np.searchsorted(rows * step + before, user * step + rank, side="right")
+    return entries, catalogue[rank + passed - X.indptr[user]]
