@@ -743,6 +743,12 @@ SCRIPTS = [
     Script("run_ml1m_ratings", (), "ml1m_ratings", "ML-1M, random 90/10, RMSE"),
     Script("run_visual", (), "visual",
            "cold items of ML-100K by posters and genres; TikTok by images: models of pictures"),
+    Script("run_content", ("ml-100k",), "content_ml-100k",
+           "features of items: alone, beside interactions, for items that nobody has"),
+    Script("run_content", ("ml-1m",), "content_ml-1m", "the same with genres, plots and people"),
+    Script("run_content", ("citeulike-a",), "content_citeulike-a", "the same with tags"),
+    Script("run_content", ("citeulike-t",), "content_citeulike-t",
+           "the same with words, on the split of CVAE"),
     Script("run_grid_search_ml1m", (), "grid_search_ml1m", "the README's grid search, repeated"),
     Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
            "the tables of ML-20M, Netflix, MSD, Pinterest where the data is; "
