@@ -60,7 +60,7 @@ TORCH = {
     "YouTubeRecommender",
 }  # fmt: skip
 SLOW = {"LOCA"}
-READS = {"IBR", "VBPR", "VisRank"}
+READS = {"ColdStart", "ContentRecommender", "IBR", "ItemKNN", "VBPR", "VisRank"}
 RATINGS = {
     "BiasedMF", "ItemAutoRec", "LLORMA", "RBMRecommender", "StackedAutoencoder", "UserAutoRec",
 }  # fmt: skip

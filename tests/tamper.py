@@ -28,7 +28,7 @@ from skrec._testing._data import make_data, seeded
 from skrec.adapters import ImplicitRecommender
 from skrec.adapters._implicit_models import make_model
 from skrec.autoencoder import MultVAE, RBMRecommender
-from skrec.content import VBPR
+from skrec.content import VBPR, ColdStart, ContentRecommender
 from skrec.decomposition import BiasedMF, GraphFilter
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SLIM
@@ -67,6 +67,9 @@ def subjects():
     features = np.random.default_rng(0).normal(size=(14, 3))
     content = small(VBPR, random_state=0).fit(X, item_features=features)
     yield content.with_items(features[:2]), make_data(VBPR(), n_items=16)
+    for model in (ItemKNN(), ItemKNN(feature_weight=None), ColdStart(EASE()), ContentRecommender()):
+        content = seeded(model).fit(X, item_features=features)
+        yield content.with_items(features[:2]), make_data(EASE(), n_items=16)
     log = [("a", "x"), ("b", "y"), ("b", "x"), ("c", "y"), ("c", "z"), ("a", "z")]
     yield InteractionEncoder().fit(log), None
     yield skrec.LogRecommender(EASE(), titles={"x": "The x"}).fit(log), None

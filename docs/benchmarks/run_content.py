@@ -121,7 +121,7 @@ def citeulike_a():
     counts = np.bincount(tags.indices, minlength=tags.shape[1])
     idf = np.log(tags.shape[0] / np.maximum(counts, 1))
     features = {"tags": unit(csr_array(tags.astype(np.float64).multiply(idf[None])))}
-    hybrids = [{"feature_weight": weight} for weight in (0.3, 0.5, 0.7, 1.0)]
+    hybrids = [{"feature_weight": weight} for weight in (0.3, 0.5, 1.0, 1.4)]
     return Problem(
         X, features, holdout_split(X, 0.2, random_state=0), ("ndcg@50", "recall@20", "recall@50"),
         200, "tags", hybrids, chooses=False,
@@ -145,7 +145,22 @@ def citeulike_t():
     )  # fmt: skip
 
 
-HYBRIDS_T = [{"feature_weight": weight} for weight in (0.5, 0.7, 1.0, 1.4)]
+# With a power below 1 of the scored item's norm, popular items have more of the interactions' part.
+ASYMMETRIC = {"metric": "asymmetric_cosine", "source_exponent": 1.0}
+HYBRIDS_T = [
+    {"feature_weight": 1.0},
+    *(
+        {**ASYMMETRIC, "target_exponent": exponent, "feature_weight": weight}
+        for exponent, weight in (
+            (0.5, 1.0),
+            (0.3, 0.7),
+            (0.3, 1.0),
+            (0.3, 1.4),
+            (0.1, 0.7),
+            (0.1, 1.0),
+        )
+    ),
+]
 
 DATA = {
     "ml-100k": lambda: movielens("ml-100k", "overview"),
@@ -206,7 +221,10 @@ def cold_models(problem):
         for n in (n_neighbors, n_neighbors // 2)[: 1 + (problem.X.shape[0] < 2_000)]:
             yield f"content: {name}, {n} neighbours", ItemKNN(n, feature_weight=None), name
     joined = problem.joined
-    chosen = {"ItemKNN, joined": ItemKNN(n_neighbors, feature_weight=0.3)}
+    chosen = {
+        f"joined, weight {weight}": ItemKNN(n_neighbors, feature_weight=weight)
+        for weight in (0.3, 1.0)
+    }
     if problem.X.shape[1] <= 4_000:  # the regression is dense
         chosen["ColdStart around PureSVD"] = ColdStart(PureSVD(random_state=0))
         chosen["ColdStart around EASE"] = ColdStart(EASE())

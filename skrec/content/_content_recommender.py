@@ -12,13 +12,15 @@ from skrec._evaluation._entries import entry_rows
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.content._pair_rows import (
     Part,
+    id_columns,
     item_part,
     n_pair_columns,
     pair_rows,
+    places_of,
     sampled_negatives,
     user_part,
 )
-from skrec.utils._fitted import Absent, Array, Fitted, Sparse
+from skrec.utils._fitted import Absent, Array, Fitted, Sparse, refused
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._memory import check_memory
 from skrec.utils._params import BOOLEAN, NONE, POSITIVE_INTEGER, InstanceOf, Options
@@ -43,12 +45,11 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     user: its ``decision_function`` or the probability of a 1, its prediction, or for a classifier
     of ratings their mean under its probabilities.
 
-    What a linear model adds up from both sides orders items for all users alike:
-    ``ContentRecommender(Ridge(), pairs="concatenate")`` gives every user the same ranking. With
-    ``pairs="product"``, the default, the row also holds the products of each user column with
-    each item column, but those of two ids, so that a linear model learns which item features
-    users and their features go with. Trees, forests and networks find such products themselves
-    and want ``pairs="concatenate"``.
+    What a linear model adds up from both sides orders items for all users alike: around
+    ``Ridge()``, ``pairs="concatenate"`` gives every user the same ranking. By default the row also
+    holds the products of each user column with each item column, but those of two ids, so that a
+    linear model learns which item features users and their features go with. Trees, forests and
+    networks find such products themselves, and want ``pairs="concatenate"``.
 
     Parameters
     ----------
@@ -72,8 +73,10 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     ----------
     estimator_ : estimator
         The fitted model; a `DummyRegressor` where all labels are the same.
-    item_ids_, item_known_ : csr_array of shape (n_items, n_ids) and (n_items, n_item_features)
-        The columns that items have in rows; those without users have no id.
+    item_columns_ : ndarray of int64 of shape (n_items,)
+        Which column of ids an item has in rows; -1: none, as it had no users, or rows have no ids.
+    item_known_ : csr_array of shape (n_items, n_item_features)
+        The features of items; only if there were any.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which training users are known again; with ``use_ids=True`` only.
     n_features_in_ : int
@@ -135,8 +138,8 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     _fitted_rules = {
         "estimator_": Fitted("predict", size="n_pair_columns"),
-        "item_ids_": Sparse("n_items", "n_item_ids"),
-        "item_known_": Sparse("n_items", "n_item_known"),
+        "item_columns_": Array("n_items", dtypes=("int64",), low=-1, high="n_items"),
+        "item_known_": Absent(Sparse("n_items", "n_item_features")),
         "user_hashes_": Absent(Array("n_users", 2, dtypes=("uint64",))),
     }
 
@@ -218,8 +221,11 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         random_state = check_random_state(self.random_state)
         has_users = np.bincount(X.indices, minlength=X.shape[1]) > 0
         items = item_part(side.item_features, has_users, self.use_ids)
-        self.item_ids_, self.item_known_ = items.ids, items.known
-        vars(self).pop("user_hashes_", None)
+        self.item_columns_ = places_of(items.ids)
+        for name in ("item_known_", "user_hashes_"):
+            vars(self).pop(name, None)
+        if side.item_features is not None:
+            self.item_known_ = items.known
         if self.use_ids:
             self.user_hashes_ = row_hashes(self._content(X))
         rows, labels = self._training_rows(X, items, side, random_state)
@@ -275,6 +281,24 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         """What training rows are known by."""
         return X if self._rates else pattern(X, dtype=X.dtype)
 
+    def _check_fitted(self):
+        known = {
+            kind: getattr(self, f"n_{kind}_features_in_", 0) for kind in ("item", "user", "context")
+        }
+        width = self.item_known_.shape[1] if hasattr(self, "item_known_") else 0
+        if width != known["item"]:
+            found = f"{width} columns"
+            raise refused("ContentRecommender.item_known_", found, f"{known['item']}")
+        n_ids = len(getattr(self, "user_hashes_", ()))
+        n_user = n_ids + known["user"] + known["context"]
+        n_item_ids = int(self.item_columns_.max()) + 1
+        expected = n_user + n_item_ids + known["item"]
+        if self.pairs == "product":
+            expected += n_user * known["item"] + (n_user - n_ids) * n_item_ids
+        found = getattr(self.estimator_, "n_features_in_", expected)
+        if found != expected:
+            raise refused("ContentRecommender.estimator_", f"{found} features", f"{expected}")
+
     def _user_part(self, X, side):
         """Ids and features of rows; the context of a row is one of its features."""
         if not hasattr(self, "user_hashes_"):
@@ -302,7 +326,12 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     def _predicted(self, users, rows, items, dtype):
         """What the model says of pairs, in chunks."""
-        of_items = Part(self.item_ids_, self.item_known_)
+        self._check_fitted()
+        columns = self.item_columns_
+        nothing = csr_array((len(columns), 0))
+        of_items = Part(
+            id_columns(columns, int(columns.max()) + 1), getattr(self, "item_known_", nothing)
+        )
         n_columns = n_pair_columns(users, of_items, self.pairs)
         widths = [
             np.diff(part.ids.indptr).max(initial=0) + np.diff(part.known.indptr).max(initial=0)
@@ -331,10 +360,9 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return model.predict_proba(rows)[:, 1]
 
     def _extended(self, item_features):
-        n_new, n_ids = item_features.shape[0], self.item_ids_.shape[1]
-        nothing = csr_array((n_new, n_ids))
-        added = {"item_ids_": nothing, "item_known_": csr_array(item_features, dtype=np.float64)}
+        none = np.full(item_features.shape[0], -1)
+        known = [self.item_known_, csr_array(item_features, dtype=np.float64)]
         return {
-            name: csr_array(vstack([getattr(self, name), rows], format="csr"))
-            for name, rows in added.items()
+            "item_columns_": np.concatenate([self.item_columns_, none]),
+            "item_known_": csr_array(vstack(known, format="csr")),
         }

@@ -37,6 +37,13 @@ def id_columns(places, n_ids):
     return csr_array((np.ones(int(indptr[-1])), places[known], indptr), shape=shape)
 
 
+def places_of(ids):
+    """What `id_columns` was given."""
+    places = np.full(ids.shape[0], -1, dtype=np.int64)
+    places[np.diff(ids.indptr) > 0] = ids.indices
+    return places
+
+
 def item_part(features, has_users, use_ids):
     """Ids of the items that have users, and the features of all.
 

@@ -152,8 +152,8 @@ def make_ranking_scorer(
 ):
     """Make a scorer for `GridSearchCV`, `cross_validate` and their like.
 
-    Of each row of the test users a share is hidden, the estimator scores the rest, the
-    items left in the row are taken out, and the hidden ones have to be found among the
+    Of each row of the test users a share is hidden, the estimator scores the rest, what is
+    left in the row is taken out, and the hidden items have to be found among the
     best: strong generalisation, for the users were not trained on. With a held-out
     matrix as `y` nothing is hidden: the rows of X are shown wholly, and `y` has to be
     found. All metrics come from one pass over the scores, in chunks of rows.

@@ -11,26 +11,30 @@ from scipy.sparse import csr_array, hstack, vstack
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._finite import require_squares
-from skrec.utils._fitted import Array, Number, Parts, Sparse
-from skrec.utils._fitted import Maybe as Optional
+from skrec.utils._fitted import Array, Maybe, Number, Parts, Sparse
 
-LEARNED = Parts(
-    {
-        "weight": Array("n_content", low=0),
-        "mean": Array("n_content"),
-        "slope": Array("n_content"),
-        "average_length": Number(),
-    }
-)
+
+def learned_rule(size):
+    """The rule of what is kept of features, of which there are so many."""
+    return Parts(
+        {
+            "weight": Array(size, low=0),
+            "mean": Array(size),
+            "slope": Array(size),
+            "average_length": Number(),
+        }
+    )
+
+
 _SIDE = Parts(tuple(Array("n_items") for _ in range(4)))
 # What ItemKNN keeps to score items that come later.
 CONTENT = Parts(
     {
-        "vectors": Sparse("n_items", "n_content"),
-        "learned": LEARNED,
+        "vectors": Sparse("n_items", "n_item_features"),
+        "learned": learned_rule("n_item_features"),
         "target": _SIDE,
         "source": _SIDE,
-        "feature_weight": Optional(Number(0)),
+        "feature_weight": Maybe(Number(0)),
     }
 )
 

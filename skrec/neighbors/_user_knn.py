@@ -5,12 +5,12 @@ from scipy.sparse import csr_array
 
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.neighbors._content import (
-    LEARNED,
     alone,
     check_content,
     content_kind,
     described,
     joined,
+    learned_rule,
     only,
     unit_rows,
 )
@@ -222,7 +222,9 @@ class UserKNN(UserSideMixin, BaseRecommender):
                 Array(None, dtypes=("float64",)),
             )
         ),
-        "_content": Absent(Parts({"learned": LEARNED, "feature_weight": Maybe(Number(0))})),
+        "_content": Absent(
+            Parts({"learned": learned_rule("n_user_features"), "feature_weight": Maybe(Number(0))})
+        ),
         "_sides": Parts((Array("n_users"), Array("n_users"), Array("n_terms"), Array("n_terms"))),
         **{
             name: required_if(lambda self: self._rates, rule)
