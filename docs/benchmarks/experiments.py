@@ -823,8 +823,9 @@ FIGURES = [
     _warm_text("ItemKNN, features alone", lambda rows: rows["content: text"]["test"],
                (0.1625, 0.2237, 0.3493), "not tuned"),
     _warm_text("ItemKNN with features", lambda rows: rows["hybrid"]["chosen"]["test"],
-               (0.2675, 0.3490, 0.4740), "chosen on entries held out of the training rows; the chosen power of the norm is the "
-               "least that was tried"),
+               (0.2675, 0.3490, 0.4740),
+               "chosen on entries held out of the training rows; the chosen power of the norm is "
+               "the least that was tried"),
     *(
         _cold(data, method, row)
         for data in ("ML-100K", "ML-1M")

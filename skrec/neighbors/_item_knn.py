@@ -105,8 +105,9 @@ class ItemKNN(BaseRecommender):
         that means of few ratings are not extreme. "rating" only.
     feature_weight : float or None, default=1.0
         Length w > 0 of the features beside interactions of length 1; None: features alone.
-        Without ``item_features`` in `fit` it does nothing. A weight that is too large costs the
-        items with users more than features can tell of them: search from 0.1 to 3.
+        Without ``item_features`` in `fit` it does nothing. Search it, from 0.1 to 1.4: a large
+        weight costs lists of items with users, a small one puts items without users last among
+        all.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
