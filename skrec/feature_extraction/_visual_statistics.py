@@ -175,12 +175,12 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : ignored
+        input_features : ignored, default=None
             Present for scikit-learn's conventions.
 
         Returns
         -------
-        names : ndarray of object
+        names : ndarray of object of shape (n_features,)
             "lbp_0" to "lbp_58", then the names of the measures.
         """
         self._check()

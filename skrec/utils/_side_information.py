@@ -98,7 +98,8 @@ def check_items(item_features, n_items, item_names=None, *, images=False):
             return _checked_images(values)
         raise ValueError(
             "item_features are images, which this recommender does not read. Got "
-            f"{type(values).__name__}; make a table of shape (n_items, n_features) of them first."
+            f"{type(values).__name__}; make a table of shape (n_items, n_features) of them first, "
+            "for example with skrec.feature_extraction.ImageEmbedder."
         )
     return check_rows(values, name="item_features")
 
