@@ -9,6 +9,7 @@ from sklearn.utils import Bunch, check_random_state
 from skrec._log._aggregate import cast_values, check_dtype
 from skrec.datasets._generator_parts import (
     draw_item_features,
+    draw_item_images,
     draw_ratings,
     draw_timestamps,
     split_activity,
@@ -76,6 +77,7 @@ _RULES = {
     "half_stars": BOOLEAN,
     "timestamps": BOOLEAN,
     "item_features": BOOLEAN,
+    "item_images": BOOLEAN,
     "return_X": BOOLEAN,
 }
 
@@ -93,6 +95,7 @@ def make_interactions(
     half_stars=False,
     timestamps=False,
     item_features=False,
+    item_images=False,
     dtype=np.float64,
     random_state=None,
     return_X=False,
@@ -138,6 +141,9 @@ def make_interactions(
         Add the time of each interaction. A user's favourites tend to come first.
     item_features : bool, default=False
         Add binary item features that depend on the group.
+    item_images : bool, default=False
+        Add a small picture of each item: stripes whose colours, direction and width are those of
+        the group, with a shift, a brightness and noise of the item's own.
     dtype : dtype, default=numpy.float64
         Of the matrix.
     random_state : int, RandomState or None, default=None
@@ -164,6 +170,8 @@ def make_interactions(
           ``timestamps=True``;
         - item_features : csr_array of shape (n_items, 4 * n_groups), and feature_names,
           with ``item_features=True``;
+        - item_images : ndarray of uint8 of shape (n_items, 3, 24, 24), red, green and blue, with
+          ``item_images=True``;
         - value_name : "rating" or None;
         - DESCR : str.
 
@@ -231,6 +239,8 @@ def make_interactions(
     if item_features:
         extras["item_features"] = draw_item_features(group, n_groups, rng)
         extras["feature_names"] = np.array([f"tag_{tag}" for tag in range(4 * n_groups)])
+    if item_images:
+        extras["item_images"] = draw_item_images(group, rng)
     return Bunch(
         X=X,
         data=X,

@@ -3,13 +3,23 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["draw_item_features", "draw_ratings", "draw_timestamps", "split_activity"]
+__all__ = [
+    "draw_item_features",
+    "draw_item_images",
+    "draw_ratings",
+    "draw_timestamps",
+    "split_activity",
+]
 
 _CHUNK = 1 << 20
 _N_COMPONENTS = 8
 _START, _END = 1420070400, 1577836800  # 2015-01-01 and 2020-01-01 UTC
 _TAGS_PER_GROUP = 4
 _TAGS_PER_ITEM = 5
+_PIXELS = 24
+_PICTURES_AT_ONCE = 1024
+# Steps between the styles of groups, irrational so that no two are alike.
+_HUE_STEP, _ANGLE_STEP = 0.6180339887, 0.4142135624
 
 
 def split_activity(n_users, n_items, n_interactions, sigma, rng):
@@ -129,3 +139,40 @@ def draw_item_features(group, n_groups, rng):
     features.sum_duplicates()
     features.data[:] = 1.0
     return features
+
+
+def draw_item_images(group, rng):
+    """Small striped pictures whose colours, direction and width are those of the item's group.
+
+    Parameters
+    ----------
+    group : ndarray of shape (n_items,)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    images : ndarray of uint8 of shape (n_items, 3, 24, 24)
+    """
+    images = np.empty((len(group), 3, _PIXELS, _PIXELS), np.uint8)
+    down, across = np.mgrid[:_PIXELS, :_PIXELS] / _PIXELS
+    for start in range(0, len(group), _PICTURES_AT_ONCE):
+        style = group[start : start + _PICTURES_AT_ONCE][:, None, None]
+        n = len(style)
+        angle = np.pi * (_ANGLE_STEP * style % 1)
+        shift = 2 * np.pi * rng.random((n, 1, 1))
+        place = across * np.cos(angle) + down * np.sin(angle)
+        stripes = (1 + np.sin(2 * np.pi * (2 + style % 3) * place + shift)) / 2  # (n, h, w)
+        hue = _HUE_STEP * style + 0.02 * rng.standard_normal((n, 1, 1))
+        colours = _colour(hue), _colour(hue + 0.2 + 0.1 * (style % 5))
+        bright = 0.6 + 0.4 * rng.random((n, 1, 1, 1))
+        stripes = stripes[:, None]  # (n, 1, h, w)
+        pixels = bright * ((1 - stripes) * colours[0] + stripes * colours[1])
+        pixels += 0.06 * rng.standard_normal(pixels.shape)
+        images[start : start + n] = np.rint(255 * np.clip(pixels, 0, 1))
+    return images
+
+
+def _colour(hue):
+    """Red, green and blue, from 0 to 1, around the circle of hues: shape (n, 3, 1, 1)."""
+    thirds = np.arange(3)[:, None, None] / 3
+    return 0.5 + 0.45 * np.cos(2 * np.pi * (hue[:, None] - thirds))

@@ -270,3 +270,18 @@ def test_demo():
     assert (load_demo(return_X=True) != data.X).nnz == 0
     ease, popular = _ease_against_popularity(data.X, 50, 0, n_folds=2)
     assert ease > 1.3 * popular
+
+
+def test_item_images_show_the_group():
+    data = make_interactions(100, 200, 1500, n_groups=5, item_images=True, random_state=0)
+    assert data.item_images.shape == (200, 3, 24, 24)
+    assert data.item_images.dtype == np.uint8
+    colours = data.item_images.reshape(200, 3, -1)
+    features = np.hstack([colours.mean(axis=2), colours.std(axis=2)])
+    assert (
+        cross_val_score(LogisticRegression(max_iter=2000), features, data.item_group).mean() > 0.8
+    )
+    again = make_interactions(100, 200, 1500, n_groups=5, item_images=True, random_state=0)
+    assert_array_equal(again.item_images, data.item_images)
+    without = make_interactions(100, 200, 1500, n_groups=5, random_state=0)
+    assert_array_equal(without.X.toarray(), data.X.toarray())
