@@ -7,6 +7,8 @@ ORDER = (
     "plot_generalization.py",
     "plot_activity.py",
     "plot_cold_users.py",
+    "plot_cold_items.py",
+    "plot_visual.py",
     "plot_popularity_bias.py",
     "plot_linear_and_neural.py",
     "plot_mult_vae_annealing.py",
