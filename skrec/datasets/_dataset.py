@@ -8,11 +8,20 @@ from skrec._log._aggregate import check_dtype
 from skrec.datasets._base import get_data_home
 from skrec.datasets._bunch import times_as_values
 from skrec.datasets._cache import read_folder
+from skrec.datasets._content import read_item_content
 
 __all__ = ["load_dataset"]
 
 
-def load_dataset(name, *, data_home=None, dtype=np.float64, as_times=False, return_X=False):
+def load_dataset(
+    name,
+    *,
+    data_home=None,
+    dtype=np.float64,
+    as_times=False,
+    item_content=False,
+    return_X=False,
+):
     """Load a data set from the data home by the name of its folder.
 
     Parameters
@@ -27,6 +36,9 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, as_times=False, retu
         Store in the matrix when each interaction happened instead of its value: the
         timestamp, or where the data has only the order, the place in the user's history, from
         1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
+    item_content : bool, default=False
+        Add what else the folder, or one beside it called ``NAME-...``, has of the items:
+        tables of features, texts, pictures.
     return_X : bool, default=False
         Return the matrix only.
 
@@ -53,6 +65,11 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, as_times=False, retu
           genres are joined by "|";
         - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
           of shape (n_items, n_genres), 1 where an item is of a genre;
+        - item_feature_tables : Bunch of ndarray of float32 of shape (n_items, d), the tables
+          of ``item_features.npz``; item_texts : list of str of length n_items, from
+          ``items_text.csv``; item_images : ndarray of shape (n_items, 3, h, w), or list of
+          paths to files called by the item's id, None for an item without one; each where
+          it is, with ``item_content=True``. What is not known is zero, or "";
         - DESCR : str, the folder's README.
 
     Raises
@@ -94,4 +111,6 @@ def load_dataset(name, *, data_home=None, dtype=np.float64, as_times=False, retu
     data = read_folder(home / name, dtype=np.float64 if as_times else dtype)
     if as_times:
         data = times_as_values(data, home / name, dtype)
+    if item_content:
+        data.update(read_item_content(home / name, data.item_ids))
     return data.X if return_X else data

@@ -10,6 +10,7 @@ from skrec._log._aggregate import check_dtype
 from skrec.datasets._base import get_data_home
 from skrec.datasets._bunch import times_as_values
 from skrec.datasets._cache import read_folder
+from skrec.datasets._content import read_item_content
 from skrec.datasets._download import DownloadError, downloaded, read_checksum
 
 __all__ = ["fetch_movielens"]
@@ -42,6 +43,7 @@ def fetch_movielens(
     dtype=np.float64,
     as_times=False,
     as_frame=False,
+    item_content=False,
     return_X=False,
     n_retries=3,
     delay=1.0,
@@ -80,6 +82,9 @@ def fetch_movielens(
         1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
     as_frame : bool, default=False
         Add the log as a pandas DataFrame with the original ids.
+    item_content : bool, default=False
+        Add what else the folder in `data_home`, or one beside it called ``NAME-...``, has of
+        the movies: tables of features, texts, posters. They are not downloaded.
     return_X : bool, default=False
         Return the matrix only.
     n_retries : int, default=3
@@ -111,6 +116,8 @@ def fetch_movielens(
           ``users.csv``, aligned with item_ids and user_ids; users only of 100k and 1m;
         - cv_fold, ua_test, ub_test : the official splits of 100k, aligned with ``X.data``;
         - frame : DataFrame with user, item, rating and timestamp, if ``as_frame=True``;
+        - item_feature_tables, item_texts, item_images : as in `load_dataset`, with
+          ``item_content=True``;
         - value_name : "rating", with ``as_times=True`` "timestamp";
         - DESCR : str, GroupLens's README with the terms of use.
 
@@ -165,6 +172,8 @@ def fetch_movielens(
     data = read_folder(folder, dtype=np.float64 if as_times else dtype)
     if as_times:
         data = times_as_values(data, folder, dtype)
+    if item_content:
+        data.update(read_item_content(folder, data.item_ids))
     if as_frame:
         data.frame = _frame(data)
     return data.X if return_X else data

@@ -1,6 +1,7 @@
 """Tables of items and users beside a log, as CSV."""
 
 import csv
+import gzip
 import io
 
 import numpy as np
@@ -44,7 +45,8 @@ def read_table(path):
     ValueError
         If a line has another number of fields than the header.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         names = next(reader, [])
         rows = []

@@ -14,7 +14,7 @@ _INCHES, _LETTERS = 1.1, 16
 
 
 class ItemGridDisplay:
-    """Items of a few users beside those recommended to them, as pictures, titles or both.
+    """Items of a few users beside those recommended to them, as pictures or titles.
 
     A row for each user: what the user has to the left, the largest values first, and the
     recommendations to the right, best first.
@@ -99,7 +99,7 @@ class ItemGridDisplay:
         n_had : int, default=6
             At most so many of a user's own items are drawn.
         items : array-like of int or bool, default=None
-            Candidates, as in `skrec.recommend`.
+            Candidates: indices or a mask of shape (n_items,), as in `skrec.recommend`.
         images : ndarray of shape (n_items, c, h, w), or sequence of paths, default=None
             Pictures of all items.
         titles : sequence of str of length n_items, default=None
