@@ -13,8 +13,7 @@ from implicit.nearest_neighbours import (
     ItemItemRecommender,
     TFIDFRecommender,
 )
-from sklearn.linear_model import Ridge
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from skrec._torch._estimator import TorchRecommender
@@ -115,7 +114,7 @@ VARIANTS = [
     ColdStart(EASE()),
     ColdStart(BiasedMF(4)),
     ContentRecommender(Ridge(), feedback="rating"),
-    ContentRecommender(DecisionTreeClassifier(max_depth=4), pairs="concatenate", use_ids=False),
+    ContentRecommender(RidgeClassifier(), use_ids=False),
     ImplicitRecommender(AlternatingLeastSquares(4, use_cg=False, dtype=np.float64)),
     ImplicitRecommender(BayesianPersonalizedRanking(4, iterations=5)),
     ImplicitRecommender(LogisticMatrixFactorization(4, iterations=5), known_users="fold_in"),

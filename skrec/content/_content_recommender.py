@@ -102,6 +102,9 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     All pairs of a user and an item that are scored are made into rows, in chunks. That costs a
     prediction of `estimator` for each item, many times that of a factor model.
 
+    `skrec.load` takes plain arrays only, and trees of scikit-learn hold others: save a model
+    around trees or forests with joblib.
+
     References
     ----------
     .. [1] M. J. Pazzani, D. Billsus, "Content-based recommendation systems",

@@ -181,9 +181,8 @@ def test_cold_items_of_movielens():
 
     data = fetch_movielens("100k")
     X = csr_array((data.X >= 4).astype(float))
-    genres = np.asarray(data.item_features, dtype=float)
     X_train, X_cold, cold = cold_item_split(X, random_state=0)
-    model = ColdStart().fit(X_train, item_features=genres)
+    model = ColdStart().fit(X_train, item_features=data.item_features)
     ours = evaluate(model, X_train, X_cold, "ndcg@100", items=cold).mean["ndcg@100"]
     random = DummyRecommender("uniform", random_state=0).fit(X_train)
     chance = evaluate(random, X_train, X_cold, "ndcg@100", items=cold).mean["ndcg@100"]
