@@ -15,6 +15,24 @@ def mean_length(features, kept):
     return float(lengths.mean()) if len(lengths) else 1.0
 
 
+def spread(features, kept):
+    """Root mean square distance of the rows `kept` of features from their mean.
+
+    Rows of zeros say nothing and do not count. 1 if there are no others; the root mean square
+    length where all are equal.
+    """
+    some = features[kept]
+    squares = np.asarray((some * some).sum(axis=1), np.float64)
+    known = squares > 0
+    if not known.any():
+        return 1.0
+    n_known = int(known.sum())
+    mean = np.asarray(some.sum(axis=0, dtype=np.float64)) / n_known
+    square = squares.sum() / n_known
+    rest = square - mean @ mean
+    return float(np.sqrt(rest if rest > 1e-9 * square else square))
+
+
 def seen_features(features, kept):
     """Which columns of features are not zero everywhere in the rows `kept`."""
     some = features[kept]

@@ -6,9 +6,10 @@ from scipy.sparse import eye_array, issparse
 from torch import nn
 
 from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
+from skrec.content._cold import ColdRule, cold_level
 from skrec.content._features import FeatureTable
-from skrec.content._tables import mean_length, seen_features
-from skrec.utils._fitted import Number, refused
+from skrec.content._tables import seen_features, spread
+from skrec.utils._fitted import Absent, Array, Number, refused
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
 from skrec.utils._side_information import SideInformation
 
@@ -69,9 +70,10 @@ class VBPR(FactorRecommender):
 
     with :math:`\ell(x) = \log(1 + e^{-x})`, or :math:`\max(0, 1 - x)` with ``loss="hinge"``.
 
-    An item without users in X has :math:`\gamma_i = 0` and :math:`\beta_i = 0`, and is ranked by
-    its features; `with_items` adds items that were no columns of X. Scores rank items. Only
-    which items a user has matters, not the stored values.
+    An item without users in X is ranked by its features; `with_items` adds items that were no
+    columns of X. Beside the terms of its features it has the :math:`\gamma_i` and
+    :math:`\beta_i` that items with such features are expected to have, and a level, see
+    `cold_items`. Scores rank items. Only which items a user has matters, not the stored values.
 
     Parameters
     ----------
@@ -85,11 +87,16 @@ class VBPR(FactorRecommender):
         Items drawn for each interaction, > 0.
     alpha : float, default=0.02
         Penalty of the vectors and biases that an interaction and its negatives read, >= 0.
-    feature_alpha : float, default=1e-3
+    feature_alpha : float, default=3e-4
         Penalty :math:`\alpha_E` of the projection, >= 0. Without it, and with steps as long as
         those of the vectors, the projection fits the items that are there and ranks badly.
     feature_rate : float, default=0.1
         Steps of the projection, as a share of `learning_rate`, > 0.
+    cold_items : {"predict", "zero"}, default="predict"
+        What items without users have for gamma and beta. "predict": what a ridge regression of
+        those of the other items on their features predicts, about the mean, and one number for
+        all of them, `cold_level_`. "zero": zeros, as in [1]_; then they are ranked well among
+        themselves, and low among items that have users.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the items of a training row has the vector learned for it, the
         first one's if there are several; any other row is folded in. "fold_in": every row is
@@ -144,7 +151,15 @@ class VBPR(FactorRecommender):
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     feature_scale_ : float
-        Mean length of the features of items with users, by which features are divided.
+        Root mean square distance of the features of items with users from their mean, by which
+        features are divided.
+    cold_projection_ : ndarray of shape (n_item_features, n_components + 1), float32
+        From divided features to the gamma and, in the last column, the beta of items without
+        users; with ``cold_items="predict"`` and features only, as the next two.
+    cold_offset_ : ndarray of shape (n_components + 1,), float32
+        Added to it, unless a row of features is zero.
+    cold_level_ : float
+        Added to the beta of items without users.
     weights_ : dict of str to ndarray, float32
         "item.weight", gamma; "bias.weight", beta; "projection", E and, in the last column,
         beta', for features that are divided by `feature_scale_`. Zero for items without users,
@@ -180,12 +195,19 @@ class VBPR(FactorRecommender):
     6 for each entry of the features, of all items or of those in the batch, and component; Adam
     as many numbers as there are weights. Features are not kept.
 
-    Features are divided by their mean length, so that neither penalty nor learning rate
-    depends on their unit. Where one direction is common to all of them, as in outputs of
-    networks, take it off first: `~sklearn.preprocessing.StandardScaler`,
-    `~sklearn.decomposition.PCA`. A row of zeros says that nothing is known of an item.
-    Features that are made of the interactions, held-out ones among them, tell of what is to
-    be predicted.
+    Features are divided by one number, so that neither penalty nor learning rate depends on
+    their unit. What is common to all of them has no effect on pairs. The scales of the columns
+    count: standardise tables such as genres (`~sklearn.preprocessing.StandardScaler`), so that
+    rare ones are heard. A row of zeros says that nothing is known of an item. Features that are
+    made of the interactions, held-out ones among them, tell of what is to be predicted.
+
+    Of what the features say a part is learned by the gamma and beta of the items that have it,
+    and not by E and beta', which learn more slowly; and the training pushes down the items that
+    a user has not, which an item without users never was. So with zeros in the place of gamma
+    and beta the scores of such items lie closer together than those of all others, and the
+    others take the heads of the lists. The regression gives back the first part. The second is
+    one number: of the training's pairs of items, with first the one and then the other scored as
+    if nobody had it, :math:`\sum \log(1 + e^{-x})` of the differences x is least.
 
     A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
     content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
@@ -195,7 +217,7 @@ class VBPR(FactorRecommender):
 
     Differs from [1]_: Adam on batches in the place of stochastic descent; one alpha for the
     vectors of users and items; E is penalised, and learns more slowly; an item without users is
-    no negative.
+    no negative, and has parameters by its features, not zeros.
 
     References
     ----------
@@ -223,12 +245,18 @@ class VBPR(FactorRecommender):
         "n_content_components": POSITIVE_INTEGER,
         "feature_alpha": NON_NEGATIVE,
         "feature_rate": POSITIVE,
+        "cold_items": Options(("predict", "zero")),
         **PAIR_RULES,
         "loss": Options(("bpr", "hinge")),
     }
     _search_grid = [{"alpha": alpha} for alpha in (0.005, 0.01, 0.02, 0.05)]
 
-    _fitted_rules = {"feature_scale_": Number(0)}
+    _fitted_rules = {
+        "feature_scale_": Number(0),
+        "cold_projection_": Absent(Array("n_item_features", None, dtypes=("float32",))),
+        "cold_offset_": Absent(Array(None, dtypes=("float32",))),
+        "cold_level_": Absent(Number()),
+    }
 
     def __init__(
         self,
@@ -238,8 +266,9 @@ class VBPR(FactorRecommender):
         loss="bpr",
         n_negatives=1,
         alpha=0.02,
-        feature_alpha=1e-3,
+        feature_alpha=3e-4,
         feature_rate=0.1,
+        cold_items="predict",
         known_users="match",
         solver="adam",
         learning_rate=0.01,
@@ -261,6 +290,7 @@ class VBPR(FactorRecommender):
         self.alpha = alpha
         self.feature_alpha = feature_alpha
         self.feature_rate = feature_rate
+        self.cold_items = cold_items
         self.known_users = known_users
         self.solver = solver
         self.learning_rate = learning_rate
@@ -324,7 +354,7 @@ class VBPR(FactorRecommender):
                 module.projection[:, -1] = 0
                 module.bias.weight.zero_()
             if not self.n_iter_:  # a fit that goes on keeps the unit of its projection
-                self.feature_scale_ = mean_length(features, kept)
+                self.feature_scale_ = spread(features, kept)
             module.features = FeatureTable(features / self.feature_scale_, problem.device)
         return module
 
@@ -352,6 +382,37 @@ class VBPR(FactorRecommender):
         items = torch.cat([module.item.weight, content[:, :-1]], dim=1)
         return items, module.bias.weight[:, 0] + content[:, -1]
 
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        # What an earlier fit left must not stand beside what this one sets.
+        for name in ("cold_projection_", "cold_offset_", "cold_level_"):
+            vars(self).pop(name, None)
+        if problem.item_features is None or self.cold_items == "zero":
+            return
+        features = _features_of(problem) / self.feature_scale_
+        kept = self.item_has_users_
+        own = np.hstack([self.weights_[name] for name in ("item.weight", "bias.weight")])
+        rule = ColdRule.fitted(features, kept, own)
+        self.cold_projection_, self.cold_offset_ = rule.projection, rule.offset
+        expected = rule(features)  # (n_items, n_components + 1)
+        with torch.inference_mode():
+            warm = self._item_vectors(module)
+            change = torch.from_numpy(expected - own).to(problem.device)
+            cold = warm[0].clone(), warm[1] + change[:, -1]
+            cold[0][:, : self.n_components] += change[:, :-1]
+            self.cold_level_ = cold_level(problem, module.user.weight, warm, cold)
+        self.components_[: self.n_components, ~kept] = expected[~kept, :-1].T
+        self.item_bias_[~kept] += expected[~kept, -1] + np.float32(self.cold_level_)
+
+    def _cold_rows(self, features):
+        """Vectors and biases of items without users, shape (m, n_components + 1)."""
+        if not hasattr(self, "cold_level_"):
+            width = self.weights_["item.weight"].shape[1] + 1
+            return np.zeros((features.shape[0], width), np.float32)
+        rows = ColdRule(self.cold_projection_, self.cold_offset_)(features / self.feature_scale_)
+        rows[:, -1] += np.float32(self.cold_level_)
+        return rows
+
     def _extended(self, item_features):
         content = (item_features @ self.weights_["projection"]) / self.feature_scale_
         content = np.asarray(content, dtype=np.float32)  # (m, n_content_components + 1)
@@ -360,10 +421,11 @@ class VBPR(FactorRecommender):
         for name in ("item.weight", "bias.weight"):  # an item without users has zeros
             known = self.weights_[name]
             longer[name] = np.concatenate([known, np.zeros((n_new, known.shape[1]), known.dtype)])
-        own = np.zeros((self.weights_["item.weight"].shape[1], n_new), np.float32)
+        own = self._cold_rows(item_features)
+        columns = np.hstack([own[:, :-1], content[:, :-1]]).T
         return {
-            "components_": np.hstack([self.components_, np.vstack([own, content[:, :-1].T])]),
-            "item_bias_": np.concatenate([self.item_bias_, content[:, -1]]),
+            "components_": np.hstack([self.components_, columns]),
+            "item_bias_": np.concatenate([self.item_bias_, content[:, -1] + own[:, -1]]),
             "item_has_users_": np.concatenate([self.item_has_users_, np.zeros(n_new, bool)]),
             "weights_": {**self.weights_, **longer},
         }
