@@ -23,8 +23,10 @@ import numpy as np
 from _data import interactions
 from _record import RESULTS, as_json, cost_row, environment, rounded
 from scipy.sparse import csr_array
+from sklearn.decomposition import PCA
 
-from skrec.content import IBR, VisRank
+from skrec.content import DVBPR, IBR, VBPR, VisRank
+from skrec.decomposition import BPR
 from skrec.dummy import DummyRecommender
 from skrec.metrics import ranking_auc_score, top_k_ndcg_score, top_k_recall_score
 from skrec.utils._measure import Cost
@@ -115,6 +117,18 @@ def ml100k_cold():
     )
 
 
+def ml100k_cold_all():
+    """The same, ranked among all items, warm ones too."""
+    problem = ml100k_cold()
+    return problem._replace(
+        protocol="ML-100K, ratings >= 4; a fifth of the items held out whole and ranked among all "
+        "items that a user has not",
+        validation=problem.validation._replace(items=None),
+        test=problem.test._replace(items=None),
+        metrics=("ndcg@20", "auc"),
+    )
+
+
 def _ml100k_features(order):
     data = Path(os.environ["SKREC_DATA"])
     file = np.load(data / "ml-100k-poster-embeddings" / "item_features.npz")
@@ -134,8 +148,23 @@ def _ml100k_features(order):
         "posters, seven measures": _standardised(tables["attractiveness"], known),
         "posters, hand-made": _standardised(both, known),
         "genres": np.array([[name in one for name in names] for one in genres], dtype=float),
+        "posters, pictures": _posters(data),
+        "posters, network, 64 components": np.zeros((1682, 64)),
     }
+    found["genres, standardised"] = _standardised(found["genres"])
+    embedding = tables["embedding"][known]
+    components = PCA(64, random_state=0).fit_transform(embedding)
+    found["posters, network, 64 components"][known] = components
     return {name: _moved(table, order) for name, table in found.items()}
+
+
+def _posters(data):
+    """Bytes of shape (1682, 3, 36, 24): the files' pictures at half their size."""
+    file = np.load(data / "ml-100k-posters" / "posters_72x48.npz")
+    halved = file["images"].reshape(-1, 36, 2, 24, 2, 3).mean((2, 4)).round()
+    posters = np.zeros((1682, 3, 36, 24), np.uint8)
+    posters[file["item"]] = halved.transpose(0, 3, 1, 2)
+    return posters
 
 
 def tiktok():
@@ -157,9 +186,19 @@ def tiktok():
     )
 
 
-PROBLEMS = {"ml100k_cold": ml100k_cold, "tiktok": tiktok}
+PROBLEMS = {
+    "ml100k_cold": ml100k_cold,
+    "ml100k_cold_all": ml100k_cold_all,
+    "tiktok": tiktok,
+}
 
 MEAN, MOST = VisRank(), tuple({"aggregate": "top_k", "n_neighbors": n} for n in (1, 3, 10, 30))
+ALPHAS = tuple({"alpha": alpha} for alpha in (0.01, 0.02, 0.05, 0.1))
+STEPS = tuple(
+    {"feature_alpha": alpha, "feature_rate": rate} for alpha, rate in ((1e-3, 0.1), (1e-2, 0.03))
+)
+# Which epoch is the best one is asked of items with users that are held out, of the fit's own.
+EYES = DVBPR(max_iter=9, early_stopping=True, n_iter_no_change=2, random_state=0)
 STYLE = tuple(
     {"alpha": alpha, "aggregate": aggregate}
     for alpha in (0.0, 0.001, 0.01)
@@ -183,6 +222,15 @@ MODELS = {
         "VisRank, nearest, genres": Model(MEAN, "genres", MOST),
         "IBR, posters, network": Model(IBR(random_state=0), "posters, network", STYLE),
         "IBR, genres": Model(IBR(random_state=0), "genres", STYLE),
+        "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised"),
+        "VBPR, posters": Model(VBPR(random_state=0), "posters, network, 64 components"),
+        "DVBPR, posters": Model(EYES, "posters, pictures"),
+    },
+    "ml100k_cold_all": {
+        "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised"),
+        "VBPR, genres, zeros for items without users": Model(
+            VBPR(cold_items="zero", random_state=0), "genres, standardised"
+        ),
     },
     "tiktok": {
         "popularity": Model(DummyRecommender()),
@@ -192,6 +240,8 @@ MODELS = {
         },
         "VisRank, nearest, image": Model(MEAN, "image", MOST),
         "IBR, image": Model(IBR(random_state=0), "image", STYLE),
+        "BPR": Model(BPR(64, random_state=0), None, ALPHAS),
+        "VBPR, image": Model(VBPR(alpha=0.05, random_state=0), "image", STEPS),
     },
 }
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
 from skrec._torch._fit_loop import EarlyStopping, fit_loop
+from skrec._torch._global_draws import global_draws
 from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._schedules import rate_share
@@ -19,7 +20,7 @@ from skrec.base import BaseRecommender
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Flag, Number
-from skrec.utils._parallel import lock_across_forks, row_chunks
+from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
     BOOLEAN,
     NON_NEGATIVE,
@@ -35,7 +36,6 @@ from skrec.utils._state_torch import torch_state
 from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import validate_interactions
 
-_GLOBAL_GENERATOR = lock_across_forks()
 # What every neural estimator takes; a class adds its own.
 TORCH_RULES = {
     "learning_rate": POSITIVE,
@@ -278,9 +278,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     def _drawn_module(self, problem):
         # Layers draw from torch's global generator when they are made. It is left as it was,
         # also where several threads fit at once.
-        with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed, which seeds every CUDA device as well.
-            torch.default_generator.manual_seed(problem.seed)
+        with global_draws(problem.seed):
             return self._build_module(problem.X.shape, problem)
 
     def _resumed_state(self, problem):

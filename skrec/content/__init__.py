@@ -8,12 +8,13 @@ import importlib
 _MODULES = {
     "ColdStart": "_cold_start",
     "ContentRecommender": "_content_recommender",
+    "DVBPR": "_dvbpr",
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
 }
 
-__all__ = ["ColdStart", "ContentRecommender", "IBR", "VBPR", "VisRank"]
+__all__ = ["ColdStart", "ContentRecommender", "DVBPR", "IBR", "VBPR", "VisRank"]
 
 
 def __getattr__(name):

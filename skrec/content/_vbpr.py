@@ -90,12 +90,12 @@ class VBPR(FactorRecommender):
     feature_alpha : float, default=3e-4
         Penalty :math:`\alpha_E` of the projection, >= 0. Without it, and with steps as long as
         those of the vectors, the projection fits the items that are there and ranks badly.
-    feature_rate : float, default=0.1
+    feature_rate : float, default=0.3
         Steps of the projection, as a share of `learning_rate`, > 0.
     cold_items : {"predict", "zero"}, default="predict"
         What items without users have for gamma and beta. "predict": what a ridge regression of
-        those of the other items on their features predicts, about the mean, and one number for
-        all of them, `cold_level_`. "zero": zeros, as in [1]_; then they are ranked well among
+        those of the other items on their features predicts [2]_, about the mean, and one number
+        for all of them, `cold_level_`. "zero": zeros, as in [1]_; then they are ranked well among
         themselves, and low among items that have users.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the items of a training row has the vector learned for it, the
@@ -223,6 +223,8 @@ class VBPR(FactorRecommender):
     ----------
     .. [1] R. He and J. McAuley, "VBPR: visual Bayesian personalized ranking from implicit
        feedback", AAAI 2016.
+    .. [2] Z. Gantner, L. Drumond, C. Freudenthaler, S. Rendle and L. Schmidt-Thieme, "Learning
+       attribute-to-feature mappings for cold-start recommendations", ICDM 2010.
 
     Examples
     --------
@@ -267,7 +269,7 @@ class VBPR(FactorRecommender):
         n_negatives=1,
         alpha=0.02,
         feature_alpha=3e-4,
-        feature_rate=0.1,
+        feature_rate=0.3,
         cold_items="predict",
         known_users="match",
         solver="adam",

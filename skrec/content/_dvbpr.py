@@ -1,0 +1,454 @@
+"""DVBPR: Bayesian personalised ranking by pictures, seen by a network of its own."""
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import nn
+
+from skrec._evaluation._default_score import ndcg_of_users
+from skrec._torch._global_draws import global_draws
+from skrec._torch._images import DeviceImages
+from skrec._torch._learned_users import PAIR_RULES, FactorRecommender, first_rows, has_users
+from skrec._torch._problem import HeldOut
+from skrec.content._image_net import PictureNet, check_network, image_network
+from skrec.utils._device import resolve_device
+from skrec.utils._fitted import Absent, Number, Parts
+from skrec.utils._images import Images
+from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE, POSITIVE_INTEGER, Interval, Options
+from skrec.utils._side_information import SideInformation
+from skrec.utils._state_torch import torch_state
+
+_STD = 0.1  # of the first free vectors' lengths
+_MAX_FIRST = 0.01  # of the first thetas, as the authors draw them
+_FILE_SIZE = (224, 224)
+
+
+class _Size:
+    """Rule of a parameter: height and width, as a tuple."""
+
+    def __contains__(self, value):
+        return (
+            isinstance(value, tuple)
+            and len(value) == 2
+            and all(n in POSITIVE_INTEGER for n in value)
+        )
+
+    def __str__(self):
+        return "a tuple of two whole numbers >= 1"
+
+
+class _Network:
+    """Rule of a parameter: a name, a torch module or a function that makes one."""
+
+    _names = Options(("small", "cnn-f"))
+
+    def __contains__(self, value):
+        return value in self._names or (callable(value) and not isinstance(value, type(nn)))
+
+    def __str__(self):
+        return f"{self._names}, a torch module or a function that makes one"
+
+
+class DVBPR(FactorRecommender):
+    r"""Bayesian personalised ranking by the items' pictures, seen by a network that is learned.
+
+    The score of item i with the picture :math:`x_i` for user u is
+
+    .. math:: s_{ui} = \theta_u^T \Phi(x_i)
+
+    with a network :math:`\Phi` from pictures to vectors, learned together with the
+    :math:`\theta` from triplets of a user, an item i of the user and an item j that the user
+    has not [1]_: both pictures pass the same network. With `n_latent` vectors that belong to
+    single items are added, as in [2]_: :math:`s_{ui} = \theta_u^T \Phi(x_i) + \gamma_u^T
+    \gamma_i`. Minimised is the mean over the interactions (u, i), with `n_negatives` items j
+    drawn for each of them, anew in each epoch, uniformly among those that the user has not and
+    somebody has:
+
+    .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \sum_j \ell(s_{ui} - s_{uj})
+        + \frac{\alpha}{2} \Big( \|\theta_u\|^2 + \|\gamma_u\|^2
+        + \sum_{k \in \{i, j \ldots\}} \|\gamma_k\|^2 \Big) \right)
+        + \frac{\alpha_\Phi}{2} \|W\|_F^2
+
+    with :math:`\ell(x) = \log(1 + e^{-x})`, or :math:`\max(0, 1 - x)` with ``loss="hinge"``, and
+    the weights W of the network's layers without their biases.
+
+    An item without users in X has :math:`\gamma_i = 0` and is ranked by its picture;
+    `with_items` adds items that were no columns of X. Scores rank items. Only which items a
+    user has matters, not the stored values.
+
+    Parameters
+    ----------
+    n_components : int, default=32
+        Length of the vectors theta and Phi(x); the K of [1]_, which takes 50.
+    network : {"small", "cnn-f"}, torch.nn.Module or callable, default="small"
+        "small": three convolutions 3 x 3 with 16, 32 and 64 filters, each to half the height
+        and width, and a layer of 64, for pictures of about 32 to 64 pixels. "cnn-f": the
+        paper's five convolutions and two layers of 4,096, for those of 224. Or a module from
+        pictures (n, 3, h, w), floats from -1 to 1, to vectors (n, n_components), which is
+        copied and goes on to learn from the weights that it has; or a function that makes one,
+        called with `n_components`.
+    image_size : int, (int, int) or None, default=None
+        Height and width to which pictures are brought. None: arrays stay as they are, files
+        become 224 x 224.
+    n_latent : int, default=0
+        Length of the vectors gamma, which belong to single items; 0 for none, as in [1]_.
+    loss : {"bpr", "hinge"}, default="bpr"
+        See above.
+    n_negatives : int, default=1
+        Items drawn for each interaction, > 0.
+    alpha : float, default=0.05
+        Penalty of the vectors that an interaction and its negatives read, >= 0.
+    network_alpha : float, default=1e-4
+        Penalty :math:`\alpha_\Phi` of the network's weights, >= 0.
+    network_rate : float, default=0.1
+        Steps of the network, as a share of `learning_rate`, > 0.
+    known_users : {"match", "fold_in"}, default="match"
+        "match": a row with the items of a training row has the vector learned for it, the
+        first one's if there are several; any other row is folded in. "fold_in": every row is
+        folded in.
+    n_jobs : int or None, default=None
+        Threads that read files or resize pictures; None: all cores.
+    learning_rate : float, default=0.01
+        Of Adam, > 0.
+    batch_size : int, default=2048
+        Interactions in a batch, each with its negatives. Each distinct item of a batch passes
+        the network once, so that a large batch of few items costs little.
+    max_iter : int, default=10
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items whole, to stop when the nDCG@100 of ranking them by their
+        pictures no longer rises, and to keep the best weights. Without pictures single
+        entries are held out.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and from the vectors
+        of the rows that it knows, the first one's for equal rows; others are folded in
+        first. Pictures are passed again. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the order, the negatives and dropout. The same seed gives
+        the same bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components + n_latent, n_items), float32
+        The vectors of the items: Phi(x), and below it gamma.
+    item_bias_ : ndarray of shape (n_items,), float32
+        Zeros.
+    user_factors_ : ndarray of shape (n_users, n_components + n_latent), float32
+        The theta and gamma of the users that were learned from; for users without items, or
+        with all that anybody has, zero, or the mean of the others with ``alpha=0``.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which their rows are known.
+    user_mean_ : ndarray of shape (n_components + n_latent,)
+        Mean of the vectors of users who were in pairs.
+    user_precision_ : ndarray of shape (d, d), d being n_components + n_latent
+        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+    seed_ : int
+        Of the negatives of users who are folded in.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users that were learned from: negatives are drawn among these.
+    image_size_ : tuple of int
+        Height and width of the pictures that the network reads; only if there were pictures.
+    weights_ : dict of str to ndarray, float32
+        "network...", the weights of the network; "item.weight", gamma, zero for items without
+        users. No picture is kept.
+    loss_curve_ : list of float
+        Mean loss of an interaction in each epoch, as met on the way; with the penalty of the
+        vectors.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+    n_item_features_in_ : int
+        Numbers of a picture, c h w; only if the pictures were an array.
+
+    See Also
+    --------
+    VBPR : By features that some network has made of the pictures before.
+
+    Notes
+    -----
+    The network soon knows the pictures of the training items by heart: the loss goes on to fall
+    where items that nobody has are ranked worse and worse. `early_stopping` looks at items that
+    are held out; held-out entries would not show it.
+
+    Pictures are bytes until they are in a batch. They lie on the device where all of them take
+    no more than 1 GiB as bytes; others are read again for each batch, files with `n_jobs`
+    threads. An epoch takes three times the network's flops for each distinct item of a batch.
+    An item without a picture has a black one. On CUDA the network gets as many pictures as a
+    batch can have at most, so that nothing waits to hear how many there are; layers that look at
+    the whole batch, as batch normalisation does, then meet the first item more than once.
+
+    A row that is new is folded in, as by `VBPR`: pictures are not needed for it.
+
+    Differs from [1]_: "small" is the default network; vectors have ten times the network's
+    learning rate; alpha and `network_alpha` are set for a mean loss over 2,048 interactions,
+    where [1]_ adds up those of 128 with penalties of 1 and .001; an item without users is no
+    negative; dropout is active in training only.
+
+    References
+    ----------
+    .. [1] W.-C. Kang, C. Fang, Z. Wang and J. McAuley, "Visually-aware fashion recommendation and
+       design with generative image models", ICDM 2017.
+    .. [2] D. Parra, A. Ossa-Guerra, M. Cartagena, P. Cerda-Mardini and F. del Rio, "VisRec: a
+       hands-on tutorial on deep learning for visual recommender systems", IUI 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.content import DVBPR
+    >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
+    >>> pictures = np.zeros((5, 3, 8, 8), np.uint8)
+    >>> pictures[[0, 1, 4], 0] = 255  # three red ones, and two blue ones
+    >>> pictures[[2, 3], 2] = 255
+    >>> model = DVBPR(4, max_iter=100, random_state=0).fit(X, item_features=pictures)
+    >>> model.predict(X[:1])
+    array([4])
+    >>> scores = model.decision_function(X[:2])
+    >>> bool(scores[0, 4] > scores[1, 4])
+    True
+    >>> model.with_items(pictures[:1]).n_features_in_
+    6
+    """
+
+    _parameter_rules = {
+        "n_components": POSITIVE_INTEGER,
+        "network": _Network(),
+        "image_size": (NONE, POSITIVE_INTEGER, _Size()),
+        "n_latent": Interval(0, integer=True),
+        "network_alpha": NON_NEGATIVE,
+        "network_rate": POSITIVE,
+        **{name: rule for name, rule in PAIR_RULES.items() if name != "solver"},
+        "loss": Options(("bpr", "hinge")),
+    }
+    _search_grid = [{"n_latent": n, "alpha": alpha} for n in (0, 32) for alpha in (0.02, 0.05)]
+    _fitted_rules = {"image_size_": Absent(Parts((Number(1, 2**31 - 1, integer=True),) * 2))}
+
+    def __init__(
+        self,
+        n_components=32,
+        *,
+        network="small",
+        image_size=None,
+        n_latent=0,
+        loss="bpr",
+        n_negatives=1,
+        alpha=0.05,
+        network_alpha=1e-4,
+        network_rate=0.1,
+        known_users="match",
+        n_jobs=None,
+        learning_rate=0.01,
+        batch_size=2048,
+        max_iter=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.network = network
+        self.image_size = image_size
+        self.n_latent = n_latent
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.alpha = alpha
+        self.network_alpha = network_alpha
+        self.network_rate = network_rate
+        self.known_users = known_users
+        self.n_jobs = n_jobs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.recommender_tags.reads |= {"images"}
+        return tags
+
+    def fit(self, X, y=None, *, item_features=None):
+        """Learn the network and the vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions; handed on to callbacks.
+        item_features : ItemFeatures, ndarray of shape (n_items, c, h, w), or sequence of \
+                n_items paths, default=None
+            Picture i is that of column i of X: bytes from 0 to 255, or floats from 0 to 1, with
+            c = 1 or c = 3; or a file, None for an item without a picture. None: there is no
+            network, and items have learned vectors of length ``n_components + n_latent``.
+
+        Returns
+        -------
+        self : DVBPR
+            The fitted recommender.
+
+        Raises
+        ------
+        ImportError
+            If Pillow is needed, for files or another size, and missing.
+        ValueError
+            If a parameter, X or a picture is not valid, if the network does not make vectors of
+            the right length, or the loss is not finite. The estimator is then what it was
+            before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
+
+    def _start_side(self, X, **side):
+        side = super()._start_side(X, **side)
+        vars(self).pop("image_size_", None)
+        if side.item_features is None:
+            return side
+        is_array = isinstance(side.item_features, np.ndarray)
+        size = self.image_size if self.image_size or is_array else _FILE_SIZE
+        images = Images(side.item_features, size, n_jobs=self.n_jobs)
+        self.image_size_ = tuple(int(n) for n in images.size)
+        return side._replace(item_features=images)
+
+    def _build_module(self, shape, problem=None):
+        size = getattr(self, "image_size_", None)
+        network = None
+        if size is not None:
+            network = image_network(self.network, self.n_components, size)
+            if problem is not None:
+                check_network(network, self.n_components, size)
+        module = PictureNet(*shape, self.n_components, self.n_latent, network)
+        if problem is not None:
+            self._draw(module, problem)
+            if network is not None:
+                module.images = DeviceImages(problem.item_features, problem.device)
+        return module
+
+    def _draw(self, module, problem):
+        generator, users = problem.generator, module.user.weight
+        first_rows(users, None, _STD / users.shape[1] ** 0.5, generator)
+        if module.network is not None:
+            with torch.no_grad():
+                users[:, : self.n_components].uniform_(0, _MAX_FIRST, generator=generator)
+        if module.item is not None:
+            table = module.item.weight
+            first_rows(table, has_users(problem.X), _STD / table.shape[1] ** 0.5, generator)
+
+    def _parameter_groups(self, module):
+        tables = [part.weight for part in (module.user, module.item) if part is not None]
+        groups = [{"params": tables}]
+        if module.network is not None:
+            learned = [p for p in module.network.parameters() if p.requires_grad]
+            rate = self.learning_rate * self.network_rate
+            for is_weight, penalty in ((True, self.network_alpha), (False, 0.0)):
+                some = [p for p in learned if (p.ndim > 1) == is_weight]
+                groups.append({"params": some, "lr": rate, "weight_decay": penalty})
+        return [group for group in groups if group["params"]]
+
+    def _loss(self, module, batch, step, generator):
+        if module.network is None:
+            return super()._loss(module, batch, step, generator)
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        with global_draws(seed, batch.users.device):  # of dropout
+            return super()._loss(module, batch, step, generator)
+
+    def _penalty(self, module, vector, item):
+        penalty = vector.square().sum(1)
+        if module.item is None:
+            return penalty
+        return penalty + module.item(item).square().sum((1, 2))
+
+    def _hold_out(self, X, seed):
+        """Items whole, if there are pictures; see `LearnedUserRecommender` otherwise."""
+        if not hasattr(self, "image_size_"):
+            return super()._hold_out(X, seed)
+        known = np.flatnonzero(has_users(X))
+        n_held = min(max(1, round(self.validation_fraction * len(known))), len(known) - 1)
+        if n_held < 1:
+            return None
+        chosen = np.sort(np.random.RandomState(seed).permutation(known)[:n_held])
+        relevant = X[:, chosen]
+        nothing = csr_array(relevant.shape, dtype=X.dtype)
+
+        def score(module, problem):
+            device = problem.device
+            items = module.table(torch.from_numpy(chosen).to(device))
+            users = module.user.weight.detach()
+
+            def scores(rows):
+                return (users[torch.from_numpy(rows).to(device)] @ items.t()).cpu().numpy()
+
+            return ndcg_of_users(scores, nothing, relevant)
+
+        entries = ~np.isin(X.indices, chosen)
+        return HeldOut(np.arange(X.shape[0]), entries, score)
+
+    def _item_vectors(self, module):
+        items = module.table()
+        return items, items.new_zeros(len(items))
+
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        # Counters of layers, too: all weights are loaded in the dtype of a call.
+        self.weights_ = {
+            name: np.asarray(value, np.float32) for name, value in self.weights_.items()
+        }
+
+    @torch_state()
+    def _extended(self, item_features):
+        size = getattr(self, "image_size_", None)
+        if size is None:
+            raise ValueError(
+                "DVBPR was fitted without item_features, so it cannot score an item by its "
+                "picture. Fit it with item_features to add items."
+            )
+        device = resolve_device(self.device)
+        images = Images(item_features, size, n_jobs=self.n_jobs)
+        network = self._module(torch.float32, device).network
+        items = torch.arange(len(images), device=device)
+        pictured = DeviceImages(images, device).through(network, items).cpu().numpy()
+        free = np.zeros((self.n_latent, len(images)), np.float32)
+        longer = {"components_": np.hstack([self.components_, np.vstack([pictured.T, free])])}
+        if self.n_latent:  # an item without users has zeros
+            known = self.weights_["item.weight"]
+            table = np.concatenate([known, np.zeros((len(images), known.shape[1]), known.dtype)])
+            longer["weights_"] = {**self.weights_, "item.weight": table}
+        new = np.zeros(len(images), np.float32)
+        return {
+            **longer,
+            "item_bias_": np.concatenate([self.item_bias_, new]),
+            "item_has_users_": np.concatenate([self.item_has_users_, new.astype(bool)]),
+        }
