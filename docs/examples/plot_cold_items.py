@@ -63,8 +63,9 @@ plt.show()
 
 # %%
 # Without features, new items are in an order that knows nothing of the user, and below all others.
-# The models with features are alike in the first question and not in the second. To `VBPR` a new
-# item has no vector and no bias of its own, as the others have, and so it hardly gets into a list.
+# The models with features are alike in the first question and not in the second. `VBPR` gives new
+# items the vectors that items with such features are expected to have, and a level among the
+# others; with ``cold_items="zero"``, the paper's rule, they hardly get into a list.
 #
 # Lists
 # -----
