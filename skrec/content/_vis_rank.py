@@ -25,7 +25,7 @@ class VisRank(BaseRecommender):
 
     - "mean": :math:`\sum_{j \in P} x_j \cos(f_j, f_i) / \sum_{j \in P} x_j`;
     - "max": :math:`\max_{j \in P} \cos(f_j, f_i)`;
-    - "top_k": the mean of the min(`n_neighbors`, |P|) largest of these cosines.
+    - "top_k": the mean of the `n_neighbors` largest of these cosines, or of all where P is smaller.
 
     The name is that of [1]_, where features are the outputs of a network that has seen
     pictures; any table of features will do. Nothing is learned of the interactions, so that items

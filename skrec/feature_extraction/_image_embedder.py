@@ -149,7 +149,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Returns
         -------
-        features : ndarray of float32 of shape (n_items, n_features_out_)
+        features : ndarray of float32 of shape (n_items, d)
             Zeros where there is no picture.
 
         Raises

@@ -99,7 +99,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         Returns
         -------
-        features : ndarray of shape (n_items, n_features_out_), float64, or float32 if `encode` \
+        features : ndarray of shape (n_items, d), float64, or float32 if `encode` \
                 returns that
             Zeros where there is no text.
 
