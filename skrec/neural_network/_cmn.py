@@ -66,7 +66,7 @@ class CMN(LearnedUserRecommender):
         uniformly. None: all are. Time and memory of a fit grow with them.
     pretraining : {"gmf"} or None, default="gmf"
         See above.
-    pretraining_max_iter : int, default=30
+    pretraining_max_iter : int, default=80
         Epochs of it.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0.
@@ -81,7 +81,7 @@ class CMN(LearnedUserRecommender):
         Of RMSProp, > 0. Its momentum of .9 makes steps up to ten times as long.
     batch_size : int, default=128
         Interactions in a batch, each with its negatives.
-    max_iter : int, default=3
+    max_iter : int, default=2
         Epochs; with `warm_start` so many more. On what is pretrained few are best, and more
         learn the training rows by heart: `early_stopping` finds how many.
     early_stopping : bool, default=False
@@ -223,13 +223,13 @@ class CMN(LearnedUserRecommender):
         n_hops=2,
         max_neighbors=None,
         pretraining="gmf",
-        pretraining_max_iter=30,
+        pretraining_max_iter=80,
         n_negatives=4,
         alpha=0.01,
         known_users="match",
         learning_rate=0.0001,
         batch_size=128,
-        max_iter=3,
+        max_iter=2,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

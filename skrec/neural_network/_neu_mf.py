@@ -78,12 +78,12 @@ class NeuMF(PairNetRecommender):
         code goes on by Adam. Rates of "sgd" are larger by some powers of ten, since gradients are
         those of a mean. Of the authors' SGD, whose mean is over interactions and negatives alike,
         the same rate makes a step 1 + `n_negatives` times smaller.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.0005
         Of the solver, > 0.
     batch_size : int, default=256
         Interactions in a batch, each with its negatives: the authors' 256 samples, of which
         each is an item with or without an interaction, are 51 interactions here.
-    max_iter : int, default=6
+    max_iter : int, default=7
         Epochs; with `warm_start` so many more. More than some are worse where there are a million
         interactions, and far more are needed where there are few: see `early_stopping`.
     early_stopping : bool, default=False
@@ -213,7 +213,7 @@ class NeuMF(PairNetRecommender):
     _search_grid = [
         {"n_components": n, "hidden_layer_sizes": sizes, "learning_rate": rate}
         for n, sizes in ((8, (32, 16, 8)), (64, (128, 64)))
-        for rate in (0.0005, 0.001, 0.002)
+        for rate in (0.0003, 0.0005, 0.001)
     ]
 
     def __init__(
@@ -228,9 +228,9 @@ class NeuMF(PairNetRecommender):
         alpha=0.0,
         known_users="match",
         solver="auto",
-        learning_rate=0.001,
+        learning_rate=0.0005,
         batch_size=256,
-        max_iter=6,
+        max_iter=7,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,

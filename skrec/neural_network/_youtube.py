@@ -64,18 +64,20 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     hidden_layer_sizes : tuple of int, default=(256,)
         Sizes of the ReLU layers. The paper's largest tower is (1024, 512, 256). With (), x is
         the bag.
-    n_components : int, default=256
+    n_components : int, default=128
         Length of the z.
-    tied : bool, default=False
+    tied : bool, default=True
         Whether v is z. After layers a linear map to `n_components` follows then. Otherwise the
         v have the length of the last layer, as in the paper. Tied vectors without layers learn
-        fastest, and ranked best where both were tried (ML-1M: nDCG@100 .425, .393 with a layer).
+        fastest, and ranked best where both were tried (ML-1M: nDCG@100 .425, .416 with a layer).
     loss : {"softmax", "cosine_contrastive"}, default="softmax"
         See above. The second wants a `margin` near 1, hundreds of negatives, and vectors that
         begin short: then a step of the rate turns them.
-    holdout : float or None, default=0.5
+    holdout : float or None, default=0.8
         Share of a row's items that are predicted from the others in an epoch, in (0, 1).
-        They share one vector x, so that an epoch costs little. None: leave one out, each
+        They share one vector x, so that an epoch costs little. Bags of few items act as
+        dropout does, which layers need; without layers 0.5 ranked better where rows are long.
+        None: leave one out, each
         item from all others; an epoch then takes as many times longer as rows are long.
     max_examples : int or None, default=None
         Items of a row that may be predicted in an epoch, drawn anew for each, so that long
@@ -89,18 +91,20 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         The m of the cosine contrastive loss, in [0, 1).
     negative_weight : float, default=150.0
         The :math:`\mu` of the cosine contrastive loss, >= 0.
-    alpha : float, default=0.0
-        Penalty, >= 0; see above.
+    alpha : float, default=0.1
+        Penalty, >= 0; see above. Without layers the lengths of vectors carry the scale of
+        scores, and it must be smaller: none to 0.03. The cosine contrastive loss does not
+        depend on lengths, and wants none.
     solver : {"adam", "sparse_adam"}, default="adam"
         "sparse_adam" moves only the vectors that a batch reads, and is faster with drawn
         negatives and many items; it is another optimiser.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.01
         Of Adam, > 0.
     schedule : {"linear", "constant"}, default="linear"
         How the learning rate goes on: in a straight line to 0 at `max_iter`, or as it began.
     batch_size : int, default=50
         Users in a batch.
-    max_iter : int, default=30
+    max_iter : int, default=60
         Epochs; with `warm_start` so many more.
     early_stopping : bool, default=False
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
@@ -205,29 +209,30 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     }
     _score_unit = 1.0  # of the log odds, and of a cosine
     _search_grid = [
-        {"hidden_layer_sizes": (256,)},
-        {"hidden_layer_sizes": (), "n_components": 64, "tied": True, "learning_rate": 0.01},
+        {"hidden_layer_sizes": sizes, "alpha": alpha}
+        for sizes in ((), (256,))
+        for alpha in (0.03, 0.1)
     ]
 
     def __init__(
         self,
         hidden_layer_sizes=(256,),
         *,
-        n_components=256,
-        tied=False,
+        n_components=128,
+        tied=True,
         loss="softmax",
-        holdout=0.5,
+        holdout=0.8,
         max_examples=None,
         n_negatives=None,
         negatives="uniform",
         margin=0.9,
         negative_weight=150.0,
-        alpha=0.0,
+        alpha=0.1,
         solver="adam",
-        learning_rate=0.003,
+        learning_rate=0.01,
         schedule="linear",
         batch_size=50,
-        max_iter=30,
+        max_iter=60,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
