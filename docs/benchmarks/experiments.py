@@ -428,6 +428,7 @@ def _ml1m_ncf():
                 "remark": "the published setting",
             },
         ),
+        ("ResidualMF, 128 components", ResidualMF(128, random_state=0), {}, {}),
         (
             "ResidualMF, network",
             ResidualMF(128, hidden_layer_sizes=(64, 32), random_state=0),

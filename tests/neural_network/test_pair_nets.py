@@ -165,7 +165,8 @@ def test_scores_in_parts_are_those_of_the_whole(make, X, monkeypatch):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_users_are_folded_in_as_by_autograd(loss, X, new, parts):
     alpha = 0.01 if loss == "bpr" else 0.0
-    model = like(parts, loss=loss, alpha=alpha, max_iter=1, random_state=0).fit(X)
+    options = {"alpha": alpha, "learning_rate": 0.001, "max_iter": 1, "random_state": 0}
+    model = like(parts, loss=loss, **options).fit(X)
     rows = pattern(new, dtype=float)
     hashes = row_hashes(rows)
     found = model._fold_in(rows, hashes)
