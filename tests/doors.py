@@ -23,8 +23,8 @@ from tests.side_recommenders import ContentKNN, SituationRidge
 N_USERS, N_ITEMS = 24, 16
 # Functions and classes that take no matrix.
 NO_MATRIX = {
-    "Comparison", "ComparisonDisplay", "FitCurveDisplay", "LogRecommender", "RecommenderMixin",
-    "RecommenderTags",
+    "Comparison", "ComparisonDisplay", "FitCurveDisplay", "ImageEmbedder", "LogRecommender",
+    "RecommenderMixin", "RecommenderTags", "TextEmbedder", "VisualStatistics",
     "all_recommenders", "catalogue_coverage_score", "check_recommender", "clear_data_home",
     "compare", "fetch_movielens", "get_data_home", "get_scorer_names", "gini_index_score", "load",
     "load_dataset", "load_demo", "load_interactions", "make_interactions", "save",
@@ -47,6 +47,7 @@ NO_MATRIX_ELSEWHERE = {
         "decode_items", "decode_users", "encode_items", "encode_users", "fit", "fit_transform",
         "from_ids", "row_ids", "transform", "transform_histories",
     },
+    "ItemGridDisplay": {"from_lists"},
     "SameUsersSplit": {"get_n_splits"},
 }  # fmt: skip
 
@@ -245,6 +246,7 @@ def _split_doors(X, Y):
             lambda X, y: list(splits.SameUsersSplit().split(X, y)),
             {"X": X, "y": Y},
         ),
+        Door("cold_item_split", splits.cold_item_split, {"X": X}),
         Door("draw_candidates", splits.draw_candidates, {"X": X, "n_candidates": 2}),
         Door("holdout_split", splits.holdout_split, {"X": X}),
         Door("k_core", splits.k_core, {"X": X}),
@@ -310,7 +312,7 @@ def _estimator_doors(X, Y):
 
 def _display_doors(X, Y, lists):
     from skrec.decomposition import PureSVD
-    from skrec.inspection import EmbeddingDisplay
+    from skrec.inspection import EmbeddingDisplay, ItemGridDisplay
     from skrec.metrics import ActivityBreakdownDisplay, PopularityDisplay, RankingCurveDisplay
 
     model = PureSVD(3).fit(interactions())
@@ -337,6 +339,11 @@ def _display_doors(X, Y, lists):
             "PopularityDisplay.from_predictions",
             PopularityDisplay.from_predictions,
             {"recommendations": lists, "X_train": X},
+        ),
+        Door(
+            "ItemGridDisplay.from_estimator",
+            ItemGridDisplay.from_estimator,
+            {"estimator": model, "X": X, "rows": [0, 1], "k": 3},
         ),
         Door("RankingCurveDisplay.from_estimator", RankingCurveDisplay.from_estimator, given),
         Door("RankingCurveDisplay.from_predictions", RankingCurveDisplay.from_predictions, found),

@@ -113,7 +113,7 @@ def test_signatures_and_routing_name_what_is_read_only():
 @pytest.mark.parametrize("cls", [cls for _, cls in all_recommenders()], ids=lambda c: c.__name__)
 def test_no_class_overrides_what_is_no_hook(cls):
     """The base's own helpers must not be hidden by a method that has their name by chance."""
-    hooks = {"_scores", "_pair_scores", "_extended", "_start_fit"}
+    hooks = {"_scores", "_pair_scores", "_extended", "_start_fit", "_start_side"}
     hooks |= {"_parameter_rules", "_search_grid", "_fitted_rules", "_check_fitted"}
     hooks |= {"_may_score_alike", "_score_unit"}
     own = {name for name in {**vars(BaseRecommender), **vars(UserSideMixin)} if name[:1] == "_"}

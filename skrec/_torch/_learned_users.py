@@ -36,6 +36,7 @@ PAIR_RULES = {
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
 LEARNED_USER_HOOKS = (
     *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
+    "_hold_out",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 

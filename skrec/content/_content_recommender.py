@@ -172,7 +172,7 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     @property
     def _rates(self):
-        return self.feedback == "rating"
+        return isinstance(self.feedback, str) and self.feedback == "rating"
 
     def _base(self):
         if self.estimator is not None:

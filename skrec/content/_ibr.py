@@ -17,7 +17,7 @@ from skrec.content._profiles import (
     profile_scores,
 )
 from skrec.content._tables import mean_length, seen_features
-from skrec.utils._fitted import Array, Number
+from skrec.utils._fitted import Array, Number, refused
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER
 
 
@@ -317,6 +317,11 @@ class IBR(BaseRecommender):
             dtype=own.dtype,
             return_scores=return_scores,
         )
+
+    def _check_fitted(self):
+        expected = getattr(self, "n_item_features_in_", self.n_features_in_)
+        if len(self.projection_) != expected:
+            raise refused("IBR.projection_", f"{len(self.projection_)} rows", f"{expected}")
 
     def _extended(self, item_features):
         new = ((item_features / self.feature_scale_) @ self.projection_).T

@@ -255,8 +255,8 @@ class VBPR(FactorRecommender):
 
     _fitted_rules = {
         "feature_scale_": Number(0),
-        "cold_projection_": Absent(Array("n_item_features", None, dtypes=("float32",))),
-        "cold_offset_": Absent(Array(None, dtypes=("float32",))),
+        "cold_projection_": Absent(Array("n_item_features", "n_own", dtypes=("float32",))),
+        "cold_offset_": Absent(Array("n_own", dtypes=("float32",))),
         "cold_level_": Absent(Number()),
     }
 

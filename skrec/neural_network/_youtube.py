@@ -186,7 +186,8 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     >>> import numpy as np
     >>> from skrec.neural_network import YouTubeRecommender
     >>> X = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 1, 1]] * 5)
-    >>> model = YouTubeRecommender((8,), n_components=4, learning_rate=0.01, random_state=0)
+    >>> options = {"holdout": 0.5, "alpha": 0.0, "batch_size": 5, "random_state": 0}
+    >>> model = YouTubeRecommender((8,), n_components=4, **options)
     >>> model.fit(X).predict([[1, 0, 0, 0], [0, 0, 0, 1]])
     array([1, 2])
     """

@@ -357,7 +357,7 @@ def own_methods(cls):
 # What a class may write by the contract of all recommenders, and what belongs to no base.
 CONTRACT = {
     "__init__", "__sklearn_tags__", "fit", "transform", "_n_features_out", "_extended",
-    "_scores", "_pair_scores", "_start_fit",
+    "_scores", "_pair_scores", "_start_fit", "_start_side",
 }  # fmt: skip
 # `BaseRecommender` decorates these where a class inherits them.
 DECORATED = {"partial_fit", "fit_transform"}
