@@ -14,7 +14,7 @@ from skrec.content._profiles import (
     profile_scores,
     unit_rows,
 )
-from skrec.utils._fitted import Array, Table, required_if
+from skrec.utils._fitted import Array, Table, refused, required_if
 from skrec.utils._params import BOOLEAN
 
 
@@ -241,6 +241,12 @@ class VisRank(BaseRecommender):
         return nearest_items(
             cosines, items, features.shape[0], k, dtype=features.dtype, return_scores=return_scores
         )
+
+    def _check_fitted(self):
+        n_columns = self.item_features_.shape[1]
+        expected = getattr(self, "n_item_features_in_", self.n_features_in_)
+        if n_columns != expected:
+            raise refused("VisRank.item_features_", f"{n_columns} columns", f"{expected}")
 
     def _extended(self, item_features):
         new = unit_rows(self._centered(item_features), self.item_features_.dtype)
