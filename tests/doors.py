@@ -135,6 +135,9 @@ def recommender_doors(estimator):
         "user_features": interactions(4, N_USERS, 3),
     }
     entries = csr_array(np.random.default_rng(5).random((X.nnz, 2)))
+    more_items = interactions(6, 3, 5)
+    if "images" in recommender_tags(estimator).reads:
+        side["item_features"], more_items = pictures(N_ITEMS), pictures(3)
     fit_side = {name: side[name] for name in side if name in reads}
     if "context" in reads:
         fit_side["context"] = skrec.InteractionContext(entries.toarray(), X.indptr)
@@ -146,7 +149,7 @@ def recommender_doors(estimator):
         "rows": np.arange(4),
         "k": 3,
         "user_features": side["user_features"],
-        "item_features": interactions(6, 3, 5),
+        "item_features": more_items,
         "context": csr_array(np.random.default_rng(7).random((N_USERS, 2))),
         "sample_weight": np.ones(N_USERS),
     }
@@ -155,6 +158,11 @@ def recommender_doors(estimator):
         for name in public_methods(type(estimator))
         if name not in NO_MATRIX_METHODS and hasattr(fitted, name)
     ]
+
+
+def pictures(n):
+    """Bytes of n pictures."""
+    return np.random.default_rng(n).integers(0, 256, (n, 3, 8, 8), dtype=np.uint8)
 
 
 def _reads(estimator):

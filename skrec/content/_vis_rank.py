@@ -40,7 +40,7 @@ class VisRank(BaseRecommender):
     center : bool, default=False
         Whether the mean of the features of items with users is taken off first, but not from rows
         of zeros. What is common to all features, as in outputs of networks and in measures with
-        units, otherwise makes all cosines nearly 1. Not for sparse features.
+        units, otherwise makes all cosines nearly 1. Sparse features become dense by it.
 
     Attributes
     ----------
@@ -154,6 +154,7 @@ class VisRank(BaseRecommender):
         if features is None:
             features = eye_array(X.shape[1], format="csr")
         elif self.center:
+            features = features.toarray() if issparse(features) else features
             with_users = np.bincount(X.indices, minlength=X.shape[1]) > 0
             self.feature_means_ = _means(features, with_users)
         self.item_features_ = unit_rows(self._centered(features), X.dtype)
@@ -255,10 +256,5 @@ class VisRank(BaseRecommender):
 
 def _means(features, with_users):
     """Means of the columns over the items with users of which something is known."""
-    if issparse(features):
-        raise ValueError(
-            "With center=True features must be dense. Got a sparse matrix; use center=False, or "
-            "make them few and dense with TruncatedSVD of scikit-learn."
-        )
     known = features[with_users & features.any(axis=1)].astype(np.float64)
     return known.mean(axis=0) if len(known) else np.zeros(features.shape[1])

@@ -3,10 +3,12 @@
 import textwrap
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from skrec._plot._style import check_matplotlib
 from skrec._recommend import recommend
 from skrec.utils._images import Images
+from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER
 from skrec.utils._validation import check_item_indices
 
@@ -115,9 +117,7 @@ class ItemGridDisplay:
         ValueError
             If a row or item is out of range, or as the display itself does.
         """
-        from scipy.sparse import csr_array
-
-        X = csr_array(X)
+        X = csr_array(checked_array(X, accept_sparse="csr", ensure_min_samples=0))
         rows = np.arange(min(3, X.shape[0])) if rows is None else rows
         rows = check_item_indices(rows, X.shape[0], name="rows")
         if n_had not in POSITIVE_INTEGER:
