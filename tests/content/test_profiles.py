@@ -155,8 +155,8 @@ def test_new_items_of_sparse_and_dense_features():
         for new in (F[:2], csr_array(F[:2])):
             scores = model.with_items(new).decision_function(np.hstack([X, np.zeros((7, 2))]))
             np.testing.assert_allclose(scores[:, 12:], scores[:, :2], atol=1e-12)
-    with pytest.raises(ValueError, match=r"center=False.*TruncatedSVD"):
-        VisRank(center=True).fit(X, item_features=csr_array(F))
+    centered = [VisRank(center=True).fit(X, item_features=each) for each in (F, csr_array(F))]
+    np.testing.assert_array_equal(*(model.decision_function(X) for model in centered))
 
 
 def test_large_features_do_not_overflow():
