@@ -23,12 +23,13 @@ import numpy as np
 from _data import interactions
 from _record import RESULTS, as_json, cost_row, environment, rounded
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from skrec.content import DVBPR, IBR, VBPR, VisRank
 from skrec.decomposition import BPR
 from skrec.dummy import DummyRecommender
-from skrec.metrics import ranking_auc_score, top_k_ndcg_score, top_k_recall_score
+from skrec.metrics import evaluate
 from skrec.utils._measure import Cost
 
 NAME = "visual"
@@ -246,30 +247,13 @@ MODELS = {
 }
 
 
-def figures(model, split, problem, *, chunk=500):
+def figures(model, split, problem):
     """Mean metrics over the users with something held out."""
-    rows = np.flatnonzero(np.diff(split.y.indptr))
-    total = dict.fromkeys(problem.metrics, 0.0)
-    for start in range(0, len(rows), chunk):
-        part = rows[start : start + chunk]
-        X, y = split.X[part], split.y[part]
-        scores = model.decision_function(X)
-        scores[np.repeat(np.arange(len(part)), np.diff(X.indptr)), X.indices] = -np.inf
-        y = y.toarray()
-        if split.items is not None:
-            scores, y = scores[:, split.items], y[:, split.items]
-        for name in problem.metrics:
-            total[name] += len(part) * _metric(name, y, scores, problem.normalize)
-    return {name: value / len(rows) for name, value in total.items()}
-
-
-def _metric(name, y, scores, normalize):
-    kind, _, k = name.partition("@")
-    if kind == "auc":
-        return ranking_auc_score(y, scores)
-    if kind == "recall":
-        return top_k_recall_score(y, scores, k=int(k), normalize=normalize)
-    return top_k_ndcg_score(y, scores, k=int(k))
+    found = evaluate(
+        model, split.X, split.y, list(problem.metrics), items=split.items,
+        normalize=problem.normalize,
+    )  # fmt: skip
+    return found.mean
 
 
 def run(model, problem):
@@ -277,13 +261,13 @@ def run(model, problem):
     side = {} if model.features is None else {"item_features": problem.features[model.features]}
     first, tried = problem.metrics[0], []
     for candidate in model.candidates if len(model.candidates) > 1 else ():
-        fitted = _with(model.estimator, candidate).fit(problem.validation.X, **side)
+        fitted = clone(model.estimator).set_params(**candidate).fit(problem.validation.X, **side)
         value = figures(fitted, problem.validation, problem)[first]
         tried.append({**candidate, first: round(float(value), 4)})
     values = [one[first] for one in tried]
     chosen = model.candidates[int(np.argmax(values)) if values else 0]
     with Cost() as cost:
-        fitted = _with(model.estimator, chosen).fit(problem.test.X, **side)
+        fitted = clone(model.estimator).set_params(**chosen).fit(problem.test.X, **side)
     return {
         "estimator": repr(fitted),
         "features": model.features,
@@ -292,10 +276,6 @@ def run(model, problem):
         "test": rounded(figures(fitted, problem.test, problem)),
         "fit": cost_row(cost),
     }
-
-
-def _with(estimator, parameters):
-    return type(estimator)(**{**estimator.get_params(deep=False), **parameters})
 
 
 def main():

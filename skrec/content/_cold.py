@@ -35,7 +35,8 @@ class ColdRule:
         """The rule of features whose rows `kept` have own parameters of shape (n_items, n)."""
         known = kept & not_zero(features)
         if not known.any():
-            return cls(np.zeros((features.shape[1], own.shape[1]), np.float32), own[0] * 0)
+            n = own.shape[1]
+            return cls(np.zeros((features.shape[1], n), np.float32), np.zeros(n, np.float32))
         ridge = Ridge(alpha=1.0, tol=1e-8).fit(
             features[known].astype(np.float64), own[known].astype(np.float64)
         )

@@ -13,7 +13,7 @@ from skrec._torch._problem import HeldOut
 from skrec.content._image_net import PictureNet, check_network, image_network
 from skrec.utils._device import resolve_device
 from skrec.utils._fitted import Absent, Number, Parts
-from skrec.utils._images import Images
+from skrec.utils._images import IMAGE_SIZE, Images
 from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE, POSITIVE_INTEGER, Interval, Options
 from skrec.utils._side_information import SideInformation
 from skrec.utils._state_torch import torch_state
@@ -21,20 +21,6 @@ from skrec.utils._state_torch import torch_state
 _STD = 0.1  # of the first free vectors' lengths
 _MAX_FIRST = 0.01  # of the first thetas, as the authors draw them
 _FILE_SIZE = (224, 224)
-
-
-class _Size:
-    """Rule of a parameter: height and width, as a tuple."""
-
-    def __contains__(self, value):
-        return (
-            isinstance(value, tuple)
-            and len(value) == 2
-            and all(n in POSITIVE_INTEGER for n in value)
-        )
-
-    def __str__(self):
-        return "a tuple of two whole numbers >= 1"
 
 
 class _Network:
@@ -232,7 +218,7 @@ class DVBPR(FactorRecommender):
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         "network": _Network(),
-        "image_size": (NONE, POSITIVE_INTEGER, _Size()),
+        "image_size": (NONE, IMAGE_SIZE),
         "n_latent": Interval(0, integer=True),
         "network_alpha": NON_NEGATIVE,
         "network_rate": POSITIVE,

@@ -9,19 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender
-from skrec.content._profiles import (
-    PROFILE_RULES,
-    distances,
-    profile_explanation,
-    profile_pairs,
-    profile_scores,
-)
+from skrec.content._profiles import PROFILE_RULES, ProfileMixin, distances
 from skrec.content._tables import mean_length, seen_features
-from skrec.utils._fitted import Array, Number, refused
+from skrec.utils._fitted import Array, Number
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER
 
 
-class IBR(BaseRecommender):
+class IBR(ProfileMixin, BaseRecommender):
     r"""Image-based recommendation: a distance of style that is learned from the interactions.
 
     With :math:`f_i` the features of item i and E a projection to few dimensions, the distance of
@@ -246,43 +240,6 @@ class IBR(BaseRecommender):
     def _tables(self, dtype):
         return distances(self.components_.T.astype(dtype))
 
-    def _aggregate(self):
-        return {"aggregate": self.aggregate, "n_neighbors": self.n_neighbors}
-
-    def _scores(self, X):
-        return profile_scores(X, *self._tables(X.dtype), **self._aggregate())
-
-    def _pair_scores(self, X, rows, items):
-        if self.aggregate != "mean":
-            return super()._pair_scores(X, rows, items)
-        return profile_pairs(X, *self._tables(X.dtype), rows, items)
-
-    def explain(self, X, items):
-        """Split scores into what each item of the user adds.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``: minus its distance, times its share of the row ("mean"), or over the
-            number of those that count ("max", "top_k"). Rows add up to the scores.
-
-        Raises
-        ------
-        ValueError
-            If `items` does not have one row per user or is out of range.
-        """
-        X = self._start_scoring(X)
-        return profile_explanation(X, items, *self._tables(X.dtype), **self._aggregate())
-
     def similar_items(self, items, k=10, *, return_scores=False):
         """Find the items at the least distances of given ones.
 
@@ -319,9 +276,7 @@ class IBR(BaseRecommender):
         )
 
     def _check_fitted(self):
-        expected = getattr(self, "n_item_features_in_", self.n_features_in_)
-        if len(self.projection_) != expected:
-            raise refused("IBR.projection_", f"{len(self.projection_)} rows", f"{expected}")
+        self._check_width("projection_", len(self.projection_))
 
     def _extended(self, item_features):
         new = ((item_features / self.feature_scale_) @ self.projection_).T

@@ -6,10 +6,10 @@ are rows of unit length, and distances by vectors that are a little longer, see 
 
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
-from sklearn.preprocessing import normalize
 
 from skrec._factors import factor_pairs, factor_scores
 from skrec.utils._explain import check_targets, contributions_at
+from skrec.utils._fitted import refused
 from skrec.utils._parallel import CHUNK_BYTES
 from skrec.utils._params import POSITIVE_INTEGER, Options
 
@@ -17,13 +17,56 @@ AGGREGATES = ("mean", "max", "top_k")
 PROFILE_RULES = {"aggregate": Options(AGGREGATES), "n_neighbors": POSITIVE_INTEGER}
 
 
-def unit_rows(table, dtype):
-    """Rows of a table, dense or sparse, at length 1; rows of zeros stay."""
-    table = table.astype(dtype, copy=True)
-    if issparse(table):
-        return csr_array(normalize(normalize(csr_array(table), norm="max", copy=False), copy=False))
-    # First by the largest entry: squares of large numbers would overflow.
-    return normalize(normalize(table, norm="max", copy=False), copy=False)
+class ProfileMixin:
+    """Scores of a class by likeness to the items of a row, with the parameters of `PROFILE_RULES`.
+
+    It stands left of `BaseRecommender`. A class writes ``_tables(dtype)``, the `own` and `other`
+    of this module.
+    """
+
+    def _aggregate(self):
+        return {"aggregate": self.aggregate, "n_neighbors": self.n_neighbors}
+
+    def _scores(self, X):
+        return profile_scores(X, *self._tables(X.dtype), **self._aggregate())
+
+    def _pair_scores(self, X, rows, items):
+        if self.aggregate != "mean":
+            return super()._pair_scores(X, rows, items)
+        return profile_pairs(X, *self._tables(X.dtype), rows, items)
+
+    def _check_width(self, name, width):
+        """Raise unless a fitted array has the width of the features."""
+        expected = getattr(self, "n_item_features_in_", self.n_features_in_)
+        if width != expected:
+            raise refused(f"{type(self).__name__}.{name}", f"{width} features", f"{expected}")
+
+    def explain(self, X, items):
+        """Split scores into what each item of the user adds.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds what each item of user u adds to the score of
+            ``items[u, j]``: its likeness (the cosine, or minus the distance) times its share of
+            the row ("mean"), or over the number of items that count ("max", "top_k"). Rows add
+            up to the scores.
+
+        Raises
+        ------
+        ValueError
+            If `items` does not have one row per user or is out of range.
+        """
+        X = self._start_scoring(X)
+        return profile_explanation(X, items, *self._tables(X.dtype), **self._aggregate())
 
 
 def longer_table(table, rows):

@@ -6,19 +6,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender
-from skrec.content._profiles import (
-    PROFILE_RULES,
-    longer_table,
-    profile_explanation,
-    profile_pairs,
-    profile_scores,
-    unit_rows,
-)
-from skrec.utils._fitted import Array, Table, refused, required_if
+from skrec.content._profiles import PROFILE_RULES, ProfileMixin, longer_table
+from skrec.utils._fitted import Array, Table, required_if
 from skrec.utils._params import BOOLEAN
+from skrec.utils._unit_rows import unit_rows
 
 
-class VisRank(BaseRecommender):
+class VisRank(ProfileMixin, BaseRecommender):
     r"""Items that are like those of the user by their features.
 
     With :math:`f_i` the features of item i and P the items of a row, the score of item i is
@@ -171,43 +165,6 @@ class VisRank(BaseRecommender):
         features = self.item_features_.astype(dtype, copy=False)
         return features, features
 
-    def _aggregate(self):
-        return {"aggregate": self.aggregate, "n_neighbors": self.n_neighbors}
-
-    def _scores(self, X):
-        return profile_scores(X, *self._tables(X.dtype), **self._aggregate())
-
-    def _pair_scores(self, X, rows, items):
-        if self.aggregate != "mean":
-            return super()._pair_scores(X, rows, items)
-        return profile_pairs(X, *self._tables(X.dtype), rows, items)
-
-    def explain(self, X, items):
-        """Split scores into what each item of the user adds.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``: its cosine, times its share of the row ("mean"), or over the number
-            of those that count ("max", "top_k"). Rows add up to the scores.
-
-        Raises
-        ------
-        ValueError
-            If `items` does not have one row per user or is out of range.
-        """
-        X = self._start_scoring(X)
-        return profile_explanation(X, items, *self._tables(X.dtype), **self._aggregate())
-
     def similar_items(self, items, k=10, *, return_scores=False):
         """Find the items whose features have the largest cosine with those of given items.
 
@@ -244,10 +201,7 @@ class VisRank(BaseRecommender):
         )
 
     def _check_fitted(self):
-        n_columns = self.item_features_.shape[1]
-        expected = getattr(self, "n_item_features_in_", self.n_features_in_)
-        if n_columns != expected:
-            raise refused("VisRank.item_features_", f"{n_columns} columns", f"{expected}")
+        self._check_width("item_features_", self.item_features_.shape[1])
 
     def _extended(self, item_features):
         new = unit_rows(self._centered(item_features), self.item_features_.dtype)

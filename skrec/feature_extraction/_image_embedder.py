@@ -9,12 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 from skrec.feature_extraction._options import (
     CALLABLE,
     CHANNELS,
-    IMAGE_SIZE,
     checked_output,
     of_items,
 )
 from skrec.utils._device import resolve_device
-from skrec.utils._images import Images
+from skrec.utils._images import IMAGE_SIZE, Images
 from skrec.utils._params import POSITIVE_INTEGER, check_parameters
 
 

@@ -2,21 +2,7 @@
 
 import numpy as np
 
-from skrec.utils._params import POSITIVE_INTEGER, Interval
-
-
-class _ImageSize:
-    """Rule of a parameter: a number of pixels, or a pair of them."""
-
-    def __contains__(self, value):
-        pair = value if isinstance(value, tuple) else (value, value)
-        return len(pair) == 2 and all(size in POSITIVE_INTEGER for size in pair)
-
-    def __str__(self):
-        return "a whole number >= 1 or a pair (height, width) of such"
-
-
-IMAGE_SIZE = _ImageSize()
+from skrec.utils._params import Interval
 
 
 def of_items(tags, *, requires_fit=True):

@@ -10,8 +10,8 @@ from skrec.feature_extraction._measures import (
     grey,
     pattern_histogram,
 )
-from skrec.feature_extraction._options import IMAGE_SIZE, of_items
-from skrec.utils._images import Images
+from skrec.feature_extraction._options import of_items
+from skrec.utils._images import IMAGE_SIZE, Images
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import NONE, Options, check_parameters
 

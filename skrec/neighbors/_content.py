@@ -12,6 +12,7 @@ from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._finite import require_squares
 from skrec.utils._fitted import Array, Maybe, Number, Parts, Sparse
+from skrec.utils._unit_rows import unit_rows
 
 
 def learned_rule(size):
@@ -65,22 +66,6 @@ def check_content(model, features):
             f"feature_weight={model.feature_weight}; use metric='cosine', or feature_weight=None, "
             "which compares features alone."
         )
-
-
-def unit_rows(features):
-    """Rows scaled to length 1, a csr_array of float64; rows of zeros stay.
-
-    Parameters
-    ----------
-    features : ndarray or csr_array of shape (n, n_features)
-    """
-    features = csr_array(features, dtype=np.float64)
-    rows = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
-    largest = np.zeros(features.shape[0])
-    np.maximum.at(largest, rows, np.abs(features.data))
-    values = features.data / largest[rows]  # so that no square overflows
-    length = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(largest)))
-    return csr_array((values / length[rows], features.indices, features.indptr), features.shape)
 
 
 def described(features, kept, model):
@@ -223,7 +208,7 @@ def content_of_items(model, own, own_statistics, features):
     weight, asymmetric = model.feature_weight, model.metric == "asymmetric_cosine"
     learned = described(features, np.diff(own.indptr) > 0, model)
     sides, vectors = {}, {}
-    block = features if weight is None else unit_rows(features)
+    block = features if weight is None else unit_rows(features, np.float64)
     for name in ("target", "source"):
         exponent = getattr(model, f"{name}_exponent") if asymmetric else 1.0
         if weight is None:
@@ -321,7 +306,7 @@ def longer_content(model, item_features):
             block, new[name] = alone(rows, learned, model, exponent)
         else:
             nothing = (np.zeros(n_new), np.zeros(0), np.zeros(0))
-            unit = unit_rows(rows)
+            unit = unit_rows(rows, np.float64)
             block, new[name] = joined(csr_array((n_new, 0)), nothing, unit, weight, 1.0)
         content[name] = tuple(
             np.concatenate(pair) for pair in zip(known[name], new[name], strict=True)

@@ -12,7 +12,6 @@ from skrec.neighbors._content import (
     joined,
     learned_rule,
     only,
-    unit_rows,
 )
 from skrec.neighbors._explain import similarity_shares
 from skrec.neighbors._options import FEATURE_WEIGHT, SHARED_RULES, check_combination, forget
@@ -34,6 +33,7 @@ from skrec.utils._fitted import (
 from skrec.utils._lists import ordered_lists
 from skrec.utils._params import NON_NEGATIVE
 from skrec.utils._products import sparse_product
+from skrec.utils._unit_rows import unit_rows
 from skrec.utils._validation import check_k
 
 
@@ -390,7 +390,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         if weight is None:
             return alone(features, self._content["learned"], self, exponent)
         power = exponent if self.metric == "asymmetric_cosine" else 1.0
-        return joined(vectors, (norm, *terms), unit_rows(features), weight, power)
+        return joined(vectors, (norm, *terms), unit_rows(features, np.float64), weight, power)
 
     @property
     def _column_weight(self):

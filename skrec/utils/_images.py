@@ -6,11 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from skrec.utils._parallel import run_ranges
+from skrec.utils._params import POSITIVE_INTEGER
 
 # What a file is decoded to at the least, in multiples of the size that is asked for, before it
 # is resized: JPEG can be decoded at a half, a quarter or an eighth of its size.
 _DECODED = 2
 _CHUNK = 256
+
+
+class _ImageSize:
+    """Rule of a parameter: a number of pixels, or a pair of them."""
+
+    def __contains__(self, value):
+        pair = value if isinstance(value, tuple) else (value, value)
+        return len(pair) == 2 and all(size in POSITIVE_INTEGER for size in pair)
+
+    def __str__(self):
+        return "a whole number >= 1 or a pair (height, width) of such"
+
+
+IMAGE_SIZE = _ImageSize()
 
 
 class Images:

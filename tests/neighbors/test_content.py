@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from skrec import ItemFeatures
 from skrec.metrics import make_ranking_scorer
 from skrec.neighbors import ItemKNN, UserKNN
-from skrec.neighbors._content import unit_rows
+from skrec.utils._unit_rows import unit_rows
 from tests.reference.neighbors import (
     dense_data,
     item_scores,
@@ -186,7 +186,7 @@ def test_the_scale_of_an_item_s_features_does_not_matter_unless_they_are_alone()
     X, scale = dense_data(), np.exp2(RNG.integers(-400, 400, size=(18, 1)))
     one, two = (ItemKNN(5).fit(X, item_features=f).similarity_ for f in (F, F * scale))
     np.testing.assert_array_equal(one.toarray(), two.toarray())
-    assert np.isfinite(unit_rows(F * 1e300).data).all()
+    assert np.isfinite(unit_rows(F * 1e300, np.float64)).all()
 
 
 def test_cold_items_are_ranked_by_features_and_say_something_once_taken():
