@@ -24,8 +24,10 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     ----------
     network : callable
         ``network(batch)`` takes a float32 tensor of shape (n, 3, h, w) and returns a tensor of
-        shape (n, d), or of more axes, which are joined. A ``torch.nn.Module`` is put on the device
-        and into evaluation mode for the call, and then back.
+        shape (n, d), or of more axes, which are joined. A ``torch.nn.Module``, or the one that a
+        method such as ``module.forward_features`` belongs to, is put on the device and into
+        evaluation mode for the call, and then back. A module inside of any other function is
+        left as it is: call its ``eval()``.
     image_size : int or (int, int), default=224
         Height and width that pictures are resized to; one number for both.
     mean, std : float or tuple of 3 float, default=0.5
@@ -201,6 +203,7 @@ def _lent(network, device):
     """A module on the device and in evaluation mode; it then is where and what it was."""
     import torch
 
+    network = getattr(network, "__self__", network)  # a method belongs to its module
     if not isinstance(network, torch.nn.Module):
         yield
         return
