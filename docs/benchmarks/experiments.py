@@ -208,8 +208,8 @@ COSINES = clone(BAGS).set_params(
 )  # fmt: skip
 # Batches eight times the paper's, and a larger rate: epochs are several times as short.
 GCN = LightGCN(
-    128, n_layers=2, alpha=1e-3, learning_rate=0.008, batch_size=16_384, max_iter=100,
-    random_state=0,
+    128, n_layers=2, prior_weight=0.0, alpha=1e-3, learning_rate=0.008, batch_size=16_384,
+    max_iter=100, random_state=0,
 )  # fmt: skip
 SPECTRAL = SpectralCF(batch_size=8192, max_iter=30, random_state=0)
 WARP = BPR(

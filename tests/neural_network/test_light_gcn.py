@@ -67,8 +67,11 @@ def test_fold_in_is_a_propagation_that_reaches_the_new_user_alone(n_layers, X, n
     np.testing.assert_allclose(model.transform(X), model.user_factors_ - own, atol=1e-6)
 
 
-def test_own_layer_may_be_solved_for(X, new):
-    model = LightGCN(4, own_layer="solved", alpha=0.02, known_users="fold_in", max_iter=20, **FAST)
+@pytest.mark.parametrize("prior_weight", [0.1, 0.0])
+def test_own_layer_may_be_solved_for(X, new, prior_weight):
+    model = LightGCN(
+        4, prior_weight=prior_weight, alpha=0.02, known_users="fold_in", max_iter=20, **FAST
+    )
     vectors = model.fit(X).transform(new)
     given = model.set_params(own_layer="zero").transform(new)
     Q = model.components_.T.astype(float)
@@ -81,11 +84,18 @@ def test_own_layer_may_be_solved_for(X, new):
         def objective(own, mine=mine, u=u):
             z, away = given[u] + own / 4, own - model.user_mean_
             total = np.log1p(np.exp((Q[drawn[u]] @ z)[:, None] - mine @ z)).sum() / 256
-            total += 0.05 * away @ model.user_precision_ @ away
+            total += prior_weight / 2 * away @ model.user_precision_ @ away
             return total + 0.01 * len(mine) * own @ own
 
         found = minimize(objective, np.zeros(4), tol=1e-10).x
         np.testing.assert_allclose(4 * (vectors[u] - given[u]), found, rtol=1e-3, atol=1e-4)
+
+
+def test_without_a_penalty_the_prior_bounds_the_own_layer(X, new):
+    model = LightGCN(4, alpha=0.0, known_users="fold_in", max_iter=3, **FAST).fit(X)
+    expected = model.set_params(prior_weight=0.1).transform(new)
+    np.testing.assert_array_equal(model.set_params(prior_weight=0.0).transform(new), expected)
+    assert (model.set_params(prior_weight=0.01).transform(new) != expected).any()
 
 
 def test_loss_and_gradient_equal_numpy(X):
