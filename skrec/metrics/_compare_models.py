@@ -41,6 +41,7 @@ def compare_models(
     search_metric=None,
     validation=None,
     baseline=None,
+    items=None,
     candidates=None,
     item_features=None,
     user_features=None,
@@ -88,13 +89,16 @@ def compare_models(
     validation : tuple of (X_train, X_test, y_test) or (X_train, X_test, y_test, candidates), \
             or dict, default=None
         What to choose on; the chosen model is then fitted to `X_train`. A dict has these
-        names for keys, and "user_features" and "context" where there are such. None: of
+        names for keys, and "items", "user_features" and "context" where there are such. None: of
         `X_train`, an eighth of the users with a fifth of their items held out, or, where
         `X_test` is `X_train`, a fifth of each user's items (one item, where `y_test` has
         one of each).
     baseline : str, default=None
         Name of the model that the others are tested against. None: the best one, in
         each metric.
+    items : array-like of int or bool, or sparse matrix, default=None
+        Rank these items only, such as the cold ones of `skrec.model_selection.cold_item_split`;
+        see `evaluate`. A search then needs a `validation` part with items of its own.
     candidates : array-like of int of shape (n_users, m), default=None
         Rank the held-out item of each user among these only, see `evaluate`.
     item_features : `skrec.ItemFeatures` or array-like of shape (n_items, d), default=None
@@ -181,6 +185,7 @@ def compare_models(
         item_features,
         sides(user_features, "user_features", same),
         sides(context, "context", same),
+        items,
     )
     part = test_part(part, rng)
     main_metric = ordering_metric(names)

@@ -23,6 +23,7 @@ from sklearn.preprocessing import Binarizer
 
 from skrec import InteractionContext
 from skrec.base import BaseRecommender, UserSideMixin
+from skrec.content import VisRank
 from skrec.datasets import make_interactions
 from skrec.decomposition import BiasedMF
 from skrec.dummy import DummyRecommender
@@ -34,7 +35,12 @@ from skrec.metrics._comparison._run import ModelRun
 from skrec.metrics._comparison._table import format_p_value
 from skrec.metrics._comparison._tuning import tune
 from skrec.metrics._results import EvaluationResult
-from skrec.model_selection import holdout_split, leave_one_out_split, user_train_test_split
+from skrec.model_selection import (
+    cold_item_split,
+    holdout_split,
+    leave_one_out_split,
+    user_train_test_split,
+)
 from skrec.neighbors import ItemKNN
 from skrec.utils import all_recommenders
 from skrec.utils._measure import Cost
@@ -356,6 +362,77 @@ def test_candidates(X):
     assert found.results["EASE"].mean["hr@5"] == own.mean["hr@5"]
     with pytest.raises(ValueError, match="validation part with candidates"):
         compare_models([EASE()], X_train, *parts[:2], "hr@5", candidates=parts[2], search=True)
+
+
+@pytest.fixture(scope="module")
+def cold(X):
+    """A split with cold items, and features by which they can be told apart."""
+    X_train, X_heldout, cold_items = cold_item_split(X, random_state=0)
+    features = np.linalg.svd(X.toarray(), full_matrices=False)[2][:8].T
+    return X_train, X_heldout, cold_items, features
+
+
+def test_cold_items_among_themselves_and_among_all(cold):
+    X_train, X_heldout, cold_items, features = cold
+    models = {"content": VisRank(), "popularity": DummyRecommender()}
+    options = {"item_features": features, "return_estimators": True}
+    among_all = compare_models(models, X_train, X_train, X_heldout, METRICS, **options)
+    mask = np.isin(np.arange(X_train.shape[1]), cold_items)
+    per_user = csr_array(np.broadcast_to(mask, X_train.shape))
+    found = {}
+    for name, items in (("indices", cold_items), ("mask", mask), ("per user", per_user)):
+        found[name] = compare_models(
+            models, X_train, X_train, X_heldout, METRICS, items=items, **options
+        )
+    for model in models:
+        fitted = found["indices"].estimators[model]
+        wide = evaluate(fitted, X_train, X_heldout, METRICS)
+        narrow = evaluate(fitted, X_train, X_heldout, METRICS, items=cold_items)
+        assert among_all.results[model].mean | wide.mean == among_all.results[model].mean
+        for each in found.values():
+            assert each.results[model].mean | narrow.mean == each.results[model].mean
+        assert narrow.mean["ndcg@10"] > wide.mean["ndcg@10"]
+    for each in (found["mask"], found["per user"]):
+        assert all(np.isin(lists, [-1, *cold_items]).all() for lists in each._lists.values())
+    assert not all(np.isin(lists, cold_items).all() for lists in among_all._lists.values())
+
+
+def test_held_out_entries_of_items_that_are_not_ranked_do_not_count(split):
+    y_test = split[2]
+    items = np.arange(0, y_test.shape[1], 7)
+    found = compare_models([EASE()], *split, "ndcg@10", items=items)
+    kept = y_test.toarray()[:, items].any(axis=1)
+    assert found.n_users == kept.sum() < len(kept)
+    assert np.isin(found._held_out.indices, items).all()
+
+
+def test_a_search_ranks_the_items_of_its_validation_part(cold):
+    X_train, X_heldout, cold_items, features = cold
+    fit, held_out, inner = cold_item_split(X_train, random_state=1)
+    validation = {"X_train": fit, "X_test": fit, "y_test": held_out, "items": inner}
+    grid = {"content": [{"aggregate": "mean"}, {"aggregate": "max"}]}
+    arguments = ({"content": VisRank()}, X_train, X_train, X_heldout, "ndcg@10")
+    options = {"items": cold_items, "item_features": features, "search": grid}
+    found = compare_models(*arguments, validation=validation, **options)
+    scores = [
+        evaluate(
+            VisRank(**setting).fit(fit, item_features=features),
+            fit, held_out, "ndcg@10", items=inner,
+        ).mean["ndcg@10"]
+        for setting in grid["content"]
+    ]  # fmt: skip
+    assert [trial.score for trial in found.trials["content"]] == scores
+    with pytest.raises(ValueError, match="validation part with items of its own"):
+        compare_models(*arguments, **options)
+
+
+def test_items_that_are_wrong(split):
+    with pytest.raises(ValueError, match="Got items and candidates"):
+        compare_models([EASE()], *split, items=[0, 1], candidates=np.zeros((1, 1), int))
+    with pytest.raises(ValueError, match="one entry per item"):
+        compare_models([EASE()], *split, items=[True, False])
+    with pytest.raises(ValueError, match="must lie in"):
+        compare_models([EASE()], *split, items=[10**6])
 
 
 def test_errors_of_ratings_order_from_the_least(mean_rating, ratings):

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn import get_config
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec._evaluation._entries import check_interactions, draw_seed
-from skrec._evaluation._estimator_rows import rows_as, split_users
+from skrec._evaluation._estimator_rows import held_out_among, rows_as, split_users
 from skrec._evaluation._held_out import check_held_out
 from skrec._recommend import recommend
 from skrec.metrics._candidates import check_candidate_lists
@@ -20,6 +20,7 @@ from skrec.metrics._evaluate import evaluate_quietly
 from skrec.model_selection import holdout_split, user_train_test_split
 from skrec.utils._search_grid import final_step, last_step
 from skrec.utils._tags import RecommenderTags
+from skrec.utils._validation import check_candidates
 
 _SHARE_OF_USERS = 0.125
 _HOLDOUT = 0.2
@@ -41,6 +42,8 @@ class Part:
     item_features : object, default=None
     user_features, context : tuple of object, default=(None, None)
         Of the rows of `X_train`, and of `X_test`.
+    items : object, default=None
+        The items that are ranked, see `evaluate`.
     """
 
     X_train: Any
@@ -51,6 +54,7 @@ class Part:
     item_features: Any = None
     user_features: tuple = (None, None)
     context: tuple = (None, None)
+    items: Any = None
 
     @property
     def has_side(self):
@@ -97,6 +101,7 @@ class Part:
             self.y_test,
             metrics,
             candidates=self.candidates,
+            items=self.items,
             **self.test_params(model),
             **self.options,
         )
@@ -104,7 +109,8 @@ class Part:
     def lists(self, model, rows, k):
         """Lists for some of the test users."""
         shown = rows_as(self.X_test, rows, check_interactions(self.X_test))
-        return recommend(model, shown, k=k, **self.test_params(model, rows))
+        items = self.items[rows] if issparse(self.items) else self.items
+        return recommend(model, shown, k=k, items=items, **self.test_params(model, rows))
 
 
 def _reads(estimator, name):
@@ -156,9 +162,15 @@ def test_part(part, rng):
             f"X_train and X_test must have the same items as columns. Got {n_items} and "
             f"{shown.shape[1]} columns."
         )
+    items = check_candidates(part.items, *shown.shape)
     if part.candidates is not None:
+        if items is not None:
+            raise ValueError(
+                "Got items and candidates. Both say what is ranked: leave one of them out."
+            )
         check_candidate_lists(part.candidates, shown.shape)
-    return replace(part, X_test=X_test, y_test=held_out)
+    held_out = held_out_among(held_out, items)
+    return replace(part, X_test=X_test, y_test=held_out, items=items)
 
 
 def validation_part(part, validation, rng):
@@ -186,10 +198,11 @@ def validation_part(part, validation, rng):
     else:
         given = {}
     extra = ("user_features", "context")
-    if not set(names[:3]) <= set(given) <= {*names, *extra}:
+    if not set(names[:3]) <= set(given) <= {*names, "items", *extra}:
         raise ValueError(
             "validation must be (X_train, X_test, y_test), or these and candidates, or a dict of "
-            f"these names, user_features and context. Got {type(validation).__name__}."
+            "these names, items, user_features and context. Got "
+            f"{type(validation).__name__}."
         )
     same = same_users(given["X_train"], given["X_test"])
     for name in extra:
@@ -199,13 +212,14 @@ def validation_part(part, validation, rng):
                 f"'X_test': ..., 'y_test': ..., '{name}': ...}}."
             )
         given[name] = sides(given.get(name), name, same)
-    inner = replace(part, candidates=None)
+    inner = replace(part, candidates=None, items=None)
     return test_part(replace(inner, **given), rng)
 
 
 def _drawn(part, rng):
     """Users, or entries of the same users, of the training part."""
-    for name, lacks in (("candidates", part.candidates), ("context", part.context[0])):
+    own = {"candidates": part.candidates, "items": part.items, "context": part.context[0]}
+    for name, lacks in own.items():
         if lacks is not None:
             raise ValueError(
                 f"With {name}, a search needs a validation part with {name} of its own: "
