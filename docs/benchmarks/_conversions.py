@@ -10,11 +10,19 @@ import numpy as np
 from skrec.datasets._movielens_raw import convert_archive
 
 # What a pickled array of objects is made of; nothing else is built from a file.
-_ARRAY_PARTS = {
-    (module, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
-    for name in ("_reconstruct", "scalar", "ndarray", "dtype")
-}
+_ARRAY_PARTS = (
+    {
+        (module, name)
+        for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
+        for name in ("_reconstruct", "scalar", "ndarray", "dtype")
+    }
+    | {
+        (module, name)
+        for module in ("__builtin__", "builtins")
+        for name in ("dict", "list", "set", "tuple")
+    }
+    | {("collections", "defaultdict")}
+)
 
 
 def movielens(name):
@@ -96,7 +104,7 @@ def cmn_leave_one_out(source, folder):
         train = np.lib.format.read_array(
             io.BytesIO(file.read("train_data.npy")), allow_pickle=False
         )
-        test = _unpickled(io.BytesIO(file.read("test_data.npy"))).item()
+        test = unpickled(io.BytesIO(file.read("test_data.npy"))).item()
     users = sorted(test)
     if users != list(range(len(users))):
         raise ValueError(f"Expected a test item of each user from 0. Got users {users[:3]} ...")
@@ -115,7 +123,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _unpickled(file):
+def unpickled(file):
     """An array of objects, of nothing but numbers, containers and arrays."""
     version = np.lib.format.read_magic(file)
     read_header = {

@@ -758,6 +758,9 @@ SCRIPTS = [
     Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
            "the tables of ML-20M, Netflix, MSD, Pinterest where the data is; "
            "`--trial`: an epoch of each method on a generated matrix of the full shape"),
+    Script("run_visual_tables", ("tradesy", "--trial"), "trial_tradesy",
+           "the tables of UGallery, Wikimedia, Tradesy and Amazon where the data is; `--trial`: "
+           "an epoch of each method on generated data of the full shape"),
     Script("bench_ease", (), "ease",
            "EASE at 136,677 x 20,108 with 10M entries: Gram, inversion, memory, lists"),
     Script("bench_ease", ("--stages", "accuracy", "--name", "ease_accuracy"), "ease_accuracy",

@@ -284,7 +284,8 @@ FILES = {
         },
     ),
 }
-# What run_seed_tables.py reads where it is; the records have trials on generated data only.
+# What run_seed_tables.py and run_visual_tables.py read where it is; the records have trials on
+# generated data only. Of the second one the files lie in SKREC_DATA/NAME, as they are.
 ELSEWHERE = {
     "ml-20m": f"{_URL}ml-20m.zip, md5 {_EDITIONS['20m'].md5}; GroupLens's terms; downloaded by "
     "fetch_movielens('20m')",
@@ -294,6 +295,25 @@ ELSEWHERE = {
     "http://millionsongdataset.com/tasteprofile; research only",
     "pinterest": "https://github.com/hexiangnan/neural_collaborative_filtering: "
     "Data/pinterest-20.train.rating, .test.rating, .test.negative",
+    "ugallery": "purchases.csv (user_id_hash, purchased_artwork_ids_hash, purchase_timestamp), "
+    "inventory.csv (artwork_id_hash, artist_id_hash, upload_timestamp) and resnet_embeddings.npy, "
+    "from the links in https://github.com/ialab-puc/CuratorNet, commit 3c30e28: "
+    "experiments/main.ipynb; no licence is stated, cite Messina et al., ComplexRec 2020",
+    "wikimedia": "interactions.csv (user_id, item_id, timestamp, evaluation), "
+    "embedding-resnet50.npy and the files that it names in pictures/, in the form of "
+    "https://github.com/ialab-puc/VisualRecSys-Tutorial-IUI2021, commit 1c1ace0: data/README.md; "
+    "ask its authors for the data",
+    "tradesy": "tradesy.json.gz and image_features_tradesy.b of "
+    "https://jmcauley.ucsd.edu/data/tradesy, and for DVBPR pictures/ITEM.jpg, of which "
+    "tradesy_item_urls.json.gz has the addresses; academic use, cite He and McAuley, AAAI 2016",
+    **{
+        f"amazon-{name.lower()}": f"Amazon{name}{part}ImgPartitioned.npy of "
+        "https://cseweb.ucsd.edu/~wckang/DVBPR (https://github.com/kang205/DVBPR, commit b91a211: "
+        "download_dataset.sh), of which the pictures are written to pictures/; for models of "
+        "features features.npy, a float32 row of each item by a network of your own "
+        "(skrec.feature_extraction.ImageEmbedder); academic use, cite Kang et al., ICDM 2017"
+        for name, part in (("Fashion", "6"), ("Women", "With"), ("Men", "With"))
+    },
 }
 
 
