@@ -17,6 +17,8 @@ from skrec.datasets import fetch_movielens, make_interactions
 from skrec.datasets._base import get_data_home
 from skrec.metrics import ranking_auc_score, top_k_ndcg_score
 from skrec.utils._images import Images
+from tests.content.first_batch import assert_slopes, first_batch, triplets_of, weights_of
+from tests.reference import dvbpr as slow
 
 PICTURES = np.random.default_rng(0).integers(256, size=(25, 3, 12, 8)).astype(np.uint8)
 
@@ -36,28 +38,10 @@ def X():
     return make_interactions(60, 25, 500, random_state=0, return_X=True)
 
 
-def gradients(model, X, pictures=PICTURES):
-    """The module of a fit after no step, with the gradients of one batch."""
-    found = {}
-
-    class Stops(type(model)):
-        def _run(self, module, batches, stopping, generator, after_epoch):
-            batch = next(iter(batches))
-            found["loss"] = self._loss(module.eval(), batch, 0, generator)
-            found["loss"].backward()
-            found["module"], found["batch"] = module, batch
-            raise RuntimeError
-
-    model = Stops(**model.get_params())
-    with pytest.raises(RuntimeError):
-        model.fit(X, item_features=pictures)
-    return found["module"], found["batch"], found["loss"]
-
-
 @pytest.mark.parametrize("n_latent", [0, 2])
 def test_loss_and_gradient_are_those_of_the_formula(X, n_latent):
-    model = dvbpr(n_latent=n_latent, alpha=0.3, n_negatives=2)
-    module, batch, loss = gradients(model, X)
+    model = dvbpr(n_latent=n_latent, alpha=0.3, network_alpha=0.0, n_negatives=2)
+    module, batch, loss = first_batch(model, X, PICTURES)
     found = {name: p.grad.clone() for name, p in module.named_parameters()}
     module.zero_grad()
     pixels = torch.from_numpy(PICTURES).float() / 127.5 - 1
@@ -81,9 +65,35 @@ def test_loss_and_gradient_are_those_of_the_formula(X, n_latent):
         torch.testing.assert_close(found[name], parameter.grad, rtol=1e-3, atol=1e-6, msg=name)
 
 
+@pytest.mark.parametrize(
+    "options", [{"n_latent": 2, "n_negatives": 2}, {"loss": "hinge"}], ids=lambda one: str(len(one))
+)
+def test_objective_and_slopes_are_those_of_the_slow_twin(X, options):
+    model = dvbpr(alpha=0.3, network_alpha=0.02, batch_size=40, **options)
+    module, batch, loss = first_batch(model, X, PICTURES)
+    triplets, kind = triplets_of(batch), options.get("loss", "bpr")
+
+    def twin(weights, network_alpha=0.02):
+        return slow.objective(triplets, weights, PICTURES, 0.3, network_alpha, kind)
+
+    assert loss.item() == pytest.approx(twin(weights_of(module), 0.0), rel=1e-5)
+    assert_slopes(module, twin, 2)
+
+
+def test_scores_are_those_of_the_slow_twin(X):
+    model = dvbpr(n_latent=2).fit(X, item_features=PICTURES)
+    weights = {name: value.astype(float) for name, value in model.weights_.items()}
+    vectors = slow.item_vectors(PICTURES, weights)
+    first = np.unique(X.toarray(), axis=0, return_index=True)[1]
+    np.testing.assert_allclose(
+        model.decision_function(X)[first], model.user_factors_[first] @ vectors.T,
+        rtol=1e-4, atol=1e-5,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("network", ["small", "cnn-f"])
 def test_the_gradient_reaches_the_first_convolution(X, network):
-    module, *_ = gradients(dvbpr(network=network), X)
+    module, *_ = first_batch(dvbpr(network=network), X, PICTURES)
     assert isinstance(module.network[0], nn.Conv2d)
     assert (module.network[0].weight.grad.flatten(1).abs().sum(1) > 0).float().mean() > 0.4
 
@@ -120,7 +130,7 @@ def test_each_distinct_item_passes_the_network_once(X):
             counts.append(len(pictures))
             return self.inner(pictures)
 
-    _, batch, _ = gradients(model.set_params(network=Counts()), X)
+    _, batch, _ = first_batch(model.set_params(network=Counts()), X, PICTURES)
     items = torch.cat([batch.items, batch.negatives.flatten()])
     assert counts[-1] == len(items.unique()) < len(items)
 

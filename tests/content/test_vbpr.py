@@ -17,6 +17,8 @@ from skrec.datasets import fetch_movielens, make_interactions
 from skrec.datasets._base import get_data_home
 from skrec.metrics import evaluate, make_ranking_scorer, top_k_ndcg_score
 from skrec.model_selection import holdout_split
+from tests.content.first_batch import assert_slopes, first_batch, triplets_of, weights_of
+from tests.reference import vbpr as slow
 
 RNG = np.random.default_rng(0)
 
@@ -62,6 +64,30 @@ def test_scores_are_the_formula(X):
     np.testing.assert_allclose(
         model.decision_function(X)[first], scores[first], rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("loss", ["bpr", "hinge"])
+@pytest.mark.parametrize("make", [np.asarray, csr_array])
+def test_objective_and_slopes_are_those_of_the_slow_twin(X, loss, make):
+    model = vbpr(alpha=0.3, feature_alpha=0.2, n_negatives=2, loss=loss)
+    module, batch, found = first_batch(model, X, make(F))
+    triplets, features = triplets_of(batch), F / spread(F, np.ones(25, bool))
+
+    def twin(weights, feature_alpha=0.2):
+        return slow.objective(triplets, weights, features, 0.3, feature_alpha, loss)
+
+    assert found.item() == pytest.approx(twin(weights_of(module), 0.0), rel=1e-5)
+    assert_slopes(module, twin, 4)
+
+
+def test_scores_are_those_of_the_slow_twin(X):
+    model = vbpr().fit(X, item_features=F)
+    assert model.item_has_users_.all()
+    weights = {name: value.astype(float) for name, value in model.weights_.items()}
+    row = int(np.unique(X.toarray(), axis=0, return_index=True)[1][0])
+    user = model.user_factors_[row].astype(float)
+    twin = [slow.score(user, i, weights, F / model.feature_scale_) for i in range(25)]
+    np.testing.assert_allclose(model.decision_function(X[[row]])[0], twin, rtol=1e-5, atol=1e-6)
 
 
 def test_cold_items_are_ranked_by_their_features_alone(X):
