@@ -97,8 +97,9 @@ def compare_models(
         Name of the model that the others are tested against. None: the best one, in
         each metric.
     items : array-like of int or bool, or sparse matrix, default=None
-        Rank these items only, such as the cold ones of `skrec.model_selection.cold_item_split`;
-        see `evaluate`. A search then needs a `validation` part with items of its own.
+        Rank these items only, such as the cold ones of `skrec.model_selection.cold_item_split`:
+        indices or a mask of shape (n_items,) for all users, or a sparse mask of shape
+        (n_users, n_items). A search then needs a `validation` part with items of its own.
     candidates : array-like of int of shape (n_users, m), default=None
         Rank the held-out item of each user among these only, see `evaluate`.
     item_features : `skrec.ItemFeatures` or array-like of shape (n_items, d), default=None
