@@ -55,12 +55,12 @@ INSIDE = re.compile(
 # What an input itself is, in the words of NumPy or of scikit-learn's check: fair to say so.
 FAIR = re.compile("inhomogeneous|Expected 2D array|Expected a 2-dimensional|Found array with")
 TORCH = {
-    "CDAE", "CMN", "DVBPR", "GMF", "GaussianMixtureVAE", "ItemAutoRec", "MLPRecommender",
-    "MultDAE", "MultVAE", "NeuMF", "RecVAE", "ResidualMF", "StackedAutoencoder", "UserAutoRec",
-    "VBPR", "YouTubeRecommender",
+    "CDAE", "CMN", "CuratorNet", "DVBPR", "GMF", "GaussianMixtureVAE", "ItemAutoRec",
+    "MLPRecommender", "MultDAE", "MultVAE", "NeuMF", "RecVAE", "ResidualMF",
+    "StackedAutoencoder", "UserAutoRec", "VBPR", "YouTubeRecommender",
 }  # fmt: skip
 SLOW = {"LOCA"}
-READS = {"ColdStart", "ContentRecommender", "IBR", "ItemKNN", "VBPR", "VisRank"}
+READS = {"ColdStart", "ContentRecommender", "CuratorNet", "IBR", "ItemKNN", "VBPR", "VisRank"}
 RATINGS = {
     "BiasedMF", "ItemAutoRec", "LLORMA", "RBMRecommender", "StackedAutoencoder", "UserAutoRec",
 }  # fmt: skip

@@ -16,6 +16,7 @@ _SMALL = {
     "n_estimators": 3,
     "n_prior_components": 5,
     "pretraining_max_iter": 2,
+    "user_layer_sizes": (6,),
 }
 
 # What the signature of a class, base.py or scikit-learn answers, and not the code that a parameter

@@ -28,7 +28,7 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
-from skrec.content import IBR, ColdStart, ContentRecommender, VisRank
+from skrec.content import IBR, ColdStart, ContentRecommender, CuratorNet, VisRank
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
@@ -103,6 +103,7 @@ VARIANTS = [
     VisRank("max", center=True),
     VisRank("top_k", n_neighbors=2),
     small(IBR, aggregate="mean", alpha=0.0),
+    small(CuratorNet, guidelines=("profile",), user_layer_sizes=(), early_stopping=True),
     small(GraphFilter, linear_weight=1.0, item_exponent=0.2),
     RP3beta(None, exponent=1.3, normalize=False),
     SANSA(density=0.3, max_iter=1),

@@ -5,16 +5,14 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
-from skrec._evaluation._default_score import ndcg_of_users
-from skrec._evaluation._entries import entries_to_watch, select_entries
 from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec._loss._pairs import PAIR_LOSSES
 from skrec._torch._estimator import HOOKS, TORCH_RULES, TorchRecommender
 from skrec._torch._fold_in import N_DRAWS, terms_of_rows
+from skrec._torch._held_entries import hold_out_entries
 from skrec._torch._newton import minimise_rows
 from skrec._torch._optimizers import SparseAndDenseAdam
 from skrec._torch._pairs import ShuffledPairs
-from skrec._torch._problem import HeldOut
 from skrec._torch._rows import DeviceRows
 from skrec._torch._weights import Weights
 from skrec.utils._device import resolve_device
@@ -36,7 +34,6 @@ PAIR_RULES = {
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
 LEARNED_USER_HOOKS = (
     *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
-    "_hold_out",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
@@ -126,12 +123,8 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
     def _hold_out(self, X, seed):
         """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
-        hidden = entries_to_watch(X, self.validation_fraction, seed)
-        if hidden is None:
-            return None
-        held, without_users = select_entries(X, hidden), ~has_users(X)
 
-        def score(module, problem):
+        def make_scores(module, problem):
             with torch.inference_mode():
                 scorer, learned = self._user_scorer(module), self._user_vectors(module)
 
@@ -139,13 +132,11 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
                 rows = DeviceRows(problem.X[users], problem.device).everything()
                 with torch.inference_mode():
                     vectors = learned[torch.from_numpy(users).to(problem.device)]
-                    found = scorer(rows, vectors).float().cpu().numpy()
-                found[:, without_users] = -np.inf  # they take no part, as in training
-                return found
+                    return scorer(rows, vectors).float().cpu().numpy()
 
-            return ndcg_of_users(scores, problem.X, held)
+            return scores
 
-        return HeldOut(np.arange(X.shape[0]), ~hidden, score)
+        return hold_out_entries(X, self.validation_fraction, seed, make_scores)
 
     def _resumed_state(self, problem):
         # Rows that were learned from are known by their content, others begin folded in.

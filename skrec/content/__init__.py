@@ -8,13 +8,14 @@ import importlib
 _MODULES = {
     "ColdStart": "_cold_start",
     "ContentRecommender": "_content_recommender",
+    "CuratorNet": "_curator_net",
     "DVBPR": "_dvbpr",
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
 }
 
-__all__ = ["ColdStart", "ContentRecommender", "DVBPR", "IBR", "VBPR", "VisRank"]
+__all__ = ["ColdStart", "ContentRecommender", "CuratorNet", "DVBPR", "IBR", "VBPR", "VisRank"]
 
 
 def __getattr__(name):

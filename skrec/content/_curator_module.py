@@ -1,0 +1,148 @@
+"""The network of `CuratorNet`: layers over items' features, and over what a user has of them."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skrec._torch._layers import SparseLinear, dense_layers
+from skrec._torch._learned_users import first_rows
+from skrec._torch._products import by_column, sparse_product
+from skrec.utils._parallel import plain_interrupts
+
+
+class CuratorModule(nn.Module):
+    """Vectors of items by their features, and of users by the vectors of their items.
+
+    Parameters
+    ----------
+    n_features : int
+    item_sizes : tuple of int
+        Sizes of the layers over features; the last one is the length of the vectors, d.
+    user_sizes : tuple of int
+        Sizes of the layers over profiles, before that which makes a vector of length d.
+    """
+
+    def __init__(self, n_features, item_sizes, user_sizes):
+        super().__init__()
+        # Features are sparse, or the places of items: their products are made by the table.
+        self.first = SparseLinear(n_features, item_sizes[0])
+        self.item = dense_layers(item_sizes, "selu")
+        self.user = dense_layers((2 * item_sizes[-1], *user_sizes, item_sizes[-1]), "selu")
+        self.features = None
+
+    def draw(self, seen, n_inputs, generator):
+        """First weights, normal with the variance 1 / inputs (LeCun's), and biases of zero.
+
+        Parameters
+        ----------
+        seen : ndarray of bool of shape (n_features,)
+            The others have weights of zero.
+        n_inputs : int
+            How many features of an item are not zero.
+        generator : torch.Generator
+        """
+        first_rows(self.first.weight, seen, n_inputs**-0.5, generator)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if parameter.ndim == 1:
+                    parameter.zero_()
+                elif not name.startswith("first"):
+                    parameter.normal_(std=parameter.shape[1] ** -0.5, generator=generator)
+
+    def items(self, item=None):
+        """Vectors of some items, an int64 tensor of shape (m,), or of all: shape (m, d)."""
+        weight = self.first.weight
+        product = self.features.product(weight) if item is None else None
+        product = self.features.product_of(item, weight) if product is None else product
+        return self.item(functional.selu(product + self.first.bias))
+
+    def users(self, rows, vectors):
+        """Vectors of the users of `Rows`, by those of the items: shape (n_rows, d).
+
+        Nothing is learned from them. Rows without items are those of a profile of zeros.
+        """
+        return self.user(profiles(rows, vectors))
+
+
+def profiles(rows, vectors):
+    """Mean and maximum of the vectors of each row's items, shape (n_rows, 2 d).
+
+    Parameters
+    ----------
+    rows : Rows
+    vectors : float tensor of shape (n_items, d)
+    """
+    count = torch.bincount(rows.row, minlength=rows.n_rows)[:, None]
+    sums = functional.embedding_bag(rows.column, vectors, rows.start, mode="sum")
+    first, _ = two_largest(vectors, rows)
+    largest = vectors.gather(0, first.clamp(min=0)).masked_fill(first < 0, 0)
+    return torch.cat([sums / count.clamp(min=1), largest], dim=1)
+
+
+def profiles_without(rows, vectors, place, own):
+    """The same of rows from which an item is left out, with gradients: shape (b, 2 d).
+
+    Parameters
+    ----------
+    rows : Rows
+    vectors : float tensor of shape (n_items, d)
+    place : int64 tensor of shape (b,)
+        Which of the rows.
+    own : int64 tensor of shape (b,)
+        The item of the row that is left out, -1 for none. Something is left of each row.
+    """
+    one = torch.ones(len(rows.column), dtype=vectors.dtype, device=vectors.device)
+    sums = sparse_product(rows, one, vectors, by_column(rows, len(vectors)))  # (n_rows, d)
+    without = own >= 0
+    left = torch.bincount(rows.row, minlength=rows.n_rows)[place] - without.long()
+    taken = functional.embedding(own.clamp(min=0), vectors) * without[:, None]
+    mean = (functional.embedding(place, sums) - taken) / left[:, None]
+    first, second = two_largest(vectors.detach(), rows)
+    at = torch.where(first[place] == own[:, None], second[place], first[place])
+    return torch.cat([mean, vectors.gather(0, at)], dim=1)
+
+
+def two_largest(vectors, rows):
+    """Which items of a row have the largest and the next largest number of each component.
+
+    Parameters
+    ----------
+    vectors : float tensor of shape (n_items, d)
+        Without a gradient.
+    rows : Rows
+
+    Returns
+    -------
+    first, second : int64 tensors of shape (n_rows, d)
+        Items; -1 where a row has none, or no second one. Of equal numbers, that of the item
+        that stands first in the row.
+    """
+    shape = (rows.n_rows, vectors.shape[1])
+    if vectors.device.type != "cpu":
+        return _two_largest_gathered(vectors, rows, shape)
+    from skrec.content._curator_kernels import two_largest as kernel
+
+    first, second = (torch.empty(shape, dtype=torch.int64) for _ in range(2))
+    start = torch.cat([rows.start, rows.start.new_tensor([len(rows.column)])])
+    parts = (vectors.contiguous(), start, rows.column, first, second)
+    with plain_interrupts():
+        kernel(*(part.numpy() for part in parts))
+    return first, second
+
+
+def _two_largest_gathered(vectors, rows, shape):
+    """`two_largest` by torch alone; all vectors of the rows' items are gathered."""
+    gathered, n_entries = vectors[rows.column], len(rows.column)  # (n_entries, d)
+    row = rows.row[:, None].expand_as(gathered)
+    entry = torch.arange(n_entries, device=row.device)[:, None].expand_as(gathered)
+    found = []
+    for _ in range(2):
+        top = gathered.new_full(shape, -torch.inf).scatter_reduce(0, row, gathered, "amax")
+        # Entries that were taken before are minus infinity, and so is the top where none is left.
+        is_top = (gathered == top[rows.row]) & (gathered > -torch.inf)
+        place = torch.where(is_top, entry, n_entries)
+        which = row.new_full(shape, n_entries).scatter_reduce(0, row, place, "amin")
+        column = torch.cat([rows.column, rows.column.new_tensor([-1])])
+        found.append(column[which])
+        gathered = torch.where(entry == which[rows.row], -torch.inf, gathered)
+    return tuple(found)

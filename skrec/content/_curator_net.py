@@ -1,0 +1,464 @@
+"""CuratorNet: a user is what layers make of the looks of the user's items (Messina et al. 2020)."""
+
+import numpy as np
+import torch
+from scipy.sparse import eye_array
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from torch.nn import functional
+
+from skrec._factors import SimilarItemsMixin, factor_pairs
+from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._held_entries import hold_out_entries
+from skrec._torch._images import distinct_items
+from skrec._torch._learned_users import has_users
+from skrec._torch._rows import DeviceRows
+from skrec.content._curator_module import CuratorModule, profiles_without
+from skrec.content._curator_triplets import GuidelinesRule, LabelsRule, ShuffledTriplets
+from skrec.content._features import FeatureTable
+from skrec.content._looks import Looks, clusters
+from skrec.content._standard import StandardTable, moments
+from skrec.content._tables import seen_features
+from skrec.utils._device import resolve_device
+from skrec.utils._finite import arithmetic, require_finite
+from skrec.utils._fitted import Array, required_if
+from skrec.utils._parallel import row_chunks
+from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES, SIZES_OR_NONE, Interval
+from skrec.utils._side_information import SideInformation
+from skrec.utils._state_torch import torch_state
+
+# Items whose vectors are made at once where no gradient is wanted.
+_N_ITEMS = 2**16
+
+
+class CuratorNet(
+    SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender
+):
+    r"""A user is what layers make of the looks of the user's items; items are scored by theirs.
+
+    Nothing is learned of single users [1]_. Layers g make vectors of the items' features
+    :math:`f_i`, and layers h make a vector of the user of those of the items P that a row has,
+    the profile:
+
+    .. math:: v_i = g(f_i), \qquad
+        x_P = h\Big( \Big[ \frac1{|P|} \sum_{i \in P} v_i \,;\; \max_{i \in P} v_i \Big] \Big),
+        \qquad s_{Pi} = x_P^T v_i
+
+    with the maximum taken component by component, and SELU after each layer, the last ones too.
+    So a new row is scored as one of the training is, and an item without users by its features
+    as any other. The layers are learned from triplets: item i is to be ranked above item j for a
+    profile P. Minimised is
+
+    .. math:: \frac{1}{|T|} \sum_{(P, i, j) \in T} \log(1 + e^{-(s_{Pi} - s_{Pj})})
+        + \frac{\alpha}{2} \|W\|_F^2
+
+    with the weights W of all layers, without their biases. For each interaction of a user u with
+    an item i each of the `guidelines` gives a triplet, drawn anew in each epoch:
+
+    - "profile": the item i above one that the user has not, by the user's *other* items;
+    - "item": i above any other item, by i alone as the profile;
+    - "style": an item like i, of its group and its cluster, that the user has not, above one of
+      no group and no cluster that the user has anything of; by all items of the user;
+    - "group": another item of the group of i, above one of another group, by i alone; only where
+      the looks agree: the cosine of i's features with the former is larger by `margin`.
+
+    Groups are `item_groups`, artists in [1]_; clusters of looks are found by k-means. The j of
+    the first two are drawn uniformly, a share of them, `cluster_share`, within the cluster of i.
+    Only items with users are in triplets, other than as features of new profiles. Which items a
+    user has matters, not the stored values.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default=(200, 200)
+        Sizes of the layers g over features. The last one is the length of the vectors.
+    user_layer_sizes : tuple of int, default=(300, 300)
+        Sizes of the layers h over profiles; one to the length of the items' vectors follows.
+    guidelines : tuple of {"profile", "item", "style", "group"}, default=("profile", "item", \
+            "style")
+        Which triplets are drawn, see above. "group" needs `item_groups`; without them "style" is
+        by clusters alone, and without features by groups alone.
+    item_groups : array-like of shape (n_items,) or None, default=None
+        A label of each item, such as its artist: whole numbers or text. Only `fit` looks at it.
+    n_clusters : int, default=100
+        Clusters of the items with users, at most.
+    cluster_share : float, default=0.6
+        See above, in [0, 1].
+    margin : float, default=0.1
+        See "group", >= 0.
+    alpha : float, default=1e-4
+        Penalty of the weights, >= 0.
+    learning_rate : float, default=1e-3
+        Of Adam, > 0.
+    batch_size : int, default=1024
+        Triplets in a batch.
+    max_iter : int, default=10
+        Epochs; with `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
+        longer rises, and to keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights that are there, and standardises as the
+        first one. Features are passed again. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights, the clusters, the order and the triplets. The same seed gives
+        the same bits on the same CPU.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (hidden_layer_sizes[-1], n_items), float32
+        The vectors of the items.
+    user_mean_ : ndarray of shape (hidden_layer_sizes[-1],), float32
+        Mean of the vectors of the users that were learned from; that of a row without items.
+    feature_means_ : ndarray of shape (n_item_features,), float64
+        Of the items with users, without those of which nothing is known; only if there were
+        features, as the next.
+    feature_deviations_ : ndarray of shape (n_item_features,), float64
+        Their standard deviations; 0 for a constant one, of which nothing is learned.
+    weights_ : dict of str to ndarray, float32
+        "first.weight" and "first.bias", the first layer over standardised features;
+        "item...", the others; "user...", those over profiles.
+    loss_curve_ : list of float
+        Mean loss of a triplet in each epoch, as met on the way; without the penalty.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+    n_item_features_in_ : int
+        Number of features; only if there were features.
+    item_feature_names_in_ : ndarray of str of shape (n_item_features,)
+        Only if the features had string column names.
+
+    See Also
+    --------
+    VisRank : Nothing is learned of the interactions.
+    VBPR : A vector is learned for each user, and one for each item.
+    skrec.neural_network.YouTubeRecommender : The mean of learned vectors, and a softmax.
+
+    Notes
+    -----
+    Features are standardised column by column, also sparse ones, which stay sparse. A row of
+    zeros says that nothing is known of an item, and stays one: the item is the mean item.
+    Features that are made of the interactions, held-out ones among them, tell of what is to be
+    predicted.
+
+    What is to be ranked high in a "profile" is no part of it, so a row of one item gives no such
+    triplet. Its mean is one subtraction away, and its maximum one comparison with the second
+    largest. Two items whose features have a cosine above 1 - 1e-7 are never ranked one above the
+    other. Where 20 draws find no triplet for an interaction, there is none.
+
+    *Time* of a batch: for each distinct item in it about 6 flops for each weight of g, and for
+    each triplet 6 for each weight of h; for each item of its rows 10 for each component. k-means
+    takes ``2 * n_items * n_clusters * n_item_features`` flops an iteration, once. *Memory*: the
+    features once on the device and twice beside it, those of dense ones in float32; vectors of
+    the distinct items of a batch, and of its triplets. Features are not kept.
+
+    Differs from [1]_: the item that is to be ranked high is taken out of its own profile, where
+    the network could read it off (the authors' code leaves it inside); triplets are drawn anew
+    in each epoch, not once ten million of them, so that none is looked for twice; the learning
+    rate is constant, and larger; clusters are those of all features, where the authors' code
+    keeps two principal components; the two guidelines that need times, of the baskets of
+    a user in their order, are left out, as X holds no baskets.
+
+    References
+    ----------
+    .. [1] P. Messina, M. Cartagena, P. Cerda-Mardini, F. del Rio and D. Parra, "CuratorNet:
+       visually-aware recommendation of art images", ComplexRec workshop at RecSys 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.content import CuratorNet
+    >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
+    >>> F = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9], [0.8, 0.2]])
+    >>> model = CuratorNet((8, 4), user_layer_sizes=(8,), random_state=0)
+    >>> model = model.fit(X, item_features=F)
+    >>> model.predict(X[:1])
+    array([4])
+    >>> scores = model.decision_function(X[:2])
+    >>> bool(scores[0, 4] > scores[1, 4])
+    True
+    >>> model.with_items([[0, 1]]).n_features_in_
+    6
+    """
+
+    _parameter_rules = {
+        "hidden_layer_sizes": SIZES,
+        "user_layer_sizes": SIZES_OR_NONE,
+        "guidelines": GuidelinesRule(),
+        "item_groups": (NONE, LabelsRule()),
+        "n_clusters": POSITIVE_INTEGER,
+        "cluster_share": Interval(0, 1),
+        "margin": NON_NEGATIVE,
+        "alpha": NON_NEGATIVE,
+        **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
+    }
+    _score_unit = 1.0  # of the log odds
+    _search_grid = [{"alpha": alpha} for alpha in (0.0, 1e-4, 1e-3)]
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items", dtypes=("float32",)),
+        "user_mean_": Array("n_components", dtypes=("float32",)),
+        **{
+            name: required_if(lambda self: hasattr(self, "n_item_features_in_"), rule)
+            for name, rule in {
+                "feature_means_": Array("n_item_features", dtypes=("float64",)),
+                "feature_deviations_": Array("n_item_features", dtypes=("float64",), low=0),
+            }.items()
+        },
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(200, 200),
+        *,
+        user_layer_sizes=(300, 300),
+        guidelines=("profile", "item", "style"),
+        item_groups=None,
+        n_clusters=100,
+        cluster_share=0.6,
+        margin=0.1,
+        alpha=1e-4,
+        learning_rate=1e-3,
+        batch_size=1024,
+        max_iter=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.user_layer_sizes = user_layer_sizes
+        self.guidelines = guidelines
+        self.item_groups = item_groups
+        self.n_clusters = n_clusters
+        self.cluster_share = cluster_share
+        self.margin = margin
+        self.alpha = alpha
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, item_features=None):
+        """Learn the layers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions; handed on to callbacks.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), default=None
+            Row i describes column i of X. None: an item is described by its place alone, so that
+            the first layer is a learned table of items.
+
+        Returns
+        -------
+        self : CuratorNet
+            The fitted recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or the features are not valid, or the loss is not finite. The
+            estimator is then what it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the fit was interrupted: the model is that of the last whole epoch.
+        """
+        return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
+
+    def _start_fit(self, X, *, reset=True):
+        X = super()._start_fit(X, reset=reset)
+        n_labels = X.shape[1] if self.item_groups is None else len(self.item_groups)
+        if n_labels != X.shape[1]:
+            raise ValueError(
+                f"item_groups must have one label for each item. Got {n_labels} labels for "
+                f"{X.shape[1]} columns of X."
+            )
+        if "group" in self.guidelines and self.item_groups is None:
+            raise ValueError(
+                "The guideline 'group' needs item_groups, one label for each item. Got None; pass "
+                "them, or leave 'group' out of guidelines."
+            )
+        return X
+
+    def _build_module(self, shape, problem=None):
+        n_features = getattr(self, "n_item_features_in_", shape[1])
+        module = CuratorModule(
+            n_features, tuple(self.hidden_layer_sizes), tuple(self.user_layer_sizes)
+        )
+        if problem is not None:
+            self._draw(module, problem)
+        return module
+
+    def _draw(self, module, problem):
+        kept, features = has_users(problem.X), problem.item_features
+        if features is None:
+            identity = eye_array(problem.X.shape[1], format="csr", dtype=np.float32)
+            module.features, seen = FeatureTable(identity, problem.device), kept
+        else:
+            if not self.n_iter_:  # a fit that goes on keeps the unit of its first layer
+                self.feature_means_, self.feature_deviations_ = moments(features, kept)
+            module.features = self._standardised(features).on(problem.device)
+            seen = (self.feature_deviations_ > 0) & seen_features(features, kept)
+        # Of an item's place one number is not zero.
+        n_inputs = 1 if features is None else max(1, int(seen.sum()))
+        module.draw(seen, n_inputs, problem.generator)
+
+    def _standardised(self, features):
+        return StandardTable(features, self.feature_means_, self.feature_deviations_)
+
+    def _batches(self, problem):
+        def labels(kept):
+            looks = cluster = group = None
+            if self.item_groups is not None:
+                group = np.unique(np.asarray(self.item_groups)[kept], return_inverse=True)[1]
+            if problem.item_features is not None and len(kept):
+                table = self._standardised(problem.item_features[kept])
+                looks = Looks(table)
+                cluster = clusters(table, self.n_clusters, problem.seed)
+            return looks, cluster, group
+
+        return ShuffledTriplets(
+            problem,
+            self.batch_size,
+            self.guidelines,
+            labels,
+            cluster_share=self.cluster_share,
+            margin=self.margin,
+        )
+
+    def _parameter_groups(self, module):
+        return [
+            {"params": [p for p in module.parameters() if (p.ndim > 1) == is_weight],
+             "weight_decay": penalty}
+            for is_weight, penalty in ((True, self.alpha), (False, 0.0))
+        ]  # fmt: skip
+
+    def _loss(self, module, batch, step, generator):
+        rows, single = batch.rows, batch.single
+        parts = (rows.column, single, batch.positive, batch.negative)
+        item, place = distinct_items(torch.cat(parts), module.features.n_items)
+        column, single, positive, negative = place.split([len(part) for part in parts])
+        vectors = module.items(item)  # (m, d)
+        # What is left out of a row is what it is to be compared with.
+        own = torch.where(batch.own >= 0, positive[: len(batch.own)], -1)
+        of_rows = profiles_without(rows._replace(column=column), vectors, batch.place, own)
+        alone = functional.embedding(single, vectors)
+        users = module.user(torch.cat([of_rows, alone.repeat(1, 2)]))  # (b, d)
+        above = functional.embedding(positive, vectors) - functional.embedding(negative, vectors)
+        return (batch.weight * functional.softplus(-(users * above).sum(1))).mean()
+
+    def _hold_out(self, X, seed):
+        """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
+
+        def make_scores(module, problem):
+            items = _all_vectors(module)
+
+            def scores(users):
+                rows = DeviceRows(problem.X[users], problem.device).everything()
+                with torch.inference_mode():
+                    return (module.users(rows, items) @ items.t()).cpu().numpy()
+
+            return scores
+
+        return hold_out_entries(X, self.validation_fraction, seed, make_scores)
+
+    def _keep(self, module, problem):
+        super()._keep(module, problem)
+        items = _all_vectors(module)
+        self.components_ = np.ascontiguousarray(items.cpu().numpy().T)
+        total, X = np.zeros(items.shape[1]), problem.X[np.diff(problem.X.indptr) > 0]
+        for start, stop in row_chunks(X.shape[0], 8 * 4 * items.shape[1]):
+            rows = DeviceRows(X[start:stop], problem.device).everything()
+            with torch.inference_mode():
+                total += module.users(rows, items).double().sum(0).cpu().numpy()
+        self.user_mean_ = (total / max(1, X.shape[0])).astype(np.float32)
+
+    def _users(self, module, rows):
+        """Vectors of users and of all items, shapes (n_rows, d) and (n_items, d)."""
+        items = torch.tensor(self.components_.T, dtype=rows.value.dtype, device=rows.value.device)
+        users = module.users(rows, items)
+        is_empty = torch.bincount(rows.row, minlength=rows.n_rows) == 0
+        mean = torch.tensor(self.user_mean_, dtype=users.dtype, device=users.device)
+        return torch.where(is_empty[:, None], mean, users), items
+
+    def _score(self, module, rows):
+        users, items = self._users(module, rows)
+        return users @ items.t()
+
+    def _pair_scores(self, X, rows, items):
+        wanted, group = np.unique(rows, return_inverse=True)
+        vectors = self._encoded(X[wanted], lambda module, rows: self._users(module, rows)[0])
+        return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), group, items)
+
+    @property
+    def _n_features_out(self):
+        return len(self.components_)
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, hidden_layer_sizes[-1]), dtype of X
+            What the layers make of the rows' items; `user_mean_` for rows without any.
+        """
+        X = self._start_dense(X, self._n_features_out)
+        return self._encoded(X, lambda module, rows: self._users(module, rows)[0])
+
+    @torch_state()
+    def _extended(self, item_features):
+        what = "The vectors of the new items"
+        device = resolve_device(self.device)
+        module = self._module(torch.float32, device)
+        with arithmetic(what):
+            table = self._standardised(item_features)
+        module.features = table.on(device)
+        new = require_finite(_all_vectors(module).cpu().numpy().T, what)
+        return {"components_": np.hstack([self.components_, new])}
+
+
+def _all_vectors(module):
+    """Vectors of all items that a module has features of, without a gradient."""
+    items = torch.arange(module.features.n_items, device=module.first.weight.device)
+    with torch.inference_mode():
+        return torch.cat([module.items(part) for part in items.split(_N_ITEMS)])
