@@ -9,6 +9,9 @@ from skrec._torch._learned_users import first_rows
 from skrec._torch._products import by_column, sparse_product
 from skrec.utils._parallel import plain_interrupts
 
+# Items whose vectors are made at once where no gradient is wanted.
+_N_ITEMS = 2**16
+
 
 class CuratorModule(nn.Module):
     """Vectors of items by their features, and of users by the vectors of their items.
@@ -49,12 +52,16 @@ class CuratorModule(nn.Module):
                 elif not name.startswith("first"):
                     parameter.normal_(std=parameter.shape[1] ** -0.5, generator=generator)
 
-    def items(self, item=None):
-        """Vectors of some items, an int64 tensor of shape (m,), or of all: shape (m, d)."""
-        weight = self.first.weight
-        product = self.features.product(weight) if item is None else None
-        product = self.features.product_of(item, weight) if product is None else product
+    def items(self, item):
+        """Vectors of some items, an int64 tensor of shape (m,): shape (m, d)."""
+        product = self.features.product_of(item, self.first.weight)
         return self.item(functional.selu(product + self.first.bias))
+
+    def all_items(self):
+        """Vectors of all items of which there are features, without a gradient: shape (n, d)."""
+        items = torch.arange(self.features.n_items, device=self.first.weight.device)
+        with torch.inference_mode():
+            return torch.cat([self.items(part) for part in items.split(_N_ITEMS)])
 
     def users(self, rows, vectors):
         """Vectors of the users of `Rows`, by those of the items: shape (n_rows, d).

@@ -26,9 +26,6 @@ from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES, SIZ
 from skrec.utils._side_information import SideInformation
 from skrec.utils._state_torch import torch_state
 
-# Items whose vectors are made at once where no gradient is wanted.
-_N_ITEMS = 2**16
-
 
 class CuratorNet(
     SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender
@@ -164,11 +161,9 @@ class CuratorNet(
     largest. Two items whose features have a cosine above 1 - 1e-7 are never ranked one above the
     other. Where 20 draws find no triplet for an interaction, there is none.
 
-    *Time* of a batch: for each distinct item in it about 6 flops for each weight of g, and for
-    each triplet 6 for each weight of h; for each item of its rows 10 for each component. k-means
-    takes ``2 * n_items * n_clusters * n_item_features`` flops an iteration, once. *Memory*: the
-    features once on the device and twice beside it, those of dense ones in float32; vectors of
-    the distinct items of a batch, and of its triplets. Features are not kept.
+    *Time* of a batch: 6 flops for each weight of g and distinct item, and for each weight of h and
+    triplet; k-means takes ``2 * n_items * n_clusters * n_item_features`` an iteration, once.
+    *Memory*: the features three times, and what layers make of a batch. Features are not kept.
 
     Differs from [1]_: the item that is to be ranked high is taken out of its own profile, where
     the network could read it off (the authors' code leaves it inside); triplets are drawn anew
@@ -329,8 +324,11 @@ class CuratorNet(
         if features is None:
             identity = eye_array(problem.X.shape[1], format="csr", dtype=np.float32)
             module.features, seen = FeatureTable(identity, problem.device), kept
+            for name in ("feature_means_", "feature_deviations_"):  # of an earlier fit
+                vars(self).pop(name, None)
         else:
-            if not self.n_iter_:  # a fit that goes on keeps the unit of its first layer
+            # A fit that goes on keeps the unit of its first layer.
+            if not self.n_iter_ or not hasattr(self, "feature_means_"):
                 self.feature_means_, self.feature_deviations_ = moments(features, kept)
             module.features = self._standardised(features).on(problem.device)
             seen = (self.feature_deviations_ > 0) & seen_features(features, kept)
@@ -352,21 +350,12 @@ class CuratorNet(
                 cluster = clusters(table, self.n_clusters, problem.seed)
             return looks, cluster, group
 
-        return ShuffledTriplets(
-            problem,
-            self.batch_size,
-            self.guidelines,
-            labels,
-            cluster_share=self.cluster_share,
-            margin=self.margin,
-        )
+        rules = {"cluster_share": self.cluster_share, "margin": self.margin}
+        return ShuffledTriplets(problem, self.batch_size, self.guidelines, labels, **rules)
 
     def _parameter_groups(self, module):
-        return [
-            {"params": [p for p in module.parameters() if (p.ndim > 1) == is_weight],
-             "weight_decay": penalty}
-            for is_weight, penalty in ((True, self.alpha), (False, 0.0))
-        ]  # fmt: skip
+        weights, biases = ([p for p in module.parameters() if p.ndim == n] for n in (2, 1))
+        return [{"params": weights, "weight_decay": self.alpha}, {"params": biases}]
 
     def _loss(self, module, batch, step, generator):
         rows, single = batch.rows, batch.single
@@ -386,7 +375,7 @@ class CuratorNet(
         """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
 
         def make_scores(module, problem):
-            items = _all_vectors(module)
+            items = module.all_items()
 
             def scores(users):
                 rows = DeviceRows(problem.X[users], problem.device).everything()
@@ -399,7 +388,7 @@ class CuratorNet(
 
     def _keep(self, module, problem):
         super()._keep(module, problem)
-        items = _all_vectors(module)
+        items = module.all_items()
         self.components_ = np.ascontiguousarray(items.cpu().numpy().T)
         total, X = np.zeros(items.shape[1]), problem.X[np.diff(problem.X.indptr) > 0]
         for start, stop in row_chunks(X.shape[0], 8 * 4 * items.shape[1]):
@@ -421,6 +410,8 @@ class CuratorNet(
         return users @ items.t()
 
     def _pair_scores(self, X, rows, items):
+        if not len(rows):
+            return np.empty(0, X.dtype)
         wanted, group = np.unique(rows, return_inverse=True)
         vectors = self._encoded(X[wanted], lambda module, rows: self._users(module, rows)[0])
         return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), group, items)
@@ -453,12 +444,5 @@ class CuratorNet(
         with arithmetic(what):
             table = self._standardised(item_features)
         module.features = table.on(device)
-        new = require_finite(_all_vectors(module).cpu().numpy().T, what)
+        new = require_finite(module.all_items().cpu().numpy().T, what)
         return {"components_": np.hstack([self.components_, new])}
-
-
-def _all_vectors(module):
-    """Vectors of all items that a module has features of, without a gradient."""
-    items = torch.arange(module.features.n_items, device=module.first.weight.device)
-    with torch.inference_mode():
-        return torch.cat([module.items(part) for part in items.split(_N_ITEMS)])

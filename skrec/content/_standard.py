@@ -92,15 +92,9 @@ class DeviceTable:
             self._shift = torch.tensor(table.shift, dtype=torch.float32, device=device)
             self._known = torch.from_numpy(table.known).to(device)
 
-    def product(self, weight):
-        """Of all items, shape (n_items, n)."""
-        found = self._table.product(weight)
-        return found if self._shift is None else found - self._shifted(weight, self._known)
-
     def product_of(self, items, weight):
         """Of some items, an int64 tensor of shape (m,): shape (m, n)."""
         found = self._table.product_of(items, weight)
-        return found if self._shift is None else found - self._shifted(weight, self._known[items])
-
-    def _shifted(self, weight, known):
-        return known[:, None] * (self._shift @ weight)
+        if self._shift is None:
+            return found
+        return found - self._known[items][:, None] * (self._shift @ weight)
