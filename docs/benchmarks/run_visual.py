@@ -1,5 +1,4 @@
-"""Recommenders that read pictures: cold items of ML-100K by posters, TikTok's videos, and the
-pictures of `skrec.datasets.make_interactions`.
+"""Recommenders that read pictures: cold items of ML-100K by posters, TikTok's videos.
 
     SKREC_DATA=../shared/data python docs/benchmarks/run_visual.py
     SKREC_DATA=... python docs/benchmarks/run_visual.py --only ml100k_cold --models VisRank
@@ -27,12 +26,10 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from skrec.content import DVBPR, IBR, VBPR, CuratorNet, VisRank
-from skrec.datasets import make_interactions
+from skrec.content import DVBPR, IBR, VBPR, VisRank
 from skrec.decomposition import BPR
 from skrec.dummy import DummyRecommender
 from skrec.metrics import evaluate
-from skrec.model_selection import holdout_split
 from skrec.utils._measure import Cost
 
 NAME = "visual"
@@ -185,29 +182,7 @@ def tiktok():
         Split(train, validation),
         Split(train, test),
         features,
-        ("recall@20", "ndcg@20", "auc"),
-        "relevant",
-    )
-
-
-def generated():
-    """Generated pictures: striped as the groups are that users like."""
-    data = make_interactions(1000, 300, item_images=True, random_state=0)
-    order = np.random.RandomState(5).permutation(300)
-    train, test = holdout_split(csr_array(data.X[:, np.argsort(order)]), random_state=0)
-    fit, validation = holdout_split(train, random_state=1)
-    # Means of 4 x 4 pixels, and means and deviations of each colour.
-    pixels = data.item_images.astype(np.float64)
-    blocks = pixels.reshape(300, 3, 6, 4, 6, 4).mean(axis=(3, 5)).reshape(300, -1)
-    table = np.hstack([blocks, pixels.mean(axis=(2, 3)), pixels.std(axis=(2, 3))])
-    return Problem(
-        "1,000 users and 300 items by make_interactions; a fifth of each user's items held out, "
-        "and for the choice a fifth of the others; recall is divided by the number of relevant "
-        "items",
-        Split(fit, validation),
-        Split(train, test),
-        {"image": _moved(_standardised(table), order)},
-        ("recall@20", "ndcg@20", "auc"),
+        ("recall@20", "ndcg@20"),
         "relevant",
     )
 
@@ -216,7 +191,6 @@ PROBLEMS = {
     "ml100k_cold": ml100k_cold,
     "ml100k_cold_all": ml100k_cold_all,
     "tiktok": tiktok,
-    "generated": generated,
 }
 
 MEAN, MOST = VisRank(), tuple({"aggregate": "top_k", "n_neighbors": n} for n in (1, 3, 10, 30))

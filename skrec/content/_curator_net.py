@@ -69,10 +69,9 @@ class CuratorNet(
         Sizes of the layers g over features. The last one is the length of the vectors.
     user_layer_sizes : tuple of int, default=(300, 300)
         Sizes of the layers h over profiles; one to the length of the items' vectors follows.
-    guidelines : tuple of {"profile", "item", "style", "group"}, default=("profile", "item", \
-            "style")
-        Which triplets are drawn, see above. "group" needs `item_groups`; without them "style" is
-        by clusters alone, and without features by groups alone.
+    guidelines : tuple of str, default=("profile", "item", "style")
+        Which triplets are drawn, of the four above, each once. "group" needs `item_groups`;
+        without them "style" is by clusters alone, and without features by groups alone.
     item_groups : array-like of shape (n_items,) or None, default=None
         A label of each item, such as its artist: whole numbers or text. Only `fit` looks at it.
     n_clusters : int, default=100
