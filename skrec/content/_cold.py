@@ -2,12 +2,14 @@
 
 import numpy as np
 import torch
+from scipy.linalg import solve
 from scipy.optimize import brentq
 from scipy.sparse import issparse
 from scipy.special import expit
 from sklearn.linear_model import Ridge
 
 from skrec._torch._pairs import ShuffledPairs
+from skrec.content._tables import not_zero, parts
 
 # Pairs by which the level is set, at most.
 _N_PAIRS = 2**18
@@ -31,30 +33,52 @@ class ColdRule:
         self.projection, self.offset = projection, offset
 
     @classmethod
-    def fitted(cls, features, kept, own):
-        """The rule of features whose rows `kept` have own parameters of shape (n_items, n)."""
-        known = kept & not_zero(features)
-        if not known.any():
+    def fitted(cls, features, scale, kept, own):
+        """The rule of features whose rows `kept` have own parameters of shape (n_items, n).
+
+        `features` are divided by `scale` first.
+        """
+        known = np.flatnonzero(kept & not_zero(features))
+        if not len(known):
             n = own.shape[1]
             return cls(np.zeros((features.shape[1], n), np.float32), np.zeros(n, np.float32))
-        ridge = Ridge(alpha=1.0, tol=1e-8).fit(
-            features[known].astype(np.float64), own[known].astype(np.float64)
-        )
-        projection = np.ascontiguousarray(ridge.coef_.T, np.float32)
-        offset = ridge.intercept_ - own[known].mean(axis=0)
-        return cls(projection, offset.astype(np.float32))
+        targets = own[known].astype(np.float64)
+        if issparse(features) or len(known) < features.shape[1]:
+            rows = (features[known] / scale).astype(np.float64)
+            ridge = Ridge(alpha=1.0, tol=1e-8).fit(rows, targets)
+            coef, offset = ridge.coef_.T, ridge.intercept_ - targets.mean(axis=0)
+        else:
+            coef, mean = _ridge(features, scale, known, targets - targets.mean(axis=0))
+            offset = -mean @ coef
+        return cls(np.ascontiguousarray(coef, np.float32), offset.astype(np.float32))
 
-    def __call__(self, features):
+    def __call__(self, features, scale):
         """Parameters of items, shape (n_items, n), float32."""
-        found = np.asarray(features @ self.projection) + self.offset
-        return np.where(not_zero(features)[:, None], found, 0).astype(np.float32)
+        found = np.empty((features.shape[0], len(self.offset)), np.float32)
+        for place, part in parts(features, np.arange(features.shape[0])):
+            found[place] = np.asarray((part / scale) @ self.projection) + self.offset
+        found[~not_zero(features)] = 0
+        return found
 
 
-def not_zero(features):
-    """Which rows of a table hold anything but zeros."""
-    if issparse(features):
-        return np.diff(features.indptr) > 0
-    return (features != 0).any(axis=1)
+def _ridge(features, scale, rows, targets):
+    """Coefficients (d, n) for targets whose mean is zero, and the mean (d,) of the features.
+
+    The products are summed over parts of the rows: centred in float64 a table of a shop's
+    pictures would take several times what it takes itself.
+    """
+
+    def scaled():
+        for place, part in parts(features, rows):
+            yield place, (part / scale).astype(np.float64)
+
+    mean = sum(part.sum(axis=0) for _, part in scaled()) / len(rows)
+    gram, right = np.eye(len(mean)), np.zeros((len(mean), targets.shape[1]))
+    for place, part in scaled():
+        part -= mean
+        gram += part.T @ part
+        right += part.T @ targets[place]
+    return solve(gram, right, assume_a="pos"), mean
 
 
 def cold_level(problem, users, warm, cold):

@@ -1,10 +1,12 @@
 """Item features on a device: products with a weight, of all items or of some."""
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array, issparse
 
 from skrec._torch._products import by_column, sparse_product
 from skrec._torch._rows import DeviceRows
+from skrec.content._tables import parts
 
 
 class FeatureTable:
@@ -14,17 +16,22 @@ class FeatureTable:
     ----------
     features : ndarray or csr_array of shape (n_items, n_features)
     device : torch.device
+    scale : float, default=1.0
+        By which they are divided.
     """
 
-    def __init__(self, features, device):
+    def __init__(self, features, device, scale=1.0):
         self.n_items, self.n_features = features.shape
         self._rows = self._dense = None
         if issparse(features):
-            self._rows = DeviceRows(csr_array(features), device)
+            self._rows = DeviceRows(csr_array(features / scale), device)
             self._whole = self._rows.everything()
             self._by_column = by_column(self._whole, self.n_features)
         else:
-            self._dense = torch.tensor(features, dtype=torch.float32, device=device)
+            scaled = np.empty(features.shape, np.float32)
+            for place, part in parts(features, np.arange(len(features))):
+                scaled[place] = part / scale
+            self._dense = torch.from_numpy(scaled).to(device)
 
     def product(self, weight):
         """``features @ weight``, shape (n_items, n)."""

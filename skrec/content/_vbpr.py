@@ -193,7 +193,8 @@ class VBPR(FactorRecommender):
     -----
     Each triplet takes about ``20 * (n_components + n_content_components)`` flops, and each batch
     6 for each entry of the features, of all items or of those in the batch, and component; Adam
-    as many numbers as there are weights. Features are not kept.
+    as many numbers as there are weights. Features are not kept; a fit has one table of them in
+    float32, beside what it is given.
 
     Features are divided by one number, so that neither penalty nor learning rate depends on
     their unit. What is common to all of them has no effect on pairs. The scales of the columns
@@ -357,7 +358,7 @@ class VBPR(FactorRecommender):
                 module.bias.weight.zero_()
             if not self.n_iter_:  # a fit that goes on keeps the unit of its projection
                 self.feature_scale_ = spread(features, kept)
-            module.features = FeatureTable(features / self.feature_scale_, problem.device)
+            module.features = FeatureTable(features, problem.device, self.feature_scale_)
         return module
 
     def _check_fitted(self):
@@ -391,12 +392,11 @@ class VBPR(FactorRecommender):
             vars(self).pop(name, None)
         if problem.item_features is None or self.cold_items == "zero":
             return
-        features = _features_of(problem) / self.feature_scale_
-        kept = self.item_has_users_
+        features, kept = _features_of(problem), self.item_has_users_
         own = np.hstack([self.weights_[name] for name in ("item.weight", "bias.weight")])
-        rule = ColdRule.fitted(features, kept, own)
+        rule = ColdRule.fitted(features, self.feature_scale_, kept, own)
         self.cold_projection_, self.cold_offset_ = rule.projection, rule.offset
-        expected = rule(features)  # (n_items, n_components + 1)
+        expected = rule(features, self.feature_scale_)  # (n_items, n_components + 1)
         with torch.inference_mode():
             warm = self._item_vectors(module)
             change = torch.from_numpy(expected - own).to(problem.device)
@@ -411,7 +411,8 @@ class VBPR(FactorRecommender):
         if not hasattr(self, "cold_level_"):
             width = self.weights_["item.weight"].shape[1] + 1
             return np.zeros((features.shape[0], width), np.float32)
-        rows = ColdRule(self.cold_projection_, self.cold_offset_)(features / self.feature_scale_)
+        rule = ColdRule(self.cold_projection_, self.cold_offset_)
+        rows = rule(features, self.feature_scale_)
         rows[:, -1] += np.float32(self.cold_level_)
         return rows
 

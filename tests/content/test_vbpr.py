@@ -1,16 +1,18 @@
 """VBPR: features, cold items, searches, figures on MovieLens."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 import skrec
-from skrec.content import VBPR
-from skrec.content._cold import cold_level
+from skrec.content import VBPR, _tables
+from skrec.content._cold import ColdRule, cold_level
 from skrec.content._features import FeatureTable
 from skrec.content._tables import seen_features, spread
 from skrec.datasets import fetch_movielens, make_interactions
@@ -173,6 +175,36 @@ def test_longer_catalogues_score_as_columns_without_users_do(X):
     )
     longer.set_params(warm_start=True, max_iter=1).fit(wide, item_features=np.vstack([F, new]))
     assert longer.n_iter_ == 6
+
+
+def test_dense_features_are_read_in_parts(X, monkeypatch):
+    whole = vbpr().fit(X, item_features=F)
+    monkeypatch.setattr(_tables, "_N_NUMBERS", 24)  # four rows
+    parts = vbpr().fit(X, item_features=F)
+    assert parts.feature_scale_ == pytest.approx(whole.feature_scale_, rel=1e-12)
+    np.testing.assert_allclose(parts.components_, whole.components_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(parts.cold_projection_, whole.cold_projection_, rtol=1e-3, atol=1e-6)
+
+
+def test_the_rule_of_cold_items_makes_no_second_table(monkeypatch):
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((20_000, 60), dtype=np.float32)
+    kept = rng.random(20_000) < 0.9
+    own = rng.standard_normal((20_000, 2)).astype(np.float32)
+    monkeypatch.setattr(_tables, "_N_NUMBERS", 2**14)
+    tracemalloc.start()
+    try:
+        scale = spread(features, kept)
+        rule = ColdRule.fitted(features, scale, kept, own)
+        found = rule(features, scale)
+        seen_features(features, kept)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < features.nbytes / 2
+    ridge = Ridge(alpha=1.0).fit(features[kept] / scale, own[kept])
+    expected = ridge.predict(features / scale) - own[kept].mean(axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_a_resumed_fit_keeps_the_unit_of_the_features(X):
