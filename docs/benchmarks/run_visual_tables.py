@@ -36,7 +36,7 @@ from scipy.sparse import csr_array, eye_array
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from skrec.content import DVBPR, IBR, VBPR, VisRank
+from skrec.content import DVBPR, IBR, VBPR, CuratorNet, VisRank
 from skrec.datasets import make_interactions
 from skrec.decomposition import BPR
 from skrec.dummy import DummyRecommender
@@ -90,6 +90,7 @@ def methods(name):
         "BPR": Method(BPR(sum(sizes.values()), random_state=SEED)),
         "VisRank": Method(VisRank(), "features"),
         "VBPR": Method(VBPR(**sizes, max_iter=100, **STOP), "features"),
+        "CuratorNet": Method(CuratorNet(max_iter=100, **STOP), "features"),
     }
     if sizes is WIDE:  # elsewhere it takes hours to score all items by their nearest ones
         found["VisRank, nearest"] = Method(VisRank("max"), "features")
@@ -178,6 +179,9 @@ def reproduce(name, options):
             print(f"{title} reads {method.reads}, and there are none.", flush=True)
             continue
         model, row = clone(method.estimator), {"command": environment()["command"]}
+        if isinstance(model, CuratorNet) and problem.groups is not None:
+            guidelines = (*model.guidelines, "group")
+            model.set_params(item_groups=problem.groups, guidelines=guidelines)
         with measured(row):
             model.fit(problem.X, **side)
         row |= {"parameters": repr(model), "epochs": getattr(model, "n_iter_", None)}
