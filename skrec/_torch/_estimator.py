@@ -5,21 +5,19 @@ from abc import abstractmethod
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_callbacks
-from skrec._torch._fit_loop import EarlyStopping, fit_loop
+from skrec._torch._epochs import EpochsMixin, finite_or_least
+from skrec._torch._fit_loop import EarlyStopping
 from skrec._torch._global_draws import global_draws
 from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
-from skrec._torch._schedules import rate_share
-from skrec._torch._weights import Weights
 from skrec.base import BaseRecommender
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import require_finite
-from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Flag, Number
+from skrec.utils._fitted import Flag
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
     BOOLEAN,
@@ -29,7 +27,6 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
-from skrec.utils._progress import ProgressBar
 from skrec.utils._restore import restored_on_failure
 from skrec.utils._side_information import SideInformation
 from skrec.utils._state_torch import torch_state
@@ -50,7 +47,7 @@ TORCH_RULES = {
 }
 
 
-class TorchRecommender(CallbackSupportMixin, BaseRecommender):
+class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     """A recommender whose scores of a row are what a torch module makes of it.
 
     A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
@@ -63,19 +60,8 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
     """
 
     _fitted_rules = {
-        "weights_": Weights(),
         "counts_": Flag(),
-        "loss_curve_": CURVE,
-        "n_iter_": COUNT,
-        "validation_scores_": CURVE,
-        "best_validation_score_": Absent(Number(finite=False)),
-        "divergence_curve_": Absent(CURVE),
-        "_n_updates": COUNT,
-        "_split_seed": SEED,
     }
-    # What every fit of a class that has no such parameter does.
-    precision = "float32"
-    schedule = "constant"
 
     @abstractmethod
     def _build_module(self, shape, problem=None):
@@ -102,14 +88,6 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         rows = DeviceRows(problem.X, problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
-    def _parameter_groups(self, module):
-        """What the optimiser takes."""
-        return module.parameters()
-
-    def _optimizer(self, module):
-        """The optimiser of the module."""
-        return torch.optim.Adam(self._parameter_groups(module), lr=self.learning_rate, fused=True)
-
     def _plan(self, problem, n_batches):
         """Called before the first update, with their number in an epoch: set what losses need."""
 
@@ -133,13 +111,6 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         to watch; or None.
         """
         return None
-
-    def _keep(self, module, problem):
-        """Make the fitted state of the trained module."""
-        # Copies: the module may go on to learn.
-        self.weights_ = {
-            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
-        }
 
     def fit(self, X, y=None):
         """Learn the weights.
@@ -239,7 +210,7 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         stopping = None
         if held_out is not None:
             stopping = EarlyStopping(
-                lambda module: _finite_or_least(held_out.score(module, problem)),
+                lambda module: finite_or_least(held_out.score(module, problem)),
                 self.n_iter_no_change,
                 self.tol,
             )
@@ -285,87 +256,6 @@ class TorchRecommender(CallbackSupportMixin, BaseRecommender):
         """The state that a fit begins with which goes on from the fitted one."""
         return self.weights_
 
-    def _run(self, module, batches, stopping, generator, after_epoch):
-        optimizer = self._optimizer(module)
-        rates = [group["lr"] for group in optimizer.param_groups]
-        first = self.n_iter_ + 1
-        progress = ProgressBar(
-            range(first, first + self.max_iter),
-            type(self).__name__,
-            shown=self.verbose,
-            unit="epoch",
-        )
-        autocast = self._autocast(module)
-
-        def loss(batch, step):
-            with autocast:
-                value = self._loss(module, batch, step, generator)
-            # Within the caller's autocast, torch would keep the weights of this step for the next.
-            torch.clear_autocast_cache()
-            return value
-
-        def after(epoch, loss, score):
-            progress.show(epoch, loss, score)
-            factor = rate_share(self.schedule, (epoch + 1 - first) / self.max_iter)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            return after_epoch(score)
-
-        try:
-            history = fit_loop(
-                module,
-                optimizer,
-                batches,
-                loss,
-                epochs=progress,
-                step=self._n_updates,
-                stopping=stopping,
-                on_epoch=after,
-            )
-            check_finite(module, first - 1 + history.n_epochs)
-        except FloatingPointError as error:
-            raise diverged(error, self.learning_rate) from error
-        self._record_history(history, stopping, len(batches))
-
-    def _record_history(self, history, stopping, n_batches):
-        self.loss_curve_ = self.loss_curve_ + history.losses
-        self.validation_scores_ = self.validation_scores_ + history.scores
-        if history.divergences:
-            self.divergence_curve_ = getattr(self, "divergence_curve_", []) + history.divergences
-        self.n_iter_ += history.n_epochs
-        self._n_updates += history.n_epochs * n_batches
-        chosen = stopping is not None and stopping.best_state is not None
-        if chosen:
-            self.best_validation_score_ = stopping.best_score
-        if history.interrupted:
-            which = "the epoch that validated best" if chosen else f"epoch {self.n_iter_}"
-            warnings.warn(
-                f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
-                f"{which}.",
-                ConvergenceWarning,
-                stacklevel=9,
-            )
-
-    def _autocast(self, module):
-        """A context in which matrix products are computed in `precision`."""
-        return torch.autocast(
-            next(module.parameters()).device.type,
-            dtype=torch.bfloat16,
-            enabled=self.precision == "bfloat16",
-        )
-
-    def _module(self, dtype, device):
-        """The fitted module, without what belongs to single users."""
-        with torch.device("meta"):
-            module = self._build_module((None, self.n_features_in_))
-        state = {
-            # Workers get read-only memory maps, which torch does not take.
-            name: torch.from_numpy(np.require(value, requirements="W")).to(device, dtype)
-            for name, value in self.weights_.items()
-        }
-        module.load_state_dict(state, assign=True)
-        return module.eval()
-
     @torch_state()
     def _apply(self, X, function, *, chunks=None):
         """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
@@ -402,26 +292,8 @@ HOOKS = (
 )  # fmt: skip
 
 
-def _finite_or_least(score):
-    return score if np.isfinite(score) else -np.inf
-
-
 def split_off_users(n_users, fraction, seed):
     """Indices of the users to learn from, and of those held out unless there is but one user."""
     order = np.random.RandomState(seed).permutation(n_users)
     n_held = min(max(1, round(fraction * n_users)), n_users - 1)
     return np.sort(order[n_held:]), np.sort(order[:n_held])
-
-
-def check_finite(module, epoch):
-    """Raise if the last update, of which there is no loss, went wrong."""
-    if not all(bool(torch.isfinite(value).all()) for value in module.state_dict().values()):
-        raise FloatingPointError(f"The weights after epoch {epoch} are not finite.")
-
-
-def diverged(error, learning_rate):
-    """The ValueError of a fit whose loss is not finite."""
-    return ValueError(
-        f"{error} The fit diverged at learning_rate={learning_rate}: use a smaller "
-        "learning_rate, or look for extreme values in X."
-    )

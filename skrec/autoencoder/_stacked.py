@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skrec._torch._estimator import diverged
+from skrec._torch._epochs import diverged
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._products import by_column
 from skrec.autoencoder._outputs import split_penalty

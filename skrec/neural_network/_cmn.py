@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skrec._torch._estimator import diverged
+from skrec._torch._epochs import diverged
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._learned_users import PAIR_RULES, LearnedUserRecommender, has_users
 from skrec._torch._weights import Weights

@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skrec._torch._estimator import check_finite, diverged
+from skrec._torch._epochs import check_finite, diverged
 from skrec._torch._fit_loop import EarlyStopping
 from skrec.neural_network._residual_branch import (
     Branch,

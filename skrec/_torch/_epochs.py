@@ -1,0 +1,150 @@
+"""What is the same in every neural fit: the optimiser, epochs, records, weights to keep."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from skrec._torch._fit_loop import fit_loop
+from skrec._torch._schedules import rate_share
+from skrec._torch._weights import Weights
+from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Number
+from skrec.utils._progress import ProgressBar
+
+
+class EpochsMixin:
+    """Epochs of an estimator over a torch module, and the fitted state that they leave.
+
+    The estimator has the parameters `learning_rate`, `max_iter` and `verbose`, and the hooks
+    `_build_module` and `_loss`, which `skrec._torch._estimator.TorchRecommender` describes.
+    """
+
+    _fitted_rules = {
+        "weights_": Weights(),
+        "loss_curve_": CURVE,
+        "n_iter_": COUNT,
+        "validation_scores_": CURVE,
+        "best_validation_score_": Absent(Number(finite=False)),
+        "divergence_curve_": Absent(CURVE),
+        "_n_updates": COUNT,
+        "_split_seed": SEED,
+    }
+    # What every fit of a class that has no such parameter does.
+    precision = "float32"
+    schedule = "constant"
+
+    def _parameter_groups(self, module):
+        """What the optimiser takes."""
+        return module.parameters()
+
+    def _optimizer(self, module):
+        """The optimiser of the module."""
+        return torch.optim.Adam(self._parameter_groups(module), lr=self.learning_rate, fused=True)
+
+    def _keep(self, module, problem):
+        """Make the fitted state of the trained module."""
+        # Copies: the module may go on to learn.
+        self.weights_ = {
+            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
+        }
+
+    def _run(self, module, batches, stopping, generator, after_epoch):
+        optimizer = self._optimizer(module)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        first = self.n_iter_ + 1
+        progress = ProgressBar(
+            range(first, first + self.max_iter),
+            type(self).__name__,
+            shown=self.verbose,
+            unit="epoch",
+        )
+        autocast = self._autocast(module)
+
+        def loss(batch, step):
+            with autocast:
+                value = self._loss(module, batch, step, generator)
+            # Within the caller's autocast, torch would keep the weights of this step for the next.
+            torch.clear_autocast_cache()
+            return value
+
+        def after(epoch, loss, score):
+            progress.show(epoch, loss, score)
+            factor = rate_share(self.schedule, (epoch + 1 - first) / self.max_iter)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            return after_epoch(score)
+
+        try:
+            history = fit_loop(
+                module,
+                optimizer,
+                batches,
+                loss,
+                epochs=progress,
+                step=self._n_updates,
+                stopping=stopping,
+                on_epoch=after,
+            )
+            check_finite(module, first - 1 + history.n_epochs)
+        except FloatingPointError as error:
+            raise diverged(error, self.learning_rate) from error
+        self._record_history(history, stopping, len(batches))
+
+    def _record_history(self, history, stopping, n_batches):
+        self.loss_curve_ = self.loss_curve_ + history.losses
+        self.validation_scores_ = self.validation_scores_ + history.scores
+        if history.divergences:
+            self.divergence_curve_ = getattr(self, "divergence_curve_", []) + history.divergences
+        self.n_iter_ += history.n_epochs
+        self._n_updates += history.n_epochs * n_batches
+        chosen = stopping is not None and stopping.best_state is not None
+        if chosen:
+            self.best_validation_score_ = stopping.best_score
+        if history.interrupted:
+            which = "the epoch that validated best" if chosen else f"epoch {self.n_iter_}"
+            warnings.warn(
+                f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
+                f"{which}.",
+                ConvergenceWarning,
+                stacklevel=9,
+            )
+
+    def _autocast(self, module):
+        """A context in which matrix products are computed in `precision`."""
+        return torch.autocast(
+            next(module.parameters()).device.type,
+            dtype=torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+        )
+
+    def _module(self, dtype, device):
+        """The fitted module, without what belongs to single users."""
+        with torch.device("meta"):
+            module = self._build_module((None, self.n_features_in_))
+        state = {
+            # Workers get read-only memory maps, which torch does not take.
+            name: torch.from_numpy(np.require(value, requirements="W")).to(device, dtype)
+            for name, value in self.weights_.items()
+        }
+        module.load_state_dict(state, assign=True)
+        return module.eval()
+
+
+def finite_or_least(score):
+    """A score, or minus infinity in the place of NaN."""
+    return score if np.isfinite(score) else -np.inf
+
+
+def check_finite(module, epoch):
+    """Raise if the last update, of which there is no loss, went wrong."""
+    if not all(bool(torch.isfinite(value).all()) for value in module.state_dict().values()):
+        raise FloatingPointError(f"The weights after epoch {epoch} are not finite.")
+
+
+def diverged(error, learning_rate):
+    """The ValueError of a fit whose loss is not finite."""
+    return ValueError(
+        f"{error} The fit diverged at learning_rate={learning_rate}: use a smaller "
+        "learning_rate, or look for extreme values in X."
+    )
