@@ -212,6 +212,7 @@ def function_doors():
         *_estimator_doors(X, Y),
         *_display_doors(X, Y, lists),
         *_preprocessing_doors(X),
+        *_row_doors(X),
     ]
 
 
@@ -378,3 +379,24 @@ def _preprocessing_doors(X):
         Door("TimeDecay.transform", decay.transform, {"X": X}),
         Door("InteractionEncoder.inverse_transform", encoder.inverse_transform, {"X": X}),
     ]
+
+
+def _row_doors(X):
+    """The methods of the classifiers and regressors of rows."""
+    from skrec import content
+
+    doors, y = [], np.arange(N_USERS) % 2
+    for name in ("FMClassifier", "FMRegressor"):
+        cls = getattr(content, name)
+        fields = np.arange(N_ITEMS) % 3
+
+        def fit(X, y, cls=cls, fields=fields):
+            return small(cls, fields=fields).fit(X, y)
+
+        fitted = fit(X, y)
+        doors.append(Door(f"{name}.fit", fit, {"X": X, "y": y}))
+        for method in public_methods(cls):
+            if method != "fit":
+                arguments = {"X": X} | ({"y": y} if method == "score" else {})
+                doors.append(Door(f"{name}.{method}", getattr(fitted, method), arguments))
+    return doors

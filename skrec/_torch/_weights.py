@@ -39,12 +39,13 @@ class Weights:
             )
 
     def _shapes(self, owner, name):
+        unbuilt = (AttributeError, KeyError, TypeError, ValueError, IndexError, RuntimeError)
         try:
             n_users = None if self._users_of is None else len(owner.weights_[self._users_of])
             with torch.device("meta"):
                 module = owner._build_module((n_users, owner.n_features_in_))
             state = module.state_dict()
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
+        except (*unbuilt, OverflowError) as error:
             raise refused(
                 name, f"parameters of which no network is made: {error}", "one"
             ) from error

@@ -1,4 +1,4 @@
-"""Recommenders that read the content of items or users.
+"""Recommenders that read the content of items or users, and classifiers of rows of fields.
 
 Each is loaded on first use: some of them need no torch.
 """
@@ -10,12 +10,24 @@ _MODULES = {
     "ContentRecommender": "_content_recommender",
     "CuratorNet": "_curator_net",
     "DVBPR": "_dvbpr",
+    "FMClassifier": "_fm",
+    "FMRegressor": "_fm",
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
 }
 
-__all__ = ["ColdStart", "ContentRecommender", "CuratorNet", "DVBPR", "IBR", "VBPR", "VisRank"]
+__all__ = [
+    "ColdStart",
+    "ContentRecommender",
+    "CuratorNet",
+    "DVBPR",
+    "FMClassifier",
+    "FMRegressor",
+    "IBR",
+    "VBPR",
+    "VisRank",
+]
 
 
 def __getattr__(name):

@@ -49,14 +49,34 @@ def row_hashes(X):
     with np.errstate(over="ignore"):  # values beyond float32 compare as infinity
         values = np.ascontiguousarray(X.data, dtype=np.float32)
     bits = values.view(np.uint32).astype(np.uint64)
-    entry = (X.indices.astype(np.uint64) << np.uint64(32)) ^ bits
-    lengths = np.diff(X.indptr).astype(np.uint64)
-    hashes = np.empty((X.shape[0], 2), dtype=np.uint64)
+    return _summed((X.indices.astype(np.uint64) << np.uint64(32)) ^ bits, X.indptr)
+
+
+def exact_row_hashes(X):
+    """As `row_hashes`, but values are compared as the float64 numbers that they are.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_columns), float64
+        Without duplicates. A stored zero is an entry like any other.
+
+    Returns
+    -------
+    hashes : ndarray of uint64 of shape (n_rows, 2)
+    """
+    bits = (X.data + 0.0).view(np.uint64)  # -0.0 is 0.0
+    return _summed(mix64(bits) + X.indices.astype(np.uint64) * _GOLDEN, X.indptr)
+
+
+def _summed(entry, indptr):
+    """Hashes of rows from a word for each entry."""
+    lengths = np.diff(indptr).astype(np.uint64)
+    hashes = np.empty((len(lengths), 2), dtype=np.uint64)
     for lane, key in enumerate(_LANES):
         mixed = mix64(entry * _GOLDEN + key)
         # Sums modulo 2**64 do not depend on order; differences of a running sum are exact.
         running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-        sums = running[X.indptr[1:]] - running[X.indptr[:-1]]
+        sums = running[indptr[1:]] - running[indptr[:-1]]
         hashes[:, lane] = mix64(sums + (lengths + np.uint64(1)) * key)
     return hashes
 

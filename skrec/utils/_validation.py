@@ -52,6 +52,48 @@ def validate_interactions(estimator, X, *, reset):
     return canonical
 
 
+def validate_table(estimator, X, *, reset, text=False):
+    """Check a table of rows, whose columns may be text or categories.
+
+    Parameters
+    ----------
+    estimator : estimator
+        ``n_features_in_`` and ``feature_names_in_`` are set (``reset=True``) or checked on it.
+    X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
+    reset : bool
+        True in ``fit``, False afterwards.
+    text : bool, default=False
+        Whether an array of objects or text stays what it is.
+
+    Returns
+    -------
+    X : dataframe as it was passed, csr_array of float64, or ndarray
+        The csr_array is finite, has sorted indices and no duplicates or zeros. The ndarray is
+        float64, and may hold NaN; with `text` it may hold objects.
+
+    Raises
+    ------
+    ValueError
+        For malformed sparse matrices, dates, infinity, complex values, and for a wrong number of
+        dimensions or columns.
+    """
+    X = sound_matrix(X)
+    if issparse(X):
+        X = validate_data(estimator, X, reset=reset, accept_sparse="csr", dtype=np.float64)
+        return canonical_csr(X)
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        if 0 in X.shape:
+            raise ValueError(
+                f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) "
+                f"(shape={X.shape}) while a minimum of 1 is required."
+            )
+        return validate_data(estimator, X, reset=reset, skip_check_array=True)
+    as_is = text and np.asarray(X).dtype.kind in "OUS"
+    dtype = object if as_is else np.float64
+    finite = False if as_is else "allow-nan"
+    return validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=finite)
+
+
 def canonical_csr(X):
     """Canonical CSR of a checked matrix: sorted, unique, without stored zeros.
 

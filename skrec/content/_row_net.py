@@ -1,0 +1,122 @@
+"""The network of the row models: a linear part, pairs of fields, and layers over the fields."""
+
+import torch
+from torch import nn
+
+from skrec._torch._layers import SparseLinear, dense_layers, dropped, initialise
+from skrec._torch._products import by_column, sparse_product
+
+
+class RowNet(nn.Module):
+    """Outputs of rows by columns in fields.
+
+    Parameters
+    ----------
+    fields : Fields
+    n_outputs : int
+    n_components : int
+        Length of the vectors of columns; 0: there are none.
+    pairs : bool
+        Whether products of the vectors of two fields are added up; each output then has vectors
+        of its own.
+    hidden_layer_sizes : tuple of int, default=()
+        Layers over the vectors of all fields; none: there is no such part.
+    dropout : float, default=0.0
+        Share of the hidden units that is set to zero in training.
+    n_crosses : int, default=0
+        Columns of crossed categories, which have a weight each and no vector.
+    """
+
+    def __init__(
+        self,
+        fields,
+        n_outputs,
+        n_components,
+        *,
+        pairs,
+        hidden_layer_sizes=(),
+        dropout=0.0,
+        n_crosses=0,
+    ):
+        super().__init__()
+        # A NumPy number, from somebody's grid, is none for torch.
+        n_outputs, n_components = int(n_outputs), int(n_components)
+        width = n_components * n_outputs if pairs else n_components
+        sizes = tuple(map(int, hidden_layer_sizes)) if width else ()
+        self._pairs, self._dropout = pairs and width > 0, dropout
+        self._n_outputs, self._n_fields = n_outputs, fields.n_fields
+        self._single, self._disjoint = fields.single, fields.disjoint
+        self._field = torch.from_numpy(fields.field_)
+        self.linear = SparseLinear(fields.n_columns, n_outputs)
+        self.crosses = nn.Parameter(torch.empty(n_crosses, n_outputs)) if n_crosses else None
+        self.vectors = nn.Parameter(torch.empty(fields.n_columns, width)) if width else None
+        self.hidden = self.head = None
+        if sizes:
+            self.hidden = dense_layers((fields.n_fields * width, *sizes), "relu")
+            self.head = nn.Linear(sizes[-1], n_outputs, bias=False)
+
+    def reset(self, bias, init_scale, seen, generator):
+        """Draw the first weights; columns that are not `seen` say nothing, and never will."""
+        with torch.no_grad():
+            self.linear.weight.zero_()
+            self.linear.bias.copy_(torch.from_numpy(bias))
+            if self.crosses is not None:
+                self.crosses.zero_()
+            if self.vectors is not None:
+                self.vectors.normal_(0, init_scale, generator=generator)
+                self.vectors[torch.from_numpy(~seen)] = 0
+        if self.hidden is not None:
+            initialise(self.hidden, generator)
+            initialise(self.head, generator)
+
+    def forward(self, rows, crossed=None, generator=None):
+        """Outputs of `Rows`, of shape (n_rows, n_outputs); dropout only with a generator."""
+        learns = torch.is_grad_enabled()
+        turned = by_column(rows, len(self.linear.weight)) if learns else None
+        out = self.linear(rows, rows.value, turned)  # (n_rows, n_outputs)
+        if self.crosses is not None:
+            by_cross = by_column(crossed, len(self.crosses)) if learns else None
+            out = out + sparse_product(crossed, crossed.value, self.crosses, by_cross)
+        if self.vectors is None:
+            return out
+        if self.hidden is None and self._disjoint:
+            return out + self._pairs_of_columns(rows, turned) if self._pairs else out
+        vectors = self._by_field(rows, turned)  # (n_rows, n_fields, width)
+        if self._pairs:
+            total, squares = vectors.sum(1), vectors.square().sum(1)
+            out = out + self._half_differences(total, squares)
+        return out if self.hidden is None else out + self._deep(vectors.flatten(1), generator)
+
+    def _half_differences(self, total, squares):
+        # The sum over pairs f < g of v_f . v_g, without the pairs.
+        each = (total.square() - squares).view(len(total), self._n_outputs, -1)
+        return 0.5 * each.sum(2)
+
+    def _pairs_of_columns(self, rows, turned):
+        """As over fields, where no field has two entries: no vector is made for each field."""
+        total = sparse_product(rows, rows.value, self.vectors, turned)
+        squares = sparse_product(rows, rows.value.square(), self.vectors.square(), turned)
+        return self._half_differences(total, squares)
+
+    def _by_field(self, rows, turned):
+        """Sums of the vectors that a row has in each field."""
+        n_bags = rows.n_rows * self._n_fields
+        if self._single:
+            bag = torch.arange(n_bags, device=rows.column.device)
+            start = bag
+        else:
+            if self._field.device != rows.column.device:
+                self._field = self._field.to(rows.column.device)
+            bag = rows.row * self._n_fields + self._field[rows.column]
+            start = torch.searchsorted(bag, torch.arange(n_bags, device=bag.device))
+        if turned is not None:
+            turned = turned._replace(row=bag[turned.order])
+        found = sparse_product(rows._replace(start=start), rows.value, self.vectors, turned)
+        return found.view(rows.n_rows, self._n_fields, -1)
+
+    def _deep(self, hidden, generator):
+        for layer in self.hidden:
+            hidden = layer(hidden)
+            if isinstance(layer, nn.ReLU):
+                hidden = dropped(hidden, self._dropout, generator)
+        return self.head(hidden)
