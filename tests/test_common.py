@@ -28,7 +28,15 @@ from skrec.autoencoder import (
     StackedAutoencoder,
     UserAutoRec,
 )
-from skrec.content import IBR, ColdStart, ContentRecommender, CuratorNet, VisRank
+from skrec.content import (
+    DVBPR,
+    IBR,
+    VBPR,
+    ColdStart,
+    ContentRecommender,
+    CuratorNet,
+    VisRank,
+)
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LLORMA, LOCA, Fallback, Recency
@@ -112,6 +120,9 @@ VARIANTS = [
     UserKNN(feedback="rating"),
     ItemKNN(feature_weight=None),
     UserKNN(feature_weight=None),
+    small(VBPR, cold_items="zero", solver="sparse_adam", loss="hinge", known_users="fold_in"),
+    small(DVBPR, n_latent=3, n_negatives=2, early_stopping=True),
+    small(DVBPR, alpha=0.0, loss="hinge", known_users="fold_in"),
     ColdStart(EASE()),
     ColdStart(BiasedMF(4)),
     ContentRecommender(Ridge(), feedback="rating"),
