@@ -35,6 +35,7 @@ _OBJECTS = {
     "load": "skrec._persistence",
     "recommend": "skrec._recommend",
     "save": "skrec._persistence",
+    "why_not": "skrec._why_not",
 }
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "recommend",
     "save",
     "utils",
+    "why_not",
 ]
 
 

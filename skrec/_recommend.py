@@ -97,7 +97,7 @@ def recommend(
 
     def score_rows(start, stop):
         known = side.keywords(slice(start, stop))
-        scores = np.asarray(estimator.decision_function(_rows(X, start, stop), **known))
+        scores = np.asarray(estimator.decision_function(rows_of(X, start, stop), **known))
         if scores.shape != (stop - start, n_items):
             raise ValueError(
                 f"decision_function must return one score per item of X. Got shape {scores.shape} "
@@ -203,5 +203,6 @@ def nearest_items(weights_of, items, n_items, k, *, dtype, return_scores=False):
     return (found, scores) if return_scores else found
 
 
-def _rows(X, start, stop):
+def rows_of(X, start, stop):
+    """A range of rows of a matrix or a dataframe."""
     return X.iloc[start:stop] if hasattr(X, "iloc") else X[start:stop]

@@ -294,6 +294,9 @@ def _estimator_doors(X, Y):
             skrec.recommend,
             {"estimator": situation, "X": X, "context": context},
         ),
+        Door(
+            "why_not", skrec.why_not, {"estimator": model, "X": X, "row": 0, "item": 1, "items": Y}
+        ),
         Door("evaluate", evaluate, {"estimator": model, "X": X, "y": Y}),
         Door("evaluate users", evaluate, {"estimator": demographic, "X": X, "y": Y, **known}),
         Door("make_ranking_scorer", scorer, {"estimator": model, "X": X, "y": Y}),

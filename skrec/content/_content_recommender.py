@@ -17,6 +17,7 @@ from skrec.content._pair_rows import (
     n_pair_columns,
     pair_rows,
     places_of,
+    sampled_among,
     sampled_negatives,
     user_part,
 )
@@ -211,6 +212,12 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         MemoryError
             If the rows do not fit into memory.
         """
+        return self._fit_against(
+            X, None, item_features=item_features, user_features=user_features, context=context
+        )
+
+    def _fit_against(self, X, shown, *, item_features=None, user_features=None, context=None):
+        """`fit` with negatives drawn among the items of `shown`, a csr_array; None: all."""
         X = self._start_fit(X)
         side = self._start_side(
             X, item_features=item_features, user_features=user_features, context=context
@@ -231,7 +238,7 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             self.item_known_ = items.known
         if self.use_ids:
             self.user_hashes_ = row_hashes(self._content(X))
-        rows, labels = self._training_rows(X, items, side, random_state)
+        rows, labels = self._training_rows(X, items, side, shown, random_state)
         model = seeded_clone(base, random_state)
         if len(labels) == 0 or (labels == labels[0]).all():  # nothing to tell apart
             model = DummyRegressor(strategy="constant", constant=labels[0] if len(labels) else 0.0)
@@ -239,12 +246,15 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         self.estimator_ = model.fit(self._as_taken(rows, model), labels)
         return self
 
-    def _training_rows(self, X, items, side, random_state):
+    def _training_rows(self, X, items, side, shown, random_state):
         """Rows and labels of the interactions, and of drawn items where there are no ratings."""
         entries, taken = np.arange(X.nnz), X.indices
         labels = X.data.astype(np.float64)
         if not self._rates:
-            drawn_for, drawn = sampled_negatives(X, self.n_negatives, random_state)
+            if shown is None:
+                drawn_for, drawn = sampled_negatives(X, self.n_negatives, random_state)
+            else:
+                drawn_for, drawn = sampled_among(X, shown, self.n_negatives, random_state)
             labels = np.repeat([1, 0], [X.nnz, len(drawn)])
             entries, taken = np.concatenate([entries, drawn_for]), np.concatenate([taken, drawn])
         user = entry_rows(X)[entries]

@@ -152,3 +152,27 @@ def sampled_negatives(X, n_negatives, random_state):
     step = len(catalogue) + 1
     passed = np.searchsorted(rows * step + before, user * step + rank, side="right")
     return entries, catalogue[rank + passed - X.indptr[user]]
+
+
+def sampled_among(X, shown, n_negatives, random_state):
+    """Items for each interaction, drawn among those that are shown to its user.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+        Canonical.
+    shown : csr_array of shape (n_users, n_items)
+        Without items that the user has.
+    n_negatives : int
+    random_state : RandomState
+
+    Returns
+    -------
+    entries, items : ndarray of intp of shape (n_drawn,)
+        As of `sampled_negatives`; users to whom nothing is shown have none.
+    """
+    rows, lengths = entry_rows(X), np.diff(shown.indptr)
+    entries = np.repeat(np.flatnonzero(lengths[rows] > 0), n_negatives)
+    user = rows[entries]
+    rank = (random_state.random_sample(len(entries)) * lengths[user]).astype(np.int64)
+    return entries, shown.indices[shown.indptr[user] + rank]

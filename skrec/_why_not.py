@@ -1,0 +1,160 @@
+"""Why an item is not in a user's list."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec._recommend import rows_of
+from skrec.utils._given_side import given_side
+from skrec.utils._matrices import checked_array
+from skrec.utils._ties import quantize_scores
+from skrec.utils._topk import top_k
+from skrec.utils._validation import canonical_csr, check_candidates, check_item_indices, check_k
+
+
+class WhyNot(NamedTuple):
+    """Where an item stands for a row; what `why_not` returns.
+
+    Attributes
+    ----------
+    reason : str
+        In a sentence.
+    is_seen : bool
+        Whether the row has the item.
+    is_candidate : bool
+        Whether `items` allowed it.
+    rank : int
+        Its place among all items that could be recommended, from 1; for an item that could not,
+        the place that it would have.
+    score : float
+        Its score.
+    last_score : float
+        The score of the last item in the list; -inf where the list is not full.
+    n_ranked : int
+        How many items could be recommended.
+    """
+
+    reason: str
+    is_seen: bool
+    is_candidate: bool
+    rank: int
+    score: float
+    last_score: float
+    n_ranked: int
+
+
+def why_not(
+    estimator,
+    X,
+    row,
+    item,
+    k=10,
+    *,
+    user_features=None,
+    context=None,
+    items=None,
+    exclude_seen=True,
+):
+    """Say why an item is not in the list of a user, or at which place it is.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A recommender, or a pipeline or search that ends in one.
+    X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+        The interactions of the users, as the estimator takes them.
+    row : int
+        Row of X.
+    item : int
+        Column of X.
+    k : int, default=10
+        Length of the list.
+    user_features, context : {array-like, sparse matrix, dataframe} of shape \
+            (n_users, n_features), default=None
+        For estimators that read them, as in `recommend`.
+    items : array-like of int or bool, or sparse matrix, default=None
+        Candidates: indices or a mask of shape (n_items,) for all rows, or a sparse mask of shape
+        (n_users, n_items). None: every item.
+    exclude_seen : bool, default=True
+        Whether the list leaves out the items of the row.
+
+    Returns
+    -------
+    why : WhyNot
+        Named tuple of the reason, and of what it rests on: whether the row has the item, whether
+        it is a candidate, its rank and score, and the score of the last item in the list.
+
+    Raises
+    ------
+    ValueError
+        If `row` or `item` is out of range, or what `recommend` raises.
+
+    See Also
+    --------
+    recommend : The lists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skrec
+    >>> from skrec.dummy import DummyRecommender
+    >>> X = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 1]])
+    >>> model = DummyRecommender().fit(X)
+    >>> skrec.why_not(model, X, row=0, item=1).reason
+    'The row has item 1 already.'
+    >>> why = skrec.why_not(model, X, row=0, item=3, k=1)
+    >>> why.reason
+    'Item 3 has rank 2 of 2: its score of 1 ties with that of the last item in the list.'
+    >>> why.rank
+    2
+    """
+    if not (hasattr(X, "iloc") or hasattr(X, "slice")):
+        X = checked_array(X, accept_sparse="csr", ensure_all_finite=False)
+    n_rows, n_items = X.shape
+    k = check_k(k)
+    row, item = _checked(row, n_rows, "row"), _checked(item, n_items, "item")
+    takes_part = _allowed(check_candidates(items, n_rows, n_items), row, n_items)
+    is_candidate = bool(takes_part[item])
+    known = given_side(user_features, context, n_rows).keywords(slice(row, row + 1))
+    asked = rows_of(X, row, row + 1)
+    scores = np.asarray(estimator.decision_function(asked, **known))
+    has = canonical_csr(checked_array(asked, accept_sparse="csr")).indices
+    is_seen = bool(np.isin(item, has))
+    if exclude_seen:
+        takes_part[has] = False
+    last = top_k(scores, min(k, n_items), allowed=takes_part)[0][0, -1] if k <= n_items else -1
+    cells = quantize_scores(scores)[0]
+    better = cells > cells[item]
+    better[:item] |= cells[:item] == cells[item]
+    rank = 1 + int((better & takes_part).sum())
+    score, last_score = float(scores[0, item]), float(scores[0, last]) if last >= 0 else -np.inf
+    n_ranked = int(takes_part.sum())
+    if is_seen and exclude_seen:
+        reason = f"The row has item {item} already."
+    elif not is_candidate:
+        reason = f"Item {item} is not among the {n_ranked:,} candidates."
+    elif rank <= k:
+        reason = f"Item {item} is in the list, at rank {rank} of {n_ranked:,}."
+    else:
+        against = f"is below {last_score:.6g}, that of the last item in the list"
+        if cells[item] == cells[last]:
+            against = "ties with that of the last item in the list"
+        reason = (
+            f"Item {item} has rank {rank:,} of {n_ranked:,}: its score of {score:.6g} {against}."
+        )
+    return WhyNot(reason, is_seen, is_candidate, rank, score, last_score, n_ranked)
+
+
+def _checked(index, n, name):
+    return int(check_item_indices(np.asarray([index]), n, name=name)[0])
+
+
+def _allowed(allowed, row, n_items):
+    """The candidates of one row as a mask of its own."""
+    if allowed is None:
+        return np.ones(n_items, dtype=np.bool_)
+    if isinstance(allowed, np.ndarray):
+        return allowed.copy()
+    mask = np.zeros(n_items, dtype=np.bool_)
+    mask[allowed[row : row + 1].indices] = True
+    return mask

@@ -1,0 +1,180 @@
+"""ReservedSlots: places of the lists that are kept for some items."""
+
+import numpy as np
+
+from skrec._delegation import FitThatMayWeigh
+from skrec.ensemble._reranker import Reranker
+from skrec.utils._feature_rows import n_rows_of
+from skrec.utils._fitted import Array
+from skrec.utils._params import NONE, InstanceOf, Interval
+from skrec.utils._topk import top_k
+from skrec.utils._validation import check_candidates
+
+_MOST_PLACES = 10_000
+_PLACE = Interval(0, _MOST_PLACES, integer=True, closed="left")
+
+
+class _Places:
+    """Rule of a parameter: distinct places of a list."""
+
+    def __contains__(self, value):
+        return (
+            isinstance(value, (tuple, list))
+            and all(place in _PLACE for place in value)
+            and len(set(value)) == len(value)
+        )
+
+    def __str__(self):
+        return f"a tuple of distinct whole numbers from 0 to {_MOST_PLACES - 1:,}"
+
+
+class ReservedSlots(Reranker):
+    """Keep some places of a model's lists for some items, such as new or own ones.
+
+    At each of the places `positions` a list has the best of the reserved items that it does not
+    have yet, in the order of the model; at all others the best item of all. A reserved item that
+    is good enough stands further ahead on its own account, and the place goes to the next one.
+    Where a row has no more reserved items, the best other item takes the place. All further
+    items follow, in the order of the model. It is a mixed hybrid [1]_. Scores rank items: those
+    of the head are the model's, exchanged among them.
+
+    Parameters
+    ----------
+    estimator : recommender, default=None
+        The model, which must not predict ratings; a pipeline or a search that ends in a
+        recommender is one too. None: ``EASE()``.
+    items : array-like of int, or of bool of shape (n_items,), default=None
+        Columns of X that the places are kept for, or a mask. None: those that nobody has in the
+        X of ``fit``, which only a model that reads features, or a `Fallback`, tells apart.
+    positions : tuple of int, default=(2, 5)
+        Places of the list, from 0 for the first one; below 10,000. May be changed after ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seed of the model if its own `random_state` is None.
+
+    Attributes
+    ----------
+    estimator_ : recommender
+        The fitted model.
+    is_reserved_ : ndarray of bool of shape (n_items,)
+        Which items the places are kept for.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    MMR : Lists whose items differ from each other.
+    Fallback : Another model for rows of which too little is known.
+
+    Notes
+    -----
+    Items that `with_items` adds are reserved where `items` is None, as nobody has them.
+
+    References
+    ----------
+    .. [1] R. Burke, "Hybrid recommender systems: survey and experiments",
+       User Modeling and User-Adapted Interaction 12, 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.dummy import DummyRecommender
+    >>> from skrec.ensemble import ReservedSlots
+    >>> X = np.array([[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
+    >>> new = np.zeros((1, 5))
+    >>> DummyRecommender().fit(X).recommend(new, k=4)
+    array([[0, 1, 2, 3]])
+    >>> model = ReservedSlots(DummyRecommender(), items=[3, 4], positions=(1,)).fit(X)
+    >>> model.recommend(new, k=4)
+    array([[0, 3, 1, 2]])
+    """
+
+    _parameter_rules = {
+        **Reranker._parameter_rules,
+        "items": (NONE, InstanceOf((list, tuple, range, np.ndarray), "indices or a mask")),
+        "positions": _Places(),
+    }
+    _fitted_rules = {"is_reserved_": Array("n_items", dtypes=("bool",))}
+
+    def __init__(self, estimator=None, *, items=None, positions=(2, 5), random_state=None):
+        self.estimator = estimator
+        self.items = items
+        self.positions = positions
+        self.random_state = random_state
+
+    def _own_side(self):
+        return frozenset()
+
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        item_features=None,
+        user_features=None,
+        context=None,
+        sample_weight=None,
+    ):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, as the model takes them.
+        y : ignored
+            Present for scikit-learn's conventions.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), or images, default=None
+            For a model that reads them; so for the next two.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            Row u describes row u of X.
+        context : InteractionContext, default=None
+            One row for each stored entry of X.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; only there if the model has it.
+
+        Returns
+        -------
+        self : ReservedSlots
+            The fitted recommender.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` has no ``decision_function``, or does not read what is given.
+        ValueError
+            If a parameter or X is not valid, if `items` are not columns of X, or if the model
+            predicts ratings.
+        """
+        side = {"item_features": item_features, "user_features": user_features}
+        return self._fit(X, {**side, "context": context}, sample_weight)
+
+    def _learn(self, X, side):
+        if self.items is None:
+            self.is_reserved_ = np.bincount(X.indices, minlength=X.shape[1]) == 0
+        else:
+            self.is_reserved_ = check_candidates(self.items, *X.shape)
+
+    def _head(self, X, scores):
+        from skrec.ensemble._rerank_kernels import fill_slots
+
+        length = min(max(self.positions, default=-1) + 1, scores.shape[1])
+        if not length:
+            return np.empty((len(scores), 0), dtype=np.intp)
+        reserved_place = np.zeros(length, dtype=np.bool_)
+        reserved_place[[place for place in self.positions if place < length]] = True
+        best, _ = top_k(scores, length, seen=X)
+        reserved, _ = top_k(scores, length, seen=X, allowed=self.is_reserved_)
+        lists = np.full_like(best, -1)
+        fill_slots(best, reserved, reserved_place, lists)
+        return lists
+
+    def _extended(self, item_features):
+        new = np.full(n_rows_of(item_features), self.items is None)
+        longer = super()._extended(item_features)
+        return {**longer, "is_reserved_": np.append(self.is_reserved_, new)}
+
+
+ReservedSlots.fit = FitThatMayWeigh(ReservedSlots.fit)
