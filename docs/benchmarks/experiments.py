@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, clone
 from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE, RecVAE
 from skrec.decomposition import BPR, WMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA, Recency
+from skrec.ensemble import LOCA, RankFusion, Recency, TwoStageRecommender
 from skrec.linear_model import EASE, SANSA, SLIM, SLIST
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
 from skrec.neural_network import (
@@ -334,6 +334,23 @@ def _ml1m_strong():
             NARROWED,
         ),
         ("LightGCN", GCN, {}, GRAPH),
+        (
+            "two stages, EASE and GMF",
+            TwoStageRecommender(EASE(500.0), GMF_64),
+            {"n_candidates": [100, 200]},
+            {},
+        ),
+        (
+            "RankFusion, EASE and WMF",
+            RankFusion(
+                [
+                    ("ease", EASE(500.0, dropout=0.3)),
+                    ("wmf", WMF(192, unobserved_weight=0.3, random_state=0)),
+                ]
+            ),
+            {"method": ["reciprocal_rank", "borda", "scores"]},
+            {},
+        ),
         ("SpectralCF", SPECTRAL, {}, GRAPH | {"every": 10}),
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
         (
