@@ -389,7 +389,9 @@ def _row_doors(X):
     from skrec import content
 
     doors, y = [], np.arange(N_USERS) % 2
-    for name in ("FMClassifier", "FMRegressor"):
+    kinds = [f"{kind}{target}" for kind in ("FM", "DeepFM", "WideAndDeep")
+             for target in ("Classifier", "Regressor")]  # fmt: skip
+    for name in kinds:
         cls = getattr(content, name)
         fields = np.arange(N_ITEMS) % 3
 

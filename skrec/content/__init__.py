@@ -10,11 +10,15 @@ _MODULES = {
     "ContentRecommender": "_content_recommender",
     "CuratorNet": "_curator_net",
     "DVBPR": "_dvbpr",
+    "DeepFMClassifier": "_deep_fm",
+    "DeepFMRegressor": "_deep_fm",
     "FMClassifier": "_fm",
     "FMRegressor": "_fm",
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
+    "WideAndDeepClassifier": "_wide_and_deep",
+    "WideAndDeepRegressor": "_wide_and_deep",
 }
 
 __all__ = [
@@ -22,11 +26,15 @@ __all__ = [
     "ContentRecommender",
     "CuratorNet",
     "DVBPR",
+    "DeepFMClassifier",
+    "DeepFMRegressor",
     "FMClassifier",
     "FMRegressor",
     "IBR",
     "VBPR",
     "VisRank",
+    "WideAndDeepClassifier",
+    "WideAndDeepRegressor",
 ]
 
 

@@ -10,6 +10,7 @@ from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_c
 from skrec._torch._epochs import EpochsMixin, finite_or_least
 from skrec._torch._estimator import TORCH_RULES
 from skrec._torch._fit_loop import EarlyStopping
+from skrec._torch._global_draws import global_draws
 from skrec.content._row_fields import ColumnFields, Fields, make_fields
 from skrec.content._row_net import RowNet
 from skrec.content._row_problem import Batches, RowProblem, held_out, merged, outputs
@@ -213,7 +214,8 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
                 self.n_iter_no_change,
                 self.tol,
             )
-        module = self._build_module(problem=problem)
+        with global_draws(problem.seed):  # layers draw when they are made
+            module = self._build_module(problem=problem)
         if resumes:
             self._resume(module)
         module = module.to(problem.device)

@@ -16,14 +16,22 @@ from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, OneHotE
 
 import skrec
 from skrec._persistence import write
-from skrec.content import ContentRecommender, FMClassifier, FMRegressor
+from skrec.content import (
+    ContentRecommender,
+    DeepFMClassifier,
+    DeepFMRegressor,
+    FMClassifier,
+    FMRegressor,
+    WideAndDeepClassifier,
+    WideAndDeepRegressor,
+)
 from skrec.utils._fitted_check import check_objects
 
 pd = pytest.importorskip("pandas")
 RNG = np.random.default_rng(0)
 QUICK = {"n_components": 3, "max_iter": 4, "early_stopping": False, "random_state": 0}
-CLASSIFIERS = [FMClassifier]
-REGRESSORS = [FMRegressor]
+CLASSIFIERS = [FMClassifier, DeepFMClassifier, WideAndDeepClassifier]
+REGRESSORS = [FMRegressor, DeepFMRegressor, WideAndDeepRegressor]
 ALL = CLASSIFIERS + REGRESSORS
 
 
@@ -388,3 +396,14 @@ def test_an_interrupted_fit_keeps_its_last_epoch(cls, monkeypatch):
         model.fit(frame, y)
     assert model.n_iter_ == 2
     np.testing.assert_array_equal(said(model, frame), said(reference, frame))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("cls", ALL)
+def test_cuda_agrees(cls):
+    frame, y = table()
+    on_cpu, on_cuda = (cls(**QUICK, device=device).fit(frame, y) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(said(on_cuda, frame), said(on_cpu, frame), rtol=1e-2, atol=1e-3)
+    scores = said(on_cuda, frame)
+    on_cuda.set_params(device="cpu")
+    np.testing.assert_allclose(said(on_cuda, frame), scores, rtol=1e-6, atol=1e-8)
