@@ -15,7 +15,7 @@ the profile out of the ranking and not out of its length, which adds no more tha
 share of the items.
 
 ``--trial`` runs one epoch of each iterated method on generated data of the full shape, and writes
-seconds, memory and the hours that all epochs would take on this machine to
+seconds, memory and the hours of processor time that all epochs would take on this machine to
 results/trial_NAME.json. Of DVBPR, whose network is the paper's on 224 x 224 pixels, it runs two
 batches of JPEG files, and the hours are of as many batches as an epoch has.
 """
@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from _record import RESULTS, environment, measured, rounded, write
+from _record import RESULTS, environment, rounded, timed, write
 from _visual_sources import partitioned, tradesy, ugallery, wikimedia
 from scipy.sparse import csr_array, eye_array
 from sklearn.base import clone
@@ -182,7 +182,7 @@ def reproduce(name, options):
         if isinstance(model, CuratorNet) and problem.groups is not None:
             guidelines = (*model.guidelines, "group")
             model.set_params(item_groups=problem.groups, guidelines=guidelines)
-        with measured(row):
+        with timed(row):
             model.fit(problem.X, **side)
         row |= {"parameters": repr(model), "epochs": getattr(model, "n_iter_", None)}
         row |= {"test": figures(model, problem, data)}
@@ -251,11 +251,11 @@ def trial(name, options):
             share = try_pictures(tried, row) / X.nnz
         else:
             side = {} if method.reads is None else {"item_features": features}
-            with measured(row):
+            with timed(row):
                 tried.fit(X, **side)
         epochs = parameters["max_iter"]
         row["epochs"] = epochs
-        row["estimated_hours"] = round(row["seconds"] / share * epochs / 3600, 2)
+        row["estimated_hours"] = round(row["processor_seconds"] / share * epochs / 3600, 2)
         found[title] = row
         shape, entries = [int(n) for n in X.shape], int(X.nnz)
         write(f"trial_{name}", {"data": name, "shape": shape, "entries": entries, "methods": found})
@@ -271,7 +271,7 @@ def try_pictures(tried, row):
         paths = [Path(folder) / f"{i}.jpg" for i in range(N_TRIED)]
         for path, pixels in zip(paths, coarse, strict=True):
             Image.fromarray(pixels).resize((300, 300)).save(path)
-        with measured(row):
+        with timed(row):
             tried.fit(csr_array(eye_array(N_TRIED, dtype=np.float32)), item_features=paths)
     row["of_interactions"] = N_TRIED
     return N_TRIED
