@@ -782,7 +782,8 @@ SCRIPTS = [
     Script("run_ml1m_loca", ("--base", "MultVAE"), "ml1m_loca", "the same around MultVAE"),
     Script("run_ml1m_ratings", (), "ml1m_ratings", "ML-1M, random 90/10, RMSE"),
     Script("run_visual", (), "visual",
-           "cold items of ML-100K by posters and genres; TikTok by images: models of pictures"),
+           "cold items of ML-100K by posters and genres; TikTok by images; generated pictures: "
+           "models of pictures"),
     Script("run_content", ("ml-100k",), "content_ml-100k",
            "features of items: alone, beside interactions, for items that nobody has"),
     Script("run_content", ("ml-1m",), "content_ml-1m", "the same with genres, plots and people"),

@@ -60,8 +60,7 @@ class CuratorNet(
 
     Groups are `item_groups`, artists in [1]_; clusters of looks are found by k-means. The j of
     the first two are drawn uniformly, a share of them, `cluster_share`, within the cluster of i.
-    Only items with users are in triplets, other than as features of new profiles. Which items a
-    user has matters, not the stored values.
+    An item without users is in no triplet. Which items a user has matters, not the stored values.
 
     Parameters
     ----------
@@ -164,12 +163,11 @@ class CuratorNet(
     triplet; k-means takes ``2 * n_items * n_clusters * n_item_features`` an iteration, once.
     *Memory*: the features three times, and what layers make of a batch. Features are not kept.
 
-    Differs from [1]_: the item that is to be ranked high is taken out of its own profile, where
-    the network could read it off (the authors' code leaves it inside); triplets are drawn anew
-    in each epoch, not once ten million of them, so that none is looked for twice; the learning
-    rate is constant, and larger; clusters are those of all features, where the authors' code
-    keeps two principal components; the two guidelines that need times, of the baskets of
-    a user in their order, are left out, as X holds no baskets.
+    Differs from [1]_: "profile" takes the item that is to be ranked high out of the profile, where
+    the network could read it off (the authors' code leaves it inside); triplets are drawn anew in
+    each epoch, not ten million of them once, so that none has to be looked for twice; the learning
+    rate is constant, and larger; clusters are made of all features, where the authors' code keeps
+    two principal components. The guidelines that need the order of a user's baskets are left out.
 
     References
     ----------
