@@ -240,7 +240,9 @@ GUIDELINES = tuple(
     for names in (("profile",), ("profile", "item", "style"))
     for share in (0.0, 0.6)
 )
-# Layers of 200 and 300 take seven times as long, and an epoch of them has not brought more.
+# The default layers take several times as long for an epoch, and nine epochs of them ranked the
+# held-out entries of the training part no better (nDCG@100 .009, and .010). At the last of these
+# 35 epochs it still rises.
 SMALL_CURATOR = CuratorNet(
     (64, 64), user_layer_sizes=(64,), guidelines=("profile", "item"), early_stopping=True,
     max_iter=35, n_iter_no_change=8, random_state=0,
