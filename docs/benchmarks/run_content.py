@@ -14,19 +14,21 @@ training entries best by content alone.
 """
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from _data import interactions
-from _record import rounded, timed, write
+from _record import RESULTS, rounded, timed, write
 from scipy.sparse import csr_array, hstack
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from skrec.content import ColdStart, ContentRecommender
-from skrec.decomposition import PureSVD
+from skrec.decomposition import WMF, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE
 from skrec.metrics import evaluate
@@ -58,6 +60,8 @@ class Problem(NamedTuple):
         Of recall.
     genre_weight : float or None
         Length of the genres in the features of MovieLens that are joined; the others have 1.
+    reduced : dict of str to ndarray of shape (n_items, d)
+        Features for models that want them dense, as `ColdStart`.
     """
 
     X: csr_array
@@ -71,6 +75,7 @@ class Problem(NamedTuple):
     cold: bool = True
     normalize: str = "min"
     genre_weight: float | None = None
+    reduced: dict = {}
 
 
 WEIGHTS = [{"feature_weight": weight} for weight in (0.1, 0.2, 0.3, 0.5, 1.0)]
@@ -136,9 +141,10 @@ def citeulike_a():
     idf = np.log(tags.shape[0] / np.maximum(counts, 1))
     features = {"tags": unit(csr_array(tags.astype(np.float64).multiply(idf[None])))}
     hybrids = [{"feature_weight": weight} for weight in (0.3, 0.5, 1.0, 1.4)]
+    svd = TruncatedSVD(300, random_state=0).fit_transform(features["tags"])
     return Problem(
         X, features, holdout_split(X, 0.2, random_state=0), ("ndcg@50", "recall@20", "recall@50"),
-        200, "tags", hybrids, chooses=False,
+        200, "tags", hybrids, chooses=False, reduced={"tags, 300 components": svd},
     )  # fmt: skip
 
 
@@ -242,22 +248,30 @@ def cold_models(problem):
     if problem.X.shape[1] <= 4_000:  # the regression is dense
         chosen["ColdStart around PureSVD"] = ColdStart(PureSVD(random_state=0))
         chosen["ColdStart around EASE"] = ColdStart(EASE())
+    for reduced in problem.reduced:
+        yield (
+            f"ColdStart around PureSVD: {reduced}",
+            ColdStart(PureSVD(200, random_state=0)),
+            reduced,
+        )
+        yield f"ColdStart around WMF: {reduced}", ColdStart(WMF(128, random_state=0)), reduced
     for name, model in chosen.items():
         yield name, model, joined
     if "genres" in features and problem.X.shape[0] < 2_000:
         yield "ContentRecommender", ContentRecommender(random_state=0), "genres"
 
 
-def run_cold(problem):
+def run_cold(problem, known, beginnings):
+    """Cold items; of the models whose names begin so, the others stay as they are known."""
     X_train, X_test, cold_items = cold_item_split(problem.X, random_state=0)
-    rows = {}
+    rows, features = dict(known), problem.features | problem.reduced
     models = [("random", DummyRecommender("uniform", random_state=0), None)]
     for name, model, read in [*models, *cold_models(problem)]:
+        if not name.startswith(beginnings):
+            continue
         rows[name] = {}
         with timed(rows[name]):
-            model.fit(
-                X_train, **({} if read is None else {"item_features": problem.features[read]})
-            )
+            model.fit(X_train, **({} if read is None else {"item_features": features[read]}))
         rows[name]["test"] = measured(problem, model, X_train, X_test, items=cold_items)
         rows[name]["among all"] = measured(problem, model, X_train, X_test)
         print("cold", name, rows[name], flush=True)
@@ -267,18 +281,28 @@ def run_cold(problem):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", choices=list(DATA))
-    name = parser.parse_args().data
+    parser.add_argument("--only", choices=["warm", "cold"], help="the other rows stay as they are")
+    parser.add_argument("--models", nargs="+", help="beginnings of names of the cold part's")
+    options = parser.parse_args()
+    if options.models and options.only != "cold":
+        parser.error("--models wants --only cold")
+    name = options.data
     problem = DATA[name]()
+    path = RESULTS / f"content_{name}.json"
+    known = json.loads(path.read_text()) if options.only else {}
     result = {
         "protocol": " ".join(__doc__.split("Two protocols. ")[1].split()),
         "shape": problem.X.shape,
         "interactions": problem.X.nnz,
         **({} if problem.genre_weight is None else {"genre_weight": problem.genre_weight}),
         "features": {key: value.shape[1] for key, value in problem.features.items()},
-        "warm": run_warm(problem),
     }
-    if problem.cold:
-        result["cold"] = run_cold(problem)
+    result["warm"] = known["warm"] if options.only == "cold" else run_warm(problem)
+    if problem.cold and options.only == "warm":
+        result["cold"] = known["cold"]
+    elif problem.cold:
+        kept = known["cold"] if options.models else {}
+        result["cold"] = run_cold(problem, kept, tuple(options.models or ("",)))
     write(f"content_{name}", result)
 
 
