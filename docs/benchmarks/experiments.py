@@ -784,6 +784,7 @@ SCRIPTS = [
     Script("run_visual", (), "visual",
            "cold items of ML-100K by posters and genres; TikTok by images; generated pictures: "
            "models of pictures"),
+    Script("run_rows", (), "rows_ml-1m", "ML-1M as rows of fields, likes: AUC of models of rows"),
     Script("run_content", ("ml-100k",), "content_ml-100k",
            "features of items: alone, beside interactions, for items that nobody has"),
     Script("run_content", ("ml-1m",), "content_ml-1m", "the same with genres, plots and people"),

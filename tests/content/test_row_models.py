@@ -407,3 +407,34 @@ def test_cuda_agrees(cls):
     scores = said(on_cuda, frame)
     on_cuda.set_params(device="cpu")
     np.testing.assert_allclose(said(on_cuda, frame), scores, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("cls", [FMClassifier, DeepFMRegressor])
+def test_callbacks_see_each_epoch(cls):
+    pytest.importorskip("sklearn.callback")
+    frame, y = table()
+    found = []
+
+    class Recorder:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+            found.append(said(fitted_estimator, X))
+            return context.task_name == "epoch" and len(found) == 2
+
+    model = cls(**QUICK)
+    model.set_callbacks(Recorder())
+    model.fit(frame, y)
+    assert model.n_iter_ == 2
+    assert (found[0] != found[1]).any()
+    np.testing.assert_array_equal(found[-1], said(model, frame))
+    np.testing.assert_array_equal(
+        said(cls(**QUICK | {"max_iter": 2}).fit(frame, y), frame), found[1]
+    )
