@@ -26,7 +26,7 @@ LAYERS = (
         "adapters", "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction",
         "linear_model", "model_selection", "neighbors", "neural_network", "preprocessing",
     ),
-    ("_delegation",),
+    ("_delegation", "_why_not"),
     ("content", "ensemble", "inspection", "metrics"),
     ("_discovery", "dask", "serving"),
     ("_log_recommender",),
