@@ -203,8 +203,8 @@ GMVAE = GaussianMixtureVAE(
 )  # fmt: skip
 BAGS = YouTubeRecommender((), n_components=64, holdout=0.5, alpha=0.0, max_iter=30, random_state=0)
 COSINES = clone(BAGS).set_params(
-    loss="cosine_contrastive", n_negatives=2048, solver="sparse_adam", learning_rate=0.001,
-    batch_size=64, max_iter=80,
+    loss="cosine_contrastive", margin=0.6, n_negatives=2048, solver="sparse_adam",
+    learning_rate=0.001, batch_size=64, max_iter=80,
 )  # fmt: skip
 # Batches eight times the paper's, and a larger rate: epochs are several times as short.
 GCN = LightGCN(
