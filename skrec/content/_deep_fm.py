@@ -95,7 +95,7 @@ class DeepFMClassifier(RowClassifier):
         Epochs of all fits.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also
@@ -267,7 +267,7 @@ class DeepFMRegressor(RowRegressor):
         Mean and standard deviation of y, which is standardised while fitting.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also

@@ -89,7 +89,7 @@ class FMClassifier(RowClassifier):
         Epochs of all fits.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also
@@ -255,7 +255,7 @@ class FMRegressor(RowRegressor):
         Mean and standard deviation of y, which is standardised while fitting.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also

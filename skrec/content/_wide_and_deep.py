@@ -103,7 +103,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         How many columns the crosses of each pair have.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also
@@ -294,7 +294,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         How many columns the crosses of each pair have.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Only if X has string column names.
 
     See Also
