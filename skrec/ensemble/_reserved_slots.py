@@ -95,6 +95,7 @@ class ReservedSlots(Reranker):
         "items": (NONE, InstanceOf((list, tuple, range, np.ndarray), "indices or a mask")),
         "positions": _Places(),
     }
+    _search_grid = [{"positions": positions} for positions in ((0,), (2,), (2, 5), (4, 9))]
     _fitted_rules = {"is_reserved_": Array("n_items", dtypes=("bool",))}
 
     def __init__(self, estimator=None, *, items=None, positions=(2, 5), random_state=None):

@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 
 from skrec._plot._style import check_matplotlib
 from skrec._recommend import recommend
+from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._images import Images
 from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER
@@ -192,9 +193,11 @@ class ItemGridDisplay:
         wanted = np.unique(np.concatenate([*self.had, self.recommended.ravel()]))
         wanted = wanted[wanted >= 0]
         for name, values in (("images", self.images), ("titles", self.titles)):
-            if values is not None and len(wanted) and wanted[-1] >= len(values):
+            if values is None or not len(wanted):
+                continue
+            if wanted[-1] >= n_rows_of(values):
                 raise ValueError(
-                    f"{name} must have an entry for each item. Got {len(values)}, and item "
+                    f"{name} must have an entry for each item. Got {n_rows_of(values)}, and item "
                     f"{wanted[-1]} is to be drawn."
                 )
         if self.images is None:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec import load
-from skrec._torch import _estimator
+from skrec._torch import _epochs
 from skrec.autoencoder import MultVAE
 from skrec.linear_model import EASE
 from skrec.metrics import compare_models
@@ -39,7 +39,7 @@ class Process(subprocess.Popen):
 # A fit tells this module when an epoch is over: a signal comes when a fit is under way.
 _TOLD = """
 import os, signal, sys
-from skrec._torch import _estimator
+from skrec._torch import _epochs
 from skrec._torch._fit_loop import fit_loop as own
 from skrec.__main__ import main
 
@@ -50,7 +50,7 @@ def fit_loop(*arguments, on_epoch=None, **options):
         return None if on_epoch is None else on_epoch(epoch, *others)
     return own(*arguments, on_epoch=tell, **options)
 
-_estimator.fit_loop = fit_loop
+_epochs.fit_loop = fit_loop
 sys.exit(main({words!r}))
 """
 
@@ -259,7 +259,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error(skrec, log, tmp_path, m
 @pytest.fixture
 def interrupt_in_epoch_3(monkeypatch):
     """Raise what Ctrl-C raises at the end of the third epoch of any fit with many epochs."""
-    own = _estimator.fit_loop
+    own = _epochs.fit_loop
 
     def fit_loop(*arguments, on_epoch, **options):
         def raising(epoch, *others):
@@ -269,7 +269,7 @@ def interrupt_in_epoch_3(monkeypatch):
 
         return own(*arguments, on_epoch=raising, **options)
 
-    monkeypatch.setattr(_estimator, "fit_loop", fit_loop)
+    monkeypatch.setattr(_epochs, "fit_loop", fit_loop)
 
 
 def test_in_python_a_fit_keeps_its_last_epoch(generated, interrupt_in_epoch_3):

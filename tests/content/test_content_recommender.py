@@ -193,7 +193,7 @@ def test_drawn_items_have_the_context_of_their_interaction(X):
         model._start_fit(X), item_features=F, context=context
     )  # as `fit` begins
     items = item_part(F, np.ones(20, dtype=bool), False)
-    rows, labels = model._training_rows(X, items, side, np.random.RandomState(0))
+    rows, labels = model._training_rows(X, items, side, None, np.random.RandomState(0))
     entries, drawn = sampled_negatives(X, 3, np.random.RandomState(0))
     np.testing.assert_array_equal(rows[:, [0]].toarray()[labels == 1], hour)
     np.testing.assert_array_equal(rows[:, [0]].toarray()[labels == 0], hour[entries])
