@@ -357,7 +357,11 @@ class ContentRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             pairs = pair_rows(users.take(rows[part]), of_items.take(items[part]), self.pairs)
-            scores[part] = self._said_of(self._as_taken(pairs, self.estimator_))
+            try:
+                scores[part] = self._said_of(self._as_taken(pairs, self.estimator_))
+            except AttributeError as error:  # of a file in which a part is missing
+                got = f"{type(self.estimator_).__name__} without {error.name!r}"
+                raise refused("ContentRecommender.estimator_", got, "a whole one") from error
         return scores
 
     def _said_of(self, rows):
