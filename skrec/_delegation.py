@@ -5,6 +5,7 @@ from functools import wraps
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from skrec.base import BaseRecommender
 from skrec.dummy import DummyRecommender
@@ -16,12 +17,16 @@ from skrec.utils._tags import recommender_tags
 __all__ = [
     "FitThatMayWeigh",
     "aligned_side",
+    "check_no_ratings",
+    "check_scores",
     "fit_keywords",
     "kind_of_model",
     "longer_model",
     "readable_side",
+    "scores_of",
     "seeded_clone",
     "side_keywords",
+    "with_tags_of",
 ]
 
 
@@ -56,6 +61,45 @@ def kind_of_model(model):
 def readable_side(model):
     """Side information that can be handed to a model; a pipeline takes none."""
     return recommender_tags(model).reads
+
+
+def with_tags_of(models, tags):
+    """Tags of a class that asks several models: what any of them needs, and what they read."""
+    tags.input_tags.positive_only = any(
+        get_tags(model).input_tags.positive_only for model in models
+    )
+    kinds = [kind_of_model(model) for model in models]
+    tags.recommender_tags.learned_users = any(kind.learned_users for kind in kinds)
+    tags.recommender_tags.reads = frozenset().union(*map(readable_side, models))
+    return tags
+
+
+def check_scores(owner, name, model):
+    """Raise unless a model within has scores.
+
+    Parameters
+    ----------
+    owner : estimator
+        Around the model.
+    name : str
+        Of the parameter.
+    model : estimator
+    """
+    if not hasattr(model, "decision_function"):
+        raise TypeError(
+            f"The `{name}` of {type(owner).__name__} must be a recommender, or a pipeline or "
+            f"search that ends in one. Got {type(model).__name__}, which has no decision_function."
+        )
+
+
+def check_no_ratings(owner, name, model):
+    """Raise if a model within predicts ratings, which the scores of its owner would not be."""
+    if kind_of_model(model).predicts_ratings:
+        raise ValueError(
+            f"The scores of {type(owner).__name__} are no ratings, so its `{name}` must not "
+            f'predict ratings. Got {type(model).__name__}; use feedback="implicit", or another '
+            "model."
+        )
 
 
 def aligned_side(side, X):
@@ -93,6 +137,23 @@ def side_keywords(model, user_features, context):
     given = {"user_features": user_features, "context": context}
     read = readable_side(model)
     return {name: value for name, value in given.items() if value is not None and name in read}
+
+
+def scores_of(model, X, side):
+    """Scores of a model within for rows of X, in their dtype.
+
+    Parameters
+    ----------
+    model : fitted recommender
+    X : csr_array of shape (n_rows, n_items)
+    side : RowSide or None
+
+    Returns
+    -------
+    scores : ndarray of shape (n_rows, n_items)
+    """
+    known = {} if side is None else side_keywords(model, *side)
+    return model.decision_function(X, **known).astype(X.dtype, copy=False)
 
 
 def longer_model(model, item_features):

@@ -126,7 +126,7 @@ def partitioned(folder):
     """A file of DVBPR's authors: three parts of interactions, and the pictures as JPEG.
 
     The training part is learned from, the test part is held out; the validation part is ranked.
-    The pictures are written to files once. Features are those of ``features.npy``, if there is
+    The pictures are written to files once. Features are read from ``features.npy``, if there is
     such a file.
     """
     paths = sorted(folder.glob("*ImgPartitioned.npy"))

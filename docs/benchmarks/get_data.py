@@ -304,13 +304,13 @@ ELSEWHERE = {
     "https://github.com/ialab-puc/VisualRecSys-Tutorial-IUI2021, commit 1c1ace0: data/README.md; "
     "ask its authors for the data",
     "tradesy": "tradesy.json.gz and image_features_tradesy.b of "
-    "https://jmcauley.ucsd.edu/data/tradesy, and for DVBPR pictures/ITEM.jpg, of which "
-    "tradesy_item_urls.json.gz has the addresses; academic use, cite He and McAuley, AAAI 2016",
+    "https://jmcauley.ucsd.edu/data/tradesy, and for DVBPR pictures/ITEM.jpg "
+    "(tradesy_item_urls.json.gz has their addresses); academic use, cite He and McAuley, AAAI 2016",
     **{
         f"amazon-{name.lower()}": f"Amazon{name}{part}ImgPartitioned.npy of "
         "https://cseweb.ucsd.edu/~wckang/DVBPR (https://github.com/kang205/DVBPR, commit b91a211: "
-        "download_dataset.sh), of which the pictures are written to pictures/; for models of "
-        "features features.npy, a float32 row of each item by a network of your own "
+        "download_dataset.sh); the script writes its pictures to pictures/. Models that read "
+        "features want features.npy, a float32 row of each item by a network of your own "
         "(skrec.feature_extraction.ImageEmbedder); academic use, cite Kang et al., ICDM 2017"
         for name, part in (("Fashion", "6"), ("Women", "With"), ("Men", "With"))
     },

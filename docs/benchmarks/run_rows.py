@@ -5,8 +5,8 @@
 
 The label is a rating above 3. Of the 1,000,209 rows, in an order that is drawn, 8 of 10 are learned
 from, one tenth says which epoch is the best by its AUC, and one tenth is tested once. Fields: user,
-item, gender, age, occupation, the first three digits of the zip code, year and genres, of which a
-movie has several. A model that is run alone replaces its own entry of the record.
+item, gender, age, occupation, the first three digits of the zip code, year and genres; a movie
+has several genres. A model that is run alone replaces its own entry of the record.
 
 `--floor` measures an epoch of DeepFM, and of the same network in plain PyTorch: embeddings with
 dense gradients, Adam, the same batches.

@@ -62,7 +62,7 @@ DATA = {
     "ugallery": Data(ugallery, (2_919, 7_742), 6_535, 2_048, LISTS, pictures=False),
     "wikimedia": Data(wikimedia, (1_079, 9_636), 95_922, 2_048, LISTS),
     "tradesy": Data(tradesy, (19_243, 165_906), 394_421, 4_096, ("auc",), cold=True),
-    # What the authors' page tells in thousands; features are those of a network of one's own.
+    # The authors' page rounds the counts to thousands; features are made by a network of your own.
     "amazon-fashion": Data(partitioned, (64_000, 234_000), 500_000, 1_280, ("auc",), cold=True),
     "amazon-women": Data(partitioned, (97_000, 347_000), 800_000, 1_280, ("auc",), cold=True),
     "amazon-men": Data(partitioned, (34_000, 110_000), 200_000, 1_280, ("auc",), cold=True),
@@ -130,7 +130,7 @@ PUBLISHED = {
     "amazon-women": {"IBR": {"auc": 0.7163, "cold auc": 0.6673}},
     "amazon-men": {"IBR": {"auc": 0.7185, "cold auc": 0.6787}},
 }
-# Metrics of which the published figures are of another formula.
+# Metrics whose published figures follow another formula.
 WRONG = {"ugallery": ("ndcg@20",), "wikimedia": ("ndcg@20",)}
 # Pictures and users of DVBPR's trial: each user has one picture, which nobody else has.
 N_TRIED = 256

@@ -10,6 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skrec._delegation import (
     FitThatMayWeigh,
     aligned_side,
+    check_scores,
     fit_keywords,
     kind_of_model,
     readable_side,
@@ -197,11 +198,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             X, item_features=item_features, user_features=user_features, context=context
         )
         base = self._base()
-        if not hasattr(base, "decision_function"):
-            raise TypeError(
-                "The `estimator` of ColdStart must be a recommender, or a pipeline or search that "
-                f"ends in one. Got {type(base).__name__}, which has no decision_function."
-            )
+        check_scores(self, "estimator", base)
         for name in _RIDGE:
             vars(self).pop(name, None)
         if side.item_features is not None:

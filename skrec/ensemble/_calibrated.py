@@ -4,7 +4,6 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 from sklearn.preprocessing import normalize
 
-from skrec._delegation import FitThatMayWeigh
 from skrec.ensemble._reranker import Reranker, candidates, is_table
 from skrec.utils._fitted import Absent, Sparse
 from skrec.utils._params import POSITIVE_INTEGER, Interval
@@ -120,53 +119,7 @@ class CalibratedReranker(Reranker):
         self.smoothing = smoothing
         self.random_state = random_state
 
-    def fit(
-        self,
-        X,
-        y=None,
-        *,
-        item_features=None,
-        user_features=None,
-        context=None,
-        sample_weight=None,
-    ):
-        """Fit the model, and keep the groups of the items.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as the model takes them.
-        y : ignored
-            Present for scikit-learn's conventions.
-        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
-                (n_items, n_groups), default=None
-            How much each item is in each group, >= 0, such as ones for the genres of a film. A
-            model that reads features gets them as well.
-        user_features : {array-like, sparse matrix, dataframe} of shape \
-                (n_users, n_user_features), default=None
-            For a model that reads them; so for the next one.
-        context : InteractionContext, default=None
-            One row for each stored entry of X.
-        sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
-
-        Returns
-        -------
-        self : CalibratedReranker
-            The fitted recommender.
-
-        Raises
-        ------
-        TypeError
-            If `estimator` has no ``decision_function``.
-        ValueError
-            If a parameter or X is not valid, if the features are negative or images, or if the
-            model predicts ratings.
-        """
-        side = {"item_features": item_features, "user_features": user_features}
-        return self._fit(X, {**side, "context": context}, sample_weight)
-
-    def _learn(self, X, side):
+    def _learn(self, X, side, weight):
         vars(self).pop("item_groups_", None)  # of an earlier fit
         if side.item_features is not None:
             self.item_groups_ = _shares(side.item_features)
@@ -182,10 +135,11 @@ class CalibratedReranker(Reranker):
         for row, length in enumerate((items >= 0).sum(axis=1)):
             known = items[row, :length]
             target = wanted[[row]]
-            groups = self.item_groups_[known][:, target.indices].toarray()
-            rest = np.asarray(self.item_groups_[known].sum(axis=1)).ravel() - groups.sum(axis=1)
+            groups = self.item_groups_[known]
+            wanted_groups = groups[:, target.indices].toarray()
+            rest = np.asarray(groups.sum(axis=1)).ravel() - wanted_groups.sum(axis=1)
             order = calibrated_order(
-                relevance[row, :length], np.column_stack([groups, rest]),
+                relevance[row, :length], np.column_stack([wanted_groups, rest]),
                 np.append(target.data, 0.0), float(self.trade_off), float(self.smoothing),
             )  # fmt: skip
             head[row, :length] = known[order]
@@ -223,6 +177,3 @@ def _shares(features):
         )
     # First by the largest entry: a sum of large numbers would overflow.
     return csr_array(normalize(normalize(rows, norm="max", copy=False), norm="l1", copy=False))
-
-
-CalibratedReranker.fit = FitThatMayWeigh(CalibratedReranker.fit)

@@ -2,19 +2,21 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skrec._delegation import (
     FitThatMayWeigh,
     aligned_side,
+    check_scores,
     fit_keywords,
     kind_of_model,
     longer_model,
-    readable_side,
+    scores_of,
     seeded_clone,
     side_keywords,
+    with_tags_of,
 )
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.decomposition import BiasedMF
@@ -122,15 +124,9 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
         models = self._models()
-        kinds = [kind_of_model(model) for model in models]
-        tags.input_tags.positive_only = any(
-            get_tags(model).input_tags.positive_only for model in models
-        )
-        tags.recommender_tags.predicts_ratings = kinds[0].predicts_ratings
-        tags.recommender_tags.learned_users = any(kind.learned_users for kind in kinds)
-        tags.recommender_tags.reads = frozenset().union(*map(readable_side, models))
+        tags = with_tags_of(models, super().__sklearn_tags__())
+        tags.recommender_tags.predicts_ratings = kind_of_model(models[0]).predicts_ratings
         return tags
 
     def _main(self):
@@ -196,7 +192,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             X, item_features=item_features, user_features=user_features, context=context
         )
         models = self._models()
-        _check_models(*models)
+        self._check_models(*models)
         side = aligned_side(side, X)
         random_state = check_random_state(self.random_state)
         fitted = []
@@ -205,6 +201,17 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             fitted.append(seeded_clone(model, random_state).fit(X, **given))
         self.estimator_, self.fallback_ = fitted
         return self
+
+    def _check_models(self, main, other):
+        for name, model in (("estimator", main), ("fallback", other)):
+            check_scores(self, name, model)
+        rates = [kind_of_model(model).predicts_ratings for model in (main, other)]
+        if rates[0] and not rates[1]:
+            raise ValueError(
+                f"The fallback of a model that predicts ratings must predict ratings. Got "
+                f"{type(other).__name__} for {type(main).__name__}; use BiasedMF(1), or "
+                'UserKNN(feedback="rating").'
+            )
 
     def uses_fallback(self, X):
         """Say which rows get the fallback's scores.
@@ -257,10 +264,9 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _scores(self, X, side=None):
         scores = np.empty(X.shape, dtype=X.dtype)
         for model, rows in self._parts(self._is_short(X)):
-            known = {} if side is None else side_keywords(model, *side.take(rows))
             if len(rows) == X.shape[0]:  # the usual case: no copy of rows and scores
-                return model.decision_function(X, **known).astype(X.dtype, copy=False)
-            scores[rows] = model.decision_function(X[rows], **known)
+                return scores_of(model, X, side)
+            scores[rows] = scores_of(model, X[rows], None if side is None else side.take(rows))
         return scores
 
     def _pair_scores(self, X, rows, items, side=None):
@@ -280,22 +286,6 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _extended(self, item_features):
         names = ("estimator_", "fallback_")
         return {name: longer_model(getattr(self, name), item_features) for name in names}
-
-
-def _check_models(main, other):
-    for name, model in (("estimator", main), ("fallback", other)):
-        if not hasattr(model, "decision_function"):
-            raise TypeError(
-                f"The `{name}` of Fallback must be a recommender, or a pipeline or search that "
-                f"ends in one. Got {type(model).__name__}, which has no decision_function."
-            )
-    rates = [kind_of_model(model).predicts_ratings for model in (main, other)]
-    if rates[0] and not rates[1]:
-        raise ValueError(
-            f"The fallback of a model that predicts ratings must predict ratings. Got "
-            f"{type(other).__name__} for {type(main).__name__}; use BiasedMF(1), or "
-            'UserKNN(feedback="rating").'
-        )
 
 
 Fallback.fit = FitThatMayWeigh(Fallback.fit)

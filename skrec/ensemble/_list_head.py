@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skrec._evaluation._entries import entry_rows
 from skrec.utils._ties import grid_width
 
 # Neighbours of a head are so many cells of the grid apart: what rounding takes is less.
@@ -32,7 +33,7 @@ def with_head(scores, seen, head):
     rows, places = np.nonzero(here)
     chosen = head[rows, places]
     others = scores.copy()
-    others[np.repeat(np.arange(len(scores)), np.diff(seen.indptr)), seen.indices] = -np.inf
+    others[entry_rows(seen), seen.indices] = -np.inf
     others[rows, chosen] = -np.inf
     best_other = others.max(axis=1, initial=-np.inf)
     scale = np.abs(scores).max(axis=1, initial=0.0).astype(np.float64)

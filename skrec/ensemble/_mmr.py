@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
 
-from skrec._delegation import FitThatMayWeigh
 from skrec.ensemble._reranker import Reranker, candidates, is_table
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import OneOf, Table, refused
@@ -121,52 +120,7 @@ class MMR(Reranker):
         self.similarity = similarity
         self.random_state = random_state
 
-    def fit(
-        self,
-        X,
-        y=None,
-        *,
-        item_features=None,
-        user_features=None,
-        context=None,
-        sample_weight=None,
-    ):
-        """Fit the model, and keep the vectors of the items.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as the model takes them.
-        y : ignored
-            Present for scikit-learn's conventions.
-        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
-                (n_items, n_item_features), default=None
-            For the cosines, and for a model that reads them.
-        user_features : {array-like, sparse matrix, dataframe} of shape \
-                (n_users, n_user_features), default=None
-            For a model that reads them; so for the next one.
-        context : InteractionContext, default=None
-            One row for each stored entry of X.
-        sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
-
-        Returns
-        -------
-        self : MMR
-            The fitted recommender.
-
-        Raises
-        ------
-        TypeError
-            If `estimator` has no ``decision_function``.
-        ValueError
-            If a parameter, X or the features are not valid, if the model predicts ratings, or
-            if it has no vectors of the kind that `similarity` names.
-        """
-        side = {"item_features": item_features, "user_features": user_features}
-        return self._fit(X, {**side, "context": context}, sample_weight)
-
-    def _learn(self, X, side):
+    def _learn(self, X, side, weight):
         features, kind = side.item_features, self.similarity
         if kind == "auto":
             kind = "features" if is_table(features) else "interactions"
@@ -181,7 +135,8 @@ class MMR(Reranker):
         elif kind == "components":
             vectors = self._components(X.shape[1])
         else:
-            vectors = X.T.tocsr()
+            # A weight is so many copies of a row.
+            vectors = X.T.tocsr() if weight is None else X.T.multiply(np.sqrt(weight)).tocsr()
         self.similarity_ = kind
         self.item_vectors_ = unit_rows(vectors, np.float32)
 
@@ -228,6 +183,3 @@ class MMR(Reranker):
         else:
             longer = np.vstack([vectors, new.toarray() if issparse(new) else new])
         return {**super()._extended(item_features), "item_vectors_": longer}
-
-
-MMR.fit = FitThatMayWeigh(MMR.fit)

@@ -3,19 +3,21 @@
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec._delegation import (
     FitThatMayWeigh,
     aligned_side,
+    check_no_ratings,
+    check_scores,
     fit_keywords,
-    kind_of_model,
     longer_model,
-    readable_side,
+    scores_of,
     seeded_clone,
-    side_keywords,
+    with_tags_of,
 )
+from skrec._evaluation._entries import entry_rows
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.linear_model import EASE
 from skrec.neighbors import UserKNN
@@ -185,16 +187,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return super().set_params(**params)
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        models = self._models()
-        tags.input_tags.positive_only = any(
-            get_tags(model).input_tags.positive_only for model in models
-        )
-        tags.recommender_tags.learned_users = any(
-            kind_of_model(model).learned_users for model in models
-        )
-        tags.recommender_tags.reads = frozenset().union(*map(readable_side, models))
-        return tags
+        return with_tags_of(self._models(), super().__sklearn_tags__())
 
     def _models(self):
         # What is no list of named estimators is refused by `fit`; tags are asked for before.
@@ -247,8 +240,11 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             If a parameter or X is not valid, or a model predicts ratings.
         """
         X = self._start_fit(X)
-        _check_models(self.estimators)
+        _check_names(self.estimators)
         models = self._models()
+        for model in models:
+            check_scores(self, "estimators", model)
+            check_no_ratings(self, "estimators", model)
         self._model_weights(len(models))
         side = self._start_side(
             X, item_features=item_features, user_features=user_features, context=context
@@ -280,14 +276,13 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         check_parameters(self, self._parameter_rules)
         total = np.zeros(X.shape)
         unseen = np.ones(X.shape, dtype=np.bool_)
-        unseen[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices] = False
+        unseen[entry_rows(X), X.indices] = False
         weights = self._model_weights(len(self.estimators_))
         for weight, model in zip(weights, self.estimators_, strict=True):
             if weight == 0:
                 continue
-            known = {} if side is None else side_keywords(model, *side)
-            scores = model.decision_function(X, **known).astype(X.dtype, copy=False)
-            total += weight * self._points(quantize_scores(scores), unseen)
+            cells = quantize_scores(scores_of(model, X, side))
+            total += weight * self._points(cells, unseen)
         return total.astype(X.dtype, copy=False)
 
     def _points(self, cells, unseen):
@@ -318,7 +313,7 @@ def _are_named(estimators):
     )
 
 
-def _check_models(estimators):
+def _check_names(estimators):
     if estimators is None:
         return
     if not _are_named(estimators) or not len(estimators):
@@ -333,18 +328,6 @@ def _check_models(estimators):
             "The names of the models of RankFusion must be distinct, without double underscores, "
             f"and no names of its own parameters. Got {names}."
         )
-    for name, model in estimators:
-        if not hasattr(model, "decision_function"):
-            raise TypeError(
-                "The `estimators` of RankFusion must be recommenders, or pipelines or searches "
-                f"that end in one. Got {type(model).__name__} ({name!r}), which has no "
-                "decision_function."
-            )
-        if kind_of_model(model).predicts_ratings:
-            raise ValueError(
-                "The scores of RankFusion are no ratings, so its models must not predict ratings. "
-                f'Got {type(model).__name__} ({name!r}); use feedback="implicit".'
-            )
 
 
 def _places(cells, unseen):

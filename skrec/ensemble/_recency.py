@@ -11,10 +11,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skrec._delegation import (
     FitThatMayWeigh,
     aligned_side,
+    check_scores,
     fit_keywords,
     kind_of_model,
     longer_model,
     readable_side,
+    scores_of,
     seeded_clone,
     side_keywords,
 )
@@ -225,7 +227,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             X, item_features=item_features, user_features=user_features, context=context
         )
         base = self._base()
-        _check_base(base)
+        self._check_base(base)
         given = fit_keywords(base, aligned_side(side, X), sample_weight)
         if self.fit_half_life is None:
             X = ones_like(X)
@@ -236,6 +238,15 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         if not readable_side(base) & {"user_features", "context"}:
             self._warn_if_blind(times)
         return self
+
+    def _check_base(self, base):
+        check_scores(self, "estimator", base)
+        if kind_of_model(base).predicts_ratings:
+            raise ValueError(
+                "The `estimator` of Recency is fitted where X holds times, so it must not predict "
+                f"ratings. Got {type(base).__name__}; use a model of implicit feedback, such as "
+                'EASE, or feedback="implicit".'
+            )
 
     def _warn_if_blind(self, X):
         """Warn if the model within does not see the decay of a few rows."""
@@ -310,9 +321,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return self.estimator_.explain(self._decay(self._start_scoring(X)), items)
 
     def _scores(self, X, side=None):
-        known = {} if side is None else side_keywords(self.estimator_, *side)
-        scores = self.estimator_.decision_function(self._decay(X), **known)
-        return scores.astype(X.dtype, copy=False)
+        return scores_of(self.estimator_, self._decay(X), side)
 
     def _pair_scores(self, X, rows, items, side=None):
         if not hasattr(self.estimator_, "score_pairs"):
@@ -323,20 +332,6 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     def _extended(self, item_features):
         return {"estimator_": longer_model(self.estimator_, item_features)}
-
-
-def _check_base(model):
-    if not hasattr(model, "decision_function"):
-        raise TypeError(
-            "The `estimator` of Recency must be a recommender, or a pipeline or search that ends "
-            f"in one. Got {type(model).__name__}, which has no decision_function."
-        )
-    if kind_of_model(model).predicts_ratings:
-        raise ValueError(
-            "The `estimator` of Recency is fitted where X holds times, so it must not predict "
-            f"ratings. Got {type(model).__name__}; use a model of implicit feedback, such as EASE, "
-            'or feedback="implicit".'
-        )
 
 
 Recency.fit = FitThatMayWeigh(Recency.fit)

@@ -4,17 +4,19 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from skrec._delegation import (
+    FitThatMayWeigh,
     aligned_side,
+    check_no_ratings,
+    check_scores,
     fit_keywords,
-    kind_of_model,
     longer_model,
-    readable_side,
+    scores_of,
     seeded_clone,
-    side_keywords,
+    with_tags_of,
 )
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.ensemble._list_head import with_head
@@ -23,6 +25,7 @@ from skrec.utils._fitted import Fitted
 from skrec.utils._params import NONE, InstanceOf
 from skrec.utils._ties import quantize_scores
 from skrec.utils._topk import top_k
+from skrec.utils._validation import check_sample_weight
 
 RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
@@ -39,10 +42,8 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        base = self._base()
-        tags.input_tags.positive_only = get_tags(base).input_tags.positive_only
-        tags.recommender_tags.learned_users = kind_of_model(base).learned_users
-        tags.recommender_tags.reads = readable_side(base) | self._own_side()
+        tags = with_tags_of([self._base()], tags)
+        tags.recommender_tags.reads |= self._own_side()
         return tags
 
     def _own_side(self):
@@ -56,45 +57,76 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _weighs(self):
         return has_fit_parameter(self._base(), "sample_weight")
 
-    def _fit(self, X, side, sample_weight):
-        """`fit`, of which the subclasses have the docstring."""
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        item_features=None,
+        user_features=None,
+        context=None,
+        sample_weight=None,
+    ):
+        """Fit the model, and keep what the order of its lists needs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions, as the model takes them.
+        y : ignored
+            Present for scikit-learn's conventions.
+        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
+                (n_items, n_item_features), or images, default=None
+            For the order of the lists, if the class reads them, and for a model that does.
+        user_features : {array-like, sparse matrix, dataframe} of shape \
+                (n_users, n_user_features), default=None
+            For a model that reads them; so for the next one.
+        context : InteractionContext, default=None
+            One row for each stored entry of X.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users; only there if the model has it.
+
+        Returns
+        -------
+        self : Reranker
+            The fitted recommender.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` has no ``decision_function``, or nothing reads what is given.
+        ValueError
+            If a parameter, X or the features are not valid, or the model predicts ratings.
+        """
         X = self._start_fit(X)
-        side = self._start_side(X, **side)
+        side = self._start_side(
+            X, item_features=item_features, user_features=user_features, context=context
+        )
         base = self._base()
-        self._check_base(base)
+        check_scores(self, "estimator", base)
+        check_no_ratings(self, "estimator", base)
         given = fit_keywords(base, aligned_side(side, X), sample_weight)
         model = seeded_clone(base, check_random_state(self.random_state)).fit(X, **given)
         self.estimator_ = model
-        self._learn(X, side)
+        self._learn(X, side, check_sample_weight(sample_weight, X.shape[0], np.float64))
         return self
 
-    def _check_base(self, base):
-        name = type(self).__name__
-        if not hasattr(base, "decision_function"):
-            raise TypeError(
-                f"The `estimator` of {name} must be a recommender, or a pipeline or search that "
-                f"ends in one. Got {type(base).__name__}, which has no decision_function."
-            )
-        if kind_of_model(base).predicts_ratings:
-            raise ValueError(
-                f"The scores of {name} are places in lists, so its `estimator` must not predict "
-                f'ratings. Got {type(base).__name__}; use feedback="implicit", or another model.'
-            )
-
-    def _learn(self, X, side):
-        """Keep what `_head` needs of the training data."""
+    def _learn(self, X, side, weight):
+        """Keep what `_head` needs of the training data; `weight` of the rows, None for 1."""
 
     @abstractmethod
     def _head(self, X, scores):
         """The items at the head of each row's list, in their order: (n_rows, m), -1 for none."""
 
     def _scores(self, X, side=None):
-        known = {} if side is None else side_keywords(self.estimator_, *side)
-        scores = self.estimator_.decision_function(X, **known).astype(X.dtype, copy=False)
+        scores = scores_of(self.estimator_, X, side)
         return with_head(scores, X, self._head(X, scores))
 
     def _extended(self, item_features):
         return {"estimator_": longer_model(self.estimator_, item_features)}
+
+
+Reranker.fit = FitThatMayWeigh(Reranker.fit)
 
 
 def is_table(features):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from skrec._delegation import FitThatMayWeigh
 from skrec.ensemble._reranker import Reranker
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._fitted import Array
@@ -107,54 +106,10 @@ class ReservedSlots(Reranker):
     def _own_side(self):
         return frozenset()
 
-    def fit(
-        self,
-        X,
-        y=None,
-        *,
-        item_features=None,
-        user_features=None,
-        context=None,
-        sample_weight=None,
-    ):
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as the model takes them.
-        y : ignored
-            Present for scikit-learn's conventions.
-        item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
-                (n_items, n_item_features), or images, default=None
-            For a model that reads them; so for the next two.
-        user_features : {array-like, sparse matrix, dataframe} of shape \
-                (n_users, n_user_features), default=None
-            Row u describes row u of X.
-        context : InteractionContext, default=None
-            One row for each stored entry of X.
-        sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
-
-        Returns
-        -------
-        self : ReservedSlots
-            The fitted recommender.
-
-        Raises
-        ------
-        TypeError
-            If `estimator` has no ``decision_function``, or does not read what is given.
-        ValueError
-            If a parameter or X is not valid, if `items` are not columns of X, or if the model
-            predicts ratings.
-        """
-        side = {"item_features": item_features, "user_features": user_features}
-        return self._fit(X, {**side, "context": context}, sample_weight)
-
-    def _learn(self, X, side):
+    def _learn(self, X, side, weight):
         if self.items is None:
-            self.is_reserved_ = np.bincount(X.indices, minlength=X.shape[1]) == 0
+            rows = X if weight is None else X[weight > 0]
+            self.is_reserved_ = np.bincount(rows.indices, minlength=X.shape[1]) == 0
         else:
             self.is_reserved_ = check_candidates(self.items, *X.shape)
 
@@ -176,6 +131,3 @@ class ReservedSlots(Reranker):
         new = np.full(n_rows_of(item_features), self.items is None)
         longer = super()._extended(item_features)
         return {**longer, "is_reserved_": np.append(self.is_reserved_, new)}
-
-
-ReservedSlots.fit = FitThatMayWeigh(ReservedSlots.fit)

@@ -3,17 +3,20 @@
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 
 from skrec._delegation import (
     aligned_side,
+    check_no_ratings,
+    check_scores,
     fit_keywords,
-    kind_of_model,
     longer_model,
-    readable_side,
+    scores_of,
     seeded_clone,
     side_keywords,
+    with_tags_of,
 )
+from skrec._evaluation._entries import entry_rows
 from skrec._recommend import recommend
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.decomposition import WMF
@@ -126,16 +129,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         self.random_state = random_state
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        models = self._models()
-        tags.input_tags.positive_only = any(
-            get_tags(model).input_tags.positive_only for model in models
-        )
-        tags.recommender_tags.learned_users = any(
-            kind_of_model(model).learned_users for model in models
-        )
-        tags.recommender_tags.reads = frozenset().union(*map(readable_side, models))
-        return tags
+        return with_tags_of(self._models(), super().__sklearn_tags__())
 
     def _models(self):
         # What is no estimator is refused by `fit`; tags are asked for before.
@@ -205,17 +199,8 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     def _check_models(self, retriever, ranker):
         for name, model in (("retriever", retriever), ("ranker", ranker)):
-            if not hasattr(model, "decision_function"):
-                raise TypeError(
-                    f"The `{name}` of TwoStageRecommender must be a recommender, or a pipeline or "
-                    f"search that ends in one. Got {type(model).__name__}, which has no "
-                    "decision_function."
-                )
-            if kind_of_model(model).predicts_ratings:
-                raise ValueError(
-                    f"The scores of TwoStageRecommender are no ratings, so its `{name}` must not "
-                    f'predict ratings. Got {type(model).__name__}; use feedback="implicit".'
-                )
+            check_scores(self, name, model)
+            check_no_ratings(self, name, model)
         if self.negatives == "retrieved" and not hasattr(ranker, "_fit_against"):
             raise ValueError(
                 'TwoStageRecommender(negatives="retrieved") needs a ranker that learns from '
@@ -224,14 +209,13 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             )
 
     def _scores(self, X, side=None):
-        known = {} if side is None else side_keywords(self.retriever_, *side)
-        first = self.retriever_.decision_function(X, **known).astype(X.dtype, copy=False)
+        first = scores_of(self.retriever_, X, side)
         items, _ = top_k(first, min(self.n_candidates, X.shape[1]), seen=X)
         rows, places = np.nonzero(items >= 0)
         ranked = np.zeros(X.shape, dtype=np.bool_)
         ranked[rows, items[rows, places]] = True
         is_candidate = ranked.copy()
-        ranked[np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices] = True
+        ranked[entry_rows(X), X.indices] = True
         scores = np.zeros(X.shape, dtype=X.dtype)
         scores[ranked] = self._ranked(X, *np.nonzero(ranked), side)
         return _stacked(scores, first, ranked, is_candidate)
@@ -239,8 +223,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _ranked(self, X, rows, items, side):
         """The ranker's scores of some pairs."""
         if not hasattr(self.ranker_, "score_pairs"):  # a pipeline or a search
-            known = {} if side is None else side_keywords(self.ranker_, *side)
-            return self.ranker_.decision_function(X, **known)[rows, items]
+            return scores_of(self.ranker_, X, side)[rows, items]
         known = {} if side is None else side_keywords(self.ranker_, *side.for_pairs(rows))
         return self.ranker_.score_pairs(X, rows, items, **known)
 
