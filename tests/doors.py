@@ -185,11 +185,16 @@ def _method_door(estimator, fitted, name, values, fit_side, reads):
         arguments["items"] = np.arange(4)
         if "context" in arguments:
             arguments["context"] = arguments["context"][:4]
+    elif name == "fit_rows":
+        log = interactions()
+        arguments |= {"users": np.repeat(np.arange(N_USERS), np.diff(log.indptr))}
+        arguments |= {"items": log.indices, "y": log.data, **fit_side}
+        arguments["context"] = csr_array(np.random.default_rng(5).random((log.nnz, 2)))
     elif name == "explain":
         arguments["items"] = fitted.recommend(arguments["X"], 2)
 
     def call(**given):
-        model = clone(estimator) if name in ("fit", "fit_transform") else fitted
+        model = clone(estimator) if name in ("fit", "fit_rows", "fit_transform") else fitted
         model = clone(estimator).fit(interactions()) if name == "partial_fit" else model
         return getattr(model, name)(**given)
 

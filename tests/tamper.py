@@ -28,7 +28,7 @@ from skrec._testing._data import make_data, seeded
 from skrec.adapters import ImplicitRecommender
 from skrec.adapters._implicit_models import make_model
 from skrec.autoencoder import MultVAE, RBMRecommender
-from skrec.content import VBPR, ColdStart, ContentRecommender
+from skrec.content import VBPR, ColdStart, ContentRecommender, DeepFM
 from skrec.decomposition import BiasedMF, GraphFilter
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SLIM
@@ -45,6 +45,7 @@ def subjects():
     found = [small(cls) for _, cls in all_recommenders()]
     found += [
         BiasedMF(4, solver="sgd", max_iter=3),
+        small(DeepFM, hidden_layer_sizes=()),
         EASE(n_pairs=20),
         small(RBMRecommender, orientation="item"),
         Fallback(small(VBPR)),

@@ -35,8 +35,12 @@ from skrec.content import (
     ColdStart,
     ContentRecommender,
     CuratorNet,
+    DeepFM,
     VisRank,
+    WideAndDeep,
 )
+from skrec.content._field_recommender import FieldRecommender
+from skrec.content._pair_recommender import PairRecommender
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import (
@@ -145,6 +149,11 @@ VARIANTS = [
     ColdStart(BiasedMF(4)),
     ContentRecommender(Ridge(), feedback="rating"),
     ContentRecommender(RidgeClassifier(), use_ids=False),
+    ContentRecommender(weights="value"),
+    small(DeepFM, hidden_layer_sizes=(), weights="value"),
+    small(DeepFM, hidden_layer_sizes=(), feedback="rating"),
+    small(WideAndDeep, cross_features=[("user", "item")], early_stopping=True),
+    small(WideAndDeep, n_components=0, feedback="rating"),
     ImplicitRecommender(AlternatingLeastSquares(4, use_cg=False, dtype=np.float64)),
     ImplicitRecommender(BayesianPersonalizedRanking(4, iterations=5)),
     ImplicitRecommender(LogisticMatrixFactorization(4, iterations=5), known_users="fold_in"),
@@ -181,14 +190,16 @@ def _cannot_hold(estimator):
         if isinstance(base, (ReservedSlots, TwoStageRecommender)):
             names += ["check_item_permutation", "check_item_features_permutation"]
         return names
-    if isinstance(base, ContentRecommender):
-        # Negatives are drawn entry by entry, so another order of the items is another draw.
+    if isinstance(base, PairRecommender):
+        # Negatives are drawn entry by entry, so another order of the items is another draw; so are
+        # the first weights of a network.
         drawn = [
             "check_item_permutation",
             "check_item_features_permutation",
             "check_duplicate_items_tie",
         ]
-        return drawn if base.feedback == "implicit" else []
+        draws = base.feedback == "implicit" or isinstance(base, FieldRecommender)
+        return drawn if draws else []
     if isinstance(base, SANSA) and base.density is not None:
         # Of two equal items, the elements of one may be kept and those of the other dropped.
         return ["check_duplicate_items_tie"]

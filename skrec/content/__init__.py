@@ -10,6 +10,7 @@ _MODULES = {
     "ContentRecommender": "_content_recommender",
     "CuratorNet": "_curator_net",
     "DVBPR": "_dvbpr",
+    "DeepFM": "_deep_fm_recommender",
     "DeepFMClassifier": "_deep_fm",
     "DeepFMRegressor": "_deep_fm",
     "FMClassifier": "_fm",
@@ -17,6 +18,7 @@ _MODULES = {
     "IBR": "_ibr",
     "VBPR": "_vbpr",
     "VisRank": "_vis_rank",
+    "WideAndDeep": "_wide_and_deep_recommender",
     "WideAndDeepClassifier": "_wide_and_deep",
     "WideAndDeepRegressor": "_wide_and_deep",
 }
@@ -26,6 +28,7 @@ __all__ = [
     "ContentRecommender",
     "CuratorNet",
     "DVBPR",
+    "DeepFM",
     "DeepFMClassifier",
     "DeepFMRegressor",
     "FMClassifier",
@@ -33,6 +36,7 @@ __all__ = [
     "IBR",
     "VBPR",
     "VisRank",
+    "WideAndDeep",
     "WideAndDeepClassifier",
     "WideAndDeepRegressor",
 ]

@@ -14,10 +14,12 @@ class Part:
     ids : csr_array of shape (n_rows, n_ids)
         At most a single one in each row.
     known : csr_array of shape (n_rows, n_known)
+    own : ndarray of shape (n_rows, n_own), default=None
+        Numbers of users without an id, which a model adds to what it says of rows.
     """
 
-    def __init__(self, ids, known):
-        self.ids, self.known = ids, known
+    def __init__(self, ids, known, own=None):
+        self.ids, self.known, self.own = ids, known, own
 
     @property
     def shape(self):
@@ -26,7 +28,12 @@ class Part:
 
     def take(self, rows):
         """The part of some rows, each as often as it is named."""
-        return Part(self.ids[rows], self.known[rows])
+        return Part(self.ids[rows], self.known[rows], None if self.own is None else self.own[rows])
+
+    def beside(self, table):
+        """The part with a further table of what is known."""
+        known = csr_array(hstack([self.known, csr_array(table)], format="csr"))
+        return Part(self.ids, known, self.own)
 
 
 def id_columns(places, n_ids):
@@ -121,7 +128,7 @@ def products(A, B):
     return csr_array((values, columns, indptr), shape=(n, A.shape[1] * n_b))
 
 
-def sampled_negatives(X, n_negatives, random_state):
+def sampled_negatives(X, n_negatives, random_state, *, users=None):
     """Items for each interaction that its user has not and somebody has.
 
     Parameters
@@ -130,21 +137,24 @@ def sampled_negatives(X, n_negatives, random_state):
         Canonical.
     n_negatives : int
     random_state : RandomState
+    users : ndarray of int of shape (n_interactions,), default=None
+        Of the interactions. None: they are the entries of X.
 
     Returns
     -------
     entries : ndarray of intp of shape (n_drawn,)
-        Places in ``X.data`` of the interactions that the draws belong to. Those of users who
-        have all items have none.
+        Places of the interactions that the draws belong to. Those of users who have all items
+        have none.
     items : ndarray of intp of shape (n_drawn,)
         Drawn uniformly, with replacement.
     """
     has_users = np.bincount(X.indices, minlength=X.shape[1]) > 0
     catalogue, place = np.flatnonzero(has_users), np.cumsum(has_users) - 1
     rows, lengths = entry_rows(X), np.diff(X.indptr)
+    users = rows if users is None else users
     left = len(catalogue) - lengths  # items that each user has not
-    entries = np.repeat(np.flatnonzero(left[rows] > 0), n_negatives)
-    user = rows[entries]
+    entries = np.repeat(np.flatnonzero(left[users] > 0), n_negatives)
+    user = users[entries]
     rank = (random_state.random_sample(len(entries)) * left[user]).astype(np.int64)
     # Item number r of those that a user has not stands behind as many of those that he has as
     # have at most r others before them.

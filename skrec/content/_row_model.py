@@ -16,7 +16,7 @@ from skrec.content._row_net import RowNet
 from skrec.content._row_problem import Batches, RowProblem, held_out, merged, outputs
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import arithmetic, require_finite
-from skrec.utils._fitted import Instance
+from skrec.utils._fitted import Absent, Instance, Names, Number
 from skrec.utils._matrices import checked_array
 from skrec.utils._params import (
     BOOLEAN,
@@ -55,7 +55,11 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
     `RowRegressor` say what targets are.
     """
 
-    _fitted_rules = {"fields_": Instance(Fields)}
+    _fitted_rules = {
+        "fields_": Instance(Fields),
+        "n_features_in_": Number(1, 2**31 - 1, integer=True, size="n_features"),
+        "feature_names_in_": Absent(Names("n_features")),
+    }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

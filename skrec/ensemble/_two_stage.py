@@ -54,7 +54,8 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     negatives : {"ranker", "retrieved"}, default="ranker"
         What the ranker is told to be no interactions. "ranker": what it takes by itself.
         "retrieved": items drawn among those that the retriever shows to the row, which are what
-        the ranker has to order; for a `~skrec.content.ContentRecommender`.
+        the ranker has to order; for a `~skrec.content.ContentRecommender`, a
+        `~skrec.content.DeepFM` or a `~skrec.content.WideAndDeep`.
     random_state : int, RandomState or None, default=None
         Seed of those models whose own `random_state` is None.
 
@@ -204,7 +205,8 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         if self.negatives == "retrieved" and not hasattr(ranker, "_fit_against"):
             raise ValueError(
                 'TwoStageRecommender(negatives="retrieved") needs a ranker that learns from '
-                f"negatives it is given: a ContentRecommender. Got {type(ranker).__name__}; use "
+                "negatives it is given: a ContentRecommender, DeepFM or WideAndDeep. Got "
+                f"{type(ranker).__name__}; use "
                 'negatives="ranker".'
             )
 

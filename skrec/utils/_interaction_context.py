@@ -44,7 +44,8 @@ class InteractionContext:
     Notes
     -----
     Where one user took one item several times in different situations, X has one entry and so
-    one row of context: choose one, such as the last.
+    one row of context: choose one, such as the last. Or pass the log to ``fit_rows`` of
+    `skrec.content.ContentRecommender`.
 
     Examples
     --------

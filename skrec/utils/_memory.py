@@ -121,7 +121,8 @@ def check_model(estimator, shape):
         if name in _SIZES and value is not None
     }
     hidden = tuple(sizes.pop("hidden_layer_sizes", ()))
-    batch = min(sizes.pop("batch_size", 1), *shape)
+    batch = sizes.pop("batch_size", 1)
+    batch = 1 if isinstance(batch, str) else min(batch, *shape)  # "auto"
     # In bytes: float32, int64 for the places of negatives.
     needed = 8 * batch * sizes.pop("n_negatives", 0)
     n_components = sizes.pop("n_components", 0)

@@ -38,7 +38,7 @@ class SideInformation(NamedTuple):
     context: object = None
 
 
-def start_side(estimator, X, side, *, reads):
+def start_side(estimator, X, side, *, reads, of_rows=False):
     """Check what `fit` was given beside X and set the fitted attributes that describe it.
 
     Parameters
@@ -52,6 +52,8 @@ def start_side(estimator, X, side, *, reads):
         As the user passed it.
     reads : frozenset of str
         Of its tags.
+    of_rows : bool, default=False
+        Whether context is a checked table of the rows of a log, and not of the entries of X.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def start_side(estimator, X, side, *, reads):
     checked = SideInformation(
         check_items(side.item_features, X.shape[1], names, images="images" in reads),
         _check_users(side.user_features, X.shape[0]),
-        None if side.context is None else check_context(side.context, X),
+        side.context if side.context is None or of_rows else check_context(side.context, X),
     )
     described = {}
     for kind, given, rows in zip(("item", "user", "context"), side, checked, strict=True):

@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 
 from skrec import InteractionContext
 from skrec.content import ContentRecommender
+from skrec.content._pair_log import drawn_log, log_of
 from skrec.content._pair_rows import (
     id_columns,
     item_part,
@@ -192,8 +193,10 @@ def test_drawn_items_have_the_context_of_their_interaction(X):
     side = model._start_side(
         model._start_fit(X), item_features=F, context=context
     )  # as `fit` begins
+    log = drawn_log(log_of(X, side.context), X, None, 3, np.random.RandomState(0))
     items = item_part(F, np.ones(20, dtype=bool), False)
-    rows, labels = model._training_rows(X, items, side, None, np.random.RandomState(0))
+    rows = pair_rows(model._log_users(log, side, 40), items.take(log.item), "concatenate")
+    labels = log.label
     entries, drawn = sampled_negatives(X, 3, np.random.RandomState(0))
     np.testing.assert_array_equal(rows[:, [0]].toarray()[labels == 1], hour)
     np.testing.assert_array_equal(rows[:, [0]].toarray()[labels == 0], hour[entries])

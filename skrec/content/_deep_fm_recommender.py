@@ -1,0 +1,339 @@
+"""DeepFM: a factorization machine and layers over users, items, features and context."""
+
+import numpy as np
+
+from skrec._evaluation._entries import entry_rows
+from skrec._torch._learned_users import normal_prior
+from skrec.content._deep_fm import DeepFMClassifier, DeepFMRegressor
+from skrec.content._field_recommender import FIELD_RULES, FieldRecommender
+from skrec.content._fm_fold_in import Terms, own_numbers
+from skrec.content._pair_rows import pair_rows, user_part
+from skrec.content._row_model import RowModel
+from skrec.utils._fitted import SEED, Absent, Array, refused
+from skrec.utils._hashing import keyed_negatives
+from skrec.utils._state_torch import torch_state
+
+# Items drawn for a row that is folded in.
+_N_DRAWS = 256
+# Rows that are folded in at once.
+_N_ROWS = 256
+
+
+class DeepFM(FieldRecommender):
+    r"""Factorization machine and layers over rows of a user, an item, features and context.
+
+    Each interaction is a row of fields
+
+    .. math:: [\, \mathrm{user\ id},\ \mathrm{user\ features},\ \mathrm{context},\
+        \mathrm{item\ id},\ \mathrm{item\ features} \,]
+
+    With "implicit" feedback its label is 1, and rows of the same user, in the same context, with
+    `n_negatives` items drawn among those that the user has not and somebody has, are labelled 0.
+    With :math:`e_f`, the sum of the vectors of what a row x has in field f, the score is [1]_
+
+    .. math:: s(x) = b + w^T x + \sum_{f < g} e_f^T e_g + h^T \mathrm{MLP}([e_1, \ldots, e_F])
+
+    and `fit` minimises, by Adam over batches of rows,
+
+    .. math:: \frac{1}{\sum_r \omega_r} \sum_r \omega_r \, \ell(y_r, s(x_r))
+        + \frac{\alpha}{2} \sum_j \|v_j\|^2 + \frac{\alpha_w}{2} \sum_j w_j^2
+
+    with the logistic loss, or half the squared error of standardised ratings; alpha is `alpha`,
+    and :math:`\alpha_w` is `linear_alpha`. Scores are log odds, or ratings.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Length d of the vectors. 0: a linear model, without pairs and layers.
+    fields : dict of str to list of str, default=None
+        The field of each column of a table, such as ``{"item_features": ["genre"] * 18 +
+        ["year"]}``; keys are "user_features", "item_features" and "context". The columns of a
+        table that is not named, or of all with None, are one field called as the table.
+    hidden_layer_sizes : tuple of int, default=(128, 64)
+        Sizes of the ReLU layers over the vectors of all fields. (): a factorization machine [2]_.
+    dropout : float, default=0.2
+        Share of the hidden units that is set to zero in training.
+    n_negatives : int, default=4
+        Rows with label 0 for each interaction; "implicit" only.
+    use_ids : bool, default=True
+        Whether rows have the ids of users, and of items where there are item features; without
+        item features, items always have theirs.
+    feedback : {"implicit", "rating"}, default="implicit"
+        What values of X mean. For "implicit" only which items a user has matters, but for
+        `weights`.
+    weights : {"uniform", "value"}, default="uniform"
+        What an interaction weighs beside a drawn item: 1, or its value, as in YouTube's ranking
+        model; see `ContentRecommender`.
+    alpha : float, default=0.0
+        Penalty of the vectors.
+    linear_alpha : float, default=0.0
+        Penalty of the weights.
+    learning_rate : float, default=0.003
+        Of Adam.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
+    max_iter : int, default=30
+        Epochs, or the most of them.
+    init_scale : float, default=0.01
+        Standard deviation of the first vectors.
+    early_stopping : bool or "auto", default="auto"
+        Whether rows are held out, and the epoch of the least loss is kept. "auto": from 10,001
+        rows on, drawn items included.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out.
+    n_iter_no_change : int, default=3
+        Epochs without a fall of the loss by `tol` after which to stop.
+    tol : float, default=1e-4
+        Tolerance of early stopping.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where torch computes. May be changed after ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seed of drawn items, first vectors, batches, dropout and held-out rows.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    estimator_ : DeepFMClassifier or DeepFMRegressor
+        The fitted model of rows; a `DummyRegressor` where all labels are the same.
+    item_columns_ : ndarray of int64 of shape (n_items,)
+        Which column of ids an item has in rows; -1: none, as it had no users, or rows have no ids.
+    item_known_ : csr_array of shape (n_items, n_item_features)
+        The features of items; only if there were any.
+    user_hashes_ : ndarray of uint64 of shape (n_users, 2)
+        By which training users are known again; with ``use_ids=True`` only.
+    user_mean_ : ndarray of shape (n_components + 1,)
+        Mean of the weights and vectors of the training users; without layers only, as the next.
+    user_precision_ : ndarray of shape (n_components + 1, n_components + 1)
+        Inverse of their covariance.
+    seed_ : int
+        Of the items that are drawn where a row is folded in.
+    loss_curve_ : list of float
+        Mean loss of each epoch, with the penalties.
+    validation_scores_ : list of float
+        Of each epoch, minus the mean loss of held-out rows; with early stopping only.
+    n_iter_ : int
+        Epochs.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+
+    See Also
+    --------
+    WideAndDeep : Chosen crosses in the place of products of vectors.
+    ContentRecommender : Rows of pairs for any classifier or regressor.
+    DeepFMClassifier : The same model over tables that have no user and no item.
+
+    Notes
+    -----
+    **New users.** A row of X with the content of a training row is that user. Any other row is an
+    unknown user. With layers, it has the vector 0 in the field of the user, and is told from
+    others by its features and context alone: without any, all unknown users have one list. Without
+    layers (``hidden_layer_sizes=()``) the score is linear in the weight and the vector of the user,
+    and an unknown user is folded in: the loss of the row's items, in the mean context of the
+    training, and of 256 items that are drawn by the content of the row and weighed as many
+    as ``n_negatives`` for each item, is minimised over them by Newton's method, with a normal
+    prior that has the mean and covariance of the training users.
+
+    **New items** are scored by their features, with the vector 0 in the field of the item.
+
+    **Context.** ``fit`` takes an `InteractionContext`, and scoring takes one row for each row of X,
+    or for each pair. Where a pair has many contexts use ``fit_rows``.
+
+    **Fields.** The n values of a row in one field are divided by sqrt(n), and columns by their
+    largest absolute value. In the layers and pairs a field is one vector, the sum of those of its
+    values, so that a table of numbers is projected. Columns that say different things, such
+    as a genre and a year, want fields of their own.
+
+    All pairs of a user and an item that are scored are made into rows, in chunks. That costs a
+    prediction of the network for each item, many times that of a factor model: rank what another
+    model retrieves, by `~skrec.ensemble.TwoStageRecommender`.
+
+    Differs from [1]_: negatives are drawn, where the paper has clicks and no clicks; one dropout
+    after each layer, and none before; the layers are smaller by default.
+
+    References
+    ----------
+    .. [1] H. Guo, R. Tang, Y. Ye, Z. Li and X. He, "DeepFM: a factorization-machine based neural
+       network for CTR prediction", IJCAI 2017.
+    .. [2] S. Rendle, "Factorization machines",
+       ICDM 2010.
+
+    Examples
+    --------
+    What is taken depends on the hour:
+
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from skrec import InteractionContext
+    >>> from skrec.content import DeepFM
+    >>> X = csr_array(np.tile([[1, 1, 0, 0], [0, 0, 1, 1]], (20, 1)))
+    >>> morning = (X.indices % 2 == 0)[:, None]  # items 0 and 2
+    >>> context = InteractionContext(np.hstack([morning, ~morning]), X.indptr)
+    >>> model = DeepFM(4, hidden_layer_sizes=(8,), dropout=0, init_scale=0.3, learning_rate=0.03,
+    ...                random_state=0)
+    >>> model.fit(X, context=context).recommend(
+    ...     X[:2], k=1, context=[[1, 0], [1, 0]], exclude_seen=False
+    ... ).ravel()
+    array([0, 2])
+    """
+
+    _parameter_rules = FIELD_RULES
+    _search_grid = [
+        {"hidden_layer_sizes": sizes, "alpha": alpha}
+        for sizes in ((), (128, 64))
+        for alpha in (0.0, 1e-7, 1e-6, 1e-5)
+    ]
+    _row_models = (DeepFMClassifier, DeepFMRegressor)
+    _fitted_rules = {
+        "user_mean_": Absent(Array("n_own", dtypes=("float64",))),
+        "user_precision_": Absent(Array("n_own", "n_own", dtypes=("float64",))),
+        "seed_": Absent(SEED),
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        fields=None,
+        hidden_layer_sizes=(128, 64),
+        dropout=0.2,
+        n_negatives=4,
+        use_ids=True,
+        feedback="implicit",
+        weights="uniform",
+        alpha=0.0,
+        linear_alpha=0.0,
+        learning_rate=0.003,
+        batch_size="auto",
+        max_iter=30,
+        init_scale=0.01,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        tol=1e-4,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.fields = fields
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.n_negatives = n_negatives
+        self.use_ids = use_ids
+        self.feedback = feedback
+        self.weights = weights
+        self.alpha = alpha
+        self.linear_alpha = linear_alpha
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.init_scale = init_scale
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _learn(self, X, log, side, named, random_state):
+        super()._learn(X, log, side, named, random_state)
+        for name in ("user_mean_", "user_precision_", "seed_"):
+            vars(self).pop(name, None)
+        model = self.estimator_
+        layered = not isinstance(model, RowModel) or "head.weight" in model.weights_
+        if self.use_ids and not layered:
+            self._keep_prior(model, X.shape[0])
+            self.seed_ = int(random_state.randint(2**31 - 1))
+        return self
+
+    def _keep_prior(self, model, n_users):
+        columns = model.fields_.place_[:n_users]
+        columns = columns[model.fields_.seen_[columns]]
+        learned = [model.weights_["linear.weight"][columns]]
+        if "vectors" in model.weights_:
+            learned.append(model.weights_["vectors"][columns])
+        self.user_mean_, self.user_precision_ = normal_prior(np.hstack(learned))
+
+    def _check_fitted(self):
+        super()._check_fitted()
+        if hasattr(self, "user_mean_"):
+            vectors = getattr(self.estimator_, "weights_", {}).get("vectors", np.empty((0, 0)))
+            if len(self.user_mean_) != 1 + vectors.shape[1]:
+                found = f"{len(self.user_mean_)} numbers"
+                raise refused("DeepFM.user_mean_", found, f"{1 + vectors.shape[1]}")
+
+    @torch_state()
+    def _folded_in(self, X, hashes, unknown, user_features):
+        if not hasattr(self, "user_mean_"):
+            return None
+        own = np.zeros((X.shape[0], len(self.user_mean_)))
+        rows = np.flatnonzero(unknown)
+        for start in range(0, len(rows), _N_ROWS):
+            some = rows[start : start + _N_ROWS]
+            known = None if user_features is None else user_features[some]
+            own[some] = own_numbers(
+                self._terms(X[some], hashes[some], known),
+                len(some),
+                self.user_mean_,
+                self.user_precision_,
+                logistic=not self._rates,
+            )
+        return own
+
+    def _terms(self, X, hashes, user_features):
+        """What rows are told by their items and, without ratings, by items drawn for them."""
+        user, item, target = entry_rows(X), X.indices, X.data.astype(np.float64)
+        weight = np.ones(X.nnz)
+        if not self._rates:
+            weight = target if self.weights == "value" else weight
+            negatives = self._negatives(X, hashes)
+            drawn = negatives >= 0
+            of_row = np.diff(X.indptr) * self.n_negatives / negatives.shape[1]
+            weight = weight * drawn[user, 0]  # a row that has all items has no terms
+            at = np.nonzero(drawn)
+            target = np.repeat([1.0, 0.0], [len(user), len(at[0])])
+            user, item = np.concatenate([user, at[0]]), np.concatenate([item, negatives[at]])
+            weight = np.concatenate([weight, of_row[at[0]]])
+        order = np.argsort(user, kind="stable")
+        user, item, target, weight = (part[order] for part in (user, item, target, weight))
+        mean = getattr(self, "context_means_", None)
+        context = None if mean is None else np.tile(mean, (X.shape[0], 1))
+        users = user_part(np.full(X.shape[0], -1), len(self.user_hashes_), user_features, context)
+        pairs = pair_rows(users.take(user), self._items().take(item), self._pair_columns)
+        model = self._fitted_model
+        if self._rates:
+            offset = (model.predict(pairs) - model.target_mean_) / model.target_scale_
+            target = (target - model.target_mean_) / model.target_scale_
+        else:
+            offset = model.decision_function(pairs)
+        return Terms(user, _design(model, pairs), offset, target, weight)
+
+    def _negatives(self, X, hashes):
+        """Items that somebody has, and the row has not; -1 where there are none."""
+        known = np.flatnonzero(self.item_columns_ >= 0)
+        drawn = keyed_negatives(X[:, known], _N_DRAWS, self.seed_, hashes=hashes)
+        return np.where(drawn >= 0, known[drawn], -1)
+
+    def _said_of(self, model, pairs, users):
+        said = super()._said_of(model, pairs, users)
+        if users.own is None:
+            return said
+        some = np.flatnonzero(users.own.any(axis=1))
+        scale = model.target_scale_ if self._rates else 1.0
+        added = (_design(model, pairs[some]) * users.own[some]).sum(axis=1)
+        said[some] += scale * added
+        return said
+
+
+def _design(model, pairs):
+    """What the weight and the vector of a user are multiplied with in rows without a user's id."""
+    columns = [np.ones((pairs.shape[0], 1))]
+    if "vectors" in model.weights_:
+        rows = model.fields_.scaled(model.fields_.encode(pairs))
+        # The user's field has the vector 0: what is left are the vectors of all others.
+        columns.append(rows @ model.weights_["vectors"].astype(np.float64))
+    return np.hstack(columns)
