@@ -21,7 +21,7 @@ LAYERS = (
     ("utils",),
     ("_evaluation", "_log", "_loss", "_persistence", "_plot", "_recommend", "_user_side"),
     ("_factors", "base"),
-    ("_torch",),
+    ("_torch", "_weighted_factors"),
     (
         "adapters", "autoencoder", "datasets", "decomposition", "dummy", "feature_extraction",
         "linear_model", "model_selection", "neighbors", "neural_network", "preprocessing",

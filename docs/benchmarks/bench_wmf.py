@@ -44,7 +44,7 @@ def start(X, options):
 
 def sweeps_of_skrec(X, options):
     from skrec.decomposition import WMF
-    from skrec.decomposition._wmf_als import alternate
+    from skrec.utils._wmf_als import alternate
 
     stamps = []
 

@@ -1,23 +1,11 @@
 """WMF: weighted matrix factorisation of implicit feedback by alternating least squares."""
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
-from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._weighted_factors import WeightedFactorsMixin
 from skrec.base import BaseRecommender
-from skrec.decomposition._wmf_als import (
-    HalfStep,
-    alternate,
-    explain_entries,
-    gram_matrix,
-    row_penalty,
-    transposed,
-)
-from skrec.utils._device import cpu_or_device
 from skrec.utils._dtype import computation_dtype
-from skrec.utils._finite import require_finite
-from skrec.utils._fitted import Array
 from skrec.utils._params import (
     NON_NEGATIVE,
     NONE,
@@ -27,9 +15,10 @@ from skrec.utils._params import (
 )
 from skrec.utils._progress import ProgressBar
 from skrec.utils._validation import check_sample_weight
+from skrec.utils._wmf_als import alternate, row_penalty, transposed
 
 
-class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
+class WMF(WeightedFactorsMixin, BaseRecommender):
     r"""Weighted matrix factorisation of implicit feedback (iALS).
 
     Fits the product of user vectors :math:`w_u` and item vectors :math:`h_i` to 1 where
@@ -179,12 +168,6 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         for alpha in (0.003, 0.01)
     ]
 
-    _fitted_rules = {
-        "components_": Array("n_components", "n_items"),
-        "user_factors_": Array("n_users", "n_components"),
-        "_gram": Array("n_components", "n_components"),
-    }
-
     def __init__(
         self,
         n_components=64,
@@ -261,9 +244,7 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"frequency_exponent={self.frequency_exponent}: scale X, lower what is largest, "
                 'or use dtype="float64".'
             )
-        self.components_ = items.T
-        self._gram = gram_matrix(items, self.unobserved_weight, n_jobs=self.n_jobs)
-        self.user_factors_ = self._vectors(X)
+        self._keep_factors(X, items)
         return self
 
     def _descend(self, X, items, weight):
@@ -280,20 +261,11 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
         counts = np.bincount(X.indices, np.repeat(weight, np.diff(X.indptr)), X.shape[1])
         item_penalty = self._penalty(counts, weight.sum())
+        cg_steps = 0 if self.solver == "cholesky" else self.cg_steps
         return (
-            self._half_step(X, self._user_penalty(X), np.ones(X.shape[1])),
-            self._half_step(transposed(X), item_penalty, weight),
+            self._half_step(X, self._user_penalty(X), np.ones(X.shape[1]), cg_steps=cg_steps),
+            self._half_step(transposed(X), item_penalty, weight, cg_steps=cg_steps),
         )
-
-    def _half_step(self, X, penalty, weight, *, exact=False):
-        problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
-        device = cpu_or_device(self.device)
-        if str(device) == "cpu":
-            cg_steps = 0 if exact or self.solver == "cholesky" else self.cg_steps
-            return HalfStep(X, penalty, weight, **problem, cg_steps=cg_steps, n_jobs=self.n_jobs)
-        from skrec.decomposition._wmf_torch import TorchHalfStep
-
-        return TorchHalfStep(X, penalty, weight, **problem, device=device)
 
     def _penalty(self, counts, total):
         return row_penalty(
@@ -306,74 +278,3 @@ class WMF(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _user_penalty(self, X):
         return self._penalty(np.diff(X.indptr), X.shape[1])
-
-    @property
-    def _n_features_out(self):
-        return self.components_.shape[0]
-
-    def _vectors(self, X):
-        """The vector of each row: the exact solution of its own problem."""
-        items = np.ascontiguousarray(self.components_.T)
-        vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
-        step = self._half_step(X, self._user_penalty(X), np.ones(X.shape[1]), exact=True)
-        step.solve(items, self._gram, vectors)
-        return vectors
-
-    def _scores(self, X):
-        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
-
-    def _pair_scores(self, X, rows, items):
-        vectors = self._vectors(X).astype(X.dtype, copy=False)
-        return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
-
-    def transform(self, X):
-        """Vectors of users.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users, known or new.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_users, n_components), dtype of X
-            ``vectors @ components_`` are the scores.
-        """
-        X = self._start_dense(X, self._n_features_out)
-        return require_finite(self._vectors(X).astype(X.dtype, copy=False), "The vectors of users")
-
-    def explain(self, X, items):
-        r"""Split scores into what each item of the user adds.
-
-        With :math:`A_u` the matrix of the user's normal equations, the score of item i is
-        :math:`\sum_{j \in S_u} c_{uj} \, h_i^T A_u^{-1} h_j` (Hu et al., section 5).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions of the users.
-        items : array-like of int of shape (n_users,) or (n_users, m)
-            The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
-
-        Returns
-        -------
-        contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
-            up to the score of ``items[u, j]``.
-
-        Raises
-        ------
-        ValueError
-            If `items` has the wrong shape or is out of range.
-        """
-        X = self._start_scoring(X)
-        step = HalfStep(
-            X,
-            self._user_penalty(X),
-            np.ones(X.shape[1]),
-            confidence=self.confidence,
-            unobserved_weight=self.unobserved_weight,
-            n_jobs=self.n_jobs,
-        )
-        return explain_entries(step, np.ascontiguousarray(self.components_.T), self._gram, items)

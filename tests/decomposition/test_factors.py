@@ -13,9 +13,9 @@ from skrec._factors import (
     factor_scores,
     similar_columns,
 )
-from skrec.decomposition._wmf_als import gram_matrix
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._ridge_kernels import cholesky, solve_cholesky
+from skrec.utils._wmf_als import gram_matrix
 
 RNG = np.random.default_rng(0)
 

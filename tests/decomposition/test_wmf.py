@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, csr_matrix
 
-from skrec.decomposition import WMF, _wmf, _wmf_torch
-from skrec.decomposition._wmf_als import HalfStep, alternate, gram_matrix
+from skrec import _weighted_factors
+from skrec.decomposition import WMF
+from skrec.utils import _wmf_torch
+from skrec.utils._wmf_als import HalfStep, alternate, gram_matrix
 
 N_USERS, N_ITEMS = 60, 40
 # Hu et al.; iALS; values that count; nothing unobserved; all of it at once.
@@ -264,7 +266,7 @@ def _on_torch_cpu(monkeypatch):
     """Let WMF solve by the code that is meant for CUDA, on the CPU; returns its half steps."""
     import torch
 
-    from skrec.decomposition._wmf_torch import TorchHalfStep
+    from skrec.utils._wmf_torch import TorchHalfStep
 
     made = []
 
@@ -272,7 +274,7 @@ def _on_torch_cpu(monkeypatch):
         made.append(TorchHalfStep(X, penalty, weight, device=torch.device("cpu"), **problem))
         return made[-1]
 
-    monkeypatch.setattr(_wmf, "HalfStep", half_step)
+    monkeypatch.setattr(_weighted_factors, "HalfStep", half_step)
     return made
 
 
@@ -305,7 +307,7 @@ def test_batched_solves_in_torch_agree(monkeypatch, parameters, elements):
 def test_torch_keeps_a_matrix_solvable_that_rounding_has_made_indefinite():
     import torch
 
-    from skrec.decomposition._wmf_torch import _factor
+    from skrec.utils._wmf_torch import _factor
 
     y = torch.tensor([1.0, 2.0, 3.0])
     matrix = torch.stack([torch.outer(y, y) - 1e-7 * torch.eye(3), torch.eye(3)])

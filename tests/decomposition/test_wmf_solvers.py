@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from skrec.decomposition import WMF
-from skrec.decomposition._wmf_als import HalfStep, gram_matrix
-from skrec.decomposition._wmf_torch import TorchHalfStep
+from skrec.utils._wmf_als import HalfStep, gram_matrix
+from skrec.utils._wmf_torch import TorchHalfStep
 
 N_ROWS, N_OTHERS = 12, 40
 
@@ -38,17 +38,26 @@ def problems(draw):
         "confidence": draw(st.sampled_from([0.1, 1.0, 40.0])),
         "unobserved_weight": draw(st.sampled_from([0.0, 0.1, 1.0])),
     }
+    if draw(st.booleans()):
+        parts["counted"] = rng.uniform(size=N_OTHERS) < 0.7
     start = draw(st.sampled_from(["zero", "near", "far", "tiny"]))
-    return parts, vectors.astype(dtype), start, rng
+    prior = rng.normal(size=(N_ROWS, d)).astype(dtype) if draw(st.booleans()) else None
+    return parts, vectors.astype(dtype), start, rng, prior
 
 
-def _systems(parts, vectors):
+def _missing(parts):
+    counted = parts.get("counted", np.ones(N_OTHERS, bool))
+    return parts["unobserved_weight"] * parts["weight"] * counted
+
+
+def _systems(parts, vectors, prior):
     """A and b of each row, in float64."""
     H, D, s = vectors.astype(np.float64), parts["X"].toarray(), parts["weight"]
-    weights = s * (parts["unobserved_weight"] + parts["confidence"] * D)
+    weights = _missing(parts) + s * parts["confidence"] * D
     eye = np.eye(H.shape[1])
     A = [(H.T * c) @ H + p * eye for c, p in zip(weights, parts["penalty"], strict=True)]
-    return np.array(A), (weights * (D > 0)) @ H
+    mean = 0.0 if prior is None else parts["penalty"][:, None] * prior.astype(np.float64)
+    return np.array(A), (weights * (D > 0)) @ H + mean
 
 
 def _started(start, A, b, dtype, rng):
@@ -66,12 +75,12 @@ def _started(start, A, b, dtype, rng):
 @given(problems())
 @settings(max_examples=200, deadline=None)
 def test_all_solvers_solve_all_rows(problem):
-    parts, vectors, start, rng = problem
+    parts, vectors, start, rng, prior = problem
     dtype = vectors.dtype
-    A, b = _systems(parts, vectors)
+    A, b = _systems(parts, vectors, prior)
     begin = _started(start, A, b, dtype, rng)
     weight = parts["weight"]
-    gram = gram_matrix(vectors, parts["unobserved_weight"], weight)
+    gram = gram_matrix(vectors, 1.0, _missing(parts))
     steps = [
         HalfStep(**parts),
         HalfStep(**parts, cg_steps=1000),
@@ -79,13 +88,16 @@ def test_all_solvers_solve_all_rows(problem):
     ]
     norm, info = np.linalg.norm(A, ord=2, axis=(1, 2)), np.finfo(dtype)
     D = parts["X"].toarray()
-    terms = (D > 0) * weight * (parts["unobserved_weight"] + parts["confidence"] * D)
+    terms = (D > 0) * (_missing(parts) + weight * parts["confidence"] * D)
     of_b = terms @ np.linalg.norm(vectors.astype(np.float64), axis=1)
+    if prior is not None:
+        of_b += parts["penalty"] * np.linalg.norm(prior.astype(np.float64), axis=1)
     for step in steps:
         found = begin.copy()
-        step.solve(vectors, gram, found)
+        step.solve(vectors, gram, found, prior)
         assert np.isfinite(found).all()
-        assert not found[0].any()  # a row without entries
+        if prior is None:
+            assert not found[0].any()  # a row without entries
         left = np.linalg.norm(b - (A @ found[:, :, None].astype(np.float64))[:, :, 0], axis=1)
         # Backward stable: the residual is what rounding makes of sums of (d + n) terms, those of
         # A x, of A x at the start and of b, and the least penalty, 4 eps trace(A), of A x. A
@@ -95,7 +107,8 @@ def test_all_solvers_solve_all_rows(problem):
         d = vectors.shape[1]
         allowed = (d + N_OTHERS) * info.eps * rounding + 4 * d * info.eps * norm * length
         allowed += norm * info.tiny / info.eps
-        assert (left[1:] <= allowed[1:]).all()
+        solved = slice(prior is None, None)
+        assert (left[solved] <= allowed[solved]).all()
 
 
 @given(

@@ -14,12 +14,12 @@ from torch import nn
 from skrec._torch._estimator import TorchRecommender
 from skrec._torch._layers import initialise
 from skrec.autoencoder import MultDAE, MultVAE
-from skrec.decomposition._wmf_torch import TorchHalfStep
 from skrec.ensemble import LOCA
 from skrec.linear_model import SLIM
 from skrec.linear_model._inverse import _torch_negative_inverse
 from skrec.utils import all_recommenders
 from skrec.utils._state_torch import torch_state
+from skrec.utils._wmf_torch import TorchHalfStep
 from tests.instances import small
 from tests.test_common import VARIANTS
 

@@ -25,10 +25,14 @@ class RowProblems(NamedTuple):
         The other side.
     weight : ndarray of shape (n_vectors,)
         Weights of the other side.
+    missing : ndarray of shape (n_vectors,)
+        Weights of missing entries.
     gram : ndarray of shape (d, d)
-        ``unobserved * vectors.T @ diag(weight) @ vectors``, symmetric.
-    confidence, unobserved : float
+        ``vectors.T @ diag(missing) @ vectors``, symmetric.
+    confidence : float
     penalty : ndarray of shape (n_rows,)
+    prior : ndarray of shape (n_rows, d) or (0, d)
+        Prior means of the rows' vectors; without rows: zeros.
     """
 
     indptr: np.ndarray
@@ -36,10 +40,11 @@ class RowProblems(NamedTuple):
     values: np.ndarray
     vectors: np.ndarray
     weight: np.ndarray
+    missing: np.ndarray
     gram: np.ndarray
     confidence: float
-    unobserved: float
     penalty: np.ndarray
+    prior: np.ndarray
 
 
 class HalfStep:
@@ -54,6 +59,8 @@ class HalfStep:
     weight : ndarray of shape (n_others,)
         Weights of the other side.
     confidence, unobserved_weight : float
+    counted : ndarray of bool of shape (n_others,), default=None
+        Of which of the other side a missing entry says something; None: of all.
     cg_steps : int, default=0
         Steps of conjugate gradients from the present vectors; 0 solves exactly.
     n_jobs : int or None, default=None
@@ -61,13 +68,22 @@ class HalfStep:
     """
 
     def __init__(
-        self, X, penalty, weight, *, confidence, unobserved_weight, cg_steps=0, n_jobs=None
+        self,
+        X,
+        penalty,
+        weight,
+        *,
+        confidence,
+        unobserved_weight,
+        counted=None,
+        cg_steps=0,
+        n_jobs=None,
     ):
         self.X, self.penalty, self.weight = X, penalty, weight
         self.confidence, self.unobserved_weight = confidence, unobserved_weight
-        self.cg_steps, self.n_jobs = cg_steps, n_jobs
+        self.counted, self.cg_steps, self.n_jobs = counted, cg_steps, n_jobs
 
-    def solve(self, vectors, gram, out):
+    def solve(self, vectors, gram, out, prior=None):
         """Solve for all rows.
 
         Parameters
@@ -75,18 +91,20 @@ class HalfStep:
         vectors : ndarray of shape (n_others, d)
             The other side, C-ordered.
         gram : ndarray of shape (d, d)
-            ``unobserved_weight * vectors.T @ diag(weight) @ vectors``.
+            ``unobserved_weight * vectors.T @ diag(weight) @ vectors``, of those that count.
         out : ndarray of shape (n_rows, d), dtype of `vectors`, changed
             The vectors of the rows.
+        prior : ndarray of shape (n_rows, d), default=None
+            Means to which the penalty draws the vectors; None: zeros.
 
         Returns
         -------
         loss : float
             The part of the loss that stands at stored entries, as it was at the start.
         """
-        from skrec.decomposition._wmf_kernels import cg_rows, cholesky_rows
+        from skrec.utils._wmf_kernels import cg_rows, cholesky_rows
 
-        problems = self.problems(vectors, gram)
+        problems = self.problems(vectors, gram, prior)
         losses = np.empty(self.X.shape[0], dtype=np.float64)
 
         def rows(start, stop):
@@ -98,13 +116,18 @@ class HalfStep:
         self.run(rows)
         return float(losses.sum())
 
-    def problems(self, vectors, gram):
+    def problems(self, vectors, gram, prior=None):
         """The problems of the rows, in the dtype of the vectors."""
         X, real = self.X, vectors.dtype.type
+        prior = np.empty((0, vectors.shape[1]), real) if prior is None else prior
+        weight = self.weight.astype(real)
+        missing = real(self.unobserved_weight) * weight
+        if self.counted is not None:
+            missing[~self.counted] = 0
         return RowProblems(
-            X.indptr, X.indices, X.data.astype(real, copy=False), vectors,
-            self.weight.astype(real), gram.astype(real, copy=False), real(self.confidence),
-            real(self.unobserved_weight), self.penalty.astype(real),
+            X.indptr, X.indices, X.data.astype(real, copy=False), vectors, weight, missing,
+            gram.astype(real, copy=False), real(self.confidence), self.penalty.astype(real),
+            np.ascontiguousarray(prior, real),
         )  # fmt: skip
 
     def run(self, rows):
@@ -148,7 +171,7 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     -------
     gram : ndarray of shape (d, d), dtype of `vectors`
     """
-    from skrec.decomposition._wmf_kernels import gram_blocks
+    from skrec.utils._wmf_kernels import gram_blocks
 
     n, d = vectors.shape
     weight = np.ones(n, vectors.dtype) if weight is None else weight.astype(vectors.dtype)
@@ -182,20 +205,41 @@ def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps,
     loss_curve : list of float
         The objective in each sweep, after the users and before the items were solved for.
     """
+    return [
+        sweep(users, items, user_factors, item_factors, sample_weight, n_jobs=n_jobs)
+        for _ in n_sweeps
+    ]
+
+
+def sweep(
+    users, items, user_factors, item_factors, sample_weight=None, *, item_prior=None, n_jobs=None
+):
+    """Solve for the users, and then for the items.
+
+    Parameters
+    ----------
+    users, items, user_factors, item_factors, sample_weight, n_jobs
+        See `alternate`.
+    item_prior : ndarray of shape (n_items, d), default=None
+        Means to which the penalty draws the vectors of items; None: zeros.
+
+    Returns
+    -------
+    loss : float
+        The objective between the two.
+    """
     weight = np.ones(len(user_factors)) if sample_weight is None else sample_weight
     unobserved = users.unobserved_weight
-    loss_curve = []
-    for _ in n_sweeps:
-        item_gram = gram_matrix(item_factors, unobserved, n_jobs=n_jobs)
-        users.solve(item_factors, item_gram, user_factors)
-        user_gram = gram_matrix(user_factors, unobserved, sample_weight, n_jobs=n_jobs)
-        penalty = _weighted_squares(users.penalty * weight, user_factors)
-        penalty += _weighted_squares(items.penalty, item_factors)
-        loss = items.solve(user_factors, user_gram, item_factors)
-        if unobserved > 0:  # sum of the unobserved weight times y^2 over all cells
-            loss += float(np.vdot(user_gram, item_gram)) / unobserved
-        loss_curve.append(loss + penalty)
-    return loss_curve
+    item_gram = gram_matrix(item_factors, unobserved, n_jobs=n_jobs)
+    users.solve(item_factors, item_gram, user_factors)
+    user_gram = gram_matrix(user_factors, unobserved, sample_weight, n_jobs=n_jobs)
+    penalty = _weighted_squares(users.penalty * weight, user_factors)
+    away = item_factors if item_prior is None else item_factors - item_prior
+    penalty += _weighted_squares(items.penalty, away)
+    loss = items.solve(user_factors, user_gram, item_factors, item_prior)
+    if unobserved > 0:  # sum of the unobserved weight times y^2 over all cells
+        loss += float(np.vdot(user_gram, item_gram)) / unobserved
+    return loss + penalty
 
 
 def _weighted_squares(weight, vectors):
@@ -218,7 +262,7 @@ def explain_entries(step, vectors, gram, items):
     -------
     contributions : csr_array of shape (n_rows * m, n_items), dtype of the rows
     """
-    from skrec.decomposition._wmf_kernels import explain_rows
+    from skrec.utils._wmf_kernels import explain_rows
 
     X, problems = step.X, step.problems(vectors, gram)
     targets = check_targets(items, *X.shape)

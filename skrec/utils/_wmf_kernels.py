@@ -1,12 +1,14 @@
-"""numba part of `skrec.decomposition._wmf_als`; imported only when it is called.
+"""numba part of `skrec.utils._wmf_als`; imported only when it is called.
 
-For one row, with the vectors y_j of the other side, weights s_j of theirs and stored values
-x_j, the penalised least squares problem has the normal equations A z = b with
+For one row, with the vectors y_j of the other side, weights s_j of theirs, stored values x_j and
+a prior mean p of its own vector, the penalised least squares problem has the normal equations
+A z = b with
 
     A = G + sum_j e_j y_j y_j^T + penalty I        e_j = confidence x_j s_j
-    b = sum_j (e_j + unobserved s_j) y_j           G   = unobserved sum_all s y y^T
+    b = sum_j (e_j + m_j) y_j + penalty p          G   = sum_all m y y^T
 
-where sums over j run over the stored entries of the row.
+where sums over j run over the stored entries of the row and m_j is what a missing entry weighs:
+unobserved s_j, or 0.
 """
 
 import math
@@ -55,17 +57,16 @@ def gram_blocks(vectors, weight, size, out, start, stop):
 
 
 @njit(nogil=True, cache=True)
-def _coefficients(items, values, weight, confidence, unobserved, slope, gain):
-    """Write e_j and e_j + unobserved s_j."""
+def _coefficients(items, values, weight, missing, confidence, slope, gain):
+    """Write e_j and e_j + m_j."""
     for j in range(items.shape[0]):
-        s = weight[items[j]]
-        slope[j] = confidence * values[j] * s
-        gain[j] = slope[j] + unobserved * s
+        slope[j] = confidence * values[j] * weight[items[j]]
+        gain[j] = slope[j] + missing[items[j]]
 
 
 @njit(nogil=True, cache=True)
 def _row_loss(n, slope, gain, dots):
-    """Sum over the entries of c (1 - y)^2 - unobserved y^2; the rest of the loss is dense."""
+    """Sum over the entries of c (1 - y)^2 - m y^2; the rest of the loss is dense."""
     total = 0.0
     for j in range(n):
         y = np.float64(dots[j])
@@ -120,13 +121,13 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
 
     Parameters
     ----------
-    problems : skrec.decomposition._wmf_als.RowProblems
+    problems : skrec.utils._wmf_als.RowProblems
     n_steps : int
     out : ndarray of shape (n_rows, d), changed
     losses : ndarray of float64 of shape (n_rows,), written
         The sparse part of the loss at the start.
     """
-    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
+    (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, prior) = problems
     d = vectors.shape[1]
     longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
@@ -140,19 +141,23 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
         np.empty(d, vectors.dtype),
     )
     one = vectors.dtype.type(1)
+    has_prior = prior.shape[0] > 0
     for u in range(start, stop):
         x = out[u]
         items = indices[indptr[u] : indptr[u + 1]]
         n = items.shape[0]
         losses[u] = 0.0
-        if n == 0:
+        if n == 0 and not has_prior:
             x[:] = 0
             continue
         _coefficients(
-            items, values[indptr[u] : indptr[u + 1]], weight, confidence, unobserved, slope, gain
+            items, values[indptr[u] : indptr[u + 1]], weight, missing, confidence, slope, gain
         )
         for f in range(d):
             r[f] = -penalty[u] * x[f]
+        if has_prior:
+            for f in range(d):
+                r[f] = penalty[u] * (prior[u, f] - x[f])
         for j in range(n):
             slope[j] = -slope[j]
         add_products(items, vectors, gain, slope, x, r, dots)
@@ -212,7 +217,7 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
 @njit(nogil=True, cache=True)
 def cholesky_rows(problems, out, losses, start, stop):
     """The exact solution for each row; parameters as in `cg_rows`."""
-    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
+    (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, prior) = problems
     d = vectors.shape[1]
     longest = longest_row(indptr, start, stop)
     slope, gain, dots = (
@@ -220,20 +225,24 @@ def cholesky_rows(problems, out, losses, start, stop):
         np.empty(longest, vectors.dtype),
     )  # fmt: skip
     matrix = np.empty((d, d), vectors.dtype)
+    has_prior = prior.shape[0] > 0
     for u in range(start, stop):
         x = out[u]
         items = indices[indptr[u] : indptr[u + 1]]
         losses[u] = 0.0
-        if items.shape[0] == 0:
+        if items.shape[0] == 0 and not has_prior:
             x[:] = 0
             continue
         _coefficients(
-            items, values[indptr[u] : indptr[u + 1]], weight, confidence, unobserved, slope, gain
+            items, values[indptr[u] : indptr[u + 1]], weight, missing, confidence, slope, gain
         )
         for j in range(items.shape[0]):
             dots[j] = dot(vectors[items[j]], x)
         losses[u] = _row_loss(items.shape[0], slope, gain, dots)
         _normal_equations(items, vectors, gram, penalty[u], slope, gain, matrix, x)
+        if has_prior:
+            for f in range(d):
+                x[f] += penalty[u] * prior[u, f]
         cholesky(matrix)
         solve_cholesky(matrix, x)
 
@@ -242,17 +251,18 @@ def cholesky_rows(problems, out, losses, start, stop):
 def explain_rows(problems, targets, out, start, stop):
     """What each entry of a row adds to the scores of some items.
 
-    The score of item i is y_i^T A^-1 b: entry j adds (e_j + unobserved s_j) y_j^T A^-1 y_i.
+    The score of item i is y_i^T A^-1 b: entry j adds (e_j + m_j) y_j^T A^-1 y_i. The prior mean
+    takes no part.
 
     Parameters
     ----------
-    problems : skrec.decomposition._wmf_als.RowProblems
+    problems : skrec.utils._wmf_als.RowProblems
     targets : ndarray of intp of shape (n_rows, m)
         Items i, -1 for none.
     out : ndarray of shape (m * nnz,), written
         For each row, m times as many values as it has entries.
     """
-    (indptr, indices, values, vectors, weight, gram, confidence, unobserved, penalty) = problems
+    (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, _) = problems
     d = vectors.shape[1]
     m = targets.shape[1]
     longest = longest_row(indptr, start, stop)
@@ -263,7 +273,7 @@ def explain_rows(problems, targets, out, start, stop):
         first, last = indptr[u], indptr[u + 1]
         items = indices[first:last]
         n = items.shape[0]
-        _coefficients(items, values[first:last], weight, confidence, unobserved, slope, gain)
+        _coefficients(items, values[first:last], weight, missing, confidence, slope, gain)
         _normal_equations(items, vectors, gram, penalty[u], slope, gain, matrix, z)
         cholesky(matrix)
         for t in range(m):

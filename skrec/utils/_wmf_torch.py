@@ -7,12 +7,12 @@ from skrec.utils._state_torch import torch_state
 
 # Elements of the largest array of a batch: 256 MB in float32.
 _BATCH_ELEMENTS = 1 << 26
-# See skrec.decomposition._wmf_kernels.
+# See skrec.utils._wmf_kernels.
 _LEAST_RIDGE = 4
 
 
 class TorchHalfStep:
-    """As `skrec.decomposition._wmf_als.HalfStep`, exact, on a torch device.
+    """As `skrec.utils._wmf_als.HalfStep`, exact, on a torch device.
 
     Rows are sorted by length and solved in batches, padded to the longest of the batch.
     The entries are copied to the device once; each `solve` copies the vectors.
@@ -20,34 +20,37 @@ class TorchHalfStep:
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_others)
-    penalty, weight, confidence, unobserved_weight
-        See `skrec.decomposition._wmf_als.HalfStep`.
+    penalty, weight, confidence, unobserved_weight, counted
+        See `skrec.utils._wmf_als.HalfStep`.
     device : torch.device
     """
 
     @torch_state()
-    def __init__(self, X, penalty, weight, *, confidence, unobserved_weight, device):
+    def __init__(self, X, penalty, weight, *, confidence, unobserved_weight, device, counted=None):
         self.penalty, self.unobserved_weight, self.device = penalty, unobserved_weight, device
-        of_entry = weight[X.indices]
-        slope = confidence * X.data * of_entry
+        slope = confidence * X.data * weight[X.indices]
+        missing = unobserved_weight * (weight if counted is None else weight * counted)
         self.slope = torch.from_numpy(slope).to(device)
-        self.gain = torch.from_numpy(slope + unobserved_weight * of_entry).to(device)
+        self.gain = torch.from_numpy(slope + missing[X.indices]).to(device)
         self.indices = torch.from_numpy(X.indices.astype(np.int32)).to(device)
         self.starts, self.lengths = X.indptr[:-1].astype(np.int64), np.diff(X.indptr)
         self.order = np.argsort(self.lengths, kind="stable")
 
     @torch_state()
-    def solve(self, vectors, gram, out):
-        """Solve for all rows; see `skrec.decomposition._wmf_als.HalfStep.solve`."""
+    def solve(self, vectors, gram, out, prior=None):
+        """Solve for all rows; see `skrec.utils._wmf_als.HalfStep.solve`."""
         others = torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device)
         gram = torch.from_numpy(gram.astype(vectors.dtype)).to(self.device)
-        empty = int(np.searchsorted(self.lengths[self.order], 1))
+        empty = int(np.searchsorted(self.lengths[self.order], 1)) if prior is None else 0
         out[self.order[:empty]] = 0
         loss = 0.0
         for rows in self._batches(empty, vectors.shape[1]):
             old = torch.from_numpy(out[rows]).to(self.device)
             penalty = torch.from_numpy(self.penalty[rows]).to(self.device, old.dtype)
-            new, part = self._solve_batch(rows, others, gram, penalty, old)
+            mean = None
+            if prior is not None:
+                mean = torch.from_numpy(prior[rows]).to(self.device, old.dtype)
+            new, part = self._solve_batch(rows, others, gram, penalty, old, mean)
             out[rows] = new.cpu().numpy()
             loss += float(part)
         return loss
@@ -64,7 +67,7 @@ class TorchHalfStep:
             yield self.order[start : start + size]
             start += size
 
-    def _solve_batch(self, rows, others, gram, penalty, old):
+    def _solve_batch(self, rows, others, gram, penalty, old, mean):
         """The solutions of some rows, and their part of the loss before."""
         starts = torch.from_numpy(self.starts[rows]).to(self.device)
         lengths = torch.from_numpy(self.lengths[rows]).to(self.device)
@@ -79,10 +82,12 @@ class TorchHalfStep:
         matrix = torch.baddbmm(gram, y.transpose(1, 2), y * slope[:, :, None])  # (b, d, d)
         diagonal = matrix.diagonal(dim1=1, dim2=2)
         diagonal.add_(penalty[:, None])
-        # The least penalty, as skrec.decomposition._wmf_kernels has it.
+        # The least penalty, as skrec.utils._wmf_kernels has it.
         least = _LEAST_RIDGE * torch.finfo(old.dtype).eps * diagonal.sum(1)
         diagonal.add_((least - penalty).clamp_min(0)[:, None])
         b = torch.einsum("bjf,bj->bf", y, gain)
+        if mean is not None:
+            b += penalty[:, None] * mean
         return torch.cholesky_solve(b[:, :, None], _factor(matrix))[:, :, 0], loss
 
 

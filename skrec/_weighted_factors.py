@@ -1,0 +1,133 @@
+"""What models of weighted least squares have in common: every row's vector is a solve."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec.utils._device import cpu_or_device
+from skrec.utils._finite import require_finite
+from skrec.utils._fitted import Array
+from skrec.utils._wmf_als import HalfStep, explain_entries, gram_matrix
+
+
+class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Scores, vectors of users and explanations from `components_`, by weighted least squares.
+
+    The vector of a row minimises, items fixed, the sum over all cells of
+    ``c (preference - vector @ item)^2`` and a penalty, where c is `unobserved_weight` for a
+    missing entry, and `confidence` times the stored value more for a stored one.
+
+    The estimator has the parameters `confidence`, `unobserved_weight`, `device` and `n_jobs`,
+    writes `_user_penalty`, and ends its `fit` by `_keep_factors`.
+    """
+
+    _fitted_rules = {
+        "components_": Array("n_components", "n_items"),
+        "user_factors_": Array("n_users", "n_components"),
+        "_gram": Array("n_components", "n_components"),
+    }
+
+    def _user_penalty(self, X):
+        """The ridge penalty of each row, shape (n_rows,)."""
+        raise NotImplementedError
+
+    def _counted_items(self):
+        """Of which items a missing entry says something, a mask; None: of all."""
+        return None
+
+    def _half_step(self, X, penalty, weight, *, counted=None, cg_steps=0):
+        problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
+        device = cpu_or_device(self.device)
+        if getattr(device, "type", device) == "cpu":
+            options = {"counted": counted, "cg_steps": cg_steps, "n_jobs": self.n_jobs}
+            return HalfStep(X, penalty, weight, **problem, **options)
+        from skrec.utils._wmf_torch import TorchHalfStep
+
+        return TorchHalfStep(X, penalty, weight, **problem, counted=counted, device=device)
+
+    def _keep_factors(self, X, items):
+        """Set the fitted state of item vectors, and solve for the training rows.
+
+        Parameters
+        ----------
+        X : csr_array of shape (n_users, n_items)
+        items : ndarray of shape (n_items, n_components)
+        """
+        self.components_ = items.T
+        counted = self._counted_items()
+        weight = None if counted is None else counted.astype(items.dtype)
+        self._gram = gram_matrix(items, self.unobserved_weight, weight, n_jobs=self.n_jobs)
+        self.user_factors_ = self._vectors(X)
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _vectors(self, X):
+        """The vector of each row: the exact solution of its own problem."""
+        items = np.ascontiguousarray(self.components_.T)
+        vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
+        ones, counted = np.ones(X.shape[1]), self._counted_items()
+        step = self._half_step(X, self._user_penalty(X), ones, counted=counted)
+        step.solve(items, self._gram, vectors)
+        return vectors
+
+    def _scores(self, X):
+        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
+
+    def _pair_scores(self, X, rows, items):
+        vectors = self._vectors(X).astype(X.dtype, copy=False)
+        return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
+
+    def transform(self, X):
+        """Vectors of users.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users, known or new.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_users, n_components), dtype of X
+            ``vectors @ components_`` are the scores.
+        """
+        X = self._start_dense(X, self._n_features_out)
+        return require_finite(self._vectors(X).astype(X.dtype, copy=False), "The vectors of users")
+
+    def explain(self, X, items):
+        r"""Split scores into what each item of the user adds.
+
+        With :math:`A_u` the matrix of the user's normal equations, the score of item i is
+        :math:`\sum_{j \in S_u} c_{uj} \, h_i^T A_u^{-1} h_j` (Hu et al., section 5).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of the users.
+        items : array-like of int of shape (n_users,) or (n_users, m)
+            The items to explain for each user, such as the result of `predict` or
+            `recommend`; -1 for none.
+
+        Returns
+        -------
+        contributions : csr_array of shape (n_users * m, n_items)
+            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
+            up to the score of ``items[u, j]``.
+
+        Raises
+        ------
+        ValueError
+            If `items` has the wrong shape or is out of range.
+        """
+        X = self._start_scoring(X)
+        step = HalfStep(
+            X,
+            self._user_penalty(X),
+            np.ones(X.shape[1]),
+            confidence=self.confidence,
+            unobserved_weight=self.unobserved_weight,
+            counted=self._counted_items(),
+            n_jobs=self.n_jobs,
+        )
+        return explain_entries(step, np.ascontiguousarray(self.components_.T), self._gram, items)
