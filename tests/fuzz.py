@@ -55,14 +55,15 @@ INSIDE = re.compile(
 # What an input itself is, in the words of NumPy or of scikit-learn's check: fair to say so.
 FAIR = re.compile("inhomogeneous|Expected 2D array|Expected a 2-dimensional|Found array with")
 TORCH = {
-    "CDAE", "CMN", "CuratorNet", "DVBPR", "DeepFM", "GMF", "GaussianMixtureVAE", "ItemAutoRec",
+    "CDAE", "CDL", "CMN", "CVAE", "CuratorNet", "DVBPR", "DeepFM", "GMF", "GaussianMixtureVAE",
+    "ItemAutoRec",
     "MLPRecommender", "MultDAE", "MultVAE", "NeuMF", "RecVAE", "ResidualMF",
     "StackedAutoencoder", "UserAutoRec", "VBPR", "WideAndDeep", "YouTubeRecommender",
 }  # fmt: skip
 SLOW = {"LOCA"}
 READS = {
-    "ColdStart", "ContentRecommender", "CuratorNet", "DeepFM", "IBR", "ItemKNN", "VBPR", "VisRank",
-    "WideAndDeep",
+    "CDL", "CTR", "CVAE", "ColdStart", "ContentRecommender", "CuratorNet", "DeepFM", "IBR",
+    "ItemKNN", "VBPR", "VisRank", "WideAndDeep",
 }  # fmt: skip
 RATINGS = {
     "BiasedMF", "ItemAutoRec", "LLORMA", "RBMRecommender", "StackedAutoencoder", "UserAutoRec",

@@ -29,6 +29,9 @@ from skrec.autoencoder import (
     UserAutoRec,
 )
 from skrec.content import (
+    CDL,
+    CTR,
+    CVAE,
     DVBPR,
     IBR,
     VBPR,
@@ -145,6 +148,9 @@ VARIANTS = [
     small(VBPR, cold_items="zero", solver="sparse_adam", loss="hinge", known_users="fold_in"),
     small(DVBPR, n_latent=3, n_negatives=2, early_stopping=True),
     small(DVBPR, alpha=0.0, loss="hinge", known_users="fold_in"),
+    small(CTR, learned_texts="all", cold_items="text"),
+    small(CDL, likelihood="gaussian", word_values="binary", early_stopping=True),
+    small(CVAE, hidden_layer_sizes=(8, 6), word_values="given", cold_items="text"),
     ColdStart(EASE()),
     ColdStart(BiasedMF(4)),
     ContentRecommender(Ridge(), feedback="rating"),
@@ -214,15 +220,21 @@ def _cannot_hold(estimator):
     if isinstance(base, IBR):  # pairs of items, and a row of E for each, are drawn in their order
         names = ["check_item_permutation", "check_item_features_permutation"]
         return [*names, "check_duplicate_items_tie"]
-    if isinstance(base, (BPR, BiasedMF, LLORMA, RBMRecommender, ResidualMF, TorchRecommender, WMF)):
+    drawn = (BPR, BiasedMF, CTR, LLORMA, RBMRecommender, ResidualMF, TorchRecommender, WMF)
+    if isinstance(base, drawn):
         # The first weights are drawn item by item, so another order of the items is another
         # draw, and another local optimum.
         names = ["check_item_permutation", "check_item_features_permutation"]
         # Where the last step solves for the items exactly, equal ones are equal again.
-        solves_items = isinstance(base, ItemAutoRec) or getattr(base, "solver", "") in (
-            "als",
-            "cholesky",
-        )
+        solves_items = isinstance(base, (CDL, CTR, CVAE, ItemAutoRec)) or getattr(
+            base, "solver", ""
+        ) in ("als", "cholesky")
+        if getattr(base, "learned_texts", "") == "all":  # texts of items that nobody has teach too
+            names += [
+                "check_cold_items",
+                "check_empty_columns_change_nothing",
+                "check_with_items_equals_fit",
+            ]
         return names if solves_items else [*names, "check_duplicate_items_tie"]
     return ()
 

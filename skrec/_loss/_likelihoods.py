@@ -83,6 +83,31 @@ class Logistic(NamedTuple):
         return positive - negative
 
 
+class _CrossEntropy(torch.autograd.Function):
+    """sum_i softplus(f_ui) - x_ui f_ui for each row, with the gradient in one pass."""
+
+    @staticmethod
+    def forward(ctx, logits, row, column, value):
+        ctx.save_for_backward(logits, row, column, value)
+        losses = functional.softplus(logits).sum(1)
+        return losses.index_add_(0, row, -value * logits[row, column])
+
+    @staticmethod
+    def backward(ctx, grad):
+        logits, row, column, value = ctx.saved_tensors
+        slope = torch.sigmoid(logits).mul_(grad[:, None])
+        slope.index_put_((row, column), -value * grad[row], accumulate=True)
+        return slope, None, None, None
+
+
+class CrossEntropy(NamedTuple):
+    r"""-sum_i x_ui log s(f_ui) + (1 - x_ui) log s(-f_ui) of values x_ui in [0, 1]."""
+
+    def negative_log(self, outputs, rows):
+        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_columns)."""
+        return _CrossEntropy.apply(outputs, rows.row, rows.column, rows.value.to(outputs.dtype))
+
+
 def _log_mean(log_weight, logs):
     """Log of the weighted mean over the parts, with one part after another in memory."""
     total = None

@@ -42,6 +42,10 @@ class EpochsMixin:
         """The optimiser of the module."""
         return torch.optim.Adam(self._parameter_groups(module), lr=self.learning_rate, fused=True)
 
+    def _after_batches(self, module, batches):
+        """Called when an epoch's batches are through; returns what is added to the mean loss."""
+        return 0.0
+
     def _keep(self, module, problem):
         """Make the fitted state of the trained module."""
         # Copies: the module may go on to learn.
@@ -85,6 +89,7 @@ class EpochsMixin:
                 step=self._n_updates,
                 stopping=stopping,
                 on_epoch=after,
+                finish=lambda: self._after_batches(module, batches),
             )
             check_finite(module, first - 1 + history.n_epochs)
         except FloatingPointError as error:

@@ -288,7 +288,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
 # What a class over `TorchRecommender` may write of its own: what is left is written once.
 HOOKS = (
     "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_plan",
-    "_pretrain", "_scorer", "_watch", "_keep", "_resumed_state", "_hold_out",
+    "_pretrain", "_after_batches", "_scorer", "_watch", "_keep", "_resumed_state", "_hold_out",
 )  # fmt: skip
 
 

@@ -20,7 +20,9 @@ class History(NamedTuple):
     interrupted: bool
 
 
-def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None, on_epoch=None):
+def fit_loop(
+    module, optimizer, batches, loss, *, epochs, step=0, stopping=None, on_epoch=None, finish=None
+):
     """Minimise a loss over batches, epoch by epoch.
 
     Parameters
@@ -43,6 +45,9 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
         Called after each epoch.
     on_epoch : callable, default=None
         ``on_epoch(epoch, loss, score)`` after each epoch; True ends the fit.
+    finish : callable, default=None
+        ``finish()`` when the batches of an epoch are through, before the module is scored; what
+        it returns is added to the epoch's mean loss.
 
     Returns
     -------
@@ -72,6 +77,7 @@ def fit_loop(module, optimizer, batches, loss, *, epochs, step=0, stopping=None,
             total = total + size * value
         n_rows = max(n_rows, 1)  # an epoch without a batch has a loss of zero
         mean = float(total) / n_rows
+        mean += 0.0 if finish is None else finish()
         return mean, None if isinstance(divergence, int) else float(divergence) / n_rows
 
     return epoch_loop(module, one_epoch, epochs=epochs, stopping=stopping, on_epoch=on_epoch)

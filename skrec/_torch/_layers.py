@@ -92,3 +92,8 @@ def initialise(module, generator):
             else:
                 limit = math.sqrt(6 / sum(parameter.shape[-2:]))
                 parameter.uniform_(-limit, limit, generator=generator)
+
+
+def full_precision(tensor):
+    """The tensor; one that autocast made bfloat16 as float32, for what is no matrix product."""
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

@@ -20,6 +20,7 @@ from skrec.utils._fitted import SEED, Array, required_if
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._sparse import has_users
 from skrec.utils._state_torch import torch_state
 
 # What every model of sampled pairs takes; a class adds its own.
@@ -381,8 +382,3 @@ def first_rows(weight, drawn, std, generator):
         weight.zero_()
         some = torch.randn(int(drawn.sum()), weight.shape[1], generator=generator)
         weight[torch.from_numpy(drawn)] = std * some
-
-
-def has_users(X):
-    """Which columns of a csr_array hold an entry, shape (n_items,)."""
-    return np.bincount(X.indices, minlength=X.shape[1]) > 0

@@ -1,4 +1,4 @@
-"""Adam for embeddings of which a batch touches few rows, beside Adam for the rest."""
+"""What Adam minimises by, and Adam for embeddings of which a batch touches few rows."""
 
 import numpy as np
 import torch
@@ -90,3 +90,11 @@ class SparseAndDenseAdam:
         """One step of all parameters."""
         for each in self._optimizers:
             each.step()
+
+
+def split_penalty(module, alpha):
+    """Adam's parameter groups: weights with the gradient of alpha / 2 ||W||^2, biases free."""
+    weights, biases = [], []
+    for name, parameter in module.named_parameters():
+        (biases if name.rsplit(".", 1)[-1] == "bias" else weights).append(parameter)
+    return [{"params": weights, "weight_decay": alpha}, {"params": biases}]

@@ -9,10 +9,10 @@ from skrec._torch._estimator import TORCH_RULES
 from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise, unit_length
 from skrec._torch._learned_users import LearnedUserRecommender
+from skrec._torch._optimizers import split_penalty
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import user_nodes
-from skrec.autoencoder._outputs import split_penalty
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array

@@ -15,19 +15,19 @@ from skrec._torch._layers import (
     SparseLinear,
     dense_layers,
     dropped,
+    full_precision,
     initialise,
     standard_normal,
     unit_length,
 )
+from skrec._torch._optimizers import split_penalty
 from skrec._torch._rows import DeviceRows
 from skrec._torch._schedules import AnnealingMixin, annealed
 from skrec.autoencoder._clusters import cluster_moments, k_means
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     ProbabilitiesMixin,
-    split_penalty,
 )
-from skrec.autoencoder._variational_net import full_precision
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
     FRACTION,

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skrec._torch._rows import DeviceRows, Rows, ShuffledRows
+from skrec._torch._stacked_net import StackedNet, masked_squares
 from skrec._torch._weights import Weights
 from skrec.autoencoder._code_ridge import solve_rows
 from skrec.autoencoder._rating_estimator import (
@@ -13,7 +14,6 @@ from skrec.autoencoder._rating_estimator import (
     RatingAutoencoder,
     observed_rmse,
 )
-from skrec.autoencoder._rating_net import RatingNet, masked_squares
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._params import POSITIVE_INTEGER
@@ -206,7 +206,7 @@ class ItemAutoRec(RatingAutoencoder):
         self.verbose = verbose
 
     def _net(self, n_columns):
-        return RatingNet(n_columns, (self.n_components,), self.activation)
+        return StackedNet(n_columns, (self.n_components,), self.activation)
 
     def _build_module(self, shape, problem=None):
         return super()._build_module(shape[::-1], None if problem is None else problem.transposed())

@@ -13,10 +13,10 @@ from skrec._torch._layers import (
     initialise,
     unit_length,
 )
+from skrec._torch._optimizers import split_penalty
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     ProbabilitiesMixin,
-    split_penalty,
 )
 from skrec.utils._params import FRACTION, NON_NEGATIVE, SIZES, Options
 

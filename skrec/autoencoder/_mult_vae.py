@@ -11,11 +11,14 @@ from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
     dropped,
+    full_precision,
     initialise,
     standard_normal,
     unit_length,
 )
+from skrec._torch._optimizers import split_penalty
 from skrec._torch._schedules import AnnealingMixin, annealed
+from skrec._torch._variational_net import VariationalNet
 from skrec.autoencoder._mixture_posterior import (
     mixture_moments,
     mixture_scores,
@@ -25,10 +28,8 @@ from skrec.autoencoder._mixture_posterior import (
 from skrec.autoencoder._outputs import (
     LIKELIHOODS,
     ProbabilitiesMixin,
-    split_penalty,
 )
 from skrec.autoencoder._priors import PRIORS, make_prior
-from skrec.autoencoder._variational_net import VariationalNet, full_precision
 from skrec.utils._params import (
     FRACTION,
     NON_NEGATIVE,

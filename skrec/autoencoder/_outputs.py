@@ -1,4 +1,4 @@
-"""What the autoencoders share: rules of parameters, penalties, probabilities."""
+"""What the autoencoders share: rules of parameters, probabilities."""
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -6,14 +6,6 @@ from sklearn.utils.metaestimators import available_if
 from skrec.utils._params import Options
 
 LIKELIHOODS = Options(("multinomial", "gaussian", "logistic"))
-
-
-def split_penalty(module, alpha):
-    """Adam's parameter groups: weights with the gradient of alpha / 2 ||W||^2, biases free."""
-    weights, biases = [], []
-    for name, parameter in module.named_parameters():
-        (biases if name.rsplit(".", 1)[-1] == "bias" else weights).append(parameter)
-    return [{"params": weights, "weight_decay": alpha}, {"params": biases}]
 
 
 def has_probabilities(model):

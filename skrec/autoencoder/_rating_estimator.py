@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skrec._evaluation._default_score import negative_rmse
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
-from skrec.autoencoder._outputs import split_penalty
+from skrec._torch._optimizers import split_penalty
 from skrec.utils._fitted import COUNT, CURVE, INDICES, Array, Named, Number, Series
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options

@@ -7,12 +7,11 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skrec._loss._likelihoods import Multinomial, layer_loss
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
-from skrec._torch._layers import dropped, standard_normal, unit_length
+from skrec._torch._layers import dropped, full_precision, standard_normal, unit_length
 from skrec._torch._rows import Rows
 from skrec.autoencoder._dense_residual_net import RecVAENet, initialise_by_inputs
 from skrec.autoencoder._outputs import ProbabilitiesMixin
 from skrec.autoencoder._priors import composite_divergence
-from skrec.autoencoder._variational_net import full_precision
 from skrec.utils._params import FRACTION, NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES
 
 

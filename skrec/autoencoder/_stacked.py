@@ -1,16 +1,12 @@
 """StackedAutoencoder: deep and denoising autoencoders of observed ratings."""
 
 import torch
-from torch import nn
-from torch.nn import functional
 
-from skrec._torch._epochs import diverged
-from skrec._torch._fit_loop import fit_loop
+from skrec._torch._layers import full_precision
+from skrec._torch._layerwise import code_errors, pretrain_layer
 from skrec._torch._products import by_column
-from skrec.autoencoder._outputs import split_penalty
+from skrec._torch._stacked_net import StackedNet, corrupted, masked_squares
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
-from skrec.autoencoder._rating_net import RatingNet, corrupted, masked_squares
-from skrec.autoencoder._variational_net import full_precision
 from skrec.utils._fitted import CURVE, Series
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES, Options
 
@@ -242,7 +238,7 @@ class StackedAutoencoder(RatingAutoencoder):
 
     def _net(self, n_columns):
         sizes = tuple(self.hidden_layer_sizes)
-        return RatingNet(n_columns, sizes, self.activation, tied=self.tied_weights)
+        return StackedNet(n_columns, sizes, self.activation, tied=self.tied_weights)
 
     def _pretrain(self, module, batches, problem):
         self.pretraining_curves_ = []
@@ -252,32 +248,25 @@ class StackedAutoencoder(RatingAutoencoder):
 
     def _pretrain_layer(self, module, level, batches, generator):
         """Train one layer of the encoder, and the layer of the decoder that mirrors it."""
-        encoder = module.encoder[level - 1] if level else module.first
-        parts = nn.ModuleList([encoder, module.decoder[-1 - level]])
-        groups = split_penalty(parts, self.alpha / self._n_examples)
-        optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
         layer_loss = self._code_loss if level else self._rating_loss
         autocast = self._autocast(module)
 
-        def loss(batch, step):
+        def loss(batch):
             with autocast:
                 value = layer_loss(module, level, batch, generator)
             torch.clear_autocast_cache()  # see `TorchRecommender._run`
             return value
 
-        try:
-            history = fit_loop(
-                parts,
-                optimizer,
-                batches,
-                loss,
-                epochs=range(1, self.pretraining_max_iter + 1),
-            )
-        except FloatingPointError as error:
-            raise diverged(error, self.learning_rate) from error
-        if history.interrupted:  # before there is a model of any epoch
-            raise KeyboardInterrupt
-        self.pretraining_curves_.append(history.losses)
+        losses = pretrain_layer(
+            module,
+            level,
+            batches,
+            loss,
+            alpha=self.alpha / self._n_examples,
+            learning_rate=self.learning_rate,
+            n_epochs=self.pretraining_max_iter,
+        )
+        self.pretraining_curves_.append(losses)
 
     def _noisy(self, value, generator):
         return corrupted(value, self.corruption, self.corruption_level, generator)
@@ -293,12 +282,7 @@ class StackedAutoencoder(RatingAutoencoder):
         """Loss of a further layer, which reconstructs the codes below it."""
         with torch.no_grad():
             code = full_precision(module.encode(batch, module.inputs(batch), depth=level))
-        hidden = module.activation(module.encoder[level - 1](self._noisy(code, generator)))
-        layer = len(module.decoder) - 1 - level
-        outputs = functional.linear(
-            hidden, module.decoder_weight(layer), module.decoder[layer].bias
-        )
-        errors = (module.activation(full_precision(outputs)) - code).square().sum(1)
+        errors = code_errors(module, level, code, self._noisy(code, generator))
         return (batch.weight * errors).mean()
 
     def _loss(self, module, batch, step, generator):

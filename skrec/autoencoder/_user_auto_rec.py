@@ -1,7 +1,7 @@
 """AutoRec of users' rows: an autoencoder of observed ratings (Sedhain et al. 2015)."""
 
+from skrec._torch._stacked_net import StackedNet, masked_squares
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
-from skrec.autoencoder._rating_net import RatingNet, masked_squares
 from skrec.utils._params import POSITIVE_INTEGER
 
 
@@ -179,7 +179,7 @@ class UserAutoRec(RatingAutoencoder):
         self.verbose = verbose
 
     def _net(self, n_columns):
-        return RatingNet(n_columns, (self.n_components,), self.activation)
+        return StackedNet(n_columns, (self.n_components,), self.activation)
 
     def _loss(self, module, batch, step, generator):
         outputs = module.observed(batch, module.inputs(batch))

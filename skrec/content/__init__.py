@@ -6,6 +6,9 @@ Each is loaded on first use: some of them need no torch.
 import importlib
 
 _MODULES = {
+    "CDL": "_cdl",
+    "CTR": "_ctr",
+    "CVAE": "_cvae",
     "ColdStart": "_cold_start",
     "ContentRecommender": "_content_recommender",
     "CuratorNet": "_curator_net",
@@ -24,6 +27,9 @@ _MODULES = {
 }
 
 __all__ = [
+    "CDL",
+    "CTR",
+    "CVAE",
     "ColdStart",
     "ContentRecommender",
     "CuratorNet",

@@ -11,6 +11,11 @@ def pattern(X, *, dtype=np.float32):
     return csr_array((np.ones(X.nnz, dtype=dtype), X.indices, X.indptr), shape=X.shape)
 
 
+def has_users(X):
+    """Which columns of a csr_array hold an entry, shape (n_items,)."""
+    return np.bincount(X.indices, minlength=X.shape[1]) > 0
+
+
 def sparse_dot_dense(X, dense, *, n_jobs=None):
     """``X @ dense`` where a row's result does not depend on the other rows.
 

@@ -13,9 +13,9 @@ from skrec._loss._mixture_kl import MIXTURE_DIVERGENCES
 from skrec._torch._layers import dropped, standard_normal, unit_length
 from skrec._torch._rows import DeviceRows
 from skrec._torch._schedules import annealed
+from skrec._torch._variational_net import full_precision
 from skrec.autoencoder import MultVAE
 from skrec.autoencoder._mixture_posterior import mixture_terms
-from skrec.autoencoder._variational_net import full_precision
 from skrec.datasets import make_interactions
 from tests.reference import mixture_kl as reference
 

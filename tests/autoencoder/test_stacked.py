@@ -6,8 +6,8 @@ import torch
 from scipy.sparse import csr_array
 
 from skrec._torch._rows import DeviceRows
+from skrec._torch._stacked_net import StackedNet, corrupted
 from skrec.autoencoder import StackedAutoencoder, UserAutoRec
-from skrec.autoencoder._rating_net import RatingNet, corrupted
 from tests.problems import problem_of
 
 SMALL = {"alpha": 1.0, "max_iter": 15, "batch_size": 16, "learning_rate": 0.01, "random_state": 0}
@@ -61,7 +61,7 @@ def test_outputs_are_those_of_the_dense_network(sizes, tied, X):
 def test_gradients_are_those_of_finite_differences(tied, X):
     """All parameters, the shared ones too, moved together along a direction."""
     torch.manual_seed(0)
-    module = RatingNet(25, (5, 3), "sigmoid", tied=tied).double()
+    module = StackedNet(25, (5, 3), "sigmoid", tied=tied).double()
     parameters = list(module.parameters())
     with torch.no_grad():
         for parameter in parameters:
@@ -158,7 +158,7 @@ def test_a_layer_is_pretrained_without_the_others(X):
     """The pretraining of the first layer moves nothing of the second one, and the reverse."""
     model = small((8, 4), pretraining="layerwise", pretraining_max_iter=2)
     model.n_features_in_, model._n_examples = 25, 80
-    model.pretraining_curves_, module = [], RatingNet(25, (8, 4), "sigmoid")
+    model.pretraining_curves_, module = [], StackedNet(25, (8, 4), "sigmoid")
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_(0, 0.1)
@@ -186,7 +186,7 @@ def test_noise():
 def test_the_target_has_no_noise(X):
     """With constant outputs the loss is that of the clean ratings."""
     model = small((4,), corruption="gaussian", corruption_level=3.0)
-    module = RatingNet(25, (4,), "sigmoid")
+    module = StackedNet(25, (4,), "sigmoid")
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.zero_()

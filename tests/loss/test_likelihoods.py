@@ -6,7 +6,14 @@ import torch
 from scipy.sparse import csr_array
 
 from skrec._loss import _multinomial_layer
-from skrec._loss._likelihoods import Gaussian, Logistic, Multinomial, layer_loss, likelihood
+from skrec._loss._likelihoods import (
+    CrossEntropy,
+    Gaussian,
+    Logistic,
+    Multinomial,
+    layer_loss,
+    likelihood,
+)
 from skrec._torch._rows import DeviceRows
 
 
@@ -51,6 +58,25 @@ def test_value_and_gradient(law, twin):
     np.testing.assert_allclose(
         outputs.grad.numpy(), factor.numpy()[:, None] * gradient, rtol=1e-10, atol=1e-12
     )
+
+
+def test_cross_entropy_is_that_of_torch():
+    x, f = data(2)
+    x /= 3
+    rows = DeviceRows(csr_array(x), "cpu", dtype=torch.float64).everything()
+    found, expected = (torch.tensor(f, requires_grad=True) for _ in range(2))
+    losses = CrossEntropy().negative_log(found, rows)
+    target = torch.from_numpy(x)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(expected, target, reduction="none")
+    torch.testing.assert_close(losses, bce.sum(1))
+    factor = torch.linspace(0.5, 2, len(x), dtype=torch.float64)
+    (factor * losses).sum().backward()
+    (factor[:, None] * bce).sum().backward()
+    torch.testing.assert_close(found.grad, expected.grad)
+    large = torch.tensor([[800.0, -800.0, 0.0]], requires_grad=True)
+    ones = DeviceRows(csr_array(np.array([[1.0, 0.0, 0.5]])), "cpu").everything()
+    CrossEntropy().negative_log(large, ones).sum().backward()
+    assert torch.isfinite(large.grad).all()
 
 
 def test_multinomial_passes_torchs_own_gradient_check():

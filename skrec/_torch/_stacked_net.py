@@ -24,7 +24,7 @@ class DecoderLayer(nn.Module):
         self.bias = nn.Parameter(torch.empty(n_outputs))
 
 
-class RatingNet(nn.Module):
+class StackedNet(nn.Module):
     """n_columns - h_1 - ... - h_m - ... - h_1 - n_columns, activations but at the end.
 
     Parameters
@@ -82,12 +82,14 @@ class RatingNet(nn.Module):
             code = self.activation(functional.linear(code, weight, bias))
         return code
 
+    def outputs(self, hidden):
+        """Outputs of shape (n_rows, n_columns), from the last hidden layer."""
+        weight = self.decoder_weight(len(self.decoder) - 1)
+        return functional.linear(hidden, weight, self.decoder[-1].bias)
+
     def forward(self, rows, value):
         """Outputs of shape (n_rows, n_columns)."""
-        hidden = self.unfold(self.encode(rows, value))
-        return functional.linear(
-            hidden, self.decoder_weight(len(self.decoder) - 1), self.decoder[-1].bias
-        )
+        return self.outputs(self.unfold(self.encode(rows, value)))
 
     def observed(self, rows, value):
         """Outputs at the entries of the rows only, shape (n_entries,)."""

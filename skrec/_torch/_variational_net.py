@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from skrec._loss._mixture_kl import Mixture
-from skrec._torch._layers import ACTIVATIONS, SparseLinear, dense_layers
+from skrec._torch._layers import ACTIVATIONS, SparseLinear, dense_layers, full_precision
 
 
 class VariationalNet(nn.Module):
@@ -61,8 +61,3 @@ class VariationalNet(nn.Module):
     def decode(self, latent):
         """Outputs of shape (n_rows, n_items)."""
         return self.last(self.decoder(latent))
-
-
-def full_precision(tensor):
-    """The tensor; one that autocast made bfloat16 as float32, for what is no matrix product."""
-    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

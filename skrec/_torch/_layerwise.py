@@ -1,0 +1,71 @@
+"""Pretraining of a `StackedNet`, a layer after the other (Vincent et al. 2010)."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from skrec._torch._epochs import diverged
+from skrec._torch._fit_loop import fit_loop
+from skrec._torch._layers import full_precision
+from skrec._torch._optimizers import split_penalty
+
+
+def pretrain_layer(module, level, batches, loss, *, alpha, learning_rate, n_epochs):
+    """Train one layer of the encoder, and the layer of the decoder that mirrors it.
+
+    Parameters
+    ----------
+    module : StackedNet
+    level : int
+        Of the encoder's layer, from 0.
+    batches : iterable
+    loss : callable
+        ``loss(batch)`` returns the mean loss of a batch, of these two layers alone.
+    alpha : float
+        Adam's penalty of their weights.
+    learning_rate : float
+    n_epochs : int
+
+    Returns
+    -------
+    losses : list of float
+        Of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not finite.
+    KeyboardInterrupt
+        There is no model of any epoch yet.
+    """
+    encoder = module.encoder[level - 1] if level else module.first
+    parts = nn.ModuleList([encoder, module.decoder[-1 - level]])
+    optimizer = torch.optim.Adam(split_penalty(parts, alpha), lr=learning_rate, fused=True)
+    epochs = range(1, n_epochs + 1)
+    try:
+        history = fit_loop(
+            parts, optimizer, batches, lambda batch, step: loss(batch), epochs=epochs
+        )
+    except FloatingPointError as error:
+        raise diverged(error, learning_rate) from error
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return history.losses
+
+
+def code_errors(module, level, code, noisy):
+    """Squared errors of a further layer that reconstructs the codes below it, shape (n_rows,).
+
+    Parameters
+    ----------
+    module : StackedNet
+    level : int
+        Of the encoder's layer, from 1.
+    code : float tensor of shape (n_rows, h)
+    noisy : float tensor of shape (n_rows, h)
+        What the layer reads.
+    """
+    hidden = module.activation(module.encoder[level - 1](noisy))
+    layer = len(module.decoder) - 1 - level
+    outputs = functional.linear(hidden, module.decoder_weight(layer), module.decoder[layer].bias)
+    return (module.activation(full_precision(outputs)) - code).square().sum(1)

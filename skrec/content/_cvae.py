@@ -1,0 +1,286 @@
+"""CVAE: the collaborative variational autoencoder (Li and She 2017)."""
+
+import torch
+
+from skrec._loss._divergences import kl_to_standard_normal
+from skrec._torch._epochs import diverged
+from skrec._torch._fit_loop import fit_loop
+from skrec._torch._layers import standard_normal
+from skrec._torch._optimizers import split_penalty
+from skrec._torch._variational_net import VariationalNet
+from skrec.content._text_recommender import LIKELIHOODS, NETWORK_RULES, TextRecommender
+from skrec.utils._params import NON_NEGATIVE
+
+
+class CVAE(TextRecommender):
+    r"""Collaborative variational autoencoder: factors of items about codes of their texts.
+
+    The text :math:`x_i` of item i is encoded as a normal distribution
+    :math:`q(z \mid x_i) = N(\mu_i, \mathrm{diag}(\sigma_i^2))`, whose draws are decoded by f. With
+    S the interactions, and the weights :math:`c_{ui} = c_0 + x_{ui}` of stored and
+    :math:`c_{ui} = c_0` of missing entries, network and vectors minimise [1]_
+
+    .. math:: \sum_u \sum_{i \,\mathrm{has\ users}} c_{ui}
+        \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
+        + \alpha_V \sum_{i \,\mathrm{has\ users}} E_{q(z \mid x_i)} \|v_i - z\|^2
+        + w \sum_i \left( E_{q(z \mid x_i)} \ell(x_i, f(z))
+        + \beta \, \mathrm{KL}(q(z \mid x_i) \,\|\, N(0, I)) \right)
+
+    by turns: a pass of Adam over the texts with one draw of z for each, the vectors fixed, and a
+    sweep of alternating least squares with :math:`\theta_i = \mu_i` as the means of the items'
+    vectors, which solves for all users and then for all items exactly. So the network learns of
+    the interactions, through the third term, in which the drawn z stands. Before, it is pretrained
+    on the texts alone.
+
+    An item without users has the vector that its :math:`\theta` says, see `cold_items`, and
+    `with_items` adds items that were no columns of X. Every row, known or new, is scored with the
+    vector that solves its own least squares problem, as with `~skrec.decomposition.WMF`. Scores
+    estimate the preference: about 1 for what a user would have.
+
+    Parameters
+    ----------
+    n_components : int, default=50
+        Length of the vectors, and of the latent vector of a text.
+    hidden_layer_sizes : tuple of int, default=(200, 100)
+        Sizes of the encoder's layers; the decoder has them in reverse order.
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+        Of all layers but the last and the latent one.
+    likelihood : {"logistic", "gaussian"}, default="logistic"
+        The loss :math:`\ell(x, f)` of a text x in the network's outputs f:
+        :math:`-\sum_w x_w \log s(f_w) + (1 - x_w) \log s(-f_w)` with the logistic function s, or
+        :math:`\frac12 \|x - f\|^2`.
+    word_values : {"max", "binary", "given"}, default="max"
+        How the network reads ``item_features``: each row divided by its largest value, as ones
+        and zeros, or as they are. With ``likelihood="logistic"`` values lie in [0, 1]: "given"
+        refuses others.
+    beta : float, default=1.0
+        Weight of the divergence, >= 0.
+    text_weight : float, default=1.0
+        The w of the losses of texts, > 0; the :math:`\lambda_r` of the authors' code.
+    unobserved_weight : float, default=0.01
+        Weight :math:`c_0` of a missing entry, >= 0: the paper's b; its a is
+        :math:`1 + c_0` for ones.
+    alpha : float, default=1.0
+        Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
+    item_alpha : float, default=10.0
+        How strongly vectors of items and codes of texts are held together, > 0; the paper's
+        :math:`\lambda_v`.
+    network_alpha : float, default=1e-4
+        Adam's penalty of the network's weights, >= 0; biases are free.
+    learned_texts : {"known", "all"}, default="known"
+        Whose texts the network learns from: of items with users, or of all, as the authors'
+        code does. With "all" a text of an item without users changes the vectors of the others.
+    cold_items : {"shrunk", "text"}, default="shrunk"
+        The vectors of items without users. "shrunk": what is least where nobody has them,
+        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as the authors' code has it.
+        "text": :math:`\theta_i` itself, as the paper has it; such items then stand too high
+        among those with users, see `CTR`.
+    pretraining_max_iter : int, default=10
+        Epochs of pretraining; 0: there is none.
+    learning_rate : float, default=1e-3
+        Of Adam, > 0.
+    batch_size : int, default=256
+        Texts in a batch.
+    max_iter : int, default=20
+        Epochs: passes over the texts, each with a sweep over the users and the items; with
+        `warm_start` so many more.
+    early_stopping : bool, default=False
+        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
+        the best weights and vectors.
+    validation_fraction : float, default=0.1
+        Share of the users held out for it, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a rise by `tol` after which to stop.
+    tol : float, default=1e-4
+        See `n_iter_no_change`, >= 0.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the network and the vectors of items that are
+        there. Features are passed again. Adam's moments start anew.
+    device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
+        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seed of the first weights and vectors, the order and the noise. The same seed gives the
+        same bits on the same CPU.
+    n_jobs : int or None, default=None
+        Threads of what is solved for; None: all cores. The vectors do not depend on it.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_items)
+        The vectors of the items.
+    user_factors_ : ndarray of shape (n_users, n_components)
+        The vectors of the users that were learned from, solved exactly.
+    item_has_users_ : ndarray of bool of shape (n_items,)
+        Which items had users at `fit`.
+    weights_ : dict of str to ndarray, float32
+        State of the network; empty without features.
+    text_mean_ : ndarray of shape (n_components,), float32
+        The :math:`\theta` of items whose features are all zero: the mean over the texts that
+        were learned from. Only with features.
+    pretraining_curves_ : list of list of float
+        Losses of the pretraining, in a list of its own; empty without it.
+    loss_curve_ : list of float
+        The objective of each epoch, divided by the number of texts that are learned from, as met
+        on the way; without the penalty of the network.
+    validation_scores_ : list of float
+        nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
+    best_validation_score_ : float
+        The best of them, or that of the model which a resumed fit began with; only with
+        `early_stopping`.
+    n_iter_ : int
+        Epochs made.
+    counts_ : bool
+        Whether X of `fit` held whole numbers only.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of str of shape (n_items,)
+        Only if X has string column names.
+    n_item_features_in_ : int
+        Number of features; only if there were features.
+    item_feature_names_in_ : ndarray of str of shape (n_item_features,)
+        Only if the features had string column names.
+
+    See Also
+    --------
+    CDL : The same with a denoising autoencoder.
+    CTR : :math:`\theta` of a singular value decomposition, which is far cheaper.
+    skrec.decomposition.WMF : Without texts.
+    skrec.neighbors.ItemKNN : With ``item_features``: likeness of texts and of users joined.
+
+    Notes
+    -----
+    Without ``item_features`` there is no network: all :math:`\theta` are zero, and the model is
+    `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties. A row of zeros says
+    nothing of an item, and teaches nothing.
+
+    A missing entry of an item that nobody has weighs nothing for the users. In a row to score,
+    items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
+    the network of one epoch with the vectors of the one before.
+
+    An epoch takes ``6 * n_words * hidden_layer_sizes[0]`` flops a text for the outputs, of which
+    there are batch_size x n_words at a time, Adam ``2 * n_words * hidden_layer_sizes[0]`` numbers
+    for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
+    each user and item. The first layer reads the words of the texts only. Words that few texts
+    have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
+    Differs from [1]_ and the authors' code: the decoder has weights of its own, not those of the
+    encoder transposed; all layers are pretrained together, and without noise; the draws are new in
+    each epoch, where the code repeats them; items without users take no part in the users'
+    problems, as in the code, nor in the third term; halves are left out of the first three terms.
+
+    References
+    ----------
+    .. [1] X. Li and J. She, "Collaborative variational autoencoder for recommender systems",
+       KDD 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrec.content import CVAE
+    >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
+    >>> F = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])  # it is like the first two
+    >>> model = CVAE(2, hidden_layer_sizes=(8,), item_alpha=1.0, learning_rate=0.03,
+    ...              random_state=0).fit(X, item_features=F)
+    >>> model.predict(X[:1])
+    array([4])
+    >>> scores = model.decision_function(X[:2])
+    >>> bool(scores[0, 4] > scores[1, 4])
+    True
+    >>> model.with_items([[0, 1]]).n_features_in_
+    6
+    """
+
+    _parameter_rules = {**NETWORK_RULES, "beta": NON_NEGATIVE}
+    _search_grid = [
+        {"alpha": alpha, "item_alpha": item_alpha}
+        for alpha in (0.3, 1.0)
+        for item_alpha in (1.0, 10.0)
+    ]
+
+    def __init__(
+        self,
+        n_components=50,
+        *,
+        hidden_layer_sizes=(200, 100),
+        activation="sigmoid",
+        likelihood="logistic",
+        word_values="max",
+        beta=1.0,
+        text_weight=1.0,
+        unobserved_weight=0.01,
+        alpha=1.0,
+        item_alpha=10.0,
+        network_alpha=1e-4,
+        learned_texts="known",
+        cold_items="shrunk",
+        pretraining_max_iter=10,
+        learning_rate=1e-3,
+        batch_size=256,
+        max_iter=20,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.likelihood = likelihood
+        self.word_values = word_values
+        self.beta = beta
+        self.text_weight = text_weight
+        self.unobserved_weight = unobserved_weight
+        self.alpha = alpha
+        self.item_alpha = item_alpha
+        self.network_alpha = network_alpha
+        self.learned_texts = learned_texts
+        self.cold_items = cold_items
+        self.pretraining_max_iter = pretraining_max_iter
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _network(self, n_words):
+        hidden = tuple(self.hidden_layer_sizes)
+        return VariationalNet(n_words, hidden, self.n_components, self.activation)
+
+    def _code(self, network, rows):
+        return network.encode(rows, rows.value)[0]
+
+    def _text_losses(self, network, rows, generator):
+        mean, log_variance = network.encode(rows, rows.value)
+        noise = standard_normal(mean.shape, mean, generator)
+        latent = mean + torch.exp(log_variance / 2) * noise
+        losses = LIKELIHOODS[self.likelihood].negative_log(network.decode(latent), rows)
+        return losses + self.beta * kl_to_standard_normal(mean, log_variance), latent
+
+    def _pretrain_texts(self, network, batches, generator):
+        groups = split_penalty(network, self.network_alpha)
+        optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
+
+        def loss(batch, step):
+            return self._text_losses(network, batch.rows, generator)[0].mean()
+
+        try:
+            epochs = range(1, self.pretraining_max_iter + 1)
+            history = fit_loop(network, optimizer, batches, loss, epochs=epochs)
+        except FloatingPointError as error:
+            raise diverged(error, self.learning_rate) from error
+        if history.interrupted:  # before there is a model of any epoch
+            raise KeyboardInterrupt
+        self.pretraining_curves_.append(history.losses)
