@@ -104,6 +104,9 @@ def _other_arrays(array, *, sized=True):
 # Nothing else in these says how long the array is.
 _FREE = {
     ("MMR", "item_vectors_"),
+    ("CDL", "user_factors_"),
+    ("CTR", "user_factors_"),
+    ("CVAE", "user_factors_"),
     ("WMF", "user_factors_"),
     ("ImplicitRecommender", "components_"),
     ("InteractionEncoder", "user_ids_"),

@@ -40,7 +40,7 @@ class CDL(TextRecommender):
         Length of the vectors, and of the innermost layer.
     hidden_layer_sizes : tuple of int, default=(200,)
         Sizes of the encoder's layers before it; the decoder has them in reverse order.
-    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="tanh"
         Of all layers but the last, the innermost among them.
     likelihood : {"logistic", "gaussian"}, default="logistic"
         The loss :math:`\ell(x, f)` of a text x in the network's outputs f:
@@ -163,9 +163,10 @@ class CDL(TextRecommender):
     each user and item. The first layer reads the words of the texts only. Words that few texts
     have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
     Differs from [1]_: in the network's loss too, vectors are held to :math:`\theta` of the text
-    without noise; outputs are linear, and "logistic" stands for the authors' sigmoid; items without
-    users take no part in the users' problems, as in the authors' code, nor in the third term; Adam
-    in the place of other descents; no dropout and no penalty for dense codes; halves are left out
+    without noise; layers are of tanh unless asked otherwise, and outputs are
+    linear: "logistic" stands for the authors' sigmoid; items without users take no part in the
+    users' problems, as in the authors' code, nor in the third term; Adam in the place of other
+    descents; no dropout and no penalty for dense codes; halves are left out
     of the first three terms.
 
     References
@@ -181,8 +182,8 @@ class CDL(TextRecommender):
     >>> from skrec.content import CDL
     >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
     >>> F = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])  # it is like the first two
-    >>> model = CDL(2, hidden_layer_sizes=(8,), item_alpha=1.0, learning_rate=0.03,
-    ...             random_state=0).fit(X, item_features=F)
+    >>> model = CDL(2, hidden_layer_sizes=(8,), alpha=0.1, item_alpha=1.0, max_iter=50,
+    ...             learning_rate=0.03, random_state=0).fit(X, item_features=F)
     >>> model.predict(X[:1])
     array([4])
     >>> scores = model.decision_function(X[:2])
@@ -204,7 +205,7 @@ class CDL(TextRecommender):
         n_components=50,
         *,
         hidden_layer_sizes=(200,),
-        activation="sigmoid",
+        activation="tanh",
         likelihood="logistic",
         word_values="max",
         corruption_level=0.3,
@@ -258,6 +259,9 @@ class CDL(TextRecommender):
 
     def _network(self, n_words):
         return StackedNet(n_words, (*self.hidden_layer_sizes, self.n_components), self.activation)
+
+    def _output_layer(self, network):
+        return network.decoder[-1]
 
     def _code(self, network, rows):
         return network.encode(rows, rows.value)

@@ -43,7 +43,7 @@ class CVAE(TextRecommender):
         Length of the vectors, and of the latent vector of a text.
     hidden_layer_sizes : tuple of int, default=(200, 100)
         Sizes of the encoder's layers; the decoder has them in reverse order.
-    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
+    activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="tanh"
         Of all layers but the last and the latent one.
     likelihood : {"logistic", "gaussian"}, default="logistic"
         The loss :math:`\ell(x, f)` of a text x in the network's outputs f:
@@ -164,7 +164,8 @@ class CVAE(TextRecommender):
     for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
     each user and item. The first layer reads the words of the texts only. Words that few texts
     have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
-    Differs from [1]_ and the authors' code: the decoder has weights of its own, not those of the
+    Differs from [1]_ and the authors' code: layers are of tanh unless asked
+    otherwise; the decoder has weights of its own, not those of the
     encoder transposed; all layers are pretrained together, and without noise; the draws are new in
     each epoch, where the code repeats them; items without users take no part in the users'
     problems, as in the code, nor in the third term; halves are left out of the first three terms.
@@ -180,8 +181,8 @@ class CVAE(TextRecommender):
     >>> from skrec.content import CVAE
     >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
     >>> F = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]])  # it is like the first two
-    >>> model = CVAE(2, hidden_layer_sizes=(8,), item_alpha=1.0, learning_rate=0.03,
-    ...              random_state=0).fit(X, item_features=F)
+    >>> model = CVAE(2, hidden_layer_sizes=(8,), alpha=0.1, item_alpha=1.0, max_iter=50,
+    ...              learning_rate=0.03, random_state=0).fit(X, item_features=F)
     >>> model.predict(X[:1])
     array([4])
     >>> scores = model.decision_function(X[:2])
@@ -203,7 +204,7 @@ class CVAE(TextRecommender):
         n_components=50,
         *,
         hidden_layer_sizes=(200, 100),
-        activation="sigmoid",
+        activation="tanh",
         likelihood="logistic",
         word_values="max",
         beta=1.0,
@@ -258,6 +259,9 @@ class CVAE(TextRecommender):
     def _network(self, n_words):
         hidden = tuple(self.hidden_layer_sizes)
         return VariationalNet(n_words, hidden, self.n_components, self.activation)
+
+    def _output_layer(self, network):
+        return network.last
 
     def _code(self, network, rows):
         return network.encode(rows, rows.value)[0]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from scipy.special import logit
 from torch import nn
 
 from skrec._loss._likelihoods import CrossEntropy, Gaussian
@@ -155,8 +156,8 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
 
     An epoch is a pass of the network over the texts, with the items' vectors as targets beside the
     texts themselves, and a sweep of the ALS, with the network's outputs as means of the items'
-    vectors. A subclass writes `__init__`, `_network`, `_code`, `_text_losses` and
-    `_pretrain_texts`.
+    vectors. A subclass writes `__init__`, `_network`, `_output_layer`, `_code`,
+    `_text_losses` and `_pretrain_texts`.
     """
 
     _fitted_rules = {
@@ -171,6 +172,10 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
     @abstractmethod
     def _network(self, n_words):
         """The network of texts."""
+
+    @abstractmethod
+    def _output_layer(self, network):
+        """The layer whose outputs are those of the words."""
 
     @abstractmethod
     def _code(self, network, rows):
@@ -252,11 +257,23 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
             return TextModule(network)
         if network is not None:
             initialise(network, problem.generator)
+            self._set_output_bias(network, problem)
         known, dtype = has_users(problem.X), computation_dtype(None, shape[1])
         items = np.zeros((shape[1], self.n_components), dtype)
         draws = np.random.RandomState(problem.seed)
         items[known] = drawn_items(draws, known.sum(), self.n_components)
         return TextModule(network, torch.from_numpy(items))
+
+    def _set_output_bias(self, network, problem):
+        """Let all outputs begin at the mean text: else many steps learn nothing but this."""
+        learned = read_texts(problem.item_features, self.learned_texts, problem.X)
+        total = self._words(problem.item_features)[learned].sum(axis=0)
+        if self.likelihood == "logistic":
+            mean = logit((total + 0.5) / (len(learned) + 1))
+        else:
+            mean = total / max(1, len(learned))
+        with torch.no_grad():
+            self._output_layer(network).bias.copy_(torch.from_numpy(mean))
 
     def _batches(self, problem):
         als = TextALS(self, problem.X, computation_dtype(None, problem.X.shape[1]))

@@ -51,6 +51,7 @@ def small(cls, **options):
         fit = {"n_components": 5, "random_state": 0, "max_iter": 4, "confidence": 1.5}
         return cls(**{**fit, **SOLVES, **options})
     sizes = {"n_components": 5, "hidden_layer_sizes": (6,), "pretraining_max_iter": 3}
+    sizes["activation"] = "sigmoid"
     fit = {"random_state": 0, "max_iter": 4, "batch_size": 7, "learning_rate": 0.01}
     return cls(**{**sizes, **fit, **SOLVES, **options})
 
