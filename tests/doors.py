@@ -277,6 +277,7 @@ def _split_doors(X, Y):
 
 
 def _estimator_doors(X, Y):
+    from skrec.content import MCRec
     from skrec.linear_model import EASE
     from skrec.metrics import compare_models, evaluate, get_scorer, make_ranking_scorer
 
@@ -313,6 +314,11 @@ def _estimator_doors(X, Y):
                 {"D": SituationRidge()}, user_features=(user_features, users), **given
             ),
             several | known,
+        ),
+        Door(
+            "MCRec.fit relations",
+            lambda relation: small(MCRec).fit(train, relations={"item-genre": relation}),
+            {"relation": interactions(3, N_ITEMS, 5)},
         ),
         Door(
             "InteractionContext",

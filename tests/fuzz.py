@@ -56,7 +56,7 @@ INSIDE = re.compile(
 FAIR = re.compile("inhomogeneous|Expected 2D array|Expected a 2-dimensional|Found array with")
 TORCH = {
     "CDAE", "CDL", "CMN", "CVAE", "CuratorNet", "DVBPR", "DeepFM", "GMF", "GaussianMixtureVAE",
-    "ItemAutoRec",
+    "ItemAutoRec", "MCRec",
     "MLPRecommender", "MultDAE", "MultVAE", "NeuMF", "RecVAE", "ResidualMF",
     "StackedAutoencoder", "UserAutoRec", "VBPR", "WideAndDeep", "YouTubeRecommender",
 }  # fmt: skip

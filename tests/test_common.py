@@ -39,6 +39,7 @@ from skrec.content import (
     ContentRecommender,
     CuratorNet,
     DeepFM,
+    MCRec,
     VisRank,
     WideAndDeep,
 )
@@ -137,6 +138,8 @@ VARIANTS = [
     VisRank("top_k", n_neighbors=2),
     small(IBR, aggregate="mean", alpha=0.0),
     small(CuratorNet, guidelines=("profile",), user_layer_sizes=(), early_stopping=True),
+    small(MCRec, metapaths=(), loss="bpr", known_users="fold_in", alpha=0.0),
+    small(MCRec, n_instances=1, solver="sparse_adam", early_stopping=True),
     small(GraphFilter, linear_weight=1.0, item_exponent=0.2),
     RP3beta(None, exponent=1.3, normalize=False),
     SANSA(density=0.3, max_iter=1),

@@ -1,5 +1,6 @@
 """The data sets that several benchmark scripts read, found by ``SKREC_DATA``."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -10,6 +11,15 @@ from scipy.sparse import csr_array
 def interactions(name):
     """The arrays of a data set's log."""
     return np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
+
+
+def genres(name):
+    """Ones where an item has a genre: a csr_array, with the genres in alphabetical order."""
+    path = Path(os.environ["SKREC_DATA"]) / name / "items.csv"
+    with open(path, newline="", encoding="utf-8") as lines:
+        found = [set(row["genres"].split("|")) for row in csv.DictReader(lines)]
+    names = sorted(set().union(*found))
+    return csr_array(np.array([[name in one for name in names] for one in found], dtype=float))
 
 
 def binary(name):

@@ -14,14 +14,13 @@ are nearly in the order of their popularity.
 """
 
 import argparse
-import csv
 import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _data import interactions
+from _data import genres, interactions
 from _record import RESULTS, as_json, cost_row, environment, rounded
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -140,9 +139,6 @@ def _ml100k_features(order):
     tables["attractiveness"] = np.zeros((1682, 7))
     for name, table in tables.items():
         table[file["item"]] = file[name]
-    with open(data / "ml-100k" / "items.csv", newline="", encoding="utf-8") as lines:
-        genres = [set(row["genres"].split("|")) for row in csv.DictReader(lines)]
-    names = sorted(set().union(*genres))
     known = np.zeros(1682, bool)
     known[file["item"]] = True
     both = np.hstack([tables["lbp"], tables["attractiveness"]])
@@ -151,7 +147,7 @@ def _ml100k_features(order):
         "posters, LBP": _standardised(tables["lbp"], known),
         "posters, seven measures": _standardised(tables["attractiveness"], known),
         "posters, hand-made": _standardised(both, known),
-        "genres": np.array([[name in one for name in names] for one in genres], dtype=float),
+        "genres": genres("ml-100k").toarray(),
         "posters, pictures": _posters(data),
         "posters, network, 64 components": np.zeros((1682, 64)),
     }

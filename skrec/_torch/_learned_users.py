@@ -35,6 +35,7 @@ PAIR_RULES = {
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
 LEARNED_USER_HOOKS = (
     *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
+    "_outputs", "_of_rows",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
@@ -86,12 +87,20 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     def _loss(self, module, batch, step, generator):
         vector = module.user(batch.users)
         item = torch.cat([batch.items[:, None], batch.negatives], dim=1)
-        output = module(vector, item)  # (b, 1 + n_negatives)
+        output = self._outputs(module, batch, vector, item, generator)  # (b, 1 + n_negatives)
         one = torch.ones_like(output)
         losses = PAIR_LOSSES[self.loss].value(output[:, :1], output[:, 1:], one[:, :1], one[:, 1:])
         if self.alpha:
             losses = losses + self.alpha / 2 * self._penalty(module, vector, item)
         return (batch.weight * losses).mean()
+
+    def _outputs(self, module, batch, vector, item, generator):
+        """Outputs of the pairs of a batch in training."""
+        return module(vector, item)
+
+    def _of_rows(self, module, X, terms):
+        """What gives the outputs of rows of X that are folded in, by vectors and items."""
+        return module
 
     def _penalty(self, module, vector, item):
         """Squares of the parameters that a pair reads, shape (b,), with the user's."""
@@ -211,7 +220,8 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
             return 4 * width * (lengths + self._n_drawn)
 
         for terms in self._terms(X, hashes, device, numbers):
-            found[terms.rows.cpu().numpy()] = self._descended(module, terms, prior).cpu().numpy()
+            network = self._of_rows(module, X, terms)
+            found[terms.rows.cpu().numpy()] = self._descended(network, terms, prior).cpu().numpy()
         return found
 
     def _descended(self, module, terms, prior):

@@ -18,7 +18,7 @@ _WORTH_A_LOOK = 1 << 26
 # Parameters that say how large a model is.
 _SIZES = {
     "batch_size", "hidden_layer_sizes", "n_clusters", "n_components", "n_content_components",
-    "n_negatives", "n_posterior_components", "n_style_components",
+    "n_negatives", "n_node_components", "n_posterior_components", "n_style_components",
 }  # fmt: skip
 
 
