@@ -9,6 +9,7 @@ ORDER = (
     "plot_cold_users.py",
     "plot_cold_items.py",
     "plot_visual.py",
+    "plot_context.py",
     "plot_two_stage.py",
     "plot_popularity_bias.py",
     "plot_linear_and_neural.py",
