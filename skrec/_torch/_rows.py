@@ -69,8 +69,11 @@ class DeviceRows:
         end = length.cumsum(0)
         start = end - length
         row = torch.repeat_interleave(length)
-        entry = torch.arange(len(row), device=self.device) + (first - start)[row]
-        return Rows(users, start, row, self._column[entry], self._value[entry], self._weight[users])
+        entry = (first - start).index_select(0, row)
+        entry += torch.arange(len(row), device=self.device)
+        # index_select gathers in a third of the time that brackets take on a CPU.
+        column, value = (part.index_select(0, entry) for part in (self._column, self._value))
+        return Rows(users, start, row, column, value, self._weight[users])
 
     def everything(self):
         """All rows in their order, as `Rows`."""

@@ -3,9 +3,13 @@
 from skrec.content._fm import SCORING
 from skrec.content._row_model import ROW_RULES
 from skrec.content._row_targets import RowClassifier, RowRegressor
-from skrec.utils._params import FRACTION, SIZES_OR_NONE
+from skrec.utils._params import BOOLEAN, FRACTION, SIZES_OR_NONE
 
-LAYER_RULES = {"hidden_layer_sizes": SIZES_OR_NONE, "dropout": FRACTION}
+LAYER_RULES = {
+    "hidden_layer_sizes": SIZES_OR_NONE,
+    "dropout": FRACTION,
+    "batch_norm": BOOLEAN,
+}
 
 
 class DeepFMClassifier(RowClassifier):
@@ -41,6 +45,8 @@ class DeepFMClassifier(RowClassifier):
         Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
@@ -83,8 +89,8 @@ class DeepFMClassifier(RowClassifier):
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``vectors`` (n_columns, n_components * n_outputs),
-        ``hidden.0.weight`` and so on of the layers, ``head.weight`` (n_outputs,
-        hidden_layer_sizes[-1]).
+        ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
+        ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
@@ -120,6 +126,9 @@ class DeepFMClassifier(RowClassifier):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
+    **Batch norm.** With `batch_norm` the mean and the variance of what a layer makes are those of
+    the batch, in which a row counts once whatever its weight; predictions use running ones.
+
     Differs from [1]_: numbers have vectors, and so are in the products of pairs; one dropout after
     each layer, and none before; the layers are smaller by default.
 
@@ -150,6 +159,7 @@ class DeepFMClassifier(RowClassifier):
         fields=None,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         alpha=0.0,
         linear_alpha=0.0,
         learning_rate=0.003,
@@ -172,6 +182,7 @@ class DeepFMClassifier(RowClassifier):
         self.fields = fields
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.alpha = alpha
         self.linear_alpha = linear_alpha
         self.learning_rate = learning_rate
@@ -215,6 +226,8 @@ class DeepFMRegressor(RowRegressor):
         Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
@@ -253,8 +266,8 @@ class DeepFMRegressor(RowRegressor):
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``vectors`` (n_columns, n_components * n_outputs),
-        ``hidden.0.weight`` and so on of the layers, ``head.weight`` (n_outputs,
-        hidden_layer_sizes[-1]).
+        ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
+        ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
@@ -317,6 +330,7 @@ class DeepFMRegressor(RowRegressor):
         fields=None,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         alpha=0.0,
         linear_alpha=0.0,
         learning_rate=0.003,
@@ -338,6 +352,7 @@ class DeepFMRegressor(RowRegressor):
         self.fields = fields
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.alpha = alpha
         self.linear_alpha = linear_alpha
         self.learning_rate = learning_rate

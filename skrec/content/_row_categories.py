@@ -19,14 +19,18 @@ class Categories:
     ----------
     kinds : str, default="iufO"
         Kinds of dtypes that are allowed.
+    least : int, default=0
+        How many there are at least.
     """
 
-    def __init__(self, kinds="iufO"):
-        self._kinds = kinds
+    def __init__(self, kinds="iufO", least=0):
+        self._kinds, self._least = kinds, least
 
     def check(self, value, name, sizes, owner):
         if type(value) is not np.ndarray or value.ndim != 1 or value.dtype.kind not in self._kinds:
             raise refused(name, kind_of(value), "an array of numbers or of text")
+        if len(value) < self._least:
+            raise refused(name, str(len(value)), f"at least {self._least}")
         text = value.dtype == object
         if text and not all(type(one) is str for one in value.tolist()):
             raise refused(name, "something that is no text", "text only")

@@ -70,6 +70,7 @@ class CrossesMixin:
         return crossed
 
     def _check_fitted(self):
+        super()._check_fitted()
         pairs = self.cross_pairs_
         if len(pairs) and pairs.max() >= self.fields_.n_fields:
             raise refused("cross_pairs_", f"field {pairs.max()}", f"< {self.fields_.n_fields}")

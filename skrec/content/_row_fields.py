@@ -88,6 +88,11 @@ class TableFields(Fields):
     _fitted_rules = {"categories_": Series(Maybe(Categories()))}
     single = True
 
+    @property
+    def n_features(self):
+        """Number of columns of the table."""
+        return self.n_fields
+
     def learn(self, X, categorical):
         """Learn the categories; columns of numbers have none.
 
@@ -187,6 +192,11 @@ class ColumnFields(Fields):
         "place_": Array("n_features", dtypes=("int64",), low=0, high="n_columns", distinct=True),
         "labels_": Maybe(Categories()),
     }
+
+    @property
+    def n_features(self):
+        """Number of columns of the matrix."""
+        return len(self.place_)
 
     def learn(self, n_features, fields):
         """Learn the fields.

@@ -16,7 +16,7 @@ from skrec.content._row_net import RowNet
 from skrec.content._row_problem import Batches, RowProblem, held_out, merged, outputs
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import arithmetic, require_finite
-from skrec.utils._fitted import Absent, Instance, Names, Number
+from skrec.utils._fitted import Absent, Instance, Names, Number, refused
 from skrec.utils._matrices import checked_array
 from skrec.utils._params import (
     BOOLEAN,
@@ -56,9 +56,9 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
     """
 
     _fitted_rules = {
-        "fields_": Instance(Fields),
         "n_features_in_": Number(1, 2**31 - 1, integer=True, size="n_features"),
         "feature_names_in_": Absent(Names("n_features")),
+        "fields_": Instance(Fields),
     }
 
     def __sklearn_tags__(self):
@@ -82,6 +82,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
             pairs=self._pairs,
             hidden_layer_sizes=self._hidden(),
             dropout=getattr(self, "dropout", 0.0),
+            batch_norm=bool(getattr(self, "batch_norm", False)),
             n_crosses=self._n_crosses(),
         )
         if problem is not None:
@@ -89,6 +90,10 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
             bias = self._first_bias(problem.target, problem.weight).astype(np.float32)
             module.reset(bias, self.init_scale, seen, problem.generator)
         return module
+
+    def _check_fitted(self):
+        if self.fields_.n_features != self.n_features_in_:
+            raise refused("n_features_in_", f"{self.n_features_in_}", f"{self.fields_.n_features}")
 
     def _n_crosses(self):
         return 0
@@ -224,7 +229,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
             self._resume(module)
         module = module.to(problem.device)
         if resumes and stopping is not None:
-            stopping.start(module)
+            stopping.start(module.eval())
         size = self.batch_size
         if isinstance(size, str):
             size = min(4096, max(32, problem.X.shape[0] // 200))

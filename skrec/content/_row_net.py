@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
-from skrec._torch._layers import SparseLinear, dense_layers, dropped, initialise
+from skrec._torch._batch_norm import BatchNorm
+from skrec._torch._dropout import relu_dropped
+from skrec._torch._fields import field_sums
+from skrec._torch._layers import SparseLinear, dense_layers, initialise
 from skrec._torch._products import by_column, sparse_product
 
 
@@ -23,6 +26,8 @@ class RowNet(nn.Module):
         Layers over the vectors of all fields; none: there is no such part.
     dropout : float, default=0.0
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     n_crosses : int, default=0
         Columns of crossed categories, which have a weight each and no vector.
     """
@@ -36,6 +41,7 @@ class RowNet(nn.Module):
         pairs,
         hidden_layer_sizes=(),
         dropout=0.0,
+        batch_norm=False,
         n_crosses=0,
     ):
         super().__init__()
@@ -50,9 +56,11 @@ class RowNet(nn.Module):
         self.linear = SparseLinear(fields.n_columns, n_outputs)
         self.crosses = nn.Parameter(torch.empty(n_crosses, n_outputs)) if n_crosses else None
         self.vectors = nn.Parameter(torch.empty(fields.n_columns, width)) if width else None
-        self.hidden = self.head = None
+        self.hidden = self.head = self.norms = None
         if sizes:
             self.hidden = dense_layers((fields.n_fields * width, *sizes), "relu")
+            if batch_norm:
+                self.norms = nn.ModuleList(map(BatchNorm, sizes))
             self.head = nn.Linear(sizes[-1], n_outputs, bias=False)
 
     def reset(self, bias, init_scale, seen, generator):
@@ -68,15 +76,17 @@ class RowNet(nn.Module):
         if self.hidden is not None:
             initialise(self.hidden, generator)
             initialise(self.head, generator)
+            for norm in self.norms or ():
+                norm.reset()
 
     def forward(self, rows, crossed=None, generator=None):
         """Outputs of `Rows`, of shape (n_rows, n_outputs); dropout only with a generator."""
         learns = torch.is_grad_enabled()
+        if learns and self.hidden is not None and rows.column.device.type == "cpu":
+            return self._in_one_pass(rows, crossed, generator)
         turned = by_column(rows, len(self.linear.weight)) if learns else None
         out = self.linear(rows, rows.value, turned)  # (n_rows, n_outputs)
-        if self.crosses is not None:
-            by_cross = by_column(crossed, len(self.crosses)) if learns else None
-            out = out + sparse_product(crossed, crossed.value, self.crosses, by_cross)
+        out = self._with_crosses(out, crossed)
         if self.vectors is None:
             return out
         if self.hidden is None and self._disjoint:
@@ -86,6 +96,21 @@ class RowNet(nn.Module):
             total, squares = vectors.sum(1), vectors.square().sum(1)
             out = out + self._half_differences(total, squares)
         return out if self.hidden is None else out + self._deep(vectors.flatten(1), generator)
+
+    def _in_one_pass(self, rows, crossed, generator):
+        """The same by a kernel, which also makes the gradients."""
+        out, vectors = field_sums(
+            rows, self._field, self._n_fields, self.linear.weight, self.vectors, pairs=self._pairs
+        )
+        out = self._with_crosses(out + self.linear.bias, crossed)
+        return out + self._deep(vectors.flatten(1), generator)
+
+    def _with_crosses(self, out, crossed):
+        if self.crosses is None:
+            return out
+        learns = torch.is_grad_enabled()
+        by_cross = by_column(crossed, len(self.crosses)) if learns else None
+        return out + sparse_product(crossed, crossed.value, self.crosses, by_cross)
 
     def _half_differences(self, total, squares):
         # The sum over pairs f < g of v_f . v_g, without the pairs.
@@ -115,8 +140,9 @@ class RowNet(nn.Module):
         return found.view(rows.n_rows, self._n_fields, -1)
 
     def _deep(self, hidden, generator):
-        for layer in self.hidden:
+        for number, layer in enumerate(self.hidden[::2]):
             hidden = layer(hidden)
-            if isinstance(layer, nn.ReLU):
-                hidden = dropped(hidden, self._dropout, generator)
+            if self.norms is not None:
+                hidden = self.norms[number](hidden)
+            hidden = relu_dropped(hidden, self._dropout, generator)
         return self.head(hidden)

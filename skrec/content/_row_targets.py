@@ -40,7 +40,7 @@ def _column(y):
 class RowClassifier(ClassifierMixin, RowModel):
     """A `RowModel` of classes: log odds of two, or a softmax over more."""
 
-    _fitted_rules = {"classes_": Categories("biufUO")}
+    _fitted_rules = {"classes_": Categories("biufUO", least=2)}
 
     @property
     def _n_outputs(self):

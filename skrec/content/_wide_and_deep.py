@@ -44,6 +44,8 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
@@ -87,8 +89,8 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``crosses`` (n_crosses, n_outputs),
         ``vectors`` (n_columns, n_components),
-        ``hidden.0.weight`` and so on of the layers, ``head.weight`` (n_outputs,
-        hidden_layer_sizes[-1]).
+        ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
+        ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
@@ -131,6 +133,9 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
+    **Batch norm.** With `batch_norm` the mean and the variance of what a layer makes are those of
+    the batch, in which a row counts once whatever its weight; predictions use running ones.
+
     Differs from [1]_: Adam for both parts, where the paper has FTRL with an L1 penalty for the wide
     and AdaGrad for the deep one; numbers have vectors; smaller layers, with dropout.
 
@@ -165,6 +170,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         n_cross_buckets=262144,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         alpha=0.0,
         linear_alpha=0.0,
         learning_rate=0.003,
@@ -189,6 +195,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         self.n_cross_buckets = n_cross_buckets
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.alpha = alpha
         self.linear_alpha = linear_alpha
         self.learning_rate = learning_rate
@@ -237,6 +244,8 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
@@ -276,8 +285,8 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``crosses`` (n_crosses, n_outputs),
         ``vectors`` (n_columns, n_components),
-        ``hidden.0.weight`` and so on of the layers, ``head.weight`` (n_outputs,
-        hidden_layer_sizes[-1]).
+        ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
+        ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
@@ -352,6 +361,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         n_cross_buckets=262144,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         alpha=0.0,
         linear_alpha=0.0,
         learning_rate=0.003,
@@ -375,6 +385,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         self.n_cross_buckets = n_cross_buckets
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.alpha = alpha
         self.linear_alpha = linear_alpha
         self.learning_rate = learning_rate

@@ -62,11 +62,18 @@ def test_without_vectors_it_is_logistic_regression(cls):
 
 @pytest.mark.parametrize("cls", [DeepFMClassifier, WideAndDeepClassifier])
 @pytest.mark.parametrize("with_fields", [True, False])
-def test_scores_are_those_of_a_slow_twin(cls, with_fields):
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_scores_are_those_of_a_slow_twin(cls, with_fields, batch_norm):
     X, y, fields = multi_hot(20)
-    options = {"hidden_layer_sizes": (4, 3), "max_iter": 1, **PLAIN}
+    options = {"hidden_layer_sizes": (4, 3), "batch_norm": batch_norm, "max_iter": 1, **PLAIN}
     model = cls(2, fields=fields if with_fields else None, **options).fit(csr_array(X), y)
     model = drawn(model)
+    norms = None
+    if batch_norm:
+        parts = ("mean", "variance", "weight", "bias")
+        for i in (0, 1):
+            model.weights_[f"norms.{i}.variance"] **= 2
+        norms = [[model.weights_[f"norms.{i}.{part}"] for part in parts] for i in (0, 1)]
     rows = model.fields_.scaled(model.fields_.encode(csr_array(X))).toarray()
     weights = {name: value.astype(float) for name, value in model.weights_.items()}
     vectors, field = weights["vectors"], model.fields_.field_
@@ -75,18 +82,20 @@ def test_scores_are_those_of_a_slow_twin(cls, with_fields):
     linear, bias = weights["linear.weight"][:, 0], weights["linear.bias"][0]
     for row, score in zip(rows, model.decision_function(csr_array(X)), strict=True):
         expected = fm_score(row, field, bias, linear, of_pairs)
-        expected += deep_score(row, field, vectors, layers, weights["head.weight"][0])
+        expected += deep_score(row, field, vectors, layers, weights["head.weight"][0], norms)
         np.testing.assert_allclose(score, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("cls", [DeepFMClassifier, WideAndDeepClassifier])
-def test_gradients_are_those_of_finite_differences(cls):
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_gradients_are_those_of_finite_differences(cls, batch_norm):
     X, y, fields = multi_hot(15)
     X, options = csr_array(X), {"hidden_layer_sizes": (3,), "max_iter": 1, **PLAIN}
+    options["batch_norm"] = batch_norm
     if cls is WideAndDeepClassifier:
         options["cross_features"] = [("a", "genres"), ("a", "b")]
     model = cls(2, fields=fields, **options).fit(X, y)
-    module, rows = _net(model), _rows(model, X)
+    module, rows = _net(model).train(), _rows(model, X)
     encoded = model.fields_.scaled(model.fields_.encode(X))
     crossed = model._crossed(encoded)
     if crossed is not None:
@@ -111,6 +120,40 @@ def test_dropout_is_in_the_fit_only():
     np.testing.assert_array_equal(said(model, frame), said(model, frame))
     other = DeepFMClassifier(dropout=0.0, **options).fit(frame, y)
     assert (model.weights_["head.weight"] != other.weights_["head.weight"]).any()
+
+
+@pytest.mark.parametrize(
+    "cls", [DeepFMClassifier, DeepFMRegressor, WideAndDeepClassifier, WideAndDeepRegressor]
+)
+def test_with_batch_norm_a_weight_is_as_many_copies_and_rows_do_not_meet(cls):
+    frame, y = table()
+    weight = np.random.default_rng(1).integers(0, 4, len(y))
+    options = {"n_components": 3, "max_iter": 4, "batch_norm": True, "batch_size": 17}
+    options |= {"early_stopping": True, "random_state": 0}
+    model = cls(**options).fit(frame, y, sample_weight=weight)
+    rows = np.repeat(np.arange(len(y)), weight)
+    copied = cls(**options).fit(frame.iloc[rows].reset_index(drop=True), y[rows])
+    np.testing.assert_array_equal(said(model, frame), said(copied, frame))
+    np.testing.assert_allclose(said(model, frame[:5]), said(model, frame)[:5], rtol=1e-10)
+    mean = model.weights_["norms.0.mean"]
+    assert (mean != 0).all()
+    plain = cls(**options | {"batch_norm": False}).fit(frame, y, sample_weight=weight)
+    assert "norms.0.mean" not in plain.weights_
+
+
+def test_with_batch_norm_a_warm_start_goes_on_from_the_running_means(tmp_path):
+    frame, y = table()
+    options = {"n_components": 3, "max_iter": 3, "batch_norm": True, "random_state": 0}
+    model = DeepFMClassifier(**options, early_stopping=True, warm_start=True).fit(frame, y)
+    again = skrec.load(skrec.save(model, tmp_path / "model.skops"))
+    np.testing.assert_array_equal(said(again, frame), said(model, frame))
+    best = model.best_validation_score_
+    model.set_params(learning_rate=1e-12).fit(frame, y)
+    # The first look is at the model as it was, by its running means.
+    assert model.best_validation_score_ >= best
+    model.weights_["norms.0.mean"] = model.weights_["norms.0.mean"][:-1]
+    with pytest.warns(UserWarning, match="norms"):
+        skrec.save(model, tmp_path / "model.skops")
 
 
 def exclusive_or(n=2000, size=8):

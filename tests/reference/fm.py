@@ -25,7 +25,7 @@ def fm_score(x, field, bias, linear, vectors):
     return score
 
 
-def deep_score(x, field, vectors, layers, head):
+def deep_score(x, field, vectors, layers, head, norms=None):
     """What ReLU layers say of the vectors of the fields of one row, one after another.
 
     Parameters
@@ -33,6 +33,8 @@ def deep_score(x, field, vectors, layers, head):
     layers : list of (ndarray, ndarray)
         Weights (n_out, n_in) and biases.
     head : ndarray of shape (n_in,)
+    norms : list of four ndarray of shape (n_out,), default=None
+        Of each layer running means and variances, scales and shifts.
     """
     hidden = []
     for f in range(field.max() + 1):
@@ -40,9 +42,15 @@ def deep_score(x, field, vectors, layers, head):
         for j in np.flatnonzero(field == f):
             total += x[j] * vectors[j]
         hidden += total.tolist()
-    for weight, bias in layers:
+    for number, (weight, bias) in enumerate(layers):
         hidden = [
-            max(0.0, sum(w * h for w, h in zip(row, hidden, strict=True)) + b)
+            sum(w * h for w, h in zip(row, hidden, strict=True)) + b
             for row, b in zip(weight, bias, strict=True)
         ]
+        if norms is not None:
+            hidden = [
+                (h - float(mean)) / (float(variance) + 1e-5) ** 0.5 * float(scale) + float(shift)
+                for h, mean, variance, scale, shift in zip(hidden, *norms[number], strict=True)
+            ]
+        hidden = [max(0.0, h) for h in hidden]
     return sum(w * h for w, h in zip(head, hidden, strict=True))
