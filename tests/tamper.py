@@ -28,7 +28,19 @@ from skrec._testing._data import make_data, seeded
 from skrec.adapters import ImplicitRecommender
 from skrec.adapters._implicit_models import make_model
 from skrec.autoencoder import MultVAE, RBMRecommender
-from skrec.content import VBPR, ColdStart, ContentRecommender, DeepFM
+from skrec.content import (
+    VBPR,
+    ColdStart,
+    ContentRecommender,
+    DeepFM,
+    DeepFMClassifier,
+    DeepFMRegressor,
+    FMClassifier,
+    FMRegressor,
+    WideAndDeepClassifier,
+    WideAndDeepRegressor,
+)
+from skrec.content._row_model import RowModel
 from skrec.decomposition import BiasedMF, GraphFilter
 from skrec.ensemble import LOCA, Fallback
 from skrec.linear_model import EASE, SLIM
@@ -80,6 +92,32 @@ def subjects():
         X = make_data(EASE())
         yield ImplicitRecommender(make_model(recipe)).fit(X), X
     yield InteractionEncoder().fit([(("a", 1), 5), ((b"b", 2), 7)]), None
+    yield from row_models()
+
+
+def row_models():
+    """Fitted models of rows of fields, with rows: of text and numbers, and sparse ones."""
+    rng = np.random.default_rng(0)
+    table = np.empty((40, 3), dtype=object)
+    table[:, 0] = rng.choice(["rome", "oslo", None], 40)
+    table[:, 1] = rng.normal(size=40)
+    table[:, 2] = rng.integers(3, size=40)
+    rows = sparse.csr_array(rng.integers(0, 3, (40, 6)).astype(float))
+    rows[[0], [0]] = 1
+    quick = {"n_components": 2, "max_iter": 2, "random_state": 0}
+    of_table = {"categorical_features": [0, 2], **quick}
+    deep = {"hidden_layer_sizes": (3,), "batch_norm": True}
+    classes = np.arange(40) % 2
+    for model, X, y in (
+        (FMClassifier(**of_table), table, classes),
+        (FMRegressor(fields=["a", "b", "a", "c", "c", "c"], **quick), rows, classes * 2.5),
+        (DeepFMClassifier(**of_table, **deep), table, np.where(classes, "yes", "no")),
+        (DeepFMRegressor(**quick, **deep), rows, classes * 2.5),
+        (WideAndDeepClassifier(cross_features=[(0, 2)], **of_table, **deep), table,
+         np.arange(40) % 3),
+        (WideAndDeepRegressor(cross_features=[(0, 2)], **of_table), table, classes * 2.5),
+    ):  # fmt: skip
+        yield model.fit(X, y), X
 
 
 def places(value, depth=0):
@@ -118,7 +156,7 @@ def other_array(array, rng):
         lambda a: changed(a, 2**62),
         lambda a: np.array(3.0),
         lambda a: np.zeros((0, 0)),
-        lambda a: np.zeros(10**6, a.dtype),
+        lambda a: np.zeros(10**2 if a.dtype == object else 10**6, a.dtype),  # objects take long
     ]
     return ways[rng.integers(len(ways))](array)
 
@@ -264,6 +302,14 @@ def use(model, X):
         model.transform_histories([("a", "x"), ("q", "y")])
         model.decode_items([0])
         return
+    if isinstance(model, RowModel):
+        for name in ("predict", "decision_function", "predict_proba"):
+            for rows in (X, X[:1]) if hasattr(model, name) else ():
+                said = getattr(model, name)(rows)
+                finite = said.dtype.kind not in "fc" or np.isfinite(said).all()
+                if len(said) != rows.shape[0] or not finite:
+                    raise AssertionError(f"{name}: shape {said.shape}, or not finite")
+        return
     for rows in (X, X[:1], sparse.csr_array(X.shape)):
         scores = model.decision_function(rows)
         if scores.shape != rows.shape or not np.isfinite(scores).all():
@@ -324,9 +370,8 @@ def _outcome(path, X):
         return "refused"
     except BaseException as error:
         return f"wrong: load ends in {error!r}"
-    if not isinstance(loaded, BaseEstimator) or not hasattr(
-        loaded, "decision_function" if X is not None else "fit"
-    ):
+    asked = "fit" if X is None or isinstance(loaded, RowModel) else "decision_function"
+    if not isinstance(loaded, BaseEstimator) or not hasattr(loaded, asked):
         return "no model"
     try:
         use(loaded, X)
