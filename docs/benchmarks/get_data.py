@@ -148,6 +148,21 @@ FILES = {
         },
         by_pair=True,
     ),
+    "frappe/interactions": DataFile(
+        (
+            "https://github.com/MaurizioFD/RecSys2019_DeepLearning_Evaluation/tree/f5618c65573c: "
+            "CNN_on_embeddings/IJCAI/CFM_github/Data/frappe/train.csv, test.csv",
+        ),
+        "research use; cite Baltrunas, Church, Karatzoglou and Oliver, arXiv:1505.03014, 2015",
+        "of each log CFM's numbers of the user and of seven columns of context, and of the app "
+        "and whether it costs; the names of the columns are inferred from how many values they "
+        "have",
+        by_hand,
+        {
+            "context": "cf3d3cd208fe393e2e89d1a7cc9e102f06d5d9e0a361f8b3713fa2305af22a07",
+            "item_fields": "10a6bb41fc36034c1520b6d70757629982ec1aa740a6b9b6b5d4c4dd9c23fc9d",
+        },
+    ),
     "citeulike-a/cmn_leave_one_out": DataFile(
         (
             "https://github.com/tebesu/CollaborativeMemoryNetwork/tree/"
