@@ -2,21 +2,8 @@
 
 import numpy as np
 
-from skrec._evaluation._entries import entry_rows
-from skrec._torch._learned_users import normal_prior
 from skrec.content._deep_fm import DeepFMClassifier, DeepFMRegressor
 from skrec.content._field_recommender import FIELD_RULES, FieldRecommender
-from skrec.content._fm_fold_in import Terms, own_numbers
-from skrec.content._pair_rows import pair_rows, user_part
-from skrec.content._row_model import RowModel
-from skrec.utils._fitted import SEED, Absent, Array, refused
-from skrec.utils._hashing import keyed_negatives
-from skrec.utils._state_torch import torch_state
-
-# Items drawn for a row that is folded in.
-_N_DRAWS = 256
-# Rows that are folded in at once.
-_N_ROWS = 256
 
 
 class DeepFM(FieldRecommender):
@@ -186,11 +173,6 @@ class DeepFM(FieldRecommender):
         for alpha in (0.0, 1e-7, 1e-6, 1e-5)
     ]
     _row_models = (DeepFMClassifier, DeepFMRegressor)
-    _fitted_rules = {
-        "user_mean_": Absent(Array("n_own", dtypes=("float64",))),
-        "user_precision_": Absent(Array("n_own", "n_own", dtypes=("float64",))),
-        "seed_": Absent(SEED),
-    }
 
     def __init__(
         self,
@@ -239,101 +221,15 @@ class DeepFM(FieldRecommender):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _learn(self, X, log, side, named, random_state):
-        super()._learn(X, log, side, named, random_state)
-        for name in ("user_mean_", "user_precision_", "seed_"):
-            vars(self).pop(name, None)
-        model = self.estimator_
-        layered = not isinstance(model, RowModel) or "head.weight" in model.weights_
-        if self.use_ids and not layered:
-            self._keep_prior(model, X.shape[0])
-            self.seed_ = int(random_state.randint(2**31 - 1))
-        return self
-
-    def _keep_prior(self, model, n_users):
-        columns = model.fields_.place_[:n_users]
-        columns = columns[model.fields_.seen_[columns]]
+    def _learned_numbers(self, model, columns):
         learned = [model.weights_["linear.weight"][columns]]
         if "vectors" in model.weights_:
             learned.append(model.weights_["vectors"][columns])
-        self.user_mean_, self.user_precision_ = normal_prior(np.hstack(learned))
+        return np.hstack(learned)
 
-    def _check_fitted(self):
-        super()._check_fitted()
-        if hasattr(self, "user_mean_"):
-            vectors = getattr(self.estimator_, "weights_", {}).get("vectors", np.empty((0, 0)))
-            if len(self.user_mean_) != 1 + vectors.shape[1]:
-                found = f"{len(self.user_mean_)} numbers"
-                raise refused("DeepFM.user_mean_", found, f"{1 + vectors.shape[1]}")
-
-    @torch_state()
-    def _folded_in(self, X, hashes, unknown, user_features):
-        if not hasattr(self, "user_mean_"):
-            return None
-        own = np.zeros((X.shape[0], len(self.user_mean_)))
-        rows = np.flatnonzero(unknown)
-        for start in range(0, len(rows), _N_ROWS):
-            some = rows[start : start + _N_ROWS]
-            known = None if user_features is None else user_features[some]
-            own[some] = own_numbers(
-                self._terms(X[some], hashes[some], known),
-                len(some),
-                self.user_mean_,
-                self.user_precision_,
-                logistic=not self._rates,
-            )
-        return own
-
-    def _terms(self, X, hashes, user_features):
-        """What rows are told by their items and, without ratings, by items drawn for them."""
-        user, item, target = entry_rows(X), X.indices, X.data.astype(np.float64)
-        weight = np.ones(X.nnz)
-        if not self._rates:
-            weight = target if self.weights == "value" else weight
-            negatives = self._negatives(X, hashes)
-            drawn = negatives >= 0
-            of_row = np.diff(X.indptr) * self.n_negatives / negatives.shape[1]
-            weight = weight * drawn[user, 0]  # a row that has all items has no terms
-            at = np.nonzero(drawn)
-            target = np.repeat([1.0, 0.0], [len(user), len(at[0])])
-            user, item = np.concatenate([user, at[0]]), np.concatenate([item, negatives[at]])
-            weight = np.concatenate([weight, of_row[at[0]]])
-        order = np.argsort(user, kind="stable")
-        user, item, target, weight = (part[order] for part in (user, item, target, weight))
-        mean = getattr(self, "context_means_", None)
-        context = None if mean is None else np.tile(mean, (X.shape[0], 1))
-        users = user_part(np.full(X.shape[0], -1), len(self.user_hashes_), user_features, context)
-        pairs = pair_rows(users.take(user), self._items().take(item), self._pair_columns)
-        model = self._fitted_model
-        if self._rates:
-            offset = (model.predict(pairs) - model.target_mean_) / model.target_scale_
-            target = (target - model.target_mean_) / model.target_scale_
-        else:
-            offset = model.decision_function(pairs)
-        return Terms(user, _design(model, pairs), offset, target, weight)
-
-    def _negatives(self, X, hashes):
-        """Items that somebody has, and the row has not; -1 where there are none."""
-        known = np.flatnonzero(self.item_columns_ >= 0)
-        drawn = keyed_negatives(X[:, known], _N_DRAWS, self.seed_, hashes=hashes)
-        return np.where(drawn >= 0, known[drawn], -1)
-
-    def _said_of(self, model, pairs, users):
-        said = super()._said_of(model, pairs, users)
-        if users.own is None:
-            return said
-        some = np.flatnonzero(users.own.any(axis=1))
-        scale = model.target_scale_ if self._rates else 1.0
-        added = (_design(model, pairs[some]) * users.own[some]).sum(axis=1)
-        said[some] += scale * added
-        return said
-
-
-def _design(model, pairs):
-    """What the weight and the vector of a user are multiplied with in rows without a user's id."""
-    columns = [np.ones((pairs.shape[0], 1))]
-    if "vectors" in model.weights_:
-        rows = model.fields_.scaled(model.fields_.encode(pairs))
+    def _design(self, model, rows):
+        of_weight = np.ones((rows.shape[0], 1))
+        if "vectors" not in model.weights_:
+            return of_weight
         # The user's field has the vector 0: what is left are the vectors of all others.
-        columns.append(rows @ model.weights_["vectors"].astype(np.float64))
-    return np.hstack(columns)
+        return np.hstack([of_weight, rows @ model.weights_["vectors"].astype(np.float64)])

@@ -85,7 +85,12 @@ def _only(X, columns):
 
 def _hashed(crosses, size):
     """Crosses in at most `size` columns."""
-    columns = crosses.indices
-    if crosses.shape[1] > size:
-        columns = (mix64(columns.astype(np.uint64)) % np.uint64(size)).astype(np.int64)
+    columns = cross_columns(crosses.indices, crosses.shape[1], size)
     return csr_array((crosses.data, columns, crosses.indptr), shape=(crosses.shape[0], size))
+
+
+def cross_columns(crosses, n_crosses, size):
+    """Columns of crosses that are numbered up to `n_crosses`, at most `size` of them."""
+    if n_crosses <= size:
+        return crosses
+    return (mix64(crosses.astype(np.uint64)) % np.uint64(size)).astype(np.int64)

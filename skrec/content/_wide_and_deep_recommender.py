@@ -1,7 +1,9 @@
 """WideAndDeep: chosen crosses and layers over users, items, features and context."""
 
-from skrec.content._field_recommender import FIELD_RULES, FieldRecommender
-from skrec.content._row_crosses import CROSS_RULES
+import numpy as np
+
+from skrec.content._field_recommender import FIELD_RULES, USER, FieldRecommender
+from skrec.content._row_crosses import CROSS_RULES, cross_columns
 from skrec.content._wide_and_deep import WideAndDeepClassifier, WideAndDeepRegressor
 
 
@@ -96,6 +98,13 @@ class WideAndDeep(FieldRecommender):
         The features of items; only if there were any.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         By which training users are known again; with ``use_ids=True`` only.
+    user_mean_ : ndarray of shape (n_own,)
+        Mean of the weights of the training users: their own, and those of their crosses. Without a
+        deep part only, as the next two.
+    user_precision_ : ndarray of shape (n_own, n_own)
+        Inverse of their covariance.
+    seed_ : int
+        Of the items that are drawn where a row is folded in.
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
@@ -121,9 +130,11 @@ class WideAndDeep(FieldRecommender):
     the item's, is the same for all items, or for all users.
 
     **New users.** A row of X with the content of a training row is that user. Any other row is an
-    unknown user, which has the vector 0 in the field of the user and is in no cross of it. It is
-    told from others by its features and context alone: without any, all unknown users have one
-    list. Nothing is folded in.
+    unknown user. With layers, it has the vector 0 in the field of the user, is in no cross of it,
+    and is told from others by its features and context alone: without any, all unknown users have
+    one list. Without a deep part (``n_components=0``) the score is linear in the weights that a
+    user has, and those of an unknown user are folded in as `DeepFM` does it, if they are at most
+    128: one, and one for each column that the field of the user is crossed with.
 
     **New items** are scored by their features, with the vector 0 in the field of the item.
 
@@ -225,3 +236,31 @@ class WideAndDeep(FieldRecommender):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+
+    def _user_crosses(self, model):
+        """Of each pair of fields with that of the user: its number, order, and other columns."""
+        fields = model.fields_
+        user = fields.field_number(USER, None)
+        for number, pair in enumerate(model.cross_pairs_.tolist()):
+            if user in pair:
+                other = pair[1 - pair.index(user)]
+                columns = np.flatnonzero((fields.field_ == other) & fields.seen_)
+                yield number, pair, columns
+
+    def _learned_numbers(self, model, columns):
+        learned = [model.weights_["linear.weight"][columns]]
+        field = model.fields_.field_
+        for number, pair, others in self._user_crosses(model):
+            start, width = np.searchsorted(field, pair), np.bincount(field)[pair]
+            ids, rest = columns[:, None], others[None, :]
+            first, second = (ids, rest) if field[columns[0]] == pair[0] else (rest, ids)
+            crosses = (first - start[0]) * width[1] + (second - start[1])
+            place = cross_columns(crosses, width.prod(), model.cross_sizes_[number])
+            place = place.reshape(crosses.shape) + model.cross_sizes_[:number].sum()
+            learned.append(model.weights_["crosses"][place, 0])
+        return np.hstack(learned)
+
+    def _design(self, model, rows):
+        columns = [others for _, _, others in self._user_crosses(model)]
+        parts = [rows[:, others].toarray() for others in columns]
+        return np.hstack([np.ones((rows.shape[0], 1)), *parts])

@@ -121,6 +121,8 @@ def check_model(estimator, shape):
         if name in _SIZES and value is not None
     }
     hidden = tuple(sizes.pop("hidden_layer_sizes", ()))
+    if hasattr(estimator, "fields"):  # the layers read vectors of fields, not rows of X
+        hidden = ()
     batch = sizes.pop("batch_size", 1)
     batch = 1 if isinstance(batch, str) else min(batch, *shape)  # "auto"
     # In bytes: float32, int64 for the places of negatives.

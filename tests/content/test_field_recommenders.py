@@ -8,11 +8,13 @@ import sklearn
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 
 import skrec
 from skrec import InteractionContext, ItemFeatures
+from skrec.autoencoder import MultDAE
 from skrec.content import (
     ContentRecommender,
     DeepFM,
@@ -22,9 +24,10 @@ from skrec.content import (
     WideAndDeep,
     WideAndDeepClassifier,
 )
-from skrec.content._fm_fold_in import Terms, own_numbers
+from skrec.content._fold_in_rows import Terms, own_numbers
 from skrec.datasets import make_interactions
 from skrec.metrics import make_ranking_scorer
+from skrec.neural_network import GMF
 from tests.reference.fm import deep_score, fm_score
 
 RNG = np.random.default_rng(0)
@@ -174,6 +177,16 @@ def test_crosses_of_unknown_fields_and_of_features(X):
     assert not np.allclose(scores - scores[:, :1], scores[0] - scores[0, 0])
 
 
+def test_many_crosses_of_a_user_are_not_folded_in(X):
+    wide = {"cross_features": [("user", "item_features")], "max_iter": 2, **PLAIN}
+    for width, folds in ((127, True), (128, False)):
+        features = np.random.default_rng(0).normal(size=(20, width))
+        model = WideAndDeep(0, **wide).fit(X, item_features=features)
+        assert hasattr(model, "user_mean_") == folds
+        scores = model.decision_function(without(X, [3, 5]))
+        assert np.array_equal(scores[0], scores[1]) != folds
+
+
 @pytest.mark.parametrize("cls", [DeepFM, WideAndDeep])
 def test_with_layers_unknown_users_are_told_apart_by_what_is_known_of_them(X, cls):
     new = without(X, [3, 5])
@@ -215,11 +228,59 @@ def test_own_numbers_are_at_the_minimum_that_scipy_finds(logistic):
     np.testing.assert_array_equal(found[2], mean)
 
 
+LINEAR = {
+    "DeepFM": DeepFM(n_negatives=2, **NO_DEEP, **QUICK),
+    "WideAndDeep": WideAndDeep(
+        0,
+        fields={"item_features": ["a", "a", "b"]},
+        cross_features=[("user", "a"), ("context", "user"), ("b", "item")],
+        n_negatives=2,
+        learning_rate=0.05,
+        max_iter=5,
+        **PLAIN,
+    ),
+    "WideAndDeep, hashed": WideAndDeep(
+        cross_features=[("item_features", "user")],
+        n_cross_buckets=29,
+        n_negatives=2,
+        max_iter=5,
+        **NO_DEEP,
+        **PLAIN,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
 @pytest.mark.parametrize("feedback", ["implicit", "rating"])
-def test_the_slope_of_a_row_that_is_folded_in_is_zero(X, ratings, feedback):
+def test_what_was_learned_of_a_user_is_what_is_added_to_an_unknown_one(X, ratings, feedback, name):
+    """Scores of training users, made of those of nobody and of the users' own numbers."""
+    data = X if feedback == "implicit" else ratings
+    model = clone(LINEAR[name]).set_params(feedback=feedback)
+    model.fit(data, item_features=F, user_features=U, context=context_of(data))
+    side = {"user_features": U, "context": np.ones((40, 2))}
+    expected = model.decision_function(data, **side)
+    inner = model.estimator_
+    own = model._learned_numbers(inner, inner.fields_.place_[:40]).astype(np.float64)
+    assert own.shape == (40, len(model.user_mean_))
+    seen = inner.fields_.seen_[inner.fields_.place_[:40]]
+    np.testing.assert_allclose(own[seen].mean(axis=0), model.user_mean_, atol=1e-7)
+    # Of users with equal rows the first one is known.
+    first = np.unique(model.user_hashes_, axis=0, return_index=True)[1]
+    model.user_hashes_ = model.user_hashes_ + np.uint64(1)  # nobody is known
+    model._folded_in = lambda X, *_: own
+    found = model.decision_function(data, **side)
+    np.testing.assert_allclose(found[first], expected[first], atol=1e-6)
+    model._folded_in = lambda X, *_: own * 0
+    found = model.decision_function(data, **side)
+    assert not np.allclose(found[first], expected[first], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("feedback", ["implicit", "rating"])
+def test_the_slope_of_a_row_that_is_folded_in_is_zero(X, ratings, feedback, name):
     """With the objective written down pair by pair, from the rows' scores alone."""
     data = X if feedback == "implicit" else ratings
-    model = DeepFM(feedback=feedback, n_negatives=2, **NO_DEEP, **QUICK)
+    model = clone(LINEAR[name]).set_params(feedback=feedback)
     model.fit(data, item_features=F, user_features=U, context=context_of(data))
     new = without(data, [1])
     mean = model.context_means_
@@ -238,7 +299,7 @@ def test_the_slope_of_a_row_that_is_folded_in_is_zero(X, ratings, feedback):
         weight = np.repeat([1, 2 * len(items) / 256], [len(items), 256])
         slopes = expit(scores[rows]) - np.repeat([1, 0], [len(items), 256])
     # What a step in each of the own numbers does to the scores, by differences.
-    design = np.empty((len(rows), len(own)))
+    design, prior = np.empty((len(rows), len(own))), (model.user_mean_, model.user_precision_)
     for place in range(len(own)):
         model.user_mean_ = np.eye(len(own))[place]
         model.user_precision_ = np.eye(len(own)) * 1e12  # all rows are folded in to this
@@ -246,9 +307,7 @@ def test_the_slope_of_a_row_that_is_folded_in_is_zero(X, ratings, feedback):
         model.user_mean_ = np.zeros(len(own))
         base = model.decision_function(new, user_features=U[:1], context=mean[None])[0]
         design[:, place] = ((said - base) / scale)[rows]
-    again = DeepFM(feedback=feedback, n_negatives=2, **NO_DEEP, **QUICK)
-    again.fit(data, item_features=F, user_features=U, context=context_of(data))
-    slope = design.T @ (weight * slopes) + again.user_precision_ @ (own - again.user_mean_)
+    slope = design.T @ (weight * slopes) + prior[1] @ (own - prior[0])
     assert np.abs(slope).max() < 1e-4 * np.abs(design.T @ (weight * np.abs(slopes))).max()
 
 
@@ -394,6 +453,17 @@ def test_all_labels_alike_and_then_a_model_again(X):
     assert not hasattr(model, "user_mean_")
     assert model.n_iter_ == 0
     assert np.ptp(model.decision_function(np.eye(3))) == 0
+
+
+def test_layers_over_fields_do_not_grow_with_the_catalogue(monkeypatch):
+    from skrec.utils import _memory
+
+    monkeypatch.setattr(_memory, "available_memory", lambda **_: 1 << 30)
+    _memory.check_model(DeepFM(), (10**6, 10**6))
+    with pytest.raises(MemoryError, match="GMF"):
+        _memory.check_model(GMF(n_components=10**4), (10**6, 10**6))
+    with pytest.raises(MemoryError, match="MultDAE"):
+        _memory.check_model(MultDAE(hidden_layer_sizes=(600,)), (10**6, 10**6))
 
 
 def test_files_with_numbers_of_another_model_are_refused(X, tmp_path):

@@ -1,4 +1,4 @@
-"""Users that a factorization machine does not know: their weight and vector, by what they took."""
+"""Numbers of users that a model of rows does not know, by what they took."""
 
 from typing import NamedTuple
 
