@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrec._recommend import nearest_items
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._parallel import run_ranges
+from skrec.utils._products import FEW_ROWS, rows_product
 
 
 def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_jobs=None):
@@ -28,18 +29,26 @@ def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_
     -------
     scores : ndarray of shape (n_rows, n_items)
     """
-    vectors, components = vectors.astype(dtype, copy=False), components.astype(dtype, copy=False)
-    scores = np.empty((vectors.shape[0], components.shape[1]), dtype=dtype)
+    vectors = vectors.astype(dtype, copy=False)
+    if components.dtype != dtype and len(vectors) <= FEW_ROWS:
+        scores = rows_product(vectors, components.T, n_jobs=n_jobs)
+    else:
+        scores = _product(vectors, components.astype(dtype, copy=False), n_jobs)
+    if item_bias is not None:
+        scores += item_bias.astype(dtype, copy=False)
+    if offset is not None:
+        scores += offset.astype(dtype, copy=False)[:, np.newaxis]
+    return scores
+
+
+def _product(vectors, components, n_jobs):
+    scores = np.empty((vectors.shape[0], components.shape[1]), dtype=vectors.dtype)
 
     def rows(start, stop):
         np.matmul(vectors[start:stop], components, out=scores[start:stop])
 
     with one_blas_thread():
         run_ranges(rows, len(scores), n_jobs=n_jobs if scores.size > 1 << 16 else 1)
-    if item_bias is not None:
-        scores += item_bias.astype(dtype, copy=False)
-    if offset is not None:
-        scores += offset.astype(dtype, copy=False)[:, np.newaxis]
     return scores
 
 

@@ -1,13 +1,14 @@
 """Lists of recommendations in row chunks, for any estimator that scores items."""
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
+from skrec.utils._call import one_call
 from skrec.utils._given_side import given_side
 from skrec.utils._matrices import checked_array
 from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
-from skrec.utils._row_side import one_warning
+from skrec.utils._row_side import one_warning, row_range
 from skrec.utils._topk import top_k
 from skrec.utils._validation import (
     canonical_csr,
@@ -106,7 +107,7 @@ def recommend(
             )
         return scores
 
-    with one_warning():
+    with one_warning(), one_call():
         found, values = recommend_rows(
             score_rows,
             (n_rows, n_items),
@@ -143,18 +144,24 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
     n_rows, n_items = shape
     k = check_k(k)
     check_lists_memory(n_rows, k, n_items, dtype)
-    items = np.full((n_rows, k), -1, dtype=np.intp)
-    values = np.full((n_rows, k), -np.inf, dtype=dtype)
-    per_row = allowed is not None and not isinstance(allowed, np.ndarray)
-    for start, stop in row_chunks(n_rows, n_items * np.dtype(dtype).itemsize):
-        # A list can not be longer than there are items: the rest of it is padding.
-        width = min(k, n_items)
-        items[start:stop, :width], values[start:stop, :width] = top_k(
+    width = min(k, n_items)  # a list can not be longer: the rest of it is padding
+
+    def lists(start, stop):
+        return top_k(
             score_rows(start, stop),
             width,
-            seen=None if seen is None else seen[start:stop],
-            allowed=allowed[start:stop] if per_row else allowed,
+            seen=None if seen is None else row_range(seen, start, stop),
+            allowed=row_range(allowed, start, stop) if issparse(allowed) else allowed,
         )
+
+    chunks = list(row_chunks(n_rows, n_items * np.dtype(dtype).itemsize))
+    if len(chunks) == 1 and width == k:
+        items, values = lists(*chunks[0])
+        return items, values.astype(dtype, copy=False)
+    items = np.full((n_rows, k), -1, dtype=np.intp)
+    values = np.full((n_rows, k), -np.inf, dtype=dtype)
+    for start, stop in chunks:
+        items[start:stop, :width], values[start:stop, :width] = lists(start, stop)
     return items, values
 
 

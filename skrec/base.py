@@ -16,6 +16,7 @@ from skrec._evaluation._default_score import ndcg_at_100, negative_rmse
 from skrec._recommend import recommend_rows
 from skrec._user_side import UserSideMixin
 from skrec.utils._alignment import index_of
+from skrec.utils._call import one_call
 from skrec.utils._feature_rows import n_rows_of
 from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fit_outcome import note_training_rows
@@ -289,8 +290,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         X = rows.X
         self._check_dense(X, X.shape[1], "scores")
         scores = np.empty(X.shape, dtype=X.dtype)
-        for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
-            scores[start:stop] = self._finite_scores(*rows.take(slice(start, stop)).arguments)
+        with one_call():
+            for start, stop in row_chunks(X.shape[0], X.shape[1] * X.dtype.itemsize):
+                scores[start:stop] = self._finite_scores(*rows.take(slice(start, stop)).arguments)
         return scores
 
     def _finite_scores(self, *arguments):
@@ -359,14 +361,15 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _lists(self, rows, k, items=None, exclude_seen=True):
         X = rows.X
-        return recommend_rows(
-            lambda start, stop: self._finite_scores(*rows.take(slice(start, stop)).arguments),
-            X.shape,
-            k,
-            seen=X if exclude_seen else None,
-            allowed=check_candidates(items, *X.shape),
-            dtype=X.dtype,
-        )
+        with one_call():
+            return recommend_rows(
+                lambda start, stop: self._finite_scores(*rows.take(slice(start, stop)).arguments),
+                X.shape,
+                k,
+                seen=X if exclude_seen else None,
+                allowed=check_candidates(items, *X.shape),
+                dtype=X.dtype,
+            )
 
     @refuses_unread
     def score_pairs(self, X, rows, items):
@@ -402,9 +405,10 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
                 f"rows and items must be 1-D of one length. Got shapes {rows.shape} and "
                 f"{items.shape}."
             )
-        if side is None:
-            return self._finite_pair_scores(X, rows, items)
-        return self._finite_pair_scores(X, rows, items, side)
+        with one_call():
+            if side is None:
+                return self._finite_pair_scores(X, rows, items)
+            return self._finite_pair_scores(X, rows, items, side)
 
     @refuses_unread
     def score(self, X, y=None, sample_weight=None):
@@ -437,9 +441,11 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _score_rows(self, rows, y, sample_weight):
         X, side = rows
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        if recommender_tags(self).predicts_ratings:
-            return negative_rmse(self._finite_pair_scores, X, y, sample_weight=weight, side=side)
-        return ndcg_at_100(self._finite_scores, X, y, sample_weight=weight, side=side)
+        known = {"sample_weight": weight, "side": side}
+        with one_call():
+            if recommender_tags(self).predicts_ratings:
+                return negative_rmse(self._finite_pair_scores, X, y, **known)
+            return ndcg_at_100(self._finite_scores, X, y, **known)
 
     @available_if(_reads_item_features)
     def with_items(self, item_features, *, names=None):

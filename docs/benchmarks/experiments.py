@@ -827,6 +827,7 @@ SCRIPTS = [
     Script("bench_recommend_factors", (), "recommend_factors",
            "lists of 100 from factors against implicit's"),
     Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
+    Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
     Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),
     Script(
         "bench_validation",

@@ -14,6 +14,7 @@ from skrec._evaluation._entries import (
 )
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._rows import evaluate_rows, float_scores
+from skrec.utils._call import one_call
 from skrec.utils._row_side import one_warning
 
 
@@ -111,7 +112,7 @@ def evaluate_estimator(
         scores = decision_rows(estimator, rows_as(source, rows, shown), side.keywords(rows))
         return scores if allowed is None else _among(scores, rows, allowed)
 
-    with one_warning():
+    with one_warning(), one_call():
         return evaluate_rows(
             metrics,
             held_out,

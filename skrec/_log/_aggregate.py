@@ -58,10 +58,10 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     n = len(user)
     order = _pair_order(user, item, timestamp, shape)
     row, column = (user, item) if order is None else (user[order], item[order])
-    new = np.ones(n, dtype=bool)
-    new[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], n)
+    new = np.ones(n + 1, dtype=bool)
+    new[1:-1] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
+    bounds = np.flatnonzero(new)
+    starts, ends = bounds[:-1], bounds[1:]
     if how == "error" and len(starts) < n:
         _refuse_duplicate(np.flatnonzero(~new)[0], order)
     index_dtype = np.int32 if max(len(starts), *shape) < 2**31 else np.int64

@@ -12,6 +12,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
+from skrec._log._id_index import kept_index
 from skrec.utils._parallel import in_other_thread
 
 __all__ = [
@@ -120,7 +121,8 @@ def find_ids(ids, column, name):
     Parameters
     ----------
     ids : ndarray of shape (n_ids,)
-        Distinct, from `unique_ids`.
+        Distinct, in any order. Where ids are few beside them, finding takes the time of the few:
+        what is made of the known ones is kept for the next call.
     column : ndarray of shape (n,)
         From `as_id_column`.
     name : str
@@ -132,20 +134,19 @@ def find_ids(ids, column, name):
         -1 where the id is not among `ids`. Ids match as Python objects do: 1 equals 1.0,
         but not "1".
     """
-    if column.dtype.kind == "u" and len(column) and int(column.max()) < 2**63:
-        column = column.astype(np.int64)
-    kinds = {ids.dtype.kind, column.dtype.kind}
+    asked = _plainest(column, len(ids))
+    kinds = {ids.dtype.kind, asked.dtype.kind}
     if not len(ids) or not len(column):
         codes = np.full(len(column), -1, dtype=np.intp)
     elif kinds == {"i"}:
-        codes = _find_integers(ids, column)
+        codes = _find_integers(kept_index(ids), ids, asked)
     # A few strings against many ids: bisect rather than build a dict.
-    elif kinds == {"f"} or (kinds == {"U"} and len(column) * 8 < len(ids)):
-        codes = _bisect(ids, column)
+    elif kinds == {"f"} or (kinds == {"U"} and _are_few(asked, len(ids))):
+        codes = kept_index(ids).bisect(ids, asked)
     else:
         distinct, codes = _distinct(column, name)
-        index = {value: position for position, value in enumerate(ids.tolist())}
-        found = np.fromiter(map(index.get, distinct, repeat(-1)), np.intp, len(distinct))
+        places = kept_index(ids).places(ids)
+        found = np.fromiter(map(places.get, distinct, repeat(-1)), np.intp, len(distinct))
         codes = found[codes]
     if column.dtype.kind == "O" and (codes == -1).any():
         _refuse_missing(np.fromiter(map(is_missing, column), bool, len(column)), column, name)
@@ -308,16 +309,30 @@ def _as_int64(ids):
     return ids.astype(np.int64) if not len(ids) or int(ids[-1]) < 2**63 else ids.astype(np.uint64)
 
 
-def _bisect(ids, column):
-    positions = np.searchsorted(ids, column)
-    positions[positions == len(ids)] = 0
-    return np.where(ids[positions] == column, positions, -1).astype(np.intp)
+def _plainest(column, n_ids):
+    """A column of ids in a dtype that is sorted, where that loses nothing and takes no time."""
+    if column.dtype.kind == "u" and len(column) and int(column.max()) < 2**63:
+        return column.astype(np.int64)
+    if column.dtype.kind != "O" or not _are_few(column, n_ids):
+        return column
+    kinds = set(map(type, column.tolist()))
+    if kinds == {int}:
+        try:
+            return column.astype(np.int64)
+        except OverflowError:
+            return column
+    text = _as_text(column) if kinds == {str} else None
+    return column if text is None else text
 
 
-def _find_integers(ids, column):
-    low, high = int(ids[0]), int(ids[-1])
-    if high - low > max(4 * len(ids), 1 << 20) or len(column) * 8 < len(ids):
-        return _bisect(ids, column)
+def _are_few(column, n_ids):
+    return len(column) * 8 < n_ids
+
+
+def _find_integers(index, ids, column):
+    low, high = index.range(ids)
+    if high - low > max(4 * len(ids), 1 << 20) or _are_few(column, len(ids)):
+        return index.bisect(ids, column)
     table = np.full(high - low + 2, -1, dtype=np.intp)  # the last cell stands for "outside"
     table[ids - low] = np.arange(len(ids))
     inside = (column >= low) & (column <= high)

@@ -7,8 +7,10 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skrec._torch._fit_loop import fit_loop
+from skrec._torch._layers import narrow_weights
 from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
+from skrec.utils._call import built_once
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Number
 from skrec.utils._progress import ProgressBar
 
@@ -124,12 +126,19 @@ class EpochsMixin:
         )
 
     def _module(self, dtype, device):
-        """The fitted module, without what belongs to single users."""
+        """The fitted module, without what belongs to single users; built once in a call."""
+        key = (dtype, str(device), torch.is_inference_mode_enabled())
+        return built_once(self, self.weights_, key, lambda: self._built_module(dtype, device))
+
+    def _built_module(self, dtype, device):
         with torch.device("meta"):
             module = self._build_module((None, self.n_features_in_))
+        stays = narrow_weights(module) if str(device) == "cpu" else ()
         state = {
             # Workers get read-only memory maps, which torch does not take.
-            name: torch.from_numpy(np.require(value, requirements="W")).to(device, dtype)
+            name: torch.from_numpy(np.require(value, requirements="W")).to(
+                device, torch.float32 if name in stays else dtype
+            )
             for name, value in self.weights_.items()
         }
         module.load_state_dict(state, assign=True)

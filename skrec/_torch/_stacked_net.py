@@ -48,6 +48,7 @@ class StackedNet(nn.Module):
         pairs = list(zip(hidden[:-1], hidden[1:], strict=True))
         self.register_buffer("center", torch.zeros(n_columns))
         self.first = SparseLinear(n_columns, hidden[0])
+        self.first.keeps_narrow = False  # the decoder may read its weight
         self.encoder = nn.ModuleList([nn.Linear(n, m) for n, m in pairs])
         self.decoder = nn.ModuleList([DecoderLayer(m, n, tied) for n, m in reversed(pairs)])
         self.decoder.append(DecoderLayer(hidden[0], n_columns, tied))

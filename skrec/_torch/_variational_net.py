@@ -4,7 +4,13 @@ import torch
 from torch import nn
 
 from skrec._loss._mixture_kl import Mixture
-from skrec._torch._layers import ACTIVATIONS, SparseLinear, dense_layers, full_precision
+from skrec._torch._layers import (
+    ACTIVATIONS,
+    Linear,
+    SparseLinear,
+    dense_layers,
+    full_precision,
+)
 
 
 class VariationalNet(nn.Module):
@@ -33,9 +39,9 @@ class VariationalNet(nn.Module):
         self.first = SparseLinear(n_items, hidden[0] if hidden else outputs)
         self.activation = ACTIVATIONS[activation]() if hidden else nn.Identity()
         self.encoder = dense_layers(hidden, activation)
-        self.latent = nn.Linear(hidden[-1], outputs) if hidden else nn.Identity()
+        self.latent = Linear(hidden[-1], outputs) if hidden else nn.Identity()
         self.decoder = dense_layers((inputs, *hidden[::-1]), activation)
-        self.last = nn.Linear(hidden[0] if hidden else inputs, n_items)
+        self.last = Linear(hidden[0] if hidden else inputs, n_items)
 
     def encode(self, rows, value):
         """Mean and log variance of the latent vectors, each (n_rows, n_components)."""

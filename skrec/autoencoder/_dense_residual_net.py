@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skrec._torch._layers import SparseLinear
+from skrec._torch._layers import Linear, SparseLinear
 
 # As in the authors' code: activations that hardly differ are not blown up.
 _EPSILON = 0.1
@@ -30,9 +30,9 @@ class ResidualEncoder(nn.Module):
     def __init__(self, n_items, hidden, n_components):
         super().__init__()
         self.first = SparseLinear(n_items, hidden[0])
-        self.layers = nn.ModuleList([nn.Linear(width, width) for width in hidden[1:]])
+        self.layers = nn.ModuleList([Linear(width, width) for width in hidden[1:]])
         self.norms = nn.ModuleList([nn.LayerNorm(width, eps=_EPSILON) for width in hidden])
-        self.latent = nn.Linear(hidden[0], 2 * n_components)
+        self.latent = Linear(hidden[0], 2 * n_components)
 
     def forward(self, rows, value):
         """Mean and log variance, each (n_rows, n_components)."""
@@ -56,7 +56,7 @@ class RecVAENet(nn.Module):
     def __init__(self, n_items, hidden, n_components):
         super().__init__()
         self.encoder = ResidualEncoder(n_items, hidden, n_components)
-        self.decoder = nn.Linear(n_components, n_items)
+        self.decoder = Linear(n_components, n_items)
         # In a list, no part of the module: its state is the encoder's, see `remember`.
         self._old = []
 

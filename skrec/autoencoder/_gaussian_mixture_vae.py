@@ -12,6 +12,7 @@ from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
+    Linear,
     SparseLinear,
     dense_layers,
     dropped,
@@ -70,12 +71,12 @@ class ClusteringNet(nn.Module):
         self.first = SparseLinear(n_items, hidden[0])
         self.activation = ACTIVATIONS[activation]()
         self.encoder = dense_layers(hidden, activation)
-        self.x = nn.Linear(hidden[-1], 2 * n_x)
-        self.w = nn.Linear(hidden[-1], 2 * n_w)
+        self.x = Linear(hidden[-1], 2 * n_x)
+        self.w = Linear(hidden[-1], 2 * n_w)
         self.style = dense_layers((n_w, hidden[-1]), activation)
-        self.clusters = nn.Linear(hidden[-1], math.prod(self.shape))
+        self.clusters = Linear(hidden[-1], math.prod(self.shape))
         self.decoder = dense_layers((n_x, *hidden[::-1]), activation)
-        self.last = nn.Linear(hidden[0], n_items)
+        self.last = Linear(hidden[0], n_items)
 
     def encode(self, rows, value):
         """Mean and log variance of q(x|y), then of q(w|y); each (n_rows, n_x or n_w)."""

@@ -7,6 +7,7 @@ from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
+    Linear,
     SparseLinear,
     dense_layers,
     dropped,
@@ -38,7 +39,7 @@ class DenoisingNet(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         self.encoder = dense_layers(hidden, activation)
         self.decoder = dense_layers(hidden[::-1], activation)
-        self.last = nn.Linear(hidden[0], n_items)
+        self.last = Linear(hidden[0], n_items)
 
     def encode(self, rows, value):
         """The innermost layer, shape (n_rows, h_m)."""

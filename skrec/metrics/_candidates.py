@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from skrec._evaluation._estimator_rows import decision_rows, rows_as
 from skrec._evaluation._formulas import list_metric
 from skrec._evaluation._rows import float_scores
+from skrec.utils._call import one_call
 from skrec.utils._parallel import row_chunks
 from skrec.utils._row_side import one_warning
 from skrec.utils._ties import quantize_scores
@@ -62,7 +63,7 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
     n_users, n_items = shown.shape
     better = np.zeros(n_users, dtype=np.intp)
     others = np.zeros(n_users, dtype=np.intp)
-    with one_warning():
+    with one_warning(), one_call():
         for start, stop in row_chunks(n_users, n_items * 8):
             rows = np.arange(start, stop)
             pair_scores = _pair_scores_of(estimator, rows_as(source, rows, shown), side, rows)

@@ -1,6 +1,7 @@
 """Ids of users and items <-> rows and columns of a CSR matrix."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._log._aggregate import DUPLICATES, check_dtype, merge_duplicates
-from skrec._log._columns import read_columns
+from skrec._log._columns import Columns, read_columns
 from skrec._log._ids import (
     as_id_column,
     concatenate_ids,
@@ -44,6 +45,31 @@ class _Ids:
         if not len(value):
             raise refused(name, "no ids", "at least one")
         distinct_ids(value, self._role)
+
+
+class _Encoded(NamedTuple):
+    """The interactions of a log that count.
+
+    Attributes
+    ----------
+    user, item : ndarray of intp of shape (n,)
+        Rows, of which those of new users come after those of the known ones, and columns.
+    columns : Columns
+        What is known of them beside their ids.
+    present : ndarray of intp
+        Rows of the users in the log, ascending, of whom some may have no interaction that counts.
+    n_rows : int
+        Of known and new users.
+    new_ids : ndarray
+        Ids of new users.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    columns: Columns
+    present: np.ndarray
+    n_rows: int
+    new_ids: np.ndarray
 
 
 # Its output is always sparse, which no setting of frames may change.
@@ -303,8 +329,9 @@ class InteractionEncoder(
         ValueError
             For unknown users or items where the parameters say so.
         """
-        matrix, _, _ = self._encode(X)
-        return matrix
+        found = self._encode(X)
+        shape = (found.n_rows, len(self.item_ids_))
+        return self._matrix(found.user, found.item, found.columns, shape)
 
     def transform_histories(self, X):
         """Turn a log into a matrix with one row for each user of this log only.
@@ -330,8 +357,11 @@ class InteractionEncoder(
             If all items are ignored as unknown, and are text where those of `fit` are not, or the
             other way round.
         """
-        matrix, user_ids, present = self._encode(X)
-        return csr_array(matrix[present]), user_ids[present]
+        found = self._encode(X)
+        # Rows of the users of the log alone: their number is not that of the known ones.
+        rows = np.searchsorted(found.present, found.user)
+        shape = (len(found.present), len(self.item_ids_))
+        return self._matrix(rows, found.item, found.columns, shape), self._ids_of(found)
 
     def row_ids(self, X):
         """Ids of the rows that `transform` makes of a log.
@@ -346,7 +376,8 @@ class InteractionEncoder(
         user_ids : ndarray of shape (n_users + n_new,)
             `user_ids_`, followed by the new users with ``unknown_users="new"``.
         """
-        return self._encode(X)[1]
+        found = self._encode(X)
+        return self._ids_of(found._replace(present=np.arange(found.n_rows)))
 
     def inverse_transform(self, X, *, user_ids=None):
         """Turn a matrix back into a log.
@@ -498,20 +529,29 @@ class InteractionEncoder(
             check_times(merged.X.data, f"InteractionEncoder(value={self.value!r})")
         return merged.X
 
+    def _ids_of(self, found):
+        """Ids of the rows that are present."""
+        n_known = len(self.user_ids_)
+        if not len(found.new_ids):
+            return self.user_ids_[found.present]
+        split = np.searchsorted(found.present, n_known)
+        known, new = found.present[:split], found.present[split:]
+        return concatenate_ids(self.user_ids_[known], found.new_ids[new - n_known])
+
     def _encode(self, log):
-        """Matrix of a log, ids of its rows, and the rows of the users in the log."""
-        check_is_fitted(self)
+        """The rows and columns of a log's interactions, as `_Encoded`."""
+        if "item_ids_" not in vars(self):
+            check_is_fitted(self)
         check_parameters(self, self._parameter_rules)
         columns = self._read(log)
         user = find_ids(self.user_ids_, columns.user, "user")
-        user_ids = self.user_ids_
+        n_known, new_ids = len(self.user_ids_), self.user_ids_[:0]
         new = user < 0
         if new.any() and self.unknown_users == "error":
             raise ValueError(self._unknown("user", columns.user[new], "'new' or 'ignore'"))
         if new.any() and self.unknown_users == "new":
             new_ids, codes = unique_ids(columns.user[new], "user")
-            user[new] = len(user_ids) + codes
-            user_ids = concatenate_ids(user_ids, new_ids)
+            user[new] = n_known + codes
         present = np.unique(user[user >= 0])
         columns, stays = self._settle_negative(columns, may_be_empty=True)
         user = user[stays]
@@ -530,8 +570,7 @@ class InteractionEncoder(
         if not keep.all():
             user, item = user[keep], item[keep]
             columns = columns.take(keep)
-        shape = (len(user_ids), len(self.item_ids_))
-        return self._matrix(user, item, columns, shape), user_ids, present
+        return _Encoded(user, item, columns, present, n_known + len(new_ids), new_ids)
 
     def _unknown(self, role, ids, remedy):
         known = self.user_ids_ if role == "user" else self.item_ids_

@@ -6,6 +6,7 @@ enter it at once and its OpenMP layer does not survive a fork.
 """
 
 import contextlib
+import functools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +98,7 @@ def effective_n_threads(n_jobs=None):
     """
     if n_jobs is not None and n_jobs > 0:
         return int(n_jobs)
-    n_cpus = joblib.cpu_count()  # reads files of the control groups
+    n_cpus = _n_cpus(os.environ.get("LOKY_MAX_CPU_COUNT"), _cores_of_process())
     if n_jobs is None:
         limit = os.environ.get("OMP_NUM_THREADS", "")
         # OpenMP allows a list, one entry for each level of nesting.
@@ -106,6 +107,18 @@ def effective_n_threads(n_jobs=None):
     if n_jobs == 0:
         raise ValueError("n_jobs=0 has no meaning: use None, a positive number, or -1 for all.")
     return max(1, n_cpus + 1 + n_jobs)
+
+
+@functools.lru_cache(maxsize=16)
+def _n_cpus(limit, cores):
+    # Reads files of the control groups, and takes longer than some of the kernels: once for each
+    # state of what may change in a process.
+    return joblib.cpu_count()
+
+
+def _cores_of_process():
+    """The cores that the process may use, where the system tells."""
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def run_ranges(function, n, *, n_jobs=None, weights=None):
@@ -119,16 +132,17 @@ def run_ranges(function, n, *, n_jobs=None, weights=None):
         End of the whole range.
     n_jobs : int or None, default=None
         See `effective_n_threads`.
-    weights : array-like of shape (n,), default=None
-        Cost of each index; the ranges get equal sums of it. None: equal lengths.
+    weights : array-like of shape (n,) or callable, default=None
+        Cost of each index, or what returns it, asked where there is more than one thread; the
+        ranges get equal sums of it. None: equal lengths.
     """
-    n_threads = min(effective_n_threads(1 if n == 1 and n_jobs is None else n_jobs), n)
+    n_threads = 1 if n == 1 and n_jobs != 0 else min(effective_n_threads(n_jobs), n)
     if n_threads <= 1:
         if n > 0:
             with plain_interrupts():
                 function(0, n)
         return
-    bounds = _balanced_bounds(n, n_threads, weights)
+    bounds = _balanced_bounds(n, n_threads, weights() if callable(weights) else weights)
     with ThreadPoolExecutor(n_threads) as pool:
         futures = [
             pool.submit(function, int(start), int(stop))

@@ -1,9 +1,11 @@
 """Checks of hyper-parameters: what is allowed is said once per class, checked in ``fit``."""
 
+import functools
 from dataclasses import dataclass, field
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from skrec.utils._device import DEVICE
 
@@ -171,7 +173,20 @@ def check_parameters(estimator, rules):
     ValueError
         Names the parameter, what it got and what is expected.
     """
-    check_values(type(estimator).__name__, estimator.get_params(deep=False), rules)
+    names = _parameter_names(type(estimator))
+    if names is None:
+        values = estimator.get_params(deep=False)
+    else:
+        values = {name: getattr(estimator, name) for name in names}
+    check_values(type(estimator).__name__, values, rules)
+
+
+@functools.lru_cache(maxsize=512)
+def _parameter_names(cls):
+    """Names of the parameters of a class; None where it tells them in a way of its own."""
+    # scikit-learn reads the signature at each call, which takes longer than the checks.
+    plain = getattr(cls, "get_params", None) is BaseEstimator.get_params
+    return tuple(cls._get_param_names()) if plain else None
 
 
 def check_values(title, values, rules):

@@ -6,6 +6,7 @@ Matrices are tuples (ptr, idx, val).
 import numpy as np
 
 from skrec.utils._compile import njit
+from skrec.utils._ridge_kernels import FAST
 
 
 @njit(nogil=True, cache=True)
@@ -45,3 +46,19 @@ def add_pair_products(left, right_columns, n, rows, items, out):
             loaded = u
         for r in range(col_ptr[items[t]], col_ptr[items[t] + 1]):
             out[t] += dense[col_idx[r]] * col_val[r]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def table_products(rows, table, out, start, stop):
+    """``out[:, start:stop] = rows @ table[start:stop].T``, summed in the dtype of `out`.
+
+    Each product is computed as if it were the only one, whatever the other rows. What is read is
+    the table, once for all rows.
+    """
+    d = table.shape[1]
+    for i in range(start, stop):
+        for u in range(rows.shape[0]):
+            total = out.dtype.type(0)
+            for f in range(d):
+                total += rows[u, f] * table[i, f]
+            out[u, i] = total

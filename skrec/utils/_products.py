@@ -1,9 +1,14 @@
-"""Products of sparse matrices into dense rows, equal bit for bit in any batch."""
+"""Products into dense rows, equal bit for bit in any batch."""
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from skrec.utils._arrays import kernel_csr
+from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._parallel import run_ranges
+from skrec.utils._sparse import sparse_dot_dense
+
+# Rows up to which a product with a table of less precision is faster than the table in theirs.
+FEW_ROWS = 8
 
 
 def sparse_product(left, right, *, dtype, n_jobs=None):
@@ -30,6 +35,9 @@ def sparse_product(left, right, *, dtype, n_jobs=None):
     def rows(start, stop):
         add_products(left_arrays, right_arrays, start, stop, out)
 
+    if left.shape[0] == 1:  # no work to share
+        run_ranges(rows, 1)
+        return out
     cost = np.bincount(
         np.repeat(np.arange(left.shape[0]), np.diff(left.indptr)),
         weights=np.diff(right.indptr)[left.indices],
@@ -67,3 +75,33 @@ def sparse_product_pairs(left, right_columns, rows, items, *, dtype):
     values = np.empty_like(found)
     values[order] = found
     return values
+
+
+def rows_product(rows, table, *, n_jobs=None):
+    """``rows @ table.T`` of a few rows with a long table of less precision, which is not copied.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, d)
+    table : ndarray of shape (n, d)
+        In float32 or float64, contiguous in either order.
+    n_jobs : int or None, default=None
+        Threads.
+
+    Returns
+    -------
+    product : ndarray of shape (n_rows, n), dtype of `rows`
+        Summed in this dtype.
+    """
+    n_rows, (n, d) = len(rows), table.shape
+    if table.flags.f_contiguous and not table.flags.c_contiguous:
+        places = np.tile(np.arange(d, dtype=np.int32), n_rows)
+        entries = (rows.ravel(), places, np.arange(0, n_rows * d + 1, d, dtype=np.int32))
+        return sparse_dot_dense(csr_array(entries, shape=(n_rows, d)), table.T, n_jobs=n_jobs)
+    from skrec.utils._product_kernels import table_products
+
+    rows, table = np.ascontiguousarray(rows), read_only(table)
+    out = np.empty((n_rows, n), dtype=rows.dtype)
+    threads = n_jobs if out.size * d > 1 << 24 else 1
+    run_ranges(lambda a, b: table_products(rows, table, out, a, b), n, n_jobs=threads)
+    return out

@@ -59,12 +59,20 @@ class UserRows(NamedTuple):
 
     def take(self, rows):
         """Some rows of it: a slice, a mask or indices."""
-        return UserRows(self.X[rows], None if self.side is None else self.side.take(rows))
+        side = None if self.side is None else self.side.take(rows)
+        if isinstance(rows, slice):
+            return UserRows(row_range(self.X, rows.start, rows.stop), side)
+        return UserRows(self.X[rows], side)
 
     @property
     def arguments(self):
         """What the hook of the class takes: ``(X,)`` or ``(X, side)``."""
         return (self.X,) if self.side is None else (self.X, self.side)
+
+
+def row_range(X, start, stop):
+    """Rows of a sparse matrix; all of them are X itself, which is not copied."""
+    return X if (start, stop) == (0, X.shape[0]) else X[start:stop]
 
 
 def _take(part, rows):

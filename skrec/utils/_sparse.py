@@ -39,8 +39,8 @@ def sparse_dot_dense(X, dense, *, n_jobs=None):
         csr_dot_dense(X.indptr, X.indices, X.data, dense, out, start, stop)
 
     work = X.nnz * dense.shape[1]
-    weights = np.diff(X.indptr) + 1
-    run_ranges(rows, X.shape[0], n_jobs=n_jobs if work > 1 << 18 else 1, weights=weights)
+    threads = n_jobs if work > 1 << 18 else 1
+    run_ranges(rows, X.shape[0], n_jobs=threads, weights=lambda: np.diff(X.indptr) + 1)
     return out
 
 

@@ -1,11 +1,14 @@
 """The one rule that orders items of equal score."""
 
+import functools
+
 import numpy as np
 
 # Width of a cell of the score grid, in units of eps(dtype) * max|score| of the row.
 GRID_EPS = 64.0
 
 
+@functools.cache
 def grid_width(dtype):
     """Relative width of one cell of the grid: 64 times the machine epsilon of `dtype`."""
     return GRID_EPS * float(np.finfo(dtype).eps)

@@ -7,6 +7,10 @@ import numpy as np
 from skrec.utils._parallel import run_ranges
 from skrec.utils._ties import grid_width
 
+# No row is masked, no item is left out: kernels only read them.
+_NONE = (np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64))
+_ALL = np.zeros(0, dtype=np.bool_)
+
 
 class Masks(NamedTuple):
     """Which items take part.
@@ -84,9 +88,8 @@ def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
     n_rows, n_items = scores.shape
     items = np.full((n_rows, k), -1, dtype=np.intp)
     values = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
-    none = (np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    seen_ptr, seen_idx = none if seen is None else _as_int64(seen)
-    allowed_all, (allowed_ptr, allowed_idx) = np.zeros(0, dtype=np.bool_), none
+    seen_ptr, seen_idx = _NONE if seen is None else _as_int64(seen)
+    allowed_all, (allowed_ptr, allowed_idx) = _ALL, _NONE
     if isinstance(allowed, np.ndarray):
         allowed_all = np.ascontiguousarray(allowed, dtype=np.bool_)
     elif allowed is not None:

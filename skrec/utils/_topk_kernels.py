@@ -20,6 +20,10 @@ _MAX_BISECTIONS = 24
 # In cells. A product with 1 / cell is quicker than a quotient, and wrong by less than this:
 # cells stay below 1 / (64 * eps).
 _MARGIN = 0.25
+_INF_BITS = {
+    np.int32: np.float32(np.inf).view(np.int32),
+    np.int64: np.float64(np.inf).view(np.int64),
+}
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -207,8 +211,8 @@ def top_k_rows(scores, masks, grid, out, start, stop):
     out : skrec.utils._topk.Lists, written
     start, stop : int
     """
-    bits = scores.view(np.int32 if scores.dtype == np.float32 else np.int64)
-    inf_bits = np.array([np.inf], dtype=scores.dtype).view(bits.dtype)[0]
+    kind = np.int32 if scores.dtype == np.float32 else np.int64
+    bits, inf_bits = scores.view(kind), _INF_BITS[kind]
     _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop)
 
 

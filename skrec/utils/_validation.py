@@ -7,6 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from skrec.utils._matrices import readable_errors, sound_matrix
 from skrec.utils._params import MAX_INTEGER
+from skrec.utils._short_way import plain_rows
 from skrec.utils._sparse_check import sound_sparse
 
 
@@ -35,6 +36,9 @@ def validate_interactions(estimator, X, *, reset):
         For malformed sparse matrices, logs, text, dates, NaN, infinity, complex or (where not
         allowed) negative values, and for a wrong number of dimensions or columns.
     """
+    plain = None if reset else plain_rows(estimator, X)
+    if plain is not None:
+        return plain
     X = sound_matrix(X, log=True)
     with readable_errors():
         checked = validate_data(

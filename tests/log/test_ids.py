@@ -1,12 +1,17 @@
 """Long columns take the compiled path; it must agree with the plain one."""
 
+import gc
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skrec._log import _ids
-from skrec._log._ids import as_id_column, find_ids, unique_ids
+from skrec._log import _id_index, _ids
+from skrec._log._id_index import kept_index
+from skrec._log._ids import as_id_column, find_ids, pack_ids, unique_ids
 
 N = _ids._LONG + 7
 
@@ -108,3 +113,51 @@ def test_columns_of_arrow(column):
     assert codes.tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match=r"Missing user id: entry 1 \(counting from 0\) is None"):
         unique_ids(as_id_column(pa.array(["b", None]), "user"), "user")
+
+
+KINDS = {
+    "whole": st.integers(-(2**40), 2**40) | st.integers(-20, 20),
+    "huge": st.integers(2**62, 2**64 - 1),
+    "floats": st.floats(-4, 4).map(lambda value: round(value, 1)),
+    "text": st.text("ab1\0", max_size=3),
+    "bytes": st.binary(max_size=2),
+    "mixed": st.integers(0, 9) | st.text("01", max_size=2) | st.booleans() | st.just(2.5),
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), known=st.sampled_from(list(KINDS)), other=st.sampled_from(list(KINDS)))
+def test_ids_are_found_as_python_finds_them(data, known, other):
+    some = data.draw(st.lists(KINDS[known], min_size=1, max_size=40, unique=True))
+    ids, codes = unique_ids(as_id_column(some, "item"), "item")
+    ids = ids[codes]  # in the order in which they were given, which need not be theirs
+    asked = data.draw(st.lists(KINDS[other] | st.sampled_from(some), max_size=data.draw(
+        st.sampled_from([2, 100]))))  # fmt: skip
+    places = {value: place for place, value in enumerate(ids.tolist())}
+    expected = [places.get(value, -1) for value in asked]
+    for _ in range(2):  # before and after an index is there
+        assert find_ids(ids, as_id_column(asked, "item"), "item").tolist() == expected
+    if asked and len(set(map(type, asked))) == 1:
+        plain = pack_ids(list(dict.fromkeys(asked)))
+        expected = [places.get(value, -1) for value in plain.tolist()]
+        assert find_ids(ids, plain, "item").tolist() == expected
+
+
+def test_an_index_goes_with_its_ids():
+    ids = np.arange(100)[::-1].copy()
+    find_ids(ids, np.array([3, 200]), "item")
+    assert kept_index(ids) is kept_index(ids)
+    place = id(ids)
+    assert place in _id_index._KEPT
+    del ids
+    gc.collect()
+    assert place not in _id_index._KEPT
+
+
+def test_known_ids_are_gone_through_once(monkeypatch):
+    tuples = as_id_column([("a", i) for i in range(1000)], "item")
+    column = as_id_column([("a", 7)], "item")
+    assert find_ids(tuples, column, "item").tolist() == [7]
+    index = kept_index(tuples)
+    monkeypatch.setattr(index, "_places", {("a", 7): 70})  # what is kept is what is asked
+    assert find_ids(tuples, column, "item").tolist() == [70]

@@ -224,6 +224,40 @@ def test_transform_histories():
     assert X.shape == (1, 3)
 
 
+@pytest.mark.parametrize("kind", [int, str, float])
+def test_a_few_among_many_ids_in_an_order_of_their_own(kind):
+    ids = [kind(i) for i in np.random.default_rng(0).permutation(1000).tolist()]
+    encoder = InteractionEncoder.from_ids(ids, ids[::-1])
+    some = [3, 500, 999]
+    asked = [ids[place] for place in some]
+    for column in (asked, np.array(asked)):
+        assert_array_equal(encoder.encode_users(column), some)
+        assert_array_equal(encoder.encode_items(column), [999 - place for place in some])
+    X, user_ids = encoder.transform_histories((asked, asked))
+    assert X.shape == (3, 1000)
+    assert user_ids.tolist() == asked
+    assert_array_equal(X.indices, [999 - place for place in some])
+
+
+@pytest.mark.parametrize("unknown_users", ["new", "ignore"])
+def test_histories_are_rows_of_the_whole_matrix(unknown_users):
+    rng = np.random.default_rng(0)
+    encoder = InteractionEncoder(unknown_items="ignore", unknown_users=unknown_users)
+    encoder.fit([(int(u), int(i)) for u, i in rng.integers(0, 30, (200, 2))])
+    for n in (0, 1, 5, 60):
+        log = [(int(u), int(i), float(v)) for u, i, v in rng.integers(-8, 38, (n, 3))]
+        encoder.set_params(negative=["keep", "drop", "subtract"][n % 3])
+        X, user_ids = encoder.transform_histories(log)
+        known = set(encoder.user_ids_.tolist())
+        asked = {user for user, *_ in log if unknown_users == "new" or user in known}
+        assert set(user_ids.tolist()) == asked
+        whole, row_ids = encoder.transform(log), encoder.row_ids(log).tolist()
+        rows = [row_ids.index(user) for user in user_ids.tolist()]
+        assert rows == sorted(rows)
+        assert_array_equal(X.toarray(), whole[rows].toarray() if rows else np.zeros(X.shape))
+        assert X.has_canonical_format
+
+
 @pytest.mark.parametrize(("known", "asked"), [([1, 2], ["1", "2"]), (["1", "2"], [1, 2])])
 def test_ids_of_another_kind_are_not_ignored_in_silence(known, asked):
     encoder = InteractionEncoder.from_ids(["ann"], known).set_params(unknown_items="ignore")
