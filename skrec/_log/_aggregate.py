@@ -66,10 +66,10 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
         _refuse_duplicate(np.flatnonzero(~new)[0], order)
     index_dtype = np.int32 if max(len(starts), *shape) < 2**31 else np.int64
     indptr = np.zeros(shape[0] + 1, dtype=index_dtype)
-    np.cumsum(np.bincount(row[starts], minlength=shape[0]), out=indptr[1:])
+    np.bincount(row[starts], minlength=shape[0]).cumsum(out=indptr[1:])
     last = ends - 1 if order is None else order[ends - 1]
     merged = _merged_values(value, order, starts, ends, how)
-    if not np.isfinite(merged).all():
+    if value is not None and not np.isfinite(merged).all():
         raise ValueError(
             f"The values of repeated pairs overflow: their {how} is not finite. Expected values "
             "whose sum a float holds; scale them, or pass duplicates='last'."
@@ -96,6 +96,8 @@ def check_dtype(dtype):
     ValueError
         Unless it is float32, float64, a dtype of whole numbers or bool.
     """
+    if dtype is np.float64 or dtype is np.float32:
+        return np.dtype(dtype)
     try:
         checked = np.dtype(dtype)
     except TypeError:
@@ -152,8 +154,9 @@ def cast_values(values, dtype):
 def _pair_order(user, item, timestamp, shape):
     """Stable order by user, item and time; None where the log has it already."""
     key = user.astype(np.int64) * max(shape[1], 1) + item
-    steps = np.diff(key)
-    if (steps > 0).all() or ((steps >= 0).all() and timestamp is None):
+    steps = key[1:] - key[:-1]
+    least = int(steps.min(initial=1))
+    if least > 0 or (least == 0 and timestamp is None):
         return None
     if len(key) < _LONG:
         order = np.argsort(key, kind="stable")

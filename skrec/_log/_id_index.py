@@ -71,12 +71,13 @@ class IdIndex:
             -1 where the entry is not among the ids.
         """
         ordered = self._ascending(ids)
-        positions = np.searchsorted(ordered, column)
+        positions = ordered.searchsorted(column)
         positions[positions == len(ordered)] = 0
-        found = ordered[positions] == column
+        other = ordered[positions] != column
         if self._order is not None:
             positions = self._order[positions]
-        return np.where(found, positions, -1).astype(np.intp, copy=False)
+        positions[other] = -1
+        return positions.astype(np.intp, copy=False)
 
     def _ascending(self, ids):
         if self._is_ascending is None:

@@ -547,18 +547,21 @@ class InteractionEncoder(
         user = find_ids(self.user_ids_, columns.user, "user")
         n_known, new_ids = len(self.user_ids_), self.user_ids_[:0]
         new = user < 0
-        if new.any() and self.unknown_users == "error":
+        has_new = bool(new.any())
+        if has_new and self.unknown_users == "error":
             raise ValueError(self._unknown("user", columns.user[new], "'new' or 'ignore'"))
-        if new.any() and self.unknown_users == "new":
+        if has_new and self.unknown_users == "new":
             new_ids, codes = unique_ids(columns.user[new], "user")
             user[new] = n_known + codes
-        present = np.unique(user[user >= 0])
+        present = np.unique(user[user >= 0] if has_new else user)
         columns, stays = self._settle_negative(columns, may_be_empty=True)
         user = user[stays]
         item = find_ids(self.item_ids_, columns.item, "item")
-        if (item < 0).any() and self.unknown_items == "error":
-            raise ValueError(self._unknown("item", columns.item[item < 0], "'ignore'"))
-        nothing = len(item) and len(self.item_ids_) and (item < 0).all()
+        unknown = item < 0
+        has_unknown = bool(unknown.any())
+        if has_unknown and self.unknown_items == "error":
+            raise ValueError(self._unknown("item", columns.item[unknown], "'ignore'"))
+        nothing = has_unknown and len(self.item_ids_) and unknown.all()
         if nothing and is_text(columns.item) != is_text(self.item_ids_):
             warnings.warn(
                 f"All {len(item)} interactions are ignored: their items are like "
@@ -566,8 +569,8 @@ class InteractionEncoder(
                 "which never equal them. Convert the ids to the type of the log's.",
                 stacklevel=3,
             )
-        keep = (user >= 0) & (item >= 0)
-        if not keep.all():
+        if has_new or has_unknown:
+            keep = (user >= 0) & ~unknown
             user, item = user[keep], item[keep]
             columns = columns.take(keep)
         return _Encoded(user, item, columns, present, n_known + len(new_ids), new_ids)

@@ -71,7 +71,10 @@ class Options:
 
     def __contains__(self, value):
         kind = str if isinstance(value, str) else type(value)
-        return any(kind is type(option) and value == option for option in self.values)
+        for option in self.values:  # neither equality nor a generator for the first of them
+            if value is option or (kind is type(option) and value == option):
+                return True
+        return False
 
     def __str__(self):
         return "one of " + ", ".join(repr(option) for option in self.values)
@@ -204,7 +207,8 @@ def check_values(title, values, rules):
         allowed = rules.get(name)
         if allowed is None:
             continue
-        allowed = allowed if isinstance(allowed, tuple) else (allowed,)
+        if not isinstance(allowed, tuple):
+            allowed = (allowed,)
         if not any(value in rule for rule in allowed):
             expected = what_is_expected(allowed, value)
             raise ValueError(
