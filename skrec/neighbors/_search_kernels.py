@@ -82,6 +82,14 @@ def _steady(product, norms):
 
 
 @njit(nogil=True, cache=True)
+def _least(keys, size):
+    least = keys[0]
+    for t in range(1, size):
+        least = min(least, keys[t])
+    return least
+
+
+@njit(nogil=True, cache=True)
 def nearest_vectors(search, first, start, stop, out):
     """Fill the rows from `start` to `stop` with the most similar vectors of each query.
 
@@ -108,7 +116,7 @@ def nearest_vectors(search, first, start, stop, out):
     for r in range(start, stop):
         q = first + r
         n_touched = _accumulate(query, q, index, product, touched)
-        size, bound = 0, 0.0
+        size, bound = np.int64(0), 0.0  # a plain 0 has keep_best compiled for this number, too
         for t in range(n_touched):
             v = touched[t]
             value = product[v]
@@ -134,10 +142,12 @@ def nearest_vectors(search, first, start, stop, out):
             if size == keys.shape[0]:
                 keep_best(keys, items, size, k)
                 size = k
-                bound = keys[:k].min() * _SLACK
+                bound = _least(keys, k) * _SLACK
         if size > k:
             keep_best(keys, items, size, k)
             size = k
         out_size[r] = size
-        out_items[r, :size] = items[:size]
-        out_values[r, :size] = keys[:size]
+        # One by one: a slice brings the text of an error, two seconds to compile.
+        for t in range(size):
+            out_items[r, t] = items[t]
+            out_values[r, t] = keys[t]

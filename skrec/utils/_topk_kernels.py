@@ -32,9 +32,9 @@ def _worse(key_a, item_a, key_b, item_b):
 
 
 @njit(nogil=True, cache=True)
-def _sift_down(keys, items, start, size):
-    """Restore the heap whose root is the worst kept item, from `start` downwards."""
-    parent = start
+def _sift_down(keys, items, size):
+    """Restore the heap whose root is the worst kept item, from the root downwards."""
+    parent = 0
     key, item = keys[parent], items[parent]
     while True:
         child = 2 * parent + 1
@@ -78,6 +78,14 @@ def _largest_finite(bits, inf_bits):
         worst = max(worst, magnitude)
         largest = max(largest, magnitude if magnitude < inf_bits else zero)
     return largest, worst > inf_bits
+
+
+@njit(nogil=True, cache=True)
+def _has_nan(values):
+    found = False
+    for value in values:
+        found |= value != value
+    return found
 
 
 @njit(nogil=True, cache=True)
@@ -172,7 +180,7 @@ def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
                 _sift_up(keys, items, size)
             elif _worse(keys[0], items[0], key, i):
                 keys[0], items[0] = key, i
-                _sift_down(keys, items, 0, size)
+                _sift_down(keys, items, k)  # one number, one type: compiled once
             if size == k:
                 bound = keys[0] + (0.5 if crowded else -0.5)
     return size
@@ -192,8 +200,9 @@ def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
     if allowed_all.shape[0] > 0:
         for i in range(row.shape[0]):
             work[i] = row[i] if allowed_all[i] else -np.inf
-    else:
-        work[:] = row
+    else:  # element by element: a slice brings the text of an error, two seconds to compile
+        for i in range(row.shape[0]):
+            work[i] = row[i]
     for p in range(seen.shape[0]):
         work[seen[p]] = -np.inf
     return row.shape[0]
@@ -238,7 +247,7 @@ def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
         wanted = allowed_idx[allowed_ptr[u] : allowed_ptr[u + 1]] if has_wanted else seen_idx[:0]
         if has_wanted or has_nan or seen.shape[0] > 0 or allowed_all.shape[0] > 0:
             n = _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work)
-            if has_nan and np.isnan(work[:n]).any():
+            if has_nan and _has_nan(work[:n]):
                 bad[u] = True
                 continue
             size = _fill_heap(work[:n], scale[0], grid, maxima, open_groups, keys, items)
@@ -249,4 +258,4 @@ def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
             out_items[u, last] = item
             out_values[u, last] = row[item]
             keys[0], items[0] = keys[last], items[last]
-            _sift_down(keys, items, 0, last)
+            _sift_down(keys, items, last)
