@@ -899,6 +899,23 @@ FIGURES = [
     _rmse("StackedAutoencoder, one layer, masking noise", "StackedAutoencoder"),
     _rmse("RBMRecommender, of users", "RBMRecommender (user)", (0.881,), "100 units"),
     _rmse("RBMRecommender, of items", "RBMRecommender (item)", (0.854,), "500 units"),
+    _rmse("means of items, damped", "item means"),
+    _rmse(
+        "ContentRecommender, Ridge of attributes and their products, no ids", "Ridge, attributes",
+        (), "gender, age, occupation; genres, decade",
+    ),
+    _rmse(
+        "ContentRecommender, gradient boosted trees of attributes, no ids", "trees, attributes",
+        (), "the same attributes",
+    ),
+    _rmse(
+        "DeepFM without layers, ids and attributes", "FM, ids and attributes", (),
+        "the same attributes; the greater of two penalties",
+    ),
+    _rmse(
+        "DeepFM, ids and attributes", "DeepFM, ids and attributes", (),
+        "the same attributes; the greater of two penalties",
+    ),
 ]  # fmt: skip
 
 

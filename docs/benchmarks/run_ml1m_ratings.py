@@ -7,6 +7,8 @@ Of each model, the candidates are compared on a tenth of the training ratings of
 split; the best one is then trained on all training ratings of each split and tested once.
 Predictions are in rating units and, but for the autoencoders', not clipped; the RMSE after
 clipping to 1..5 stands beside.
+Models of ATTRIBUTES read gender, age and occupation of users, and genres and decade of movies;
+those without ids know nothing else of a user and a movie.
 A model that is run alone replaces its own entry of the record. To add one: a line in
 CANDIDATES, and one in PUBLISHED if there is a figure.
 """
@@ -18,10 +20,14 @@ from pathlib import Path
 
 import numpy as np
 from _record import RESULTS, cost_row, environment, measured, rounded, write
-from scipy.sparse import csr_array
+from run_rows import one_hot
+from scipy.sparse import csr_array, hstack
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
 
 from skrec.autoencoder import ItemAutoRec, RBMRecommender, StackedAutoencoder, UserAutoRec
+from skrec.content import ContentRecommender, DeepFM
 from skrec.decomposition import BiasedMF
 from skrec.ensemble import LLORMA
 from skrec.metrics._comparison._tuning import tune
@@ -30,6 +36,13 @@ from skrec.model_selection import evaluation_split
 NAME = "ml1m_ratings"
 ALS = BiasedMF(32, solver="als", max_iter=15, random_state=0)
 SGD = BiasedMF(64, solver="sgd", random_state=0)
+# Fields of the columns of `attributes`.
+FIELDS = {
+    "user_features": ["gender"] * 2 + ["age"] * 7 + ["occupation"] * 21,
+    "item_features": ["genre"] * 18 + ["decade"] * 10,
+}
+OF_ROWS = {"feedback": "rating", "random_state": 0}
+STOPPING = {"n_iter_no_change": 2, **OF_ROWS}
 CANDIDATES = {
     "BiasedMF (als)": (ALS, [{"alpha": alpha} for alpha in (0.06, 0.07, 0.08)]),
     "BiasedMF (sgd)": (
@@ -72,7 +85,31 @@ CANDIDATES = {
         BiasedMF(20, alpha=0.07, max_iter=15, random_state=0),
         [{"alpha": 0.07}],
     ),
-}
+    "item means": (
+        ContentRecommender(Ridge(), pairs="concatenate", use_ids=False, **OF_ROWS),
+        [{"estimator__alpha": alpha} for alpha in (1.0, 3.0, 10.0)],
+    ),
+    "Ridge, attributes": (
+        ContentRecommender(Ridge(solver="sparse_cg"), use_ids=False, **OF_ROWS),
+        [{"estimator__alpha": alpha} for alpha in (10.0, 100.0)],
+    ),
+    "trees, attributes": (
+        ContentRecommender(
+            HistGradientBoostingRegressor(max_iter=100), pairs="concatenate", use_ids=False,
+            **OF_ROWS,
+        ),
+        [{"estimator__learning_rate": 0.2}],
+    ),
+    "FM, ids and attributes": (
+        DeepFM(fields=FIELDS, hidden_layer_sizes=(), **STOPPING),
+        [{"alpha": alpha} for alpha in (3e-6, 1e-5)],
+    ),
+    "DeepFM, ids and attributes": (
+        DeepFM(fields=FIELDS, **STOPPING),
+        [{"alpha": alpha} for alpha in (3e-6, 1e-5)],
+    ),
+}  # fmt: skip
+ATTRIBUTES = {name for name in CANDIDATES if "attributes" in name}
 PUBLISHED = {
     "source": "Sedhain et al. 2015, mean of five random splits",
     "BiasedMF": 0.845,
@@ -96,34 +133,53 @@ def split(X, seed):
     return parts.X_train, parts.y_test
 
 
-def errors(model, train, test):
+def attributes():
+    """Side information of `fit`: one-hot columns, whose fields are FIELDS."""
+    import pandas as pd
+
+    folder = Path(os.environ["SKREC_DATA"]) / "ml-1m"
+    users = pd.read_csv(folder / "users.csv").sort_values("user")
+    items = pd.read_csv(folder / "items.csv")
+    items = items[items["item"] >= 0].sort_values("item")
+    parts = [one_hot(users[name]) for name in ("gender", "age", "occupation")]
+    genres = csr_array(items["genres"].str.get_dummies("|").to_numpy(np.float64))
+    decade = one_hot(items["year"] // 10)
+    return {
+        "user_features": csr_array(hstack(parts, format="csr")),
+        "item_features": csr_array(hstack([genres, decade], format="csr")),
+    }
+
+
+def errors(model, train, test, side):
     rows = np.repeat(np.arange(test.shape[0]), np.diff(test.indptr))
-    predicted = model.score_pairs(train, rows, test.indices)
+    known = {name: side[name] for name in side if name == "user_features"}
+    predicted = model.score_pairs(train, rows, test.indices, **known)
     return {
         name: float(np.sqrt(np.mean((values - test.data) ** 2)))
         for name, values in (("rmse", predicted), ("rmse_clipped", np.clip(predicted, 1, 5)))
     }
 
 
-def run(model, train, test):
+def run(model, train, test, side):
     row = {"parameters": repr(model), "fit": {}}
     model = clone(model)
     with measured(row["fit"]):
-        model.fit(train)
-    row |= rounded(errors(model, train, test))
+        model.fit(train, **side)
+    row |= rounded(errors(model, train, test, side))
     print(row, flush=True)
     return row
 
 
-def select(estimator, settings, train):
+def select(estimator, settings, train, side):
     """The settings on a tenth of the training ratings, and the best of them."""
     part, held_out = split(train, 10_000)
     best, _, trials = tune(
         estimator,
         settings,
         part,
-        lambda model: errors(model, part, held_out),
+        lambda model: errors(model, part, held_out, side),
         sign=-1,
+        fit_params=side,
         tell=lambda trials: print(trials[-1], flush=True),
     )
     rows = []
@@ -134,9 +190,9 @@ def select(estimator, settings, train):
     return clone(estimator).set_params(**best.parameters), rows
 
 
-def measure(candidates, splits):
-    best, validation = select(*candidates, splits[0][0])
-    tests = [run(best, *parts) for parts in splits]
+def measure(candidates, splits, side):
+    best, validation = select(*candidates, splits[0][0], side)
+    tests = [run(best, *parts, side) for parts in splits]
     return {
         "environment": environment(),
         "parameters": repr(best),
@@ -157,7 +213,8 @@ def main():
     X = load()
     splits = [split(X, seed) for seed in options.seeds]
     for name in options.only:
-        models[name] = measure(CANDIDATES[name], splits)
+        side = attributes() if name in ATTRIBUTES else {}
+        models[name] = measure(CANDIDATES[name], splits, side)
         record = {
             "protocol": "ML-1M, random 90/10 of the ratings, seeds "
             f"{options.seeds}; candidates compared on a tenth of the first training part",
