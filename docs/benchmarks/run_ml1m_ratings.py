@@ -34,8 +34,9 @@ from skrec.metrics._comparison._tuning import tune
 from skrec.model_selection import evaluation_split
 
 NAME = "ml1m_ratings"
-ALS = BiasedMF(32, solver="als", max_iter=15, random_state=0)
-SGD = BiasedMF(64, solver="sgd", random_state=0)
+# The records are of penalties in the unit of the ratings.
+ALS = BiasedMF(32, solver="als", penalty_unit=1.0, max_iter=15, random_state=0)
+SGD = BiasedMF(64, solver="sgd", penalty_unit=1.0, random_state=0)
 # Fields of the columns of `attributes`.
 FIELDS = {
     "user_features": ["gender"] * 2 + ["age"] * 7 + ["occupation"] * 21,
@@ -78,11 +79,11 @@ CANDIDATES = {
         [{"corruption_level": level} for level in (0.1, 0.2, 0.4)],
     ),
     "LLORMA": (
-        LLORMA(BiasedMF(20, alpha=0.07, max_iter=15), random_state=0),
+        LLORMA(BiasedMF(20, alpha=0.07, penalty_unit=1.0, max_iter=15), random_state=0),
         [{"alpha": alpha} for alpha in (0.04, 0.05)],
     ),
     "BiasedMF (als), 20 components": (
-        BiasedMF(20, alpha=0.07, max_iter=15, random_state=0),
+        BiasedMF(20, alpha=0.07, penalty_unit=1.0, max_iter=15, random_state=0),
         [{"alpha": 0.07}],
     ),
     "item means": (

@@ -31,16 +31,17 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     rating. Over the stored ratings R, the model minimises
 
     .. math:: \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2 + \alpha \left(
-        \sum_u n_u^\nu \left( b_u^2 + \|w_u\|^2 \right)
-        + \sum_i n_i^\nu \left( c_i^2 + \|h_i\|^2 \right) \right)
+        \sum_u n_u^\nu \left( b_u^2 + \sigma \|w_u\|^2 \right)
+        + \sum_i n_i^\nu \left( c_i^2 + \sigma \|h_i\|^2 \right) \right)
 
-    with :math:`n_u` and :math:`n_i` the numbers of ratings of u and of i, by
+    with :math:`n_u` and :math:`n_i` the numbers of ratings of u and of i, and :math:`\sigma`
+    the spread of the ratings (`penalty_unit`), by
 
     - ``solver="als"``: alternating least squares [1]_. In turn all users' (w, b) and all
       items' (h, c) are set to their exact minimum, so the objective falls in each sweep.
     - ``solver="sgd"``: a step along minus the gradient on each rating in turn [2]_, each
       rating carrying its share of the penalty, :math:`\alpha n_u^{\nu - 1}` of the user's
-      and :math:`\alpha n_i^{\nu - 1}` of the item's.
+      and :math:`\alpha n_i^{\nu - 1}` of the item's; in units of :math:`\sigma`.
 
     With ``bias=False``, :math:`\hat r_{ui} = w_u^T h_i`; "als" with ``alpha=0``, too, is
     then the plain ALS of textbooks.
@@ -64,6 +65,11 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         Exponent :math:`\nu` of the number of ratings that a vector takes part in, >= 0.
         0 penalises all vectors alike; 1 is a penalty for each rating, as in ALS-WR [1]_
         and as in SGD [2]_.
+    penalty_unit : "spread" or float, default="spread"
+        The unit :math:`\sigma` > 0 of the ratings in which penalties count, and in which "sgd"
+        makes its steps. "spread": the standard deviation of the ratings, so that the same
+        `alpha` does for stars from 1 to 5 and for ratings from -10 to 10. 1: the papers'
+        objectives.
     learning_rate : float, default=0.02
         Length of the first steps, > 0; for "sgd".
     schedule : {"linear", "constant"}, default="linear"
@@ -98,6 +104,8 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         Biases c; zeros with ``bias=False``.
     intercept_ : float
         The mean rating :math:`\mu`; 0 with ``bias=False``.
+    penalty_unit_ : float
+        The unit :math:`\sigma` in use.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes of the training rows, to know them again; only with "sgd".
     loss_curve_ : list of float
@@ -130,8 +138,14 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     each rating and d**3 / 3 for each user and item, a pass of "sgd" about 8 d for each
     rating. Memory is that of the vectors and of two copies of the ratings.
 
-    Differs from [1]_: biases, solved for together with the vectors. Differs from [2]_:
-    ratings are visited in an order that suits the cache, and the learning rate falls.
+    With ``penalty_unit="spread"``, ratings that are multiplied by a factor give predictions that
+    are multiplied by it. On 2,000 users of Jester, with ratings from -10 to 10, the default has an
+    RMSE of 4.11 on validation ratings, with a unit of 1 it has 5.24, and the items' means have
+    4.95 (docs/benchmarks, defaults).
+
+    Differs from [1]_: biases, solved for together with the vectors; the unit of the penalty.
+    Differs from [2]_: the unit of the penalty and of the steps; ratings are visited in an order
+    that suits the cache, and the learning rate falls.
 
     References
     ----------
@@ -147,7 +161,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]])
     >>> model = BiasedMF(n_components=2, random_state=0).fit(X)
     >>> model.decision_function([[5, 0, 0, 1], [0, 0, 0, 0]]).round(1)
-    array([[5. , 4.2, 2.8, 1.1],
+    array([[4.9, 4.3, 2.7, 1.1],
            [2.7, 3.2, 3.5, 3.2]])
     """
 
@@ -160,6 +174,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         "bias": BOOLEAN,
         "alpha": NON_NEGATIVE,
         "frequency_exponent": NON_NEGATIVE,
+        "penalty_unit": (Options(("spread",)), POSITIVE),
         "learning_rate": POSITIVE,
         "schedule": Options(("linear", "constant")),
         "max_iter": POSITIVE_INTEGER,
@@ -170,6 +185,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     _fitted_rules = {
         "intercept_": Number(),
+        "penalty_unit_": Number(),
         "components_": Array("n_components", "n_items"),
         "user_factors_": Array("n_users", "n_components"),
         "item_bias_": Array("n_items"),
@@ -188,6 +204,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         bias=True,
         alpha=0.05,
         frequency_exponent=1.0,
+        penalty_unit="spread",
         learning_rate=0.02,
         schedule="linear",
         max_iter=30,
@@ -202,6 +219,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         self.bias = bias
         self.alpha = alpha
         self.frequency_exponent = frequency_exponent
+        self.penalty_unit = penalty_unit
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.max_iter = max_iter
@@ -242,6 +260,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         if hasattr(self, "user_hashes_"):
             del self.user_hashes_
         self.intercept_ = float(X.data.mean(dtype=np.float64)) if self.bias and X.nnz else 0.0
+        self.penalty_unit_ = self._unit(X.data)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         if self.solver == "als":
             self._fit_als(X, rng)
@@ -259,12 +278,19 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
             "n_jobs": self.n_jobs,
         }
 
+    def _unit(self, ratings):
+        if not isinstance(self.penalty_unit, str):
+            return float(self.penalty_unit)
+        largest = float(np.abs(ratings).max(initial=0.0))
+        # Squares of very large and very small ratings would overflow and vanish.
+        spread = largest and largest * float(np.std(ratings.astype(np.float64) / largest))
+        return spread if spread > 0 else 1.0
+
     def _fit_als(self, X, rng):
-        ratings = self._centred(X)
+        ratings = self._in_units(X)
         start = self._initial(rng, X.shape[1], np.float64)
-        items, bias, self.loss_curve_ = alternate(ratings, start, sweeps=self._sweeps, **self._how)
-        self.components_ = items.T
-        self.item_bias_ = np.zeros(X.shape[1]) if bias is None else bias
+        items, bias, curve = alternate(ratings, start, sweeps=self._sweeps, **self._how)
+        self._keep_items(items, np.zeros(X.shape[1]) if bias is None else bias, curve)
         users = self._solve(ratings)
         self.user_factors_, self.user_bias_ = users[:, :-1].copy(), users[:, -1].copy()
 
@@ -272,11 +298,18 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         self._remember(X)
         factors = tuple(self._initial(rng, n, np.float32) for n in X.shape)
         rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
-        biases, self.loss_curve_ = descend(
-            self._centred(X), factors, rates=rates, rng=rng, passes=self._sweeps, **self._how
+        biases, curve = descend(
+            self._in_units(X), factors, rates=rates, rng=rng, passes=self._sweeps, **self._how
         )
-        self.user_factors_, self.components_ = factors[0], factors[1].T
-        self.user_bias_, self.item_bias_ = biases
+        self._keep_items(factors[1], biases[1], curve)
+        self.user_factors_ = factors[0] * self.penalty_unit_**0.5
+        self.user_bias_ = biases[0] * self.penalty_unit_
+
+    def _keep_items(self, factors, bias, curve):
+        """Keep in rating units what was learned in units of the penalty."""
+        self.components_ = (factors * self.penalty_unit_**0.5).T
+        self.item_bias_ = bias * self.penalty_unit_
+        self.loss_curve_ = [loss * self.penalty_unit_ * self.penalty_unit_ for loss in curve]
 
     def _initial(self, rng, n, dtype):
         scale = self.init_scale / np.sqrt(self.n_components)
@@ -286,9 +319,9 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     def _sweeps(self):
         return ProgressBar(range(self.max_iter), "BiasedMF", shown=self.verbose)
 
-    def _centred(self, X):
-        """The ratings less the intercept, in double precision; zeros stay stored."""
-        values = X.data.astype(np.float64) - self.intercept_
+    def _in_units(self, X):
+        """The ratings less the intercept, in units and double precision; zeros stay stored."""
+        values = (X.data.astype(np.float64) - self.intercept_) / self.penalty_unit_
         return csr_array((values, X.indices, X.indptr), shape=X.shape)
 
     @property
@@ -296,17 +329,21 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         return self.components_.shape[0]
 
     def _problem(self, ratings):
-        """What the rows' own ridge regressions are made of."""
+        """What the rows' own ridge regressions are made of, in units."""
         penalty = rating_penalty(np.diff(ratings.indptr), self.alpha, self.frequency_exponent)
-        return ratings, self.components_.T, self.item_bias_ if self.bias else None, penalty
+        factors = self.components_.T / self.penalty_unit_**0.5
+        bias = self.item_bias_ / self.penalty_unit_ if self.bias else None
+        return ratings, factors, bias, penalty
 
     def _solve(self, ratings):
         """(w, b) of each row at the exact minimum, shape (n_rows, n_components + 1)."""
         factors, bias, _ = solve_side(*self._problem(ratings), n_jobs=self.n_jobs)
-        return np.column_stack([factors, np.zeros(len(factors)) if bias is None else bias])
+        factors *= self.penalty_unit_**0.5
+        bias = np.zeros(len(factors)) if bias is None else bias * self.penalty_unit_
+        return np.column_stack([factors, bias])
 
     def _fold_in(self, X, hashes=None):
-        return self._solve(self._centred(X))
+        return self._solve(self._in_units(X))
 
     @property
     def _known_vectors(self):
@@ -369,5 +406,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
             If `items` has the wrong shape or is out of range.
         """
         X = self._start_scoring(X)
-        problem = self._problem(self._centred(X))
-        return explained_rows(*problem, items, X.dtype, n_jobs=self.n_jobs)
+        problem = self._problem(self._in_units(X))
+        parts = explained_rows(*problem, items, np.float64, n_jobs=self.n_jobs)
+        parts.data *= self.penalty_unit_
+        return parts.astype(X.dtype, copy=False)
