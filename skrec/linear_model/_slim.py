@@ -50,9 +50,9 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     Parameters
     ----------
-    alpha : float, default=100.0
+    alpha : float, default=50.0
         Penalty, > 0. Grows with the number of users and the square of the values.
-    l1_ratio : float, default=0.05
+    l1_ratio : float, default=0.01
         Share of the L1 penalty, in [0, 1]. It makes W sparse; with `positive`, W is sparse
         even without it. At 1 the weights need not be unique.
     positive : bool, default=True
@@ -109,6 +109,12 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     column a pass costs s**2 operations, and a gradient s * n_items, or, without the Gram
     matrix, the entries of the users who have the active items.
 
+    The defaults are chosen on validation users of eight data sets (docs/benchmarks, defaults):
+    their nDCG@100 is .98 to 1.00 of the best of 12 settings there; an `alpha` of 100 and an
+    `l1_ratio` of .05, the defaults before, reach .72 to .99. Many more users want a larger
+    `alpha`: on MovieLens-1M 300 was best. A larger `l1_ratio` is faster, and leaves items of
+    short rows without any weight.
+
     MovieLens-1M (6,040 x 3,706, 61 weights a column) takes about a second on two cores.
 
     Differs from [1]_: the columns are solved to the optimality conditions and not for a
@@ -132,10 +138,10 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
     array([1, 2])
     >>> model.coef_.toarray().round(2)
-    array([[0.  , 0.56, 0.13, 0.  ],
-           [0.49, 0.  , 0.29, 0.  ],
-           [0.  , 0.29, 0.  , 0.49],
-           [0.  , 0.13, 0.56, 0.  ]])
+    array([[0.  , 0.57, 0.14, 0.  ],
+           [0.5 , 0.  , 0.29, 0.  ],
+           [0.  , 0.29, 0.  , 0.5 ],
+           [0.  , 0.14, 0.57, 0.  ]])
     """
 
     _parameter_rules = {
@@ -161,9 +167,9 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     def __init__(
         self,
-        alpha=100.0,
+        alpha=50.0,
         *,
-        l1_ratio=0.05,
+        l1_ratio=0.01,
         positive=True,
         n_neighbors=None,
         solver="cd",
