@@ -22,7 +22,11 @@ from skrec.neighbors import ItemKNN
 
 
 def fit_skrec(X, k, n_threads):
-    return ItemKNN(k, n_jobs=n_threads).fit(X).similarity_.T.tocsr()
+    return (
+        ItemKNN(k, metric="cosine", activity_exponent=0.0, n_jobs=n_threads)
+        .fit(X)
+        .similarity_.T.tocsr()
+    )
 
 
 def fit_implicit(X, k, n_threads):

@@ -23,7 +23,7 @@ X_train, X_test, y_test = user_train_test_split(X, test_size=0.4, random_state=0
 # Two item-item models: :class:`~skrec.neighbors.ItemKNN` computes each weight from two columns
 # alone, :class:`~skrec.linear_model.EASE` solves for all weights together.
 models = {
-    "ItemKNN": ItemKNN(n_neighbors=None, metric="asymmetric_cosine").fit(X_train),
+    "ItemKNN": ItemKNN(n_neighbors=None, target_exponent=0.5, activity_exponent=0.0).fit(X_train),
     "EASE": EASE(alpha=500.0).fit(X_train),
 }
 

@@ -47,7 +47,7 @@ lengths = sorted(shown)
 # They are trained on the other users, with all that is known of those.
 models = {
     "EASE": EASE(alpha=500.0),
-    "ItemKNN": ItemKNN(n_neighbors=None, metric="asymmetric_cosine"),
+    "ItemKNN": ItemKNN(n_neighbors=None, target_exponent=0.5, activity_exponent=0.0),
     "popularity": DummyRecommender(),
 }
 for model in models.values():

@@ -22,7 +22,7 @@ X_train, X_test, y_test = user_train_test_split(X, test_size=0.4, random_state=0
 
 
 def item_knn(target_exponent):
-    model = ItemKNN(n_neighbors=None, metric="asymmetric_cosine", target_exponent=target_exponent)
+    model = ItemKNN(n_neighbors=None, target_exponent=target_exponent, activity_exponent=0.0)
     return model.fit(X_train)
 
 

@@ -8,6 +8,7 @@ are compared alone, by all options of the model, in the place of the interaction
 import numpy as np
 from scipy.sparse import csr_array, hstack, vstack
 
+from skrec.neighbors._options import feature_weighting
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._finite import require_squares
@@ -52,7 +53,7 @@ def check_content(model, features):
     rates = model.feedback == "rating"
     if model.feature_weight is None:
         stored = features.data if hasattr(features, "indptr") else features
-        if model.weighting is not None and stored.min(initial=0.0) < 0:
+        if feature_weighting(model) is not None and stored.min(initial=0.0) < 0:
             raise ValueError(
                 f"{name}: weighting={model.weighting!r} weighs counts, and some features are "
                 f"negative. Got a least value of {stored.min():g}; use weighting=None."
@@ -90,7 +91,7 @@ def described(features, kept, model):
         }  # fmt: skip
     learned = learn_features(
         features[np.flatnonzero(kept)], metric=model.metric, rating=False,
-        weighting=model.weighting, exponent=frequency_exponent(model),
+        weighting=feature_weighting(model), exponent=frequency_exponent(model),
     )  # fmt: skip
     for name in ("mean", "slope"):
         learned[name] = learned[name] if len(learned[name]) else none
@@ -100,6 +101,8 @@ def described(features, kept, model):
 def frequency_exponent(model):
     """By which power of their frequency features count less, whatever the model calls it."""
     activity = getattr(model, "activity_exponent", None)
+    if activity == "auto":  # features are no users: their weights are the caller's
+        return 0.0
     return model.popularity_exponent if activity is None else activity
 
 
@@ -122,7 +125,7 @@ def alone(features, learned, model, exponent):
         (scale, norm, slope, offset), see `skrec.neighbors._search.nearest`.
     """
     how = {"metric": model.metric, "rating": False}
-    vectors = comparable(features, learned, **how, weighting=model.weighting)
+    vectors = comparable(features, learned, **how, weighting=feature_weighting(model))
     norm, slope, offset = statistics(vectors, learned, **how)
     return vectors, full_side(powered(norm, model.metric, exponent), norm, slope, offset)
 

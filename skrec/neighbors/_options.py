@@ -21,6 +21,27 @@ SHARED_RULES = {
 }
 
 
+def interaction_weighting(model):
+    """How values of X are weighed: what `weighting` says, or decides by itself.
+
+    Parameters
+    ----------
+    model : ItemKNN or UserKNN
+
+    Returns
+    -------
+    weighting : {None, "tfidf", "bm25"}
+    """
+    if model.weighting != "auto":
+        return model.weighting
+    return "tfidf" if model.feedback == "implicit" and model.metric != "jaccard" else None
+
+
+def feature_weighting(model):
+    """How values of features are weighed that take the place of interactions."""
+    return None if model.weighting == "auto" else model.weighting
+
+
 def check_combination(model):
     """Raise a ValueError where two options contradict each other.
 
@@ -29,12 +50,12 @@ def check_combination(model):
     model : ItemKNN or UserKNN
     """
     name = type(model).__name__
-    if model.weighting is not None and model.feedback == "rating":
+    if model.weighting not in (None, "auto") and model.feedback == "rating":
         raise ValueError(
             f"{name}: weighting={model.weighting!r} weighs counts, and ratings are no counts. Use "
             "weighting=None with feedback='rating', or feedback='implicit'."
         )
-    if model.weighting is not None and model.metric == "jaccard":
+    if model.weighting not in (None, "auto") and model.metric == "jaccard":
         raise ValueError(
             f"{name}: metric='jaccard' does not look at values, so weighting={model.weighting!r} "
             "has no effect. Use weighting=None, or another metric."

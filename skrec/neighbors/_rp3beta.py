@@ -26,7 +26,7 @@ class RP3beta(P3alpha):
     exponent : float, default=0.7
         The power a >= 0 of each step's probability, :math:`\alpha` of `P3alpha`. The
         paper's walks have 1.
-    popularity_exponent : float, default=0.4
+    popularity_exponent : float, default=0.2
         The power b >= 0 of the popularity, the paper's :math:`\beta`. The best ones for
         ranking lie between 0.2 and 0.7; larger ones name rare items more often.
     normalize : bool, default=True
@@ -54,6 +54,10 @@ class RP3beta(P3alpha):
     -----
     Which neighbours an item keeps does not depend on `popularity_exponent`: the division
     is the same for all items that lead to it.
+
+    The default `popularity_exponent` is chosen on validation users of eight data sets
+    (docs/benchmarks, defaults): its nDCG@100 is .97 to 1.00 of the best of 18 settings there,
+    that of 0.4, the default before, .83 to 1.00.
 
     Differs from [1]_: the exponent of the walks may differ from 1, and transitions are cut
     and scaled, as in `P3alpha`. The popularity of an item is the sum of its values, which
@@ -88,7 +92,7 @@ class RP3beta(P3alpha):
         n_neighbors=100,
         *,
         exponent=0.7,
-        popularity_exponent=0.4,
+        popularity_exponent=0.2,
         normalize=True,
         n_jobs=None,
     ):

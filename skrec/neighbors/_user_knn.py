@@ -14,7 +14,13 @@ from skrec.neighbors._content import (
     only,
 )
 from skrec.neighbors._explain import similarity_shares
-from skrec.neighbors._options import FEATURE_WEIGHT, SHARED_RULES, check_combination, forget
+from skrec.neighbors._options import (
+    FEATURE_WEIGHT,
+    SHARED_RULES,
+    check_combination,
+    forget,
+    interaction_weighting,
+)
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
@@ -31,7 +37,7 @@ from skrec.utils._fitted import (
     required_if,
 )
 from skrec.utils._lists import ordered_lists
-from skrec.utils._params import NON_NEGATIVE
+from skrec.utils._params import NON_NEGATIVE, Options
 from skrec.utils._products import sparse_product
 from skrec.utils._unit_rows import unit_rows
 from skrec.utils._validation import check_k
@@ -81,10 +87,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     Parameters
     ----------
-    n_neighbors : int or None, default=100
+    n_neighbors : int or None, default=50
         Neighbours of each row. None takes every training user with a similarity above
-        zero. Ratings want more than implicit feedback, as only those neighbours count
-        that have rated the item.
+        zero. Ratings want more than implicit feedback, 100 to 300, as only those neighbours
+        count that have rated the item.
     metric : str, default="cosine"
         The similarity, one of those above: "cosine", "asymmetric_cosine",
         "adjusted_cosine", "pearson" or "jaccard".
@@ -97,14 +103,14 @@ class UserKNN(UserSideMixin, BaseRecommender):
     target_exponent : float, default=1.0
         The exponent q >= 0 on the norm of the row that is scored; "asymmetric_cosine"
         only. Without `shrinkage` it scales all scores of a row and orders nothing.
-    weighting : {None, "tfidf", "bm25"}, default=None
+    weighting : {"auto", None, "tfidf", "bm25"}, default="auto"
         How values are weighed before they are compared, with users as documents and
         items as terms: x idf with idf = 1 + log((1 + n_users) / (1 + n(i))), or
         2.2 x / (x + 0.3 + 0.9 length / average length) idf with
         idf = log(1 + (n_users - n(i) + 0.5) / (n(i) + 0.5)) (Okapi BM25, k1 = 1.2,
         b = 0.75), where n(i) is the number of the item's users and length the sum of the
         row. Scores take the values as they are. Implicit feedback only, and not for
-        "jaccard".
+        "jaccard". "auto": "tfidf" where it can be, but None for features alone.
     popularity_exponent : float, default=0.0
         Items count with the weight :math:`w_i = n(i)^{-e}`, e >= 0: what few have says
         more than what all have.
@@ -167,6 +173,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
     Where no neighbour has rated an item, the predicted rating is b of that item, or
     the item's mean with ``deviation=None``. Predicted ratings are not clipped.
 
+    The defaults are chosen on validation users of eight data sets (docs/benchmarks, defaults):
+    their nDCG@100 is .95 to 1.00 of the best of 14 settings there; 100 neighbours without
+    weighting reach .89 to .98.
+
     Features count by their cosine, whatever `metric` and `weighting` do to rows, but for
     ``feature_weight=None``. They cannot be joined for "jaccard", nor for "adjusted_cosine" of
     implicit feedback. Training users without items are nobody's neighbours then. The features
@@ -195,6 +205,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     _parameter_rules = {
         **SHARED_RULES,
+        "weighting": Options(("auto", None, "tfidf", "bm25")),
         "popularity_exponent": NON_NEGATIVE,
         "feature_weight": FEATURE_WEIGHT,
     }
@@ -240,13 +251,13 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     def __init__(
         self,
-        n_neighbors=100,
+        n_neighbors=50,
         *,
         metric="cosine",
         shrinkage=0.0,
         source_exponent=1.0,
         target_exponent=1.0,
-        weighting=None,
+        weighting="auto",
         popularity_exponent=0.0,
         feedback="implicit",
         deviation=None,
@@ -317,7 +328,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         )
         self.interactions_ = X = X.copy()
         self._features = learn_features(
-            X, **self._how, weighting=self.weighting, exponent=self.popularity_exponent
+            X, **self._how, weighting=interaction_weighting(self), exponent=self.popularity_exponent
         )
         self.item_weight_ = self._features["weight"]
         has_items = np.diff(X.indptr) > 0
@@ -381,7 +392,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     def _compared(self, X, features, exponent):
         """Vectors of rows and their side, with the features' block where there is one."""
-        vectors = comparable(X, self._features, **self._how, weighting=self.weighting)
+        vectors = comparable(X, self._features, **self._how, weighting=interaction_weighting(self))
         norm, *terms = statistics(vectors, self._features, **self._how)
         if features is None:
             return vectors, (powered(norm, self.metric, exponent), norm, *terms)
@@ -546,7 +557,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     def _own_vectors(self, X, scaled):
         """Training rows as their items are compared, without their features."""
-        vectors = comparable(X, self._features, **self._how, weighting=self.weighting)
+        vectors = comparable(X, self._features, **self._how, weighting=interaction_weighting(self))
         if not scaled:
             return vectors
         own = statistics(vectors, self._features, **self._how)

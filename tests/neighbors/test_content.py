@@ -48,11 +48,17 @@ ALONE = [
 
 
 def _how(model):
-    exponent = getattr(model, "activity_exponent", None)
+    exponent, weighting = getattr(model, "activity_exponent", None), model.weighting
+    implicit, alone = model.feedback == "implicit", model.feature_weight is None
+    if exponent == "auto":
+        exponent = 0.0 if alone else 1.0
+    if weighting == "auto":
+        counts = implicit and not alone and model.metric != "jaccard"
+        weighting = "tfidf" if counts else None
     return {
         "metric": model.metric,
-        "rating": model.feedback == "rating",
-        "weighting": model.weighting,
+        "rating": not implicit,
+        "weighting": weighting,
         "exponent": model.popularity_exponent if exponent is None else exponent,
         "shrinkage": model.shrinkage,
         "source": model.source_exponent,
@@ -73,7 +79,7 @@ def _rating(model):
 
 
 @pytest.mark.parametrize("options", JOINED, ids=_of)
-@pytest.mark.parametrize("exponent", [0.0, 0.6])
+@pytest.mark.parametrize("exponent", [0.0, 0.6, "auto"])
 def test_joined_items_equal_the_slow_twin(options, exponent):
     X = dense_data(rating=options.get("feedback") == "rating")
     model = ItemKNN(activity_exponent=exponent, **options).fit(X, item_features=F)

@@ -22,11 +22,16 @@ def _with(model, **params):
 
 
 def _twin_options(model):
-    exponent = getattr(model, "activity_exponent", None)
+    exponent, weighting = getattr(model, "activity_exponent", None), model.weighting
+    if exponent == "auto":
+        exponent = 1.0
+    if weighting == "auto":
+        counts = model.feedback == "implicit" and model.metric != "jaccard"
+        weighting = "tfidf" if counts else None
     return {
         "metric": model.metric,
         "rating": model.feedback == "rating",
-        "weighting": model.weighting,
+        "weighting": weighting,
         "exponent": model.popularity_exponent if exponent is None else exponent,
         "shrinkage": model.shrinkage,
         "source": model.source_exponent,
@@ -129,30 +134,38 @@ def test_similarity_is_oriented_from_the_users_item_to_the_scored_item(metric):
 def test_hand_cases():
     # Users who have item 0: {0, 1}; item 1: {0, 1, 2}; item 2: {2}.
     X = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 1]])
-    cosine = ItemKNN().fit(X).similarity_.toarray()
+    plain = {"metric": "cosine", "activity_exponent": 0.0}
+    cosine = ItemKNN(**plain).fit(X).similarity_.toarray()
     np.testing.assert_allclose(cosine[0, 1], 2 / np.sqrt(6))
     np.testing.assert_allclose(cosine[1, 2], 1 / np.sqrt(3))
     assert cosine[0, 2] == 0
-    shrunk = ItemKNN(shrinkage=1.0).fit(X).similarity_.toarray()
+    shrunk = ItemKNN(shrinkage=1.0, **plain).fit(X).similarity_.toarray()
     np.testing.assert_allclose(shrunk[0, 1], 2 / (np.sqrt(6) + 1))
-    jaccard = ItemKNN(metric="jaccard").fit(X).similarity_.toarray()
+    jaccard = ItemKNN(**plain | {"metric": "jaccard"}).fit(X).similarity_.toarray()
     np.testing.assert_allclose(jaccard[0, 1], 2 / 3)
     # Each user has 2 items and weight 1/2; the norms are sqrt(1) and sqrt(3/2).
-    weighted = ItemKNN(activity_exponent=1.0).fit(X).similarity_.toarray()
+    weighted = ItemKNN(metric="cosine").fit(X).similarity_.toarray()
     np.testing.assert_allclose(weighted[0, 1], 1 / np.sqrt(1.5))
+    np.testing.assert_allclose(ItemKNN().fit(X).similarity_.toarray()[0, 1], 1 / 1.5**0.35)
     # The probability of the scored item given the user's: 2 of the 3 who have 1 have 0.
-    conditional = ItemKNN(metric="asymmetric_cosine", source_exponent=2.0, target_exponent=0.0)
+    conditional = ItemKNN(source_exponent=2.0, target_exponent=0.0, activity_exponent=0.0)
     conditional = conditional.fit(X).similarity_.toarray()
     np.testing.assert_allclose([conditional[1, 0], conditional[0, 1]], [2 / 3, 1.0])
     # Pearson's correlation over all users, those with neither item included.
-    pearson = ItemKNN(metric="pearson").fit([[1, 1], [1, 1], [0, 1], [0, 0]]).similarity_
+    pearson = (
+        ItemKNN(**plain | {"metric": "pearson"}).fit([[1, 1], [1, 1], [0, 1], [0, 0]]).similarity_
+    )
 
     expected = np.corrcoef([1, 1, 0, 0], [1, 1, 1, 0])[0, 1]
     np.testing.assert_allclose(pearson.toarray()[0, 1], expected)
     # ... of the values as they are weighed.
     counts = np.array([[1, 1, 0], [2, 1, 0], [0, 1, 3], [1, 0, 0], [0, 0, 1]])
     idf = 1 + np.log(4 / (1 + (counts > 0).sum(1)))
-    found = ItemKNN(metric="pearson", weighting="tfidf").fit(counts).similarity_.toarray()
+    found = (
+        ItemKNN(**plain | {"metric": "pearson"}, weighting="tfidf")
+        .fit(counts)
+        .similarity_.toarray()
+    )
     expected = np.corrcoef((counts * idf[:, None]).T)
     np.testing.assert_allclose(found[0, 1], expected[0, 1])
 
