@@ -113,7 +113,7 @@ def stage_large(args):
     new, X = X[args.users :], csr_array(X[: args.users])
     result = {"shape": list(X.shape), "entries": int(X.nnz), "jobs": args.jobs}
     result |= {"density": args.density, "fit": {}}
-    model = SANSA(density=args.density, n_jobs=args.jobs)
+    model = SANSA(250.0, density=args.density, n_jobs=args.jobs)
     with measured(result["fit"]):
         model.fit(X)
     mib = 2.0**20
@@ -136,7 +136,8 @@ def stage_large(args):
     del model
     result["ndcg@100"]["popularity"] = round(DummyRecommender().fit(X).score(new), 4)
     if args.neighbors:
-        result["ndcg@100"]["ItemKNN"] = round(ItemKNN(n_jobs=args.jobs).fit(X).score(new), 4)
+        cosine = ItemKNN(metric="cosine", activity_exponent=0.0, n_jobs=args.jobs)
+        result["ndcg@100"]["ItemKNN"] = round(cosine.fit(X).score(new), 4)
     return result
 
 

@@ -65,9 +65,9 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     Parameters
     ----------
-    alpha : float, default=250.0
-        Penalty, the paper's :math:`\lambda`, > 0. Grows with the number of users;
-        published values lie between 200 and 1,000.
+    alpha : float, default=150.0
+        Penalty, the paper's :math:`\lambda`, > 0. Grows with the length of the rows; published
+        values, for large data, lie between 200 and 1,000.
     positive : bool, default=False
         Whether weights must be >= 0, EASE >= 0 of [1]_: solved column by column on the
         CPU by coordinate descent on active sets, on CUDA by ADMM.
@@ -118,6 +118,11 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     Time is one pass over the pairs of items within each user, plus about n_items**3
     multiply-adds; memory is one n_items x n_items matrix. Needs no n_users x n_items.
     With pairs, both are those of n_items + n_pairs items, and C is kept beside B.
+
+    The default `alpha` is chosen on validation users of eight data sets of at most 2,000 items and
+    3,000 users to learn from (docs/benchmarks, defaults): its nDCG@100 is .96 to 1.00 of the best
+    of 12 settings there, that of 250, the default before, .94 to 1.00. Some five mean row
+    lengths, at least 100, are .97 to 1.00 of the best; ``dropout=0.3`` added .006 of it on average.
 
     Differs from [3]_: the weights are the exact minimum, from one inverse, while there
     40 iterations of ADMM come near to it. Pairs of values other than 0/1 enter by their
@@ -172,7 +177,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     def __init__(
         self,
-        alpha=250.0,
+        alpha=150.0,
         *,
         positive=False,
         dropout=0.0,

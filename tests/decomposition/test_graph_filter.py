@@ -77,7 +77,7 @@ def test_it_is_a_projection_which_at_full_rank_leaves_what_was_seen(a, b):
 
 def test_the_smoothest_signal_of_the_normalised_graph_is_popularity():
     X = _data((80, 20), density=0.5)
-    model = GraphFilter(1).fit(X)
+    model = GraphFilter(1, user_exponent=0.5, item_exponent=0.5).fit(X)
     np.testing.assert_allclose(model.singular_values_, 1, rtol=1e-12)
     degree = X.sum(axis=0)
     # One component ranks all users' items by their degrees, whoever the users are.
@@ -87,11 +87,13 @@ def test_the_smoothest_signal_of_the_normalised_graph_is_popularity():
 
 def test_the_unit_of_the_values_does_not_matter():
     X, new = _data(), _data((9, 35), seed=1)
-    fit = {"n_components": 8, "linear_weight": 1.0}
-    expected = GraphFilter(**fit).fit(X).decision_function(new)
-    for unit in (1e-100, 1e100):
-        found = GraphFilter(**fit).fit(unit * X).decision_function(new)
-        np.testing.assert_allclose(found, expected, atol=1e-9)
+    # The linear part has the unit to the power 2 - 2 a - 2 b, the filter none.
+    halves = {"user_exponent": 0.5, "item_exponent": 0.5, "linear_weight": 1.0}
+    for fit in ({"n_components": 8, **halves}, {"n_components": 8}):
+        expected = GraphFilter(**fit).fit(X).decision_function(new)
+        for unit in (1e-100, 1e100):
+            found = GraphFilter(**fit).fit(unit * X).decision_function(new)
+            np.testing.assert_allclose(found, expected, atol=1e-9)
     with pytest.raises(ValueError, match=r"sums of values are not finite.*Scale the values"):
         GraphFilter().fit(np.where(X > 0, 1e308, 0.0))
 
@@ -113,7 +115,7 @@ def test_batches_subsets_and_threads_agree(w):
 def test_explanations_add_up_and_items_without_users_have_none():
     X, new = _data(), _data((9, 35), seed=1)
     new[:, 5] = 1
-    model = GraphFilter(8, linear_weight=0.5).fit(X)
+    model = GraphFilter(8, linear_weight=0.5, user_exponent=0.5, item_exponent=0.5).fit(X)
     targets = np.tile([0, 5, -1], (9, 1))
     parts = model.explain(new, targets)
     scores = model.decision_function(new)
