@@ -26,11 +26,11 @@ SHORT_ROWS.data[:] = 1
 @pytest.mark.parametrize(
     ("estimator", "remedy"),
     [
-        (WMF(8, random_state=0, max_iter=16), "smaller alpha (0.01) or frequency_exponent"),
-        (WMF(8, random_state=0, max_iter=16, solver="cholesky"), "frequency_exponent (1.0)"),
+        (WMF(8, alpha=0.01, random_state=0), "smaller alpha (0.01) or frequency_exponent"),
+        (WMF(8, alpha=0.01, random_state=0, solver="cholesky"), "frequency_exponent (1.0)"),
     ],
 )
-def test_the_default_penalty_of_wmf_grows_with_the_catalogue_and_says_so(estimator, remedy):
+def test_a_fixed_penalty_of_wmf_grows_with_the_catalogue_and_says_so(estimator, remedy):
     with pytest.warns(UserWarning, match=ALIKE) as caught:
         estimator.fit(SHORT_ROWS)
     assert remedy in str(caught[0].message)
@@ -38,6 +38,9 @@ def test_the_default_penalty_of_wmf_grows_with_the_catalogue_and_says_so(estimat
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator.set_params(frequency_exponent=0.5, unobserved_weight=0.01).fit(SHORT_ROWS)
+        estimator.set_params(alpha="auto", frequency_exponent=1.0, unobserved_weight=0.1).fit(
+            SHORT_ROWS
+        )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,7 @@ def test_the_default_penalty_of_wmf_grows_with_the_catalogue_and_says_so(estimat
     [
         EASE(alpha=1e300),
         SLIM(alpha=1e10),
+        SLIM(alpha=1e4, l1_ratio=0.5),
         SANSA(alpha=1e300),
         WMF(4, alpha=1e6, random_state=0),
         Fallback(EASE(alpha=1e300), fallback=EASE(alpha=1e300)),

@@ -58,6 +58,7 @@ def sweeps_of_skrec(X, options):
         options.factors, alpha=PENALTY, unobserved_weight=1.0, frequency_exponent=0.0,
         cg_steps=options.cg_steps, n_jobs=options.threads, dtype="float32",
     )  # fmt: skip
+    model.alpha_ = PENALTY
     users, items = start(X, options)
     steps = model._half_steps(csr_array(X), None)
     alternate(*steps, users, items, None, sweeps(), n_jobs=options.threads)

@@ -78,6 +78,11 @@ class Problem(NamedTuple):
     reduced: dict = {}
 
 
+def cosine(n_neighbors, **options):
+    """Neighbours by plain cosine, whatever the defaults are."""
+    return ItemKNN(n_neighbors, metric="cosine", activity_exponent=0.0, **options)
+
+
 WEIGHTS = [{"feature_weight": weight} for weight in (0.1, 0.2, 0.3, 0.5, 1.0)]
 
 
@@ -128,7 +133,7 @@ def movielens(name, text_column, others=()):
         for weight in (0.5, 1.0)
     }
     for form, block in blocks.items():
-        content = ItemKNN(100, feature_weight=None)
+        content = cosine(100, feature_weight=None)
         content.fit(X_rest, item_features=unit(hstack([block, *others])))
         validated[form] = evaluate(content, X_rest, X_validation, metrics).mean["ndcg@100"]
     chosen = max(validated, key=validated.get)
@@ -205,7 +210,7 @@ def run_warm(problem):
     """Content alone, interactions alone, and both by each setting."""
     X_train, X_test = problem.warm
     X_rest, X_validation = holdout_split(X_train, 0.2, random_state=1)
-    neighbors, rows = ItemKNN(problem.n_neighbors), {}
+    neighbors, rows = cosine(problem.n_neighbors), {}
 
     def note(name, model, **given):
         rows[name] = {}
@@ -217,11 +222,11 @@ def run_warm(problem):
     note("popularity", DummyRecommender())
     note("interactions", neighbors)
     for name, features in problem.features.items():
-        content = ItemKNN(problem.n_neighbors, feature_weight=None)
+        content = cosine(problem.n_neighbors, feature_weight=None)
         note(f"content: {name}", content, item_features=features)
     features, tried = problem.features[problem.joined], []
     for setting in problem.hybrids:
-        model = ItemKNN(problem.n_neighbors).set_params(**setting)
+        model = cosine(problem.n_neighbors).set_params(**setting)
         row = {"parameters": setting}
         if problem.chooses:
             model.fit(X_rest, item_features=features)
@@ -245,22 +250,26 @@ def cold_models(problem):
     n_neighbors, features = problem.n_neighbors, problem.features
     for name in features:
         for n in (n_neighbors, n_neighbors // 2)[: 1 + (problem.X.shape[0] < 2_000)]:
-            yield f"content: {name}, {n} neighbours", ItemKNN(n, feature_weight=None), name
+            yield f"content: {name}, {n} neighbours", cosine(n, feature_weight=None), name
     joined = problem.joined
     chosen = {
-        f"joined, weight {weight}": ItemKNN(n_neighbors, feature_weight=weight)
+        f"joined, weight {weight}": cosine(n_neighbors, feature_weight=weight)
         for weight in (0.3, 1.0)
     }
     if problem.X.shape[1] <= 4_000:  # the regression is dense
         chosen["ColdStart around PureSVD"] = ColdStart(PureSVD(random_state=0))
-        chosen["ColdStart around EASE"] = ColdStart(EASE())
+        chosen["ColdStart around EASE"] = ColdStart(EASE(250.0))
     for reduced in problem.reduced:
         yield (
             f"ColdStart around PureSVD: {reduced}",
             ColdStart(PureSVD(200, random_state=0)),
             reduced,
         )
-        yield f"ColdStart around WMF: {reduced}", ColdStart(WMF(128, random_state=0)), reduced
+        yield (
+            f"ColdStart around WMF: {reduced}",
+            ColdStart(WMF(128, alpha=0.01, random_state=0)),
+            reduced,
+        )
     for name, model in chosen.items():
         yield name, model, joined
     if "genres" in features and problem.X.shape[0] < 2_000:

@@ -6,6 +6,7 @@ from sklearn.utils import check_random_state
 from skrec._weighted_factors import WeightedFactorsMixin
 from skrec.base import BaseRecommender
 from skrec.utils._dtype import computation_dtype
+from skrec.utils._fitted import Number
 from skrec.utils._params import (
     NON_NEGATIVE,
     NONE,
@@ -15,7 +16,10 @@ from skrec.utils._params import (
 )
 from skrec.utils._progress import ProgressBar
 from skrec.utils._validation import check_sample_weight
-from skrec.utils._wmf_als import alternate, row_penalty, transposed
+from skrec.utils._wmf_als import alternate, row_penalty, transposed, vanishing_penalty
+
+# Of the penalty that leaves nothing: what ``alpha="auto"`` takes.
+_SHARE = 0.05
 
 
 class WMF(WeightedFactorsMixin, BaseRecommender):
@@ -50,10 +54,10 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         Length d of the vectors.
     confidence : float, default=1.0
         Weight :math:`\kappa` of a stored value of 1, > 0.
-    alpha : float, default=0.01
+    alpha : float or "auto", default="auto"
         Penalty, > 0. Its size depends much on `frequency_exponent`: with 1, good values
-        lie about 0.002 to 0.02 on dense data, and lower the sparser X is, see Notes; with
-        0, about 1 to a few hundred.
+        lie about 0.002 to 0.02 on dense data, and lower the sparser X is; with 0, about 1 to
+        a few hundred. "auto": a share of the penalty that would leave nothing, see Notes.
     unobserved_weight : float, default=0.1
         Weight :math:`c_0` of the cells that X does not store, >= 0.
     frequency_exponent : float, default=1.0
@@ -82,6 +86,8 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
 
     Attributes
     ----------
+    alpha_ : float
+        The penalty in use.
     components_ : ndarray of shape (n_components, n_items)
         Item vectors.
     user_factors_ : ndarray of shape (n_users, n_components)
@@ -112,17 +118,19 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     vectors are drawn in the order of the items: another order gives other vectors, and
     scores that are equal only as far as the sweeps have converged.
 
-    With ``frequency_exponent=1`` the penalty grows with the catalogue. If all rows are alike
+    With ``frequency_exponent=1`` a fixed penalty grows with the catalogue. If all rows are alike
     and so are all columns, the vectors shrink to nothing, and `fit` warns, where `alpha`
-    exceeds about
+    exceeds
 
-    .. math:: \alpha_{\max} = \frac{\kappa + c_0}{c_0} \cdot
-        \frac{\text{stored entries}}{\text{cells}} ,
+    .. math:: \alpha_{\max} = \frac{\sum_{(u, i) \in S} c_{ui}}
+        {\sqrt{n_{users} n_{items} \bar f_{user} \bar f_{item}}} ,
 
-    and a few times that where some items are far more popular than others. Good values were
-    1 to 3 % of it on MovieLens (100K and 1M) and Gowalla, 12 % on CiteULike. The defaults
-    suit data as dense as MovieLens-1M; where 1 cell in 1,000 is stored or fewer, they reach or
-    exceed it: lower `alpha`, `unobserved_weight` or `frequency_exponent`.
+    :math:`\bar f` being those of rows and columns of mean length, and a few times that where
+    some items are far more popular than others. ``alpha="auto"`` is 5 % of it.
+    On validation users of eight data sets of up to 2,000 items its nDCG@100 is .95 to 1.00 of the
+    best of 13 settings; on three of 5,000 to 22,000 items it is .93 to 1.00 of the best of 9, and
+    that of an `alpha` of .01, the default before, .54 to 1.00 (docs/benchmarks, defaults). With
+    many items and short rows an `unobserved_weight` of .01 is better still.
 
     In [2]_ an observed cell takes part twice, with weight 1 and target 1, and with weight
     :math:`\alpha_0` and target 0. That is the same as weight :math:`1 + \alpha_0` and
@@ -151,7 +159,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     _parameter_rules = {
         "n_components": POSITIVE_INTEGER,
         "confidence": POSITIVE,
-        "alpha": POSITIVE,
+        "alpha": (Options(("auto",)), POSITIVE),
         "unobserved_weight": NON_NEGATIVE,
         "frequency_exponent": NON_NEGATIVE,
         "solver": Options(("cg", "cholesky")),
@@ -168,12 +176,14 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         for alpha in (0.003, 0.01)
     ]
 
+    _fitted_rules = {"alpha_": Number(0)}
+
     def __init__(
         self,
         n_components=64,
         *,
         confidence=1.0,
-        alpha=0.01,
+        alpha="auto",
         unobserved_weight=0.1,
         frequency_exponent=1.0,
         solver="cg",
@@ -231,6 +241,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        self.alpha_ = self._chosen_alpha(X, weight)
         # Drawn for the items alone: it does not depend on the users.
         items = check_random_state(self.random_state).normal(size=(X.shape[1], self.n_components))
         items *= self.init_scale / np.sqrt(self.n_components)
@@ -240,12 +251,23 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         if not np.isfinite(items).all():
             raise ValueError(
                 f"The item vectors overflow {items.dtype}. The largest value of X is "
-                f"{X.data.max():g}, confidence={self.confidence}, alpha={self.alpha}, "
+                f"{X.data.max():g}, confidence={self.confidence}, alpha={self.alpha_:g}, "
                 f"frequency_exponent={self.frequency_exponent}: scale X, lower what is largest, "
                 'or use dtype="float64".'
             )
         self._keep_factors(X, items)
         return self
+
+    def _chosen_alpha(self, X, weight):
+        if not isinstance(self.alpha, str):
+            return float(self.alpha)
+        return _SHARE * vanishing_penalty(
+            X,
+            weight,
+            confidence=self.confidence,
+            unobserved_weight=self.unobserved_weight,
+            frequency_exponent=self.frequency_exponent,
+        )
 
     def _descend(self, X, items, weight):
         """Change the item vectors by `max_iter` sweeps; return the losses."""
@@ -271,7 +293,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         return row_penalty(
             counts,
             total,
-            alpha=self.alpha,
+            alpha=self.alpha_,
             unobserved_weight=self.unobserved_weight,
             frequency_exponent=self.frequency_exponent,
         )

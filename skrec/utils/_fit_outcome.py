@@ -19,7 +19,7 @@ _TIE = 64
 # Share of `_score_unit` that a difference of scores must exceed to mean something.
 _LEAST_SHARE = 1e-6
 # Parameters that shrink what is learned, in the order in which they are named.
-_SHRINKING = ("alpha", "frequency_exponent", "unobserved_weight", "shrinkage")
+_SHRINKING = ("alpha", "l1_ratio", "frequency_exponent", "unobserved_weight", "shrinkage")
 
 # The fit that runs in this thread, not those of models within it.
 _running = ContextVar("skrec_running_fit", default=None)
@@ -148,6 +148,8 @@ def _advice(estimator, tags):
         f"{name} ({parameters[name]!r})"
         for shrinking in _SHRINKING
         for name in parameters
-        if name.rpartition("__")[2] == shrinking and parameters[name]  # none is less than 0
+        if name.rpartition("__")[2] == shrinking
+        and not isinstance(parameters[name], str)
+        and parameters[name]  # none is less than 0
     ]
     return advice + (f", or use a smaller {' or '.join(named)}" if named else "")

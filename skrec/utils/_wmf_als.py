@@ -153,6 +153,31 @@ def row_penalty(counts, total, *, alpha, unobserved_weight, frequency_exponent):
     return alpha * (counts + unobserved_weight * total) ** frequency_exponent
 
 
+def vanishing_penalty(X, weight, *, confidence, unobserved_weight, frequency_exponent):
+    """The alpha from which on no vector is left, if all rows are alike and so are all columns.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    weight : ndarray of shape (n_users,) or None
+        Weights of the users.
+
+    Returns
+    -------
+    alpha : float
+        1 if X stores nothing.
+    """
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    of_entry = np.repeat(weight, np.diff(X.indptr))
+    n_entries, n_users, n_items = of_entry.sum(), weight.sum(), X.shape[1]
+    if not n_entries:
+        return 1.0
+    total = unobserved_weight * n_entries + confidence * (of_entry @ X.data.astype(np.float64))
+    of_user = (n_entries / n_users + unobserved_weight * n_items) ** frequency_exponent
+    of_item = (n_entries / n_items + unobserved_weight * n_users) ** frequency_exponent
+    return float(total / np.sqrt(n_users * n_items) / np.sqrt(of_user) / np.sqrt(of_item))
+
+
 def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     """``scale * vectors.T @ diag(weight) @ vectors``.
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, csr_matrix
 from skrec import _weighted_factors
 from skrec.decomposition import WMF
 from skrec.utils import _wmf_torch
-from skrec.utils._wmf_als import HalfStep, alternate, gram_matrix
+from skrec.utils._wmf_als import HalfStep, alternate, gram_matrix, vanishing_penalty
 
 N_USERS, N_ITEMS = 60, 40
 # Hu et al.; iALS; values that count; nothing unobserved; all of it at once.
@@ -83,7 +83,9 @@ def test_the_loss_curve_is_the_stated_objective(parameters, weighted):
     X, rng = _data(), np.random.default_rng(0)
     weight = rng.uniform(0.5, 2, N_USERS) if weighted else None
     start = rng.normal(size=(N_ITEMS, 6))
-    steps = WMF(6, **parameters, solver="cholesky")._half_steps(X, weight)
+    model = WMF(6, **parameters, solver="cholesky")
+    model.alpha_ = parameters["alpha"]
+    steps = model._half_steps(X, weight)
     curve = alternate(*steps, np.zeros((N_USERS, 6)), start.copy(), weight, range(3))
     H = start.copy()
     for found in curve:  # once more, a sweep at a time, to see the state in the middle
@@ -339,12 +341,43 @@ def test_a_penalty_that_leaves_nothing(solver, alpha):
     np.testing.assert_allclose(model.fit(X).decision_function(X), 0, atol=1e-30)
 
 
+@pytest.mark.parametrize("parameters", SETTINGS)
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_from_the_vanishing_penalty_on_nothing_is_left_where_all_are_alike(parameters, solver):
+    # Each user has the next four items of a circle: all rows are alike, and all columns.
+    n = 24
+    X = csr_array(((np.arange(n)[:, None] - np.arange(n)) % n < 4) * 2.0)
+    fixed = {name: value for name, value in parameters.items() if name != "alpha"}
+    limit = vanishing_penalty(X, None, **fixed)
+    fit = {**fixed, "solver": solver, "max_iter": 400, "init_scale": 1.0, "random_state": 0}
+    left = WMF(2, alpha=0.95 * limit, **fit).fit(X).decision_function(X)
+    assert left.max() > 1e-3
+    with pytest.warns(UserWarning, match="scores all items alike"):
+        gone = WMF(2, alpha=1.05 * limit, **fit).fit(X).decision_function(X)
+    assert np.abs(gone).max() < 1e-6
+
+
+@pytest.mark.parametrize("parameters", SETTINGS)
+def test_auto_takes_the_same_share_of_it_whatever_the_data(parameters):
+    fixed = {name: value for name, value in parameters.items() if name != "alpha"}
+    X, weight = _data(), np.random.RandomState(1).randint(1, 4, N_USERS)
+    model = WMF(2, **fixed, max_iter=1, random_state=0)
+    assert model.fit(X).alpha_ == pytest.approx(0.05 * vanishing_penalty(X, None, **fixed))
+    repeated = model.fit(X[np.repeat(np.arange(N_USERS), weight)]).alpha_
+    assert model.fit(X, sample_weight=weight).alpha_ == pytest.approx(repeated)
+    assert model.set_params(alpha=0.3).fit(X).alpha_ == 0.3
+    assert WMF(2, max_iter=1).fit(csr_array((3, 4))).alpha_ > 0
+
+
 def test_what_overflows_or_is_wrong_is_an_error():
     X = _data(dtype=np.float32)
     with pytest.raises(ValueError, match="overflow float32"):
-        WMF(4, confidence=1e30, dtype="float32", random_state=0).fit(X * np.float32(1e15))
+        WMF(4, alpha=0.01, confidence=1e30, dtype="float32", random_state=0).fit(
+            X * np.float32(1e15)
+        )
     for wrong in (
         {"alpha": 0.0},
+        {"alpha": "best"},
         {"confidence": -1.0},
         {"unobserved_weight": -0.1},
         {"frequency_exponent": float("nan")},
