@@ -63,7 +63,8 @@ def epochs_of_skrec(X, n_epochs, precision):
 
     model = MultVAE(
         LATENT, hidden_layer_sizes=(HIDDEN,), beta=BETA, n_annealing_steps=0, batch_size=BATCH,
-        max_iter=n_epochs, precision=precision, device="cpu", random_state=0,
+        max_iter=n_epochs, precision=precision, early_stopping=False, device="cpu",
+        random_state=0,
     )  # fmt: skip
     watch, start = Stopwatch(), time.perf_counter()
     model.set_callbacks(watch).fit(X)

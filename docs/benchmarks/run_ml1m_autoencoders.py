@@ -43,8 +43,8 @@ METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
 EVERY, PATIENCE = 2, 16
 # Folding in 750 users takes as long as four epochs.
 EVERY_OF = {"CDAE": 10}
-DAE = MultDAE((200,), batch_size=200, max_iter=80)
-VAE = MultVAE(64, hidden_layer_sizes=(1000,), batch_size=200, max_iter=60)
+DAE = MultDAE((200,), batch_size=200, max_iter=80, early_stopping=False)
+VAE = MultVAE(64, hidden_layer_sizes=(1000,), batch_size=200, max_iter=60, early_stopping=False)
 MODELS = {
     "MultDAE": (DAE, {"alpha": [4e-5, 2e-4], "learning_rate": [1e-3, 3e-3]}),
     "MultDAE, gaussian": (

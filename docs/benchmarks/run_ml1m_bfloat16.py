@@ -16,7 +16,7 @@ from skrec.autoencoder import MultDAE
 from skrec.metrics import compare, evaluate
 
 METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
-MODEL = {"batch_size": 200, "max_iter": 80, "random_state": 0}
+MODEL = {"batch_size": 200, "max_iter": 80, "early_stopping": False, "random_state": 0}
 
 
 def main():

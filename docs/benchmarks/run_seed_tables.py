@@ -61,9 +61,11 @@ DATA = {
 }
 VAE = MultVAE(
     200, hidden_layer_sizes=(600,), dropout=0.5, beta=0.2, n_annealing_steps=200_000,
-    learning_rate=1e-3, batch_size=500, max_iter=200, random_state=SEED,
+    learning_rate=1e-3, batch_size=500, max_iter=200, early_stopping=False, random_state=SEED,
 )  # fmt: skip
-DAE = MultDAE((200,), alpha=4e-5, batch_size=500, max_iter=200, random_state=SEED)
+DAE = MultDAE(
+    (200,), alpha=4e-5, batch_size=500, max_iter=200, early_stopping=False, random_state=SEED
+)
 
 
 def ials(n_components, penalty, unobserved_weight):

@@ -32,6 +32,7 @@ training = {
     "hidden_layer_sizes": (64,),
     "batch_size": 100,
     "learning_rate": 0.002,
+    "early_stopping": False,
     "random_state": 0,
     "device": "cpu",
 }

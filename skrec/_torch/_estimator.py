@@ -45,6 +45,10 @@ TORCH_RULES = {
     "tol": NON_NEGATIVE,
     "warm_start": BOOLEAN,
 }
+# Of those that also have ``early_stopping="auto"``.
+STOPPING_RULES = TORCH_RULES | {"early_stopping": (Options(("auto",)), BOOLEAN)}
+# From so many users on "auto" stops early: a tenth of them is enough to tell epochs apart.
+MANY_USERS = 1000
 
 
 class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
@@ -173,8 +177,9 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             vars(self).pop("divergence_curve_", None)
             self._n_updates = self.n_iter_ = 0
             self._split_seed = seed
-        held_out = self._hold_out(X, self._split_seed) if self.early_stopping else None
-        if self.early_stopping and held_out is None:
+        stops = self._stops_early(X.shape[0])
+        held_out = self._hold_out(X, self._split_seed) if stops else None
+        if stops and held_out is None and not isinstance(self.early_stopping, str):
             warnings.warn(
                 "early_stopping=True, but no user that could be held out has two items, of "
                 f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
@@ -184,6 +189,11 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             )
         generator = torch.Generator().manual_seed(seed)
         return make_problem(X, sample_weight, side, held_out, device, generator), held_out
+
+    def _stops_early(self, n_users):
+        if isinstance(self.early_stopping, str):  # "auto"
+            return n_users >= MANY_USERS
+        return self.early_stopping
 
     def _hold_out(self, X, seed):
         """What early stopping holds out, as `HeldOut`: users. None: there is nothing to score."""

@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skrec._loss._divergences import kl_to_unit_variance, maximum_mean_discrepancy
 from skrec._loss._likelihoods import layer_loss, likelihood
 from skrec._loss._mixture_kl import MIXTURE_DIVERGENCES
-from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._estimator import STOPPING_RULES, TorchRecommender
 from skrec._torch._layers import (
     ACTIVATIONS,
     dropped,
@@ -143,13 +143,13 @@ class MultVAE(
     batch_size : int, default=500
         Users in a batch.
     max_iter : int, default=100
-        Epochs; with `warm_start` so many more.
+        Epochs, with early stopping at most; with `warm_start` so many more.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
         A processor without bfloat16 emulates it, and takes far longer.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights.
+        the best weights. "auto": from 1,000 users on.
     validation_fraction : float, default=0.1
         Share of the users held out for it, in (0, 1).
     n_iter_no_change : int, default=10
@@ -258,7 +258,7 @@ class MultVAE(
         "variance_penalty": NON_NEGATIVE,
         "dropout": FRACTION,
         "alpha": NON_NEGATIVE,
-        **TORCH_RULES,
+        **STOPPING_RULES,
     }
     _search_grid = [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)]
 
@@ -284,7 +284,7 @@ class MultVAE(
         batch_size=500,
         max_iter=100,
         precision="float32",
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skrec._loss._likelihoods import Multinomial, layer_loss
-from skrec._torch._estimator import TORCH_RULES, TorchRecommender
+from skrec._torch._estimator import STOPPING_RULES, TorchRecommender
 from skrec._torch._layers import dropped, full_precision, standard_normal, unit_length
 from skrec._torch._rows import Rows
 from skrec.autoencoder._dense_residual_net import RecVAENet, initialise_by_inputs
@@ -92,13 +92,13 @@ class RecVAE(
     batch_size : int, default=500
         Users in a batch.
     max_iter : int, default=50
-        Epochs; with `warm_start` so many more.
+        Epochs, with early stopping at most; with `warm_start` so many more.
     precision : {"float32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
         A processor without bfloat16 emulates it, and takes far longer.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights.
+        the best weights. "auto": from 1,000 users on.
     validation_fraction : float, default=0.1
         Share of the users held out for it, in (0, 1).
     n_iter_no_change : int, default=10
@@ -182,7 +182,7 @@ class RecVAE(
         "n_encoder_steps": POSITIVE_INTEGER,
         "n_decoder_steps": POSITIVE_INTEGER,
         "dropout": FRACTION,
-        **TORCH_RULES,
+        **STOPPING_RULES,
     }
     _search_grid = [{"gamma": gamma} for gamma in (0.0025, 0.005, 0.01)]
 
@@ -201,7 +201,7 @@ class RecVAE(
         batch_size=500,
         max_iter=50,
         precision="float32",
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         n_iter_no_change=10,
         tol=1e-4,

@@ -1,5 +1,7 @@
 """What `fit` leaves behind when it resumes, diverges or is interrupted."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -234,6 +236,32 @@ def test_early_stopping_without_anyone_to_look_at():
         model = MultDAE((6,), early_stopping=True, **SMALL).fit(single)
     assert model.n_iter_ == 4
     assert not hasattr(model, "best_validation_score_")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MultDAE((6,), **SMALL),
+        MultVAE(4, hidden_layer_sizes=(6,), **SMALL),
+        RecVAE(4, hidden_layer_sizes=(6,), **SMALL),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_many_users_stop_a_fit_early_by_default(model, monkeypatch):
+    monkeypatch.setattr("skrec._torch._estimator.MANY_USERS", 30)
+    few, many = clone(model).fit(X[:29]), clone(model).fit(X[:30])
+    assert few.validation_scores_ == []
+    assert not hasattr(few, "best_validation_score_")
+    asked = clone(model).set_params(early_stopping=True).fit(X[:30])
+    assert many.validation_scores_ == asked.validation_scores_
+    assert len(many.validation_scores_) == many.n_iter_
+    assert clone(model).set_params(early_stopping=False).fit(X).validation_scores_ == []
+    # Nobody has two items: all epochs are made, and that is no fault of the caller's.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*has two items")
+        assert clone(model).fit(np.eye(12)[RNG.integers(0, 12, 40)]).n_iter_ == 4
+    with pytest.raises(ValueError, match="early_stopping"):
+        clone(model).set_params(early_stopping="never").fit(X)
 
 
 @pytest.mark.parametrize(
