@@ -60,7 +60,7 @@ def bases():
         "MultVAE": {
             "estimator": _mult_vae,
             "grid": {},
-            "local": [{"anchors": ["coverage"], "fit_bandwidth": [0.8]}],
+            "local": [{"anchors": ["coverage"], "fit_bandwidth": [0.8], "weight_sum": ["n_local"]}],
             "predict": {
                 "predict_bandwidth": [0.3, 0.4, 0.6, 0.8],
                 "global_weight": [0.0, 0.3, 1.0, 3.0],
@@ -73,7 +73,13 @@ def _mult_vae():
     from skrec.autoencoder import MultVAE
 
     return MultVAE(
-        64, hidden_layer_sizes=(300,), beta=0.3, batch_size=200, max_iter=40, random_state=0
+        64,
+        hidden_layer_sizes=(300,),
+        beta=0.3,
+        batch_size=200,
+        max_iter=40,
+        early_stopping=False,
+        random_state=0,
     )
 
 
@@ -134,7 +140,11 @@ def tune_local(base, estimator, split, n_estimators):
         fitted = {}
         with measured(fitted):
             model = LOCA(
-                clone(estimator), n_estimators=n_estimators, random_state=0, **parameters
+                clone(estimator),
+                n_estimators=n_estimators,
+                bandwidth_unit="angle",
+                random_state=0,
+                **parameters,
             ).fit(split.X_train)
         fitted["users"] = [int(n) for n in np.quantile(model.n_local_users_, [0, 0.5, 1])]
         for prediction in ParameterGrid(base["predict"]):

@@ -65,6 +65,8 @@ def fit_loca(split):
         embedding=PureSVD(n_components=8, random_state=0),
         fit_bandwidth=0.8,
         predict_bandwidth=0.6,
+        bandwidth_unit="angle",
+        weight_sum="n_local",
         random_state=0,
     ).fit(split.X_train)
 

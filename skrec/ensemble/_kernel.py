@@ -9,6 +9,11 @@ from scipy.sparse import issparse
 _GRID = 2.0**-20
 # The kernel at distance 0, that of Epanechnikov.
 PEAK = 0.75
+# Pairs of users whose angles say how angles are spread.
+_N_USERS, _N_ANCHORS = 10_000, 200
+N_QUANTILES = 1001
+# Where many users are alike, the angles between them are 0: so near is alike.
+_LEAST_BANDWIDTH = 0.01
 
 
 def unit_rows(vectors, name="LOCA"):
@@ -86,6 +91,45 @@ def angular_distance(unit, anchors):
     rounded(cosines)
     cosines[~unit.any(axis=1)] = -1.0
     return np.arccos(cosines) * (2.0 / np.pi)
+
+
+def angle_quantiles(unit):
+    """Angles between pairs of users, at shares of the pairs from 0 to 1.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (n_users, n_components)
+        Rows of length 1, or zeros: users whom nobody is near, who do not count.
+
+    Returns
+    -------
+    quantiles : ndarray of shape (1001,)
+        In right angles, ascending. Of many users some, evenly spread, stand for all.
+    """
+    users = unit[np.flatnonzero(unit.any(axis=1))]
+    if not len(users):
+        return np.full(N_QUANTILES, 2.0)
+    users, some = (users[:: -(-len(users) // n)] for n in (_N_USERS, _N_ANCHORS))
+    return np.quantile(angular_distance(users, some), np.linspace(0.0, 1.0, N_QUANTILES))
+
+
+def share_bandwidth(quantiles, share):
+    """The angle within which a share of all pairs of users lies.
+
+    Parameters
+    ----------
+    quantiles : ndarray of shape (1001,)
+        From `angle_quantiles`.
+    share : float
+        In (0, 1].
+
+    Returns
+    -------
+    bandwidth : float
+        In (0, 2].
+    """
+    places = np.linspace(0.0, 1.0, len(quantiles))
+    return max(float(np.interp(share, places, quantiles)), _LEAST_BANDWIDTH)
 
 
 def kernel_weights(unit, anchors, bandwidth):

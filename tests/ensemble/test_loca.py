@@ -27,6 +27,15 @@ from skrec.utils._parallel import effective_n_threads
 from tests.reference import loca as twin
 
 
+def loca(estimator=None, **options):
+    """LOCA with bandwidths as angles and the paper's mean of the local models alone."""
+    paper = {
+        "fit_bandwidth": 0.8, "predict_bandwidth": 0.4, "bandwidth_unit": "angle",
+        "weight_sum": "n_local", "global_weight": 0.0,
+    }  # fmt: skip
+    return LOCA(estimator, **{**paper, **options})
+
+
 class Spy(EASE):
     """Keeps what its fit was given."""
 
@@ -163,7 +172,7 @@ def test_random_anchors_are_distinct_users_with_an_embedding():
 
 @pytest.mark.parametrize("anchors", ["coverage", "random"])
 def test_fewer_users_than_anchors(X, anchors):
-    model = LOCA(anchors=anchors, n_estimators=100, random_state=0).fit(X)
+    model = loca(anchors=anchors, n_estimators=100, random_state=0).fit(X)
     assert sorted(model.anchors_) == [user for user in range(40) if user != 7]
     assert len(model.estimators_) == 39
 
@@ -173,7 +182,7 @@ def test_fewer_users_than_anchors(X, anchors):
 
 @pytest.mark.parametrize("weight_sum", ["n_local", "n_users", "n_items", None])
 def test_weights_reach_the_local_fits(X, weight_sum):
-    model = LOCA(
+    model = loca(
         Spy(), n_estimators=6, fit_bandwidth=0.9, weight_sum=weight_sum, random_state=0
     ).fit(X)
     vectors = model.embedding_.transform(X)
@@ -193,7 +202,7 @@ def test_weights_reach_the_local_fits(X, weight_sum):
 
 
 def test_private_hook_takes_the_weights(X):
-    model = LOCA(Hooked(), n_estimators=3, weight_sum=None, random_state=0).fit(X)
+    model = loca(Hooked(), n_estimators=3, weight_sum=None, random_state=0).fit(X)
     unit = unit_rows(model.embedding_.transform(X))
     for anchor, member in zip(model.anchor_vectors_, model.estimators_, strict=True):
         weight = kernel_weights(unit, anchor[None], model.fit_bandwidth)[:, 0]
@@ -206,10 +215,10 @@ def test_autoencoders_embed_and_weigh_the_users(n_jobs):
 
     train, (test, held_out) = sum(tastes(seed=0)), tastes(seed=1)
     base = MultVAE(6, hidden_layer_sizes=(12,), max_iter=30, learning_rate=0.01)
-    model = LOCA(base, n_estimators=2, n_jobs=n_jobs, random_state=0).fit(train)
+    model = loca(base, n_estimators=2, n_jobs=n_jobs, random_state=0).fit(train)
     assert model.embedding_ is model.estimator_
     assert (model.n_local_users_ < 300).all()
-    again = LOCA(base, n_estimators=2, random_state=0).fit(train)
+    again = loca(base, n_estimators=2, random_state=0).fit(train)
     np.testing.assert_allclose(
         again.decision_function(test), model.decision_function(test), rtol=1e-5, atol=1e-5
     )
@@ -229,7 +238,7 @@ def test_autoencoders_embed_and_weigh_the_users(n_jobs):
 def test_one_wide_kernel_is_nearly_the_global_model(base):
     X = csr_array(np.tile([[1.0, 1, 0, 1], [1, 1, 1, 0], [1, 1, 0, 0]], (5, 1)))
     options = {"n_estimators": 1, "fit_bandwidth": 2.0, "predict_bandwidth": 2.0}
-    model = LOCA(base, **options, random_state=0).fit(X)
+    model = loca(base, **options, random_state=0).fit(X)
     assert model.n_local_users_ == [15]
     scores, expected = model.decision_function(X), model.estimator_.decision_function(X)
     assert not np.array_equal(scores, expected)
@@ -238,7 +247,7 @@ def test_one_wide_kernel_is_nearly_the_global_model(base):
 
 def test_local_models_tell_conflicting_tastes_apart():
     train, (test, held_out) = sum(tastes(seed=0)), tastes(seed=1)
-    model = LOCA(EASE(alpha=10.0), n_estimators=4, random_state=0).fit(train)
+    model = loca(EASE(alpha=10.0), n_estimators=4, random_state=0).fit(train)
     group = np.arange(300) % 2
     parts = model.local_weights(test) > 0
     assert not (parts[group == 0].any(axis=0) & parts[group == 1].any(axis=0)).any()
@@ -252,7 +261,7 @@ def test_local_models_tell_conflicting_tastes_apart():
 @pytest.mark.parametrize("bandwidth", [0.6, 0.9])
 def test_scores_are_the_weighted_mean(X, global_weight, bandwidth):
     new = csr_array(np.random.RandomState(1).binomial(1, 0.3, size=(30, 12)).astype(float))
-    model = LOCA(
+    model = loca(
         EASE(alpha=5.0),
         n_estimators=5,
         predict_bandwidth=bandwidth,
@@ -278,7 +287,7 @@ def test_scores_are_the_weighted_mean(X, global_weight, bandwidth):
 @pytest.mark.parametrize("global_weight", [0.0, 0.4])
 def test_uncovered_rows_are_those_of_the_global_model(X, global_weight):
     options = {"predict_bandwidth": 0.2, "global_weight": global_weight}
-    model = LOCA(n_estimators=3, **options, random_state=0).fit(X)
+    model = loca(n_estimators=3, **options, random_state=0).fit(X)
     uncovered = ~model.local_weights(X).any(axis=1)
     assert uncovered[7]  # the empty row
     assert 1 < uncovered.sum() < 40
@@ -288,17 +297,59 @@ def test_uncovered_rows_are_those_of_the_global_model(X, global_weight):
 
 
 def test_bandwidth_and_global_weight_may_change_after_fit(X):
-    model = LOCA(n_estimators=3, anchors="random", random_state=0).fit(X)
-    fresh = LOCA(
+    model = loca(n_estimators=3, anchors="random", random_state=0).fit(X)
+    fresh = loca(
         n_estimators=3, anchors="random", predict_bandwidth=0.7, global_weight=1.0, random_state=0
     ).fit(X)
     model.set_params(predict_bandwidth=0.7, global_weight=1.0)
     np.testing.assert_array_equal(model.decision_function(X), fresh.decision_function(X))
 
 
+def test_a_share_of_the_users_is_the_angle_that_holds_that_share_of_all_pairs(X):
+    options = {"estimator": EASE(alpha=5.0), "n_estimators": 5, "global_weight": 0.4}
+    shares = loca(
+        **options, fit_bandwidth=0.7, predict_bandwidth=0.3, bandwidth_unit="users", random_state=0
+    ).fit(X)
+    unit = unit_rows(shares.embedding_.transform(X))
+    unit = unit[unit.any(axis=1)]
+    fit, predict = (np.quantile(angular_distance(unit, unit), share) for share in (0.7, 0.3))
+    assert 0 < predict < fit < 2
+    angles = loca(**options, fit_bandwidth=fit, predict_bandwidth=predict, random_state=0).fit(X)
+    np.testing.assert_array_equal(shares.anchors_, angles.anchors_)
+    np.testing.assert_allclose(
+        shares.decision_function(X), angles.decision_function(X), rtol=1e-9, atol=1e-12
+    )
+    for name in ("fit_bandwidth", "predict_bandwidth"):
+        with pytest.raises(ValueError, match=f"{name} is a share of the users.*'angle'"):
+            loca(**{name: 1.5}, bandwidth_unit="users").fit(X)
+    with pytest.raises(ValueError, match="predict_bandwidth is a share"):
+        shares.set_params(predict_bandwidth=1.5).decision_function(X)
+
+
+def test_a_share_covers_as_many_users_whatever_the_embedding():
+    X = make_interactions(200, 60, 4000, random_state=0, return_X=True)
+    shares, angles = [], []
+    for n_components in (3, 12, 40):
+        embedding = PureSVD(n_components, random_state=0)
+        for unit, found in (("users", shares), ("angle", angles)):
+            model = loca(
+                embedding=embedding, fit_bandwidth=0.5, bandwidth_unit=unit, anchors="random",
+                n_estimators=60, random_state=0,
+            ).fit(X)  # fmt: skip
+            found.append(np.mean(model.n_local_users_) / 200)
+    np.testing.assert_allclose(shares, 0.5, atol=0.06)
+    assert max(angles) > 3 * min(angles)
+
+
+def test_alike_users_have_a_bandwidth_all_the_same():
+    X = csr_array(np.tile([[1.0, 1, 0, 1], [1, 1, 1, 0]], (6, 1)))
+    model = LOCA(EASE(), n_estimators=2, fit_bandwidth=0.3, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.n_local_users_, [6, 6])
+
+
 def test_nothing_known_of_anybody():
     empty = csr_array((6, 4))
-    model = LOCA(DummyRecommender(), random_state=0).fit(empty)
+    model = loca(DummyRecommender(), random_state=0).fit(empty)
     assert model.estimators_ == []
     assert model.local_weights(empty).shape == (6, 0)
     assert model.predict(empty).tolist() == [0] * 6
@@ -308,9 +359,9 @@ def test_nothing_known_of_anybody():
 
 
 def test_default_embedding(X):
-    model = LOCA(WMF(4), n_estimators=3, random_state=0).fit(X)
+    model = loca(WMF(4), n_estimators=3, random_state=0).fit(X)
     assert model.embedding_ is model.estimator_
-    model = LOCA(EASE(), n_estimators=3, random_state=0).fit(X)
+    model = loca(EASE(), n_estimators=3, random_state=0).fit(X)
     assert isinstance(model.embedding_, PureSVD)
 
 
@@ -318,7 +369,7 @@ def test_default_embedding(X):
     "embedding", [TruncatedSVD(3), PureSVD(3), make_pipeline(Normalizer(), TruncatedSVD(3))]
 )
 def test_given_embedding(X, embedding):
-    model = LOCA(embedding=embedding, n_estimators=3, random_state=0).fit(X)
+    model = loca(embedding=embedding, n_estimators=3, random_state=0).fit(X)
     assert model.embedding_ is not embedding
     expected = unit_rows(model.embedding_.transform(X))[model.anchors_]
     np.testing.assert_array_equal(model.anchor_vectors_, expected)
@@ -326,21 +377,21 @@ def test_given_embedding(X, embedding):
 
 def test_embeddings_that_cannot_be(X):
     with pytest.raises(TypeError, match=r"must have fit and transform\. Got EASE"):
-        LOCA(embedding=EASE()).fit(X)
+        loca(embedding=EASE()).fit(X)
     with pytest.raises(TypeError, match="dense user embeddings"):
-        LOCA(embedding=Normalizer()).fit(X)
+        loca(embedding=Normalizer()).fit(X)
 
 
 def test_seeds_are_drawn_where_there_are_none(X):
-    model = LOCA(WMF(3, random_state=5), embedding=PureSVD(3), n_estimators=3, random_state=0)
+    model = loca(WMF(3, random_state=5), embedding=PureSVD(3), n_estimators=3, random_state=0)
     model.fit(X)
     assert [member.random_state for member in model.estimators_] == [5, 5, 5]
     assert isinstance(model.embedding_.random_state, int)
-    model = LOCA(WMF(3), n_estimators=3, random_state=0).fit(X)
+    model = loca(WMF(3), n_estimators=3, random_state=0).fit(X)
     assert len({member.random_state for member in model.estimators_}) == 3
-    again = LOCA(WMF(3), n_estimators=3, random_state=0).fit(X)
+    again = loca(WMF(3), n_estimators=3, random_state=0).fit(X)
     np.testing.assert_array_equal(model.decision_function(X), again.decision_function(X))
-    other = LOCA(WMF(3), n_estimators=3, random_state=1).fit(X)
+    other = loca(WMF(3), n_estimators=3, random_state=1).fit(X)
     assert not np.array_equal(model.decision_function(X), other.decision_function(X))
 
 
@@ -349,7 +400,7 @@ def test_seeds_are_drawn_where_there_are_none(X):
 
 def test_kind_of_data_is_that_of_the_estimator(X):
     assert not get_tags(LOCA()).recommender_tags.predicts_ratings
-    model = LOCA(MeanRating(), embedding=TruncatedSVD(3), n_estimators=3, random_state=0)
+    model = loca(MeanRating(), embedding=TruncatedSVD(3), n_estimators=3, random_state=0)
     ratings = csr_array(X.toarray() - 2.0 * (X.toarray() > 0))  # -1, 0 (missing), 1
     model.fit(ratings)
     error = model.score(ratings, ratings)
@@ -374,7 +425,7 @@ def test_kind_of_data_is_that_of_the_estimator(X):
 )
 def test_estimators_that_cannot_be(X, estimator, text):
     with pytest.raises(TypeError, match=text):
-        LOCA(estimator).fit(X)
+        loca(estimator).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -388,13 +439,14 @@ def test_estimators_that_cannot_be(X, estimator, text):
         {"predict_bandwidth": -1.0},
         {"global_weight": -0.1},
         {"weight_sum": "items"},
+        {"bandwidth_unit": "radian"},
         {"anchors": "greedy"},
         {"n_estimators": 0},
     ],
 )
 def test_bad_parameters(X, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
-        LOCA(**bad).fit(X)
+        loca(**bad).fit(X)
 
 
 def test_memory_of_the_local_models_is_checked_first(X, monkeypatch):
@@ -402,8 +454,8 @@ def test_memory_of_the_local_models_is_checked_first(X, monkeypatch):
     wide = csr_array(np.tile(X.toarray(), (1, 5)))
     monkeypatch.setattr(_memory, "available_memory", lambda: 200_000)
     with pytest.raises(MemoryError, match=r"LOCA with 39 local models Spy.*lower n_estimators"):
-        LOCA(Spy(), n_estimators=100, random_state=0).fit(wide)
-    model = LOCA(EASE(), n_estimators=5, random_state=0).fit(wide)
+        loca(Spy(), n_estimators=100, random_state=0).fit(wide)
+    model = loca(EASE(), n_estimators=5, random_state=0).fit(wide)
     assert len(model.estimators_) == 5
 
 
@@ -423,21 +475,21 @@ def test_bytes_of_a_model(X):
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_workers_do_not_change_the_result(X, backend):
-    expected = LOCA(EASE(), n_estimators=6, random_state=0).fit(X)
+    expected = loca(EASE(), n_estimators=6, random_state=0).fit(X)
     with joblib.parallel_config(backend=backend, n_jobs=2):
-        found = LOCA(EASE(), n_estimators=6, random_state=0).fit(X)
+        found = loca(EASE(), n_estimators=6, random_state=0).fit(X)
     np.testing.assert_array_equal(found.decision_function(X), expected.decision_function(X))
     assert all(member.n_jobs is None for member in found.estimators_)
 
 
 def test_workers_share_the_threads(X):
-    shared = LOCA(Spy(), n_estimators=4, n_jobs=2, random_state=0).fit(X)
+    shared = loca(Spy(), n_estimators=4, n_jobs=2, random_state=0).fit(X)
     assert {member.given_[2] for member in shared.estimators_} == {
         max(1, effective_n_threads() // 2)
     }
-    own = LOCA(Spy(n_jobs=3), n_estimators=4, n_jobs=2, random_state=0).fit(X)
+    own = loca(Spy(n_jobs=3), n_estimators=4, n_jobs=2, random_state=0).fit(X)
     assert {member.given_[2] for member in own.estimators_} == {3}
-    alone = LOCA(Spy(), n_estimators=4, random_state=0).fit(X)
+    alone = loca(Spy(), n_estimators=4, random_state=0).fit(X)
     assert {member.given_[2] for member in alone.estimators_} == {None}
 
 
@@ -446,7 +498,7 @@ def test_search_over_the_parameters_of_the_estimator(n_jobs):
     X = sum(tastes())
     grid = {"estimator__alpha": [1.0, 1000.0], "fit_bandwidth": [0.5]}
     search = GridSearchCV(
-        LOCA(EASE(), n_estimators=3, random_state=0), grid, cv=3, n_jobs=n_jobs
+        loca(EASE(), n_estimators=3, random_state=0), grid, cv=3, n_jobs=n_jobs
     ).fit(X)
     assert search.best_params_["estimator__alpha"] == search.best_estimator_.estimator_.alpha
     assert {member.alpha for member in search.best_estimator_.estimators_} == {
@@ -457,15 +509,15 @@ def test_search_over_the_parameters_of_the_estimator(n_jobs):
 
 
 def test_progress_is_shown_on_request(X, capsys):
-    LOCA(n_estimators=3, random_state=0).fit(X)
+    loca(n_estimators=3, random_state=0).fit(X)
     assert capsys.readouterr().err == ""
-    LOCA(n_estimators=3, verbose=True, random_state=0).fit(X)
+    loca(n_estimators=3, verbose=True, random_state=0).fit(X)
     assert "3/3" in capsys.readouterr().err
 
 
 def test_pairs_are_scored_in_parts(monkeypatch):
     X = make_interactions(60, 20, 600, random_state=0, return_X=True)
-    model = LOCA(EASE(10.0), n_estimators=3, fit_bandwidth=1.2, random_state=0).fit(X)
+    model = loca(EASE(10.0), n_estimators=3, fit_bandwidth=1.2, random_state=0).fit(X)
     rng = np.random.default_rng(0)
     rows, items = rng.integers(0, 60, 200), rng.integers(0, 20, 200)
     expected = model.decision_function(X)[rows, items]
@@ -487,6 +539,6 @@ def test_torch_has_its_share_of_the_threads_in_local_fits(monkeypatch):
     before = torch.get_num_threads()
     X = make_interactions(60, 20, 600, random_state=0, return_X=True)
     base = MultVAE(3, hidden_layer_sizes=(5,), max_iter=1, random_state=0)
-    LOCA(base, n_estimators=3, n_jobs=2, fit_bandwidth=2.0, random_state=0).fit(X)
+    loca(base, n_estimators=3, n_jobs=2, fit_bandwidth=2.0, random_state=0).fit(X)
     assert set(seen[-3:]) == {1}
     assert torch.get_num_threads() == before
