@@ -29,6 +29,8 @@ def _importable(monkeypatch):
         "_protocols",
         "_tables",
         "_record",
+        "_defaults_data",
+        "_defaults_grids",
     ):
         sys.modules.pop(name, None)
 

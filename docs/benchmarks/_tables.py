@@ -4,9 +4,13 @@ import json
 import re
 import textwrap
 
+from _defaults_data import DATA
+from _defaults_grids import AROUND_OTHERS
 from _protocols import PROTOCOLS
 from _record import RESULTS, record_path
 from experiments import EXPERIMENTS, FIGURES, NARROW, NOT_RUN, SCRIPTS, SPEEDS
+
+from skrec.utils import all_recommenders
 
 LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Precision"}
 
@@ -204,6 +208,47 @@ def speeds():
     return _table(["what", "times faster than", "remark"], rows)
 
 
+def defaults():
+    """Of each estimator what its default reaches on test users, and of the tuned one's."""
+    results = _read("defaults")["results"]
+    parts = []
+    for ratings, what in ((False, "nDCG@100"), (True, "RMSE")):
+        of_kind = {
+            name: {data: row for data, row in rows.items() if "test" in row}
+            for name, rows in results.items()
+            if any((row["part"] == "ratings") == ratings for row in rows.values())
+        }
+        of_kind = {name: rows for name, rows in of_kind.items() if rows}
+        data = [name for name in DATA if any(name in rows for rows in of_kind.values())]
+        lines = []
+        for name, rows in of_kind.items():
+            shares = {key: _share(row["test"], ratings) for key, row in rows.items()}
+            cells = [
+                f"{_number(rows[key]['test']['default']['test'])} ({shares[key]:.2f})"
+                if key in rows
+                else ""
+                for key in data
+            ]
+            lines.append([f"{name}{_settings(rows)}", *cells, f"{min(shares.values()):.3f}"])
+        if lines:
+            parts.append(_table([f"estimator, {what}", *data, "least share"], lines))
+    shown = {name.partition(",")[0] for name, rows in results.items()
+             if any("test" in row for row in rows.values())}  # fmt: skip
+    missing = sorted({name for name, _ in all_recommenders()} - shown - set(AROUND_OTHERS))
+    parts.append(f"Not run: {', '.join(missing)}.")
+    return "\n\n".join(parts)
+
+
+def _share(row, ratings):
+    default, tuned = row["default"]["test"], row["tuned"]["test"]
+    return tuned / default if ratings else default / tuned
+
+
+def _settings(rows):
+    most = max(len(row["validation"]) for row in rows.values())
+    return f", {most} settings" if most > 1 else ""
+
+
 def at_size():
     """Time and memory of single fits at the size of large public data, all of it generated."""
     header = ["what", "users x items, entries", "seconds", "peak, MiB"]
@@ -265,6 +310,7 @@ PARTS = {
     "local models": local_models,
     "speeds": speeds,
     "at size": at_size,
+    "defaults": defaults,
     "hours": hours,
 }
 

@@ -56,9 +56,9 @@ def main():
     models = {
         "DummyRecommender": DummyRecommender(),
         "PureSVD(64)": PureSVD(64, random_state=0),
-        "EASE": EASE(),
+        "EASE": EASE(250.0),
         "BiasedMF(16, max_iter=2)": BiasedMF(16, max_iter=2, random_state=0),
-        "WMF(16, max_iter=2)": WMF(16, max_iter=2, random_state=0),
+        "WMF(16, max_iter=2)": WMF(16, alpha=0.01, max_iter=2, random_state=0),
     }
     row = X[[0]]
     row_check = fastest(lambda: sound_sparse(row), 200)

@@ -179,19 +179,23 @@ class Speed(NamedTuple):
     remark: Callable | str = ""
 
 
-KNN = ItemKNN(metric="asymmetric_cosine", activity_exponent=1.0)
-DAE = MultDAE((200,), batch_size=200, max_iter=80, random_state=0)
-VAE = MultVAE(64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0)
+KNN = ItemKNN(target_exponent=0.5, activity_exponent=1.0)
+DAE = MultDAE((200,), batch_size=200, max_iter=80, early_stopping=False, random_state=0)
+VAE = MultVAE(
+    64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, early_stopping=False,
+    random_state=0,
+)  # fmt: skip
 RECVAE = RecVAE(
     hidden_layer_sizes=(300, 300, 300),
     learning_rate=0.001,
     batch_size=200,
     max_iter=40,
+    early_stopping=False,
     random_state=0,
 )
 MIXTURES = MultVAE(
-    64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, random_state=0,
-    prior="gaussian_mixture", n_prior_components=10, n_posterior_components=3,
+    64, hidden_layer_sizes=(1000,), beta=0.3, batch_size=200, max_iter=60, early_stopping=False,
+    prior="gaussian_mixture", n_prior_components=10, n_posterior_components=3, random_state=0,
 )  # fmt: skip
 CDAE_TANH = CDAE(
     200, activation="tanh", dropout=0.5, normalize=True, alpha=1e-3, learning_rate=3e-3,
@@ -223,6 +227,20 @@ NEUMF_64 = NeuMF(64, hidden_layer_sizes=(128, 64), learning_rate=0.001, max_iter
 PRETRAINED = AfterItsParts(
     clone(NEUMF_64).set_params(learning_rate=0.1, max_iter=1, solver="sgd"), GMF_64, MLP_64
 )
+
+
+def loca(estimator):
+    """LOCA whose bandwidths are angles."""
+    return LOCA(
+        estimator,
+        n_estimators=20,
+        fit_bandwidth=0.8,
+        bandwidth_unit="angle",
+        predict_bandwidth=0.4,
+        global_weight=0.0,
+        weight_sum="n_local",
+        random_state=0,
+    )
 
 
 def _around(center, **others):
@@ -302,7 +320,7 @@ def _ml1m_strong():
         ("GraphFilter", GraphFilter(random_state=0), LOW_PASS, NARROWED),
         (
             "WMF",
-            WMF(random_state=0),
+            WMF(alpha=0.01, random_state=0),
             _around(
                 {"n_components": 128, "alpha": 0.01, "unobserved_weight": 0.3},
                 n_components=[64, 192],
@@ -345,7 +363,7 @@ def _ml1m_strong():
             RankFusion(
                 [
                     ("ease", EASE(500.0, dropout=0.3)),
-                    ("wmf", WMF(192, unobserved_weight=0.3, random_state=0)),
+                    ("wmf", WMF(192, alpha=0.01, unobserved_weight=0.3, random_state=0)),
                 ]
             ),
             {"method": ["reciprocal_rank", "borda", "scores"]},
@@ -355,7 +373,7 @@ def _ml1m_strong():
         ("MultDAE", DAE, {"alpha": [0.0, 4e-5, 2e-4]}, EPOCH),
         (
             "MultDAE, Gaussian",
-            MultDAE((200,), likelihood="gaussian", batch_size=200, max_iter=80, random_state=0),
+            clone(DAE).set_params(likelihood="gaussian"),
             {"confidence": [1.0, 3.0, 10.0]},
             EPOCH,
         ),
@@ -371,7 +389,7 @@ def _ml1m_strong():
         ("GaussianMixtureVAE", GMVAE, {"beta": [0.1, 0.3]}, EPOCH),
         (
             "LOCA around EASE",
-            LOCA(EASE(alpha=500.0), n_estimators=20, fit_bandwidth=0.8, random_state=0),
+            loca(EASE(alpha=500.0)),
             _around(
                 {"predict_bandwidth": 0.6, "global_weight": 1.0},
                 predict_bandwidth=[0.4, 0.8],
@@ -418,7 +436,7 @@ def _ml1m_ncf():
         ("GraphFilter", GraphFilter(random_state=0), LOW_PASS, NARROWED),
         (
             "WMF, 64 components",
-            WMF(64, max_iter=16, random_state=0),
+            WMF(64, alpha=0.01, max_iter=16, random_state=0),
             wmf,
             NARROWED | {"published": (0.445, 0.722), "source": "iALS, Rendle et al. 2022"},
         ),
@@ -454,7 +472,7 @@ def _ml1m_ncf():
         ),
         (
             "MultDAE",
-            MultDAE((200,), batch_size=200, max_iter=80, random_state=0),
+            DAE,
             {},
             EPOCH | {"published": (0.446, 0.722), "source": LIANG},
         ),
@@ -464,7 +482,7 @@ def _ml1m_ncf():
         ("GaussianMixtureVAE", GMVAE, {}, EPOCH),
         (
             "LOCA around EASE",
-            LOCA(EASE(alpha=1320.0), n_estimators=20, fit_bandwidth=0.8, random_state=0),
+            loca(EASE(alpha=1320.0)),
             {"global_weight": [0.0, 0.5, 1.0, 2.0]},
             {},
         ),
@@ -536,7 +554,7 @@ def _gowalla():
         ("popularity", DummyRecommender(), {}, {}),
         (
             "ItemKNN",
-            ItemKNN(),
+            ItemKNN(metric="cosine", target_exponent=0.5, activity_exponent=0.0),
             knn,
             {"published": (0.1214, 0.1570), "source": f"{BARS}, ItemCF", "remark": NARROW},
         ),
@@ -602,19 +620,21 @@ def _gowalla():
         ),
         (
             "GraphFilter",
-            GraphFilter(512, user_exponent=0.4, random_state=0),
+            GraphFilter(512, user_exponent=0.4, item_exponent=0.5, random_state=0),
             {},
             {"remark": EIGHTH},
         ),
         (
             "GraphFilter, linear part",
-            GraphFilter(512, user_exponent=0.4, linear_weight=1.0, random_state=0),
+            GraphFilter(
+                512, user_exponent=0.4, item_exponent=0.5, linear_weight=1.0, random_state=0
+            ),
             {},
             {"remark": EIGHTH},
         ),
         (
             "WMF",
-            WMF(random_state=0),
+            WMF(alpha=0.01, random_state=0),
             _around(
                 {"n_components": 128, "alpha": 0.001, "unobserved_weight": 0.01},
                 n_components=[64, 256],
@@ -632,7 +652,7 @@ def _gowalla():
         ("BPR, WARP loss", WARP, {"n_components": [64, 128, 256]}, NARROWED),
         (
             "MultVAE",
-            MultVAE(batch_size=150, max_iter=24, random_state=0),
+            MultVAE(batch_size=150, max_iter=24, early_stopping=False, random_state=0),
             [
                 {"hidden_layer_sizes": [()], "n_components": [256], "beta": [0.2, 0.4]},
                 {"hidden_layer_sizes": [(600,)], "n_components": [200], "beta": [0.2]},
@@ -641,7 +661,7 @@ def _gowalla():
         ),
         (
             "MultDAE",
-            MultDAE((256,), batch_size=150, max_iter=24, random_state=0),
+            MultDAE((256,), batch_size=150, max_iter=24, early_stopping=False, random_state=0),
             {},
             SHORT,
         ),
@@ -684,7 +704,7 @@ def _ml100k_mcrec():
         ),
         ("PureSVD", PureSVD(random_state=0), {"n_components": [8, 16, 24, 32, 48]}, {}),
         ("GraphFilter", GraphFilter(random_state=0), few, NARROWED),
-        ("WMF", WMF(random_state=0), wmf, NARROWED),
+        ("WMF", WMF(alpha=0.01, random_state=0), wmf, NARROWED),
         (
             "BPR",
             BPR(64, random_state=0),
@@ -736,7 +756,7 @@ def _citeulike_cmn():
             },
             NARROWED,
         ),
-        ("WMF", WMF(random_state=0), wmf, NARROWED),
+        ("WMF", WMF(alpha=0.01, random_state=0), wmf, NARROWED),
         ("BPR", BPR(128, random_state=0), _bpr([0.001, 0.003, 0.01], [1.0, 3.0]), NARROWED),
         (
             "CMN",
@@ -784,6 +804,8 @@ SCRIPTS = [
     Script("run_visual", (), "visual",
            "cold items of ML-100K by posters and genres; TikTok by images; generated pictures: "
            "models of pictures"),
+    Script("run_defaults", ("test",), "defaults",
+           "defaults against tuned parameters on eight data sets, strong generalisation"),
     Script("run_rows", ("ml-1m",), "rows_ml-1m",
            "ML-1M as rows of fields, likes: AUC of models of rows"),
     Script("run_rows", ("frappe",), "rows_frappe",

@@ -1,0 +1,101 @@
+"""Data sets and splits of run_defaults.py."""
+
+from typing import NamedTuple
+
+import numpy as np
+from _data import interactions
+from scipy.sparse import csr_array
+
+from skrec.metrics._comparison._parts import Part
+from skrec.model_selection import evaluation_split, strong_generalization_split
+
+SEED = 98765
+DATA = (
+    "ml-100k", "ml-latest-small", "ml-1m", "frappe", "citeulike-a", "citeulike-t",
+    "amazon-beauty", "gowalla", "jester-1",
+)  # fmt: skip
+# Most items, most users: a fit of EASE at 2,000 items takes about half a second.
+SIZES = {
+    "all": (2000, 5000),
+    "narrow": (1000, 3000),
+    "local": (600, 3000),
+    "wide": (100_000, 100_000),
+    "ratings": (100_000, 2000),
+}
+
+
+class Problem(NamedTuple):
+    """What is fitted, and on whom it is validated and tested."""
+
+    name: str
+    facts: dict
+    validation: Part
+    test: Part
+    metric: str
+    sign: int
+
+
+def problem(data, part):
+    """A data set, split."""
+    return _ratings(data) if part == "ratings" else _implicit(data, part)
+
+
+def _liked(data):
+    """Ones where a user has an item, or rated it with 4 or more."""
+    log = interactions(data)
+    if data == "frappe":
+        user, item = log["context"][:, 0], log["item_fields"][:, 0]
+    else:
+        user, item = log["user"], log["item"]
+    chosen = np.ones(len(user), dtype=bool)
+    if "rating" in log.files:
+        chosen = log["rating"] >= 4
+    elif data == "gowalla":
+        chosen = log["split"] < 2
+    user, item = (np.unique(ids[chosen], return_inverse=True)[1] for ids in (user, item))
+    X = csr_array((np.ones(len(user), dtype=np.float32), (user, item)))
+    X.data[:] = 1.0
+    return X
+
+
+def _implicit(data, part):
+    n_items, n_users = SIZES[part]
+    X = _liked(data)
+    users = np.bincount(X.indices, minlength=X.shape[1])
+    X = X[:, np.sort(np.argsort(-users, kind="stable")[:n_items])]
+    X = X[np.diff(X.indptr) >= 5]
+    drawn = np.random.default_rng(SEED).permutation(X.shape[0])[:n_users]
+    X = X[np.sort(drawn)]
+    n_held = min(1000, X.shape[0] // 5)
+    split = strong_generalization_split(X, n_validation=n_held, n_test=n_held, random_state=SEED)
+    X = split.X_train
+    facts = {
+        "users": X.shape[0], "items": X.shape[1], "entries": X.nnz,
+        "validation_users": n_held, "test_users": n_held,
+    }  # fmt: skip
+    return Problem(
+        f"{data}, {part}",
+        facts,
+        Part(X, split.X_validation, split.y_validation),
+        Part(X, split.X_test, split.y_test),
+        "ndcg@100",
+        1,
+    )
+
+
+def _ratings(data):
+    log = interactions(data)
+    user, item, rating = log["user"], log["item"], log["rating"].astype(np.float64)
+    chosen = (rating != 0) & (user < SIZES["ratings"][1])
+    X = csr_array((rating[chosen], (user[chosen], item[chosen])))
+    split = evaluation_split(X, "ratings", holdout=0.1, random_state=SEED)
+    X_train, X_shown, y, *_ = split.validation
+    facts = {"users": X.shape[0], "items": X.shape[1], "entries": X.nnz}
+    return Problem(
+        f"{data}, ratings",
+        facts,
+        Part(X_train, X_shown, y),
+        Part(split.X_train, split.X_test, split.y_test),
+        "rmse",
+        -1,
+    )
