@@ -149,7 +149,7 @@ class MultVAE(
         A processor without bfloat16 emulates it, and takes far longer.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights. "auto": from 1,000 users on.
+        the best weights. "auto": from 10,000 users on.
     validation_fraction : float, default=0.1
         Share of the users held out for it, in (0, 1).
     n_iter_no_change : int, default=10
