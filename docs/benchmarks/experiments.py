@@ -6,6 +6,7 @@ errors of ratings. Grids have at most 8 configurations. Where earlier searches o
 validation data had told what is hopeless, a grid leaves it out, and `remark` says so.
 """
 
+import functools
 import importlib
 import re
 import sys
@@ -909,6 +910,41 @@ def _cold(data, method, row):
     )  # fmt: skip
 
 
+def _likes(method, model, remark=""):
+    """A figure of ML-1M's likes by a model of rows."""
+    return Figure(
+        "ML-1M as rows of fields, likes, 8:1:1", method, "AUC / log loss", "rows_ml-1m",
+        lambda record: tuple(record["models"][model][name] for name in ("auc", "log_loss")),
+        remark=remark,
+    )  # fmt: skip
+
+
+def _frappe(method, model, published):
+    """Figures of Frappe's logs: all of them, without the context, and of pairs that are new."""
+
+    def of(*names):
+        return lambda record: tuple(
+            functools.reduce(lambda part, key: part[key], keys, record["models"]) for keys in names
+        )
+
+    without = f"{model}, no context"
+    yield Figure(
+        "Frappe, 7:2:1 of the logs, 2 draws each", method, "AUC / log loss", "rows_frappe",
+        of((model, "auc"), (model, "log_loss")), published, "BARS, frappe_x1",
+        "another draw of the split and the negatives",
+    )  # fmt: skip
+    yield Figure(
+        "the same, logs of a user and app that training has not together", method,
+        "AUC / log loss", "rows_frappe",
+        of((model, "unseen", "auc"), (model, "unseen", "log_loss")),
+    )  # fmt: skip
+    yield Figure(
+        "Frappe without the columns of the context", method,
+        "AUC / AUC, pairs that training has not", "rows_frappe",
+        of((without, "auc"), (without, "unseen", "auc")),
+    )  # fmt: skip
+
+
 FIGURES = [
     _warm_text("ItemKNN, features alone", lambda rows: rows["content: text"]["test"],
                (0.1625, 0.2237, 0.3493), "not tuned"),
@@ -953,6 +989,23 @@ FIGURES = [
     _rmse(
         "DeepFM, ids and attributes", "DeepFM, ids and attributes", (),
         "the same attributes; the greater of two penalties",
+    ),
+    _likes("LogisticRegression", "LogisticRegression(C=0.3)"),
+    _likes("FMClassifier, user and item", "FM, user and item"),
+    _likes("FMClassifier", "FM"),
+    _likes("WideAndDeepClassifier, linear", "Wide & Deep, wide = linear"),
+    _likes("WideAndDeepClassifier, crosses", "Wide & Deep, crosses",
+           "gender, age and occupation with genres; age with year"),
+    _likes("DeepFMClassifier", "DeepFM"),
+    *(
+        figure
+        for arguments in (
+            ("LogisticRegression", "LogisticRegression", (0.9356, 0.3076)),
+            ("FMClassifier", "FM", (0.9671, 0.2065)),
+            ("WideAndDeepClassifier", "Wide & Deep", (0.9841, 0.1490)),
+            ("DeepFMClassifier", "DeepFM", (0.9842, 0.1482)),
+        )
+        for figure in _frappe(*arguments)
     ),
 ]  # fmt: skip
 
@@ -1017,6 +1070,16 @@ SPEEDS = [
         + ", ".join(f"{rows['skrec']['least_cpu_s']:.1f}" for rows in record["epochs"].values())
         + f"; lists for all users {record['lists']['processor_seconds']:.1f} s; a new user "
         f"{record['new_users']['cpu_ms_per_user']:.1f} ms",
+    ),
+    Speed(
+        "DeepFM, one epoch, ML-1M's likes, 16 components, 128-64, batches of 4,096", "deepfm",
+        lambda record: ", ".join(
+            f"{label} {record['models'][name]['times_slower_than_skrec']:.1f}"
+            for name, label in (("deepctr", "DeepCTR-Torch"), ("eager", "plain PyTorch"))
+        ),
+        lambda record: f"processor seconds, ours {record['models']['skrec']['least_cpu_s']:.2f}, "
+        f"{record['times_the_floor']:.2f} of the floor of {record['floor']['gflop']:.0f} Gflop and "
+        f"{record['floor']['gb']:.0f} GB",
     ),
     Speed(
         "BPR, one pass, d = 64", "bpr",

@@ -137,7 +137,7 @@ def validated(estimator, learned, looked):
         X, y = looked
         return {"auc": roc_auc_score(y, model.predict_proba(X)[:, 1])}
 
-    if not hasattr(estimator, "set_callbacks"):  # it has no epochs
+    if "early_stopping" not in estimator.get_params():  # it has no epochs
         model, found = fitted(estimator, *learned)
         return model, look(model)["auc"], found
     watch = BestEpoch(look, every=1, patience=PATIENCE)
