@@ -46,6 +46,10 @@ LIST_LENGTH = 100
 PER_USER = RESULTS / "per_user"
 
 
+class AnotherModelError(RuntimeError):
+    """A fit has not given the figures of its record."""
+
+
 def run_experiment(experiment):
     """Choose, test, write ``results/PROTOCOL/METHOD.json``."""
     protocol = PROTOCOLS[experiment.protocol]
@@ -98,7 +102,7 @@ def remake_users(experiment):
 
     Raises
     ------
-    RuntimeError
+    AnotherModelError
         If the model that is fitted now is another one: a mean differs by .002 or more.
     """
     protocol = PROTOCOLS[experiment.protocol]
@@ -126,7 +130,9 @@ def remake_users(experiment):
     mean = record["test"]["mean"]
     print(experiment.key, rounded(found.mean), "recorded:", mean, flush=True)
     if any(abs(found.mean[name] - mean[name]) >= 0.002 for name in metrics):
-        raise RuntimeError(f"{experiment.key}: another model than the recorded one; run --again.")
+        raise AnotherModelError(
+            f"{experiment.key}: another model than the recorded one; run --again."
+        )
     _keep_users(experiment, found)
 
 
@@ -290,13 +296,19 @@ def _users(names):
     chosen = [each for each in EXPERIMENTS if {each.key, each.protocol} & set(names)]
     if not chosen:
         sys.exit(f"There is no experiment {names}; `run.py list` names them all.")
+    different = []
     try:
         for each in chosen:
             if record_path(each).is_file() and not users_path(each).is_file():
-                remake_users(each)
+                try:
+                    remake_users(each)
+                except AnotherModelError as error:  # the others' values are made all the same
+                    different.append(str(error))
     finally:
         for protocol in sorted({each.protocol for each in chosen}):
             compare_all(protocol, EXPERIMENTS)
+    if different:
+        sys.exit("\n".join(different))
 
 
 def main():

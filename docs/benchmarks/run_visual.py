@@ -132,6 +132,23 @@ def ml100k_cold_all():
     )
 
 
+def ml100k_warm():
+    """Ratings >= 4 of ML-100K; a fifth of each user's items held out."""
+    log, shape = interactions("ml-100k"), (943, 1682)
+    order = np.random.RandomState(5).permutation(1682)
+    train, test = holdout_split(_ones(log, log["rating"] >= 4, shape, order), random_state=0)
+    fit, validation = holdout_split(train, random_state=1)
+    return Problem(
+        "ML-100K, ratings >= 4; a fifth of each user's items held out, and for the choice a fifth "
+        "of the others",
+        Split(fit, validation),
+        Split(train, test),
+        _ml100k_features(order),
+        ("ndcg@100", "ndcg@20", "recall@20", "auc"),
+        "min",
+    )
+
+
 def _ml100k_features(order):
     data = Path(os.environ["SKREC_DATA"])
     file = np.load(data / "ml-100k-poster-embeddings" / "item_features.npz")
@@ -211,17 +228,25 @@ def generated():
 PROBLEMS = {
     "ml100k_cold": ml100k_cold,
     "ml100k_cold_all": ml100k_cold_all,
+    "ml100k_warm": ml100k_warm,
     "tiktok": tiktok,
     "generated": generated,
 }
 
 MEAN, MOST = VisRank(), tuple({"aggregate": "top_k", "n_neighbors": n} for n in (1, 3, 10, 30))
 ALPHAS = tuple({"alpha": alpha} for alpha in (0.01, 0.02, 0.05, 0.1))
+AMONG_ALL = tuple({"alpha": alpha} for alpha in (0.02, 0.05, 0.1, 0.2))
+# Several negatives and shorter steps, as the descent of `BPR` with its falling rate.
+SLOWLY = (
+    {},
+    {"n_negatives": 4, "alpha": 0.07, "learning_rate": 0.003},
+    {"n_negatives": 4, "alpha": 0.07, "learning_rate": 0.003, "n_components": 64},
+)
 STEPS = tuple(
     {"feature_alpha": alpha, "feature_rate": rate} for alpha, rate in ((1e-3, 0.1), (1e-2, 0.03))
 )
 # Which epoch is the best one is asked of items with users that are held out, of the fit's own.
-EYES = DVBPR(max_iter=9, early_stopping=True, n_iter_no_change=2, random_state=0)
+EYES = DVBPR(max_iter=20, early_stopping=True, n_iter_no_change=5, random_state=0)
 STYLE = tuple(
     {"alpha": alpha, "aggregate": aggregate}
     for alpha in (0.0, 0.001, 0.01)
@@ -263,13 +288,25 @@ MODELS = {
         "IBR, genres": Model(IBR(random_state=0), "genres", STYLE),
         "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised"),
         "VBPR, posters": Model(VBPR(random_state=0), "posters, network, 64 components"),
-        "DVBPR, posters": Model(EYES, "posters, pictures"),
+        **{
+            f"DVBPR, posters{'' if seed == 0 else f', seed {seed}'}": Model(
+                clone(EYES).set_params(random_state=seed), "posters, pictures"
+            )
+            for seed in (0, 1, 2)
+        },
     },
     "ml100k_cold_all": {
-        "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised"),
+        "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised", AMONG_ALL),
         "VBPR, genres, zeros for items without users": Model(
             VBPR(cold_items="zero", random_state=0), "genres, standardised"
         ),
+    },
+    "ml100k_warm": {
+        "popularity": Model(DummyRecommender()),
+        "BPR": Model(BPR(64, random_state=0), None, ALPHAS),
+        "VBPR, genres": Model(VBPR(random_state=0), "genres, standardised", SLOWLY),
+        "VBPR, posters": Model(VBPR(random_state=0), "posters, network, 64 components", SLOWLY),
+        "VBPR, genres, defaults": Model(VBPR(random_state=0), "genres, standardised"),
     },
     "tiktok": {
         "random": Model(DummyRecommender("uniform", random_state=0)),
@@ -282,6 +319,7 @@ MODELS = {
         "IBR, image": Model(IBR(random_state=0), "image", STYLE),
         "BPR": Model(BPR(64, random_state=0), None, ALPHAS),
         "VBPR, image": Model(VBPR(alpha=0.05, random_state=0), "image", STEPS),
+        "VBPR, image, defaults": Model(VBPR(random_state=0), "image"),
         "CuratorNet, image": Model(SMALL_CURATOR, "image"),
     },
     "generated": {

@@ -85,9 +85,11 @@ class VBPR(FactorRecommender):
         See above.
     n_negatives : int, default=1
         Items drawn for each interaction, > 0.
-    alpha : float, default=0.02
-        Penalty of the vectors and biases that an interaction and its negatives read, >= 0.
-    feature_alpha : float, default=3e-4
+    alpha : float, default=0.03
+        Penalty of the vectors and biases that an interaction and its negatives read, >= 0. A
+        larger penalty lets features decide more. Items without users then rank better among
+        all others.
+    feature_alpha : float, default=3e-3
         Penalty :math:`\alpha_E` of the projection, >= 0. Without it, and with steps as long as
         those of the vectors, the projection fits the items that are there and ranks badly.
     feature_rate : float, default=0.3
@@ -268,8 +270,8 @@ class VBPR(FactorRecommender):
         n_content_components=32,
         loss="bpr",
         n_negatives=1,
-        alpha=0.02,
-        feature_alpha=3e-4,
+        alpha=0.03,
+        feature_alpha=3e-3,
         feature_rate=0.3,
         cold_items="predict",
         known_users="match",

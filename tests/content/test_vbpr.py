@@ -270,7 +270,7 @@ def test_feature_table(make):
     reason="MovieLens-100K is not in the data home",
 )
 def test_figures_on_movielens():
-    """Warm nDCG@100 >= .385; cold, genres alone, >= .25; nDCG@20 of cold among all >= .075."""
+    """Warm nDCG@100 >= .385; cold, genres alone, >= .25; nDCG@20 of cold among all >= .08."""
     data = fetch_movielens("100k")
     X = csr_array((data.X >= 4).astype(float))
     train, test = holdout_split(X, 0.2, random_state=0)
@@ -287,10 +287,12 @@ def test_figures_on_movielens():
     warm, held = csr_array(warm), csr_array(held)
     genres = StandardScaler().fit(table[~is_cold]).transform(table)
     model = VBPR(random_state=0).fit(warm, item_features=genres)
-    # Among all items, warm ones too: AUC .43, nDCG@20 .002 if empty columns are negatives.
-    among_all = evaluate(model, warm, held, ["auc", "ndcg@20"]).mean
-    assert among_all["auc"] >= 0.7
-    assert among_all["ndcg@20"] >= 0.075  # .0786 and .0824 in two orders of the items
     scores = model.decision_function(warm)
     found = top_k_ndcg_score(held[:, is_cold], scores[:, is_cold], k=100)
     assert found >= 0.25
+    # Among all items, warm ones too: AUC .43, nDCG@20 .002 if empty columns are negatives. The
+    # alpha is the one that run_visual.py chooses on items held out of the training's.
+    model.set_params(alpha=0.2).fit(warm, item_features=genres)
+    among_all = evaluate(model, warm, held, ["auc", "ndcg@20"]).mean
+    assert among_all["auc"] >= 0.7
+    assert among_all["ndcg@20"] >= 0.08
