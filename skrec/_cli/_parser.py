@@ -77,6 +77,18 @@ examples:
 """
 
 
+_COMPILE_EPILOG = """\
+What is compiled is kept where numba keeps it: in the folder that the environment variable
+NUMBA_CACHE_DIR names, else beside the package or in the user's cache folder. It serves the
+same kind of processor; NUMBA_CPU_NAME=generic, set then and when the service runs, serves
+all of an architecture, by slower code.
+
+examples:
+  python -m skrec compile --models ease
+  python -m skrec compile --models ease,wmf --param wmf.solver=cholesky
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser that raises where argparse would print its usage and exit."""
 
@@ -132,6 +144,7 @@ def _build_parser():
     _add_fit(verbs)
     _add_recommend(verbs)
     _add_similar(verbs)
+    _add_compile(verbs)
     return parser, list(verbs.choices)
 
 
@@ -301,3 +314,22 @@ def _add_similar(verbs):
         help="what to do with ids that the model does not know (default: %(default)s)",
     )
     add_list_options(verb)
+
+
+def _add_compile(verbs):
+    verb = _add_verb(
+        verbs,
+        "compile",
+        summary="compile the kernels of models, such as when an image is built",
+        description="Fit models to a little generated data, list items with them and evaluate "
+        "them, so that the first request of a service waits for no compilation.",
+        epilog=_COMPILE_EPILOG,
+    )
+    verb.add_argument(
+        "--models",
+        default="ease,itemknn,popularity",
+        metavar="NAMES",
+        help="models that will be used, separated by commas; a name that is not known lists all "
+        "(default: %(default)s)",
+    )
+    add_param(verb, "MODEL.NAME=VALUE", "a model, such as wmf.solver=cholesky")

@@ -125,15 +125,20 @@ class EpochsMixin:
             enabled=self.precision == "bfloat16",
         )
 
-    def _module(self, dtype, device):
-        """The fitted module, without what belongs to single users; built once in a call."""
-        key = (dtype, str(device), torch.is_inference_mode_enabled())
-        return built_once(self, self.weights_, key, lambda: self._built_module(dtype, device))
+    def _module(self, dtype, device, *, scores=False):
+        """The fitted module, without what belongs to single users; built once in a call.
 
-    def _built_module(self, dtype, device):
+        `scores`: it is asked for outputs alone, so that layers may keep float32 weights.
+        """
+        key = (dtype, str(device), scores, torch.is_inference_mode_enabled())
+        return built_once(
+            self, self.weights_, key, lambda: self._built_module(dtype, device, scores)
+        )
+
+    def _built_module(self, dtype, device, scores):
         with torch.device("meta"):
             module = self._build_module((None, self.n_features_in_))
-        stays = narrow_weights(module) if str(device) == "cpu" else ()
+        stays = narrow_weights(module) if scores and str(device) == "cpu" else ()
         state = {
             # Workers get read-only memory maps, which torch does not take.
             name: torch.from_numpy(np.require(value, requirements="W")).to(

@@ -276,7 +276,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """
         device = resolve_device(self.device)
         dtype = torch.float64 if X.dtype == np.float64 else torch.float32
-        module = self._module(dtype, device)
+        module = self._module(dtype, device, scores=True)
         with torch.inference_mode():
             if chunks is None:
                 rows = DeviceRows(X, device, dtype=dtype).everything()

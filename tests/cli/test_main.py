@@ -15,12 +15,12 @@ def test_help_as_a_process():
         [sys.executable, "-m", "skrec", "--help"], capture_output=True, text=True, check=True
     )
     assert "examples:" in done.stdout
-    for verb in ("evaluate", "fit", "recommend", "similar"):
+    for verb in ("evaluate", "fit", "recommend", "similar", "compile"):
         assert re.search(rf"^ +{verb} +\w", done.stdout, re.MULTILINE)
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend", "similar"])
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend", "similar", "compile"])
 def test_help_of_a_verb(skrec, verb):
     done = skrec(verb, "--help")
     assert done.code == 0
@@ -47,7 +47,10 @@ def test_version(skrec):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["evalute"], "unknown verb 'evalute'. Did you mean 'evaluate'? Known: evaluate, fit,"),
+        (
+            ["evalute"],
+            "unknown verb 'evalute'. Did you mean 'evaluate'? Known: compile, evaluate, fit,",
+        ),
         (["reccomend", "m.skops"], "Did you mean 'recommend'?"),
         (["x"], "unknown verb 'x'. Known: "),
         (["evaluate", "--protocol", "medium"], "invalid choice: 'medium'"),
