@@ -834,6 +834,8 @@ SCRIPTS = [
     Script("run_content", ("citeulike-a",), "content_citeulike-a", "the same with tags"),
     Script("run_content", ("citeulike-t",), "content_citeulike-t",
            "the same with words, on the split of CVAE"),
+    Script("run_texts", (), "texts_citeulike-t",
+           "factor models of texts on the same split, with ten training items a user and with one"),
     Script("run_grid_search_ml1m", (), "grid_search_ml1m", "the README's grid search, repeated"),
     Script("run_seed_tables", ("ml-20m", "--trial"), "trial_ml-20m",
            "the tables of ML-20M, Netflix, MSD, Pinterest where the data is; "
@@ -900,6 +902,24 @@ def _warm_text(method, row, published, remark):
     )
 
 
+def _text(n_training, method, published, remark="", *, source="Ferrari Dacrema et al. TOIS"):
+    """A figure of a factor model of citeulike-t's words, or of what stands beside it."""
+    number = {1: "one training item", 10: "ten training items"}[n_training]
+    names = ("recall@50", "recall@300")
+    return Figure(
+        f"citeulike-t, CVAE's split, {number} a user",
+        method,
+        "Recall@50 / Recall@300",
+        "texts_citeulike-t",
+        lambda record: tuple(
+            record["models"][method][f"P={n_training}"]["test"][name] for name in names
+        ),
+        published,
+        source if published else "",
+        remark,
+    )
+
+
 def _cold(data, method, row):
     """A figure of the cold items of MovieLens."""
     return Figure(
@@ -946,6 +966,14 @@ def _frappe(method, model, published):
 
 
 FIGURES = [
+    _text(10, "CTR without texts", ()),
+    _text(10, "CTR", ()),
+    _text(10, "CDL", (0.2231, 0.4618), "chosen on entries held out of the training rows"),
+    _text(10, "CVAE", (0.2387, 0.4854), "chosen on entries held out of the training rows"),
+    _text(1, "ItemKNN, texts alone", (0.1136, 0.2433), "published: Jaccard, tuned"),
+    _text(1, "CTR", ()),
+    _text(1, "CDL", (0.0351, 0.0989), "settings of ten training items"),
+    _text(1, "CVAE", (0.0430, 0.1200), "settings of ten training items"),
     _warm_text("ItemKNN, features alone", lambda rows: rows["content: text"]["test"],
                (0.1625, 0.2237, 0.3493), "not tuned"),
     _warm_text("ItemKNN with features", lambda rows: rows["hybrid"]["chosen"]["test"],

@@ -159,16 +159,21 @@ def citeulike_a():
     )  # fmt: skip
 
 
+def citeulike_split(shape, n_training):
+    """Training and test entries of CVAE's split of citeulike-t, with 1 or 10 items a user."""
+    split = np.load(Path(os.environ["SKREC_DATA"]) / "citeulike-t" / "cdl_splits.npz")
+    return tuple(
+        csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=shape)
+        for pairs in (split[f"train_p{n_training}"], split[f"test_p{n_training}"])
+    )
+
+
 def citeulike_t():
     log = interactions("citeulike-t")
     X = matrix(log)
     words = sparse("citeulike-t", "item_features.npz").astype(np.float64)
     words.data = np.log1p(words.data)
-    split = np.load(Path(os.environ["SKREC_DATA"]) / "citeulike-t" / "cdl_splits.npz")
-    warm = tuple(
-        csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=X.shape)
-        for pairs in (split["train_p10"], split["test_p10"])
-    )
+    warm = citeulike_split(X.shape, 10)
     features = {"text": unit(TfidfTransformer().fit_transform(words))}
     return Problem(
         X, features, warm, ("recall@50", "recall@100", "recall@300"), 200, "text", HYBRIDS_T,

@@ -53,17 +53,17 @@ class CDL(TextRecommender):
     corruption_level : float, default=0.3
         Probability in [0, 1) with which a word, or in pretraining a unit of the layer below, is
         set to zero; what is kept is divided by 1 less that.
-    text_weight : float, default=1.0
+    text_weight : float, default=0.1
         The w of the losses of texts, > 0; the paper's :math:`\lambda_n`.
     unobserved_weight : float, default=0.01
         Weight :math:`c_0` of a missing entry, >= 0: the paper's b; its a is
         :math:`1 + c_0` for ones.
-    alpha : float, default=1.0
+    alpha : float, default=2.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
-    item_alpha : float, default=10.0
+    item_alpha : float, default=0.15
         How strongly vectors of items and codes of texts are held together, > 0; the paper's
         :math:`\lambda_v`.
-    network_alpha : float, default=1e-4
+    network_alpha : float, default=0.0
         Adam's penalty of the network's weights, >= 0; biases are free.
     learned_texts : {"known", "all"}, default="known"
         Whose texts the network learns from: of items with users, or of all, as the authors'
@@ -75,11 +75,11 @@ class CDL(TextRecommender):
         among those with users, see `CTR`.
     pretraining_max_iter : int, default=10
         Epochs for each layer; 0: there is no pretraining.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Of Adam, > 0.
-    batch_size : int, default=256
+    batch_size : int, default=128
         Texts in a batch.
-    max_iter : int, default=20
+    max_iter : int, default=10
         Epochs: passes over the texts, each with a sweep over the users and the items; with
         `warm_start` so many more.
     early_stopping : bool, default=False
@@ -157,6 +157,10 @@ class CDL(TextRecommender):
     items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
     the network of one epoch with the vectors of the one before.
 
+    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` wants to be
+    some tenths of :math:`n^2`, `item_alpha` some :math:`1 / n^2`. The defaults suit codes of length
+    2.6, as there are on citeulike-t; see the columns of `components_`.
+
     An epoch takes ``6 * n_words * hidden_layer_sizes[0]`` flops a text for the outputs, of which
     there are batch_size x n_words at a time, Adam ``2 * n_words * hidden_layer_sizes[0]`` numbers
     for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
@@ -195,9 +199,9 @@ class CDL(TextRecommender):
 
     _parameter_rules = {**NETWORK_RULES, "corruption_level": FRACTION}
     _search_grid = [
-        {"alpha": alpha, "item_alpha": item_alpha}
-        for alpha in (0.3, 1.0)
-        for item_alpha in (1.0, 10.0)
+        {"alpha": alpha, "item_alpha": item_alpha, "text_weight": weight}
+        for alpha, item_alpha in ((2.0, 0.15), (2.0, 0.5), (0.5, 0.5))
+        for weight in (0.1, 1.0)
     ]
 
     def __init__(
@@ -209,17 +213,17 @@ class CDL(TextRecommender):
         likelihood="logistic",
         word_values="max",
         corruption_level=0.3,
-        text_weight=1.0,
+        text_weight=0.1,
         unobserved_weight=0.01,
-        alpha=1.0,
-        item_alpha=10.0,
-        network_alpha=1e-4,
+        alpha=2.0,
+        item_alpha=0.15,
+        network_alpha=0.0,
         learned_texts="known",
         cold_items="shrunk",
         pretraining_max_iter=10,
-        learning_rate=1e-3,
-        batch_size=256,
-        max_iter=20,
+        learning_rate=2e-3,
+        batch_size=128,
+        max_iter=10,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
