@@ -152,7 +152,7 @@ VARIANTS = [
     small(DVBPR, n_latent=3, n_negatives=2, early_stopping=True),
     small(DVBPR, alpha=0.0, loss="hinge", known_users="fold_in"),
     small(CTR, learned_texts="all", cold_items="text"),
-    small(CDL, likelihood="gaussian", word_values="binary", early_stopping=True),
+    small(CDL, likelihood="gaussian", word_values="given", early_stopping=True),
     small(CVAE, hidden_layer_sizes=(8, 6), word_values="given", cold_items="text"),
     ColdStart(EASE()),
     ColdStart(BiasedMF(4)),
