@@ -63,6 +63,7 @@ def fit_loca(split):
         EASE(alpha=alpha),
         n_estimators=9,
         embedding=PureSVD(n_components=8, random_state=0),
+        global_weight=0.0,
         fit_bandwidth=0.8,
         predict_bandwidth=0.6,
         bandwidth_unit="angle",

@@ -8,7 +8,7 @@ import weakref
 
 import numpy as np
 
-__all__ = ["kept_index"]
+__all__ = ["IdIndex", "kept_index"]
 
 # id of an array -> a weak reference to it, and its index, which does not hold it.
 _KEPT = {}
@@ -71,7 +71,11 @@ class IdIndex:
             -1 where the entry is not among the ids.
         """
         ordered = self._ascending(ids)
-        positions = ordered.searchsorted(column)
+        short = column
+        if column.dtype.kind == ids.dtype.kind == "U" and column.dtype.itemsize > ids.itemsize:
+            # NumPy would copy all known ids to the longer kind. What is cut differs below.
+            short = column.astype(ids.dtype)
+        positions = ordered.searchsorted(short)
         positions[positions == len(ordered)] = 0
         other = ordered[positions] != column
         if self._order is not None:

@@ -12,7 +12,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from skrec._log._id_index import kept_index
+from skrec._log._id_index import IdIndex, kept_index
 from skrec.utils._parallel import in_other_thread
 
 __all__ = [
@@ -145,7 +145,9 @@ def find_ids(ids, column, name):
         codes = kept_index(ids).bisect(ids, asked)
     else:
         distinct, codes = _distinct(column, name)
-        places = kept_index(ids).places(ids)
+        # For many at once it is made for them alone: it takes more memory than the ids.
+        index = kept_index(ids) if _are_few(asked, len(ids)) else IdIndex()
+        places = index.places(ids)
         found = np.fromiter(map(places.get, distinct, repeat(-1)), np.intp, len(distinct))
         codes = found[codes]
     if column.dtype.kind == "O" and (codes == -1).any():

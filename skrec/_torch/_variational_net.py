@@ -59,7 +59,9 @@ class VariationalNet(nn.Module):
 
     def encode_dense(self, values):
         """`encode` of a tensor of shape (n_rows, n_items)."""
-        return self._latent(values @ self.first.weight + self.first.bias).chunk(2, dim=1)
+        return self._latent(
+            values @ self.first.weight.to(values.dtype) + self.first.bias.to(values.dtype)
+        ).chunk(2, dim=1)
 
     def _latent(self, first):
         return self.latent(self.encoder(self.activation(first)))

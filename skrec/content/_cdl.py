@@ -19,14 +19,14 @@ class CDL(TextRecommender):
     :math:`c_{ui} = c_0 + x_{ui}` of stored and :math:`c_{ui} = c_0` of missing entries,
     network and vectors minimise [1]_
 
-    .. math:: \sum_u \sum_{i \,\mathrm{has\ users} c_{ui}
+    .. math:: \sum_u \sum_{i \,\mathrm{has\ users}} c_{ui}
         \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
-        + \alpha_V \sum_{i \,\mathrm{has\ users} \|v_i - \theta(x_i)\|^2
+        + \alpha_V \sum_{i \,\mathrm{has\ users}} \|v_i - \theta(x_i)\|^2
         + w \sum_i \ell(x_i, f(\tilde x_i))
 
     by turns: a pass of Adam over the texts, the vectors fixed, and a sweep of alternating least
     squares, the network fixed, which solves for all users and then for all items exactly. So the
-    network learns of the interactions, through the third term. Before, it is pretrained on the
+    network learns from the interactions, through the third term. Before, it is pretrained on the
     texts alone, layer after layer [2]_.
 
     An item without users has the vector that its :math:`\theta` says, see `cold_items`, and
@@ -54,7 +54,8 @@ class CDL(TextRecommender):
         Probability in [0, 1) with which a word, or in pretraining a unit of the layer below, is
         set to zero; what is kept is divided by 1 less that.
     text_weight : float, default=0.1
-        The w of the losses of texts, > 0; the paper's :math:`\lambda_n`.
+        The w of the losses of texts, > 0; the paper's :math:`\lambda_n`, or twice that with
+        ``likelihood="gaussian"``.
     unobserved_weight : float, default=0.01
         Weight :math:`c_0` of a missing entry, >= 0: the paper's b; its a is
         :math:`1 + c_0` for ones.
@@ -69,7 +70,8 @@ class CDL(TextRecommender):
         Whose texts the network learns from: of items with users, or of all, as the authors'
         code does. With "all" a text of an item without users changes the vectors of the others.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": what is least where nobody has them,
+        The vectors of items without users. "shrunk": the minimum of the objective if
+        nobody has them,
         :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as the authors' code has it.
         "text": :math:`\theta_i` itself, as the paper has it; such items then stand too high
         among those with users, see `CTR`.
@@ -157,7 +159,7 @@ class CDL(TextRecommender):
     items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
     the network of one epoch with the vectors of the one before.
 
-    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` wants to be
+    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` should be
     some tenths of :math:`n^2`, `item_alpha` some :math:`1 / n^2`. The defaults suit codes of length
     2.6, as there are on citeulike-t; see the columns of `components_`.
 
@@ -166,12 +168,12 @@ class CDL(TextRecommender):
     for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
     each user and item. The first layer reads the words of the texts only. Words that few texts
     have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
+
     Differs from [1]_: in the network's loss too, vectors are held to :math:`\theta` of the text
-    without noise; layers are of tanh unless asked otherwise, and outputs are
-    linear: "logistic" stands for the authors' sigmoid; items without users take no part in the
-    users' problems, as in the authors' code, nor in the third term; Adam in the place of other
-    descents; no dropout and no penalty for dense codes; halves are left out
-    of the first three terms.
+    without noise; layers are of tanh unless asked otherwise, and outputs are linear: "logistic"
+    stands for the authors' sigmoid; items without users take no part in the users' problems, as
+    in the authors' code, nor in the third term; Adam in the place of other descents; no dropout
+    and no penalty for dense codes; halves are left out of the first three terms.
 
     References
     ----------

@@ -33,8 +33,8 @@ class CTR(TextFactorsMixin, BaseRecommender):
         \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
         + \alpha_V \sum_{i \,\mathrm{has\ users}} \|v_i - \theta_i\|^2
 
-    by alternating least squares, all solved exactly [1]_. The :math:`\theta_i` do not come of LDA
-    as in [1]_, but of a truncated singular value decomposition: they are the projections of the
+    by alternating least squares, all solved exactly [1]_. The :math:`\theta_i` do not come from LDA
+    as in [1]_, but from a truncated singular value decomposition: they are the projections of the
     texts, divided by their mean length, on the leading right singular vectors of all of them. It
     is the cheapest of the three models of this kind; `CDL` and `CVAE` learn :math:`\theta` with
     the vectors.
@@ -59,10 +59,11 @@ class CTR(TextFactorsMixin, BaseRecommender):
         How strongly vectors of items are held to :math:`\theta`, > 0; the paper's
         :math:`\lambda_v`.
     learned_texts : {"known", "all"}, default="known"
-        Whose texts the singular vectors are those of: of items with users, or of all. With "all"
+        Which texts the SVD is fitted to: those of items with users, or all. With "all"
         a text of an item without users changes the vectors of the others.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": what is least where nobody has them,
+        The vectors of items without users. "shrunk": the minimum of the objective if
+        nobody has them,
         :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`. "text": :math:`\theta_i` itself,
         as papers have it; such items then stand too high among those with users, see Notes.
     max_iter : int, default=10
@@ -88,7 +89,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
         ``item_features @ text_components_.T`` are the :math:`\theta`; with features only, as the
         next.
     text_mean_ : ndarray of shape (n_components,), float64
-        The :math:`\theta` of items whose features are all zero: the mean of the others.
+        The :math:`\theta` of items whose features are all zero: the mean over the learned texts.
     loss_curve_ : list of float
         The objective in each sweep, after the users and before the items were solved for.
     n_iter_ : int
@@ -125,7 +126,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
     A sweep takes about ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for each user
     and item. *Memory*: the vectors and a transposed copy of X.
 
-    Differs from [1]_: :math:`\theta` comes of an SVD and is not learned with the vectors; halves
+    Differs from [1]_: :math:`\theta` comes from an SVD and is not learned with the vectors; halves
     are left out of the objective; items without users take no part in the users' problems, as in
     the authors' code of `CDL`.
 

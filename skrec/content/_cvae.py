@@ -28,7 +28,7 @@ class CVAE(TextRecommender):
 
     by turns: a pass of Adam over the texts with one draw of z for each, the vectors fixed, and a
     sweep of alternating least squares with :math:`\theta_i = \mu_i` as the means of the items'
-    vectors, which solves for all users and then for all items exactly. So the network learns of
+    vectors, which solves for all users and then for all items exactly. So the network learns from
     the interactions, through the third term, in which the drawn z stands. Before, it is pretrained
     on the texts alone.
 
@@ -71,7 +71,8 @@ class CVAE(TextRecommender):
         Whose texts the network learns from: of items with users, or of all, as the authors'
         code does. With "all" a text of an item without users changes the vectors of the others.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": what is least where nobody has them,
+        The vectors of items without users. "shrunk": the minimum of the objective if
+        nobody has them,
         :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as the authors' code has it.
         "text": :math:`\theta_i` itself, as the paper has it; such items then stand too high
         among those with users, see `CTR`.
@@ -159,7 +160,7 @@ class CVAE(TextRecommender):
     items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
     the network of one epoch with the vectors of the one before.
 
-    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` wants to be
+    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` should be
     some tenths of :math:`n^2`, `item_alpha` some :math:`1 / n^2`. The defaults suit codes of length
     5, as there are on citeulike-t; see the columns of `components_`.
 
@@ -168,11 +169,12 @@ class CVAE(TextRecommender):
     for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
     each user and item. The first layer reads the words of the texts only. Words that few texts
     have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
-    Differs from [1]_ and the authors' code: layers are of tanh unless asked
-    otherwise; the decoder has weights of its own, not those of the
-    encoder transposed; all layers are pretrained together, and without noise; the draws are new in
-    each epoch, where the code repeats them; items without users take no part in the users'
-    problems, as in the code, nor in the third term; halves are left out of the first three terms.
+
+    Differs from [1]_ and the authors' code: layers are of tanh unless asked otherwise; the decoder
+    has weights of its own, not those of the encoder transposed; all layers are pretrained
+    together, and without noise; the draws are new in each epoch, where the code repeats them;
+    items without users take no part in the users' problems, as in the code, nor in the third
+    term; halves are left out of the first three terms.
 
     References
     ----------

@@ -19,8 +19,8 @@ from skrec.utils._state_torch import torch_state
 
 # Items drawn for a row that is folded in.
 _N_DRAWS = 256
-# Numbers of a user that are folded in, at most; and numbers that are held at once.
-_MAX_OWN, _N_NUMBERS = 128, 2**22
+# Numbers that are held at once.
+_N_NUMBERS = 2**22
 # Fields of the ids.
 USER, ITEM = "user", "item"
 _TABLES = ("user_features", "context", "item_features")
@@ -60,6 +60,9 @@ class FieldRecommender(PairRecommender):
     `_learned_numbers` of training users, and `_design`, what they are multiplied with. Those of
     unknown users are folded in.
     """
+
+    # Numbers of its own that a user may have and still be folded in.
+    _max_own = np.inf
 
     _fitted_rules = {
         "validation_scores_": Absent(CURVE),
@@ -122,7 +125,7 @@ class FieldRecommender(PairRecommender):
         for name in ("user_mean_", "user_precision_", "seed_"):
             vars(self).pop(name, None)
         linear = learned and "head.weight" not in model.weights_
-        if self.use_ids and linear and self._n_own(model) <= _MAX_OWN:
+        if self.use_ids and linear and self._n_own(model) <= self._max_own:
             columns = model.fields_.place_[: X.shape[0]]  # ids of users stand first
             columns = columns[model.fields_.seen_[columns]]
             numbers = self._learned_numbers(model, columns)

@@ -80,7 +80,7 @@ class MCRec(LearnedUserRecommender):
         Items drawn for each interaction, > 0.
     alpha : float, default=0.0
         Penalty of the vectors that an interaction and its negatives read, >= 0. A small one that
-        is not 0 leaves the vectors of users who are folded in without any hold.
+        is not 0 hardly holds the vectors of folded-in users.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the items of a training row has the vector learned for it, the
         first one's if there are several; any other row is folded in. "fold_in": every row is
@@ -177,7 +177,9 @@ class MCRec(LearnedUserRecommender):
 
     In training the path of an interaction does not begin with its own item, does not lead
     through the user's own node, and the user's v is without the item: as it is for a row
-    that is new, whose lists never hold its own items. So is a seen item scored, too.
+    that is new, whose lists never hold its own items. So is a seen item scored, too. But a row
+    is scored through all user nodes, its own among them: where metapaths pass users, a known user
+    has paths there that training has left out.
 
     To find paths takes ``n_items * max_neighbors ** h`` steps, h being the links of a path after
     its first item, and up to ``2 * n_items * max_paths`` paths are kept for each metapath. To
@@ -353,9 +355,13 @@ class MCRec(LearnedUserRecommender):
 
     def _check_fitted(self):
         n_items = self.n_features_in_
+        if len(self.node_vectors_.get("item", ())) != n_items:
+            raise refused("MCRec.node_vectors_['item']", "other rows", f"{n_items} rows")
         for name, one in self.paths_.items():
             start, nodes, kinds = one["start"], one["nodes"], name.split("-")
             name = f"MCRec.paths_[{name!r}]"
+            if len(kinds) < 3 or kinds[:2] != ["user", "item"] or kinds[-1] != "item":
+                raise refused(name, "another metapath", "one from the user's items to items")
             known = [len(self.node_vectors_.get(kind, ())) for kind in kinds[1:]]
             if nodes.shape[1] != len(known) or (nodes >= known).any():
                 raise refused(name, "nodes that are none of their kinds", "others")

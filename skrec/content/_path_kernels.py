@@ -64,9 +64,10 @@ def best_paths(start, stop, where, indptr, indices, weight, vectors, n_kept, nod
         some = np.sort(reached[:n_reached])
         if h > 1:  # the ends, too, should be alike
             for last in some:
-                alike = (1 + (vectors[item] * vectors[last]).sum()) / 2
+                alike = max(0.0, (1 + (vectors[item] * vectors[last]).sum()) / 2)
                 for b in range(2):
-                    best[last, b] *= alike
+                    if best[last, b] >= 0:  # an empty place is -1
+                        best[last, b] *= alike
         if n_reached > n_kept:
             order = np.argsort(-best[some, 0], kind="mergesort")
             some = np.sort(some[order[:n_kept]])

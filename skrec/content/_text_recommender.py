@@ -223,8 +223,8 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
 
     def _words(self, features):
         """The texts as the network reads them: a csr_array of float32 in [0, 1]."""
-        texts = check_texts(features, type(self).__name__)
-        texts = csr_array(texts, dtype=np.float32, copy=True)
+        # Divided before they are cast: float32 has no place for very small or large counts.
+        texts = csr_array(check_texts(features, type(self).__name__), dtype=np.float64, copy=True)
         if self.word_values == "binary":
             texts.data[:] = texts.data > 0
         elif self.word_values == "max":
@@ -236,7 +236,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
                 f'{texts.data.max():g} with word_values="given": use word_values="max" or '
                 '"binary", or likelihood="gaussian".'
             )
-        return texts
+        return texts.astype(np.float32)
 
     def _codes(self, module, texts):
         """Codes of the texts, and their mean, as `Texts.codes` returns them."""
@@ -280,7 +280,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         return TextBatches(problem, self._read_texts(problem), self.batch_size, als)
 
     def _parameter_groups(self, module):
-        if module.network is None:  # Adam wants something
+        if module.network is None:  # Adam refuses an empty list
             return [{"params": [module.item]}]
         return split_penalty(module.network, self.network_alpha)
 
@@ -306,7 +306,8 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         if module.network is not None:
             codes, _ = self._codes(module, batches.texts)
             prior = codes[als.known].astype(vectors.dtype)
-            prior_part = als.distance(vectors, prior)  # the batches have had it
+            met = np.isin(als.known, batches.texts.learned)  # the batches have had these
+            prior_part = als.distance(vectors[met], prior[met])
         loss = als.sweep(vectors, prior) - prior_part
         with torch.no_grad():
             module.item[known] = _like(module.item, vectors)

@@ -254,7 +254,7 @@ class VBPR(FactorRecommender):
         **PAIR_RULES,
         "loss": Options(("bpr", "hinge")),
     }
-    _search_grid = [{"alpha": alpha} for alpha in (0.005, 0.01, 0.02, 0.05)]
+    _search_grid = [{"alpha": alpha} for alpha in (0.01, 0.03, 0.07, 0.2)]
 
     _fitted_rules = {
         "feature_scale_": Number(0),

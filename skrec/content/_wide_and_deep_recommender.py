@@ -178,6 +178,7 @@ class WideAndDeep(FieldRecommender):
     array([0, 2])
     """
 
+    _max_own = 128
     _parameter_rules = {**FIELD_RULES, **CROSS_RULES}
     _search_grid = [
         {"hidden_layer_sizes": sizes, "linear_alpha": alpha}

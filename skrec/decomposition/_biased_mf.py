@@ -185,7 +185,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     _fitted_rules = {
         "intercept_": Number(),
-        "penalty_unit_": Number(),
+        "penalty_unit_": Number(np.finfo(np.float64).tiny),
         "components_": Array("n_components", "n_items"),
         "user_factors_": Array("n_users", "n_components"),
         "item_bias_": Array("n_items"),

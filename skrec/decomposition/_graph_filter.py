@@ -50,7 +50,8 @@ class GraphFilter(
     linear_weight : float, default=0.0
         Weight w >= 0 of the linear part. With it the normalised training matrix is kept,
         8 bytes for each interaction (12 in float64), and a row passes all users who share
-        an item with it.
+        an item with it. Where the exponents do not add up to 1, R has a unit: that of the values
+        to the power 1 - a - b, and the weight belongs to that unit.
     user_exponent : float, default=0.3
         The power a >= 0 of the degrees of users. Larger ones make active users count less. The
         paper has 0.5 for users and for items.

@@ -173,7 +173,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         {"n_components": n_components, "unobserved_weight": weight, "alpha": alpha}
         for n_components in (64, 128)
         for weight in (0.1, 0.3)
-        for alpha in (0.003, 0.01)
+        for alpha in ("auto", 0.003)
     ]
 
     _fitted_rules = {"alpha_": Number(0)}

@@ -287,7 +287,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         check_weightable(self._base(), type(self).__name__)
-        self._check_shares()
+        self._check_shares("fit_bandwidth", "predict_bandwidth")
         random_state = check_random_state(self.random_state)
         self.estimator_ = seeded_clone(self._base(), random_state).fit(X)
         self.embedding_ = self._fit_embedding(X, random_state)
@@ -302,8 +302,8 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         self.estimators_ = self._fit_members(X, members, groups)
         return self
 
-    def _check_shares(self):
-        for name in ("fit_bandwidth", "predict_bandwidth"):
+    def _check_shares(self, *names):
+        for name in names:
             share = getattr(self, name)
             if self.bandwidth_unit == "users" and share > 1:
                 raise ValueError(
@@ -386,7 +386,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
 
     def _kernel(self, X):
         unit = unit_rows(self.embedding_.transform(X))
-        self._check_shares()
+        self._check_shares("predict_bandwidth")
         bandwidth = self._bandwidth(self.predict_bandwidth)
         return kernel_weights(unit, self.anchor_vectors_, bandwidth)
 

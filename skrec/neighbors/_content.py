@@ -8,7 +8,7 @@ are compared alone, by all options of the model, in the place of the interaction
 import numpy as np
 from scipy.sparse import csr_array, hstack, vstack
 
-from skrec.neighbors._options import feature_weighting
+from skrec.neighbors._options import feature_weighting, norm_exponent
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
 from skrec.utils._finite import require_squares
@@ -213,7 +213,7 @@ def content_of_items(model, own, own_statistics, features):
     sides, vectors = {}, {}
     block = features if weight is None else unit_rows(features, np.float64)
     for name in ("target", "source"):
-        exponent = getattr(model, f"{name}_exponent") if asymmetric else 1.0
+        exponent = norm_exponent(model, name, alone=weight is None) if asymmetric else 1.0
         if weight is None:
             vectors[name], sides[name] = alone(block, learned, model, exponent)
         else:
@@ -305,7 +305,7 @@ def longer_content(model, item_features):
     new = {}
     for name in ("target", "source"):
         if weight is None:
-            exponent = getattr(model, f"{name}_exponent")
+            exponent = norm_exponent(model, name, alone=True)
             block, new[name] = alone(rows, learned, model, exponent)
         else:
             nothing = (np.zeros(n_new), np.zeros(0), np.zeros(0))

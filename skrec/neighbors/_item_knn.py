@@ -14,7 +14,13 @@ from skrec.neighbors._content import (
     longer_content,
     similar_by_content,
 )
-from skrec.neighbors._options import FEATURE_WEIGHT, SHARED_RULES, check_combination, forget
+from skrec.neighbors._options import (
+    FEATURE_WEIGHT,
+    SHARED_RULES,
+    check_combination,
+    forget,
+    norm_exponent,
+)
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
@@ -80,9 +86,10 @@ class ItemKNN(BaseRecommender):
         a number of common users. It draws similarities with little support towards zero.
     source_exponent : float, default=1.0
         The exponent p >= 0 on the norm of the user's item; "asymmetric_cosine" only.
-    target_exponent : float, default=0.7
+    target_exponent : float or "auto", default="auto"
         The exponent q >= 0 on the norm of the scored item; "asymmetric_cosine" only.
-        Below 1 it favours popular items.
+        Below 1 it favours popular items. "auto": 0.7, but 1 for features alone, whose norms say
+        nothing of popularity.
     weighting : {None, "tfidf", "bm25"}, default=None
         How values are weighed before they are compared, with items as documents and
         users as terms: x idf with idf = 1 + log((1 + n_items) / (1 + n(u))), or
@@ -106,6 +113,7 @@ class ItemKNN(BaseRecommender):
         that means of few ratings are not extreme. "rating" only.
     feature_weight : float or None, default=1.0
         Length w > 0 of the features beside interactions of length 1; None: features alone.
+        "asymmetric_cosine" makes the interactions of popular items longer, by its exponents.
         Without ``item_features`` in `fit` it does nothing. Search it, from 0.1 to 1.4: a large
         weight costs lists of items with users, a small one puts items without users last among
         all.
@@ -209,6 +217,7 @@ class ItemKNN(BaseRecommender):
 
     _parameter_rules = {
         **SHARED_RULES,
+        "target_exponent": (Options(("auto",)), NON_NEGATIVE),
         "activity_exponent": (Options(("auto",)), NON_NEGATIVE),
         "feature_weight": FEATURE_WEIGHT,
     }
@@ -242,7 +251,7 @@ class ItemKNN(BaseRecommender):
         metric="asymmetric_cosine",
         shrinkage=0.0,
         source_exponent=1.0,
-        target_exponent=0.7,
+        target_exponent="auto",
         weighting=None,
         activity_exponent="auto",
         feedback="implicit",
@@ -332,7 +341,7 @@ class ItemKNN(BaseRecommender):
         kind = similarity_kind(**how)
         to_items = nearest(
             vectors,
-            (powered(norm, self.metric, self.target_exponent), norm, *terms),
+            (powered(norm, self.metric, norm_exponent(self, "target")), norm, *terms),
             search_index(X if same else vectors.T.tocsr(), kind),
             (powered(norm, self.metric, self.source_exponent), norm, *terms),
             weight=features["weight"],

@@ -37,6 +37,27 @@ def interaction_weighting(model):
     return "tfidf" if model.feedback == "implicit" and model.metric != "jaccard" else None
 
 
+def norm_exponent(model, side, *, alone=False):
+    """The power of the norm in the denominator of "asymmetric_cosine".
+
+    Parameters
+    ----------
+    model : ItemKNN or UserKNN
+    side : {"target", "source"}
+    alone : bool, default=False
+        Whether features are compared in the place of interactions.
+
+    Returns
+    -------
+    exponent : float
+        What the parameter says, or decides by itself.
+    """
+    exponent = getattr(model, f"{side}_exponent")
+    if exponent != "auto":
+        return exponent
+    return 1.0 if alone else 0.7
+
+
 def feature_weighting(model):
     """How values of features are weighed that take the place of interactions."""
     return None if model.weighting == "auto" else model.weighting

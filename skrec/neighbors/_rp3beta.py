@@ -56,7 +56,7 @@ class RP3beta(P3alpha):
     is the same for all items that lead to it.
 
     The default `popularity_exponent` is chosen on validation users of eight data sets
-    (docs/benchmarks, defaults): its nDCG@100 is .97 to 1.00 of the best of 18 settings there,
+    (docs/benchmarks, defaults): its nDCG@100 is .96 to 1.00 of the best of 18 settings there,
     that of 0.4, the default before, .83 to 1.00.
 
     Differs from [1]_: the exponent of the walks may differ from 1, and transitions are cut

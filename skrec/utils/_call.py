@@ -6,9 +6,18 @@ and outlive the weights that it was made of. It is kept for the call that scores
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import get_ident
 
-# (owner, key) -> what was built of it; None outside of a call. A thread has its own.
+# The thread of the call, and (owner, key) -> what was built of it; None outside of a call. A
+# thread that runs in a copy of the context is another one, and has its own.
 _BUILT = ContextVar("skrec_built", default=None)
+# A model around others would otherwise hold the networks of all of them at once.
+_N_KEPT = 4
+
+
+def _built_here():
+    call = _BUILT.get()
+    return call[1] if call is not None and call[0] == get_ident() else None
 
 
 @contextmanager
@@ -17,10 +26,10 @@ def one_call():
 
     A block within another is a part of it.
     """
-    if _BUILT.get() is not None:
+    if _built_here() is not None:
         yield
         return
-    token = _BUILT.set({})
+    token = _BUILT.set((get_ident(), {}))
     try:
         yield
     finally:
@@ -29,6 +38,8 @@ def one_call():
 
 def built_once(owner, state, key, build):
     """What `build` returns; in a `one_call` block it is called once for a state.
+
+    The block keeps the four that were built last.
 
     Parameters
     ----------
@@ -46,11 +57,14 @@ def built_once(owner, state, key, build):
     built : object
         It may be shared with the rest of the call, which must not change it.
     """
-    built = _BUILT.get()
+    built = _built_here()
     if built is None:
         return build()
     place = (id(owner), key)
     # The owner is kept, so that its place is nobody else's.
     if place not in built or built[place][1] is not state:
-        built[place] = owner, state, build()
+        made = owner, state, build()
+        while len(built) >= _N_KEPT:
+            built.pop(next(iter(built)))  # the first that was built
+        built[place] = made
     return built[place][2]

@@ -187,6 +187,13 @@ def test_many_crosses_of_a_user_are_not_folded_in(X):
         assert np.array_equal(scores[0], scores[1]) != folds
 
 
+def test_long_vectors_of_users_are_folded_in(X):
+    model = DeepFM(130, max_iter=2, init_scale=0.3, **NO_DEEP, **PLAIN).fit(X)
+    assert len(model.user_mean_) == 131
+    scores = model.decision_function(without(X, [3, 5]))
+    assert not np.array_equal(scores[0], scores[1])
+
+
 @pytest.mark.parametrize("cls", [DeepFM, WideAndDeep])
 def test_with_layers_unknown_users_are_told_apart_by_what_is_known_of_them(X, cls):
     new = without(X, [3, 5])

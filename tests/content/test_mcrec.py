@@ -502,6 +502,27 @@ def test_what_is_stored_is_checked(X, relations, new, tmp_path):
             save(broken, path)
         with pytest.raises(ValueError, match="paths_"):
             load(path)
+    # Numbers of items lead into arrays of compiled code: more of them are refused.
+    broken = MCRec(4, metapaths=METAPATHS, **FAST).fit(X, relations=relations)
+    broken.node_vectors_ = dict(broken.node_vectors_)
+    broken.node_vectors_["item"] = np.tile(broken.node_vectors_["item"], (50, 1))
+    with pytest.raises(ValueError, match=r"node_vectors_\['item'\]"):
+        broken._check_fitted()
+    broken = MCRec(4, metapaths=METAPATHS, **FAST).fit(X, relations=relations)
+    broken.paths_ = {"user-item-genre": broken.paths_[name]}
+    with pytest.raises(ValueError, match=r"another metapath"):
+        broken._check_fitted()
+
+
+def test_items_that_look_opposite_ways_have_one_path_between_them():
+    links = check_relations({"item-genre": csr_array(np.ones((3, 1)))}, (2, 3))
+    items = np.array([[1, 0], [-1, 0], [0, 1]], np.float32)
+    vectors = {"item": items, "genre": np.array([[0, 1]], np.float32)}
+    kinds, X = ("user", "item", "genre", "item"), csr_array((2, 3))
+    found = find_instances(kinds, vectors, X, links, max_paths=5, max_neighbors=5)
+    np.testing.assert_array_equal(found.nodes, [[0, 0, 1], [0, 0, 2], [1, 0, 0], [1, 0, 2],
+                                                [2, 0, 0], [2, 0, 1]])  # fmt: skip
+    np.testing.assert_allclose(found.strength, [0, 0.25, 0, 0.25, 0.25, 0.25])
 
 
 @pytest.mark.cuda

@@ -154,6 +154,18 @@ def test_an_index_goes_with_its_ids():
     assert place not in _id_index._KEPT
 
 
+def test_longer_text_is_cut_to_the_known_kind_and_still_another_id():
+    ids = as_id_column([f"i{n:04}" for n in range(1000)], "item")
+    column = as_id_column(["i0007", "i0007 and more", "j" * 40], "item")
+    assert find_ids(ids, column, "item").tolist() == [7, -1, -1]
+
+
+def test_what_many_ids_at_once_need_is_not_kept():
+    ids = as_id_column([f"i{n:04}" for n in range(1000)], "item")
+    assert find_ids(ids, ids[::-1].copy(), "item").tolist() == list(range(999, -1, -1))
+    assert kept_index(ids)._places is None
+
+
 def test_known_ids_are_gone_through_once(monkeypatch):
     tuples = as_id_column([("a", i) for i in range(1000)], "item")
     column = as_id_column([("a", 7)], "item")

@@ -52,6 +52,9 @@ def _how(model):
     implicit, alone = model.feedback == "implicit", model.feature_weight is None
     if exponent == "auto":
         exponent = 0.0 if alone else 1.0
+    target = model.target_exponent
+    if target == "auto":
+        target = 1.0 if alone else 0.7
     if weighting == "auto":
         counts = implicit and not alone and model.metric != "jaccard"
         weighting = "tfidf" if counts else None
@@ -62,7 +65,7 @@ def _how(model):
         "exponent": model.popularity_exponent if exponent is None else exponent,
         "shrinkage": model.shrinkage,
         "source": model.source_exponent,
-        "target": model.target_exponent,
+        "target": target,
     }
 
 
@@ -193,6 +196,17 @@ def test_the_scale_of_an_item_s_features_does_not_matter_unless_they_are_alone()
     one, two = (ItemKNN(5).fit(X, item_features=f).similarity_ for f in (F, F * scale))
     np.testing.assert_array_equal(one.toarray(), two.toarray())
     assert np.isfinite(unit_rows(F * 1e300, np.float64)).all()
+
+
+def test_items_with_long_features_do_not_win_where_features_are_alone():
+    X, longer = dense_data(), np.abs(F)
+    expected = ItemKNN(5, feature_weight=None).fit(X, item_features=longer)
+    longer = longer.copy()
+    longer[3] *= 64
+    found = ItemKNN(5, feature_weight=None).fit(X, item_features=longer)
+    np.testing.assert_array_equal(found.similarity_.toarray(), expected.similarity_.toarray())
+    more = [model.with_items(longer[:4]).similarity_.toarray() for model in (expected, found)]
+    np.testing.assert_array_equal(*more)
 
 
 def test_cold_items_are_ranked_by_features_and_say_something_once_taken():

@@ -35,7 +35,7 @@ def _twin_options(model):
         "exponent": model.popularity_exponent if exponent is None else exponent,
         "shrinkage": model.shrinkage,
         "source": model.source_exponent,
-        "target": model.target_exponent,
+        "target": 0.7 if model.target_exponent == "auto" else model.target_exponent,
     }
 
 
