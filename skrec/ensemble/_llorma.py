@@ -172,7 +172,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     >>> X = np.array([[5, 4, 0, 1], [4, 5, 2, 0], [1, 2, 5, 4], [0, 1, 4, 5]])
     >>> model = LLORMA(n_estimators=3, n_components=2, random_state=0).fit(X)
     >>> model.decision_function([[5, 0, 0, 1]]).round(1)
-    array([[4.8, 4.7, 3.9, 3.3]])
+    array([[4.9, 4.8, 4.1, 3.1]])
     """
 
     _parameter_rules = {
