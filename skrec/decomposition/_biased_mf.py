@@ -284,7 +284,9 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         largest = float(np.abs(ratings).max(initial=0.0))
         # Squares of very large and very small ratings would overflow and vanish.
         spread = largest and largest * float(np.std(ratings.astype(np.float64) / largest))
-        return spread if spread > 0 else 1.0
+        # "sgd" keeps vectors and biases in float32, where smaller ones would vanish.
+        kept = np.float32 if self.solver == "sgd" else np.float64
+        return spread if spread >= np.finfo(kept).tiny else 1.0
 
     def _fit_als(self, X, rng):
         ratings = self._in_units(X)
