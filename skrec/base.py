@@ -172,6 +172,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _scores(self, X):
         """Scores of every item for the rows of a canonical csr_array, in its dtype.
 
+        The array may be the caller's own: it must not be changed.
+
         Classes that read user features or context take a `RowSide` of the same rows as
         well: ``_scores(X, side)``.
         """
