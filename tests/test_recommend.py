@@ -169,3 +169,12 @@ def test_stratified_draws_follow_popularity():
     best = model.recommend(rows, k=1, exclude_seen=False)[:, 0]
     share = np.bincount(best, minlength=4) / len(best)
     np.testing.assert_allclose(share, [1 / 8, 2 / 8, 5 / 8, 0], atol=0.015)
+
+
+def test_a_mask_of_dates_is_refused(ratings):
+    mask = sparse.csr_array(np.ones(ratings.shape))
+    mask.data = mask.data.astype("M8[s]")
+    model = EASE().fit(ratings)
+    for recommend in (model.recommend, lambda X, **options: skrec.recommend(model, X, **options)):
+        with pytest.raises(ValueError, match="booleans or numbers. Got dtype datetime64"):
+            recommend(ratings, k=2, items=mask)

@@ -161,7 +161,13 @@ def check_candidates(items, n_rows, n_items):
                 f"A sparse `items` mask must have the shape of X. Got {items.shape}, expected "
                 f"{(n_rows, n_items)}; for the same candidates in all rows pass their indices."
             )
-        return canonical_csr(sound_sparse(items, "items"))
+        mask = sound_sparse(items, "items")
+        if mask.dtype.kind not in "biuf":
+            raise ValueError(
+                f"A sparse `items` mask must hold booleans or numbers. Got dtype {mask.dtype}; "
+                "store True where an item may be recommended."
+            )
+        return canonical_csr(mask)
     items = np.asarray(items)
     if items.ndim != 1:
         raise ValueError(
