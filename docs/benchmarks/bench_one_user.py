@@ -45,7 +45,7 @@ def data(n_users, n_items, n_entries):
 
 
 def drawn_ease(n_items):
-    """A fitted EASE of which the weights are drawn."""
+    """A fitted EASE with drawn weights."""
     rng = np.random.default_rng(0)
     model = EASE(n_jobs=1)
     model.n_features_in_ = n_items

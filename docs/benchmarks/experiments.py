@@ -826,7 +826,7 @@ SCRIPTS = [
     Script("run_rows", ("ml-1m",), "rows_ml-1m",
            "ML-1M as rows of fields, likes: AUC of models of rows"),
     Script("run_rows", ("frappe",), "rows_frappe",
-           "Frappe's logs in their context, all and those of pairs that training has not"),
+           "Frappe's logs in their context: all logs, and logs of unseen pairs"),
     Script("run_rows", ("samples",), "rows_samples", "samples of Criteo and Avazu, which run"),
     Script("run_content", ("ml-100k",), "content_ml-100k",
            "features of items: alone, beside interactions, for items that nobody has"),
@@ -955,13 +955,13 @@ def _frappe(method, model, published):
         "another draw of the split and the negatives",
     )  # fmt: skip
     yield Figure(
-        "the same, logs of a user and app that training has not together", method,
+        "the same, logs of unseen pairs of user and app", method,
         "AUC / log loss", "rows_frappe",
         of((model, "unseen", "auc"), (model, "unseen", "log_loss")),
     )  # fmt: skip
     yield Figure(
         "Frappe without the columns of the context", method,
-        "AUC / AUC, pairs that training has not", "rows_frappe",
+        "AUC / AUC, unseen pairs", "rows_frappe",
         of((without, "auc"), (without, "unseen", "auc")),
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def models_ml_1m(fields):
 
 
 def models_frappe():
-    """Settings by name, of which the validation chooses, with the columns that they read."""
+    """Settings by name, with the columns that they read; the validation chooses one."""
     found, without = {}, np.flatnonzero(~np.isin(FRAPPE, CONTEXT))
     for name, columns in (("", np.arange(len(FRAPPE))), (", no context", without)):
         common = PUBLISHED | {"categorical_features": list(range(len(columns)))}
@@ -196,7 +196,7 @@ def run_frappe(chosen):
 
 
 def run_samples(chosen):
-    """Models on samples of clicks, of which some rows are held back."""
+    """Models on samples of clicks; some rows are held back."""
     for data in ("criteo", "avazu"):
         X, y, categories = sample(data)
         order = np.random.RandomState(0).permutation(len(y))

@@ -126,8 +126,8 @@ class DeepFMClassifier(RowClassifier):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
-    **Batch norm.** With `batch_norm` the mean and the variance of what a layer makes are those of
-    the batch, in which a row counts once whatever its weight; predictions use running ones.
+    **Batch norm.** With `batch_norm` the outputs of a layer are scaled by the mean and the variance
+    of the batch, in which a row counts once whatever its weight; predictions use running ones.
 
     Differs from [1]_: numbers have vectors, and so are in the products of pairs; one dropout after
     each layer, and none before; the layers are smaller by default.

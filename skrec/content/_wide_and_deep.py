@@ -133,8 +133,8 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
-    **Batch norm.** With `batch_norm` the mean and the variance of what a layer makes are those of
-    the batch, in which a row counts once whatever its weight; predictions use running ones.
+    **Batch norm.** With `batch_norm` the outputs of a layer are scaled by the mean and the variance
+    of the batch, in which a row counts once whatever its weight; predictions use running ones.
 
     Differs from [1]_: Adam for both parts, where the paper has FTRL with an L1 penalty for the wide
     and AdaGrad for the deep one; numbers have vectors; smaller layers, with dropout.

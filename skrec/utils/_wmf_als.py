@@ -60,7 +60,7 @@ class HalfStep:
         Weights of the other side.
     confidence, unobserved_weight : float
     counted : ndarray of bool of shape (n_others,), default=None
-        Of which of the other side a missing entry says something; None: of all.
+        Rows of the other side whose missing entries say something; None: all.
     cg_steps : int, default=0
         Steps of conjugate gradients from the present vectors; 0 solves exactly.
     n_jobs : int or None, default=None
