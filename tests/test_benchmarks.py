@@ -31,6 +31,8 @@ def _importable(monkeypatch):
         "_record",
         "_defaults_data",
         "_defaults_grids",
+        "bench_cuda",
+        "bench_mult_vae",
     ):
         sys.modules.pop(name, None)
 
@@ -104,6 +106,28 @@ def test_every_record_says_how_it_was_made():
         made_by = json.loads(path.read_text())["environment"]
         assert {"command", "date", "versions", "machine"} <= set(made_by), path
         assert "scikit-recsys" in made_by["versions"], path
+
+
+def test_the_bench_of_cuda_runs_small_without_a_device(tmp_path, monkeypatch):
+    import _record
+    import bench_cuda
+
+    monkeypatch.setattr(_record, "RESULTS", tmp_path)
+    parts = [part.__name__ for part in bench_cuda.PARTS if part is not bench_cuda.ease]
+    result = bench_cuda.main(["--device", "cpu", "--small", "--budget", "1e9", "--only", *parts])
+    assert set(result["results"]) == set(parts)
+    for found in result["results"].values():
+        for row in found.values() if "seconds" not in found else (found,):
+            assert row["seconds"] > 0
+            assert row["floor_seconds"] > 0
+    assert not list(tmp_path.iterdir())  # figures of a trial are no record
+
+
+def test_the_bench_of_cuda_leaves_out_what_there_is_no_time_for(monkeypatch):
+    import bench_cuda
+
+    result = bench_cuda.main(["--device", "cpu", "--small", "--budget", "-1", "--only", "wmf"])
+    assert result["results"] == {"wmf": "left out: the time was over"}
 
 
 def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(

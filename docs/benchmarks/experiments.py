@@ -870,6 +870,8 @@ SCRIPTS = [
     Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
     Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
+    Script("bench_cuda", (), "cuda",
+           "fits and lists on a CUDA device, each beside its floor of flops and bytes"),
     Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),
     Script(
         "bench_validation",
