@@ -1,11 +1,8 @@
 """The settings that run_defaults.py tries, old defaults among them."""
 
-from typing import NamedTuple
+from _defaults_case import Case, each
+from _defaults_neural import NEURAL
 
-from _defaults_data import DATA
-from sklearn.base import BaseEstimator
-
-from skrec.autoencoder import MultDAE, MultVAE
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
@@ -13,9 +10,6 @@ from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
 
 LOCAL = ("ml-100k", "ml-latest-small", "ml-1m", "citeulike-a", "citeulike-t", "amazon-beauty")
-# With 1,000 training users and more, among 1,000 items.
-MANY_USERS = ("gowalla", "citeulike-t", "ml-1m", "amazon-beauty", "citeulike-a")
-IMPLICIT = tuple(data for data in DATA if data != "jester-1")
 RATINGS = ("ml-100k", "ml-latest-small", "ml-1m", "jester-1")
 
 
@@ -24,38 +18,6 @@ AROUND_OTHERS = (
     "CalibratedReranker", "ColdStart", "ContentRecommender", "Fallback", "ImplicitRecommender",
     "MMR", "RankFusion", "Recency", "ReservedSlots", "SLIST", "TwoStageRecommender",
 )  # fmt: skip
-
-
-class Case(NamedTuple):
-    """An estimator with its seed, settings, and the data sets that it is tried on.
-
-    `grid` is a list of settings, or a function of X that returns one.
-    """
-
-    name: str
-    estimator: BaseEstimator
-    grid: object
-    data: tuple = IMPLICIT
-    part: str = "all"
-    every: int | None = None
-    patience: int | None = None
-
-    @property
-    def metric(self):
-        """What chooses."""
-        return "rmse" if self.part == "ratings" else "ndcg@100"
-
-    def settings(self, X):
-        """The settings for a matrix."""
-        return self.grid(X) if callable(self.grid) else self.grid
-
-
-def _each(**values):
-    """All combinations."""
-    grid = [{}]
-    for name, options in values.items():
-        grid = [setting | {name: option} for setting in grid for option in options]
-    return grid
 
 
 def mean_row_rule(X):
@@ -72,7 +34,7 @@ def _loca(weight_sum, fit, predict, weight, unit="users"):
 
 def _ease(X):
     return [
-        *_each(alpha=[50.0, 150.0, 250.0, 500.0, 1000.0], dropout=[0.0, 0.3]),
+        *each(alpha=[50.0, 150.0, 250.0, 500.0, 1000.0], dropout=[0.0, 0.3]),
         {"alpha": mean_row_rule(X), "dropout": 0.0},
         {"alpha": mean_row_rule(X), "dropout": 0.3},
     ]
@@ -128,19 +90,19 @@ CASES = [
         "ItemKNN",
         ItemKNN(),
         [
-            *_each(
+            *each(
                 weighting=[None, "tfidf", "bm25"], n_neighbors=[50, 100, 300], metric=["cosine"],
                 activity_exponent=[0.0], target_exponent=[0.5],
             ),
-            *_each(
+            *each(
                 weighting=[None, "tfidf"], n_neighbors=[100], metric=["asymmetric_cosine"],
                 activity_exponent=[1.0], target_exponent=[0.3, 0.7],
             ),
-            *_each(
+            *each(
                 weighting=[None], n_neighbors=[100], metric=["cosine"],
                 activity_exponent=[0.5, 1.0], target_exponent=[0.5],
             ),
-            *_each(
+            *each(
                 weighting=[None], n_neighbors=[100], metric=["asymmetric_cosine"],
                 activity_exponent=[1.0], target_exponent=[0.5],
             ),
@@ -150,19 +112,19 @@ CASES = [
         "UserKNN",
         UserKNN(),
         [
-            *_each(weighting=[None, "tfidf", "bm25"], n_neighbors=[30, 50, 100, 300]),
-            *_each(weighting=[None], n_neighbors=[50], popularity_exponent=[0.5, 1.0]),
+            *each(weighting=[None, "tfidf", "bm25"], n_neighbors=[30, 50, 100, 300]),
+            *each(weighting=[None], n_neighbors=[50], popularity_exponent=[0.5, 1.0]),
         ],
     ),
-    Case("P3alpha", P3alpha(), _each(n_neighbors=[50, 100, 300], exponent=[0.5, 0.7, 1.0])),
+    Case("P3alpha", P3alpha(), each(n_neighbors=[50, 100, 300], exponent=[0.5, 0.7, 1.0])),
     Case(
         "RP3beta",
         RP3beta(),
-        _each(
+        each(
             n_neighbors=[100, 300], exponent=[0.6, 0.7, 0.8], popularity_exponent=[0.2, 0.4, 0.6]
         ),
     ),
-    Case("PureSVD", PureSVD(random_state=0), _each(n_components=[16, 32, 64, 128, 256])),
+    Case("PureSVD", PureSVD(random_state=0), each(n_components=[16, 32, 64, 128, 256])),
     Case(
         "GraphFilter",
         GraphFilter(random_state=0),
@@ -172,26 +134,26 @@ CASES = [
             for exponent in (0.3, 0.5)
         ],
     ),
-    Case("SLIM", SLIM(), _each(alpha=[30.0, 50.0, 100.0, 300.0], l1_ratio=[0.005, 0.01, 0.05])),
+    Case("SLIM", SLIM(), each(alpha=[30.0, 50.0, 100.0, 300.0], l1_ratio=[0.005, 0.01, 0.05])),
     Case("EASE", EASE(), _ease),
-    Case("SANSA", SANSA(), _each(alpha=[50.0, 150.0, 250.0, 500.0])),
+    Case("SANSA", SANSA(), each(alpha=[50.0, 150.0, 250.0, 500.0])),
     Case("WMF", WMF(random_state=0), _wmf),
     Case(
         "BPR",
         BPR(random_state=0),
         [
-            *_each(
+            *each(
                 n_components=[64], loss=["log"], alpha=[0.003, 0.01, 0.03], learning_rate=[0.2],
                 max_iter=[50],
             ),
-            *_each(
+            *each(
                 n_components=[64], loss=["warp"], alpha=[0.3, 1.0, 3.0], learning_rate=[0.1],
                 max_iter=[30],
             ),
-            *_each(
+            *each(
                 n_components=[128], loss=["log"], alpha=[0.01], learning_rate=[0.2], max_iter=[50],
             ),
-            *_each(
+            *each(
                 n_components=[128], loss=["warp"], alpha=[1.0], learning_rate=[0.1], max_iter=[30],
             ),
         ],
@@ -202,24 +164,6 @@ CASES = [
         _wide_wmf,
         ("amazon-beauty", "citeulike-t", "ml-latest-small"),
         "wide",
-    ),
-    Case(
-        "MultVAE",
-        MultVAE(random_state=0),
-        [
-            {"early_stopping": True, "hidden_layer_sizes": (600,)},
-            {"early_stopping": True, "hidden_layer_sizes": ()},
-            {"early_stopping": False, "hidden_layer_sizes": (600,)},
-        ],
-        MANY_USERS,
-        "narrow",
-    ),
-    Case(
-        "MultDAE",
-        MultDAE(random_state=0),
-        [{"early_stopping": True}, {"early_stopping": False}],
-        MANY_USERS,
-        "narrow",
     ),
     Case("EASE(250), of LOCA", EASE(250.0), [{}], LOCAL, "local"),
     Case(
@@ -257,16 +201,17 @@ CASES = [
     Case(
         "UserKNN, ratings",
         UserKNN(feedback="rating"),
-        _each(n_neighbors=[50, 100, 300], deviation=[None, "both"]),
+        each(n_neighbors=[50, 100, 300], deviation=[None, "both"]),
         RATINGS,
         "ratings",
     ),
+    *NEURAL,
     Case(
         "BiasedMF",
         BiasedMF(random_state=0),
         [
             {"alpha": 0.05, "penalty_unit": 1.0},
-            *_each(alpha=[0.03, 0.05, 0.07, 0.1, 0.15], penalty_unit=["spread"]),
+            *each(alpha=[0.03, 0.05, 0.07, 0.1, 0.15], penalty_unit=["spread"]),
         ],
         RATINGS,
         "ratings",

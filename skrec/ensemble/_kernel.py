@@ -11,6 +11,8 @@ _GRID = 2.0**-20
 PEAK = 0.75
 # Pairs of users whose angles say how angles are spread.
 _N_USERS, _N_ANCHORS = 10_000, 200
+# Components that order the users of whom some are taken.
+_N_ORDER = 4
 N_QUANTILES = 1001
 # Where many users are alike, the angles between them are 0: so near is alike.
 _LEAST_BANDWIDTH = 0.01
@@ -104,11 +106,13 @@ def angle_quantiles(unit):
     Returns
     -------
     quantiles : ndarray of shape (1001,)
-        In right angles, ascending. Of many users some, evenly spread, stand for all.
+        In right angles, ascending. Of many users some, evenly spread in the order of their
+        vectors, stand for all: in which order X has its users does not matter.
     """
     users = unit[np.flatnonzero(unit.any(axis=1))]
     if not len(users):
         return np.full(N_QUANTILES, 2.0)
+    users = users[np.lexsort(rounded(users[:, _N_ORDER - 1 :: -1].T.copy()))]
     users, some = (users[:: -(-len(users) // n)] for n in (_N_USERS, _N_ANCHORS))
     return np.quantile(angular_distance(users, some), np.linspace(0.0, 1.0, N_QUANTILES))
 

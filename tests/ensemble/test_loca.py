@@ -18,7 +18,7 @@ from skrec.decomposition import WMF, PureSVD
 from skrec.dummy import DummyRecommender
 from skrec.ensemble import LOCA
 from skrec.ensemble._anchors import coverage_anchors, random_anchors
-from skrec.ensemble._kernel import angular_distance, kernel_weights, unit_rows
+from skrec.ensemble._kernel import angle_quantiles, angular_distance, kernel_weights, unit_rows
 from skrec.ensemble._members import model_bytes
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import ItemKNN
@@ -324,6 +324,16 @@ def test_a_share_of_the_users_is_the_angle_that_holds_that_share_of_all_pairs(X)
             loca(**{name: 1.5}, bandwidth_unit="users").fit(X)
     with pytest.raises(ValueError, match="predict_bandwidth is a share"):
         shares.set_params(predict_bandwidth=1.5).decision_function(X)
+
+
+def test_shares_do_not_depend_on_the_order_of_the_users():
+    rng = np.random.default_rng(0)
+    unit = unit_rows(rng.normal(size=(1_700, 3)) + [1.0, 0.5, 0.0])
+    found = angle_quantiles(unit)
+    np.testing.assert_array_equal(angle_quantiles(unit[rng.permutation(len(unit))]), found)
+    # Some users stand for all: what they say is near the angles of all pairs.
+    of_all = np.quantile(angular_distance(unit, unit), np.linspace(0.0, 1.0, len(found)))
+    np.testing.assert_allclose(found[50:-50], of_all[50:-50], atol=0.02)
 
 
 def test_a_share_covers_as_many_users_whatever_the_embedding():
