@@ -20,6 +20,7 @@ from skrec.neighbors._options import (
     check_combination,
     forget,
     norm_exponent,
+    rating_deviation,
 )
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
@@ -104,10 +105,11 @@ class ItemKNN(BaseRecommender):
         but 0 for features alone.
     feedback : {"implicit", "rating"}, default="implicit"
         What values mean, see above. Ratings may be negative.
-    deviation : {None, "item", "user", "both"}, default=None
+    deviation : {"auto", None, "item", "user", "both"}, default="auto"
         What is subtracted from ratings before they are averaged and added to the average:
         nothing, the mean of the item, the mean of the user, or the overall mean plus the
-        biases of both. "rating" only.
+        biases of both. "rating" only. "auto": "both", which had the smallest error on each of
+        four data sets of ratings.
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.
@@ -255,7 +257,7 @@ class ItemKNN(BaseRecommender):
         weighting=None,
         activity_exponent="auto",
         feedback="implicit",
-        deviation=None,
+        deviation="auto",
         damping=0.0,
         feature_weight=1.0,
         n_jobs=None,
@@ -317,7 +319,7 @@ class ItemKNN(BaseRecommender):
         forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content"))
         if self._rates:
             self.intercept_, self.item_bias_ = fit_item_bias(
-                X, deviation=self.deviation, damping=self.damping
+                X, deviation=rating_deviation(self), damping=self.damping
             )
         self.similarity_ = self._similarity(X, features)
         return self
@@ -380,7 +382,7 @@ class ItemKNN(BaseRecommender):
             for part in self._rating_parts(X, bias)
         )
         expected = (self.intercept_ + self.item_bias_) + bias[:, None]
-        ratings = predicted_ratings(total, weight, expected, deviation=self.deviation)
+        ratings = predicted_ratings(total, weight, expected, deviation=rating_deviation(self))
         return ratings.astype(X.dtype, copy=False)
 
     def _pair_scores(self, X, rows, items):
@@ -393,17 +395,23 @@ class ItemKNN(BaseRecommender):
             for part in self._rating_parts(X, bias)
         )
         expected = (self.intercept_ + self.item_bias_)[items] + bias[rows]
-        ratings = predicted_ratings(total, weight, expected, deviation=self.deviation)
+        ratings = predicted_ratings(total, weight, expected, deviation=rating_deviation(self))
         return ratings.astype(X.dtype, copy=False)
 
     def _user_bias(self, X):
         return user_bias(
-            X, self.intercept_, self.item_bias_, deviation=self.deviation, damping=self.damping
+            X,
+            self.intercept_,
+            self.item_bias_,
+            deviation=rating_deviation(self),
+            damping=self.damping,
         )
 
     def _rating_parts(self, X, bias):
         """The deviations of X, and ones in their places."""
-        values = deviations(X, self.intercept_, self.item_bias_, bias, deviation=self.deviation)
+        values = deviations(
+            X, self.intercept_, self.item_bias_, bias, deviation=rating_deviation(self)
+        )
         return [
             csr_array((data, X.indices, X.indptr), shape=X.shape)
             for data in (values, np.ones_like(values))

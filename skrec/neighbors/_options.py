@@ -16,7 +16,7 @@ SHARED_RULES = {
     "target_exponent": NON_NEGATIVE,
     "weighting": Options((None, "tfidf", "bm25")),
     "feedback": Options(("implicit", "rating")),
-    "deviation": Options((None, "item", "user", "both")),
+    "deviation": Options(("auto", None, "item", "user", "both")),
     "damping": NON_NEGATIVE,
 }
 
@@ -63,6 +63,23 @@ def feature_weighting(model):
     return None if model.weighting == "auto" else model.weighting
 
 
+def rating_deviation(model):
+    """What is subtracted from ratings: what `deviation` says, or decides by itself.
+
+    Parameters
+    ----------
+    model : ItemKNN or UserKNN
+
+    Returns
+    -------
+    deviation : {None, "item", "user", "both"}
+        None with implicit feedback.
+    """
+    if model.deviation != "auto":
+        return model.deviation
+    return "both" if model.feedback == "rating" else None
+
+
 def check_combination(model):
     """Raise a ValueError where two options contradict each other.
 
@@ -81,9 +98,9 @@ def check_combination(model):
             f"{name}: metric='jaccard' does not look at values, so weighting={model.weighting!r} "
             "has no effect. Use weighting=None, or another metric."
         )
-    if model.deviation is not None and model.feedback == "implicit":
+    if rating_deviation(model) is not None and model.feedback == "implicit":
         raise ValueError(
-            f"{name}: deviation={model.deviation!r} is for ratings. Use deviation=None with "
+            f"{name}: deviation={model.deviation!r} is for ratings. Use deviation='auto' with "
             "feedback='implicit', or feedback='rating'."
         )
 

@@ -20,6 +20,7 @@ from skrec.neighbors._options import (
     check_combination,
     forget,
     interaction_weighting,
+    rating_deviation,
 )
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
@@ -116,10 +117,11 @@ class UserKNN(UserSideMixin, BaseRecommender):
         more than what all have.
     feedback : {"implicit", "rating"}, default="implicit"
         What values mean, see above. Ratings may be negative.
-    deviation : {None, "item", "user", "both"}, default=None
+    deviation : {"auto", None, "item", "user", "both"}, default="auto"
         What is subtracted from ratings before they are averaged and added to the average:
         nothing, the mean of the item, the mean of the user, or the overall mean plus the
-        biases of both. "rating" only.
+        biases of both. "rating" only. "auto": "both", which had the smallest error on each of
+        four data sets of ratings.
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.
@@ -260,7 +262,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         weighting="auto",
         popularity_exponent=0.0,
         feedback="implicit",
-        deviation=None,
+        deviation="auto",
         damping=0.0,
         feature_weight=1.0,
         n_jobs=None,
@@ -376,11 +378,11 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     def _fit_ratings(self, X):
         self.intercept_, self.item_bias_ = fit_item_bias(
-            X, deviation=self.deviation, damping=self.damping
+            X, deviation=rating_deviation(self), damping=self.damping
         )
         self.user_bias_ = self._user_bias(X)
         values = deviations(
-            X, self.intercept_, self.item_bias_, self.user_bias_, deviation=self.deviation
+            X, self.intercept_, self.item_bias_, self.user_bias_, deviation=rating_deviation(self)
         )
         self._deviations = csr_array((values, X.indices, X.indptr), shape=X.shape)
         self._rated = csr_array((np.ones_like(values), X.indices, X.indptr), shape=X.shape)
@@ -416,7 +418,11 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     def _user_bias(self, X):
         return user_bias(
-            X, self.intercept_, self.item_bias_, deviation=self.deviation, damping=self.damping
+            X,
+            self.intercept_,
+            self.item_bias_,
+            deviation=rating_deviation(self),
+            damping=self.damping,
         )
 
     def _neighbors(self, X, side, n_neighbors):
@@ -445,7 +451,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
             for values in (self._deviations, self._rated)
         )
         expected = (self.intercept_ + self.item_bias_) + self._user_bias(X)[:, None]
-        ratings = predicted_ratings(total, weight, expected, deviation=self.deviation)
+        ratings = predicted_ratings(total, weight, expected, deviation=rating_deviation(self))
         return ratings.astype(X.dtype, copy=False)
 
     def similar_users(self, X, k=10, *, user_features=None, return_scores=False):

@@ -328,7 +328,7 @@ def test_a_share_of_the_users_is_the_angle_that_holds_that_share_of_all_pairs(X)
 
 def test_shares_do_not_depend_on_the_order_of_the_users():
     rng = np.random.default_rng(0)
-    unit = unit_rows(rng.normal(size=(1_700, 3)) + [1.0, 0.5, 0.0])
+    unit = unit_rows(rng.normal([1.0, 0.5, 0.0], 1.0, size=(1_700, 3)))
     found = angle_quantiles(unit)
     np.testing.assert_array_equal(angle_quantiles(unit[rng.permutation(len(unit))]), found)
     # Some users stand for all: what they say is near the angles of all pairs.

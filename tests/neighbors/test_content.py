@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from skrec import ItemFeatures
 from skrec.metrics import make_ranking_scorer
 from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neighbors._options import rating_deviation
 from skrec.utils._unit_rows import unit_rows
 from tests.reference.neighbors import (
     dense_data,
@@ -76,7 +77,7 @@ def _of(options):
 def _rating(model):
     return {
         "rating": model.feedback == "rating",
-        "deviation": model.deviation,
+        "deviation": rating_deviation(model),
         "damping": model.damping,
     }
 
@@ -275,8 +276,14 @@ def test_ratings_of_cold_items_are_those_of_like_items():
     X[:, 5] = 0
     features = F.copy()
     features[5] = features[6]
-    model = ItemKNN(1, feedback="rating", feature_weight=0.5).fit(X, item_features=features)
+    how = {"n_neighbors": 1, "feedback": "rating", "feature_weight": 0.5}
+    model = ItemKNN(**how, deviation=None).fit(X, item_features=features)
     rated = X[:, 6] != 0
     # Its nearest item is the one with its features, unless that has no say.
     assert model.similarity_[:, [5]].toarray().argmax() == 6
     np.testing.assert_allclose(model.decision_function(X)[rated, 5], X[rated, 6])
+    # By deviations it has no bias of its own, and takes the like item's deviation.
+    model = ItemKNN(**how).fit(X, item_features=features)
+    np.testing.assert_allclose(
+        model.decision_function(X)[rated, 5], X[rated, 6] - model.item_bias_[6]
+    )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from skrec.neighbors import ItemKNN, UserKNN
+from skrec.neighbors._options import rating_deviation
 from tests.reference import neighbors as twin
 from tests.reference.neighbors import dense_data
 
@@ -49,7 +50,7 @@ def _twin_neighbors(model, train, X):
 
 def _twin_scores(model, train, X):
     score = twin.item_scores if isinstance(model, ItemKNN) else twin.user_scores
-    rating = {"deviation": model.deviation, "damping": model.damping}
+    rating = {"deviation": rating_deviation(model), "damping": model.damping}
     return score(
         X, _twin_neighbors(model, train, X), train, rating=model.feedback == "rating", **rating
     )
@@ -102,6 +103,7 @@ def test_scores_equal_the_slow_twin(model, case):
         {"n_neighbors": 4, "weighting": "bm25", "shrinkage": 1.0, "exponent": 0.5},
         {"feedback": "rating", "n_neighbors": 6},
         {"feedback": "rating", "n_neighbors": 6, "deviation": "item", "damping": 2.0},
+        {"feedback": "rating", "n_neighbors": 6, "deviation": None},
         {"feedback": "rating", "deviation": "user", "shrinkage": 2.0, "exponent": 1.0},
         {"feedback": "rating", "n_neighbors": None, "deviation": "both", "damping": 5.0},
     ],
@@ -183,7 +185,7 @@ def test_resnick_by_hand():
 
 def test_weighted_average_by_hand():
     train = np.array([[4.0, 2.0, 0.0], [4.0, 2.0, 5.0], [2.0, 0.0, 1.0]])
-    model = ItemKNN(feedback="rating").fit(train)
+    model = ItemKNN(feedback="rating", deviation=None).fit(train)
     s = model.similarity_.toarray()
     expected = (s[0, 2] * 3.0 + s[1, 2] * 1.0) / (s[0, 2] + s[1, 2])
     np.testing.assert_allclose(model.decision_function([[3.0, 1.0, 0.0]])[0, 2], expected)
@@ -195,12 +197,12 @@ def test_a_rating_without_neighbours_is_the_mean(model):
     train = np.array([[5.0, 4, 0, 0], [3, 2, 0, 0], [0, 0, 1, 0]])
     mean, item_2 = train.sum() / 5, 1.0
     row = [[4.0, 0, 0, 0], [0, 0, 0, 0]]
-    scores = model(feedback="rating").fit(train).decision_function(row)
+    scores = model(feedback="rating", deviation=None).fit(train).decision_function(row)
     np.testing.assert_allclose(scores[0, 2:], [item_2, mean])
     np.testing.assert_allclose(scores[1], [4.0, 3.0, item_2, mean])
-    both = model(feedback="rating", deviation="both").fit(train).decision_function(row)
+    both = model(feedback="rating").fit(train).decision_function(row)
     np.testing.assert_allclose(both[0, 2:], [item_2 + 0.0, mean])  # the row's bias is 4 - 4
-    damped = model(feedback="rating", damping=3.0).fit(train).decision_function(row)
+    damped = model(feedback="rating", deviation=None, damping=3.0).fit(train).decision_function(row)
     np.testing.assert_allclose(damped[1, 2], (1 + 3 * mean) / 4)
 
 
@@ -287,6 +289,7 @@ def test_the_whole_buffer_is_used():
         {},
         {"shrinkage": 2.0, "exponent": 0.5},
         {"feedback": "rating"},
+        {"feedback": "rating", "deviation": None},
         {"feedback": "rating", "deviation": "both", "damping": 1.0, "shrinkage": 1.0},
     ],
     ids=str,
@@ -304,11 +307,11 @@ def test_explanations_add_up(model, metric, options):
     scores = np.take_along_axis(fitted.decision_function(X), items, axis=1)
     if rating:
         # Without neighbours in the row, or with none who rated the item, nothing adds up.
-        deviation = {"deviation": fitted.deviation, "damping": fitted.damping}
-        base = twin.expected_ratings(X, train, **deviation)
+        deviation = rating_deviation(fitted)
+        base = twin.expected_ratings(X, train, deviation=deviation, damping=fitted.damping)
         base = np.take_along_axis(base, items, axis=1)
         asked = np.diff(parts.indptr).reshape(7, 3) > 0
-        scores = scores - base if fitted.deviation else np.where(asked, scores, 0.0)
+        scores = scores - base if deviation else np.where(asked, scores, 0.0)
     scores[1, 0] = 0.0
     assert (scores != 0).mean() > 0.5
     np.testing.assert_allclose(parts.sum(axis=1).reshape(7, 3), scores, rtol=1e-9, atol=1e-10)
