@@ -251,11 +251,11 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     assert all(row["seconds"] > 0 for row in record["validation"])
 
 
-def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeypatch, capsys):
+def test_comparisons_of_three_are_after_holm_and_paired_where_they_can_be(tmp_path, monkeypatch):
     import _record
     import run
     from experiments import Experiment
-    from scipy.stats import ttest_rel
+    from scipy.stats import ttest_ind, ttest_rel
 
     monkeypatch.setattr(_record, "RESULTS", tmp_path)
     monkeypatch.setattr(run, "RESULTS", tmp_path)
@@ -266,7 +266,13 @@ def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeyp
         experiments.append(each)
         values[name] = shift + rng.normal(scale=0.1, size=60)
         _record.record_path(each).parent.mkdir(parents=True, exist_ok=True)
-        _record.record_path(each).write_text("{}")
+        error = values[name].std(ddof=1) / np.sqrt(60)
+        test = {
+            "mean": {"ndcg@100": values[name].mean()},
+            "standard_error": {"ndcg@100": error},
+            "n_users": 60,
+        }
+        _record.record_path(each).write_text(json.dumps({"test": test}))
         path = run.users_path(each)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, n_held_out=np.ones(60, dtype=int), **{"ndcg@100": values[name]})
@@ -280,11 +286,25 @@ def test_comparisons_of_three_are_after_holm_and_need_them_all(tmp_path, monkeyp
     rows = found["against_best"]
     assert rows[low]["holm_p_value"] == pytest.approx(min(1, 2 * p[low]), rel=0.01)
     assert rows[high]["holm_p_value"] == pytest.approx(max(2 * p[low], p[high]), rel=0.01)
+    assert not any("unpaired" in row for row in rows.values())
+    paths = {each.slug: run.users_path(each) for each in experiments}
+    paths[low].unlink()
+    run.compare_all("ml1m_strong", experiments)
+    rows = json.loads(path.read_text())["against_best"]
+    assert [slug for slug, row in rows.items() if row.get("unpaired")] == [low]
+    alone = ttest_ind(values[low], values[best], equal_var=False)
+    assert rows[low]["difference"] == pytest.approx(
+        values[low].mean() - values[best].mean(), abs=1e-5
+    )
+    error = (values[low].mean() - values[best].mean()) / alone.statistic
+    assert rows[low]["standard_error"] == pytest.approx(error, abs=1e-5)
+    both = sorted((alone.pvalue, p[high]))
+    holm = {both[0]: min(1, 2 * both[0]), both[1]: max(2 * both[0], both[1])}
+    assert rows[low]["holm_p_value"] == pytest.approx(holm[alone.pvalue], rel=0.01)
     path.unlink()
-    run.users_path(experiments[2]).unlink()
+    paths[best].unlink()
     run.compare_all("ml1m_strong", experiments)
     assert not path.exists()
-    assert "ml1m_strong/c" in capsys.readouterr().out
 
 
 def test_another_model_than_the_one_that_validated_is_not_tested():

@@ -103,7 +103,9 @@ def _against_best(slug, comparison):
         return ""
     p = row["holm_p_value"]
     sign = f"{row['difference']:+.4f}".replace("0.", ".", 1)
-    return f"{sign} ± {_number(row['standard_error'])}, p {'< .001' if p < 1e-3 else f'= {p:.2g}'}"
+    p = "< .001" if p < 1e-3 else f"= {p:.2g}"
+    unpaired = ", unpaired" if row.get("unpaired") else ""
+    return f"{sign} ± {_number(row['standard_error'])}, p {p}{unpaired}"
 
 
 def _at_the_edge(record, metric):

@@ -11,12 +11,14 @@
 own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; what has
 one is not run again unless ``--again`` is given. The values of single users, from which paired
 differences are tested, are not under version control: where they are missing, `users` fits what
-the records have chosen, and tests the differences anew. `tables` writes README.md's generated
+the records have chosen, and tests the differences anew; what it has not been asked to fit is
+compared by its record's mean and standard error. `tables` writes README.md's generated
 parts and its picture; ``tables --check`` only says whether they are up to date.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,12 +31,13 @@ from _protocols import PROTOCOLS
 from _record import RESULTS, as_json, cost_row, environment, epoch_row, record_path, rounded, timed
 from _tables import write_tables
 from experiments import EXPERIMENTS, SCRIPTS, add_experiments
+from scipy.stats import ttest_ind_from_stats
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import Bunch
 
 import skrec
-from skrec.metrics._comparison._paired import best_first, paired_tests
+from skrec.metrics._comparison._paired import holm, paired_tests
 from skrec.metrics._comparison._tuning import Trial, tune
 from skrec.utils._measure import Cost
 
@@ -224,38 +227,67 @@ def users_path(experiment):
 
 
 def compare_all(protocol, experiments):
-    """Write paired differences of all methods to the one that tests best.
+    """Write differences of all methods to the one that tests best.
 
-    The p-values are Holm's, for as many comparisons as there are methods but one. Nothing is
-    written if the users' values of a method that has a record are not on this machine.
+    They are paired where the values of the users are on this machine. Otherwise the means and
+    standard errors of the records are compared as if they were of different users: where the same
+    users like the same models, that standard error is too large. The p-values are Holm's, for as
+    many comparisons as there are methods but one. Nothing is written without the values of the
+    best method.
     """
     metric = PROTOCOLS[protocol].metrics[0]
-    results = {}
+    results, alone = {}, {}
     for experiment in experiments:
         if experiment.protocol != protocol or not record_path(experiment).is_file():
             continue
-        if not users_path(experiment).is_file():
-            print(f"No comparison: `users` must make the users' values of {experiment.key}.")
-            return
-        values = dict(np.load(users_path(experiment)))
-        held_out = values.pop("n_held_out")
-        mean = {name: float(np.nanmean(column)) for name, column in values.items()}
-        results[experiment.slug] = Bunch(per_user=values, n_held_out=held_out, mean=mean)
-    if len(results) < 2:
+        if users_path(experiment).is_file():
+            results[experiment.slug] = _result_of_users(experiment)
+        else:
+            test = json.loads(record_path(experiment).read_text())["test"]
+            error = test["standard_error"][metric]
+            alone[experiment.slug] = test["mean"][metric], error, test["n_users"]
+    if len(results) + len(alone) < 2:
         return
-    best = best_first(results, metric)[0]
+    means = {slug: result.mean[metric] for slug, result in results.items()}
+    means |= {slug: mean for slug, (mean, *_) in alone.items()}
+    best = max(means, key=means.get)
+    if best in alone:
+        print(f"No comparison: `users` must make the users' values of {protocol}/{best}, the best.")
+        return
     found = paired_tests(results, metric, best)
+    tests = {
+        slug: (test.difference, test.standard_error, test.p_value) for slug, test in found.items()
+    }
+    own = results[best].per_user[metric]
+    own = own[np.isfinite(own)]
+    for slug, (mean, error, n_users) in alone.items():
+        test = ttest_ind_from_stats(
+            mean, error * math.sqrt(n_users), n_users,
+            own.mean(), own.std(ddof=1), len(own),
+            equal_var=False,
+        )  # fmt: skip
+        both = math.hypot(error, own.std(ddof=1) / math.sqrt(len(own)))
+        tests[slug] = mean - means[best], both, float(test.pvalue)
+    corrected = holm({slug: p_value for slug, (_, _, p_value) in tests.items()})
     rows = {
         slug: {
-            "difference": round(found[slug].difference, 5),
-            "standard_error": round(found[slug].standard_error, 5),
-            "holm_p_value": float(f"{found[slug].holm_p_value:.3g}"),
+            "difference": round(tests[slug][0], 5),
+            "standard_error": round(tests[slug][1], 5),
+            "holm_p_value": float(f"{corrected[slug]:.3g}"),
         }
-        for slug in sorted(found, key=lambda slug: found[slug].p_value)
+        | ({"unpaired": True} if slug in alone else {})
+        for slug in sorted(tests, key=lambda slug: tests[slug][2])
     }
     record = {"environment": environment(), "metric": metric, "best": best, "against_best": rows}
     path = RESULTS / protocol / "comparison.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _result_of_users(experiment):
+    values = dict(np.load(users_path(experiment)))
+    held_out = values.pop("n_held_out")
+    mean = {name: float(np.nanmean(column)) for name, column in values.items()}
+    return Bunch(per_user=values, n_held_out=held_out, mean=mean)
 
 
 def _list():
