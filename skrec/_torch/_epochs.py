@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._layers import narrow_weights
+from skrec._torch._place import sent_array
 from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
 from skrec.utils._call import built_once
@@ -140,9 +141,9 @@ class EpochsMixin:
             module = self._build_module((None, self.n_features_in_))
         stays = narrow_weights(module) if scores and str(device) == "cpu" else ()
         state = {
-            # Workers get read-only memory maps, which torch does not take.
-            name: torch.from_numpy(np.require(value, requirements="W")).to(
-                device, torch.float32 if name in stays else dtype
+            # Sent as they are: float64 of a weight would take the way twice as long.
+            name: sent_array(value, torch.device(device)).to(
+                torch.float32 if name in stays else dtype
             )
             for name, value in self.weights_.items()
         }

@@ -12,11 +12,14 @@ from skrec._torch._callbacks import CallbackSupportMixin, FitTasks, kept, with_c
 from skrec._torch._epochs import EpochsMixin, finite_or_least
 from skrec._torch._fit_loop import EarlyStopping
 from skrec._torch._global_draws import global_draws
+from skrec._torch._lists import device_lists
+from skrec._torch._place import apart
 from skrec._torch._problem import HeldOut, make_problem
 from skrec._torch._rows import DeviceRows, ShuffledRows
 from skrec.base import BaseRecommender
+from skrec.utils._call import one_call
 from skrec.utils._device import resolve_device
-from skrec.utils._finite import require_finite
+from skrec.utils._finite import arithmetic, require_finite
 from skrec.utils._fitted import Flag
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import (
@@ -27,11 +30,12 @@ from skrec.utils._params import (
     Interval,
     Options,
 )
+from skrec.utils._products import FEW_ROWS
 from skrec.utils._restore import restored_on_failure
 from skrec.utils._side_information import SideInformation
 from skrec.utils._state_torch import torch_state
 from skrec.utils._tags import recommender_tags
-from skrec.utils._validation import validate_interactions
+from skrec.utils._validation import check_candidates, validate_interactions
 
 # What every neural estimator takes; a class adds its own.
 TORCH_RULES = {
@@ -67,6 +71,9 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     _fitted_rules = {
         "counts_": Flag(),
     }
+    # So many rows are scored on the CPU where there is CUDA, too: the weights of a catalogue are
+    # read in less time than they are sent.
+    _few_rows = FEW_ROWS
 
     @abstractmethod
     def _build_module(self, shape, problem=None):
@@ -267,25 +274,31 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """The state that a fit begins with which goes on from the fitted one."""
         return self.weights_
 
-    @torch_state()
     def _apply(self, X, function, *, chunks=None):
         """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
 
         Rows are the last axis but one of what it returns. `chunks` are bounds of rows to go
         through one after another; None: all rows at once.
         """
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
+        if chunks is None:
+            return self._applied(X, function, device).cpu().numpy()
+        with one_call():
+            found = [self._applied(X[a:b], function, device).cpu().numpy() for a, b in chunks]
+        return np.concatenate(found, axis=-2)
+
+    @torch_state()
+    def _applied(self, X, function, device):
+        """``function(module, rows)`` of the rows of X, in its dtype, as a tensor on a device."""
         dtype = torch.float64 if X.dtype == np.float64 else torch.float32
         module = self._module(dtype, device, scores=True)
         with torch.inference_mode():
-            if chunks is None:
-                rows = DeviceRows(X, device, dtype=dtype).everything()
-                return function(module, rows).cpu().numpy()
-            found = []
-            for start, stop in chunks:
-                rows = DeviceRows(X[start:stop], device, dtype=dtype).everything()
-                found.append(function(module, rows).cpu().numpy())
-            return np.concatenate(found, axis=-2)
+            return function(module, DeviceRows(X, device, dtype=dtype).everything())
+
+    def _scoring_device(self, n_rows):
+        """Where so many rows are scored."""
+        device = resolve_device(self.device)
+        return torch.device("cpu") if n_rows <= self._few_rows else device
 
     def _encoded(self, X, function):
         """`_apply` for hidden layers: those of many rows at once would be large."""
@@ -295,11 +308,31 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     def _scores(self, X):
         return self._apply(X, self._score)
 
+    def _device_scores(self, X, device):
+        """`_scores` as a tensor on a device; None in a class that computes them on the host."""
+        return self._applied(X, self._score, device)
+
+    def _lists(self, rows, k, items=None, exclude_seen=True):
+        X, device = rows.X, self._scoring_device(rows.X.shape[0])
+        if apart(device) and self._device_scores is not None:
+            allowed = check_candidates(items, *X.shape)
+            what = f"The scores of {type(self).__name__}"
+            with one_call(), arithmetic(what), torch_state(), torch.inference_mode():
+                found = device_lists(
+                    lambda some: self._device_scores(some, device),
+                    X, k, device, exclude_seen=exclude_seen, allowed=allowed,
+                )  # fmt: skip
+            if found is not None:
+                return found
+        # Also where a score is not finite: the host says what is wrong.
+        return super()._lists(rows, k, items, exclude_seen)
+
 
 # What a class over `TorchRecommender` may write of its own: what is left is written once.
 HOOKS = (
     "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_plan",
     "_pretrain", "_after_batches", "_scorer", "_watch", "_keep", "_resumed_state", "_hold_out",
+    "_device_scores",
 )  # fmt: skip
 
 

@@ -13,13 +13,16 @@ from skrec._torch._held_entries import hold_out_entries
 from skrec._torch._newton import minimise_rows
 from skrec._torch._optimizers import SparseAndDenseAdam
 from skrec._torch._pairs import ShuffledPairs
+from skrec._torch._place import sent_array
 from skrec._torch._rows import DeviceRows
 from skrec._torch._weights import Weights
+from skrec.utils._call import built_once
 from skrec.utils._device import resolve_device
 from skrec.utils._fitted import SEED, Array, required_if
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS, LearnedUsersMixin
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._products import FEW_ROWS
 from skrec.utils._sparse import has_users
 from skrec.utils._state_torch import torch_state
 
@@ -78,6 +81,8 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     # are, and training ends long before. Who is folded in then has a normal prior with the mean
     # and the covariance of the learned vectors. A class with other batches has none.
     _learns_from_pairs = True
+    # A network scores each pair of a user and an item: the weights are the least of it.
+    _few_rows = -1
     # Items that are drawn for each row that is folded in.
     _n_drawn = N_DRAWS
 
@@ -247,12 +252,16 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return vector
 
     def _scores(self, X):
+        return self._apply(X, self._of_vectors(X))
+
+    def _device_scores(self, X, device):
+        return self._applied(X, self._of_vectors(X), device)
+
+    def _of_vectors(self, X):
+        """`_score` with the vectors of the rows of X."""
         vectors = self._vectors(X).astype(X.dtype, copy=False)
-        return self._apply(
-            X,
-            lambda module, rows: self._score(
-                module, rows, torch.from_numpy(vectors).to(rows.value.device)
-            ),
+        return lambda module, rows: self._score(
+            module, rows, sent_array(vectors, rows.value.device)
         )
 
 
@@ -268,6 +277,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         "components_": Array("n_components", "n_items", dtypes=("float32",)),
         "item_bias_": Array("n_items", dtypes=("float32",)),
     }
+    _few_rows = FEW_ROWS
 
     @abstractmethod
     def _item_vectors(self, module):
@@ -307,6 +317,16 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
 
     def _scores(self, X):
         return factor_scores(self._vectors(X), self.components_, X.dtype, item_bias=self.item_bias_)
+
+    def _device_scores(self, X, device):
+        def build():
+            parts = (self.components_, self.item_bias_)
+            return [sent_array(part.astype(X.dtype, copy=False), device) for part in parts]
+
+        vectors = sent_array(self._vectors(X).astype(X.dtype, copy=False), device)
+        key = ("factors", X.dtype.name, str(device))
+        components, bias = built_once(self, self.components_, key, build)
+        return torch.addmm(bias, vectors, components)
 
     def _pair_scores(self, X, rows, items):
         wanted, group = np.unique(rows, return_inverse=True)

@@ -254,6 +254,8 @@ class ItemAutoRec(RatingAutoencoder):
         weights, bias = solve_rows(X, codes, self.alpha)
         return self._completed((weights @ codes.T + bias[:, None]).astype(X.dtype), X)
 
+    _device_scores = None
+
     def _scores(self, X):
         return self._predicted(X, self.components_.T.astype(np.float64))
 

@@ -10,6 +10,7 @@ from skrec._evaluation._default_score import negative_rmse
 from skrec._torch._estimator import TORCH_RULES, TorchRecommender
 from skrec._torch._layers import ACTIVATIONS, initialise
 from skrec._torch._optimizers import split_penalty
+from skrec._torch._place import sent_array
 from skrec.utils._fitted import COUNT, CURVE, INDICES, Array, Named, Number, Series
 from skrec.utils._parallel import row_chunks
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, Interval, Options
@@ -116,6 +117,14 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
 
     def _scores(self, X):
         return self._completed(super()._scores(X), X)
+
+    def _device_scores(self, X, device):
+        scores = super()._device_scores(X, device)
+        if self.clip:
+            scores = scores.clamp(*self.rating_range_)
+        items, rows = self.n_ratings_ == 0, np.diff(X.indptr) == 0
+        unknown = sent_array(items, device) | sent_array(rows, device)[:, None]
+        return scores.masked_fill(unknown, self.default_rating_)
 
     def _scorer(self, module, problem):
         outputs = super()._scorer(module, problem)

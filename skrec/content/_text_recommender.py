@@ -167,7 +167,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
     # Of a stored value of 1.
     confidence = 1.0
     # Rows are scored by what solves for their vectors, not by the module.
-    _score = None
+    _score = _device_scores = None
 
     @abstractmethod
     def _network(self, n_words):
