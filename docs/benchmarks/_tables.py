@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 
+import _growth_table
 from _defaults_data import DATA
 from _defaults_grids import AROUND_OTHERS
 from _protocols import PROTOCOLS
@@ -275,6 +276,17 @@ def at_size():
     return _table(header, rows)
 
 
+def growth():
+    """How time and memory grow with the interactions."""
+    header, lines, remarks = _growth_table.growth()
+    if not lines:
+        return "None yet."
+    parts = [_table(header, lines)]
+    if remarks:
+        parts.append(f"Not measured: {'; '.join(remarks)}.")
+    return "\n\n".join(parts)
+
+
 def _size(record):
     n_users, n_items = record["shape"]
     return f"{n_users:,} x {n_items:,}, {record['entries'] / 1e6:.0f}M"
@@ -312,6 +324,7 @@ PARTS = {
     "local models": local_models,
     "speeds": speeds,
     "at size": at_size,
+    "growth": growth,
     "defaults": defaults,
     "hours": hours,
 }

@@ -24,6 +24,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _growth_table
 import numpy as np
 import torch
 from _picture import draw, is_current
@@ -373,8 +374,10 @@ def main():
         picture = HERE / "ml1m_strong.svg"
         if not options.check:
             draw("ml1m_strong", picture)
+            _growth_table.draw(HERE / "growth.svg")
         behind = write_tables(HERE / "README.md", check=options.check)
-        sys.exit(behind or int(not is_current("ml1m_strong", picture)))
+        current = is_current("ml1m_strong", picture)
+        sys.exit(behind or int(not current or not _growth_table.is_current(HERE / "growth.svg")))
 
 
 if __name__ == "__main__":
