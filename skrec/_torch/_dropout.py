@@ -19,6 +19,7 @@ def relu_dropped(value, rate, generator):
     Parameters
     ----------
     value : float tensor
+        No leaf of the graph; on a CPU the result is written over it.
     rate : float
         In [0, 1); it is rounded to a multiple of 2**-16.
     generator : torch.Generator or None
@@ -35,7 +36,7 @@ def relu_dropped(value, rate, generator):
     seed = int(torch.randint(2**63 - 1, (), generator=generator))
     scale = 2**16 / (2**16 - bar)
     if value.device.type == "cpu":
-        return _ReluDropped.apply(value, seed, bar, scale)
+        return _ReluDropped.apply(value.contiguous(), seed, bar, scale)
     return functional.relu(value) * (bits_of(seed, value.shape, value.device) >= bar) * scale
 
 
@@ -46,15 +47,13 @@ class _ReluDropped(torch.autograd.Function):
 
         from skrec._torch import _dropout_kernels
 
-        value = value.contiguous()
-        out, ctx.scale = torch.empty_like(value), scale
         flat = value.detach().view(-1).numpy()
         with plain_interrupts():
-            _dropout_kernels.relu_dropped(
-                flat, np.uint64(seed), bar, flat.dtype.type(scale), out.view(-1).numpy()
-            )
-        ctx.save_for_backward(out)
-        return out
+            _dropout_kernels.relu_dropped(flat, np.uint64(seed), bar, flat.dtype.type(scale))
+        ctx.mark_dirty(value)
+        ctx.save_for_backward(value)
+        ctx.scale = scale
+        return value
 
     @staticmethod
     def backward(ctx, gradient):

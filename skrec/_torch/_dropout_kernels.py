@@ -11,12 +11,12 @@ _N_WORDS = 64
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def relu_dropped(x, seed, bar, scale, out):
-    """``out = max(x, 0) * scale`` where the 16 bits of a number are at least `bar`, else 0.
+def relu_dropped(x, seed, bar, scale):
+    """Make ``max(x, 0) * scale`` of x where the 16 bits of a number are at least `bar`, else 0.
 
     Parameters
     ----------
-    x, out : ndarray of shape (n,)
+    x : ndarray of shape (n,)
     seed : uint64
     bar : int
     scale : float
@@ -24,18 +24,20 @@ def relu_dropped(x, seed, bar, scale, out):
     """
     words = np.empty(_N_WORDS, np.uint64)
     bits = words.view(np.uint16)
-    n, word = len(x), seed
-    for begin in range(0, n, len(bits)):
+    word, zero = seed, x.dtype.type(0)
+    for begin in range(0, len(x), len(bits)):
         for k in range(_N_WORDS):
             word += _GOLDEN
             z = word
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             words[k] = z ^ (z >> np.uint64(31))
-        for k in range(min(len(bits), n - begin)):
-            value = x[begin + k]
-            # NaN is handed on.
-            out[begin + k] = 0 if bits[k] < bar or value <= 0 else value * scale
+        # One view, and two choices in a row, are what the compiler makes vectors of.
+        some = x[begin : begin + len(bits)]
+        for k in range(len(some)):
+            value = some[k]
+            kept = zero if value <= 0 else value * scale  # NaN is handed on
+            some[k] = zero if bits[k] < bar else kept
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

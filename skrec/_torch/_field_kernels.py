@@ -8,25 +8,26 @@ from skrec.utils._ridge_kernels import FAST
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def add_fields(first, column, value, field, linear, vectors, pairs, out, sums):
-    """Sums of vectors by row and field into `sums`, linear terms and pairs onto `out`.
+    """Sums of vectors by row and field into `sums`, linear terms and pairs into `out`.
 
     Parameters
     ----------
-    first : ndarray of int64 of shape (n_rows + 1,)
+    first : ndarray of uint64 of shape (n_rows + 1,)
         Where the entries of each row begin and end.
-    column, value : ndarray of shape (n_entries,)
-    field : ndarray of int64 of shape (n_columns,)
+    column : ndarray of uint64 of shape (n_entries,)
+    value : ndarray of shape (n_entries,)
+    field : ndarray of uint64 of shape (n_columns,)
     linear : ndarray of shape (n_columns, n_outputs)
     vectors : ndarray of shape (n_columns, width)
     pairs : bool
     out : ndarray of shape (n_rows, n_outputs)
     sums : ndarray of shape (n_rows, n_fields, width)
-        Zeros.
     """
     n_outputs, n_fields, width = out.shape[1], sums.shape[1], sums.shape[2]
     d = width // n_outputs
     total, squares = np.empty(width, sums.dtype), np.empty(width, sums.dtype)
     for r in range(len(out)):
+        out[r], sums[r] = 0, 0
         for e in range(first[r], first[r + 1]):
             j, x = column[e], value[e]
             f = field[j]

@@ -40,10 +40,10 @@ class _FieldSums(torch.autograd.Function):
     def forward(ctx, linear, vectors, first, column, value, field, n_fields, pairs):
         from skrec._torch import _field_kernels
 
-        out = linear.new_zeros(len(first) - 1, linear.shape[1])
-        sums = vectors.new_zeros(len(out), n_fields, vectors.shape[1])
+        out = linear.new_empty(len(first) - 1, linear.shape[1])
+        sums = vectors.new_empty(len(out), n_fields, vectors.shape[1])
         value = value.to(vectors.dtype)
-        entries = [part.numpy() for part in (first, column, value, field)]
+        entries = _entries(first, column, value, field)
         weights = [part.detach().contiguous().numpy() for part in (linear, vectors)]
         with plain_interrupts():
             _field_kernels.add_fields(*entries, *weights, pairs, out.numpy(), sums.numpy())
@@ -59,9 +59,16 @@ class _FieldSums(torch.autograd.Function):
         gradients = [part.new_zeros(ctx.n_columns, part.shape[-1]) for part in (of_out, of_sums)]
         with plain_interrupts():
             _field_kernels.add_field_gradients(
-                *(part.numpy() for part in (first, column, value, field, sums.detach())),
+                *_entries(first, column, value, field),
+                sums.detach().numpy(),
                 ctx.pairs,
                 tuple(part.contiguous().numpy() for part in (of_out, of_sums)),
                 tuple(part.numpy() for part in gradients),
             )
         return (*gradients, *[None] * 6)
+
+
+def _entries(first, column, value, field):
+    """Arrays of the entries; indices without a sign, which no kernel counts from the end."""
+    first, column, field = (part.numpy().view(np.uint64) for part in (first, column, field))
+    return first, column, value.numpy(), field

@@ -32,7 +32,7 @@ def test_the_kernel_is_what_torch_makes_of_the_same_bits(shape, rate, seed, dtyp
     twin = value.clone().requires_grad_(True)
     expected = by_torch(twin, rate, word, dtype)
     value.requires_grad_(True)
-    found = relu_dropped(value, rate, generator(seed + 1))
+    found = relu_dropped(value * 1, rate, generator(seed + 1))
     assert torch.equal(found, expected)
     slope = torch.randn(shape, dtype=dtype, generator=generator(seed + 2))
     found.backward(slope)
@@ -56,7 +56,7 @@ def test_bits_are_those_of_splitmix64():
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
 def test_the_share_and_the_mean_are_right_and_columns_differ(rate):
     value = torch.full((500, 400), 2.0)
-    out = relu_dropped(value, rate, generator())
+    out = relu_dropped(value.clone(), rate, generator())
     error = 5 * (rate * (1 - rate) / out.numel()) ** 0.5
     assert abs(float((out == 0).float().mean()) - rate) < error
     assert abs(float(out.mean()) - 2) < 2 * error / (1 - rate)
@@ -64,8 +64,8 @@ def test_the_share_and_the_mean_are_right_and_columns_differ(rate):
     for shares, n in ((by_row, 400), (by_column, 500)):
         spread = float(shares.std()) / (rate * (1 - rate) / n) ** 0.5
         assert 0.85 < spread < 1.15  # as of independent draws
-    assert torch.equal(out, relu_dropped(value, rate, generator()))
-    assert not torch.equal(out, relu_dropped(value, rate, generator(6)))
+    assert torch.equal(out, relu_dropped(value.clone(), rate, generator()))
+    assert not torch.equal(out, relu_dropped(value.clone(), rate, generator(6)))
 
 
 def test_it_draws_from_its_generator_only():
@@ -83,7 +83,7 @@ def test_without_a_generator_it_is_relu(rate):
 
 def test_what_is_not_a_number_stays_so():
     value = torch.full((1000,), torch.nan)
-    assert 0.7 < float(relu_dropped(value, 0.2, generator()).isnan().float().mean()) < 0.9
+    assert 0.7 < float(relu_dropped(value.clone(), 0.2, generator()).isnan().float().mean()) < 0.9
     value[:] = torch.inf
     assert set(relu_dropped(value, 0.2, generator()).tolist()) == {0.0, np.inf}
 
@@ -94,6 +94,13 @@ def test_views_that_are_not_contiguous():
         relu_dropped(part, 0.4, generator()) for part in (value.t(), value.t().contiguous())
     )
     assert torch.equal(found, expected)
+
+
+def test_the_result_is_written_over_what_came_in_and_a_leaf_is_refused():
+    value = torch.randn(6, 4, generator=generator())
+    assert relu_dropped(value, 0.4, generator()).data_ptr() == value.data_ptr()
+    with pytest.raises(RuntimeError, match="leaf"):
+        relu_dropped(value.requires_grad_(True), 0.4, generator())
 
 
 @pytest.mark.cuda

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from skrec._torch._fields import field_sums
+from skrec._torch import _field_kernels
+from skrec._torch._fields import _entries, field_sums
 from skrec._torch._rows import DeviceRows
 
 FIELD = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 3, 3])
@@ -71,3 +72,15 @@ def test_the_sums_alone_may_have_a_gradient():
     sums.sum().backward()
     assert (linear.grad == 0).all()
     assert (vectors.grad != 0).any()
+
+
+def test_what_stood_in_the_memory_of_the_results_is_not_read():
+    _, rows, linear, vectors = problem(torch.float64, 4, 2)
+    first = torch.cat([rows.start, torch.tensor([len(rows.column)])])
+    entries = _entries(first, rows.column, rows.value, FIELD)
+    weights = [part.detach().numpy() for part in (linear, vectors)]
+    found = np.full((17, 2), np.nan), np.full((17, 4, 4), np.nan)
+    _field_kernels.add_fields(*entries, *weights, True, *found)
+    expected = field_sums(rows, FIELD, 4, linear, vectors, pairs=True)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other.detach().numpy())
