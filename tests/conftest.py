@@ -39,3 +39,11 @@ def data_home():
     if not folder or not Path(folder).is_dir():
         pytest.skip("SKREC_DATA does not name a folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def host_noise(monkeypatch):
+    """Noise is drawn on the CPU, in a fit on CUDA too: the draws are those of a fit on the CPU."""
+    from skrec._torch import _problem
+
+    monkeypatch.setattr(_problem, "noise_generator", lambda generator, device: generator)

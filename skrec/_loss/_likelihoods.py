@@ -11,6 +11,8 @@ import torch
 from torch.nn import functional
 
 from skrec._loss._multinomial_layer import multinomial_of_layer
+from skrec._loss._scattered import goes_dense, scattered
+from skrec.utils import _device
 
 
 class _Multinomial(torch.autograd.Function):
@@ -38,7 +40,14 @@ class Multinomial(NamedTuple):
 
     def negative_log(self, outputs, rows):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
-        return _Multinomial.apply(outputs, rows.row, rows.column, rows.value.to(outputs.dtype))
+        value = rows.value.to(outputs.dtype)
+        if goes_dense(rows, outputs.shape[1]):
+            return _of_dense(self, outputs, rows, value)
+        return _Multinomial.apply(outputs, rows.row, rows.column, value)
+
+    def of_dense(self, outputs, X):
+        """`negative_log` of dense rows X."""
+        return -(X * torch.log_softmax(outputs, 1)).sum(1)
 
     def mixed(self, log_weight, outputs):
         """Logits of the mixture of the parts' probabilities: its log probabilities."""
@@ -57,9 +66,17 @@ class Gaussian(NamedTuple):
 
     def negative_log(self, outputs, rows):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
-        value, output = rows.value.to(outputs.dtype), outputs[rows.row, rows.column]
+        value = rows.value.to(outputs.dtype)
+        if goes_dense(rows, outputs.shape[1]):
+            return _of_dense(self, outputs, rows, value)
+        output = outputs[rows.row, rows.column]
         observed = (1 + self.confidence) * (value - output).square() - output.square()
         return outputs.square().sum(1).index_add(0, rows.row, observed) / 2
+
+    def of_dense(self, outputs, X):
+        """`negative_log` of dense rows X."""
+        weight = 1 + self.confidence * (X > 0)
+        return (weight * (X - outputs).square()).sum(1) / 2
 
     def mixed(self, log_weight, outputs):
         """The mean of the parts' means."""
@@ -72,8 +89,14 @@ class Logistic(NamedTuple):
 
     def negative_log(self, outputs, rows):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        if goes_dense(rows, outputs.shape[1]):
+            return _of_dense(self, outputs, rows, rows.value)
         observed = -outputs[rows.row, rows.column]
         return functional.softplus(outputs).sum(1).index_add(0, rows.row, observed)
+
+    def of_dense(self, outputs, X):
+        """`negative_log` of dense rows X."""
+        return (functional.softplus(outputs) - outputs * (X > 0)).sum(1)
 
     def mixed(self, log_weight, outputs):
         """Logits of the mean of the parts' probabilities."""
@@ -105,7 +128,18 @@ class CrossEntropy(NamedTuple):
 
     def negative_log(self, outputs, rows):
         """Per row, shape (n_rows,), of outputs of shape (n_rows, n_columns)."""
-        return _CrossEntropy.apply(outputs, rows.row, rows.column, rows.value.to(outputs.dtype))
+        value = rows.value.to(outputs.dtype)
+        if goes_dense(rows, outputs.shape[1]):
+            return _of_dense(self, outputs, rows, value)
+        return _CrossEntropy.apply(outputs, rows.row, rows.column, value)
+
+    def of_dense(self, outputs, X):
+        """`negative_log` of dense rows X."""
+        return (functional.softplus(outputs) - X * outputs).sum(1)
+
+
+def _of_dense(model, outputs, rows, value):
+    return model.of_dense(outputs, scattered(rows, value, outputs.shape[1]))
 
 
 def _log_mean(log_weight, logs):
@@ -132,7 +166,7 @@ def layer_loss(model, layer, hidden, rows):
     -------
     losses : float tensor of shape (n_rows,)
     """
-    plain = hidden.device.type == "cpu" and hidden.dtype == layer.weight.dtype
+    plain = not _device.apart(hidden.device) and hidden.dtype == layer.weight.dtype
     if plain and isinstance(model, Multinomial) and not torch.is_autocast_enabled("cpu"):
         return multinomial_of_layer(hidden, layer, rows)
     return model.negative_log(layer(hidden).float(), rows)

@@ -14,6 +14,7 @@ from skrec._torch._weights import Weights
 from skrec.utils._call import built_once
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Number
 from skrec.utils._progress import ProgressBar
+from skrec.utils._state_torch import products_in
 
 
 class EpochsMixin:
@@ -83,17 +84,18 @@ class EpochsMixin:
             return after_epoch(score)
 
         try:
-            history = fit_loop(
-                module,
-                optimizer,
-                batches,
-                loss,
-                epochs=progress,
-                step=self._n_updates,
-                stopping=stopping,
-                on_epoch=after,
-                finish=lambda: self._after_batches(module, batches),
-            )
+            with products_in(self.precision):
+                history = fit_loop(
+                    module,
+                    optimizer,
+                    batches,
+                    loss,
+                    epochs=progress,
+                    step=self._n_updates,
+                    stopping=stopping,
+                    on_epoch=after,
+                    finish=lambda: self._after_batches(module, batches),
+                )
             check_finite(module, first - 1 + history.n_epochs)
         except FloatingPointError as error:
             raise diverged(error, self.learning_rate) from error

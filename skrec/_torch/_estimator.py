@@ -13,10 +13,10 @@ from skrec._torch._epochs import EpochsMixin, finite_or_least
 from skrec._torch._fit_loop import EarlyStopping
 from skrec._torch._global_draws import global_draws
 from skrec._torch._lists import device_lists
-from skrec._torch._place import apart
 from skrec._torch._problem import HeldOut, make_problem
-from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec._torch._rows import DeviceRows, ShuffledRows, training_rows
 from skrec.base import BaseRecommender
+from skrec.utils import _device
 from skrec.utils._call import one_call
 from skrec.utils._device import resolve_device
 from skrec.utils._finite import arithmetic, require_finite
@@ -42,7 +42,7 @@ TORCH_RULES = {
     "learning_rate": POSITIVE,
     "batch_size": POSITIVE_INTEGER,
     "max_iter": POSITIVE_INTEGER,
-    "precision": Options(("float32", "bfloat16")),
+    "precision": Options(("float32", "tf32", "bfloat16")),
     "early_stopping": BOOLEAN,
     "validation_fraction": Interval(0, 1, closed="neither"),
     "n_iter_no_change": POSITIVE_INTEGER,
@@ -71,6 +71,8 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     _fitted_rules = {
         "counts_": Flag(),
     }
+    # Where `_loss` takes more of its generator than noise: a seed, say.
+    _draws_on_host = False
     # So many rows are scored on the CPU where there is CUDA, too: the weights of a catalogue are
     # read in less time than they are sent.
     _few_rows = FEW_ROWS
@@ -88,7 +90,8 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     def _loss(self, module, batch, step, generator):
         """Mean loss of a batch, a scalar tensor, or it and the mean divergence in it.
 
-        Noise comes from the CPU generator.
+        Noise is drawn by the generator, where it is: on the CPU, or on the GPU that is computed
+        on.
         """
 
     @abstractmethod
@@ -97,7 +100,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
 
     def _batches(self, problem):
         """What the loop goes through in each epoch."""
-        rows = DeviceRows(problem.X, problem.device, weight=problem.weight)
+        rows = training_rows(problem.X, problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _plan(self, problem, n_batches):
@@ -242,7 +245,8 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
                 watch(module, score)
             return tasks.epoch(lambda: kept(self, module, problem))
 
-        self._run(module, batches, stopping, problem.generator, after_epoch)
+        noise = problem.generator if self._draws_on_host else problem.noise
+        self._run(module, batches, stopping, noise, after_epoch)
         return module
 
     def _first_module(self, problem, resumes):
@@ -314,7 +318,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
 
     def _lists(self, rows, k, items=None, exclude_seen=True):
         X, device = rows.X, self._scoring_device(rows.X.shape[0])
-        if apart(device) and self._device_scores is not None:
+        if _device.apart(device) and self._device_scores is not None:
             allowed = check_candidates(items, *X.shape)
             what = f"The scores of {type(self).__name__}"
             with one_call(), arithmetic(what), torch_state(), torch.inference_mode():

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from skrec._loss._scattered import goes_dense, scattered
 from skrec._torch._products import by_column, sparse_product
 from skrec.utils._products import FEW_ROWS, rows_product
 
@@ -96,6 +97,8 @@ class SparseLinear(NarrowWeight, nn.Module):
 
         `turned`, the entries by column, is made here if there is none and a gradient is wanted.
         """
+        if goes_dense(rows, len(self.weight)):
+            return torch.addmm(self.bias, scattered(rows, value, len(self.weight)), self.weight)
         if turned is None and torch.is_grad_enabled():
             turned = by_column(rows, len(self.weight))
         weight = self.weight
@@ -117,22 +120,25 @@ def dropped(value, rate, generator):
     rate : float
         In [0, 1).
     generator : torch.Generator or None
-        On the CPU. None: nothing is dropped.
+        None: nothing is dropped.
     """
     if generator is None or rate == 0:
         return value
-    kept = torch.empty(value.shape, dtype=value.dtype)
+    kept = torch.empty(value.shape, dtype=value.dtype, device=generator.device)
     kept.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
     return value * kept.to(value.device)
 
 
 def standard_normal(shape, like, generator):
     """Draws of the standard normal distribution, with the dtype and device of a tensor."""
-    return torch.randn(shape, dtype=like.dtype, generator=generator).to(like.device)
+    place = generator.device
+    return torch.randn(shape, dtype=like.dtype, generator=generator, device=place).to(like.device)
 
 
 def unit_length(rows):
     """Values of `Rows`, divided by the L2 norm of their row."""
+    if rows.unit is not None:
+        return rows.unit
     zero = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
     # Squares of very small or large values would not be numbers.
     largest = zero.scatter_reduce(0, rows.row, rows.value.abs(), "amax")

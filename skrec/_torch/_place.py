@@ -1,12 +1,7 @@
-"""Where tensors are, and the way to a device."""
+"""The way of tensors to a device, and where the noise of a fit is drawn."""
 
 import numpy as np
 import torch
-
-
-def apart(device):
-    """Whether a device computes apart from the host, which then never waits for it in a step."""
-    return device.type != "cpu"
 
 
 def sent(tensor, device):
@@ -20,3 +15,23 @@ def sent_array(array, device):
     """`sent` of an array, which may be read-only."""
     # Workers get read-only memory maps, which torch does not take.
     return sent(torch.from_numpy(np.require(array, requirements=("C", "W"))), device)
+
+
+def noise_generator(generator, device):
+    """What draws the noise of a fit: a generator of the GPU with the same seed, or the CPU's.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        On the CPU.
+    device : torch.device
+        Where the fit computes.
+
+    Returns
+    -------
+    generator : torch.Generator
+        Its draws are others on each kind of device.
+    """
+    if device.type != "cuda":
+        return generator
+    return torch.Generator(device).manual_seed(generator.initial_seed())

@@ -7,6 +7,7 @@ import torch
 from scipy.sparse import csr_array
 
 from skrec._evaluation._entries import select_entries
+from skrec._torch._place import noise_generator
 from skrec.utils._validation import check_sample_weight
 
 
@@ -27,7 +28,9 @@ class Problem(NamedTuple):
         Row p belongs to ``X.data[p]``.
     device : torch.device
     generator : torch.Generator
-        On the CPU, whatever the device: the source of every draw of the fit.
+        On the CPU, whatever the device: the source of the draws of the fit, but for noise.
+    noise : torch.Generator
+        What draws the noise of a step: that generator, or on a GPU one of its own.
     """
 
     X: csr_array
@@ -38,6 +41,7 @@ class Problem(NamedTuple):
     context: object
     device: torch.device
     generator: torch.Generator
+    noise: torch.Generator = None
 
     @property
     def seed(self):
@@ -108,4 +112,5 @@ def make_problem(X, weight, side, held_out, device, generator):
                 "sample_weight is zero for every user who is learned from: early stopping holds "
                 "out the others. Use early_stopping=False, or a smaller validation_fraction."
             )
-    return Problem(X, given, weight, side.item_features, users, context, device, generator)
+    noise = noise_generator(generator, device)
+    return Problem(X, given, weight, side.item_features, users, context, device, generator, noise)

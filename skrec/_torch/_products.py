@@ -11,6 +11,8 @@ import torch
 from scipy.sparse import csr_array
 from torch.nn import functional
 
+from skrec.utils import _device
+
 
 class ByColumn(NamedTuple):
     """The entries of `Rows` in the order of their columns.
@@ -31,15 +33,16 @@ class ByColumn(NamedTuple):
 
 def by_column(rows, n_columns):
     """Sort the entries of `Rows` by column, as `ByColumn`."""
-    if rows.column.device.type == "cpu":  # counting, not comparing
+    if not _device.apart(rows.column.device):  # counting, not comparing
         first = np.append(rows.start.numpy(), len(rows.column))
         entries = (np.arange(len(rows.column)), rows.column.numpy(), first)
         turned = csr_array(entries, shape=(rows.n_rows, n_columns)).tocsc()
         parts = (turned.indptr[:-1], turned.indices, turned.data)
         return ByColumn(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
-    order = torch.argsort(rows.column, stable=True)
-    count = torch.bincount(rows.column, minlength=n_columns)
-    return ByColumn(count.cumsum(0) - count, rows.row[order], order)
+    column, order = torch.sort(rows.column, stable=True)
+    # Not bincount, for which the host would wait.
+    start = torch.searchsorted(column, torch.arange(n_columns, device=column.device))
+    return ByColumn(start, rows.row[order], order)
 
 
 def _bags(index, start, weight, value):

@@ -1,9 +1,16 @@
-"""Rows of a CSR matrix on a device, sliced there."""
+"""Rows of a CSR matrix on a device, sliced there or, where it is too large, on the host."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from skrec._torch._layers import unit_length
+from skrec._torch._place import sent, sent_array
+from skrec.utils import _device
+
+# Of the free memory of a GPU, what a matrix may take to stand there.
+_SHARE = 0.25
 
 
 class Rows(NamedTuple):
@@ -21,6 +28,8 @@ class Rows(NamedTuple):
     value : float tensor of shape (n_entries,)
     weight : float tensor of shape (n_rows,)
         Weights of the rows in the loss, with mean 1 over the matrix.
+    unit : float tensor of shape (n_entries,) or None
+        Values of rows of length 1, where they are made ahead: see `unit_length`.
     """
 
     users: torch.Tensor
@@ -29,6 +38,7 @@ class Rows(NamedTuple):
     column: torch.Tensor
     value: torch.Tensor
     weight: torch.Tensor
+    unit: torch.Tensor | None = None
 
     @property
     def n_rows(self):
@@ -52,32 +62,98 @@ class DeviceRows:
 
     def __init__(self, X, device, *, dtype=torch.float32, weight=None):
         self.shape, self.device = X.shape, torch.device(device)
-        self._first = torch.from_numpy(X.indptr.astype(np.int64)).to(self.device)
-        self._column = torch.from_numpy(X.indices.astype(np.int64)).to(self.device)
-        self._value = torch.tensor(X.data, dtype=dtype, device=self.device)
-        if weight is None:
-            self._weight = torch.ones(X.shape[0], dtype=dtype, device=self.device)
-        else:
-            scaled = np.asarray(weight, dtype=np.float64) / np.mean(weight)
-            self._weight = torch.tensor(scaled, dtype=dtype, device=self.device)
+        self._indptr = X.indptr
+        first, value = X.indptr.astype(np.int64), torch.tensor(X.data, dtype=dtype)
+        self._first = sent_array(first, self.device)
+        self._column = sent_array(X.indices.astype(np.int64), self.device)
+        self._value, self._unit = sent(value, self.device), None
+        if _device.apart(self.device):
+            self._unit = sent(_unit_values(first, value), self.device)
+        self._weight = sent(_scaled(weight, X.shape[0], dtype), self.device)
 
     def __getitem__(self, users):
         """The rows of some indices, an int64 tensor, as `Rows`."""
-        users = users.to(self.device)
+        return self._taken(users.to(self.device))
+
+    def _taken(self, users, n_entries=None):
         first = self._first[users]
         length = self._first[users + 1] - first
         end = length.cumsum(0)
         start = end - length
-        row = torch.repeat_interleave(length)
+        row = torch.repeat_interleave(length, output_size=n_entries)
         entry = (first - start).index_select(0, row)
         entry += torch.arange(len(row), device=self.device)
         # index_select gathers in a third of the time that brackets take on a CPU.
         column, value = (part.index_select(0, entry) for part in (self._column, self._value))
-        return Rows(users, start, row, column, value, self._weight[users])
+        unit = None if self._unit is None else self._unit.index_select(0, entry)
+        return Rows(users, start, row, column, value, self._weight[users], unit)
+
+    def batches(self, order, batch_size):
+        """`Rows` of batches of some indices, a tensor of the CPU.
+
+        The host knows how many entries each batch has, and asks the device for nothing.
+        """
+        if not len(order):
+            return
+        lengths = np.diff(self._indptr)[order.numpy()]
+        sizes = np.add.reduceat(lengths, np.arange(0, len(order), batch_size), dtype=np.int64)
+        for users, size in zip(sent(order, self.device).split(batch_size), sizes, strict=True):
+            yield self._taken(users, int(size))
 
     def everything(self):
         """All rows in their order, as `Rows`."""
-        return self[torch.arange(self.shape[0], device=self.device)]
+        users, start = torch.arange(self.shape[0], device=self.device), self._first[:-1]
+        length = self._first.diff()
+        row = torch.repeat_interleave(length, output_size=len(self._column))
+        return Rows(users, start, row, self._column, self._value, self._weight, self._unit)
+
+
+class HostRows:
+    """As `DeviceRows`, of a matrix that stays with the host: batches are sent ahead of their use.
+
+    Parameters are those of `DeviceRows`.
+    """
+
+    def __init__(self, X, device, *, dtype=torch.float32, weight=None):
+        self.shape, self.device, self._dtype = X.shape, torch.device(device), dtype
+        self._X, self._weight = X, _scaled(weight, X.shape[0], dtype)
+
+    def batches(self, order, batch_size):
+        """`Rows` of batches of some indices, a tensor of the CPU."""
+        for users in order.split(batch_size):
+            some = self._X[users.numpy()]
+            first, value = some.indptr.astype(np.int64), torch.tensor(some.data, dtype=self._dtype)
+            row = np.repeat(np.arange(some.shape[0]), np.diff(first))
+            parts = (torch.from_numpy(a) for a in (first[:-1], row, some.indices.astype(np.int64)))
+            parts = (users, *parts, value, self._weight[users], _unit_values(first, value))
+            yield Rows(*(sent(part, self.device) for part in parts))
+
+
+def training_rows(X, device, *, weight=None):
+    """The rows that a fit goes through: on the device, or with the host if they are too many.
+
+    Parameters are those of `DeviceRows`.
+    """
+    if device.type == "cuda" and _n_bytes(X) > _SHARE * torch.cuda.mem_get_info(device)[0]:
+        return HostRows(X, device, weight=weight)
+    return DeviceRows(X, device, weight=weight)
+
+
+def _n_bytes(X):
+    return 16 * X.nnz + 12 * X.shape[0]
+
+
+def _scaled(weight, n_rows, dtype):
+    if weight is None:
+        return torch.ones(n_rows, dtype=dtype)
+    return torch.tensor(np.asarray(weight, dtype=np.float64) / np.mean(weight), dtype=dtype)
+
+
+def _unit_values(first, value):
+    """`unit_length` of all rows, by the host: the sums of a GPU come in any order."""
+    row = torch.from_numpy(np.repeat(np.arange(len(first) - 1), np.diff(first)))
+    start = torch.from_numpy(first[:-1])
+    return unit_length(Rows(None, start, row, None, value, None))
 
 
 class ShuffledRows:
@@ -85,7 +161,7 @@ class ShuffledRows:
 
     Parameters
     ----------
-    rows : DeviceRows
+    rows : DeviceRows or HostRows
     batch_size : int
     generator : torch.Generator
         On the CPU, whatever the device.
@@ -100,5 +176,4 @@ class ShuffledRows:
 
     def __iter__(self):
         order = torch.randperm(self._rows.shape[0], generator=self._generator)
-        for users in order.split(self._batch_size):
-            yield self._rows[users]
+        yield from self._rows.batches(order, self._batch_size)

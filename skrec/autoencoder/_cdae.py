@@ -10,7 +10,7 @@ from skrec._torch._fold_in import N_DRAWS
 from skrec._torch._layers import ACTIVATIONS, SparseLinear, dropped, initialise, unit_length
 from skrec._torch._learned_users import LearnedUserRecommender
 from skrec._torch._optimizers import split_penalty
-from skrec._torch._rows import DeviceRows, ShuffledRows
+from skrec._torch._rows import DeviceRows, ShuffledRows, training_rows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import user_nodes
 from skrec.utils._device import resolve_device
@@ -280,7 +280,7 @@ class CDAE(LearnedUserRecommender):
         return split_penalty(module, self.alpha)
 
     def _batches(self, problem):
-        rows = DeviceRows(pattern(problem.X), problem.device, weight=problem.weight)
+        rows = training_rows(pattern(problem.X), problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _inputs(self, rows):
@@ -291,6 +291,8 @@ class CDAE(LearnedUserRecommender):
         entries = with_negatives(batch, self.n_features_in_, self.n_negatives, generator)
         output = module(batch, entries, dropped(self._inputs(batch), self.dropout, generator))
         losses = POINTWISE[self.loss].value(output, entries.target.to(output.dtype))
+        if entries.weight is not None:
+            return (batch.weight[entries.row] * entries.weight * losses).sum() / batch.n_rows
         per_user = torch.zeros_like(batch.weight).index_add(0, entries.row, losses)
         return (batch.weight * per_user).mean()
 
@@ -315,7 +317,7 @@ class CDAE(LearnedUserRecommender):
 
     def _hidden(self, module, rows, nodes):
         """The hidden layer of rows of any values with some nodes."""
-        rows = rows._replace(value=torch.ones_like(rows.value))
+        rows = rows._replace(value=torch.ones_like(rows.value), unit=None)
         return module.encode(rows, self._inputs(rows), nodes)
 
     def _score(self, module, rows, vectors):

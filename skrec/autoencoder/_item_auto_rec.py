@@ -64,9 +64,10 @@ class ItemAutoRec(RatingAutoencoder):
         Items in a batch.
     max_iter : int, default=15
         Epochs; with `warm_start` so many more. Many of them overfit.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
-        A processor without bfloat16 emulates it, and takes far longer.
+        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
+        and takes far longer.
     early_stopping : bool, default=False
         Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
         no longer falls, and to keep the best weights.

@@ -144,9 +144,10 @@ class MultVAE(
         Users in a batch.
     max_iter : int, default=100
         Epochs, with early stopping at most; with `warm_start` so many more.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
-        A processor without bfloat16 emulates it, and takes far longer.
+        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
+        and takes far longer.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
         the best weights. "auto": from 10,000 users on.

@@ -151,7 +151,7 @@ def composite_divergence(latent, mean, log_variance, old_mean, old_log_variance,
 
 def _draw(n_draws, parts, generator):
     log_weight, mean, log_variance = parts
-    weight = log_weight.detach().exp().cpu()
+    weight = log_weight.detach().exp().to(generator.device)
     part = torch.multinomial(weight, n_draws, replacement=True, generator=generator)
     part = part.to(mean.device)
     noise = standard_normal((n_draws, mean.shape[1]), mean, generator)

@@ -9,6 +9,7 @@ from skrec._torch._stacked_net import StackedNet, corrupted, masked_squares
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
 from skrec.utils._fitted import CURVE, Series
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES, Options
+from skrec.utils._state_torch import products_in
 
 
 class StackedAutoencoder(RatingAutoencoder):
@@ -70,9 +71,10 @@ class StackedAutoencoder(RatingAutoencoder):
         Users in a batch.
     max_iter : int, default=60
         Epochs; with `warm_start` so many more.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"float32", "tf32", "bfloat16"}, default="float32"
         What matrix products of `fit` are computed in; weights are float32 in any case.
-        A processor without bfloat16 emulates it, and takes far longer.
+        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
+        and takes far longer.
     early_stopping : bool, default=False
         Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
         no longer falls, and to keep the best weights.
@@ -257,15 +259,16 @@ class StackedAutoencoder(RatingAutoencoder):
             torch.clear_autocast_cache()  # see `TorchRecommender._run`
             return value
 
-        losses = pretrain_layer(
-            module,
-            level,
-            batches,
-            loss,
-            alpha=self.alpha / self._n_examples,
-            learning_rate=self.learning_rate,
-            n_epochs=self.pretraining_max_iter,
-        )
+        with products_in(self.precision):
+            losses = pretrain_layer(
+                module,
+                level,
+                batches,
+                loss,
+                alpha=self.alpha / self._n_examples,
+                learning_rate=self.learning_rate,
+                n_epochs=self.pretraining_max_iter,
+            )
         self.pretraining_curves_.append(losses)
 
     def _noisy(self, value, generator):

@@ -364,6 +364,8 @@ class DVBPR(FactorRecommender):
                 groups.append({"params": some, "lr": rate, "weight_decay": penalty})
         return [group for group in groups if group["params"]]
 
+    _draws_on_host = True
+
     def _loss(self, module, batch, step, generator):
         if module.network is None:
             return super()._loss(module, batch, step, generator)

@@ -320,7 +320,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         rows, chosen, shared = batch
         kept = None
         if self.holdout is not None:
-            kept = torch.rand(len(rows.row), generator=generator).to(chosen.device) >= self.holdout
+            kept = _uniform(len(rows.row), generator).to(chosen.device) >= self.holdout
             chosen = chosen[~kept[chosen]]
         vectors, row, user = module.examples(rows, chosen, kept)
         item = rows.column[chosen]
@@ -376,3 +376,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         X = self._start_dense(X, self._n_features_out)
         scale = unit if self.loss == COSINE else nn.Identity()
         return self._encoded(X, lambda module, rows: scale(module.users(rows)))
+
+
+def _uniform(n, generator):
+    return torch.rand(n, generator=generator, device=generator.device)

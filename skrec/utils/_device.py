@@ -5,7 +5,7 @@ import sys
 
 from skrec.utils._parallel import in_forked_child
 
-__all__ = ["DEVICE", "cpu_or_device", "resolve_device"]
+__all__ = ["DEVICE", "apart", "cpu_or_device", "resolve_device"]
 
 _NAMED = re.compile(r"auto|(cpu|cuda)(:\d+)?").fullmatch
 
@@ -69,6 +69,11 @@ def resolve_device(device):
                 "set_params(device='cpu'), or install a CUDA build of torch."
             )
     return resolved
+
+
+def apart(device):
+    """Whether a torch.device computes apart from the host, which is not to wait for it."""
+    return device.type != "cpu"
 
 
 def _is_bad_fork(torch):

@@ -3,14 +3,14 @@
 import os
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from skrec.utils._parallel import in_forked_child, lock_across_forks
 
-__all__ = ["torch_state"]
+__all__ = ["products_in", "torch_state"]
 
 _FLOAT_FACTORIES = frozenset(
     (
@@ -64,36 +64,61 @@ class _Float32Factories(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class _ExactProducts:
-    """Float32 products on the CPU without bfloat16, which ``"medium"`` precision allows there.
+class _Float32Products:
+    """A block in which float32 products are computed in a precision.
 
     It is a setting of the process: what the first thread found, the last one restores.
+
+    Parameters
+    ----------
+    backend : object
+        What has the setting `name`; what lacks it is left alone.
+    name : str
+    value : object
+        What it is set to.
+    others : tuple, default=()
+        Other values that are as good.
     """
 
-    def __init__(self):
+    def __init__(self, backend, name, value, others=()):
         self._lock, self._n_inside, self._found = lock_across_forks(), 0, None
+        self._backend, self._name, self._value = backend, name, value
+        self._good = (None, value, *others)
 
     def __enter__(self):
         with self._lock:
             if self._n_inside == 0:
-                self._found = self._precision()
+                found = getattr(self._backend, self._name, None)
+                self._found = None if found in self._good else found
                 if self._found is not None:
-                    torch.backends.mkldnn.matmul.fp32_precision = "ieee"
+                    setattr(self._backend, self._name, self._value)
             self._n_inside += 1
 
     def __exit__(self, *error):
         with self._lock:
             self._n_inside -= 1
             if self._n_inside == 0 and self._found is not None:
-                torch.backends.mkldnn.matmul.fp32_precision = self._found
-
-    def _precision(self):
-        products = getattr(torch.backends.mkldnn, "matmul", None)  # torch 2.9
-        found = getattr(products, "fp32_precision", "none")
-        return None if found in ("none", "ieee") else found
+                setattr(self._backend, self._name, self._found)
 
 
-_EXACT_PRODUCTS = _ExactProducts()
+# Without bfloat16, which ``"medium"`` precision allows on the CPU.
+_EXACT_PRODUCTS = _Float32Products(
+    getattr(torch.backends.mkldnn, "matmul", None),  # torch 2.9
+    "fp32_precision",
+    "ieee",
+    ("none",),
+)
+_CUDA = torch.backends.cuda.matmul
+_TF32_PRODUCTS = (
+    _Float32Products(_CUDA, "fp32_precision", "tf32")
+    if hasattr(_CUDA, "fp32_precision")
+    else _Float32Products(_CUDA, "allow_tf32", True)
+)
+
+
+def products_in(precision):
+    """A block in which the products of a GPU are computed in TF32, for ``precision="tf32"``."""
+    return _TF32_PRODUCTS if precision == "tf32" else nullcontext()
 
 
 def _prepare_thread():

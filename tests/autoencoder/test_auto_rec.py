@@ -340,6 +340,7 @@ def test_linear_schedule_begins_alike_and_slows_down(Model, X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 @BOTH
 def test_cuda_agrees_with_cpu(Model, X):
     cpu, cuda = (small(Model, device=device).fit(X) for device in ("cpu", "cuda"))

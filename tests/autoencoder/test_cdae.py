@@ -313,6 +313,7 @@ def test_bad_parameters(name, value, X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 @EVERY
 @BOTH
 def test_cuda_agrees(activation, loss, X, new):

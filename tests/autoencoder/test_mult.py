@@ -260,6 +260,7 @@ def test_without_hidden_layers_both_halves_are_linear(options, X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 @BOTH
 def test_cuda_agrees(make, X):
     there, here = make(device="cuda").fit(X), make(device="cpu").fit(X)

@@ -253,6 +253,7 @@ def test_a_fit_goes_on(X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 def test_cuda_agrees(X):
     there, here = small(device="cuda").fit(X), small().fit(X)
     np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-3)

@@ -215,6 +215,7 @@ def test_bad_parameters(X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 def test_cuda_agrees_with_cpu(X):
     options = {"pretraining": "layerwise", "corruption": "mask"}
     cpu, cuda = (small(device=device, **options).fit(X) for device in ("cpu", "cuda"))

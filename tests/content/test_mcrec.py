@@ -526,6 +526,7 @@ def test_items_that_look_opposite_ways_have_one_path_between_them():
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 def test_cuda_agrees(X, relations, new):
     options = {"early_stopping": True, "dropout": 0.2} | FAST
     there, here = (

@@ -387,6 +387,7 @@ def test_the_axes_are_those_of_pure_svd():
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 @pytest.mark.parametrize("cls", MODELS)
 def test_cuda_agrees(cls):
     for features in (FEATURES, csr_array(FEATURES), None):

@@ -260,6 +260,7 @@ def test_weights_of_users_are_repetitions_in_the_mean(X):
 
 
 @pytest.mark.cuda
+@pytest.mark.usefixtures("host_noise")
 @pytest.mark.parametrize("loss", ["softmax", CCL])
 def test_cuda_agrees_with_the_cpu(loss, X):
     options = {**SMALL, "loss": loss, "n_negatives": 12, "margin": 0.3, "max_iter": 2}
