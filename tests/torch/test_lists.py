@@ -11,7 +11,7 @@ from skrec._torch._lists import device_lists, device_top_k
 from skrec.autoencoder import CDAE, MultDAE, MultVAE
 from skrec.datasets import make_interactions
 from skrec.neural_network import GMF, NeuMF
-from skrec.utils import all_recommenders
+from skrec.utils import _device, all_recommenders
 from skrec.utils._topk import top_k
 
 CPU = torch.device("cpu")
@@ -117,7 +117,7 @@ def on_device(monkeypatch):
         return device_lists(*arguments, **options)
 
     def go():
-        monkeypatch.setattr(_estimator, "apart", lambda device: True)
+        monkeypatch.setattr(_device, "apart", lambda device: True)
         monkeypatch.setattr(_estimator, "device_lists", lists)
         return calls
 
