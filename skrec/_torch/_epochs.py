@@ -11,6 +11,7 @@ from skrec._torch._layers import narrow_weights
 from skrec._torch._place import sent_array
 from skrec._torch._schedules import rate_share
 from skrec._torch._weights import Weights
+from skrec.utils import _device
 from skrec.utils._call import built_once
 from skrec.utils._fitted import COUNT, CURVE, SEED, Absent, Number
 from skrec.utils._progress import ProgressBar
@@ -141,7 +142,7 @@ class EpochsMixin:
     def _built_module(self, dtype, device, scores):
         with torch.device("meta"):
             module = self._build_module((None, self.n_features_in_))
-        stays = narrow_weights(module) if scores and str(device) == "cpu" else ()
+        stays = () if _device.apart(torch.device(device)) or not scores else narrow_weights(module)
         state = {
             # Sent as they are: float64 of a weight would take the way twice as long.
             name: sent_array(value, torch.device(device)).to(
