@@ -61,7 +61,8 @@ def _matrix():
     items = sorted(set(LOG["product"]))
     rows = [users.index(user) for user, _ in KEPT.index]
     columns = [items.index(item) for _, item in KEPT.index]
-    return csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(users), len(items)))
+    ones = np.ones(len(rows), dtype=np.float32)
+    return csr_array((ones, (rows, columns)), shape=(len(users), len(items)))
 
 
 def _as_rows(frame):
@@ -86,6 +87,24 @@ def test_lists_are_those_of_the_matrix(model):
     returned = LOG.iloc[-1]
     assert (returned.customer_id, returned["product"]) not in KEPT.index
     assert "00001" in set(found["user"])
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+@pytest.mark.parametrize("dtype", ["auto", np.float64])
+def test_the_encoder_decides_on_the_dtype(from_file, dtype, tmp_path):
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [5, 6, 5], "weight": [0.1, 0.7, 1e-3]})
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    log = str(tmp_path / "log.csv") if from_file else frame
+    encoder = InteractionEncoder(value="weight", dtype=dtype)
+    X = LogRecommender(EASE(1.0), encoder=encoder).fit(log).interactions_
+    assert X.dtype == (np.float32 if dtype == "auto" else dtype)
+    assert X.data.tolist() == frame.weight.to_numpy(X.dtype).tolist()
+
+
+def test_the_dtype_of_a_log():
+    model = LogRecommender(EASE(20.0)).fit(LOG)
+    assert model.interactions_.dtype == np.float32
+    assert model.recommend(["00003"], 3)["score"].dtype == np.float32
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrow", "mapping", "file", "tuples"])

@@ -6,6 +6,7 @@ python docs/benchmarks/run_grid_search_ml1m.py --repeats 2
 import argparse
 import json
 
+import numpy as np
 from _record import measured, write
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -21,7 +22,7 @@ ALPHAS = [50.0, 100.0, 250.0, 500.0, 1000.0]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=2)
-    X = fetch_movielens("1m").X
+    X = fetch_movielens("1m", dtype=np.float64).X  # as the record was made
     runs = []
     for _ in range(parser.parse_args().repeats):
         row = {}

@@ -5,9 +5,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-__all__ = ["DUPLICATES", "Merged", "cast_values", "check_dtype", "merge_duplicates"]
+__all__ = [
+    "AUTO",
+    "DUPLICATES",
+    "Merged",
+    "cast_values",
+    "check_dtype",
+    "dtype_of_times",
+    "merge_duplicates",
+]
 
+AUTO = "auto"
 _LONG = 1 << 15  # entries from which the compiled sort pays
+_EXACT = 2.0**24  # up to here float32 tells whole numbers apart
 _DTYPES = [np.dtype(code) for code in "?bhilqBHILQfd"]
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
@@ -42,8 +52,8 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     shape : tuple of int
     how : str
         One of `DUPLICATES`.
-    dtype : dtype
-        Of the matrix.
+    dtype : dtype or "auto"
+        Of the matrix, see `cast_values`. Values are merged in float64 before.
 
     Returns
     -------
@@ -85,17 +95,19 @@ def check_dtype(dtype):
 
     Parameters
     ----------
-    dtype : dtype
+    dtype : dtype or "auto"
 
     Returns
     -------
-    dtype : numpy.dtype
+    dtype : numpy.dtype or "auto"
 
     Raises
     ------
     ValueError
-        Unless it is float32, float64, a dtype of whole numbers or bool.
+        Unless it is "auto", float32, float64, a dtype of whole numbers or bool.
     """
+    if isinstance(dtype, str) and dtype == AUTO:
+        return AUTO
     if dtype is np.float64 or dtype is np.float32:
         return np.dtype(dtype)
     try:
@@ -105,10 +117,24 @@ def check_dtype(dtype):
     known = checked is not None and dtype is not None
     if not known or checked.kind not in "biuf" or checked not in _DTYPES:
         raise ValueError(
-            "dtype must be float64, float32 or a dtype of whole numbers. Got "
+            "dtype must be float64, float32 or a dtype of whole numbers, or 'auto'. Got "
             f"{dtype if checked is None or dtype is None else checked}."
         )
     return checked
+
+
+def dtype_of_times(dtype):
+    """The dtype of a matrix of times: "auto" is float64, whatever the times are.
+
+    Parameters
+    ----------
+    dtype : dtype or "auto"
+
+    Returns
+    -------
+    dtype : dtype
+    """
+    return np.float64 if isinstance(dtype, str) and dtype == AUTO else dtype
 
 
 def cast_values(values, dtype):
@@ -117,9 +143,10 @@ def cast_values(values, dtype):
     Parameters
     ----------
     values : ndarray of shape (n,)
-    dtype : dtype
+    dtype : dtype or "auto"
         Whole numbers must be kept exactly; float32 rounds, but must not overflow or make a
-        zero, which is no interaction, of anything else.
+        zero, which is no interaction, of anything else. "auto": float32, but float64 where a
+        value is above 2**24 in size or where float32 would make a zero of it.
 
     Returns
     -------
@@ -131,6 +158,8 @@ def cast_values(values, dtype):
         Counts the values that `dtype` cannot hold and names the first.
     """
     dtype = check_dtype(dtype)
+    if dtype is AUTO:
+        return _least_precise(values)
     with np.errstate(all="ignore"):
         cast = values.astype(dtype, copy=False)
     if cast is values:
@@ -149,6 +178,17 @@ def cast_values(values, dtype):
             f"{first!r}. Expected values that it keeps; pass dtype=numpy.float64."
         )
     return cast
+
+
+def _least_precise(values):
+    """Values in float32 where that tells them apart as well as may be, else in float64."""
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    if not (low >= -_EXACT and high <= _EXACT):
+        return values.astype(np.float64, copy=False)
+    with np.errstate(under="ignore"):
+        cast = values.astype(np.float32, copy=False)
+    vanishes = (cast == 0) & (values != 0)
+    return values.astype(np.float64, copy=False) if vanishes.any() else cast
 
 
 def _pair_order(user, item, timestamp, shape):

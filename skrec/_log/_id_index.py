@@ -5,10 +5,13 @@ longer than all the rest of it.
 """
 
 import weakref
+from itertools import chain
 
 import numpy as np
 
 __all__ = ["IdIndex", "kept_index"]
+
+_CHUNK = 1 << 16  # objects made from an array at a time
 
 # id of an array -> a weak reference to it, and its index, which does not hold it.
 _KEPT = {}
@@ -20,7 +23,8 @@ def kept_index(ids):
     Parameters
     ----------
     ids : ndarray of shape (n_ids,)
-        Distinct. It is known again as the same object, which must not have changed.
+        Distinct. It is known again as the same object, so it is made read-only: a change in
+        place would not be seen.
 
     Returns
     -------
@@ -29,6 +33,7 @@ def kept_index(ids):
     place = id(ids)
     found = _KEPT.get(place)
     if found is None or found[0]() is not ids:
+        ids.flags.writeable = False
         gone = weakref.ref(ids, lambda reference: _forget(place, reference))
         found = _KEPT[place] = gone, IdIndex()
     return found[1]
@@ -45,6 +50,7 @@ class IdIndex:
 
     def __init__(self):
         self._places = self._is_ascending = self._order = self._sorted = None
+        self._hashes = self._by_hash = None
 
     def places(self, ids):
         """Position of each id by the id, a dict."""
@@ -57,8 +63,42 @@ class IdIndex:
         ordered = self._ascending(ids)
         return int(ordered[0]), int(ordered[-1])
 
+    def find(self, ids, values):
+        """Positions of a few values among ids of their kind.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n_ids,)
+            At least one, all of them whole numbers or text.
+        values : list of int, list of str, or ndarray of int, of shape (n,)
+            Text as a list.
+
+        Returns
+        -------
+        positions : ndarray of intp of shape (n,)
+            -1 where the value is not among the ids.
+
+        Raises
+        ------
+        OverflowError
+            If a value has more than 64 bits.
+        """
+        if ids.dtype.kind == "U":
+            return self._find_text(ids, values)
+        return self.bisect(ids, np.asarray(values, dtype=np.int64))
+
+    def find_one(self, ids, value):
+        """Position of one value, an int or a str, as by `find`."""
+        if ids.dtype.kind == "U":
+            return self._find_text(ids, [value]).item()
+        ordered = self._ascending(ids)
+        place = int(ordered.searchsorted(np.int64(value)))
+        if place == len(ordered) or ordered.item(place) != value:
+            return -1
+        return place if self._order is None else int(self._order[place])
+
     def bisect(self, ids, column):
-        """Positions of the entries of a column among ids of its kind, which can be sorted.
+        """Positions of the entries of a column among ids of its kind, which are numbers.
 
         Parameters
         ----------
@@ -71,17 +111,34 @@ class IdIndex:
             -1 where the entry is not among the ids.
         """
         ordered = self._ascending(ids)
-        short = column
-        if column.dtype.kind == ids.dtype.kind == "U" and column.dtype.itemsize > ids.itemsize:
-            # NumPy would copy all known ids to the longer kind. What is cut differs below.
-            short = column.astype(ids.dtype)
-        positions = ordered.searchsorted(short)
+        positions = ordered.searchsorted(column)
         positions[positions == len(ordered)] = 0
         other = ordered[positions] != column
         if self._order is not None:
             positions = self._order[positions]
         positions[other] = -1
         return positions.astype(np.intp, copy=False)
+
+    def _find_text(self, ids, texts):
+        # To compare text takes long, and each comparison waits for another place of memory.
+        if self._hashes is None:
+            hashes = _hashes(chain.from_iterable(_chunks(ids)), len(ids))
+            by_hash = np.argsort(hashes)
+            hashes = hashes[by_hash]
+            if (hashes[1:] == hashes[:-1]).any():
+                hashes = hashes[:0]  # two ids of one hash: Python's dict knows what to do
+            self._by_hash = by_hash.astype(np.int32 if len(ids) < 2**31 else np.int64)
+            self._hashes = hashes
+        if not len(self._hashes):
+            get = self.places(ids).get
+            return np.array([get(text, -1) for text in texts], dtype=np.intp)
+        positions = self._hashes.searchsorted(_hashes(texts, len(texts)))
+        positions[positions == len(ids)] = 0
+        positions = self._by_hash[positions].astype(np.intp)
+        found = ids[positions].tolist()
+        if found != texts:
+            positions[[one != other for one, other in zip(found, texts, strict=True)]] = -1
+        return positions
 
     def _ascending(self, ids):
         if self._is_ascending is None:
@@ -91,3 +148,13 @@ class IdIndex:
                 self._sorted = ids[self._order]
             self._is_ascending = ascending
         return ids if self._is_ascending else self._sorted
+
+
+def _hashes(texts, n):
+    """Python's hash of each text: it is of this process, and so are these indexes."""
+    return np.fromiter(map(hash, texts), np.int64, n)
+
+
+def _chunks(ids):
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK].tolist()

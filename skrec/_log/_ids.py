@@ -140,9 +140,10 @@ def find_ids(ids, column, name):
         codes = np.full(len(column), -1, dtype=np.intp)
     elif kinds == {"i"}:
         codes = _find_integers(kept_index(ids), ids, asked)
-    # A few strings against many ids: bisect rather than build a dict.
-    elif kinds == {"f"} or (kinds == {"U"} and _are_few(asked, len(ids))):
+    elif kinds == {"f"}:
         codes = kept_index(ids).bisect(ids, asked)
+    elif kinds == {"U"} and _are_few(asked, len(ids)):
+        codes = kept_index(ids).find(ids, asked.tolist())
     else:
         distinct, codes = _distinct(column, name)
         # For many at once it is made for them alone: it takes more memory than the ids.

@@ -151,8 +151,9 @@ def _of_data_set(data):
 
 def _file_options(encoder):
     if encoder is None:
-        return {"negative": "keep"}
+        return {"negative": "keep", "dtype": np.float64}
     options = {
+        "dtype": np.float64,  # what the matrix is of is up to the encoder
         "value": encoder.value,
         "duplicates": encoder.duplicates,
         "negative": encoder.negative,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
-from skrec._log._aggregate import DUPLICATES, cast_values, merge_duplicates
+from skrec._log._aggregate import DUPLICATES, cast_values, dtype_of_times, merge_duplicates
 from skrec._log._ids import pack_ids
 from skrec.utils._times import check_times
 
@@ -28,7 +28,7 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
         More columns; "timestamp", or else "time_rank", orders repeated pairs.
     duplicates : str
         See `skrec.preprocessing.InteractionEncoder`.
-    dtype : dtype
+    dtype : dtype or "auto"
         Of the matrix.
     more : dict
         Further entries of the Bunch.
@@ -68,8 +68,8 @@ def times_as_values(data, source, dtype):
         Of `log_bunch`; with "timestamp", or else with "time_rank", which counts from 0.
     source : str or path-like
         For the messages.
-    dtype : dtype
-        Of the matrix.
+    dtype : dtype or "auto"
+        Of the matrix; "auto" is float64.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def times_as_values(data, source, dtype):
             f"{source}: the earliest time is {times.min()}, and a matrix can only store times "
             "above zero. Add a number to the times, or pass as_times=False."
         )
-    times = cast_values(times.astype(np.float64), dtype)
+    times = cast_values(times.astype(np.float64), dtype_of_times(dtype))
     check_times(times, str(source))
     X = csr_array((times, data.X.indices, data.X.indptr), shape=data.X.shape)
     X.has_canonical_format = True

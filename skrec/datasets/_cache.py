@@ -16,7 +16,7 @@ __all__ = ["read_folder", "read_matrix_market", "read_npz", "time_ranks"]
 _SIDE = ("user", "item")
 
 
-def read_npz(path, *, duplicates="error", dtype=np.float64):
+def read_npz(path, *, duplicates="error", dtype="auto"):
     """Read an ``interactions.npz``, or a matrix that scipy.sparse.save_npz wrote.
 
     Parameters
@@ -24,7 +24,7 @@ def read_npz(path, *, duplicates="error", dtype=np.float64):
     path : pathlib.Path
     duplicates : str, default="error"
         See `skrec.preprocessing.InteractionEncoder`.
-    dtype : dtype, default=numpy.float64
+    dtype : dtype or "auto", default="auto"
         Of the matrix.
 
     Returns
@@ -60,7 +60,7 @@ def read_npz(path, *, duplicates="error", dtype=np.float64):
     return data
 
 
-def read_matrix_market(path, *, duplicates="error", dtype=np.float64):
+def read_matrix_market(path, *, duplicates="error", dtype="auto"):
     """Read a matrix in the Matrix Market format, whose rows and columns count from 1.
 
     Parameters
@@ -68,7 +68,7 @@ def read_matrix_market(path, *, duplicates="error", dtype=np.float64):
     path : pathlib.Path
     duplicates : str, default="error"
         See `skrec.preprocessing.InteractionEncoder`.
-    dtype : dtype, default=numpy.float64
+    dtype : dtype or "auto", default="auto"
         Of the matrix.
 
     Returns
@@ -102,13 +102,13 @@ def read_matrix_market(path, *, duplicates="error", dtype=np.float64):
         raise ValueError(f"{path}: {error}") from error
 
 
-def read_folder(folder, *, dtype=np.float64):
+def read_folder(folder, *, dtype="auto"):
     """Read ``interactions.npz`` and the tables beside it.
 
     Parameters
     ----------
     folder : pathlib.Path
-    dtype : dtype, default=numpy.float64
+    dtype : dtype or "auto", default="auto"
         Of the matrix.
 
     Returns

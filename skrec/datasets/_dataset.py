@@ -17,7 +17,7 @@ def load_dataset(
     name,
     *,
     data_home=None,
-    dtype=np.float64,
+    dtype="auto",
     as_times=False,
     item_content=False,
     return_X=False,
@@ -30,8 +30,8 @@ def load_dataset(
         Folder within the data home that holds an ``interactions.npz``.
     data_home : str or path-like, default=None
         As in `get_data_home`.
-    dtype : dtype, default=numpy.float64
-        Of the matrix.
+    dtype : dtype or "auto", default="auto"
+        Of the matrix, as in `load_interactions`: float32, for ``as_times=True`` float64.
     as_times : bool, default=False
         Store in the matrix when each interaction happened instead of its value: the
         timestamp, or where the data has only the order, the place in the user's history, from
@@ -95,7 +95,7 @@ def load_dataset(
     ...     data = load_dataset("tiny", data_home=home)
     >>> data.X.toarray(), data.split
     (array([[0., 1.],
-           [1., 1.]]), array([0, 0, 2]))
+           [1., 1.]], dtype=float32), array([0, 0, 2]))
     """
     check_dtype(dtype)
     home = Path(get_data_home(data_home))

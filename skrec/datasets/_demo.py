@@ -12,13 +12,15 @@ _GENRES = (
 )  # fmt: skip
 
 
-def load_demo(*, return_X=False):
+def load_demo(*, dtype="auto", return_X=False):
     """Load the built-in demonstration data: 2,000 listeners, 600 albums, 40,000 plays.
 
     It is generated, always the same, by `make_interactions`; nobody is in it.
 
     Parameters
     ----------
+    dtype : dtype or "auto", default="auto"
+        Of the matrix, as in `load_interactions`: float32.
     return_X : bool, default=False
         Return the matrix only.
 
@@ -48,7 +50,7 @@ def load_demo(*, return_X=False):
     'Blues No. 1'
     """
     data = make_interactions(
-        2000, 600, 40000, n_groups=len(_GENRES), timestamps=True, random_state=0
+        2000, 600, 40000, n_groups=len(_GENRES), timestamps=True, dtype=dtype, random_state=0
     )
     if return_X:
         return data.X

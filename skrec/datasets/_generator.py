@@ -144,8 +144,9 @@ def make_interactions(
     item_images : bool, default=False
         Add a small picture of each item: stripes whose colours, direction and width are those of
         the group, with a shift, a brightness and noise of the item's own.
-    dtype : dtype, default=numpy.float64
-        Of the matrix.
+    dtype : dtype or "auto", default=numpy.float64
+        Of the matrix; "auto" is float32. The default is that of arrays, also of scikit-learn's
+        generators; loaders of data make float32.
     random_state : int, RandomState or None, default=None
         Seed; the same seed gives the same bits.
     return_X : bool, default=False
@@ -229,7 +230,7 @@ def make_interactions(
         X.data = draw_ratings(user, X.indices, liked, group, half_stars, rng)
         extras["rating"] = X.data = cast_values(X.data, dtype)
     else:
-        X.data = np.ones(X.nnz, dtype=dtype)
+        X.data = cast_values(np.ones(X.nnz), dtype)
     if return_X:
         return X
     if timestamps:

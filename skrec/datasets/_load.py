@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from skrec._log._aggregate import check_dtype
+from skrec._log._aggregate import check_dtype, dtype_of_times
 from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.datasets._bunch import (
     ids_of_text,
@@ -18,6 +18,7 @@ from skrec.datasets._layout import find_layout
 from skrec.datasets._parts import find_parts, join_logs, kind_of_parts
 from skrec.datasets._tabular import read_memory
 from skrec.datasets._text import read_carefully
+from skrec.utils._log_names import is_time_name
 
 __all__ = ["load_interactions"]
 
@@ -39,7 +40,7 @@ def load_interactions(
     drop_missing=False,
     negative="warn",
     duplicates="sum",
-    dtype=np.float64,
+    dtype="auto",
     as_times=False,
     return_X=False,
 ):
@@ -101,9 +102,14 @@ def load_interactions(
             default="sum"
         What several interactions of one user with one item become, as in
         `skrec.preprocessing.InteractionEncoder`; first and last by timestamp where known.
-    dtype : dtype, default=numpy.float64
+    dtype : dtype or "auto", default="auto"
         Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
-        error; float32 rounds to seven digits.
+        error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
+        memory, unless that would lose something: float64 for ``as_times=True``, where the
+        column of values has a usual name of times, where a value, such as a sum of repeated
+        pairs, is above 2**24 (16,777,216), beyond which float32 skips whole numbers, or where
+        one is so small that float32 makes zero of it. Repeated pairs are merged in float64
+        with any dtype.
     as_times : bool, default=False
         Store in the matrix when each interaction happened, of a repeated pair the latest,
         instead of its value. That is what `skrec.ensemble.Recency` and
@@ -185,7 +191,7 @@ def load_interactions(
     ...     data = load_interactions(path)
     >>> data.X.toarray()
     array([[4.5, 1. ],
-           [0. , 3. ]])
+           [0. , 3. ]], dtype=float32)
     >>> data.user_ids, data.item_ids
     (array(['ann', 'bob'], dtype='<U3'), array([7, 9]))
     """
@@ -321,7 +327,8 @@ def _as_bunch(log, kind, source, *, negative, duplicates, dtype):
     return log_bunch(
         user, item, user_ids, item_ids, value=value,
         aligned={} if timestamp is None else {"timestamp": timestamp},
-        duplicates=duplicates, dtype=dtype,
+        duplicates=duplicates,
+        dtype=dtype_of_times(dtype) if is_time_name(log.value_name) else dtype,
         more={
             "value_name": log.value_name,
             "n_dropped": log.n_dropped,

@@ -40,7 +40,7 @@ def fetch_movielens(
     *,
     data_home=None,
     download_if_missing=True,
-    dtype=np.float64,
+    dtype="auto",
     as_times=False,
     as_frame=False,
     item_content=False,
@@ -74,8 +74,8 @@ def fetch_movielens(
         Where data sets are kept, see `get_data_home`.
     download_if_missing : bool, default=True
         If False, raise an OSError where the data is not in `data_home`.
-    dtype : dtype, default=numpy.float64
-        Of the matrix.
+    dtype : dtype or "auto", default="auto"
+        Of the matrix, as in `load_interactions`: float32, for ``as_times=True`` float64.
     as_times : bool, default=False
         Store in the matrix when each interaction happened instead of its value: the
         timestamp, or where the data has only the order, the place in the user's history, from

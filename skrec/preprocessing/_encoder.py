@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrec._log._aggregate import DUPLICATES, check_dtype, merge_duplicates
+from skrec._log._aggregate import DUPLICATES, check_dtype, dtype_of_times, merge_duplicates
 from skrec._log._columns import Columns, read_columns
 from skrec._log._ids import (
     as_id_column,
@@ -23,8 +23,9 @@ from skrec._log._ids import (
 from skrec._log._k_core import core_members
 from skrec._log._returns import NEGATIVE, settle_negative
 from skrec.preprocessing._decoding import decode_ids, distinct_ids
+from skrec.preprocessing._short_histories import plain_history
 from skrec.utils._fitted import refused
-from skrec.utils._log_names import guess_column
+from skrec.utils._log_names import is_time_name
 from skrec.utils._matrices import checked_array
 from skrec.utils._params import POSITIVE_INTEGER, Options, check_parameters
 from skrec.utils._restore import WholeFitMixin
@@ -123,9 +124,14 @@ class InteractionEncoder(
         Drop users and items with fewer distinct partners from what is learned. Dropping
         is repeated until both minimums hold for what is left (see
         `skrec.model_selection.k_core`), which a single pass would not ensure.
-    dtype : dtype, default=numpy.float64
-        Of the matrix: float64, float32, which halves it, or whole numbers. A value that it
-        cannot hold is an error; float32 rounds to seven digits.
+    dtype : dtype or "auto", default="auto"
+        Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
+        error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
+        memory, unless that would lose something: float64 where `value` is a usual name of
+        times, where a value, such as a sum of repeated pairs, is above 2**24 (16,777,216),
+        beyond which float32 skips whole numbers, or where one is so small that float32 makes
+        zero of it. Each matrix is looked at by itself. Repeated pairs are merged in float64
+        with any dtype.
 
     Attributes
     ----------
@@ -149,8 +155,8 @@ class InteractionEncoder(
 
     ``InteractionEncoder(value="timestamp", duplicates="max")`` makes a matrix of times, of a
     repeated pair the latest, for `TimeDecay`, `skrec.ensemble.Recency` and
-    `skrec.linear_model.SLIST`. Keep the `dtype` then: float32 cannot tell Unix seconds apart,
-    which `fit` refuses for columns with a usual name of times.
+    `skrec.linear_model.SLIST`. It is float64 with the default `dtype`: float32 cannot tell Unix
+    seconds apart, which `fit` refuses for columns with a usual name of times.
 
     Read ids as text: ``pandas.read_csv(path, dtype={"customer": str})``. Without it pandas
     makes 648 of "0000648", and 648.0 where an id is missing; `fit` warns of such floats.
@@ -162,12 +168,12 @@ class InteractionEncoder(
     >>> encoder = InteractionEncoder(unknown_items="ignore")
     >>> encoder.fit_transform(log).toarray()
     array([[0., 3.],
-           [1., 4.]])
+           [1., 4.]], dtype=float32)
     >>> encoder.item_ids_
     array(['rum', 'tea'], dtype='<U3')
     >>> X, user_ids = encoder.transform_histories([("eve", "tea"), ("eve", "gin")])
     >>> X.toarray(), user_ids
-    (array([[0., 1.]]), array(['eve'], dtype='<U3'))
+    (array([[0., 1.]], dtype=float32), array(['eve'], dtype='<U3'))
     >>> encoder.decode_items([[1, 0], [0, -1]])
     array([['tea', 'rum'],
            ['rum', None]], dtype=object)
@@ -197,7 +203,7 @@ class InteractionEncoder(
         unknown_items="error",
         min_user_count=1,
         min_item_count=1,
-        dtype=np.float64,
+        dtype="auto",
     ):
         self.user = user
         self.item = item
@@ -321,7 +327,7 @@ class InteractionEncoder(
         Returns
         -------
         X_out : csr_array of shape (n_users + n_new, n_items)
-            Row r belongs to ``user_ids_[r]``; with ``unknown_users="new"`` the unknown
+            Of `dtype`. Row r belongs to ``user_ids_[r]``; with ``unknown_users="new"`` the unknown
             users of this log follow, see `row_ids`.
 
         Raises
@@ -346,7 +352,7 @@ class InteractionEncoder(
         Returns
         -------
         X_out : csr_array of shape (n_log_users, n_items)
-            Users of whom nothing but unknown items is known have an empty row. With
+            Of `dtype`. Users of whom nothing but unknown items is known have an empty row. With
             ``unknown_users="ignore"`` only known users have one.
         user_ids : ndarray of shape (n_log_users,)
             Id of each row: known users in the order of `user_ids_`, then the new ones.
@@ -357,6 +363,9 @@ class InteractionEncoder(
             If all items are ignored as unknown, and are text where those of `fit` are not, or the
             other way round.
         """
+        plain = plain_history(self, X)
+        if plain is not None:
+            return plain
         found = self._encode(X)
         # Rows of the users of the log alone: their number is not that of the known ones.
         rows = np.searchsorted(found.present, found.user)
@@ -522,10 +531,12 @@ class InteractionEncoder(
         return columns._replace(value=value).take(keep), keep
 
     def _matrix(self, user, item, columns, shape):
+        times = columns.value is not None and is_time_name(self.value)
+        dtype = dtype_of_times(self.dtype) if times else self.dtype
         merged = merge_duplicates(
-            user, item, columns.value, columns.timestamp, shape, self.duplicates, self.dtype
+            user, item, columns.value, columns.timestamp, shape, self.duplicates, dtype
         )
-        if columns.value is not None and guess_column([str(self.value)], "timestamp") == 0:
+        if times:
             check_times(merged.X.data, f"InteractionEncoder(value={self.value!r})")
         return merged.X
 

@@ -20,6 +20,11 @@ def plain_name(name):
     return "".join(c for c in name.split(":")[0].lower() if c.isalnum())
 
 
+def is_time_name(name):
+    """Whether a column of this name holds times, by a usual name of such."""
+    return isinstance(name, str) and plain_name(name) in KNOWN_NAMES["timestamp"]
+
+
 def guess_column(names, role):
     """Place of the column of a role among names, or None."""
     plain = [plain_name(name) for name in names]

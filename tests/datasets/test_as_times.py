@@ -15,6 +15,7 @@ def test_files(tmp_path):
     path.write_text(LOG)
     data = load_interactions(path, as_times=True)
     assert_array_equal(data.X.toarray(), [[40, 30], [0, 50]])
+    assert data.X.dtype == np.float64
     assert data.value_name == "timestamp"
     assert data.data is data.X
     X = load_interactions(path, as_times=True, dtype=np.float32, return_X=True)
@@ -61,6 +62,7 @@ def test_encoded_dates():
     for column in (days, np.array(days, dtype="datetime64[s]")):
         log = {"user": [1, 1, 2, 1], "item": [5, 6, 5, 5], "date": column}
         X = InteractionEncoder(value="date", duplicates="max").fit_transform(log)
+        assert X.dtype == np.float64
         first = np.datetime64("2025-01-01", "s").astype(float)
         assert_array_equal((X.data - first) / 86_400, [4, 2, 1])
         with pytest.raises(ValueError, match=r"InteractionEncoder\(value='date'\).*float32"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
-from skrec.datasets import load_dataset, load_interactions, make_interactions
+from skrec.datasets import load_interactions
 from skrec.preprocessing import InteractionEncoder
 
 FRAME = pd.DataFrame(
@@ -259,73 +259,6 @@ def test_returns_in_the_encoder():
         InteractionEncoder(negative="add").fit(RETURNS)
     with pytest.raises(ValueError, match="duplicates='sum'"):
         InteractionEncoder(negative="subtract", duplicates="max").fit(RETURNS)
-
-
-# What a dtype can hold.
-
-DOORS = {
-    "loader": lambda values, dtype: (
-        load_interactions(
-            [("u", i, v) for i, v in enumerate(values)], dtype=dtype, negative="keep", value=2
-        ).X.data
-    ),
-    "encoder": lambda values, dtype: (
-        InteractionEncoder(dtype=dtype, negative="keep")
-        .fit_transform([("u", i, v) for i, v in enumerate(values)])
-        .data
-    ),
-}
-
-
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize(
-    ("values", "dtype", "first"),
-    [
-        ([1, -3.0], np.uint8, "-3.0"),
-        ([1, 256], np.uint8, "256.0"),
-        ([4.5, 0.5], np.int32, "4.5"),
-        ([2.0**31], np.int32, "2147483648.0"),
-        ([2.0**63], np.int64, "9.22"),
-        ([1, 2], bool, "2.0"),
-        ([1e300], np.float32, "1e\\+300"),
-        ([1, 1e-300], np.float32, "1e-300"),
-    ],
-)
-def test_values_that_the_dtype_cannot_hold(door, values, dtype, first):
-    with pytest.raises(ValueError, match=rf"dtype={np.dtype(dtype)} cannot hold .* first {first}"):
-        DOORS[door](values, dtype)
-
-
-@pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64, np.float32, np.float64, "float32"])
-def test_values_that_the_dtype_holds(door, dtype):
-    found = DOORS[door]([0, 1, 200 if dtype is np.uint8 else 255], dtype)
-    assert found.dtype == dtype
-    assert found.tolist()[:2] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    "dtype", [np.float16, np.longdouble, complex, object, "foo", str, None, "M8[s]"]
-)
-def test_dtypes_that_are_refused(tmp_path, dtype):
-    np.savez(tmp_path / "interactions.npz", user=[0, 1], item=[1, 0])
-    for read in (
-        *(lambda dtype, door=door: door([1.0], dtype) for door in DOORS.values()),
-        lambda dtype: load_dataset(tmp_path.name, data_home=tmp_path.parent, dtype=dtype),
-        lambda dtype: make_interactions(20, 10, dtype=dtype),
-    ):
-        with pytest.raises(ValueError, match="dtype must be float64, float32 or"):
-            read(dtype)
-
-
-def test_dtypes_of_the_other_doors(tmp_path):
-    np.savez(tmp_path / "interactions.npz", user=[0, 1], item=[1, 0], rating=[4.5, -1])
-    with pytest.raises(ValueError, match=r"interactions\.npz: dtype=uint8 cannot hold 2 of 2"):
-        load_dataset(tmp_path.name, data_home=tmp_path.parent, dtype=np.uint8)
-    with pytest.raises(ValueError, match="dtype=int8 cannot hold"):
-        make_interactions(50, 20, feedback="rating", half_stars=True, dtype=np.int8)
-    X = make_interactions(50, 20, feedback="rating", dtype=np.int8, return_X=True)
-    assert X.dtype == np.int8
 
 
 def test_sums_of_small_numbers_do_not_wrap(tmp_path):

@@ -172,7 +172,7 @@ def test_every_layout(tmp_path, server, edition):
     half = edition not in ("100k", "1m")
     expected = _expected()
     assert_array_equal(data.X.toarray(), np.where(expected > 0, expected - 0.5 * half, 0))
-    assert data.X.dtype == np.float64
+    assert data.X.dtype == np.float32
     assert_array_equal(data.user_ids, [1, 2, 9])
     assert_array_equal(data.item_ids, [10, 20, 30])
     assert_array_equal(data.rating, data.X.data)
@@ -218,13 +218,13 @@ def test_users_and_years_of_1m(tmp_path, server):
 
 
 def test_returns(tmp_path, server):
-    X = fetch_movielens("1m", data_home=tmp_path, return_X=True, dtype=np.float32)
-    assert X.dtype == np.float32
+    X = fetch_movielens("1m", data_home=tmp_path, return_X=True, dtype=np.float64)
+    assert X.dtype == np.float64
     assert_array_equal(X.toarray(), _expected())
     frame = fetch_movielens("1m", data_home=tmp_path, as_frame=True).frame
     expected = pd.DataFrame(RATINGS, columns=["user", "item", "rating", "timestamp"])
     expected = expected.sort_values(["user", "item"], ignore_index=True)
-    pd.testing.assert_frame_equal(frame, expected.astype({"rating": float}))
+    pd.testing.assert_frame_equal(frame, expected.astype({"rating": np.float32}))
 
 
 def test_resumes_within_a_call(tmp_path, server):

@@ -51,7 +51,7 @@ def test_every_form_of_log_gives_the_same_matrix(form):
     encoder = InteractionEncoder(value="rating")
     X = encoder.fit_transform(_forms()[form])
     assert isinstance(X, csr_array)
-    assert X.dtype == np.float64
+    assert X.dtype == np.float32
     assert_array_equal(X.toarray(), DENSE)
     assert_array_equal(encoder.user_ids_, ["a", "b"])
     assert_array_equal(encoder.item_ids_, [10, 20, 30])
@@ -151,7 +151,13 @@ def test_value_zero_is_stored():
 
 
 def test_dtype():
-    assert InteractionEncoder(dtype=np.float32).fit_transform(LOG).dtype == np.float32
+    assert InteractionEncoder(dtype=np.float64).fit_transform(LOG).dtype == np.float64
+    encoder = InteractionEncoder().fit(LOG)
+    for made in (encoder.transform(LOG), encoder.transform_histories(LOG[:1])[0]):
+        assert made.dtype == np.float32
+    encoder.set_params(dtype=np.float64)
+    for made in (encoder.transform(LOG), encoder.transform_histories([("a", 10)])[0]):
+        assert made.dtype == np.float64
 
 
 def test_minimum_counts_are_iterated():

@@ -14,6 +14,7 @@ from skrec.datasets import make_interactions
 from skrec.decomposition import WMF
 from skrec.linear_model import EASE
 from skrec.neighbors import ItemKNN
+from skrec.preprocessing import InteractionEncoder
 from skrec.utils import _validation
 from skrec.utils._short_way import plain_rows
 from skrec.utils._validation import validate_interactions
@@ -139,6 +140,34 @@ def test_lists_and_scores_are_the_same(name, X, k):
         for part, other in zip(found, expected, strict=True):
             assert part.dtype == other.dtype
             assert_array_equal(part, other)
+
+
+@pytest.mark.parametrize("name", ["EASE", "ItemKNN", "WMF", "MultVAE"])
+@settings(max_examples=25, deadline=None)
+@given(
+    histories=st.lists(st.sets(st.integers(0, N_ITEMS - 1), min_size=1, max_size=8), min_size=1,
+                       max_size=3),
+    dtype=st.sampled_from(["auto", np.float64]),
+    values=st.none() | st.lists(st.floats(0.125, 8, width=32), min_size=24, max_size=24),
+    k=st.integers(1, N_ITEMS),
+)  # fmt: skip
+def test_rows_of_the_encoder_are_scored_the_same(name, histories, dtype, values, k):
+    model = _models()[name]
+    log = [(user, item) for user, items in enumerate(histories) for item in items]
+    if values is not None:
+        log = [(*pair, value) for pair, value in zip(log, values, strict=False)]
+    encoder = InteractionEncoder.from_ids(range(2), range(N_ITEMS)).set_params(dtype=dtype)
+    X, _ = encoder.transform_histories(log)
+    assert X.dtype == (np.float32 if dtype == "auto" else dtype)
+    assert plain_rows(model, X) is not None
+    (found, warned), (expected, expected_warned) = (
+        way(lambda: model.recommend(X, k=k, return_scores=True)) for way in (_outcome, _long_way)
+    )
+    assert warned == expected_warned
+    assert found[1].dtype == X.dtype
+    for part, other in zip(found, expected, strict=True):
+        assert part.dtype == other.dtype
+        assert_array_equal(part, other)
 
 
 def _row(dtype=np.float32, kind=csr_array):

@@ -1,0 +1,125 @@
+"""The short way from a user's history in ids to a row.
+
+What a service passes for each request is a history of one user, a few plain ids. To read it as any
+log, with every form, rule and message, takes several times what its ids take. Here it is looked at
+once, and whatever is not as plain as can be goes the long way, which says what is wrong.
+"""
+
+import copy
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec._log._aggregate import AUTO, DUPLICATES
+from skrec._log._id_index import kept_index
+from skrec._log._ids import concatenate_ids, pack_ids
+from skrec._log._returns import NEGATIVE
+
+__all__ = ["plain_history"]
+
+_LONG = 1 << 10  # more interactions are no request for one user
+_ROW = csr_array((1, 1), dtype=np.float32)
+_KINDS = {"i": int, "U": str}
+
+
+def plain_history(encoder, log):
+    """What `InteractionEncoder.transform_histories` returns of a plain history, or None.
+
+    None says nothing about the log but that it has to be read. What is not None is what reading
+    it returns, without an error and without a warning.
+
+    Parameters
+    ----------
+    encoder : InteractionEncoder
+    log : object
+
+    Returns
+    -------
+    history : tuple of (csr_array of shape (1, n_items), ndarray of shape (1,)) or None
+        Not None only for interactions of one user, each with another item, without values and
+        times; as a list of tuples or a tuple of arrays; with ids that are whole numbers or text,
+        as those of the encoder are.
+    """
+    state = vars(encoder)
+    user_ids, item_ids = state.get("user_ids_"), state.get("item_ids_")
+    if item_ids is None or not len(item_ids) or not _has_plain_parameters(encoder):
+        return None
+    columns = _plain_columns(log, user_ids.dtype.kind, item_ids.dtype.kind)
+    if columns is None:
+        return None
+    users, items = columns
+    if users.count(users[0]) < len(users):
+        return None
+    try:
+        indices = kept_index(item_ids).find(item_ids, items)
+        place = kept_index(user_ids).find_one(user_ids, users[0])
+    except OverflowError:  # a whole number beyond 64 bits
+        return None
+    if place < 0 and encoder.unknown_users != "new":
+        return None
+    indices.sort()
+    if indices[0] < 0:
+        if encoder.unknown_items != "ignore" or indices[-1] < 0:
+            return None
+        indices = indices[indices.searchsorted(0) :]
+    if not (indices[1:] > indices[:-1]).all():
+        return None
+    X = _row(indices, len(item_ids), np.float64 if encoder.dtype is np.float64 else np.float32)
+    if place < 0:
+        return X, concatenate_ids(user_ids[:0], pack_ids(users[:1]))
+    return X, user_ids[place : place + 1].copy()
+
+
+def _has_plain_parameters(encoder):
+    """Whether they are valid, and the rules are such that a plain history has none to follow."""
+    texts = encoder.duplicates, encoder.negative, encoder.unknown_users, encoder.unknown_items
+    least = encoder.min_user_count, encoder.min_item_count
+    dtype = encoder.dtype
+    return (
+        set(map(type, texts)) == {str}
+        and texts[0] in DUPLICATES
+        and texts[1] in NEGATIVE
+        and (texts[1] != "subtract" or texts[0] == "sum")
+        and texts[2] in ("new", "ignore", "error")
+        and texts[3] in ("error", "ignore")
+        and set(map(type, least)) == {int}
+        and min(least) >= 1
+        and (dtype is np.float32 or dtype is np.float64 or (type(dtype) is str and dtype == AUTO))
+    )
+
+
+def _plain_columns(log, user_kind, item_kind):
+    """A list of users and a list or array of items, of one length above 0; or None."""
+    if user_kind not in _KINDS or item_kind not in _KINDS:
+        return None
+    if type(log) is list:
+        if not 0 < len(log) <= _LONG or set(map(type, log)) != {tuple}:
+            return None
+        if set(map(len, log)) != {2}:
+            return None
+        users, items = map(list, zip(*log, strict=True))
+        if set(map(type, users)) != {_KINDS[user_kind]}:
+            return None
+        return (users, items) if set(map(type, items)) == {_KINDS[item_kind]} else None
+    if type(log) is not tuple or len(log) < 2 or any(more is not None for more in log[2:]):
+        return None
+    if len(log) > 4 or not type(log[0]) is type(log[1]) is np.ndarray:
+        return None
+    users, items = log[:2]
+    if users.dtype.kind != user_kind or items.dtype.kind != item_kind:
+        return None
+    if users.ndim != 1 or users.shape != items.shape or not 0 < len(users) <= _LONG:
+        return None
+    return users.tolist(), items if item_kind == "i" else items.tolist()
+
+
+def _row(indices, n_items, dtype):
+    """A canonical row of ones; scipy's own checks take longer than all the rest."""
+    X = copy.copy(_ROW)
+    X.resize(1, n_items)
+    whole = np.int32 if n_items < 2**31 else np.int64
+    X.data = np.ones(len(indices), dtype)
+    X.indices = indices.astype(whole)
+    X.indptr = np.array((0, len(indices)), whole)
+    X.has_canonical_format = True
+    return X
