@@ -7,6 +7,7 @@ from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.utils._device import cpu_or_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
+from skrec.utils._products import FEW_ROWS
 from skrec.utils._wmf_als import HalfStep, explain_entries, gram_matrix
 
 
@@ -35,15 +36,15 @@ class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, T
         """Of which items a missing entry says something, a mask; None: of all."""
         return None
 
-    def _half_step(self, X, penalty, weight, *, counted=None, cg_steps=0):
+    def _half_step(self, X, penalty, weight, *, counted=None, cg_steps=0, on_cpu=False):
         problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
-        device = cpu_or_device(self.device)
-        if getattr(device, "type", device) == "cpu":
-            options = {"counted": counted, "cg_steps": cg_steps, "n_jobs": self.n_jobs}
-            return HalfStep(X, penalty, weight, **problem, **options)
+        device = cpu_or_device(self.device)  # it has to be there, whoever solves
+        problem |= {"counted": counted, "cg_steps": cg_steps}
+        if on_cpu or getattr(device, "type", device) == "cpu":
+            return HalfStep(X, penalty, weight, **problem, n_jobs=self.n_jobs)
         from skrec.utils._wmf_torch import TorchHalfStep
 
-        return TorchHalfStep(X, penalty, weight, **problem, counted=counted, device=device)
+        return TorchHalfStep(X, penalty, weight, **problem, device=device)
 
     def _keep_factors(self, X, items):
         """Set the fitted state of item vectors, and solve for the training rows.
@@ -68,7 +69,9 @@ class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, T
         items = np.ascontiguousarray(self.components_.T)
         vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
         ones, counted = np.ones(X.shape[1]), self._counted_items()
-        step = self._half_step(X, self._user_penalty(X), ones, counted=counted)
+        # To send the vectors of a catalogue takes longer than to solve for a few rows.
+        few = X.shape[0] <= FEW_ROWS
+        step = self._half_step(X, self._user_penalty(X), ones, counted=counted, on_cpu=few)
         step.solve(items, self._gram, vectors)
         return vectors
 

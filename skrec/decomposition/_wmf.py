@@ -76,7 +76,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         Of the vectors and of the systems. None: float64 up to 1,024 items, float32
         above.
     device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
-        Where vectors are solved for. On CUDA, with torch, always exactly.
+        Where vectors are solved for, with torch on CUDA. A sweep moves no vector.
     random_state : int, RandomState or None, default=None
         Seed of the initial item vectors.
     n_jobs : int or None, default=None

@@ -215,8 +215,8 @@ def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps,
 
     Parameters
     ----------
-    users, items : HalfStep, or what has its `solve`
-        The matrix, and its transpose.
+    users, items : HalfStep, or TorchHalfStep
+        The matrix, and its transpose. One that has an `alternate` of its own does it all.
     user_factors, item_factors : ndarray of shape (n_users, d) and (n_items, d), changed
         Where to start.
     sample_weight : ndarray of shape (n_users,) or None
@@ -230,6 +230,8 @@ def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps,
     loss_curve : list of float
         The objective in each sweep, after the users and before the items were solved for.
     """
+    if hasattr(users, "alternate"):
+        return users.alternate(items, user_factors, item_factors, sample_weight, n_sweeps)
     return [
         sweep(users, items, user_factors, item_factors, sample_weight, n_jobs=n_jobs)
         for _ in n_sweeps

@@ -272,7 +272,7 @@ def _on_torch_cpu(monkeypatch):
 
     made = []
 
-    def half_step(X, penalty, weight, *, cg_steps, n_jobs, **problem):
+    def half_step(X, penalty, weight, *, n_jobs, **problem):
         made.append(TorchHalfStep(X, penalty, weight, device=torch.device("cpu"), **problem))
         return made[-1]
 
@@ -319,12 +319,91 @@ def test_torch_keeps_a_matrix_solvable_that_rounding_has_made_indefinite():
     torch.testing.assert_close(factor[1], torch.eye(3), atol=0, rtol=0)  # was well already
 
 
+@pytest.mark.parametrize("parameters", SETTINGS)
+@pytest.mark.parametrize("elements", [1, 2000, 1 << 26])
+@pytest.mark.parametrize("cg_steps", [1, 3, 30])
+def test_batched_steps_in_torch_are_those_of_the_kernel(
+    monkeypatch, parameters, elements, cg_steps
+):
+    X, weight = _data(), np.random.RandomState(1).randint(0, 3, N_USERS)
+    fit = {**parameters, "cg_steps": cg_steps, "max_iter": 4, "random_state": 0}
+    expected = WMF(5, **fit).fit(X, sample_weight=weight)
+    _on_torch_cpu(monkeypatch)
+    monkeypatch.setattr(_wmf_torch, "_BATCH_ELEMENTS", elements)
+    actual = WMF(5, **fit).fit(X, sample_weight=weight)
+    np.testing.assert_allclose(actual.loss_curve_, expected.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(actual.components_, expected.components_, atol=1e-8)
+    np.testing.assert_allclose(actual.transform(X), expected.transform(X), atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-18, 1e18, 1e-40])
+def test_steps_in_torch_in_single_precision(scale):
+    """Squares of what is solved would under- or overflow: see the kernel's units."""
+    X, rng = _data(dtype=np.float32), np.random.default_rng(0)
+    vectors = rng.normal(size=(N_ITEMS, 5)).astype(np.float32)
+    gram = gram_matrix(vectors, 0.1)
+    problem = (X, np.full(N_USERS, 1.0), np.ones(N_ITEMS))
+    options = {"confidence": 1.0, "unobserved_weight": 0.1, "cg_steps": 4}
+    prior = scale * rng.normal(size=(N_USERS, 5)).astype(np.float32)
+    found = []
+    for step in (
+        HalfStep(*problem, **options),
+        _wmf_torch.TorchHalfStep(*problem, **options, device="cpu"),
+    ):
+        out = np.zeros((N_USERS, 5), dtype=np.float32)
+        loss = step.solve(vectors, gram, out, prior)
+        found.append(out)
+        assert np.isfinite(loss)
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-4 * max(1, scale))
+
+
+@pytest.mark.parametrize("largest", [0.0, 1e-300, 1e-200, 0.7, 1.0, 3.0, 1e200, np.inf, np.nan])
+def test_units_in_torch(largest):
+    import torch
+
+    unit, moves = _wmf_torch._unit(
+        torch.tensor([[0.0, -largest, largest / 3]], dtype=torch.float64)
+    )
+    expected = 2.0 ** np.floor(np.log2(largest)) if 1e-250 < largest < np.inf else 1.0
+    assert (unit.item(), moves.item()) == (expected, not largest < 1e-250)
+
+
+def test_torch_leaves_rows_that_have_their_solution():
+    X, rng = _data(), np.random.default_rng(0)
+    vectors = rng.normal(size=(N_ITEMS, 5))
+    problem = (X, np.full(N_USERS, 1.0), np.ones(N_ITEMS))
+    options = {"confidence": 1.0, "unobserved_weight": 0.1, "device": "cpu"}
+    exact, gram = np.zeros((N_USERS, 5)), gram_matrix(vectors, 0.1)
+    _wmf_torch.TorchHalfStep(*problem, **options).solve(vectors, gram, exact)
+    again = exact.copy()
+    _wmf_torch.TorchHalfStep(*problem, **options, cg_steps=50).solve(vectors, gram, again)
+    np.testing.assert_allclose(again, exact, rtol=1e-10, atol=1e-12)
+
+
+def test_a_sweep_in_torch_asks_the_device_for_nothing():
+    """A tensor without data raises where the host would wait."""
+    import torch
+
+    X, meta = _data(), torch.device("meta")
+    steps = [
+        _wmf_torch.TorchHalfStep(
+            matrix, np.ones(matrix.shape[0]), np.ones(matrix.shape[1]), confidence=1.0,
+            unobserved_weight=0.1, cg_steps=3, device=meta,
+        )
+        for matrix in (X, csr_array(X.T.tocsr()))
+    ]  # fmt: skip
+    users, items = (torch.empty(n, 5, device=meta) for n in X.shape)
+    weight = torch.empty(N_USERS, dtype=torch.float64, device=meta)
+    assert steps[0]._sweep(steps[1], users, items, weight).device == meta
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("parameters", SETTINGS)
-def test_cuda_agrees(parameters):
+@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+def test_cuda_agrees(parameters, solver):
     X = _data(shape=(500, 80))
-    fit = {**parameters, "max_iter": 6, "random_state": 0, "dtype": "float64"}
-    expected = WMF(8, solver="cholesky", **fit).fit(X)
+    fit = {**parameters, "solver": solver, "max_iter": 6, "random_state": 0, "dtype": "float64"}
+    expected = WMF(8, **fit).fit(X)
     actual = WMF(8, device="cuda", **fit).fit(X)
     np.testing.assert_allclose(actual.loss_curve_, expected.loss_curve_, rtol=1e-8)
     np.testing.assert_allclose(actual.components_, expected.components_, atol=1e-7)
