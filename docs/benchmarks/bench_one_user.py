@@ -55,7 +55,9 @@ def drawn_ease(n_items):
 
 def models(X):
     wmf = WMF(FACTORS, max_iter=2, dtype="float32", random_state=0, n_jobs=1)
-    vae = MultVAE(max_iter=1, device="cpu", random_state=0)
+    vae = MultVAE(
+        hidden_layer_sizes=(600,), batch_size=500, max_iter=1, device="cpu", random_state=0
+    )
     return {
         "EASE": drawn_ease(X.shape[1]),
         "ItemKNN": ItemKNN(NEIGHBOURS, n_jobs=1).fit(X),
