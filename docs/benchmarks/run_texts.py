@@ -155,6 +155,7 @@ def main():
                 model = clone(candidate.model).set_params(**parameters).fit(X_train, **given)
             row[split]["test"] = figures(model, X_train, X_test)
             print(name, split, row[split], flush=True)
+        row["all_parameters"] = model.get_params()
         row["command"] = environment()["command"]
         rows = recorded(path) | {name: row}
         result = {
