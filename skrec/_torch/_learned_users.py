@@ -214,15 +214,19 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     def _n_features_out(self):
         return self.user_factors_.shape[1]
 
+    @property
+    def _numbers_of_pair(self):
+        """Numbers that a row which is folded in takes for each of its items."""
+        return 4 * self._n_features_out
+
     @torch_state()
     def _fold_in(self, X, hashes):
         device = resolve_device(self.device)
         module = self._module(torch.float64, device)
-        width = self._n_features_out
-        found, prior = np.empty((X.shape[0], width)), self._prior(device)
+        found, prior = np.empty((X.shape[0], self._n_features_out)), self._prior(device)
 
         def numbers(lengths):
-            return 4 * width * (lengths + self._n_drawn)
+            return self._numbers_of_pair * (lengths + self._n_drawn)
 
         for terms in self._terms(X, hashes, device, numbers):
             network = self._of_rows(module, X, terms)

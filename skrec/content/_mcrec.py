@@ -170,10 +170,12 @@ class MCRec(LearnedUserRecommender):
     -----
     The vectors v of items are the right singular vectors of X, its rows at length 1, times the
     singular values, by `~skrec.decomposition.PureSVD`. The v of any other node is the mean of
-    those it is linked with; the user's is the mean over the row. All have length 1. The strength
-    of a path is the product of (1 + cosine) / 2 over its links from the first item on, and over
-    its two ends if it has more links than one; ties go to the nodes with the lower numbers. For
-    each first and last item the two strongest paths are kept.
+    those it is linked with by one relation: the first, X before `relations` in their order, that
+    links its kind with one whose v are known. Further relations of the kind say nothing of its v.
+    The user's is the mean over the row. All have length 1. The strength of a path is the product
+    of (1 + cosine) / 2 over its links from the first item on, and over its two ends if it has more
+    links than one; ties go to the nodes with the lower numbers. For each first and last item the
+    two strongest paths are kept.
 
     In training the path of an interaction does not begin with its own item, does not lead
     through the user's own node, and the user's v is without the item: as it is for a row
@@ -424,6 +426,14 @@ class MCRec(LearnedUserRecommender):
         with torch.no_grad():
             context = module.path_vectors(sums, item, own, found)
         return lambda vector, item: module(vector, item, context)
+
+    @property
+    def _numbers_of_pair(self):
+        d, d_nodes = self._n_features_out, self.node_vectors_["item"].shape[1]
+        longest = max((name.count("-") + 1 for name in self.paths_), default=0)
+        # Nodes of the paths of one metapath, those of the convolutions, and their outputs.
+        of_paths = self.n_instances * longest * (5 * d_nodes + d)
+        return (1 + len(self.paths_)) * super()._numbers_of_pair + of_paths
 
     def _penalty(self, module, vector, item):
         return vector.square().sum(1) + module.item(item).square().sum((1, 2))

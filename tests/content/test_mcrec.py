@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, hstack, vstack
 from sklearn.model_selection import GridSearchCV
 
 from skrec import load, save
-from skrec.content import MCRec
+from skrec.content import MCRec, _path_net
 from skrec.content._path_pairs import PathPairs
 from skrec.content._paths import (
     PathFinder,
@@ -355,6 +355,38 @@ def test_a_genre_leads_to_an_item_without_users(X):
     )
     last = model.paths_["user-item-genre-item"]["nodes"]
     assert set(last[last[:, -1] == N_ITEMS - 1][:, 0]) == set(range(N_ITEMS // 2, N_ITEMS - 1))
+
+
+def test_vectors_of_nodes_are_those_of_the_first_relation_of_their_kind(X, relations):
+    """Users have theirs by X, whatever `relations` say of users; of two, the first one counts."""
+    links = check_relations(
+        {"item-genre": relations["item-genre"], "user-genre": table(3, (X.shape[0], 4))}, X.shape
+    )
+    items = item_vectors(X, 5, 0)
+    found = node_vectors({"item", "user", "genre"}, items, X, links)
+    for kind, linked in (("user", X > 0), ("genre", relations["item-genre"].T)):
+        mean = linked @ items.astype(float)
+        np.testing.assert_allclose(
+            found[kind], mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5
+        )
+
+
+def test_what_paths_take_counts_for_the_groups_of_users_who_are_folded_in(
+    X, relations, monkeypatch
+):
+    model = MCRec(
+        3, metapaths=METAPATHS, n_node_components=5, n_instances=9, known_users="fold_in", **FAST
+    ).fit(X, relations=relations)
+    many, sizes, largest = vstack([X] * 20, format="csr"), [], _path_net._largest
+
+    def watched(layer, parts):
+        windows = parts.unfold(-1, layer.in_features, layer.in_features // 3)
+        sizes.append(2 * parts.numel() + windows.numel())  # the parts, joined, and once more
+        return largest(layer, parts)
+
+    monkeypatch.setattr(_path_net, "_largest", watched)
+    model.transform(many)
+    assert 0.1 * 2**21 < max(sizes) < 2**21
 
 
 def test_folded_in_users_have_a_lower_objective(X, graph, relations, new):
