@@ -18,7 +18,8 @@ class RowNet(nn.Module):
     fields : Fields
     n_outputs : int
     n_components : int
-        Length of the vectors of columns; 0: there are none.
+        Length of the vectors of columns; 0: there are none, nor where neither pairs nor layers
+        read them.
     pairs : bool
         Whether products of the vectors of two fields are added up; each output then has vectors
         of its own.
@@ -47,8 +48,9 @@ class RowNet(nn.Module):
         super().__init__()
         # A NumPy number, from somebody's grid, is none for torch.
         n_outputs, n_components = int(n_outputs), int(n_components)
-        width = n_components * n_outputs if pairs else n_components
-        sizes = tuple(map(int, hidden_layer_sizes)) if width else ()
+        sizes = tuple(map(int, hidden_layer_sizes)) if n_components else ()
+        read = n_components if pairs or sizes else 0
+        width = read * n_outputs if pairs else read
         self._pairs, self._dropout = pairs and width > 0, dropout
         self._n_outputs, self._n_fields = n_outputs, fields.n_fields
         self._single, self._disjoint = fields.single, fields.disjoint

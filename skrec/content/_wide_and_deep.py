@@ -87,7 +87,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
         What was learned of the columns: categories, means, scales, fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
-        ``crosses`` (n_crosses, n_outputs),
+        ``crosses`` (n_crosses, n_outputs), and with layers
         ``vectors`` (n_columns, n_components),
         ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
         ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).
@@ -283,7 +283,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
         What was learned of the columns: categories, means, scales, fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
-        ``crosses`` (n_crosses, n_outputs),
+        ``crosses`` (n_crosses, n_outputs), and with layers
         ``vectors`` (n_columns, n_components),
         ``hidden.0.weight`` and so on of the layers, ``norms.0.mean`` and so on with `batch_norm`,
         ``head.weight`` (n_outputs, hidden_layer_sizes[-1]).

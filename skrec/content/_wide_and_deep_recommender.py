@@ -132,9 +132,9 @@ class WideAndDeep(FieldRecommender):
     **New users.** A row of X with the content of a training row is that user. Any other row is an
     unknown user. With layers, it has the vector 0 in the field of the user, is in no cross of it,
     and is told from others by its features and context alone: without any, all unknown users have
-    one list. Without a deep part (``n_components=0``) the score is linear in the weights that a
-    user has, and those of an unknown user are folded in as `DeepFM` does it, if they are at most
-    128: one, and one for each column that the field of the user is crossed with.
+    one list. Without a deep part (``n_components=0``, or no layers) the score is linear in the
+    weights that a user has, and those of an unknown user are folded in as `DeepFM` does it, if they
+    are at most 128: one, and one for each column that the field of the user is crossed with.
 
     **New items** are scored by their features, with the vector 0 in the field of the item.
 

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 import skrec
+from skrec._persistence import write
 from skrec.content import (
     DeepFMClassifier,
     DeepFMRegressor,
@@ -58,6 +59,21 @@ def test_without_vectors_it_is_logistic_regression(cls):
     scaled = (Z - Z.mean(0)) / Z.std(0)
     twin = LogisticRegression(C=1 / (alpha * n), tol=1e-10).fit(scaled, y)
     np.testing.assert_allclose(model.predict_proba(Z), twin.predict_proba(scaled), atol=2e-5)
+
+
+@pytest.mark.parametrize("cls", [WideAndDeepClassifier, WideAndDeepRegressor])
+def test_without_layers_there_are_no_vectors_that_nothing_reads(cls, tmp_path):
+    frame, y = table()
+    options = {"max_iter": 3, "batch_size": 32, "cross_features": [("city", "kind")], **PLAIN}
+    model = cls(3, hidden_layer_sizes=(), alpha=0.1, **options).fit(frame, y)
+    twin = cls(0, **options).fit(frame, y)
+    assert model.weights_.keys() == twin.weights_.keys()
+    np.testing.assert_array_equal(said(model, frame), said(twin, frame))
+    model.weights_["vectors"] = np.zeros((model.fields_.n_columns, 3), np.float32)
+    with open(tmp_path / "old.skops", "wb") as file:
+        write(model, file)
+    with pytest.raises(skrec.ModelFileError, match=r"weights_\['vectors'\].*expected none"):
+        skrec.load(tmp_path / "old.skops")
 
 
 @pytest.mark.parametrize("cls", [DeepFMClassifier, WideAndDeepClassifier])
