@@ -1,4 +1,4 @@
-"""Pretraining of a `StackedNet`, a layer after the other (Vincent et al. 2010)."""
+"""Pretraining of networks; of a `StackedNet` a layer after the other (Vincent et al. 2010)."""
 
 import torch
 from torch import nn
@@ -10,19 +10,17 @@ from skrec._torch._layers import full_precision
 from skrec._torch._optimizers import split_penalty
 
 
-def pretrain_layer(module, level, batches, loss, *, alpha, learning_rate, n_epochs):
-    """Train one layer of the encoder, and the layer of the decoder that mirrors it.
+def pretrain(module, batches, loss, *, alpha, learning_rate, n_epochs):
+    """Train a module by a loss of its own, before there is a model of any epoch.
 
     Parameters
     ----------
-    module : StackedNet
-    level : int
-        Of the encoder's layer, from 0.
+    module : nn.Module
     batches : iterable
     loss : callable
-        ``loss(batch)`` returns the mean loss of a batch, of these two layers alone.
+        ``loss(batch)`` returns the mean loss of a batch.
     alpha : float
-        Adam's penalty of their weights.
+        Adam's penalty of the module's weights.
     learning_rate : float
     n_epochs : int
 
@@ -38,19 +36,23 @@ def pretrain_layer(module, level, batches, loss, *, alpha, learning_rate, n_epoc
     KeyboardInterrupt
         There is no model of any epoch yet.
     """
-    encoder = module.encoder[level - 1] if level else module.first
-    parts = nn.ModuleList([encoder, module.decoder[-1 - level]])
-    optimizer = torch.optim.Adam(split_penalty(parts, alpha), lr=learning_rate, fused=True)
+    optimizer = torch.optim.Adam(split_penalty(module, alpha), lr=learning_rate, fused=True)
     epochs = range(1, n_epochs + 1)
     try:
         history = fit_loop(
-            parts, optimizer, batches, lambda batch, step: loss(batch), epochs=epochs
+            module, optimizer, batches, lambda batch, step: loss(batch), epochs=epochs
         )
     except FloatingPointError as error:
         raise diverged(error, learning_rate) from error
     if history.interrupted:
         raise KeyboardInterrupt
     return history.losses
+
+
+def layer_pair(module, level):
+    """One layer of the encoder of a `StackedNet`, from 0, and the decoder's that mirrors it."""
+    encoder = module.encoder[level - 1] if level else module.first
+    return nn.ModuleList([encoder, module.decoder[-1 - level]])
 
 
 def code_errors(module, level, code, noisy):

@@ -3,7 +3,7 @@
 import torch
 
 from skrec._torch._layers import full_precision
-from skrec._torch._layerwise import code_errors, pretrain_layer
+from skrec._torch._layerwise import code_errors, layer_pair, pretrain
 from skrec._torch._products import by_column
 from skrec._torch._stacked_net import StackedNet, corrupted, masked_squares
 from skrec.autoencoder._rating_estimator import RATING_RULES, RatingAutoencoder
@@ -260,9 +260,8 @@ class StackedAutoencoder(RatingAutoencoder):
             return value
 
         with products_in(self.precision):
-            losses = pretrain_layer(
-                module,
-                level,
+            losses = pretrain(
+                layer_pair(module, level),
                 batches,
                 loss,
                 alpha=self.alpha / self._n_examples,

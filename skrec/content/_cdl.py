@@ -3,7 +3,7 @@
 import torch
 
 from skrec._torch._layers import dropped
-from skrec._torch._layerwise import code_errors, pretrain_layer
+from skrec._torch._layerwise import code_errors, layer_pair, pretrain
 from skrec._torch._products import by_column
 from skrec._torch._stacked_net import StackedNet
 from skrec.content._text_recommender import LIKELIHOODS, NETWORK_RULES, TextRecommender
@@ -296,9 +296,8 @@ class CDL(TextRecommender):
                     code = network.encode(batch.rows, batch.rows.value, depth=level)
                 return code_errors(network, level, code, self._noisy(code, generator)).mean()
 
-            losses = pretrain_layer(
-                network,
-                level,
+            losses = pretrain(
+                layer_pair(network, level),
                 batches,
                 further_loss if level else first_loss,
                 alpha=self.network_alpha,

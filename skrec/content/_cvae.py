@@ -3,10 +3,8 @@
 import torch
 
 from skrec._loss._divergences import kl_to_standard_normal
-from skrec._torch._epochs import diverged
-from skrec._torch._fit_loop import fit_loop
 from skrec._torch._layers import standard_normal
-from skrec._torch._optimizers import split_penalty
+from skrec._torch._layerwise import pretrain
 from skrec._torch._variational_net import VariationalNet
 from skrec.content._text_recommender import LIKELIHOODS, NETWORK_RULES, TextRecommender
 from skrec.utils._params import NON_NEGATIVE
@@ -280,17 +278,12 @@ class CVAE(TextRecommender):
         return losses + self.beta * kl_to_standard_normal(mean, log_variance), latent
 
     def _pretrain_texts(self, network, batches, generator):
-        groups = split_penalty(network, self.network_alpha)
-        optimizer = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
-
-        def loss(batch, step):
-            return self._text_losses(network, batch.rows, generator)[0].mean()
-
-        try:
-            epochs = range(1, self.pretraining_max_iter + 1)
-            history = fit_loop(network, optimizer, batches, loss, epochs=epochs)
-        except FloatingPointError as error:
-            raise diverged(error, self.learning_rate) from error
-        if history.interrupted:  # before there is a model of any epoch
-            raise KeyboardInterrupt
-        self.pretraining_curves_.append(history.losses)
+        losses = pretrain(
+            network,
+            batches,
+            lambda batch: self._text_losses(network, batch.rows, generator)[0].mean(),
+            alpha=self.network_alpha,
+            learning_rate=self.learning_rate,
+            n_epochs=self.pretraining_max_iter,
+        )
+        self.pretraining_curves_.append(losses)
