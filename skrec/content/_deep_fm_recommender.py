@@ -40,6 +40,8 @@ class DeepFM(FieldRecommender):
         Sizes of the ReLU layers over the vectors of all fields. (): a factorization machine [2]_.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     n_negatives : int, default=4
         Rows with label 0 for each interaction; "implicit" only.
     use_ids : bool, default=True
@@ -181,6 +183,7 @@ class DeepFM(FieldRecommender):
         fields=None,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         n_negatives=4,
         use_ids=True,
         feedback="implicit",
@@ -203,6 +206,7 @@ class DeepFM(FieldRecommender):
         self.fields = fields
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.n_negatives = n_negatives
         self.use_ids = use_ids
         self.feedback = feedback

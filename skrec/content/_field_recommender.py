@@ -14,7 +14,7 @@ from skrec.content._pair_rows import pair_rows, user_part
 from skrec.content._row_model import ROW_RULES, RowModel
 from skrec.utils._fitted import CURVE, SEED, Absent, Array, refused
 from skrec.utils._hashing import keyed_negatives
-from skrec.utils._params import FRACTION, NONE, SIZES_OR_NONE
+from skrec.utils._params import BOOLEAN, FRACTION, NONE, SIZES_OR_NONE
 from skrec.utils._state_torch import torch_state
 
 # Items drawn for a row that is folded in.
@@ -47,6 +47,7 @@ FIELD_RULES = {
     "fields": (NONE, _FieldLabels()),
     "hidden_layer_sizes": SIZES_OR_NONE,
     "dropout": FRACTION,
+    "batch_norm": BOOLEAN,
     **{name: rule for name, rule in ROW_RULES.items() if name not in ("schedule", "warm_start")},
 }
 

@@ -49,6 +49,8 @@ class WideAndDeep(FieldRecommender):
         deep part.
     dropout : float, default=0.2
         Share of the hidden units that is set to zero in training.
+    batch_norm : bool, default=False
+        Whether what each layer makes is standardised over the batch, before its ReLU.
     n_negatives : int, default=4
         Rows with label 0 for each interaction; "implicit" only.
     use_ids : bool, default=True
@@ -196,6 +198,7 @@ class WideAndDeep(FieldRecommender):
         n_cross_buckets=262144,
         hidden_layer_sizes=(128, 64),
         dropout=0.2,
+        batch_norm=False,
         n_negatives=4,
         use_ids=True,
         feedback="implicit",
@@ -220,6 +223,7 @@ class WideAndDeep(FieldRecommender):
         self.n_cross_buckets = n_cross_buckets
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
+        self.batch_norm = batch_norm
         self.n_negatives = n_negatives
         self.use_ids = use_ids
         self.feedback = feedback

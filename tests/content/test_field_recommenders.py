@@ -100,11 +100,25 @@ def test_without_layers_it_is_a_factorization_machine_around_rows(X):
 
 
 def test_row_models_have_the_parameters_of_the_recommender():
-    options = {"n_components": 5, "alpha": 0.1, "dropout": 0.4, "max_iter": 7, "tol": 0.2}
+    options = {
+        "n_components": 5, "alpha": 0.1, "dropout": 0.4, "batch_norm": True, "max_iter": 7,
+        "tol": 0.2,
+    }  # fmt: skip
     for cls, kind in ((DeepFM, DeepFMClassifier), (WideAndDeep, WideAndDeepClassifier)):
         base = cls(**options)._base()
         assert type(base) is kind
         assert options.items() <= base.get_params().items()
+
+
+@pytest.mark.parametrize("cls", [DeepFM, WideAndDeep])
+def test_layers_with_batch_norm(X, cls):
+    """The fitted model says of a pair what its row model says of the row."""
+    model = cls(hidden_layer_sizes=(4,), batch_norm=True, **QUICK).fit(X)
+    inner = model.estimator_
+    assert {"norms.0.mean", "norms.0.variance"} < inner.weights_.keys()
+    rows = np.hstack([np.eye(40)[[3] * 20], np.eye(20)])
+    expected = inner.decision_function(csr_array(rows))
+    np.testing.assert_allclose(model.decision_function(X[3:4])[0], expected, rtol=1e-9)
     crossed = WideAndDeep(cross_features=[("user", "item")], n_cross_buckets=9)._base()
     assert crossed.cross_features == [("user", "item")]
     assert crossed.n_cross_buckets == 9
