@@ -47,6 +47,8 @@ def test_slopes_stand_beside_the_stated_work(growth, monkeypatch, tmp_path):
     assert called == [(name, size) for size in (5_000, 10_000) for name in ("ItemKNN", "EASE")]
     growth.run(cases, [10_000_000], limit=1e-6, minutes=10)
     assert len(called) == 4
+    growth.run(cases[:1], [7_000], limit=60, minutes=10)  # below what was too much
+    assert called[4:] == [("ItemKNN", 7_000)]
     header, lines, remarks = _growth_table.growth()
     assert [line[0] for line in lines] == ["ItemKNN", "EASE"]
     assert {len(line) for line in lines} == {len(header)}

@@ -73,6 +73,12 @@ def _als(facts, d=16):
     return 2 * d**2 * facts.e + d**3 / 3 * (facts.m + facts.n)
 
 
+def _memory(facts):
+    """Of CMN with 50 neighbours at most, and RMSProp's numbers for each batch of 128."""
+    batches = math.ceil(5 * facts.e / 128)
+    return 12 * 2 * 5 * facts.e * 50 * 50 + batches * (2 * facts.m + facts.n) * 50
+
+
 def _graph(batch):
     def work(facts):
         return math.ceil(facts.e / batch) * facts.e
@@ -95,7 +101,7 @@ NO_STOP = {**EPOCH, "early_stopping": False}
 CASES = [
     Case(DummyRecommender(), "entries", _entries),
     Case(ItemKNN(), "pairs", _pairs),
-    Case(UserKNN(), "entries", _entries),
+    Case(UserKNN(), "not stated: rows are kept", None),
     Case(P3alpha(100), "pairs", _pairs),
     Case(RP3beta(100), "pairs", _pairs),
     Case(EASE(), "pairs, items^3", lambda facts: facts.pairs + facts.n**3),
@@ -129,5 +135,5 @@ CASES = [
     Case(LightGCN(**EPOCH), "batches x entries", _graph(2048)),
     Case(SpectralCF(**EPOCH), "batches x entries", _graph(4096)),
     Case(CMN(pretraining=None, max_neighbors=50, **EPOCH), "entries, vectors for each batch",
-         _sweep(128, 50, 5 * 12 * 50)),
+         _memory),
 ]  # fmt: skip

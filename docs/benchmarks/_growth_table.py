@@ -9,6 +9,8 @@ from _record import RESULTS
 
 from skrec.utils._search_grid import final_step
 
+_LEAST_SECONDS, _LEAST_MIB = 0.05, 10.0
+
 
 def _results():
     path = RESULTS / "growth.json"
@@ -26,16 +28,24 @@ def slope(sizes, values):
 
 
 def slopes(case, rows):
-    """Exponents of time, of the work that is stated (None: it is not), and of peak memory."""
-    sizes, found = [row["entries"] for _, row in rows], [row["fit"] for _, row in rows]
+    """Exponents of time, of the work that is stated (None: it is not), and of peak memory.
+
+    Seconds and MiB that are too few to be told from noise do not count.
+    """
     stated = None
     if case.work is not None:
+        sizes = [row["entries"] for _, row in rows]
         stated = slope(sizes, [case.work(Facts(*row["facts"])) for _, row in rows])
     seconds, peak = (
-        slope(sizes, [max(row[name], 1e-3) for row in found])
-        for name in ("processor_seconds", "peak_mib")
+        _slope_above(least, [(row["entries"], row["fit"][name]) for _, row in rows])
+        for name, least in (("processor_seconds", _LEAST_SECONDS), ("peak_mib", _LEAST_MIB))
     )
     return seconds, stated, peak
+
+
+def _slope_above(least, found):
+    kept = [(size, value) for size, value in found if value is not None and value >= least]
+    return slope(*zip(*kept, strict=True)) if len(kept) > 1 else None
 
 
 def growth():
@@ -51,7 +61,7 @@ def growth():
         for size in sizes:
             row = rows.get(str(size), {})
             fit = row.get("fit")
-            cells.append(f"{fit['processor_seconds']:.3g} / {fit['peak_mib']:,.0f}" if fit else "")
+            cells.append(_cell(fit) if fit else "")
             if "remark" in row:
                 remarks.append(f"{case.name}, {size / 1e6:g}M: {row['remark']}")
         three = ["", "", ""]
@@ -62,6 +72,11 @@ def growth():
     header = ["one fit or epoch", *(f"{size / 1e6:g}M: CPU s / MiB" for size in sizes)]
     header += ["slope of time", "stated work", "slope of MiB", "stated, grows with"]
     return [*header, "1,000 lists of the largest, CPU s"], lines, remarks
+
+
+def _cell(fit):
+    peak = "?" if fit["peak_mib"] is None else f"{fit['peak_mib']:,.0f}"
+    return f"{fit['processor_seconds']:.3g} / {peak}"
 
 
 def _points():

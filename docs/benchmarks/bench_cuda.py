@@ -66,7 +66,7 @@ class Bench:
 
     def wait(self):
         if self.is_cuda:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self.device)
 
     def seconds(self, function):
         """Of a call, with all that the device has to do for it."""
@@ -241,7 +241,7 @@ def main(arguments=None):
         found[name] = part(bench)
         print(f"{time.perf_counter() - began:6.1f} s", name, found[name], flush=True)
     result = {
-        "device": torch.cuda.get_device_name() if bench.is_cuda else "cpu",
+        "device": torch.cuda.get_device_name(bench.device) if bench.is_cuda else "cpu",
         "threads": effective_n_threads(),
         "load_average_5_min": round(os.getloadavg()[1], 1),
         "seconds": round(time.perf_counter() - began, 1),

@@ -875,7 +875,7 @@ SCRIPTS = [
            "lists of 100 from factors against implicit's"),
     Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
     Script("run_growth", (), "growth",
-           "time and memory of every estimator at 1M to 30M generated interactions"),
+           "time and memory of estimators at 1M to 30M generated interactions, and their slopes"),
     Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
     Script("bench_cuda", (), "cuda",

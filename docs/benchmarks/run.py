@@ -11,8 +11,8 @@
 own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; what has
 one is not run again unless ``--again`` is given. The values of single users, from which paired
 differences are tested, are not under version control: where they are missing, `users` fits what
-the records have chosen, and tests the differences anew; what it has not been asked to fit is
-compared by its record's mean and standard error. `tables` writes README.md's generated
+the records have chosen, and tests the differences anew; methods that it does not fit are compared
+by the mean and the standard error of their record. `tables` writes README.md's generated
 parts and its picture; ``tables --check`` only says whether they are up to date.
 """
 
@@ -254,6 +254,7 @@ def compare_all(protocol, experiments):
     best = max(means, key=means.get)
     if best in alone:
         print(f"No comparison: `users` must make the users' values of {protocol}/{best}, the best.")
+        (RESULTS / protocol / "comparison.json").unlink(missing_ok=True)
         return
     found = paired_tests(results, metric, best)
     tests = {

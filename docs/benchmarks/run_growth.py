@@ -1,4 +1,4 @@
-"""How time and memory grow: every estimator at 1M, 3M, 10M and 30M generated interactions.
+"""How time and memory grow: 1M, 3M, 10M and 30M generated interactions, which are all X is.
 
     python docs/benchmarks/run_growth.py --minutes 120
     python docs/benchmarks/run_growth.py EASE WMF --entries 1000000 3000000
@@ -6,9 +6,12 @@
 Every user has about 50 items; items grow with the root of the entries, from 5,000 at 1M. A fit is
 of one epoch, pass or sweep where there are such, on one thread, in a process of its own that has
 fitted a small matrix before, so that nothing is compiled; lists are those of 100 items for 1,000
-users. What the record holds is not run again. A fit that is expected to take longer than `--limit`
-minutes, by the one before and the work that the docstring states, is left out, and the record says
-so. The record is results/growth.json; `run.py tables` makes table and picture of it.
+users. Estimators that read features, times or another model's lists are not in it.
+
+What the record holds is not run again; what it says was not measured is tried again. A fit that is
+expected to take longer than `--limit` minutes, by the one before and the work that the docstring
+states, is left out, and the record says so. The record is results/growth.json; `run.py tables`
+makes table and picture of it.
 
 The slope of a figure is its exponent from the smallest matrix to the largest: 1 grows as the
 entries do. Users grow with exponent 1, items with 1/2, so users x items and items^3 with 3/2.
@@ -98,6 +101,8 @@ def in_a_process(case, n_entries, limit):
     except subprocess.TimeoutExpired:
         return {"remark": f"took longer than {4 * limit / 60:.0f} minutes"}
     except subprocess.CalledProcessError as error:
+        if error.returncode < 0:
+            return {"remark": f"ended by signal {-error.returncode}"}
         return {"remark": (error.stderr.strip().splitlines() or [f"status {error.returncode}"])[-1]}
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -121,12 +126,12 @@ def run(cases, sizes, *, limit, minutes):
     for n_entries in sorted(sizes):
         for case in cases:
             rows = record["results"].setdefault(case.name, {})
-            if str(n_entries) in rows:
+            if "fit" in rows.get(str(n_entries), {}):
                 continue
             if time.monotonic() > ends:
                 return
             seconds = expected(case, rows, n_entries)
-            if any("remark" in row for row in rows.values()):
+            if any("remark" in row for size, row in rows.items() if int(size) < n_entries):
                 row = {"remark": "not tried: the smaller matrix was too much"}
             elif seconds is not None and seconds > limit:
                 row = {"remark": f"not tried: about {seconds / 60:.0f} minutes expected"}

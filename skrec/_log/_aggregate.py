@@ -18,6 +18,9 @@ __all__ = [
 AUTO = "auto"
 _LONG = 1 << 15  # entries from which the compiled sort pays
 _EXACT = 2.0**24  # up to here float32 tells whole numbers apart
+_NEAR = 2.0**-14  # as far may float32 be from a value
+_LEAST = 2.0**-63  # the square of a smaller value may be zero in float32
+_BLOCK = 2**16
 _DTYPES = [np.dtype(code) for code in "?bhilqBHILQfd"]
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
@@ -146,7 +149,8 @@ def cast_values(values, dtype):
     dtype : dtype or "auto"
         Whole numbers must be kept exactly; float32 rounds, but must not overflow or make a
         zero, which is no interaction, of anything else. "auto": float32, but float64 where a
-        value is above 2**24 in size or where float32 would make a zero of it.
+        value is above 2**24 in size, where float32 is more than 2**-14 away from one, or where
+        the square of one is zero in float32, which models refuse.
 
     Returns
     -------
@@ -181,14 +185,21 @@ def cast_values(values, dtype):
 
 
 def _least_precise(values):
-    """Values in float32 where that tells them apart as well as may be, else in float64."""
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    if not (low >= -_EXACT and high <= _EXACT):
-        return values.astype(np.float64, copy=False)
-    with np.errstate(under="ignore"):
+    """Values in float32 where that is near enough to each of them, else in float64."""
+    with np.errstate(under="ignore", over="ignore"):
         cast = values.astype(np.float32, copy=False)
-    vanishes = (cast == 0) & (values != 0)
-    return values.astype(np.float64, copy=False) if vanishes.any() else cast
+    if cast is values:
+        return values
+    for start in range(0, len(values), _BLOCK):  # a block stays in the cache
+        block = values[start : start + _BLOCK].astype(np.float64, copy=False)
+        size = np.abs(block)
+        if not (
+            size.max() <= _EXACT
+            and np.abs(cast[start : start + _BLOCK] - block).max() <= _NEAR
+            and not ((size < _LEAST) & (size > 0)).any()
+        ):
+            return values.astype(np.float64, copy=False)
+    return cast
 
 
 def _pair_order(user, item, timestamp, shape):

@@ -24,7 +24,7 @@ def kept_index(ids):
     ----------
     ids : ndarray of shape (n_ids,)
         Distinct. It is known again as the same object, so it is made read-only: a change in
-        place would not be seen.
+        place would not be seen. A view is not protected from changes of its base.
 
     Returns
     -------

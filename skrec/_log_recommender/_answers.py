@@ -93,7 +93,11 @@ def recommended(model, X, k, *, items, exclude_seen):
     """
     k = min(k, X.shape[1])
     if not X.shape[0]:
-        return np.empty((0, k), dtype=np.intp), np.empty((0, k)), np.empty(0, dtype=bool)
+        return (
+            np.empty((0, k), dtype=np.intp),
+            np.empty((0, k), dtype=X.dtype),
+            np.empty(0, dtype=bool),
+        )
     lists, scores = model.recommend(
         X, k, items=items, exclude_seen=exclude_seen, return_scores=True
     )

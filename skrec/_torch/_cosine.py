@@ -12,7 +12,6 @@ from skrec._torch._newton import minimise_rows
 from skrec._torch._pairs import Pairs, ShuffledPairs
 from skrec._torch._rows import DeviceRows, Rows
 from skrec._torch._shared_negatives import SharedNegatives, seen_places
-from skrec.utils._device import resolve_device
 from skrec.utils._params import NON_NEGATIVE, Interval, Options
 from skrec.utils._state_torch import torch_state
 
@@ -147,7 +146,7 @@ class CosineContrastiveMixin:
     def _fold_in(self, X, hashes):
         if not self._is_cosine:
             return super()._fold_in(X, hashes)
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
         items = torch.from_numpy(self.components_.T.astype(np.float64)).to(device)
         length = float(np.linalg.norm(self.user_factors_, axis=1).mean()) or 1.0
         vectors = unit(torch.from_numpy(self.user_mean_).to(device)).repeat(X.shape[0], 1)

@@ -79,6 +79,10 @@ class Linear(NarrowWeight, nn.Linear):
         return few and exact and torch.is_inference_mode_enabled()
 
 
+# Of fewer outputs the entries alone are read in less time than rows are made dense.
+_DENSE_OUTPUTS = 4
+
+
 class SparseLinear(NarrowWeight, nn.Module):
     """A linear layer of sparse rows: what is zero is never touched, in its gradient neither.
 
@@ -97,7 +101,7 @@ class SparseLinear(NarrowWeight, nn.Module):
 
         `turned`, the entries by column, is made here if there is none and a gradient is wanted.
         """
-        if goes_dense(rows, len(self.weight)):
+        if self.weight.shape[1] >= _DENSE_OUTPUTS and goes_dense(rows, len(self.weight)):
             return torch.addmm(self.bias, scattered(rows, value, len(self.weight)), self.weight)
         if turned is None and torch.is_grad_enabled():
             turned = by_column(rows, len(self.weight))

@@ -303,7 +303,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
 
     @torch_state()
     def _fold_in(self, X, hashes):
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
         items = torch.from_numpy(self.components_.T.astype(np.float64)).to(device)
         bias = torch.from_numpy(self.item_bias_.astype(np.float64)).to(device)
         width, loss = items.shape[1], PAIR_LOSSES[self.loss]

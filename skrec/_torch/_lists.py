@@ -14,6 +14,8 @@ from skrec.utils._validation import check_k
 _CHUNK_BYTES = 2**29
 _BYTES_OF_SCORE = 32
 _MAX_ROWS = 4096
+# Of lists that stay on the device until they come back.
+_HELD_BYTES = 2**28
 
 
 def device_lists(score_rows, X, k, device, *, exclude_seen=True, allowed=None):
@@ -42,7 +44,7 @@ def device_lists(score_rows, X, k, device, *, exclude_seen=True, allowed=None):
 
     Notes
     -----
-    The host waits once, for what comes back.
+    The host waits for what comes back, once in `_HELD_BYTES` of it.
     """
     n_rows, n_items = X.shape
     k = check_k(k)
@@ -51,20 +53,22 @@ def device_lists(score_rows, X, k, device, *, exclude_seen=True, allowed=None):
     mask = None
     if isinstance(allowed, np.ndarray):
         mask = sent_array(allowed, device)
-    found = []
+    items, values = np.full((n_rows, k), -1, np.intp), np.full((n_rows, k), -np.inf, X.dtype)
+    held, begin = [], 0
     for start, stop in _chunks(n_rows, n_items):
         rows = X if (start, stop) == (0, n_rows) else row_range(X, start, stop)
-        some = mask
-        if issparse(allowed):
-            some = _marked(row_range(allowed, start, stop), device)
+        some = _marked(row_range(allowed, start, stop), device) if issparse(allowed) else mask
         seen = _places(rows, device) if exclude_seen else None
-        found.append(device_top_k(score_rows(rows), width, seen=seen, allowed=some))
-    items, values = np.full((n_rows, k), -1, np.intp), np.full((n_rows, k), -np.inf, X.dtype)
-    if not found:
-        return items, values
-    ids, scores, finite = (torch.cat(parts) for parts in zip(*found, strict=True))
-    items[:, :width], values[:, :width] = ids.cpu().numpy(), scores.cpu().numpy()
-    return (items, values) if bool(finite.all()) else None
+        held.append(device_top_k(score_rows(rows), width, seen=seen, allowed=some))
+        if stop < n_rows and 16 * width * (stop - begin) < _HELD_BYTES:
+            continue
+        ids, scores, finite = (torch.cat(parts) for parts in zip(*held, strict=True))
+        items[begin:stop, :width] = ids.cpu().numpy()
+        values[begin:stop, :width] = scores.cpu().numpy()
+        if not bool(finite.all()):
+            return None
+        held, begin = [], stop
+    return items, values
 
 
 def _chunks(n_rows, n_items):

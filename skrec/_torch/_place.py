@@ -3,14 +3,17 @@
 import numpy as np
 import torch
 
-# Bytes of a copy that goes through pinned memory at most. What is larger is sent once, and to pin
-# memory for it takes longer than to wait.
+# Bytes of a copy that goes through pinned memory at most, unless its like is sent again and again:
+# to pin memory for one large copy takes longer than to wait.
 _MOST_PINNED = 2**22
 
 
-def sent(tensor, device):
-    """A tensor of the CPU on a device; a copy to a GPU, if it is not large, is not waited for."""
-    if device.type == "cuda" and tensor.nbytes <= _MOST_PINNED:
+def sent(tensor, device, *, again=False):
+    """A tensor of the CPU on a device.
+
+    A copy to a GPU is not waited for, if it is not large or, with `again`, one of many.
+    """
+    if device.type == "cuda" and (again or tensor.nbytes <= _MOST_PINNED):
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 

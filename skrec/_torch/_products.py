@@ -52,6 +52,12 @@ def _bags(index, start, weight, value):
     )
 
 
+def row_sums(rows):
+    """Sums of the values of `Rows`, shape (n_rows,), in the order of the entries on any device."""
+    entry = torch.arange(len(rows.value), device=rows.value.device)
+    return _bags(entry, rows.start, rows.value[:, None], torch.ones_like(rows.value))[:, 0]
+
+
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight, value, column, start, turned):

@@ -126,7 +126,7 @@ class HostRows:
             row = np.repeat(np.arange(some.shape[0]), np.diff(first))
             parts = (torch.from_numpy(a) for a in (first[:-1], row, some.indices.astype(np.int64)))
             parts = (users, *parts, value, self._weight[users], _unit_values(first, value))
-            yield Rows(*(sent(part, self.device) for part in parts))
+            yield Rows(*(sent(part, self.device, again=True) for part in parts))
 
 
 def training_rows(X, device, *, weight=None):
@@ -134,9 +134,16 @@ def training_rows(X, device, *, weight=None):
 
     Parameters are those of `DeviceRows`.
     """
-    if device.type == "cuda" and _n_bytes(X) > _SHARE * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and _n_bytes(X) > _SHARE * _free_bytes(device):
         return HostRows(X, device, weight=weight)
     return DeviceRows(X, device, weight=weight)
+
+
+def _free_bytes(device):
+    """Of a GPU; what torch keeps for itself it gives again."""
+    index = torch.cuda.current_device() if device.index is None else device.index
+    kept = torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
+    return torch.cuda.mem_get_info(index)[0] + kept
 
 
 def _n_bytes(X):

@@ -13,12 +13,12 @@ from skrec._torch._optimizers import split_penalty
 from skrec._torch._rows import DeviceRows, ShuffledRows, training_rows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder._cdae_fold_in import user_nodes
-from skrec.utils._device import resolve_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
 from skrec.utils._hashing import keyed_negatives
 from skrec.utils._known_users import KNOWN_USERS
 from skrec.utils._params import BOOLEAN, FRACTION, NON_NEGATIVE, POSITIVE_INTEGER, Options
+from skrec.utils._products import FEW_ROWS
 from skrec.utils._sparse import pattern
 from skrec.utils._state_torch import torch_state
 
@@ -226,6 +226,7 @@ class CDAE(LearnedUserRecommender):
     _fitted_rules = {"user_factors_": Array("n_users", "=n_components", dtypes=("float32",))}
     # Its nodes are corrections of what the row's items say, and start at zero.
     _learns_from_pairs = False
+    _few_rows = FEW_ROWS
 
     def __init__(
         self,
@@ -298,7 +299,7 @@ class CDAE(LearnedUserRecommender):
 
     @torch_state()
     def _fold_in(self, X, hashes):
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
         module = self._module(torch.float64, device)
         rows = DeviceRows(X, device, dtype=torch.float64).everything()
         with torch.inference_mode():

@@ -8,10 +8,12 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skrec._loss._likelihoods import Multinomial, layer_loss
 from skrec._torch._estimator import STOPPING_RULES, TorchRecommender
 from skrec._torch._layers import dropped, full_precision, standard_normal, unit_length
+from skrec._torch._products import row_sums
 from skrec._torch._rows import Rows
 from skrec.autoencoder._dense_residual_net import RecVAENet, initialise_by_inputs
 from skrec.autoencoder._outputs import ProbabilitiesMixin
 from skrec.autoencoder._priors import composite_divergence
+from skrec.utils import _device
 from skrec.utils._params import FRACTION, NON_NEGATIVE, NONE, POSITIVE_INTEGER, SIZES
 
 
@@ -264,6 +266,8 @@ class RecVAE(
         """Weight of the divergence of each row."""
         if self.beta is not None:
             return self.beta
+        if _device.apart(rows.value.device):  # whose index_add would add in any order
+            return self.gamma * row_sums(rows)
         total = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
         return self.gamma * total.index_add(0, rows.row, rows.value)
 

@@ -246,7 +246,7 @@ class StackedAutoencoder(RatingAutoencoder):
         self.pretraining_curves_ = []
         if self.pretraining == "layerwise":
             for level in range(len(self.hidden_layer_sizes)):
-                self._pretrain_layer(module, level, batches, problem.generator)
+                self._pretrain_layer(module, level, batches, problem.noise)
 
     def _pretrain_layer(self, module, level, batches, generator):
         """Train one layer of the encoder, and the layer of the decoder that mirrors it."""

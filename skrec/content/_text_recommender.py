@@ -289,7 +289,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         if module.network is None:
             return
         if self.pretraining_max_iter and len(batches):
-            self._pretrain_texts(module.network, batches, problem.generator)
+            self._pretrain_texts(module.network, batches, problem.noise)
         prior = self._codes(module, batches.texts)[0][batches.als.known]
         with torch.no_grad():
             module.item[torch.from_numpy(batches.als.known)] += _like(module.item, prior)

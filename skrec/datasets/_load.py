@@ -107,9 +107,9 @@ def load_interactions(
         error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
         memory, unless that would lose something: float64 for ``as_times=True``, where the
         column of values has a usual name of times, where a value, such as a sum of repeated
-        pairs, is above 2**24 (16,777,216), beyond which float32 skips whole numbers, or where
-        one is so small that float32 makes zero of it. Repeated pairs are merged in float64
-        with any dtype.
+        pairs, is above 2**24 (16,777,216) in size, beyond which float32 skips whole numbers,
+        where float32 is more than 2**-14 away from one, or where the square of one is zero in
+        float32. Repeated pairs are merged in float64 with any dtype.
     as_times : bool, default=False
         Store in the matrix when each interaction happened, of a repeated pair the latest,
         instead of its value. That is what `skrec.ensemble.Recency` and

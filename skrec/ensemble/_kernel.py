@@ -112,7 +112,10 @@ def angle_quantiles(unit):
     users = unit[np.flatnonzero(unit.any(axis=1))]
     if not len(users):
         return np.full(N_QUANTILES, 2.0)
-    users = users[np.lexsort(rounded(users[:, _N_ORDER - 1 :: -1].T.copy()))]
+    keys = rounded(users[:, _N_ORDER - 1 :: -1].T.copy())
+    # Among users who are alike in these, a sum of all components decides.
+    rest = np.einsum("uk,k->u", users, np.sqrt(np.arange(2.0, users.shape[1] + 2)))
+    users = users[np.lexsort((rest, *keys))]
     users, some = (users[:: -(-len(users) // n)] for n in (_N_USERS, _N_ANCHORS))
     return np.quantile(angular_distance(users, some), np.linspace(0.0, 1.0, N_QUANTILES))
 

@@ -19,7 +19,6 @@ from skrec._torch._learned_users import (
 from skrec._torch._newton import minimise_rows
 from skrec._torch._pairs import PairsOfUsers
 from skrec._torch._weights import Weights
-from skrec.utils._device import resolve_device
 from skrec.utils._fitted import Array
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Options
@@ -339,7 +338,7 @@ class LightGCN(FactorRecommender):
     def _fold_in(self, X, hashes):
         if self.own_layer == "zero":
             return self._given(X)
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
 
         def put(array):
             return torch.from_numpy(array.astype(np.float64)).to(device)

@@ -19,7 +19,6 @@ from skrec._torch._newton import minimise_rows
 from skrec._torch._pairs import PairsOfUsers
 from skrec._torch._weights import Weights
 from skrec.neural_network._spectral_rows import RowLayers
-from skrec.utils._device import resolve_device
 from skrec.utils._fitted import refused
 from skrec.utils._params import NONE, POSITIVE_INTEGER, Options
 from skrec.utils._state_torch import torch_state
@@ -369,7 +368,7 @@ class SpectralCF(FactorRecommender):
 
     @torch_state()
     def _fold_in(self, X, hashes):
-        device = resolve_device(self.device)
+        device = self._scoring_device(X.shape[0])
 
         def put(array):
             return torch.from_numpy(array.astype(np.float64)).to(device)

@@ -119,7 +119,7 @@ class BM25Transformer(
         """
         check_parameters(self, self._parameter_rules)
         X = validate_interactions(self, X, reset=True)
-        self.item_length_ = np.asarray(X.sum(axis=0)).ravel()
+        self.item_length_ = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
         self.average_length_ = float(self.item_length_.mean())
         return self
 

@@ -128,10 +128,10 @@ class InteractionEncoder(
         Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
         error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
         memory, unless that would lose something: float64 where `value` is a usual name of
-        times, where a value, such as a sum of repeated pairs, is above 2**24 (16,777,216),
-        beyond which float32 skips whole numbers, or where one is so small that float32 makes
-        zero of it. Each matrix is looked at by itself. Repeated pairs are merged in float64
-        with any dtype.
+        times, where a value, such as a sum of repeated pairs, is above 2**24 (16,777,216) in
+        size, beyond which float32 skips whole numbers, where float32 is more than 2**-14 away
+        from one, or where the square of one is zero in float32. Each matrix is looked at by
+        itself. Repeated pairs are merged in float64 with any dtype.
 
     Attributes
     ----------

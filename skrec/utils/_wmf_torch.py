@@ -45,6 +45,7 @@ class TorchHalfStep:
         self.order = np.argsort(self.lengths, kind="stable")
         self._slope, self._gain = self._put(slope), self._put(slope + missing[X.indices])
         self._indices = self._put(X.indices.astype(np.int32))
+        self.penalty = penalty  # `sweep`, which moves vectors, reads it
         self._penalty, self._order = self._put(penalty), self._put(self.order)
         self._starts = self._put(X.indptr[:-1].astype(np.int64))
         self._lengths = self._put(self.lengths)
@@ -65,7 +66,8 @@ class TorchHalfStep:
     def alternate(self, items, user_factors, item_factors, sample_weight, n_sweeps):
         """Alternate between these rows, the users, and the items, on the device.
 
-        Vectors come back after the last sweep, and the host waits once in a sweep, for its loss.
+        Vectors come back after the last sweep. The host waits once in a sweep, for its loss; an
+        exact solver asks in each batch whether it was one.
         See `skrec.utils._wmf_als.alternate`.
         """
         users_there, items_there = self._put(user_factors), self._put(item_factors)
@@ -187,7 +189,8 @@ def _descended(problem, x, dots, mean, n_steps):
         curvature = (p * product).sum(1)
         moves = moves & ~(curvature <= 0)  # by rounding alone; NaN goes on
         length = torch.where(moves, square / curvature, 0)
-        x = x + (unit * length)[:, None] * p
+        # Where a row stands still, p may be infinite.
+        x = torch.where(moves[:, None], x + (unit * length)[:, None] * p, x)
         r = r - length[:, None] * product
         last, square = square, r.square().sum(1)
         p = r + torch.where(moves, square / last, 0)[:, None] * p

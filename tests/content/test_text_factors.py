@@ -8,11 +8,13 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import skrec
+from skrec import _weighted_factors
 from skrec._torch._rows import DeviceRows
 from skrec.content import CDL, CTR, CVAE
 from skrec.content._text_factors import drawn_items
 from skrec.content._text_recommender import TextBatch
 from skrec.decomposition import WMF, PureSVD
+from skrec.utils._wmf_torch import TorchHalfStep
 from tests.reference import text_factors as reference
 
 N_USERS, N_ITEMS, N_COLD, N_WORDS = 40, 24, 4, 15
@@ -107,6 +109,19 @@ def test_a_row_is_the_solve_of_its_own_problem(cls):
         contributions.toarray().sum(1), model.decision_function(rows).max(1, where=rows == 0,
                                                                          initial=-9), rtol=1e-6
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", MODELS)
+def test_solves_of_a_device_are_those_of_the_host(cls, monkeypatch):
+    expected = small(cls).fit(X, item_features=FEATURES)
+
+    def half_step(X, penalty, weight, *, n_jobs, **problem):
+        return TorchHalfStep(X, penalty, weight, device=torch.device("cpu"), **problem)
+
+    monkeypatch.setattr(_weighted_factors, "HalfStep", half_step)
+    found = small(cls).fit(X, item_features=FEATURES)
+    np.testing.assert_allclose(found.components_, expected.components_, atol=1e-8)
+    np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-9)
 
 
 def test_without_texts_ctr_is_wmf_to_the_bit():

@@ -66,7 +66,8 @@ def test_dtypes_that_are_refused(tmp_path, dtype):
             read(dtype)
 
 
-# What float32 tells apart is float32; 2**24 + 1 would be 2**24, and 1e-46 would be 0.
+# What float32 tells apart is float32; 2**24 + 1 would be 2**24, two days of a spreadsheet one, and
+# the square of 1e-23 zero.
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(
     ("values", "dtype"),
@@ -74,7 +75,11 @@ def test_dtypes_that_are_refused(tmp_path, dtype):
         ([1, 0, 5], np.float32),
         ([0.1, 2.5, -3], np.float32),
         ([1, 2**24], np.float32),
-        ([1e-45, 2], np.float32),
+        ([2.0**-63, 2], np.float32),
+        ([1023.3, 2], np.float32),
+        ([45000.5, 45000.5007], np.float64),
+        ([1234567.89], np.float64),
+        ([1, 1e-23], np.float64),
         ([1, 2**24 + 1], np.float64),
         ([1.5, -(2**24) - 1], np.float64),
         ([1, 1e300], np.float64),
@@ -91,11 +96,11 @@ def test_the_dtype_that_is_made_unless_told_otherwise(door, values, dtype):
 @pytest.mark.parametrize(
     ("values", "dtype"),
     [
-        ([2**24, 1], np.float64),  # neither is above
+        ([2**24, 1], np.float64),  # the sum is above, neither value is
         ([2**23, 2**23], np.float32),
         ([2**53, -(2**53)], np.float32),
         ([0.1] * 10, np.float32),
-        ([3e-46] * 4, np.float32),
+        ([2.0**-64] * 2, np.float32),
     ],
 )
 def test_repeated_pairs_are_summed_before_they_are_rounded(door, values, dtype):

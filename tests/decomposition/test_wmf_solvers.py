@@ -72,6 +72,18 @@ def _started(start, A, b, dtype, rng):
     return begin[start].astype(dtype)
 
 
+def test_a_row_that_overflows_stands_still():
+    X = csr_array(np.array([[1e20]], dtype=np.float32))
+    vectors, one = np.full((1, 2), 1e30, dtype=np.float32), np.ones(1)
+    problem = {"confidence": 1.0, "unobserved_weight": 0.0, "cg_steps": 3}
+    for step in (
+        HalfStep(X, one, one, **problem), TorchHalfStep(X, one, one, device="cpu", **problem)
+    ):  # fmt: skip
+        found = np.zeros((1, 2), dtype=np.float32)
+        step.solve(vectors, np.zeros((2, 2)), found)
+        np.testing.assert_array_equal(found, 0)
+
+
 @given(problems())
 @settings(max_examples=200, deadline=None)
 def test_all_solvers_solve_all_rows(problem):

@@ -12,7 +12,7 @@ from skrec._loss._scattered import scattered
 from skrec._torch import _estimator, _layers
 from skrec._torch._layers import SparseLinear, dropped, standard_normal, unit_length
 from skrec._torch._place import noise_generator
-from skrec._torch._products import by_column
+from skrec._torch._products import by_column, row_sums
 from skrec._torch._rows import DeviceRows, HostRows, ShuffledRows, training_rows
 from skrec._torch._sampling import sampled_outputs, with_negatives
 from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE, RecVAE, StackedAutoencoder
@@ -20,6 +20,9 @@ from skrec.datasets import make_interactions
 from skrec.utils import _device
 from skrec.utils._state_torch import products_in
 
+AS_TORCH_2_9 = pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="needs torch 2.9"
+)
 FEW = {"batch_size": 20, "max_iter": 2, "early_stopping": False, "random_state": 0}
 SMALL = {"hidden_layer_sizes": (6,), **FEW}
 CASES = {
@@ -211,9 +214,28 @@ def test_rows_stay_with_the_host_where_the_device_has_no_room(X, monkeypatch):
     gpu, free = torch.device("cuda"), 4 * (16 * X.nnz + 12 * X.shape[0])
     monkeypatch.setattr(_rows, "DeviceRows", lambda X, device, weight: "device")
     for n_bytes, expected in ((free, str), (free - 4, HostRows)):
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, n=n_bytes: (n, n))
+        monkeypatch.setattr(_rows, "_free_bytes", lambda device, n=n_bytes: n)
         assert type(training_rows(X, gpu)) is expected
     assert training_rows(X, torch.device("cpu")) == "device"
+
+
+def test_free_memory_counts_what_torch_keeps(monkeypatch):
+    from skrec._torch import _rows
+
+    found = {"memory_reserved": 50, "memory_allocated": 20, "mem_get_info": (100, 200)}
+    for name, value in found.items():
+        monkeypatch.setattr(torch.cuda, name, lambda index, value=value: value)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    assert (
+        _rows._free_bytes(torch.device("cuda")) == _rows._free_bytes(torch.device("cuda:1")) == 130
+    )
+
+
+def test_sums_of_rows_are_those_of_scipy(X):
+    matrix = X.astype(np.float64)
+    matrix.data[:] = np.random.default_rng(0).random(X.nnz)
+    rows = DeviceRows(matrix, torch.device("cpu"), dtype=torch.float64).everything()
+    np.testing.assert_allclose(row_sums(rows).numpy(), matrix.sum(axis=1), rtol=1e-12)
 
 
 def test_noise_is_drawn_where_the_generator_is():
@@ -227,6 +249,7 @@ def test_noise_is_drawn_where_the_generator_is():
     assert standard_normal((3, 2), value.to("meta"), generator).device.type == "meta"
 
 
+@AS_TORCH_2_9
 def test_tf32_is_set_for_the_fit_alone():
     backend = torch.backends.cuda.matmul
     found = backend.fp32_precision
@@ -240,6 +263,7 @@ def test_tf32_is_set_for_the_fit_alone():
     assert backend.fp32_precision == found
 
 
+@AS_TORCH_2_9
 @pytest.mark.parametrize("model", [MultDAE(**SMALL), StackedAutoencoder((4,), max_iter=1)])
 def test_tf32_on_a_cpu_is_float32(model, X):
     model.set_params(device="cpu", random_state=0)
@@ -283,13 +307,12 @@ def test_a_step_on_cuda_waits_for_nothing(X):
     module = model._first_module(problem, False).to(problem.device)
     batches, optimizer = model._batches(problem), model._optimizer(module)
     model._plan(problem, len(batches))
-    for step, batch in enumerate(batches):
-        if step == 1:  # the first one brings libraries up
-            torch.cuda.set_sync_debug_mode("error")
-        try:
+    try:
+        for step, batch in enumerate(batches):
             optimizer.zero_grad()
             model._loss(module, batch, step, problem.noise)[0].backward()
             optimizer.step()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+            torch.cuda.set_sync_debug_mode("error")  # the first step brings libraries up
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
     model.set_params(device="cpu")
