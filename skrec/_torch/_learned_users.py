@@ -38,7 +38,7 @@ PAIR_RULES = {
 # What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
 LEARNED_USER_HOOKS = (
     *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
-    "_outputs", "_of_rows",
+    "_outputs", "_of_rows", "_numbers_of_pair",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
