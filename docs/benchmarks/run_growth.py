@@ -84,7 +84,7 @@ def measure(case, n_entries):
 
 
 def in_a_process(case, n_entries, limit):
-    """The row of `measure`, or of why there is none."""
+    """The row of `measure`; a row with a remark if there is none."""
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
     )
@@ -108,7 +108,7 @@ def in_a_process(case, n_entries, limit):
 
 
 def expected(case, rows, n_entries):
-    """Seconds that a fit should take, from the largest one before; None if there is none."""
+    """Seconds that a fit should take, by the largest smaller fit; None without such a fit."""
     before = [int(size) for size, row in rows.items() if "fit" in row and int(size) < n_entries]
     if not before:
         return None
