@@ -132,6 +132,7 @@ def least(functions, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--record", default="one_user", help="name of the record")
     parser.add_argument("--users", type=int, default=5000)
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--entries", type=int, default=150_000)
@@ -146,7 +147,7 @@ def main():
     functions |= histories(options.asked, np.random.default_rng(0))
     results = least(functions, options.repeats)
     write(
-        "one_user",
+        options.record,
         {
             "what": "processor time of one call, recommend(row, k=10) and ids to a row",
             "shape": [int(n) for n in X.shape],

@@ -876,6 +876,8 @@ SCRIPTS = [
     Script("run_growth", (), "growth",
            "time and memory of estimators at 1M to 30M generated interactions, and their slopes"),
     Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
+    Script("bench_one_user", ("--record", "one_user_xeon"), "one_user_xeon",
+           "the same on a machine whose memory is slower"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
     Script("bench_cuda", (), "cuda",
            "fits and lists on a CUDA device, each beside its floor of flops and bytes"),
