@@ -879,6 +879,7 @@ SCRIPTS = [
     Script("bench_one_user", ("--record", "one_user_xeon"), "one_user_xeon",
            "the same on a machine whose memory is slower"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
+    Script("bench_threads", (), "threads", "fits, passes and lists by the number of threads"),
     Script("bench_cuda", (), "cuda",
            "fits and lists on a CUDA device, each beside its floor of flops and bytes"),
     Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),

@@ -6,12 +6,12 @@ interaction come from the item block of its cell, so that a cell touches nothing
 blocks, and its working set stays in the core's own cache.
 """
 
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from skrec.utils._parallel import run_ranges
+from skrec.utils._parallel import effective_n_threads, even_shares, plain_interrupts, run_ranges
 
 # Items in a block: so few that the factors of a cell stay in the core's own cache, so many
 # that a negative out of the block is as good as one out of all items.
@@ -149,14 +149,23 @@ def run_rounds(function, n, bounds, rng, *, n_jobs=None, after_round=None):
     after_round : callable, default=None
         ``after_round(cells)``.
     """
+    n_threads = min(effective_n_threads(n_jobs), n)
     blocks = np.arange(n)
-    for shift in rng.permutation(n):
-        # Each block of users meets another block of items: nothing is shared.
-        cells = blocks * n + (blocks + shift) % n
-        weights = bounds[cells + 1] - bounds[cells]
-        run_ranges(partial(function, cells), n, n_jobs=n_jobs, weights=weights)
-        if after_round is not None:
-            after_round(cells)
+    # One pool for all rounds: to start the threads of each round anew costs as much as a cell.
+    with ThreadPoolExecutor(n_threads) as pool:
+        for shift in rng.permutation(n):
+            # Each block of users meets another block of items: nothing is shared.
+            cells = blocks * n + (blocks + shift) % n
+            if n_threads == 1:
+                with plain_interrupts():
+                    function(cells, 0, n)
+            else:
+                shares = even_shares(bounds[cells + 1] - bounds[cells], n_threads)
+                futures = [pool.submit(function, cells[some], 0, len(some)) for some in shares]
+                for future in futures:
+                    future.result()
+            if after_round is not None:
+                after_round(cells)
 
 
 def even_bounds(n, n_parts):

@@ -7,6 +7,7 @@ enter it at once and its OpenMP layer does not survive a fork.
 
 import contextlib
 import functools
+import heapq
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -161,6 +162,30 @@ def _balanced_bounds(n, n_parts, weights):
         return np.linspace(0, n, n_parts + 1).astype(np.intp)
     inner = np.searchsorted(cost, cost[-1] * np.arange(1, n_parts) / n_parts)
     return np.concatenate([[0], inner, [n]])
+
+
+def even_shares(costs, n_shares):
+    """Deal indices into shares of like cost: the dearest first, each to the cheapest share so far.
+
+    Parameters
+    ----------
+    costs : ndarray of shape (n,)
+        Cost of each index, >= 0.
+    n_shares : int
+        At most n.
+
+    Returns
+    -------
+    shares : list of ndarray of intp
+        `n_shares` of them. Each index stands in one.
+    """
+    shares = [[] for _ in range(n_shares)]
+    cheapest = [(0, 0, share) for share in range(n_shares)]  # cost, length and number
+    for index in np.argsort(-np.asarray(costs), kind="stable"):
+        cost, length, share = cheapest[0]
+        shares[share].append(index)
+        heapq.heapreplace(cheapest, (cost + float(costs[index]), length + 1, share))
+    return [np.array(share, dtype=np.intp) for share in shares]
 
 
 def row_chunks(n_rows, row_bytes, *, chunk_bytes=CHUNK_BYTES):

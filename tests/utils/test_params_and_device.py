@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.utils.validation import _num_samples
@@ -17,7 +19,7 @@ from skrec.linear_model import EASE
 from skrec.utils import all_recommenders
 from skrec.utils._device import DEVICE, resolve_device
 from skrec.utils._item_features import check_item_features
-from skrec.utils._parallel import effective_n_threads, row_chunks, run_ranges
+from skrec.utils._parallel import effective_n_threads, even_shares, row_chunks, run_ranges
 from skrec.utils._params import BOOLEAN, FRACTION, N_JOBS, POSITIVE, Interval, Options
 
 
@@ -108,6 +110,26 @@ def test_ranges_hand_errors_on():
 
     with pytest.raises(RuntimeError):
         run_ranges(fail, 10, n_jobs=2)
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=40),
+    st.integers(1, 40),
+)
+def test_shares_hold_each_index_once_and_cost_alike(costs, n_shares):
+    n_shares = min(n_shares, len(costs))
+    shares = even_shares(np.array(costs), n_shares)
+    assert len(shares) == n_shares
+    assert sorted(np.concatenate(shares)) == list(range(len(costs)))
+    # No share is dearer than the mean and one index more.
+    dearest = max(sum(costs[i] for i in share) for share in shares)
+    assert dearest <= sum(costs) / n_shares + max(costs) * (1 - 1 / n_shares) + 1e-9
+    assert min(len(share) for share in shares) >= 1
+
+
+def test_the_dearest_indices_are_dealt_first():
+    shares = even_shares(np.array([1, 5, 2, 4, 3]), 3)
+    assert [list(share) for share in shares] == [[1], [3, 0], [4, 2]]
 
 
 def test_number_of_threads(monkeypatch):
