@@ -284,10 +284,11 @@ def test_no_scikit_learn_check_is_skipped_or_expected_to_fail(estimator):
     assert {result["status"] for result in results} == {"passed"}
 
 
+# Each check stands alone: of some defaults all of them take minutes, and workers share them.
 @pytest.mark.slow
-@pytest.mark.parametrize("estimator", DEFAULTS, ids=repr)
-def test_defaults_keep_the_contract(estimator):
-    check_recommender(estimator, skip=_cannot_hold(estimator))
+@parametrize_with_recommender_checks(DEFAULTS, skip=_cannot_hold)
+def test_defaults_keep_the_contract(estimator, check):
+    check(estimator)
 
 
 def test_unknown_names_to_skip_are_refused():

@@ -875,6 +875,8 @@ SCRIPTS = [
     Script("bench_topk", (), "topk", "top-k kernel against `numpy.argpartition`"),
     Script("run_growth", (), "growth",
            "time and memory of estimators at 1M to 30M generated interactions, and their slopes"),
+    Script("run_million", (), "million",
+           "fits and lists of a million users and a million items, 30M interactions"),
     Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
     Script("bench_one_user", ("--record", "one_user_xeon"), "one_user_xeon",
            "the same on a machine whose memory is slower"),
