@@ -7,12 +7,13 @@ from skrec.base import BaseRecommender
 from skrec.utils._fitted import SEED, Array
 from skrec.utils._hashing import keyed_words, row_hashes
 from skrec.utils._params import Options
+from skrec.utils._statistics import SumsMixin
 from skrec.utils._validation import check_sample_weight
 
 __all__ = ["DummyRecommender"]
 
 
-class DummyRecommender(BaseRecommender):
+class DummyRecommender(SumsMixin, BaseRecommender):
     """Recommend by popularity or at random.
 
     Parameters
@@ -91,12 +92,47 @@ class DummyRecommender(BaseRecommender):
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        per_entry = None if weight is None else np.repeat(weight, np.diff(X.indptr))
-        self.item_popularity_ = np.bincount(
-            X.indices, weights=per_entry, minlength=X.shape[1]
-        ).astype(np.float64)
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._finish(self._part(X, weight))
         return self
+
+    def partial_fit(self, X, y=None, *, sample_weight=None):
+        """Count further users; the result is that of one `fit` on all of them.
+
+        It goes on from `item_popularity_`, whether that came from `fit` or `partial_fit`. The
+        seed stays what it is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of further users.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n_users,), default=None
+            Weights of the users.
+
+        Returns
+        -------
+        self : DummyRecommender
+            The recommender.
+        """
+        first = not hasattr(self, "item_popularity_")
+        X = self._start_fit(X, reset=first)
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        counts = self._part(X, weight)
+        if first:
+            self._finish(counts)
+        else:
+            self.item_popularity_ = self.item_popularity_ + counts
+        return self
+
+    def _part(self, X, weight=None):
+        per_entry = None if weight is None else np.repeat(weight, np.diff(X.indptr))
+        counts = np.bincount(X.indices, weights=per_entry, minlength=X.shape[1])
+        return counts.astype(np.float64)
+
+    def _finish(self, counts):
+        self.item_popularity_ = counts
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _scores(self, X):
         if self.strategy == "most_popular":

@@ -32,6 +32,7 @@ from skrec.utils._params import (
     Interval,
 )
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
+from skrec.utils._statistics import Pass, run_rounds
 from skrec.utils._validation import check_sample_weight
 
 
@@ -227,15 +228,15 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             With ``positive=True``, if a column was not solved in 1,000 passes.
         """
         X = self._start_fit(X)
-        device = self._device()
+        self._device()  # it has to be there
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         for name in ("gram_", "n_iter_", "pairs_", "pair_coef_"):
             vars(self).pop(name, None)
         if self.n_pairs:
-            return self._fit_pairs(X, weight, device)
-        gram = self._new_gram(X)
-        add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
-        self.coef_ = self._solve(gram, device)
+            rounds = self._pair_rounds()
+            run_rounds(rounds, lambda ask: ask.function(X, *ask.arguments, weight=weight))
+            return self
+        self._finish(self._part(X, weight))
         return self
 
     def _new_gram(self, X):
@@ -243,27 +244,35 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             X.shape[1], dtype=computation_dtype(self.dtype, X.shape[1]), n_entries=X.nnz
         )
 
-    def _fit_pairs(self, X, weight, device):
+    def _rounds(self, facts):
+        return self._pair_rounds() if self.n_pairs else super()._rounds(facts)
+
+    def _pair_rounds(self):
+        """The pairs are those of the largest sums, and a second pass adds up what they say."""
         if self.positive:
             raise ValueError(
                 "EASE: positive=True solves for weights of items only. Got n_pairs="
                 f"{self.n_pairs}: use n_pairs=0, or positive=False."
             )
-        gram = self._new_gram(X)
-        add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
-        self.pairs_ = frequent_pairs(require_finite(gram, "The sums of products"), self.n_pairs)
-        n_items, n_pairs = X.shape[1], len(self.pairs_)
-        both = with_pairs(X, pair_values(X, self.pairs_, n_jobs=self.n_jobs))
+        gram = yield Pass(self._part, again=True)
+        pairs = frequent_pairs(require_finite(gram, "The sums of products"), self.n_pairs)
+        n_items = len(gram)
+        del gram
+        gram = yield Pass(self._pair_part, (pairs,))
+        alpha = np.repeat([self.alpha, self.pair_alpha], [n_items, len(pairs)])
+        diagonal = ridge_diagonal(gram, alpha=alpha, dropout=self.dropout)
+        self.pairs_ = pairs
+        self.coef_, self.pair_coef_ = pair_weights(
+            gram, diagonal, pairs, n_items, device=self._device(), n_jobs=self.n_jobs
+        )
+
+    def _pair_part(self, X, pairs, weight=None):
+        n_items, n_pairs = X.shape[1], len(pairs)
+        both = with_pairs(X, pair_values(X, pairs, n_jobs=self.n_jobs))
         dtype = computation_dtype(self.dtype, both.shape[1])
         check_pairs_memory(n_items, n_pairs, dtype=dtype, n_entries=both.nnz)
         gram = np.zeros((n_items + n_pairs, n_items + n_pairs), dtype=dtype)
-        add_gram(both, gram, sample_weight=weight, n_jobs=self.n_jobs)
-        alpha = np.repeat([self.alpha, self.pair_alpha], [n_items, n_pairs])
-        diagonal = ridge_diagonal(gram, alpha=alpha, dropout=self.dropout)
-        self.coef_, self.pair_coef_ = pair_weights(
-            gram, diagonal, self.pairs_, n_items, device=device, n_jobs=self.n_jobs
-        )
-        return self
+        return add_gram(both, gram, sample_weight=weight, n_jobs=self.n_jobs)
 
     def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
         if self.n_pairs:
@@ -275,21 +284,17 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     partial_fit.__doc__ = PartialFitMixin.partial_fit.__doc__
 
-    def _learn_from(self, gram, X, device):
+    def _finish(self, gram):
         for name in ("n_iter_", "pairs_", "pair_coef_"):  # of an earlier fit
             vars(self).pop(name, None)
-        copy = self._new_gram(X)
-        copy[...] = gram
-        self.coef_ = self._solve(copy, device)
-
-    def _solve(self, gram, device):
         diagonal = ridge_diagonal(gram, alpha=self.alpha, dropout=self.dropout)
+        device = self._device()
         if not self.positive:
-            return ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
-        coef, self.n_iter_ = nonnegative_ease_weights(
+            self.coef_ = ease_weights(gram, diagonal, device=device, n_jobs=self.n_jobs)
+            return
+        self.coef_, self.n_iter_ = nonnegative_ease_weights(
             gram, diagonal, device=device, n_jobs=self.n_jobs
         )
-        return coef
 
     @property
     def _has_pairs(self):

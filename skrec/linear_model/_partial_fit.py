@@ -8,10 +8,11 @@ import numpy as np
 from skrec.linear_model._gram import add_gram
 from skrec.utils._device import cpu_or_device
 from skrec.utils._fitted import Absent, Array
+from skrec.utils._statistics import SumsMixin
 from skrec.utils._validation import check_sample_weight
 
 
-class PartialFitMixin:
+class PartialFitMixin(SumsMixin):
     """`partial_fit` of a recommender that learns `coef_` from X^T X alone."""
 
     _fitted_rules = {"gram_": Absent(Array("n_items", "n_items"))}
@@ -24,8 +25,11 @@ class PartialFitMixin:
         """An empty Gram matrix for the items of X, or a MemoryError with remedies."""
 
     @abstractmethod
-    def _learn_from(self, gram, X, device):
-        """Set `coef_` from a Gram matrix that stays as it is; X: what was added last."""
+    def _finish(self, gram):
+        """Set `coef_` from a Gram matrix, which is used up."""
+
+    def _part(self, X, weight=None):
+        return add_gram(X, self._new_gram(X), sample_weight=weight, n_jobs=self.n_jobs)
 
     def _device(self):
         return cpu_or_device(self.device)
@@ -69,7 +73,7 @@ class PartialFitMixin:
         """
         first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
-        device = self._device()
+        self._device()  # it has to be there
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
             _forget_fit(self)
@@ -78,7 +82,9 @@ class PartialFitMixin:
             gram[...] = self.gram_
         self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
-            self._learn_from(self.gram_, X, device)
+            copy = self._new_gram(X)
+            copy[...] = self.gram_
+            self._finish(copy)
         return self
 
 

@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from skrec.base import BaseRecommender
 from skrec.linear_model._admm import admm_columns, admm_memory
-from skrec.linear_model._gram import add_gram, gram_memory
+from skrec.linear_model._gram import gram_memory
 from skrec.linear_model._item_weights import ItemWeightsMixin
 from skrec.linear_model._partial_fit import PartialFitMixin
 from skrec.linear_model._slim_columns import entry_columns, gram_columns
@@ -222,27 +222,35 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             If `max_iter` did not suffice.
         """
         X = self._start_fit(X)
-        device = self._device()
+        self._device()  # it has to be there
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         require_squares(X.data, "The values of X")
         vars(self).pop("gram_", None)
         if self.solver == "admm" or self._takes_gram(X):
-            gram = self._new_gram(X)
-            add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
-            coef = self._solve(gram, device)
-        else:
-            n_items = X.shape[1]
-            coef = entry_columns(
+            self._finish(self._part(X, weight))
+            return self
+        n_items = X.shape[1]
+        self._keep(
+            *entry_columns(
                 X,
                 **self._objective(n_items),
                 sample_weight=weight,
                 dtype=computation_dtype(self.dtype, n_items),
             )
-        self._keep(*coef)
+        )
         return self
 
-    def _learn_from(self, gram, X, device):
-        self._keep(*self._solve(gram, device))
+    def _rounds(self, facts):
+        if self.solver == "cd" and not isinstance(self.precompute, str) and not self.precompute:
+            raise ValueError(
+                "SLIM over parts adds up X^T X. Got precompute=False, which reads X column by "
+                'column: use precompute=True or "auto", or fit in one process.'
+            )
+        return super()._rounds(facts)
+
+    def _part(self, X, weight=None):
+        require_squares(X.data, "The values of X")
+        return super()._part(X, weight)
 
     def _keep(self, coef, n_iter):
         self.coef_ = csr_array(coef)
@@ -263,10 +271,12 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             "n_jobs": self.n_jobs,
         }
 
-    def _solve(self, gram, device):
+    def _finish(self, gram):
         if self.solver == "cd":
-            return gram_columns(gram, **self._objective(len(gram)))
-        return admm_columns(gram, **self._objective(len(gram)), device=device)
+            self._keep(*gram_columns(gram, **self._objective(len(gram))))
+        else:
+            objective = self._objective(len(gram))
+            self._keep(*admm_columns(gram, **objective, device=self._device()))
 
     def _device(self):
         device = super()._device()

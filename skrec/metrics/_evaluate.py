@@ -5,11 +5,10 @@ import numpy as np
 from skrec._evaluation._estimator_rows import evaluate_estimator, held_out_among, split_users
 from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._names import parse_metrics
-from skrec._evaluation._summary import contributions, standard_error, summarize
 from skrec._evaluation._unknown import unknown_rows, warn_unknown
 from skrec.metrics._candidates import check_candidate_lists, evaluate_candidates, positives_of
 from skrec.metrics._checks import check_rule
-from skrec.metrics._results import EvaluationResult, metric_label, short_number
+from skrec.metrics._results import evaluation_result, metric_label, short_number
 from skrec.metrics._scorer import OPTION_RULES
 from skrec.utils._given_side import given_side
 from skrec.utils._validation import check_candidates
@@ -223,7 +222,7 @@ def evaluate_quietly(
             side,
         )
     n_held_out = np.diff(held_out.indptr).astype(np.intp)
-    return _result(metrics, values, n_held_out, unknown_rows(shown, side.user_features))
+    return evaluation_result(metrics, values, n_held_out, unknown_rows(shown, side.user_features))
 
 
 def _check_candidate_protocol(metrics, y, shape):
@@ -238,29 +237,3 @@ def _check_candidate_protocol(metrics, y, shape):
                 f"{metric.name!r} compares ratings, for which candidates have no meaning. "
                 "Evaluate it without candidates."
             )
-
-
-def _result(metrics, values, n_held_out, unknown):
-    result = EvaluationResult(
-        per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out,
-        unknown=unknown, n_unknown={}, mean_known={}, mean_unknown={},
-    )  # fmt: skip
-    for metric in metrics:
-        column = values[metric.name]
-        result.per_user[metric.name] = metric.sign * column
-        result.mean[metric.name] = summarize(metric, column, n_held_out)
-        result.standard_error[metric.name] = standard_error(
-            contributions(metric, column, n_held_out)
-        )
-        result.n_users[metric.name] = int(np.sum(~np.isnan(column)))
-        result.n_unknown[metric.name] = int(np.sum(~np.isnan(column[unknown])))
-        for name, part in (("mean_known", ~unknown), ("mean_unknown", unknown)):
-            result[name][metric.name] = _mean_of_part(metric, column, n_held_out, part)
-    return result
-
-
-def _mean_of_part(metric, column, n_held_out, part):
-    """As the mean over all, over some users; NaN, without a warning, where there are none."""
-    if np.isnan(column[part]).all():
-        return float("nan")
-    return summarize(metric, column[part], n_held_out[part])

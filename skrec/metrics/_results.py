@@ -2,7 +2,11 @@
 
 import math
 
+import numpy as np
 from sklearn.utils import Bunch
+
+from skrec._evaluation._names import parse_metrics
+from skrec._evaluation._summary import contributions, standard_error, summarize
 
 _LABELS = {
     "auc": "AUC",
@@ -29,6 +33,20 @@ class EvaluationResult(Bunch):
         users = " or ".join(f"{n:,}" for n in counts)
         return f"{', '.join(means)}; {users} users{self._unknown()}"
 
+    @classmethod
+    def joined(cls, results):
+        """The result over the users of several results of the same metrics, in their order."""
+        metrics = parse_metrics(list(results[0].per_user))
+        values = {
+            metric.name: metric.sign * np.concatenate([r.per_user[metric.name] for r in results])
+            for metric in metrics
+        }
+        n_held_out, unknown = (
+            np.concatenate([result[name] for result in results])
+            for name in ("n_held_out", "unknown")
+        )
+        return evaluation_result(metrics, values, n_held_out, unknown)
+
     def _unknown(self):
         counts = sorted(set(self.get("n_unknown", {}).values()))
         if not any(counts):
@@ -44,6 +62,46 @@ class EvaluationResult(Bunch):
         return f"; nothing is known of {users} of them: {unknown}{others}"
 
     __str__ = __repr__
+
+
+def evaluation_result(metrics, values, n_held_out, unknown):
+    """The result of an evaluation, from the values of its users.
+
+    Parameters
+    ----------
+    metrics : list
+        From `parse_metrics`.
+    values : dict of str to ndarray of shape (n_users,)
+    n_held_out : ndarray of intp of shape (n_users,)
+    unknown : ndarray of bool of shape (n_users,)
+
+    Returns
+    -------
+    result : EvaluationResult
+    """
+    result = EvaluationResult(
+        per_user={}, mean={}, standard_error={}, n_users={}, n_held_out=n_held_out,
+        unknown=unknown, n_unknown={}, mean_known={}, mean_unknown={},
+    )  # fmt: skip
+    for metric in metrics:
+        column = values[metric.name]
+        result.per_user[metric.name] = metric.sign * column
+        result.mean[metric.name] = summarize(metric, column, n_held_out)
+        result.standard_error[metric.name] = standard_error(
+            contributions(metric, column, n_held_out)
+        )
+        result.n_users[metric.name] = int(np.sum(~np.isnan(column)))
+        result.n_unknown[metric.name] = int(np.sum(~np.isnan(column[unknown])))
+        for name, part in (("mean_known", ~unknown), ("mean_unknown", unknown)):
+            result[name][metric.name] = _mean_of_part(metric, column, n_held_out, part)
+    return result
+
+
+def _mean_of_part(metric, column, n_held_out, part):
+    """As the mean over all, over some users; NaN, without a warning, where there are none."""
+    if np.isnan(column[part]).all():
+        return float("nan")
+    return summarize(metric, column[part], n_held_out[part])
 
 
 class PairedResult(Bunch):

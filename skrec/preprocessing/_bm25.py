@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrec.utils._fitted import Absent, Array, Names, Number
 from skrec.utils._params import BOOLEAN, NON_NEGATIVE, Interval, check_parameters
 from skrec.utils._restore import WholeFitMixin
+from skrec.utils._statistics import SumsMixin
 from skrec.utils._validation import validate_interactions
 
 __all__ = ["BM25Transformer"]
@@ -15,7 +16,7 @@ __all__ = ["BM25Transformer"]
 
 # Its output is always sparse, which no setting of frames may change.
 class BM25Transformer(
-    WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator,
+    WholeFitMixin, SumsMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator,
     auto_wrap_output_keys=None,
 ):  # fmt: skip
     """Weigh interactions by Okapi BM25, with items as documents and users as terms.
@@ -119,9 +120,45 @@ class BM25Transformer(
         """
         check_parameters(self, self._parameter_rules)
         X = validate_interactions(self, X, reset=True)
-        self.item_length_ = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
-        self.average_length_ = float(self.item_length_.mean())
+        self._finish(self._part(X))
         return self
+
+    def partial_fit(self, X, y=None):
+        """Add further users; the lengths are those of one `fit` on all of them.
+
+        It goes on from `item_length_`, whether that came from `fit` or `partial_fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of further users, not negative.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : BM25Transformer
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, for a wrong number of columns, and for values that are
+            negative or not finite.
+        """
+        check_parameters(self, self._parameter_rules)
+        first = not hasattr(self, "item_length_")
+        X = validate_interactions(self, X, reset=first)
+        lengths = self._part(X)
+        self._finish(lengths if first else self.item_length_ + lengths)
+        return self
+
+    def _part(self, X, weight=None):
+        return np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
+
+    def _finish(self, lengths):
+        self.item_length_ = lengths
+        self.average_length_ = float(lengths.mean())
 
     def transform(self, X):
         """Weigh interactions.

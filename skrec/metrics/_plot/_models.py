@@ -10,7 +10,8 @@ from skrec._evaluation._held_out import check_held_out
 from skrec._evaluation._names import parse_metrics
 from skrec._plot._named import check_names, named_arrays
 from skrec.metrics._checks import check_rule
-from skrec.metrics._evaluate import _result, evaluate_quietly, warn_of_unknown
+from skrec.metrics._evaluate import evaluate_quietly, warn_of_unknown
+from skrec.metrics._results import evaluation_result
 from skrec.metrics._score_matrix import score_matrix
 from skrec.metrics._scorer import OPTION_RULES
 
@@ -120,7 +121,7 @@ def _result_of_scores(metrics, y_true, y_score, **options):
     }
     n_held_out = np.diff(y_true.indptr).astype(np.intp)
     # What the models were shown is not known here.
-    return _result(metrics, values, n_held_out, np.zeros(len(n_held_out), dtype=bool))
+    return evaluation_result(metrics, values, n_held_out, np.zeros(len(n_held_out), dtype=bool))
 
 
 def part_of_result(result, metric, users):
@@ -140,4 +141,4 @@ def part_of_result(result, metric, users):
     values = metric.sign * result.per_user[metric.name][users]
     counts = result.n_held_out[users]
     unknown = result.get("unknown", np.zeros(len(users), dtype=bool))[users]
-    return _result((metric,), {metric.name: values}, counts, unknown)
+    return evaluation_result((metric,), {metric.name: values}, counts, unknown)

@@ -1,0 +1,153 @@
+"""An engine over the workers of a Dask cluster; imported where there is one."""
+
+from operator import itemgetter
+
+import dask
+import numpy as np
+from dask.base import is_dask_collection
+from distributed import Future
+from scipy.sparse import csr_array
+
+from skrec.utils._engines import groups_of
+from skrec.utils._statistics import add_all, over_parts
+
+# Sums that one task adds up: the statistics of a few workers, which are large.
+_FAN_IN = 4
+
+
+class ClusterEngine:
+    """Parts over the workers of a cluster.
+
+    Parts that follow each other form a group, one for each thread of the cluster. A group is
+    walked over by one task, which holds one sum; the sums of the groups are added up as a tree.
+
+    What all groups need, such as the item vectors of a sweep, is the result of a task, and no
+    data that the client has scattered: when the worker that holds it is lost, the scheduler makes
+    it again, and with it whatever else that worker had.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    parts : list
+        Paths, futures, delayed objects, or blocks of rows.
+    opener : callable
+        ``opener(part) -> csr_array``.
+    """
+
+    def __init__(self, client, parts, opener):
+        client.wait_for_workers(1)
+        self.client, self.opener = client, opener
+        with _large_arguments():
+            self.parts = [_on_cluster(client, part) for part in parts]
+        n_threads = sum(client.nthreads().values())
+        self._groups = [[self.parts[i] for i in g] for g in groups_of(len(self.parts), n_threads)]
+        self.close()
+
+    def with_opener(self, opener):
+        """The same parts, opened by another function."""
+        twin = object.__new__(ClusterEngine)
+        vars(twin).update(vars(self), opener=opener)
+        twin.close()
+        return twin
+
+    def sum(self, ask):
+        """The sum of a pass over all parts; what the parts keep stays with them."""
+        with _large_arguments():
+            ask_at_workers = self._submit(_received, ask)
+            if self._opener_at_workers is None:
+                self._opener_at_workers = self._submit(_received, self.opener)
+            if (ask.again or ask.kept) and self._opened is None:
+                self._opened = [
+                    self._submit(_open_group, self._opener_at_workers, group)
+                    for group in self._groups
+                ]
+            found = self._over_groups(ask_at_workers, ask.kept)
+            if ask.kept == "write":
+                self._kept = [self._submit(itemgetter(1), pair) for pair in found]
+            sums = [self._submit(itemgetter(0), pair) for pair in found]
+            del found
+            while len(sums) > 1:
+                sums = [
+                    self._submit(add_all, sums[i : i + _FAN_IN])
+                    for i in range(0, len(sums), _FAN_IN)
+                ]
+            return _own(sums[0].result())
+
+    def _over_groups(self, ask, kept):
+        kept = self._kept if kept and self._kept else [None] * len(self._groups)
+        if self._opened is not None:
+            return [
+                self._submit(_over_opened, ask, *pair)
+                for pair in zip(self._opened, kept, strict=True)
+            ]
+        return [
+            self._submit(_over_group, ask, self._opener_at_workers, *pair)
+            for pair in zip(self._groups, kept, strict=True)
+        ]
+
+    def map(self, function):
+        """Results of ``function(number, part)``, in order."""
+        with _large_arguments():
+            function = self._submit(_received, function)
+            found = [
+                self._submit(_call, function, number, part)
+                for number, part in enumerate(self.parts)
+            ]
+            return self.client.gather(found)
+
+    def close(self):
+        """Let go of what stays in the memory of the workers."""
+        self._opened = self._kept = self._opener_at_workers = None
+
+    def _submit(self, function, *arguments):
+        # Not pure: to hash large arguments takes time, and nobody asks twice.
+        return self.client.submit(function, *arguments, pure=False)
+
+
+def _on_cluster(client, part):
+    """What a task can take: a path as it is, other things as the result of a task."""
+    if isinstance(part, str) or hasattr(part, "__fspath__"):
+        return part
+    if is_dask_collection(part):
+        return client.compute(part)
+    if isinstance(part, Future):
+        return part
+    return client.submit(_received, part, pure=False)
+
+
+def _own(value):
+    """Arrays as kernels take them: what comes over a wire may be read-only, and unaligned."""
+    if isinstance(value, np.ndarray):
+        return np.require(value, requirements="WA")
+    if isinstance(value, csr_array):
+        arrays = (_own(value.data), _own(value.indices), _own(value.indptr))
+        return csr_array(arrays, shape=value.shape)
+    if type(value) in (tuple, list):
+        return type(value)(map(_own, value))
+    return value
+
+
+def _large_arguments():
+    """A block in which large arguments of tasks are meant, which Dask else warns of."""
+    return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"})
+
+
+def _received(value):
+    return value
+
+
+def _call(function, *arguments):
+    return function(*arguments)
+
+
+def _open_group(opener, parts):
+    return [opener(_own(part)) for part in parts]
+
+
+def _over_group(ask, opener, parts, kept):
+    return _over_opened(ask, (opener(_own(part)) for part in parts), kept)
+
+
+def _over_opened(ask, opened, kept):
+    ask = ask._replace(arguments=_own(ask.arguments))
+    return over_parts(ask, map(_own, opened), _own(kept))

@@ -1,0 +1,78 @@
+"""A model in a file that every worker opens by its path."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+from sklearn.utils.validation import check_is_fitted
+
+from skrec._persistence import load
+from skrec.utils._files import abandoned_parts, atomic_file
+
+
+class Recommended(NamedTuple):
+    """What makes lists of a part.
+
+    Attributes
+    ----------
+    model : fitted recommender, or LogRecommender
+    encoder : InteractionEncoder or None
+    """
+
+    model: object
+    encoder: object
+
+    @property
+    def reads_logs(self):
+        """Whether the model takes logs itself, and answers with ids."""
+        return hasattr(self.model, "interactions_") and hasattr(self.model, "encoder_")
+
+
+def read_model(model, encoder):
+    """A fitted model, of a path or itself, with what turns its parts into rows."""
+    if isinstance(model, str | os.PathLike):
+        model = load(model)
+        if isinstance(model, dict):
+            encoder = model.get("encoder", encoder)
+            model = model.get("model", model)
+    check_is_fitted(model)
+    found = Recommended(model, encoder)
+    if found.reads_logs and encoder is not None:
+        raise ValueError(
+            "Got encoder and a LogRecommender, which has one of its own: leave encoder out."
+        )
+    return found
+
+
+@contextmanager
+def mapped_file(content, folder):
+    """A file of a model in a folder; it is there as long as the block is.
+
+    Arrays are written as they lie in memory, so that workers of one machine map the same pages.
+
+    Parameters
+    ----------
+    content : object
+    folder : pathlib.Path
+        All workers must see it.
+
+    Yields
+    ------
+    path : pathlib.Path
+    """
+    path = folder / f".{os.getpid()}-{joblib.hash(content)}.model"
+    try:
+        with atomic_file(path) as file:
+            joblib.dump(content, file)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        for part in abandoned_parts(folder):  # of workers that were lost
+            part.unlink(missing_ok=True)
+
+
+def open_mapped(path):
+    """What `mapped_file` has written, its arrays mapped, not read."""
+    return joblib.load(Path(path), mmap_mode="r")

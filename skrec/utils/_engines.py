@@ -1,0 +1,70 @@
+"""What walks over the parts of a matrix: this process, or joblib's workers.
+
+An engine has parts, opens them with a function, and has two methods: ``sum(ask)``, the sum of a
+`Pass` over all parts, and ``map(function)``, the results of ``function(number, part)``.
+"""
+
+import joblib
+
+from skrec.utils._statistics import add_all, over_parts
+
+
+class JoblibEngine:
+    """Parts over joblib's workers, as ``joblib.parallel_config`` says; one by one by default.
+
+    Parameters
+    ----------
+    parts : list
+        What `opener` opens. Paths are opened where they are needed.
+    opener : callable
+        ``opener(part) -> csr_array``.
+    """
+
+    def __init__(self, parts, opener):
+        self.parts, self.opener = list(parts), opener
+        self._kept = None
+
+    def with_opener(self, opener):
+        """The same parts, opened by another function."""
+        return JoblibEngine(self.parts, opener)
+
+    def sum(self, ask):
+        """The sum of a pass over all parts; what the parts keep comes back to this process."""
+        with joblib.Parallel() as parallel:
+            groups = groups_of(len(self.parts), joblib.effective_n_jobs(parallel.n_jobs))
+            found = parallel(
+                joblib.delayed(_over_group)(
+                    ask,
+                    self.opener,
+                    [self.parts[i] for i in group],
+                    None
+                    if ask.kept is None or self._kept is None
+                    else [self._kept[i] for i in group],
+                )
+                for group in groups
+            )
+        if ask.kept == "write":
+            self._kept = [one for _, kept in found for one in kept]
+        return add_all([total for total, _ in found])
+
+    def map(self, function):
+        """Results of ``function(number, part)``, in order."""
+        return joblib.Parallel()(
+            joblib.delayed(function)(number, part) for number, part in enumerate(self.parts)
+        )
+
+    def close(self):
+        """Let go of what the parts keep."""
+        self._kept = None
+
+
+def groups_of(n_parts, n_groups):
+    """Numbers of the parts of each group, parts that follow each other together."""
+    n_groups = max(1, min(n_groups, n_parts))
+    bounds = [i * n_parts // n_groups for i in range(n_groups + 1)]
+    return [range(bounds[i], bounds[i + 1]) for i in range(n_groups)]
+
+
+def _over_group(ask, opener, parts, kept):
+    total, left = over_parts(ask, map(opener, parts), kept)
+    return total, left if ask.kept == "write" else None

@@ -1,0 +1,194 @@
+"""The fit of an estimator whose rows come in parts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from skrec.utils._finite import arithmetic
+from skrec.utils._fit_outcome import check_outcome
+from skrec.utils._memory import check_model
+from skrec.utils._params import check_parameters
+from skrec.utils._statistics import Pass, run_rounds
+from skrec.utils._tags import recommender_tags
+from skrec.utils._validation import validate_interactions
+
+__all__ = ["Facts", "fit_parts", "has_sums"]
+
+# Rows that stand for all when the outcome of a fit is looked at.
+_N_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a matrix whose rows come in parts.
+
+    Attributes
+    ----------
+    n_users, n_items, n_entries : int
+    total : float
+        Sum of the values.
+    dtype : str
+        "float32" where all parts have it, else "float64".
+    rows : csr_array
+        Some of the longest rows of the first parts.
+    """
+
+    n_users: int
+    n_items: int
+    n_entries: int
+    total: float
+    dtype: str
+    rows: csr_array
+
+    @classmethod
+    def of(cls, X):
+        """Those of one part."""
+        X = csr_array(X)
+        longest = np.argsort(-np.diff(X.indptr), kind="stable")[:_N_ROWS]
+        total = float(X.data.sum(dtype=np.float64))
+        return cls(*X.shape, X.nnz, total, str(X.dtype), X[np.sort(longest)])
+
+    def __add__(self, other):
+        if self.n_items != other.n_items:
+            raise ValueError(
+                f"The parts have different numbers of columns: {self.n_items} and "
+                f"{other.n_items}. Expected one column for each item of the catalogue in every "
+                "part: encode all parts with one encoder."
+            )
+        return Facts(
+            self.n_users + other.n_users,
+            self.n_items,
+            self.n_entries + other.n_entries,
+            self.total + other.total,
+            str(np.result_type(self.dtype, other.dtype)),
+            csr_array(vstack([self.rows, other.rows], format="csr")[:_N_ROWS]),
+        )
+
+
+class ValidRows:
+    """Opens a part, and checks it as `fit` checks its X.
+
+    Parameters
+    ----------
+    opener : callable
+        ``opener(part) -> matrix``.
+    estimator : estimator
+        Its tags say what is allowed. If it has ``n_features_in_``, rows are held to it.
+    dtype : str or None
+        What values are cast to.
+    """
+
+    def __init__(self, opener, estimator, dtype=None):
+        self.opener, self.estimator, self.dtype = opener, estimator, dtype
+
+    def __call__(self, part):
+        X = self.opener(part)
+        if X.shape[0] == 0:  # a partition that a filter has left empty
+            return csr_array((0, X.shape[1]), dtype=self.dtype or X.dtype)
+        model = clone(self.estimator)
+        known = hasattr(self.estimator, "n_features_in_")
+        if known:
+            model.n_features_in_ = self.estimator.n_features_in_
+        X = validate_interactions(model, X, reset=not known)
+        return X if self.dtype is None else X.astype(self.dtype, copy=False)
+
+
+class TransformedRows:
+    """Opens a part, and transforms it.
+
+    Parameters
+    ----------
+    opener : callable
+    transformer : fitted transformer
+    """
+
+    def __init__(self, opener, transformer):
+        self.opener, self.transformer = opener, transformer
+
+    def __call__(self, part):
+        return self.transformer.transform(self.opener(part))
+
+
+def has_sums(estimator):
+    """Whether an estimator can be fitted over parts."""
+    return hasattr(type(estimator), "_rounds")
+
+
+def fit_parts(estimator, engine):
+    """Fit a clone of an estimator over the parts of an engine.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        With `_rounds`. Steps of a pipeline that need no fit are made with the first part.
+    engine : engine
+        See `skrec.utils._engines`. Its parts are users, each of them in one part.
+
+    Returns
+    -------
+    fitted : estimator
+
+    Raises
+    ------
+    TypeError
+        If it cannot be fitted over parts.
+    """
+    if isinstance(estimator, Pipeline):
+        return _fit_pipeline(estimator, engine)
+    if not isinstance(estimator, BaseEstimator) or not has_sums(estimator):
+        raise TypeError(
+            f"{type(estimator).__name__} cannot be fitted over parts: its fit is no sum over "
+            "users. Got it, expected one of those that the guide's page on more than one process "
+            "lists, such as EASE, ItemKNN or WMF; or fit it in one process."
+        )
+    model, opener = clone(estimator), engine.opener
+    if rules := getattr(model, "_parameter_rules", None):
+        check_parameters(model, rules)
+    facts = engine.with_opener(ValidRows(opener, model)).sum(Pass(Facts.of))
+    model.n_features_in_ = facts.n_items
+    if get_tags(model).estimator_type == "recommender":
+        check_model(model, (facts.n_users, facts.n_items))
+    walk = engine.with_opener(ValidRows(opener, clone_of_width(model), facts.dtype))
+    try:
+        with arithmetic(f"The fit of {type(model).__name__}"):
+            run_rounds(model._rounds(facts), walk.sum)
+    finally:
+        walk.close()
+    if get_tags(model).estimator_type == "recommender":
+        check_outcome(model, facts.rows.astype(facts.dtype), recommender_tags(model), stacklevel=3)
+    return model
+
+
+def clone_of_width(model):
+    """An unfitted estimator that knows its number of items, and nothing else."""
+    twin = clone(model)
+    twin.n_features_in_ = model.n_features_in_
+    return twin
+
+
+def _fit_pipeline(pipeline, engine):
+    steps = []
+    for name, step in pipeline.steps[:-1]:
+        if step not in (None, "passthrough"):
+            step = _fit_step(step, engine)
+            engine = engine.with_opener(TransformedRows(engine.opener, step))
+        steps.append((name, step))
+    name, last = pipeline.steps[-1]
+    fitted = clone(pipeline)
+    fitted.steps = [*steps, (name, fit_parts(last, engine))]
+    return fitted
+
+
+def _fit_step(step, engine):
+    if has_sums(step):
+        return fit_parts(step, engine)
+    if getattr(get_tags(step), "requires_fit", True):
+        raise TypeError(
+            f"{type(step).__name__} cannot be fitted over parts. Got it as a step of a pipeline, "
+            "expected transformers that need no fit, such as Binarizer, or BM25Transformer."
+        )
+    return clone(step).fit(engine.sum(Pass(Facts.of)).rows)
