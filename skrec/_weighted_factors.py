@@ -6,7 +6,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.utils._device import cpu_or_device
 from skrec.utils._finite import require_finite
-from skrec.utils._fitted import Array
+from skrec.utils._fitted import Absent, Array
 from skrec.utils._products import FEW_ROWS
 from skrec.utils._wmf_als import HalfStep, explain_entries, gram_matrix
 
@@ -24,7 +24,7 @@ class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, T
 
     _fitted_rules = {
         "components_": Array("n_components", "n_items"),
-        "user_factors_": Array("n_users", "n_components"),
+        "user_factors_": Absent(Array("n_users", "n_components")),
         "_gram": Array("n_components", "n_components"),
     }
 
@@ -54,11 +54,14 @@ class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, T
         X : csr_array of shape (n_users, n_items)
         items : ndarray of shape (n_items, n_components)
         """
+        self._set_items(items)
+        self.user_factors_ = self._vectors(X)
+
+    def _set_items(self, items):
         self.components_ = items.T
         counted = self._counted_items()
         weight = None if counted is None else counted.astype(items.dtype)
         self._gram = gram_matrix(items, self.unobserved_weight, weight, n_jobs=self.n_jobs)
-        self.user_factors_ = self._vectors(X)
 
     @property
     def _n_features_out(self):

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
-from skrec.decomposition._svd import right_singular_vectors
+from skrec.decomposition._svd import operator_of_part, right_singular_vectors, vector_passes
 from skrec.utils._explain import explain_scores
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array, Sparse, required_if
@@ -15,6 +15,7 @@ from skrec.utils._parallel import row_chunks
 from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Interval
 from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._sparse import sparse_dot_dense
+from skrec.utils._statistics import Pass
 from skrec.utils._validation import check_sample_weight
 
 # Columns of the solver's block beyond n_components / 2.
@@ -196,19 +197,15 @@ class GraphFilter(
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         R, degree = normalized(X, weight, self.user_exponent, self.item_exponent)
-        vectors, self.singular_values_, self.n_iter_ = right_singular_vectors(
+        found = right_singular_vectors(
             R,
             self.n_components,
             solver="randomized",
             sample_weight=weight,
-            max_iter=self.max_iter,
-            n_oversamples=_N_OVERSAMPLES,
-            random_state=check_random_state(self.random_state),
             n_jobs=self.n_jobs,
+            **self._options(),
         )
-        self.components_ = np.ascontiguousarray(vectors).T
-        mean = degree.sum() / max(np.count_nonzero(degree), 1)
-        self.item_scale_ = power(degree / (mean or 1.0), self.item_exponent).astype(X.dtype)
+        self._keep(*found, degree, X.dtype)
         vars(self).pop("interactions_", None)
         if self.linear_weight > 0:
             if weight is not None:
@@ -216,6 +213,32 @@ class GraphFilter(
                 R = csr_array((root * R.data, R.indices, R.indptr), shape=R.shape)
             self.interactions_ = R
         return self
+
+    def _options(self):
+        return {
+            "max_iter": self.max_iter,
+            "n_oversamples": _N_OVERSAMPLES,
+            "random_state": check_random_state(self.random_state),
+        }
+
+    def _keep(self, vectors, singular_values, n_products, degree, dtype):
+        self.components_ = np.ascontiguousarray(vectors).T
+        self.singular_values_, self.n_iter_ = singular_values, n_products
+        mean = degree.sum() / max(np.count_nonzero(degree), 1)
+        self.item_scale_ = power(degree / (mean or 1.0), self.item_exponent).astype(dtype)
+
+    def _rounds(self, facts):
+        if self.linear_weight > 0:
+            raise ValueError(
+                "GraphFilter with linear_weight > 0 keeps the rows of all users, which over parts "
+                f"are in no process. Got linear_weight={self.linear_weight}: use 0."
+            )
+        degree = yield Pass(item_degrees, again=True)
+        arguments = (degree, self.user_exponent, self.item_exponent, self.n_jobs)
+        found = yield from vector_passes(
+            facts, self.n_components, _operator_of_part, arguments, **self._options()
+        )
+        self._keep(*found, degree, np.dtype(facts.dtype))
 
     @property
     def _n_features_out(self):
@@ -333,17 +356,34 @@ def normalized(X, sample_weight, user_exponent, item_exponent):
     R : csr_array of shape (n_users, n_items), dtype of X
     degree : ndarray of float64 of shape (n_items,)
     """
+    degree = item_degrees(X, sample_weight)
+    return scaled_rows(X, degree, user_exponent, item_exponent), degree
+
+
+def item_degrees(X, sample_weight=None):
+    """Sums of the columns, in float64."""
+    values = X.data.astype(np.float64, copy=False)
+    if sample_weight is not None:
+        values = values * np.repeat(sample_weight, np.diff(X.indptr))
+    with np.errstate(over="ignore"):
+        degree = np.bincount(X.indices, weights=values, minlength=X.shape[1])
+    return require_finite(degree, "The sums of values")
+
+
+def scaled_rows(X, degree, user_exponent, item_exponent):
+    """R of some rows, see `normalized`; degree: that of the items over all rows."""
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     values = X.data.astype(np.float64, copy=False)
-    repeated = values if sample_weight is None else values * sample_weight[rows]
     with np.errstate(over="ignore"):
         of_user = np.bincount(rows, weights=values, minlength=X.shape[0])
-        of_item = np.bincount(X.indices, weights=repeated, minlength=X.shape[1])
-    for sums in (of_user, of_item):
-        require_finite(sums, "The sums of values")
+    require_finite(of_user, "The sums of values")
     scaled = values * power(of_user, -user_exponent)[rows]
-    scaled = (scaled * power(of_item, -item_exponent)[X.indices]).astype(X.dtype)
-    return csr_array((scaled, X.indices, X.indptr), shape=X.shape), of_item
+    scaled = (scaled * power(degree, -item_exponent)[X.indices]).astype(X.dtype)
+    return csr_array((scaled, X.indices, X.indptr), shape=X.shape)
+
+
+def _operator_of_part(X, kept, degree, user_exponent, item_exponent, n_jobs):
+    return operator_of_part(scaled_rows(X, degree, user_exponent, item_exponent), kept, n_jobs)
 
 
 def power(values, exponent):

@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 
 from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
 from skrec.base import BaseRecommender
-from skrec.decomposition._svd import right_singular_vectors
+from skrec.decomposition._svd import operator_of_part, right_singular_vectors, vector_passes
 from skrec.utils._explain import explain_scores
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Array
@@ -165,18 +165,42 @@ class PureSVD(
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
-        vectors, self.singular_values_, self.n_iter_ = right_singular_vectors(
-            X,
-            self.n_components,
-            solver=self.solver,
-            sample_weight=weight,
-            max_iter=self.max_iter,
-            n_oversamples=self.n_oversamples,
-            random_state=check_random_state(self.random_state),
-            n_jobs=self.n_jobs,
+        self._keep(
+            *right_singular_vectors(
+                X,
+                self.n_components,
+                solver=self.solver,
+                sample_weight=weight,
+                n_jobs=self.n_jobs,
+                **self._options(),
+            )
         )
-        self.components_ = np.ascontiguousarray(vectors).T
         return self
+
+    def _options(self):
+        return {
+            "max_iter": self.max_iter,
+            "n_oversamples": self.n_oversamples,
+            "random_state": check_random_state(self.random_state),
+        }
+
+    def _keep(self, vectors, singular_values, n_products):
+        self.components_ = np.ascontiguousarray(vectors).T
+        self.singular_values_, self.n_iter_ = singular_values, n_products
+
+    def _rounds(self, facts):
+        if self.solver != "randomized":
+            raise ValueError(
+                f"PureSVD over parts sums products with blocks. Got solver={self.solver!r}, which "
+                'asks for one vector after the other: use solver="randomized".'
+            )
+        self._keep(
+            *(
+                yield from vector_passes(
+                    facts, self.n_components, operator_of_part, (self.n_jobs,), **self._options()
+                )
+            )
+        )
 
     @property
     def _n_features_out(self):

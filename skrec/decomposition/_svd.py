@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._finite import require_squares
 from skrec.utils._sparse import sparse_dot_dense
+from skrec.utils._statistics import Pass
 
 # Up to so many items X^T X is formed and decomposed as a dense matrix, exactly.
 _DENSE_ITEMS = 256
@@ -76,14 +77,11 @@ def right_singular_vectors(
     """
     n_items = X.shape[1]
     if not X.nnz:  # ARPACK refuses it
-        return np.zeros((n_items, n_components), X.dtype), np.zeros(n_components, X.dtype), 0
+        return nothing(n_items, n_components, X.dtype)
     require_squares(X.data, "The values of X")
     gram = WeightedGram(X, sample_weight, n_jobs=n_jobs)
-    with one_blas_thread():  # the products with X are most of the work
-        if n_items <= max(_DENSE_ITEMS, 2 * n_components):
-            dense = gram @ np.eye(n_items, dtype=X.dtype)
-            values, vectors = eigh((dense + dense.T) / 2)
-        elif solver == "arpack":
+    if solver == "arpack" and not _is_small(n_items, n_components):
+        with one_blas_thread():  # the products with X are most of the work
             operator = LinearOperator(
                 (n_items, n_items),
                 matvec=lambda v: (gram @ v.reshape(-1, 1)).ravel(),
@@ -91,23 +89,70 @@ def right_singular_vectors(
             )
             start = random_state.uniform(-1, 1, size=n_items).astype(X.dtype)
             values, vectors = eigsh(operator, k=n_components, v0=start)
-        else:
-            width = min(n_items, (n_components + 1) // 2 + n_oversamples)
-            start = random_state.normal(size=(n_items, width)).astype(X.dtype)
-            values, vectors = block_krylov(gram, start, max_iter)
-        return *_leading(values, vectors, n_components), gram.n_products
+            return *_leading(values, vectors, n_components), gram.n_products
+    rounds = vector_rounds(
+        n_items, X.dtype, n_components, max_iter=max_iter, n_oversamples=n_oversamples,
+        random_state=random_state,
+    )  # fmt: skip
+    return answered(rounds, gram.__matmul__)
 
 
-def block_krylov(gram, start, n_steps):
-    """Ritz values and vectors of M from the space of start, M start, M^2 start, ...
-
-    Block Lanczos with full reorthogonalisation. One product serves two ends: it gives the
-    next block, and what the Rayleigh-Ritz step needs of the present one.
+def vector_rounds(n_items, dtype, n_components, *, max_iter, n_oversamples, random_state):
+    """The randomised solver as a generator: it yields blocks, and is sent M times the block.
 
     Parameters
     ----------
-    gram : WeightedGram
-        The operator M.
+    n_items : int
+    dtype : dtype
+    n_components, max_iter, n_oversamples, random_state
+        See `right_singular_vectors`.
+
+    Returns
+    -------
+    vectors, singular_values, n_products
+        See `right_singular_vectors`.
+    """
+    with one_blas_thread():
+        if _is_small(n_items, n_components):
+            dense = yield np.eye(n_items, dtype=dtype)
+            values, vectors = eigh((dense + dense.T) / 2)
+            n_products = 1
+        else:
+            width = min(n_items, (n_components + 1) // 2 + n_oversamples)
+            start = random_state.normal(size=(n_items, width)).astype(dtype)
+            values, vectors, n_products = yield from block_krylov(start, max_iter)
+        return *_leading(values, vectors, n_components), n_products
+
+
+def nothing(n_items, n_components, dtype):
+    """The result for a matrix without entries."""
+    return np.zeros((n_items, n_components), dtype), np.zeros(n_components, dtype), 0
+
+
+def answered(rounds, product):
+    """What a generator returns in the end whose blocks are answered by ``product(block)``."""
+    answer = None
+    while True:
+        try:
+            block = rounds.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = product(block)
+
+
+def _is_small(n_items, n_components):
+    return n_items <= max(_DENSE_ITEMS, 2 * n_components)
+
+
+def block_krylov(start, n_steps):
+    """Ritz values and vectors of M from the space of start, M start, M^2 start, ...
+
+    Block Lanczos with full reorthogonalisation. One product serves two ends: it gives the
+    next block, and what the Rayleigh-Ritz step needs of the present one. A generator: it yields
+    blocks, and is sent M times the block.
+
+    Parameters
+    ----------
     start : ndarray of shape (n_items, width)
         Random block.
     n_steps : int
@@ -118,18 +163,22 @@ def block_krylov(gram, start, n_steps):
     values : ndarray of shape (n_found,)
         Ascending.
     vectors : ndarray of shape (n_items, n_found)
+    n_products : int
+        Products that were made.
     """
-    basis = qr(gram @ start, mode="economic", overwrite_a=True)[0]
-    images = last = gram @ basis
+    n_items, n_products = len(start), 2
+    basis = qr((yield start), mode="economic", overwrite_a=True)[0]
+    images = last = yield basis
     for _ in range(n_steps - 2):
         block = _orthonormal_to(basis, last)
-        if not block.shape[1] or basis.shape[1] + block.shape[1] > gram.n_items:
+        if not block.shape[1] or basis.shape[1] + block.shape[1] > n_items:
             break
-        last = gram @ block
+        last = yield block
+        n_products += 1
         basis, images = np.hstack([basis, block]), np.hstack([images, last])
     projected = basis.T @ images
     values, rotation = eigh((projected + projected.T) / 2)
-    return values, basis @ rotation
+    return values, basis @ rotation, n_products
 
 
 def _orthonormal_to(basis, block):
@@ -158,3 +207,44 @@ def _leading(values, vectors, n_components):
         np.pad(vectors, ((0, 0), (0, missing))),
         np.pad(np.sqrt(np.where(real, values, 0)), (0, missing)).astype(vectors.dtype),
     )
+
+
+def vector_passes(facts, n_components, make_operator, arguments, **options):
+    """Passes over parts that end in the vectors of all, see `right_singular_vectors`.
+
+    Parameters
+    ----------
+    facts : skrec.utils._parts.Facts
+    n_components : int
+    make_operator : callable
+        ``make_operator(X, kept, *arguments)`` returns None and the `WeightedGram` of the part.
+    arguments : tuple
+    **options : object
+        Of `vector_rounds`.
+
+    Returns
+    -------
+    vectors, singular_values, n_products
+    """
+    dtype = np.dtype(facts.dtype)
+    if not facts.n_entries:
+        return nothing(facts.n_items, n_components, dtype)
+    yield Pass(make_operator, arguments, kept="write", again=True)
+    rounds, product = vector_rounds(facts.n_items, dtype, n_components, **options), None
+    while True:
+        try:
+            block = rounds.send(product)
+        except StopIteration as end:
+            return end.value
+        product = yield Pass(product_of_part, (block,), kept="read", again=True)
+
+
+def operator_of_part(X, kept, n_jobs):
+    """The `WeightedGram` of a part, which stays there."""
+    require_squares(X.data, "The values of X")
+    return None, WeightedGram(X, None, n_jobs=n_jobs)
+
+
+def product_of_part(X, kept, block):
+    """What the users of a part add to M times a block."""
+    return kept @ block

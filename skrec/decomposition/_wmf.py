@@ -5,6 +5,7 @@ from sklearn.utils import check_random_state
 
 from skrec._weighted_factors import WeightedFactorsMixin
 from skrec.base import BaseRecommender
+from skrec.utils._device import cpu_or_device
 from skrec.utils._dtype import computation_dtype
 from skrec.utils._fitted import Number
 from skrec.utils._params import (
@@ -15,8 +16,16 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import ProgressBar
+from skrec.utils._statistics import Pass
 from skrec.utils._validation import check_sample_weight
-from skrec.utils._wmf_als import alternate, row_penalty, transposed, vanishing_penalty
+from skrec.utils._wmf_als import (
+    alternate,
+    row_penalty,
+    transposed,
+    vanishing_penalty,
+    vanishing_penalty_of,
+)
+from skrec.utils._wmf_parts import Problem, counts_of_part, sweep_rounds
 
 # Of the penalty that leaves nothing: what ``alpha="auto"`` takes.
 _SHARE = 0.05
@@ -92,7 +101,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         Item vectors.
     user_factors_ : ndarray of shape (n_users, n_components)
         Vectors of the training users, solved exactly: ``transform`` of the training
-        rows.
+        rows. Not after a fit over parts (`skrec.dask.fit`), whose users never were here.
     loss_curve_ : list of float
         The objective in each sweep, after the users and before the items were solved
         for.
@@ -242,21 +251,57 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         self.alpha_ = self._chosen_alpha(X, weight)
-        # Drawn for the items alone: it does not depend on the users.
-        items = check_random_state(self.random_state).normal(size=(X.shape[1], self.n_components))
-        items *= self.init_scale / np.sqrt(self.n_components)
-        items = items.astype(computation_dtype(self.dtype, X.shape[1]))
+        items = self._first_items(X.shape[1])
         self.loss_curve_ = self._descend(X, items, weight)
         self.n_iter_ = len(self.loss_curve_)
-        if not np.isfinite(items).all():
-            raise ValueError(
-                f"The item vectors overflow {items.dtype}. The largest value of X is "
-                f"{X.data.max():g}, confidence={self.confidence}, alpha={self.alpha_:g}, "
-                f"frequency_exponent={self.frequency_exponent}: scale X, lower what is largest, "
-                'or use dtype="float64".'
-            )
+        self._check_items(items)
         self._keep_factors(X, items)
         return self
+
+    def _first_items(self, n_items):
+        # Drawn for the items alone: it does not depend on the users.
+        items = check_random_state(self.random_state).normal(size=(n_items, self.n_components))
+        items *= self.init_scale / np.sqrt(self.n_components)
+        return items.astype(computation_dtype(self.dtype, n_items))
+
+    def _check_items(self, items):
+        if not np.isfinite(items).all():
+            raise ValueError(
+                f"The item vectors overflow {items.dtype}. Got confidence={self.confidence}, "
+                f"alpha={self.alpha_:g}, frequency_exponent={self.frequency_exponent}: scale X, "
+                'lower what is largest, or use dtype="float64".'
+            )
+
+    def _rounds(self, facts):
+        """Sweeps whose users are solved for where they are, see `skrec.utils._wmf_parts`."""
+        if self.solver != "cg":
+            raise ValueError(
+                'WMF over parts sums the products of conjugate gradients. Got solver="cholesky", '
+                'whose systems of all items do not travel: use solver="cg".'
+            )
+        if getattr(cpu_or_device(self.device), "type", "cpu") != "cpu" and self.device != "auto":
+            raise ValueError(
+                f'WMF over parts computes on the CPU. Got device={self.device!r}: use "cpu".'
+            )
+        weights = {
+            name: getattr(self, name)
+            for name in ("confidence", "unobserved_weight", "frequency_exponent")
+        }
+        self.alpha_ = self.alpha
+        if isinstance(self.alpha, str):
+            sizes = (facts.n_entries, facts.n_users, facts.n_items, facts.total)
+            self.alpha_ = _SHARE * vanishing_penalty_of(*sizes, **weights)
+        problem = Problem(float(self.alpha_), **weights, cg_steps=self.cg_steps, n_jobs=self.n_jobs)
+        counts = yield Pass(counts_of_part, again=True)
+        items = self._first_items(facts.n_items)
+        penalty = problem.penalty(counts, facts.n_users)
+        self.loss_curve_ = []
+        for _ in ProgressBar(range(self.max_iter), "WMF", shown=self.verbose):
+            loss = yield from sweep_rounds(problem, items, penalty, counts > 0)
+            self.loss_curve_.append(loss)
+        self.alpha_, self.n_iter_ = problem.alpha, len(self.loss_curve_)
+        self._check_items(items)
+        self._set_items(items)
 
     def _chosen_alpha(self, X, weight):
         if not isinstance(self.alpha, str):

@@ -169,10 +169,24 @@ def vanishing_penalty(X, weight, *, confidence, unobserved_weight, frequency_exp
     """
     weight = np.ones(X.shape[0]) if weight is None else weight
     of_entry = np.repeat(weight, np.diff(X.indptr))
-    n_entries, n_users, n_items = of_entry.sum(), weight.sum(), X.shape[1]
+    return vanishing_penalty_of(
+        of_entry.sum(),
+        weight.sum(),
+        X.shape[1],
+        of_entry @ X.data.astype(np.float64),
+        confidence=confidence,
+        unobserved_weight=unobserved_weight,
+        frequency_exponent=frequency_exponent,
+    )
+
+
+def vanishing_penalty_of(
+    n_entries, n_users, n_items, total, *, confidence, unobserved_weight, frequency_exponent
+):
+    """`vanishing_penalty` from (weighted) counts and the sum of the values."""
     if not n_entries:
         return 1.0
-    total = unobserved_weight * n_entries + confidence * (of_entry @ X.data.astype(np.float64))
+    total = unobserved_weight * n_entries + confidence * total
     of_user = (n_entries / n_users + unobserved_weight * n_items) ** frequency_exponent
     of_item = (n_entries / n_items + unobserved_weight * n_users) ** frequency_exponent
     return float(total / np.sqrt(n_users * n_items) / np.sqrt(of_user) / np.sqrt(of_item))

@@ -1,0 +1,227 @@
+"""Weighted matrix factorisation of users in parts: conjugate gradients by sums over users.
+
+The users of a part are solved for where the part is. The normal equations of an item are a sum
+over all users, of which conjugate gradients need products only: a step sends a direction for each
+item to the parts, and adds up what they make of it. So a sweep moves the item vectors, and then a
+direction for each step, there and back, however many users there are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skrec.utils._statistics import Pass
+from skrec.utils._wmf_als import HalfStep, gram_matrix, row_penalty, transposed
+
+
+class Problem(NamedTuple):
+    """What the parts have to know of the objective.
+
+    Attributes
+    ----------
+    alpha, confidence, unobserved_weight, frequency_exponent : float
+    cg_steps : int
+    n_jobs : int or None
+    """
+
+    alpha: float
+    confidence: float
+    unobserved_weight: float
+    frequency_exponent: float
+    cg_steps: int
+    n_jobs: int | None
+
+    def penalty(self, counts, total):
+        """Of rows with so many entries in so many cells, see `row_penalty`."""
+        return row_penalty(
+            counts,
+            total,
+            alpha=self.alpha,
+            unobserved_weight=self.unobserved_weight,
+            frequency_exponent=self.frequency_exponent,
+        )
+
+    def half_step(self, X, penalty, cg_steps=0):
+        """The solver of the rows of a matrix."""
+        return HalfStep(
+            X,
+            penalty,
+            np.ones(X.shape[1]),
+            confidence=self.confidence,
+            unobserved_weight=self.unobserved_weight,
+            cg_steps=cg_steps,
+            n_jobs=self.n_jobs,
+        )
+
+
+class UsersOfPart(NamedTuple):
+    """The users of a part, and their vectors.
+
+    Attributes
+    ----------
+    users, items : HalfStep
+        The rows of the part, and those of its transpose.
+    factors : ndarray of shape (n_users, d)
+    """
+
+    users: HalfStep
+    items: HalfStep
+    factors: np.ndarray
+
+
+class ItemSums(NamedTuple):
+    """What the items need of all users before their conjugate gradients begin; sums.
+
+    Attributes
+    ----------
+    gram : ndarray of shape (d, d)
+        Of the users' vectors, times the weight of what is not observed.
+    residual : ndarray of shape (n_items, d)
+        Without the terms of the penalty and of the Gram matrix.
+    projections : ndarray of float64 of shape (n_items,)
+        Of the right-hand side on the present vector.
+    loss : float
+        At the stored entries, and the penalty of the users.
+    """
+
+    gram: np.ndarray
+    residual: np.ndarray
+    projections: np.ndarray
+    loss: float
+
+
+def counts_of_part(X):
+    """Users of each item."""
+    return np.bincount(X.indices, minlength=X.shape[1])
+
+
+def solve_users(X, kept, problem, items, gram):
+    """Solve for the users of a part; what stays are their vectors, what goes are `ItemSums`."""
+    d = items.shape[1]
+    if kept is None:
+        counts = np.diff(X.indptr)
+        kept = UsersOfPart(
+            problem.half_step(X, problem.penalty(counts, X.shape[1]), problem.cg_steps),
+            problem.half_step(transposed(X), np.zeros(X.shape[1])),
+            np.zeros((X.shape[0], d), dtype=items.dtype),
+        )
+    factors = kept.factors.copy()  # a worker that is lost is replaced from what was before
+    kept.users.solve(items, gram, factors)
+    kept = kept._replace(factors=factors)
+    squares = np.einsum("nf,nf->n", factors, factors, dtype=np.float64)
+    residual, projections, loss = _residuals(kept, items)
+    own = gram_matrix(factors, problem.unobserved_weight, n_jobs=problem.n_jobs)
+    sums = ItemSums(own, residual, projections, loss + float(kept.users.penalty @ squares))
+    return tuple(sums), kept
+
+
+def _residuals(kept, items):
+    from skrec.utils._wmf_part_kernels import residual_rows
+
+    problems = _problems(kept, items)
+    residual = np.zeros_like(items)
+    projections, losses = np.zeros(len(items)), np.zeros(len(items))
+    kept.items.run(
+        lambda start, stop: residual_rows(
+            problems, items, residual, projections, losses, start, stop
+        )
+    )
+    return residual, projections, float(losses.sum())
+
+
+def products_of_part(X, kept, directions):
+    """What the entries of a part make of a direction for each item."""
+    from skrec.utils._wmf_part_kernels import product_rows
+
+    problems = _problems(kept, directions)
+    out = np.zeros_like(directions)
+    kept.items.run(lambda start, stop: product_rows(problems, directions, out, start, stop))
+    return out
+
+
+def _problems(kept, items):
+    d = items.shape[1]
+    return kept.items.problems(kept.factors, np.zeros((d, d), items.dtype))
+
+
+def sweep_rounds(problem, items, item_penalty, has_users):
+    """Passes of one sweep, which changes the item vectors.
+
+    Parameters
+    ----------
+    problem : Problem
+    items : ndarray of shape (n_items, d), changed
+    item_penalty : ndarray of shape (n_items,)
+    has_users : ndarray of bool of shape (n_items,)
+
+    Returns
+    -------
+    loss : float
+        The objective after the users and before the items were solved for.
+    """
+    unobserved = problem.unobserved_weight
+    item_gram = gram_matrix(items, unobserved, n_jobs=problem.n_jobs)
+    sums = ItemSums(
+        *(yield Pass(solve_users, (problem, items.copy(), item_gram), kept="write", again=True))
+    )
+    squares = np.einsum("nf,nf->n", items, items, dtype=np.float64)
+    loss = sums.loss + float(item_penalty @ squares)
+    if unobserved > 0:
+        loss += float(np.vdot(sums.gram, item_gram)) / unobserved
+    items[~has_users] = 0
+    penalty = item_penalty.astype(items.dtype)[:, np.newaxis]
+    residual = sums.residual - penalty * items - items @ sums.gram
+    residual[~has_users] = 0
+    yield from _conjugate_gradients(problem, items, residual, sums, penalty)
+    return loss
+
+
+def _conjugate_gradients(problem, items, r, sums, penalty):
+    """A few steps for all items at once, as `skrec.utils._wmf_kernels.cg_rows` makes for one."""
+    real = items.dtype.type
+    unit = _units(r)
+    r /= np.where(unit > 0, unit, 1)
+    p = r.copy()
+    square = _squares(r)
+    going = (unit[:, 0] > 0) & ~(square <= _noise(square, items, unit[:, 0], sums.projections))
+    enough = _noise(square, items, unit[:, 0], sums.projections)
+    for _ in range(problem.cg_steps):
+        going &= ~(square <= enough)
+        if not going.any():
+            return
+        p[~going] = 0
+        product = yield Pass(products_of_part, (p.copy(),), kept="read", again=True)
+        product = product + penalty * p + p @ sums.gram
+        curvature = np.einsum("nf,nf->n", p, product)
+        going &= ~(curvature <= 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            length = np.where(going, square / curvature, 0).astype(real)[:, np.newaxis]
+            items += unit * length * p
+            r -= length * product
+            last, square = square, np.where(going, _squares(r), square)
+            ratio = np.where(going, square / last, 0).astype(real)[:, np.newaxis]
+        p = r + ratio * p
+
+
+def _squares(r):
+    return np.einsum("nf,nf->n", r, r)
+
+
+def _units(r):
+    """The power of two below the largest element of each row; 0 where it is next to underflow."""
+    largest = np.abs(r).max(axis=1, keepdims=True)
+    info = np.finfo(r.dtype)
+    units = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)
+    units[~np.isfinite(largest)] = 1
+    units[largest < info.tiny / info.eps] = 0
+    return units.astype(r.dtype)
+
+
+def _noise(square, items, unit, projections):
+    """The squared residual that is rounding, see `skrec.utils._wmf_kernels._noise`."""
+    length = np.sqrt(np.einsum("nf,nf->n", items, items, dtype=np.float64))
+    known = (projections > 0) & (length > 0) & (unit > 0)
+    of_b = np.zeros(len(items))
+    of_b[known] = (projections[known] / length[known] / unit[known].astype(np.float64)) ** 2
+    largest = np.maximum(square.astype(np.float64), of_b)
+    return np.float64(np.finfo(items.dtype).eps) ** 2 * largest
