@@ -22,6 +22,7 @@ from skrec.neighbors._options import (
     norm_exponent,
     rating_deviation,
 )
+from skrec.neighbors._parts import Comparison, neighbor_rounds
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.neighbors._vectors import comparable, learn_features, powered, statistics
@@ -331,7 +332,7 @@ class ItemKNN(BaseRecommender):
         some = columns
         if item_features is not None and X.nnz:  # an empty column must not change what is learned
             some = columns[np.flatnonzero(np.diff(columns.indptr))]
-        activity = 1.0 if isinstance(self.activity_exponent, str) else self.activity_exponent
+        activity = self._how().exponent
         features = learn_features(some, **how, weighting=self.weighting, exponent=activity)
         vectors = comparable(columns, features, **how, weighting=self.weighting)
         same = vectors.data is columns.data
@@ -341,11 +342,12 @@ class ItemKNN(BaseRecommender):
                 X.dtype, vectors, (norm, *terms), features["weight"], item_features
             )
         kind = similarity_kind(**how)
+        targets, sources = self._sides(norm, terms)
         to_items = nearest(
             vectors,
-            (powered(norm, self.metric, norm_exponent(self, "target")), norm, *terms),
+            targets,
             search_index(X if same else vectors.T.tocsr(), kind),
-            (powered(norm, self.metric, self.source_exponent), norm, *terms),
+            sources,
             weight=features["weight"],
             kind=kind,
             n_neighbors=self.n_neighbors,
@@ -354,6 +356,36 @@ class ItemKNN(BaseRecommender):
             n_jobs=self.n_jobs,
         )
         return to_items.T.tocsr().astype(X.dtype, copy=False)
+
+    def _rounds(self, facts):
+        how = self._how()
+        check_combination(self)
+        if self._rates:
+            raise ValueError(
+                "ItemKNN over parts compares interactions. Got feedback='rating': use "
+                "feedback='implicit', or fit in one process."
+            )
+        forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content"))
+        lists = yield from neighbor_rounds(
+            how,
+            side_of=self._sides,
+            n_neighbors=self.n_neighbors,
+            shrinkage=self.shrinkage,
+            n_jobs=self.n_jobs,
+        )
+        self.similarity_ = lists.T.tocsr().astype(facts.dtype, copy=False)
+
+    def _how(self):
+        """What is compared, for `skrec.neighbors._parts`."""
+        activity = 1.0 if isinstance(self.activity_exponent, str) else self.activity_exponent
+        return Comparison(self.metric, self.weighting, activity)
+
+    def _sides(self, norm, terms):
+        """The share of an item in the denominator as a target, and as a source."""
+        return (
+            (powered(norm, self.metric, norm_exponent(self, "target")), norm, *terms),
+            (powered(norm, self.metric, self.source_exponent), norm, *terms),
+        )
 
     def _similarity_by_content(self, dtype, vectors, own_statistics, own_weight, item_features):
         targets, sources, self._content = content_of_items(

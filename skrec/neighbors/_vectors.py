@@ -18,7 +18,7 @@ BM25_LENGTH = 0.75
 _NOISE = 2.0**-40
 
 
-def learn_features(V, *, metric, rating, weighting, exponent):
+def learn_features(V, *, metric, rating, weighting, exponent, length=None):
     """What the training vectors say about the features.
 
     Parameters
@@ -31,6 +31,8 @@ def learn_features(V, *, metric, rating, weighting, exponent):
         Whether missing entries are unknown ratings; else they are zeros.
     exponent : float
         Features count with their frequency to the power of minus this.
+    length : ndarray of shape (n_vectors,), default=None
+        Sums of the vectors, where V has some of their features only. None: those of V.
 
     Returns
     -------
@@ -53,8 +55,11 @@ def learn_features(V, *, metric, rating, weighting, exponent):
         "mean": np.zeros(0),
         # The mean of a vector is that of its values times idf.
         "slope": weight * idf / np.sqrt(weight.sum()) if centred else np.zeros(0),
-        "average_length": float(V.sum(dtype=np.float64)) / n_vectors,
+        "average_length": float((V if length is None else length).sum(dtype=np.float64))
+        / n_vectors,
     }
+    if length is not None:
+        features["length"] = length
     if metric == "adjusted_cosine":
         values = V.data if rating else _values(V, features, metric, rating, weighting)
         total = np.bincount(V.indices, weights=values, minlength=n_features)
@@ -100,7 +105,9 @@ def _values(V, features, metric, rating, weighting):
         return _deviations(values, features["mean"][V.indices])
     if weighting == "bm25":
         rows = _rows(V)
-        length = np.bincount(rows, weights=values, minlength=V.shape[0])
+        length = features.get("length")
+        if length is None:
+            length = np.bincount(rows, weights=values, minlength=V.shape[0])
         relative = length / (features["average_length"] or 1.0)
         tempered = BM25_SATURATION * (1.0 - BM25_LENGTH + BM25_LENGTH * relative)
         return values * (BM25_SATURATION + 1.0) / (values + tempered[rows])
@@ -136,6 +143,23 @@ def statistics(vectors, features, *, metric, rating):
         Of the centred vectors; for Jaccard the weighted number of entries.
     slope, offset : ndarray of shape (n_vectors,), or (0,) where there is no such term
     """
+    how = {"metric": metric, "rating": rating}
+    return norms_of(*vector_sums(vectors, features, **how), **how)
+
+
+def vector_sums(vectors, features, *, metric, rating):
+    """What `statistics` are made of, sums over features.
+
+    Parameters
+    ----------
+    vectors, features, metric, rating
+        As there.
+
+    Returns
+    -------
+    square, slope, offset : ndarray of shape (n_vectors,), or (0,) where there is no such term
+    constant : float
+    """
     weight = features["weight"]
     n_vectors = vectors.shape[0]
     rows = _rows(vectors)
@@ -147,20 +171,30 @@ def statistics(vectors, features, *, metric, rating):
 
     entry_weight = weight[vectors.indices]
     if metric == "jaccard":
-        return total(entry_weight), none, none
+        return total(entry_weight), none, none, 0.0
     weighted = entry_weight * vectors.data
     with np.errstate(over="ignore"):
         square = require_finite(total(weighted * vectors.data), "The norms of vectors")
     if rating or metric not in ("pearson", "adjusted_cosine"):
-        return np.sqrt(square), none, none
+        return square, none, none, 0.0
     if metric == "pearson":  # the mean is over all features
         slope = total(features["slope"][vectors.indices] * vectors.data)
-        offset = np.zeros(n_vectors)
+        return square, slope, np.zeros(n_vectors), 0.0
+    # The mean is the feature's, over all vectors.
+    constant = float(np.sum(weight * features["mean"] ** 2))
+    offset = total(weighted * features["mean"][vectors.indices]) - constant / 2
+    return square, np.zeros(n_vectors), offset, constant
+
+
+def norms_of(square, slope, offset, constant, *, metric, rating):
+    """The norms and terms of `statistics`, from the sums over all features."""
+    if metric == "jaccard":
+        return square, slope, offset
+    if not len(slope):
+        return np.sqrt(square), slope, offset
+    if metric == "pearson":
         centred, scale = square - slope**2, square
-    else:  # the mean is the feature's, over all vectors
-        constant = float(np.sum(weight * features["mean"] ** 2))
-        slope = np.zeros(n_vectors)
-        offset = total(weighted * features["mean"][vectors.indices]) - constant / 2
+    else:
         centred, scale = square - 2 * offset, square + constant
     centred[centred <= _NOISE * scale] = 0.0
     return np.sqrt(centred), slope, offset
