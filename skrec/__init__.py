@@ -26,6 +26,7 @@ _SUBPACKAGES = (
     "neighbors",
     "neural_network",
     "preprocessing",
+    "serving",
     "utils",
 )
 _OBJECTS = {
@@ -65,6 +66,7 @@ __all__ = [
     "preprocessing",
     "recommend",
     "save",
+    "serving",
     "utils",
     "why_not",
 ]

@@ -5,20 +5,17 @@ log, with every form, rule and message, takes several times what its ids take. H
 once, and whatever is not as plain as can be goes the long way, which says what is wrong.
 """
 
-import copy
-
 import numpy as np
-from scipy.sparse import csr_array
 
 from skrec._log._aggregate import AUTO, DUPLICATES
 from skrec._log._id_index import kept_index
 from skrec._log._ids import concatenate_ids, pack_ids
 from skrec._log._returns import NEGATIVE
+from skrec.utils._sparse import one_row
 
 __all__ = ["plain_history"]
 
 _LONG = 1 << 10  # more interactions are no request for one user
-_ROW = csr_array((1, 1), dtype=np.float32)
 _KINDS = {"i": int, "U": str}
 
 
@@ -64,7 +61,8 @@ def plain_history(encoder, log):
         indices = indices[indices.searchsorted(0) :]
     if not (indices[1:] > indices[:-1]).all():
         return None
-    X = _row(indices, len(item_ids), np.float64 if encoder.dtype is np.float64 else np.float32)
+    dtype = np.float64 if encoder.dtype is np.float64 else np.float32
+    X = one_row(indices, np.ones(len(indices), dtype), len(item_ids))
     if place < 0:
         return X, concatenate_ids(user_ids[:0], pack_ids(users[:1]))
     return X, user_ids[place : place + 1].copy()
@@ -111,15 +109,3 @@ def _plain_columns(log, user_kind, item_kind):
     if users.ndim != 1 or users.shape != items.shape or not 0 < len(users) <= _LONG:
         return None
     return users.tolist(), items if item_kind == "i" else items.tolist()
-
-
-def _row(indices, n_items, dtype):
-    """A canonical row of ones; scipy's own checks take longer than all the rest."""
-    X = copy.copy(_ROW)
-    X.resize(1, n_items)
-    whole = np.int32 if n_items < 2**31 else np.int64
-    X.data = np.ones(len(indices), dtype)
-    X.indices = indices.astype(whole)
-    X.indptr = np.array((0, len(indices)), whole)
-    X.has_canonical_format = True
-    return X

@@ -36,6 +36,25 @@ def one_call():
         _BUILT.reset(token)
 
 
+@contextmanager
+def kept_call(built):
+    """A `one_call` block whose builds outlive it, in a dict of the caller's.
+
+    For a process that scores with a model which never changes, such as a server. The next block
+    with the dict finds there what this one has built.
+
+    Parameters
+    ----------
+    built : dict
+        Empty at first. Of one thread: two that share it may build at once.
+    """
+    token = _BUILT.set((get_ident(), built))
+    try:
+        yield
+    finally:
+        _BUILT.reset(token)
+
+
 def built_once(owner, state, key, build):
     """What `build` returns; in a `one_call` block it is called once for a state.
 

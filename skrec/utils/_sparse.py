@@ -1,9 +1,38 @@
 """CSR rows without their values; products with dense matrices, equal bit for bit in any batch."""
 
+import copy
+
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec.utils._parallel import run_ranges
+
+_ROW = csr_array((1, 1), dtype=np.float32)
+
+
+def one_row(indices, data, n_items):
+    """A canonical matrix of one row; scipy's own checks take longer than what a service does.
+
+    Parameters
+    ----------
+    indices : ndarray of int of shape (n,)
+        Ascending, without repeats, below `n_items`.
+    data : ndarray of shape (n,)
+        None of them zero.
+    n_items : int
+
+    Returns
+    -------
+    X : csr_array of shape (1, n_items), dtype of `data`
+    """
+    X = copy.copy(_ROW)
+    X.resize(1, n_items)
+    whole = np.int32 if n_items < 2**31 else np.int64
+    X.data = data
+    X.indices = indices.astype(whole, copy=False)
+    X.indptr = np.array((0, len(indices)), whole)
+    X.has_canonical_format = True
+    return X
 
 
 def pattern(X, *, dtype=np.float32):

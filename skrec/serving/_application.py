@@ -1,0 +1,2 @@
+def make_application():
+    """X."""

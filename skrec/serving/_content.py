@@ -1,0 +1,163 @@
+"""What a service is made of: a model, ids, and the rows of known users."""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.utils.validation import check_is_fitted
+
+from skrec._log_recommender import LogRecommender
+from skrec._persistence import load
+from skrec.ensemble import Fallback
+from skrec.preprocessing import InteractionEncoder
+
+
+class Content(NamedTuple):
+    """What is served.
+
+    Attributes
+    ----------
+    model : recommender
+        Fitted.
+    fallback : recommender or None
+        For rows with fewer than `least` items.
+    least : int
+    encoder : InteractionEncoder
+        Of the ids; unknown ones are ignored, or new.
+    interactions : csr_array of shape (n_users, n_items) or None
+        Rows of the known users. None: no user is known.
+    seen : csr_array of shape (n_users, n_items) or None
+        What these users have.
+    titles : ndarray of str of shape (n_items,) or None
+    ones : bool
+        Whether an interaction that counts is a 1, whatever its value.
+    min_value : float or None
+        Least value of an interaction that counts.
+    """
+
+    model: object
+    fallback: object
+    least: int
+    encoder: InteractionEncoder
+    interactions: csr_array | None
+    seen: csr_array | None
+    titles: np.ndarray | None
+    ones: bool
+    min_value: float | None
+
+    @property
+    def n_items(self):
+        """Width of the matrices."""
+        return len(self.encoder.item_ids_)
+
+
+def read_content(source):
+    """Read what a `Server` is given.
+
+    Parameters
+    ----------
+    source : recommender, LogRecommender, mapping, str or path-like
+
+    Returns
+    -------
+    content : Content
+
+    Raises
+    ------
+    OSError, ModelFileError
+        Of a file, see `skrec.load`.
+    TypeError
+        If it is none of these.
+    ValueError
+        If its parts do not fit to each other.
+    NotFittedError
+        If the model is not fitted.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_content(load(source))
+    if isinstance(source, LogRecommender):
+        check_is_fitted(source)
+        return _content(
+            source.recommender_,
+            source.encoder_,
+            interactions=source.interactions_,
+            titles=source.titles_,
+            ones=source.counts_,
+        )
+    if isinstance(source, Mapping) and {"model", "encoder"} <= set(source):
+        return _content(
+            source["model"],
+            source["encoder"],
+            interactions=source.get("interactions"),
+            seen=source.get("seen"),
+            titles=source.get("titles"),
+            ones=source.get("values") == "ones",  # as `skrec fit` writes it
+            min_value=source.get("min_value"),
+        )
+    if hasattr(source, "decision_function"):
+        check_is_fitted(source)
+        return _content(source, _encoder_of_columns(source))
+    raise TypeError(
+        "A Server is made of a fitted recommender, a LogRecommender, a mapping with 'model' and "
+        f"'encoder', or the path of a file with one of them. Got {type(source).__name__}."
+    )
+
+
+def _content(
+    model, encoder, *, interactions=None, seen=None, titles=None, ones=False, min_value=None
+):
+    check_is_fitted(model)
+    if not isinstance(encoder, InteractionEncoder):
+        raise TypeError(
+            f"'encoder' must be a fitted InteractionEncoder. Got {type(encoder).__name__}."
+        )
+    check_is_fitted(encoder)
+    n_users, n_items = len(encoder.user_ids_), len(encoder.item_ids_)
+    if model.n_features_in_ != n_items:
+        raise ValueError(
+            f"The encoder has {n_items:,} item ids, and the model was fitted to "
+            f"{model.n_features_in_:,} items. Pass the encoder that made the matrix of the fit."
+        )
+    interactions = _rows("interactions", interactions, (n_users, n_items))
+    seen = interactions if seen is None else _rows("seen", seen, (n_users, n_items))
+    if titles is not None:
+        titles = np.asarray(titles)
+        if titles.shape != (n_items,):
+            raise ValueError(
+                f"titles must have one entry for each of the {n_items:,} items. Got shape "
+                f"{titles.shape}."
+            )
+    main, fallback, least = model, None, 0
+    if isinstance(model, Fallback):
+        main, fallback, least = model.estimator_, model.fallback_, model.min_interactions
+    known = InteractionEncoder(**encoder.get_params())
+    known.set_params(unknown_items="ignore", unknown_users="new", min_user_count=1)
+    known.user_ids_, known.item_ids_ = encoder.user_ids_, encoder.item_ids_
+    return Content(main, fallback, least, known, interactions, seen, titles, ones, min_value)
+
+
+def _rows(name, matrix, shape):
+    if matrix is None:
+        return None
+    matrix = csr_array(matrix)
+    if matrix.shape != shape:
+        raise ValueError(
+            f"{name} must have a row for each user id and a column for each item id, shape "
+            f"{shape}. Got {matrix.shape}."
+        )
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if not (matrix.data != 0).all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _encoder_of_columns(model):
+    """An encoder whose ids are the names of the columns, or their numbers."""
+    names = getattr(model, "feature_names_in_", None)
+    ids = np.arange(model.n_features_in_) if names is None else np.array(names.tolist())
+    return InteractionEncoder.from_ids(np.zeros(1, dtype=np.int64), ids)

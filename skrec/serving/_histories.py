@@ -1,0 +1,153 @@
+"""A user's history in ids -> a row; columns -> ids."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec._log._id_index import kept_index
+from skrec.utils._sparse import one_row
+
+
+class Row(NamedTuple):
+    """A user to list items for.
+
+    Attributes
+    ----------
+    X : csr_array of shape (1, n_items)
+        What the model scores.
+    seen : ndarray of int32
+        Columns of the items that the user has.
+    unknown : list
+        Ids of the history that are no column.
+    """
+
+    X: csr_array
+    seen: np.ndarray
+    unknown: list
+
+
+class ItemIds:
+    """Ids of the columns, as objects of Python: a dictionary of them, made once.
+
+    To look up 28 ids takes a few microseconds, however many there are.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_items,)
+    """
+
+    def __init__(self, ids):
+        self.ids = ids.tolist()
+        self._places = {value: place for place, value in enumerate(self.ids)}
+
+    def places(self, ids, what):
+        """The ids as a list, and the column of each, -1 where it is unknown.
+
+        Raises
+        ------
+        TypeError
+            If `ids` is one text, or no sequence, or an id cannot be hashed.
+        """
+        if isinstance(ids, str | bytes):
+            raise TypeError(f"{what} must be a sequence of ids. Got {ids!r}; wrap it in a list.")
+        get = self._places.get
+        try:
+            ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+            return ids, [get(value, -1) for value in ids]
+        except TypeError as error:
+            raise TypeError(f"{what} must be a sequence of ids: {error}.") from error
+
+    def known(self, ids, what):
+        """Columns of the known ones among some ids, ascending, an ndarray of int32."""
+        _, places = self.places(ids, what)
+        return np.array(sorted({place for place in places if place >= 0}), dtype=np.int32)
+
+
+class Histories:
+    """Makes rows of histories and of known users.
+
+    Parameters
+    ----------
+    content : Content
+    items : ItemIds
+    """
+
+    def __init__(self, content, items):
+        self._content, self._items = content, items
+        # Merging rules decide nothing of a history of distinct ids without values.
+        self._dtype = np.float64 if content.encoder.dtype in (np.float64, "float64") else np.float32
+        self._anybody = content.encoder.user_ids_[:1].tolist()[0]
+
+    def row(self, history):
+        """`Row` of a sequence of ids, or of a mapping of values by id."""
+        if isinstance(history, Mapping):
+            ids, places = self._items.places(history.keys(), "history")
+            values = list(history.values())
+        else:
+            ids, places = self._items.places(history, "history")
+            values = None
+        unknown = []
+        if places and min(places) < 0:
+            unknown = [value for value, place in zip(ids, places, strict=True) if place < 0]
+            if values is not None:
+                values = [v for v, place in zip(values, places, strict=True) if place >= 0]
+            places = [place for place in places if place >= 0]
+        columns = np.array(places, dtype=np.int32)
+        columns.sort()
+        if values is None and (columns[1:] > columns[:-1]).all():
+            data = np.ones(len(columns), self._dtype)
+            return Row(one_row(columns, data, self._content.n_items), columns, unknown)
+        return self._merged(places, values, unknown)
+
+    def _merged(self, places, values, unknown):
+        """The row of a history with values or with repeats, as the encoder makes it."""
+        content = self._content
+        ids = [self._items.ids[place] for place in places]
+        if values is None:
+            rows = [(self._anybody, value) for value in ids]
+        else:
+            least = -np.inf if content.min_value is None else content.min_value
+            rows = [
+                (self._anybody, item, value)
+                for item, value in zip(ids, values, strict=True)
+                if value >= least
+            ]
+        seen = np.unique(np.array(places, dtype=np.int32))
+        if not rows:
+            empty = np.empty(0, np.int32)
+            return Row(one_row(empty, np.ones(0, self._dtype), content.n_items), seen, unknown)
+        X = csr_array(content.encoder.transform_histories(rows)[0])
+        if content.ones:
+            kept = X.data > 0
+            X = one_row(X.indices[kept], np.ones(int(kept.sum()), X.dtype), content.n_items)
+        X.eliminate_zeros()
+        return Row(X, seen, unknown)
+
+    def place_of_user(self, user):
+        """Row of a known user, or -1."""
+        content, ids = self._content, self._content.encoder.user_ids_
+        if content.interactions is None:
+            return -1
+        value = user.item() if isinstance(user, np.generic) else user
+        index, kind = kept_index(ids), ids.dtype.kind
+        if kind == "U" or (kind == "i" and type(value) is int and -(2**63) <= value < 2**63):
+            return index.find_one(ids, value) if kind == "i" or isinstance(value, str) else -1
+        try:
+            return index.places(ids).get(value, -1)
+        except TypeError as error:
+            raise TypeError(f"user must be an id. Got {user!r}: {error}.") from error
+
+    def row_of_user(self, place):
+        """`Row` of a user of the fit; of place -1, of somebody of whom nothing is known."""
+        content = self._content
+        if place < 0:
+            none = np.empty(0, np.int32)
+            return Row(one_row(none, np.empty(0, self._dtype), content.n_items), none, [])
+        parts = []
+        for matrix in (content.interactions, content.seen):
+            entries = slice(matrix.indptr[place], matrix.indptr[place + 1])
+            parts.append((matrix.indices[entries], matrix.data[entries]))
+        (columns, values), (seen, _) = parts
+        return Row(one_row(columns, values, content.n_items), seen, [])

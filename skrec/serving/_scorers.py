@@ -1,0 +1,84 @@
+"""Scores of rows from a frozen copy of a model."""
+
+import copy
+import pickle
+import threading
+
+from skrec.base import BaseRecommender, UserSideMixin
+from skrec.utils._call import kept_call
+
+QUANTISED = ("MultDAE", "MultVAE", "GaussianMixtureVAE")
+
+
+def frozen_copy(model):
+    """A copy of a model that shares its arrays: no fit writes to the arrays of an earlier one.
+
+    What pickle does not take, such as a pipeline with a lambda, is copied without its parts.
+    """
+    buffers = []
+    try:
+        data = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return copy.copy(model)
+    return pickle.loads(data, buffers=buffers)
+
+
+class Scorer:
+    """Scores rows by a model that never changes, from any thread.
+
+    Networks are built once for each thread. All of them share their weights.
+
+    Parameters
+    ----------
+    model : fitted recommender
+        Not changed by anybody.
+    """
+
+    def __init__(self, model):
+        self._model, self._thread = model, threading.local()
+
+    def __call__(self, X):
+        """Scores of shape (n_rows, n_items) of a canonical csr_array, in its dtype."""
+        try:
+            built = self._thread.built
+        except AttributeError:
+            built = self._thread.built = {}
+        model = self._model
+        with kept_call(built):
+            if not isinstance(model, BaseRecommender):
+                return model.decision_function(X)
+            if isinstance(model, UserSideMixin):  # says that it knows nothing but X
+                return model._finite_scores(*model._start_rows(X).arguments)
+            return model._finite_scores(X)
+
+
+def make_scorer(model, quantize):
+    """What scores rows by a frozen copy of a model.
+
+    Parameters
+    ----------
+    model : fitted recommender
+    quantize : {None, "int8"}
+
+    Returns
+    -------
+    scorer : callable
+
+    Raises
+    ------
+    ValueError
+        If the model has no layer to quantise.
+    """
+    model = frozen_copy(model)
+    if quantize is None:
+        return Scorer(model)
+    if quantize != "int8":
+        raise ValueError(f"quantize must be None or 'int8'. Got {quantize!r}.")
+    if not any(base.__name__ in QUANTISED for base in type(model).__mro__):
+        raise ValueError(
+            f"quantize='int8' is for networks with a wide last layer: {', '.join(QUANTISED)}. Got "
+            f"{type(model).__name__}; use quantize=None, which is as fast for other models."
+        )
+    from skrec.serving._network_torch import QuantisedScorer
+
+    return QuantisedScorer(model)

@@ -1,0 +1,376 @@
+"""Server: lists for single requests from a frozen copy of a model."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from skrec._log._ids import describe_ids
+from skrec._log_recommender._answers import inner_model, require_method, similar_lists
+from skrec.serving._content import read_content
+from skrec.serving._histories import Histories, ItemIds
+from skrec.serving._scorers import frozen_copy, make_scorer
+from skrec.utils._memory import check_lists_memory
+from skrec.utils._parallel import row_chunks
+from skrec.utils._topk import top_k
+from skrec.utils._validation import check_k
+
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+class Answer(NamedTuple):
+    """A list for one request.
+
+    Attributes
+    ----------
+    ids : list
+        Ids of items, best first; fewer than k where no more are left.
+    scores : list of float
+        Their scores.
+    titles : list of str or None
+        Their titles, "" where an item has none; None where the model came without titles.
+    fallback : bool
+        Whether the list is that of the fallback, such as the popular items.
+    unknown : list
+        Ids of the history that the fit did not see; they count for nothing.
+
+    See Also
+    --------
+    Server : Makes them.
+
+    Examples
+    --------
+    >>> from skrec.serving import Answer
+    >>> Answer(["tea"], [0.5], None, False, []).ids
+    ['tea']
+    """
+
+    ids: list
+    scores: list
+    titles: list | None
+    fallback: bool
+    unknown: list
+
+
+class _Marks(NamedTuple):
+    """Marked items of each row, as `skrec.utils._topk.top_k` reads them."""
+
+    indptr: np.ndarray
+    indices: np.ndarray
+
+
+class Server:
+    """Lists for one process that serves: made once, asked from any thread.
+
+    What a request needs is made when the server is: a dictionary of the ids, networks, kernels.
+    The model is frozen: whoever fits the estimator again changes nothing here. Lists are those
+    that the model's own ``recommend`` makes of the same row, with its rule for ties.
+
+    Parameters
+    ----------
+    model : recommender, LogRecommender, mapping, str or path-like
+        A fitted `skrec.LogRecommender`; or a fitted recommender, pipeline or search, whose ids
+        are the names of its columns or else their numbers; or a mapping with ``"model"`` and
+        ``"encoder"`` and, if there are any, ``"interactions"`` (the rows of the known users) and
+        ``"titles"``; or the path of a file with one of them, such as ``python -m skrec fit``
+        writes.
+    quantize : {None, "int8"}, default=None
+        "int8": the weights of the last layer of a network (`MultDAE
+        <skrec.autoencoder.MultDAE>`, `MultVAE <skrec.autoencoder.MultVAE>`, `GaussianMixtureVAE
+        <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits: a quarter of the memory, and
+        of the time that it takes to read them. Lists then are nearly those of the model, see
+        Notes.
+
+    Attributes
+    ----------
+    n_items : int
+        Number of items.
+    n_users : int
+        Number of users who are known by their ids.
+    item_ids : list
+        Ids of the items, in the order of the columns.
+
+    Raises
+    ------
+    OSError, ModelFileError
+        If the file is not there, or no model file.
+    TypeError, ValueError
+        If the parts of `model` do not fit to each other, or nothing of it can be quantised.
+    NotFittedError
+        If the model is not fitted.
+
+    See Also
+    --------
+    make_application : The HTTP application around it.
+    skrec.LogRecommender : Whole frames of lists.
+
+    Notes
+    -----
+    Rows are float32, as the encoder makes them; a log whose values float32 cannot hold is
+    scored in float64, as the model itself scores it.
+
+    A history is a sequence of ids, each of which counts as 1, or a mapping of values by id, for
+    models that read values, such as ratings. Repeated ids and values become what the encoder's
+    `duplicates` says, or ones where the model counts users and items alone. Ids that the fit did
+    not see count for nothing. The answer names them.
+
+    The dictionary takes some 150 bytes for a text id beside the array. Arrays of the model are
+    shared with the estimator that was given, and no fit writes to them. A pipeline that pickle
+    cannot copy is shared too: do not fit that again.
+
+    ``quantize="int8"``: each item's weights have a scale of their own, and the hidden layer is
+    rounded to some 15 bits. ``docs/benchmarks/bench_serving.py`` measures how much of the
+    lists, and of their nDCG, is lost; the user guide, :doc:`/guide/serving`, has the figures.
+
+    Examples
+    --------
+    >>> import skrec
+    >>> from skrec.serving import Server
+    >>> log = {
+    ...     "customer": ["ann", "ann", "bob", "bob", "cem", "cem", "dan"],
+    ...     "product": ["tea", "pot", "tea", "pot", "rum", "mint", "tea"],
+    ... }
+    >>> server = Server(skrec.LogRecommender().fit(log))
+    >>> server.recommend(["rum", "gin"], k=1)
+    Answer(ids=['mint'], scores=[...], titles=None, fallback=False, unknown=['gin'])
+    >>> server.recommend_user("dan", k=1).ids
+    ['pot']
+    >>> server.similar("mint", k=1).ids
+    ['rum']
+    """
+
+    def __init__(self, model, *, quantize=None):
+        content = read_content(model)
+        self._content = content
+        self._scorer = make_scorer(content.model, quantize)
+        self._fallback = None if content.fallback is None else make_scorer(content.fallback, None)
+        self._similar = frozen_copy(inner_model(content.model)) if quantize is None else None
+        self._items = ItemIds(content.encoder.item_ids_)
+        self._titles = None if content.titles is None else content.titles.tolist()
+        self._histories = Histories(content, self._items)
+        self.n_items, self.item_ids = content.n_items, self._items.ids
+        self.n_users = 0 if content.interactions is None else content.interactions.shape[0]
+        self._warm_up()
+
+    def _warm_up(self):
+        """Answer requests of each kind: kernels are compiled, and networks built."""
+        self.recommend([], k=1)
+        self.recommend(self.item_ids[:1], k=1, items=self.item_ids[:2])
+        self._histories.place_of_user("")
+
+    def recommend(self, history, k=10, *, items=None, exclude=None, exclude_seen=True):
+        """List the best items for a history.
+
+        Parameters
+        ----------
+        history : sequence of ids, or mapping of float by id
+            What the user has, known or new: it alone counts.
+        k : int, default=10
+            Length of the list.
+        items : sequence of ids, default=None
+            Candidates, such as what is in stock. Unknown ones are left out. None: all items.
+        exclude : sequence of ids, default=None
+            Items that are never listed. Unknown ones do no harm.
+        exclude_seen : bool, default=True
+            Whether to leave out the items of the history.
+
+        Returns
+        -------
+        answer : Answer
+            The list.
+
+        Raises
+        ------
+        TypeError
+            If a history or list is no sequence of ids.
+        ValueError
+            If k is no whole number >= 1, or no candidate is known.
+        """
+        row = self._histories.row(history)
+        return self._answer(row, check_k(k), items, exclude, exclude_seen)
+
+    def recommend_user(self, user, k=10, *, items=None, exclude=None, exclude_seen=True):
+        """List the best items for a user of the fit, by what was known then.
+
+        Parameters
+        ----------
+        user : id
+            Somebody who is unknown gets the list of an empty history.
+        k : int, default=10
+            Length of the list.
+        items, exclude : sequence of ids, default=None
+            As in `recommend`.
+        exclude_seen : bool, default=True
+            Whether to leave out what the user has.
+
+        Returns
+        -------
+        answer : Answer
+            The list.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `recommend`.
+
+        See Also
+        --------
+        knows : Whether a user is known.
+        """
+        row = self._histories.row_of_user(self._histories.place_of_user(user))
+        return self._answer(row, check_k(k), items, exclude, exclude_seen)
+
+    def knows(self, user):
+        """Whether a user's row is known.
+
+        Parameters
+        ----------
+        user : id
+
+        Returns
+        -------
+        known : bool
+            False for everybody where the model came without the rows of its users.
+        """
+        return self._histories.place_of_user(user) >= 0
+
+    def recommend_batch(self, histories, k=10, *, items=None, exclude=None, exclude_seen=True):
+        """List the best items for many histories at once.
+
+        Parameters
+        ----------
+        histories : iterable of histories
+            As `recommend` takes them.
+        k : int, default=10
+            Length of the lists.
+        items, exclude : sequence of ids, default=None
+            As in `recommend`, for all histories.
+        exclude_seen : bool, default=True
+            Whether to leave out the items of a history.
+
+        Returns
+        -------
+        answers : list of Answer
+            Those of `recommend`, one for each history.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `recommend`.
+        MemoryError
+            If the lists do not fit into memory.
+        """
+        k = check_k(k)
+        rows = [self._histories.row(history) for history in histories]
+        check_lists_memory(len(rows), min(k, self.n_items), self.n_items, np.float32)
+        allowed = self._mask(items, exclude)
+        answers = [None] * len(rows)
+        for short in (False, True):
+            places = [p for p, row in enumerate(rows) if self._is_short(row) == short]
+            for start, stop in row_chunks(len(places), 4 * self.n_items):
+                some = places[start:stop]
+                part = [rows[place] for place in some]
+                X = csr_array(vstack([row.X for row in part], format="csr"))
+                X.has_canonical_format = True
+                seen = _stacked([row.seen for row in part]) if exclude_seen else None
+                found = self._lists(X, k, short, seen, allowed)
+                for place, row, *one in zip(some, part, *found, strict=True):
+                    answers[place] = self._named(*one, short, row.unknown)
+        return answers
+
+    def similar(self, item, k=10, *, items=None, exclude=None):
+        """List the items that are most similar to one.
+
+        Parameters
+        ----------
+        item : id
+        k : int, default=10
+            Length of the list.
+        items, exclude : sequence of ids, default=None
+            As in `recommend`.
+
+        Returns
+        -------
+        answer : Answer
+            Never with the item itself.
+
+        Raises
+        ------
+        KeyError
+            If the item is unknown.
+        TypeError
+            If the model has no ``similar_items``; the message names some that do.
+        ValueError
+            If k is no whole number >= 1, or no candidate is known.
+        """
+        model = require_method(self._similar_model(), "similar_items")
+        (place,) = self._items.places([item], "item")[1]
+        if place < 0:
+            raise KeyError(
+                f"Item {item!r} is unknown; those of the fit are like "
+                f"{describe_ids(self._content.encoder.item_ids_)}."
+            )
+        found, scores = similar_lists(
+            model,
+            np.array([place]),
+            min(check_k(k), self.n_items),
+            self._mask(items, exclude),
+            self.n_items,
+        )
+        return self._named(found[0], scores[0], False, [])
+
+    def _similar_model(self):
+        return self._content.model if self._similar is None else self._similar
+
+    def _is_short(self, row):
+        return self._fallback is not None and row.X.nnz < self._content.least
+
+    def _answer(self, row, k, items, exclude, exclude_seen):
+        """The answer of one row; what is marked is listed, and nothing is as long as all items."""
+        out = row.seen if exclude_seen else _NOTHING
+        if exclude is not None:
+            out = np.concatenate([out, self._items.known(exclude, "exclude")])
+        allowed = None if items is None else _stacked([self._candidates(items)])
+        short = self._is_short(row)
+        found, scores = self._lists(row.X, k, short, _stacked([out]), allowed)
+        return self._named(found[0], scores[0], short, row.unknown)
+
+    def _lists(self, X, k, short, seen, allowed):
+        scores = (self._fallback if short else self._scorer)(X)
+        n_jobs = 1 if X.shape[0] == 1 else None
+        return top_k(scores, min(k, self.n_items), seen=seen, allowed=allowed, n_jobs=n_jobs)
+
+    def _candidates(self, items):
+        columns = self._items.known(items, "items")
+        if not len(columns):
+            raise ValueError(
+                f"items names {len(items):,} candidates, none of which the model knows. Its ids "
+                f"are like {describe_ids(self._content.encoder.item_ids_)}. Pass None for all "
+                "items."
+            )
+        return columns
+
+    def _mask(self, items, exclude):
+        """Which items may be listed, an ndarray of bool of shape (n_items,); None: all."""
+        if items is None and exclude is None:
+            return None
+        mask = np.full(self.n_items, items is None)
+        if items is not None:
+            mask[self._candidates(items)] = True
+        if exclude is not None:
+            mask[self._items.known(exclude, "exclude")] = False
+        return mask
+
+    def _named(self, found, scores, fallback, unknown):
+        columns, values = found.tolist(), scores.tolist()
+        if columns and columns[-1] < 0:  # what is missing stands at the end
+            n_found = columns.index(-1)
+            columns, values = columns[:n_found], values[:n_found]
+        ids = self.item_ids
+        titles = None if self._titles is None else [self._titles[place] for place in columns]
+        return Answer([ids[place] for place in columns], values, titles, fallback, unknown)
+
+
+def _stacked(parts):
+    ends = np.cumsum([0, *map(len, parts)])
+    return _Marks(ends, parts[0] if len(parts) == 1 else np.concatenate(parts))
