@@ -37,6 +37,7 @@ _OBJECTS = {
     "load": "skrec._persistence",
     "recommend": "skrec._recommend",
     "save": "skrec._persistence",
+    "trusted_types": "skrec._persistence",
     "why_not": "skrec._why_not",
 }
 
@@ -67,6 +68,7 @@ __all__ = [
     "recommend",
     "save",
     "serving",
+    "trusted_types",
     "utils",
     "why_not",
 ]

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import warnings
 from pathlib import Path
+from tempfile import TemporaryFile
 from zipfile import ZipFile
 
 from sklearn.base import BaseEstimator
@@ -173,6 +174,63 @@ def _check_written(written, path):
         f"trusted={sorted(foreign)}), in a process that can import them.",
         stacklevel=3,
     )
+
+
+def trusted_types(obj):
+    """Name the types that skops must trust to read an object, for tools that save it themselves.
+
+    `skrec.save` and `skrec.load` need no such list. MLflow, Hugging Face's hub and plain skops
+    ask for one. It holds types of skrec, and types of scikit-learn, SciPy, NumPy and the standard
+    library that hold data and execute nothing, and of these only what the object holds.
+
+    Parameters
+    ----------
+    obj : estimator, or dict of such
+        A recommender, a pipeline, a fitted search, an encoder, a `LogRecommender`.
+
+    Returns
+    -------
+    names : list of str
+        Full names, sorted, such as ``"skrec.linear_model._ease.EASE"``.
+
+    Raises
+    ------
+    TypeError
+        If something in the object cannot be stored.
+    ValueError
+        If it holds types of others, such as steps of your own. The message names them: look at
+        what they do, and add them to a list of your own.
+
+    See Also
+    --------
+    save, load : The same file, with more checks when it is read.
+
+    Notes
+    -----
+    The object is written to a temporary file, as large as the object, and the file is read for
+    the names.
+
+    Examples
+    --------
+    >>> import skrec
+    >>> from skrec.linear_model import EASE
+    >>> skrec.trusted_types(EASE().fit([[1, 1, 0], [0, 1, 1]]))
+    ['skrec.linear_model._ease.EASE']
+    """
+    from skops.io import get_untrusted_types
+
+    with TemporaryFile() as file:
+        write(obj, file)
+        with ZipFile(file) as archive:
+            schema = read_schema(archive)
+    foreign, own = _types(schema)
+    if foreign:
+        raise ValueError(
+            f"The object holds types that are neither skrec's nor harmless: "
+            f"{', '.join(sorted(foreign))}. If you know what they do, name them beside the others "
+            "yourself."
+        )
+    return sorted(own | (set(get_untrusted_types(data=schema)) & _HARMLESS_TYPES))
 
 
 def load(path, *, trusted=()):

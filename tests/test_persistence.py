@@ -178,3 +178,26 @@ def test_save_says_what_must_be_trusted(tmp_path):
         skrec.load(path)
     names = ["joblib.memory.Memory", "joblib._store_backends.FileSystemStoreBackend"]
     np.testing.assert_array_equal(skrec.load(path, trusted=names).predict(X), model.predict(X))
+
+
+def test_trusted_types_are_those_that_skops_asks_about(tmp_path):
+    pipeline = make_pipeline(Binarizer(), EASE()).fit(csr_matrix(X))
+    search = GridSearchCV(pipeline, {"ease__alpha": [1.0, 10.0]}, cv=2).fit(X)
+    log = {"user": list("aabbcc"), "item": list("xyxzyz")}
+    for number, model in enumerate((pipeline, search, skrec.LogRecommender().fit(log))):
+        path = tmp_path / f"{number}.skops"
+        skops.io.dump(model, path)
+        names = skrec.trusted_types(model)
+        assert names == sorted(skops.io.get_untrusted_types(file=path))
+        assert type(skops.io.load(path, trusted=names)) is type(model)
+        assert {name.partition(".")[0] for name in names} <= {"skrec", "sklearn", "scipy", "numpy"}
+
+
+def test_trusted_types_of_others_are_named():
+    foreign = FunctionTransformer(os.path.join)
+    with pytest.raises(ValueError, match=r"path\.join"):
+        skrec.trusted_types(make_pipeline(foreign, EASE()))
+    with pytest.raises(ValueError, match="<lambda>"):
+        skrec.trusted_types(make_pipeline(FunctionTransformer(lambda X: X), EASE()))
+    with pytest.raises(TypeError, match="cannot be stored"):
+        skrec.trusted_types(EASE(alpha=(value for value in "a")))

@@ -880,6 +880,8 @@ SCRIPTS = [
     Script("bench_one_user", (), "one_user", "one list for one user against implicit's"),
     Script("bench_one_user", ("--record", "one_user_xeon"), "one_user_xeon",
            "the same on a machine whose memory is slower"),
+    Script("bench_serving", (), "serving",
+           "one request through `Server`, and what 8 bits do to the lists of MultVAE"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
     Script("bench_threads", (), "threads", "fits, passes and lists by the number of threads"),
     Script("bench_cuda", (), "cuda",

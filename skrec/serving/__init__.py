@@ -1,7 +1,6 @@
 """From a saved model to a service: fast lists in one process, an HTTP application, ONNX files."""
 
-from skrec.serving._application import make_application
 from skrec.serving._onnx import to_onnx
 from skrec.serving._server import Answer, Server
 
-__all__ = ["Answer", "Server", "make_application", "to_onnx"]
+__all__ = ["Answer", "Server", "to_onnx"]

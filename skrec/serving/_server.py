@@ -19,9 +19,9 @@ _NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Answer(NamedTuple):
-    """A list for one request.
+    """A list for one request; a named tuple.
 
-    Attributes
+    Parameters
     ----------
     ids : list
         Ids of items, best first; fewer than k where no more are left.
@@ -226,6 +226,7 @@ class Server:
         Parameters
         ----------
         user : id
+            As the log of the fit has it.
 
         Returns
         -------
@@ -284,6 +285,7 @@ class Server:
         Parameters
         ----------
         item : id
+            What others are to be like.
         k : int, default=10
             Length of the list.
         items, exclude : sequence of ids, default=None

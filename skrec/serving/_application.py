@@ -1,2 +1,0 @@
-def make_application():
-    """X."""
