@@ -178,3 +178,14 @@ def seed(text):
 
 def count(text):
     return _whole_number(text, 1, 2**31 - 1, "a whole number of at least 1, at most 2147483647")
+
+
+def port(text):
+    return _whole_number(text, 0, 65535, "a port, a whole number from 0 to 65535")
+
+
+def seconds(text):
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return value

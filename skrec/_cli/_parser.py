@@ -7,6 +7,9 @@ from skrec._cli._arguments import (
     add_list_options,
     add_log_options,
     add_param,
+    count,
+    port,
+    seconds,
 )
 from skrec._cli._errors import CommandError, unknown_name
 from skrec._version import __version__
@@ -18,6 +21,7 @@ examples:
   python -m skrec fit log.csv --model ease --output model.skops
   python -m skrec recommend model.skops --history new_users.csv -k 10
   python -m skrec similar model.skops -k 10 --output similar.csv
+  python -m skrec serve model.skops --port 8000
 
 Each verb has its own help: python -m skrec evaluate --help
 """
@@ -89,6 +93,19 @@ examples:
 """
 
 
+_SERVE_EPILOG = """\
+/docs describes the requests, /health says what is served, /metrics has figures for Prometheus.
+When the file is replaced, as `fit` does, the new model takes the place of the old one without a
+lost request. SIGTERM and Ctrl-C end the service once the requests that have begun are answered.
+It has no passwords and no encryption: put a proxy before it where others can reach it.
+
+examples:
+  python -m skrec serve model.skops
+  python -m skrec serve model.skops --host 0.0.0.0 --port 80 --workers 4
+  curl -d '{"history": ["4711", "0815"], "k": 5}' http://127.0.0.1:8000/recommend
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser that raises where argparse would print its usage and exit."""
 
@@ -144,6 +161,7 @@ def _build_parser():
     _add_fit(verbs)
     _add_recommend(verbs)
     _add_similar(verbs)
+    _add_serve(verbs)
     _add_compile(verbs)
     return parser, list(verbs.choices)
 
@@ -314,6 +332,57 @@ def _add_similar(verbs):
         help="what to do with ids that the model does not know (default: %(default)s)",
     )
     add_list_options(verb)
+
+
+def _add_serve(verbs):
+    verb = _add_verb(
+        verbs,
+        "serve",
+        summary="serve a saved model over HTTP",
+        description="Answer HTTP requests with the lists of a model that `fit` or "
+        "LogRecommender.save has written.",
+        epilog=_SERVE_EPILOG,
+    )
+    verb.add_argument("model", metavar="MODEL.skops", help="a model file")
+    verb.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
+    verb.add_argument(
+        "--port", type=port, default=8000, help="0: any that is free (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--workers",
+        type=count,
+        default=1,
+        metavar="N",
+        help="processes, each of which has the model (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--quantize",
+        choices=("int8",),
+        help="keep the wide last layer of a network in 8 bits: faster, and nearly the same lists",
+    )
+    verb.add_argument(
+        "--max-k", type=count, default=1000, metavar="K", help="longest list (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--max-body",
+        type=count,
+        default=1 << 20,
+        metavar="BYTES",
+        help="largest body of a request (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--reload-seconds",
+        type=seconds,
+        default=1.0,
+        metavar="S",
+        help="how often the file is looked at (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="info: a line for each request (default: %(default)s)",
+    )
 
 
 def _add_compile(verbs):

@@ -89,6 +89,8 @@ class Server:
         Number of users who are known by their ids.
     item_ids : list
         Ids of the items, in the order of the columns.
+    has_similar : bool
+        Whether the model has `similar` items.
 
     Raises
     ------
@@ -144,7 +146,8 @@ class Server:
         self._content = content
         self._scorer = make_scorer(content.model, quantize)
         self._fallback = None if content.fallback is None else make_scorer(content.fallback, None)
-        self._similar = frozen_copy(inner_model(content.model)) if quantize is None else None
+        self._similar = frozen_copy(inner_model(content.model))
+        self.has_similar = hasattr(self._similar, "similar_items")
         self._items = ItemIds(content.encoder.item_ids_)
         self._titles = None if content.titles is None else content.titles.tolist()
         self._histories = Histories(content, self._items)
@@ -305,7 +308,7 @@ class Server:
         ValueError
             If k is no whole number >= 1, or no candidate is known.
         """
-        model = require_method(self._similar_model(), "similar_items")
+        model = require_method(self._similar, "similar_items")
         (place,) = self._items.places([item], "item")[1]
         if place < 0:
             raise KeyError(
@@ -320,9 +323,6 @@ class Server:
             self.n_items,
         )
         return self._named(found[0], scores[0], False, [])
-
-    def _similar_model(self):
-        return self._content.model if self._similar is None else self._similar
 
     def _is_short(self, row):
         return self._fallback is not None and row.X.nnz < self._content.least

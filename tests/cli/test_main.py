@@ -15,12 +15,12 @@ def test_help_as_a_process():
         [sys.executable, "-m", "skrec", "--help"], capture_output=True, text=True, check=True
     )
     assert "examples:" in done.stdout
-    for verb in ("evaluate", "fit", "recommend", "similar", "compile"):
+    for verb in ("evaluate", "fit", "recommend", "similar", "serve", "compile"):
         assert re.search(rf"^ +{verb} +\w", done.stdout, re.MULTILINE)
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend", "similar", "compile"])
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "recommend", "similar", "serve", "compile"])
 def test_help_of_a_verb(skrec, verb):
     done = skrec(verb, "--help")
     assert done.code == 0

@@ -1,0 +1,220 @@
+"""The HTTP application."""
+
+import json
+from contextlib import asynccontextmanager
+
+from skrec._version import __version__
+from skrec.serving._holder import ModelHolder
+
+_PATHS = frozenset(("/recommend", "/similar", "/health", "/metrics"))
+_JSON = "application/json"
+
+
+def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, reload_seconds=1.0):
+    """Make the HTTP application around a saved model, for any ASGI server.
+
+    ``python -m skrec serve model.skops`` runs it. POST /recommend and /similar answer with lists,
+    GET /health says what is served, GET /metrics has figures for Prometheus, and /docs is a page
+    that describes them all.
+
+    Parameters
+    ----------
+    model : str, path-like or Server
+        A file as `Server` reads it. When it is replaced, the new one is read in the background,
+        and takes its place without a lost request; one that cannot be read is logged, and the old
+        model goes on. For as long as it is read, both take memory. A `Server` stays as it is.
+    quantize : {None, "int8"}, default=None
+        As `Server` takes it; only with a file.
+    max_k : int, default=1000
+        Greatest length of a list.
+    max_body : int, default=1048576
+        Greatest size of a request's body, in bytes.
+    reload_seconds : float, default=1.0
+        How often the file is looked at.
+
+    Returns
+    -------
+    application : fastapi.FastAPI
+        Its ``state.holder`` has the model.
+
+    Raises
+    ------
+    ImportError
+        If fastapi or prometheus_client is missing: ``pip install "scikit-recsys[serving]"``.
+    OSError, ModelFileError, TypeError, ValueError
+        As `Server`.
+
+    See Also
+    --------
+    Server : Answers the requests.
+
+    Notes
+    -----
+    A request that is wrong is answered with a status of 4xx and ``{"detail": "..."}``: 422 for a
+    body that is no JSON, or has a wrong type, a `k` above the limit, or no known candidate; 404
+    for an unknown item of /similar, for a model without similar items, and for an unknown user
+    where ``"unknown_user": "error"``; 413 for a body that is too large. Unknown ids in a history
+    are ignored, and the answer lists them; those in ``items`` and ``exclude`` are ignored. Ids
+    equal those of the log, with their type: "12" is not 12.
+
+    Requests are answered within the event loop, and not in a pool of threads: a list takes less
+    than the way to a thread and back, see :doc:`/guide/serving`.
+
+    Examples
+    --------
+    >>> from skrec.serving import make_application
+    >>> application = make_application("model.skops") # doctest: +SKIP
+    """
+    try:
+        from fastapi import FastAPI
+
+        from skrec.serving._metrics import Metrics
+    except ImportError as error:
+        raise ImportError(
+            f"The HTTP application needs more packages ({error}): pip install "
+            '"scikit-recsys[serving]".'
+        ) from error
+    from skrec.serving._guard import Guard
+
+    holder = ModelHolder(model, quantize=quantize, seconds=reload_seconds)
+    _check_ids(holder.current.server)
+
+    @asynccontextmanager
+    async def lifespan(application):
+        holder.start()
+        yield
+        holder.stop()
+
+    application = FastAPI(
+        title="skrec",
+        version=__version__,
+        description="Recommendations of a saved model.",
+        lifespan=lifespan,
+    )
+    application.state.holder = holder
+    metrics = Metrics(holder)
+    _add_lists(application, holder, max_k)
+    _add_state(application, holder, metrics)
+    application.add_middleware(Guard, max_body=max_body, metrics=metrics, paths=_PATHS)
+    return application
+
+
+def _check_ids(server):
+    """Raise for ids that JSON has no word for."""
+    wrong = next((i for i in server.item_ids if not isinstance(i, str | int | float)), None)
+    if wrong is not None:
+        raise ValueError(
+            f"Ids of items must be text or numbers to be served over HTTP. Got {wrong!r} "
+            f"({type(wrong).__name__}): convert the ids of the log to text before the fit."
+        )
+
+
+def _add_lists(application, holder, max_k):
+    from fastapi import HTTPException, Request, Response
+    from pydantic import ValidationError
+
+    from skrec.serving._bodies import Items, Problem, request_bodies
+
+    Recommend, Similar = request_bodies(max_k)
+    statuses = {code: {"model": Problem} for code in (404, 413, 422)}
+
+    def documented(summary, body):
+        content = {_JSON: {"schema": body.model_json_schema()}}
+        of_request = {"requestBody": {"required": True, "content": content}}
+        return {
+            "summary": summary,
+            "response_model": Items,
+            "responses": statuses,
+            "openapi_extra": of_request,
+        }
+
+    # Whatever its content type says, a body is JSON: curl says that it is a form.
+    async def answered(request, kind, function):
+        try:
+            body = kind.model_validate_json(await request.body())
+            return Response(_as_json(function(holder.current.server, body)), media_type=_JSON)
+        except ValidationError as error:
+            raise HTTPException(422, _described(error)) from error
+        except KeyError as error:
+            raise HTTPException(404, error.args[0]) from error
+        except (TypeError, ValueError) as error:
+            raise HTTPException(422, str(error)) from error
+
+    @application.post(
+        "/recommend", **documented("List items for a history or for a user of the fit", Recommend)
+    )
+    async def recommend(request: Request):
+        return await answered(request, Recommend, _recommended)
+
+    @application.post("/similar", **documented("List similar items", Similar))
+    async def similar(request: Request):
+        return await answered(request, Similar, _similar)
+
+
+def _similar(server, body):
+    if not server.has_similar:
+        raise KeyError("This model has no similar items.")
+    return server.similar(body.item, body.k, items=body.items, exclude=body.exclude)
+
+
+def _recommended(server, body):
+    options = {"items": body.items, "exclude": body.exclude, "exclude_seen": body.exclude_seen}
+    if (body.history is None) == (body.user is None):
+        raise ValueError("Give either history or user.")
+    if body.user is not None:
+        if body.values is not None:
+            raise ValueError("values belong to a history; a user of the fit has them.")
+        if body.unknown_user == "error" and not server.knows(body.user):
+            raise KeyError(f"User {body.user!r} is unknown.")
+        return server.recommend_user(body.user, body.k, **options)
+    history = body.history
+    if body.values is not None:
+        if len(body.values) != len(history):
+            raise ValueError(
+                f"values must have one number for each id of history. Got {len(body.values)} for "
+                f"{len(history)}."
+            )
+        if len(set(history)) < len(history):
+            raise ValueError("With values, an id may stand in history once.")
+        history = dict(zip(history, map(float, body.values), strict=True))
+    return server.recommend(history, body.k, **options)
+
+
+def _as_json(answer):
+    names = ("id", "score") if answer.titles is None else ("id", "score", "title")
+    columns = (answer.ids, answer.scores, *(() if answer.titles is None else (answer.titles,)))
+    items = [dict(zip(names, one, strict=True)) for one in zip(*columns, strict=True)]
+    content = {"items": items, "fallback": answer.fallback, "unknown": answer.unknown}
+    return json.dumps(content, allow_nan=False)
+
+
+def _described(error):
+    """What is wrong with a body, without what it holds: that may be long, or no JSON."""
+    found = []
+    for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
+        place = ".".join(str(part) for part in one["loc"][:2])
+        found.append(f"{place}: {one['msg']}" if place else str(one["msg"]))
+    return "; ".join(found)[:1000]
+
+
+def _add_state(application, holder, metrics):
+    from fastapi import Response
+
+    from skrec.serving._bodies import Health
+    from skrec.serving._metrics import CONTENT_TYPE
+
+    @application.get("/health", summary="Say what is served", response_model=Health)
+    async def health():
+        server, since = holder.current
+        return {
+            "status": "ok" if holder.error is None else "stale",
+            "error": holder.error,
+            "loaded": since,
+            "n_items": server.n_items,
+            "n_users": server.n_users,
+            "version": __version__,
+        }
+
+    @application.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def figures():
+        return Response(metrics.text(), media_type=CONTENT_TYPE)

@@ -1,0 +1,142 @@
+"""serve: run the HTTP application in one process, or in several behind one socket."""
+
+import json
+import logging
+import os
+import socket
+from pathlib import Path
+
+_LOG = logging.getLogger("skrec.serving")
+_OPTIONS = "SKREC_SERVE"  # the environment tells worker processes what to serve
+_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def serve(
+    model,
+    *,
+    host="127.0.0.1",
+    port=8000,
+    workers=1,
+    quantize=None,
+    max_k=1000,
+    max_body=1 << 20,
+    reload_seconds=1.0,
+    log_level="info",
+):
+    """Serve a saved model over HTTP until a signal ends it.
+
+    What ``python -m skrec serve`` does. After SIGTERM or Ctrl-C the requests that have begun are
+    answered, for at most 30 seconds, and then the signal does what it does elsewhere.
+
+    Parameters
+    ----------
+    model : str or path-like
+        A file, see `make_application`; so for `quantize`, `max_k`, `max_body` and
+        `reload_seconds`.
+    host : str, default="127.0.0.1"
+        Address to listen at. The service has no passwords and no encryption: put a proxy before
+        it where others can reach it.
+    port : int, default=8000
+        0: any that is free; the log names it.
+    workers : int, default=1
+        Processes that answer, each of which has the model and figures of its own.
+    quantize : {None, "int8"}, default=None
+        See `Server`.
+    max_k : int, default=1000
+        Greatest length of a list.
+    max_body : int, default=1048576
+        Greatest size of a request's body, in bytes.
+    reload_seconds : float, default=1.0
+        How often the file is looked at.
+    log_level : {"debug", "info", "warning", "error"}, default="info"
+        Of the log on standard error. "info" has a line for each request, with its id.
+
+    Raises
+    ------
+    ImportError
+        If a package is missing: ``pip install "scikit-recsys[serving]"``.
+    OSError
+        If the address is taken, or the file is not there.
+    ModelFileError, TypeError, ValueError
+        As `make_application`.
+
+    See Also
+    --------
+    make_application : The application, for an ASGI server of your choice.
+
+    Examples
+    --------
+    >>> from skrec.serving import serve
+    >>> serve("model.skops", port=8000) # doctest: +SKIP
+    """
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ImportError(
+            f"To serve over HTTP takes more packages ({error}): pip install "
+            '"scikit-recsys[serving]".'
+        ) from error
+
+    options = {"model": str(Path(model).absolute()), "quantize": quantize, "max_k": max_k}
+    options |= {"max_body": max_body, "reload_seconds": reload_seconds, "log_level": log_level}
+    settings = {"access_log": False, "log_config": None, "timeout_graceful_shutdown": 30}
+    settings |= {"server_header": False, "lifespan": "on"}
+    with _listening(host, port) as listening:
+        # What is wrong with it is one error here, also where workers make their own.
+        application = worker_application(options)
+        _LOG.info("serving %s at http://%s (help: /docs)", model, _address(listening))
+        if workers == 1:
+            config = uvicorn.Config(application, **settings)
+            uvicorn.Server(config).run(sockets=[listening])
+            return
+        del application
+        os.environ[_OPTIONS] = json.dumps(options)
+        made = f"{__name__}:worker_application"
+        uvicorn.run(made, factory=True, workers=workers, fd=listening.fileno(), **settings)
+
+
+def _listening(host, port):
+    """A socket, so that an address which is taken is an error at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot listen at {host}, port {port}: {error.strerror or error}. Choose another "
+            "host or port.",
+        ) from error
+
+
+def _address(listening):
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def worker_application(options=None):
+    """The application of a process.
+
+    Parameters
+    ----------
+    options : dict, default=None
+        None: those that the environment names, in a worker process.
+
+    Returns
+    -------
+    application : fastapi.FastAPI
+    """
+    from skrec.serving._application import make_application
+
+    options = dict(json.loads(os.environ[_OPTIONS]) if options is None else options)
+    _start_log(options.pop("log_level"))
+    return make_application(options.pop("model"), **options)
+
+
+def _start_log(level):
+    """Write the log of the service, and uvicorn's, to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    for name in ("skrec.serving", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level.upper())
