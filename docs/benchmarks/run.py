@@ -18,7 +18,6 @@ parts and its picture; ``tables --check`` only says whether they are up to date.
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
@@ -27,18 +26,18 @@ from pathlib import Path
 import _growth_table
 import numpy as np
 import torch
+from _differences import Difference, as_rows, found_earlier, summary, unpaired
 from _picture import draw, is_current
 from _protocols import PROTOCOLS
 from _record import RESULTS, as_json, cost_row, environment, epoch_row, record_path, rounded, timed
 from _tables import write_tables
 from experiments import EXPERIMENTS, SCRIPTS, add_experiments
-from scipy.stats import ttest_ind_from_stats
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import Bunch
 
 import skrec
-from skrec.metrics._comparison._paired import holm, paired_tests
+from skrec.metrics._comparison._paired import paired_tests
 from skrec.metrics._comparison._tuning import Trial, tune
 from skrec.utils._measure import Cost
 
@@ -230,58 +229,34 @@ def users_path(experiment):
 def compare_all(protocol, experiments):
     """Write differences of all methods to the one that tests best.
 
-    They are paired where the values of the users are on this machine. Otherwise the means and
-    standard errors of the records are compared as if they were of different users: where the same
-    users like the same models, that standard error is too large. The p-values are Holm's, for as
-    many comparisons as there are methods but one. Nothing is written without the values of the
-    best method.
+    They are paired where the values of the users are on this machine, and where an earlier
+    comparison has paired the same two records. Otherwise the means and standard errors of the
+    records are compared as if they were of different users. The p-values are Holm's, for as many
+    comparisons as there are methods but one.
     """
     metric = PROTOCOLS[protocol].metrics[0]
-    results, alone = {}, {}
-    for experiment in experiments:
-        if experiment.protocol != protocol or not record_path(experiment).is_file():
-            continue
-        if users_path(experiment).is_file():
-            results[experiment.slug] = _result_of_users(experiment)
-        else:
-            test = json.loads(record_path(experiment).read_text())["test"]
-            error = test["standard_error"][metric]
-            alone[experiment.slug] = test["mean"][metric], error, test["n_users"]
-    if len(results) + len(alone) < 2:
+    recorded = [
+        each for each in experiments if each.protocol == protocol and record_path(each).is_file()
+    ]
+    if len(recorded) < 2:
         return
-    means = {slug: result.mean[metric] for slug, result in results.items()}
-    means |= {slug: mean for slug, (mean, *_) in alone.items()}
+    summaries = {
+        each.slug: summary(json.loads(record_path(each).read_text()), metric) for each in recorded
+    }
+    results = {each.slug: _result_of_users(each) for each in recorded if users_path(each).is_file()}
+    means = {slug: each.mean for slug, each in summaries.items()}
+    means |= {slug: result.mean[metric] for slug, result in results.items()}
     best = max(means, key=means.get)
-    if best in alone:
-        print(f"No comparison: `users` must make the users' values of {protocol}/{best}, the best.")
-        (RESULTS / protocol / "comparison.json").unlink(missing_ok=True)
-        return
-    found = paired_tests(results, metric, best)
-    tests = {
-        slug: (test.difference, test.standard_error, test.p_value) for slug, test in found.items()
-    }
-    own = results[best].per_user[metric]
-    own = own[np.isfinite(own)]
-    for slug, (mean, error, n_users) in alone.items():
-        test = ttest_ind_from_stats(
-            mean, error * math.sqrt(n_users), n_users,
-            own.mean(), own.std(ddof=1), len(own),
-            equal_var=False,
-        )  # fmt: skip
-        both = math.hypot(error, own.std(ddof=1) / math.sqrt(len(own)))
-        tests[slug] = mean - means[best], both, float(test.pvalue)
-    corrected = holm({slug: p_value for slug, (_, _, p_value) in tests.items()})
-    rows = {
-        slug: {
-            "difference": round(tests[slug][0], 5),
-            "standard_error": round(tests[slug][1], 5),
-            "holm_p_value": float(f"{corrected[slug]:.3g}"),
-        }
-        | ({"unpaired": True} if slug in alone else {})
-        for slug in sorted(tests, key=lambda slug: tests[slug][2])
-    }
-    record = {"environment": environment(), "metric": metric, "best": best, "against_best": rows}
     path = RESULTS / protocol / "comparison.json"
+    tests = {slug: unpaired(each, summaries[best]) for slug, each in summaries.items()}
+    tests |= found_earlier(path, best, summaries)
+    if best in results:
+        for slug, test in paired_tests(results, metric, best).items():
+            tests[slug] = Difference(test.difference, test.standard_error, test.p_value, False)
+    del tests[best]
+    record = {
+        "environment": environment(), "metric": metric, "best": best, "against_best": as_rows(tests)
+    }  # fmt: skip
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 
