@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 
 import skrec.dask
 from skrec.datasets import make_interactions
+from skrec.decomposition import WMF
 from skrec.linear_model import EASE
 from skrec.metrics import evaluate
 from skrec.preprocessing import InteractionEncoder
@@ -117,6 +118,21 @@ def test_a_worker_that_is_killed_changes_nothing(client, tmp_path):
     found = np.concatenate([np.asarray(read_table(path)["item"]) for path in paths])
     assert np.array_equal(found.reshape(-1, 5), whole.recommend(X, 5))
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in paths]
+    client.wait_for_workers(2, timeout=60)
+    assert set(before) - set(processes(client)), "one was killed"
+
+
+@pytest.mark.slow
+def test_wmf_goes_on_when_a_worker_is_killed(client):
+    model, before = WMF(8, random_state=0, max_iter=16), processes(client)
+    with ThreadPoolExecutor(1) as pool:
+        fit = pool.submit(skrec.dask.fit, model, PARTS, client=client)
+        _kill_one(before, fit)
+        fitted = fit.result(120)
+    whole = model.fit(X)
+    assert np.allclose(fitted.components_, whole.components_, atol=1e-4)
+    same = (fitted.recommend(X, 10) == whole.recommend(X, 10)).all(axis=1)
+    assert same.mean() >= 0.999
     client.wait_for_workers(2, timeout=60)
     assert set(before) - set(processes(client)), "one was killed"
 
