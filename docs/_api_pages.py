@@ -118,8 +118,11 @@ def write_api_pages(folder):
     folder.mkdir(exist_ok=True)
     names = public_modules()
     index = ["API reference", "=============", ""]
-    index += ["Everything public, by module.", "", ".. toctree::", "   :maxdepth: 2", ""]
-    index += [f"   {name}" for name in names]
+    index += ["Everything public, by module.", "", ".. toctree::", "   :hidden:", ""]
+    index += [*(f"   {name}" for name in names), ""]
+    for name in names:
+        summary = inspect.getdoc(importlib.import_module(name)).split("\n\n")[0].split("\n")
+        index += [f":doc:`{name}`", *(f"   {line}" for line in summary), ""]
     texts = {"index": "\n".join([*index, ""]), **{name: page(name) for name in names}}
     stubs = {
         f"{name}.{item}"

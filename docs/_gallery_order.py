@@ -1,5 +1,10 @@
 """The order of the gallery."""
 
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent / "examples"
+SECTIONS = ("tasks", "evaluation", "methods")
+
 # From the first steps to what is special; files that are not named come last, by name.
 ORDER = (
     "plot_first_recommender.py",
@@ -34,3 +39,34 @@ def example_order(filename):
         The place in `ORDER`, then the name.
     """
     return (ORDER.index(filename) if filename in ORDER else len(ORDER)), filename
+
+
+def section_order(folder):
+    """Sort key of a folder of examples.
+
+    Parameters
+    ----------
+    folder : str
+
+    Returns
+    -------
+    key : int
+        The place in `SECTIONS`.
+    """
+    return SECTIONS.index(Path(folder).name)
+
+
+def example_path(stem):
+    """Find the script of an example.
+
+    Parameters
+    ----------
+    stem : str
+        Its name, without the folder and ".py".
+
+    Returns
+    -------
+    path : pathlib.Path
+    """
+    (path,) = EXAMPLES.rglob(f"{stem}.py")
+    return path

@@ -1,5 +1,9 @@
 """Configuration of the Sphinx site: ``python -m sphinx -W docs docs/_build``."""
 
+import ast
+import doctest
+import importlib.util
+import inspect
 import sys
 from pathlib import Path
 
@@ -11,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # Sphinx does not look for modules beside this file
 
 from _api_pages import short_names, write_api_pages  # noqa: E402
+from _gallery_order import example_path  # noqa: E402
 
 project = "skrec"
 author = "The skrec developers"
@@ -24,9 +29,11 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
     "sphinx_copybutton",
+    "sphinx_design",
     "myst_parser",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "matplotlib.sphinxext.plot_directive",
 ]
 
 exclude_patterns = ["_build", "_templates", "examples", "benchmarks/results", "**/__pycache__"]
@@ -45,10 +52,29 @@ bibtex_reference_style = "author_year"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+# Formulas are set in the reader's browser, without a network: this one file has MathJax and its
+# shapes. The package that brings it is no extension here; its own hook copies all of 24 MB.
+MATHJAX = importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_locations[0]
+mathjax_path = "tex-svg.js"
+mathjax3_config = {
+    "svg": {"fontCache": "global"},
+    # No menu and no speech: both load further files.
+    "options": {"enableMenu": False, "enableAssistiveMml": True},
+}
+
+plot_formats = [("png", 140)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"skrec {release}"
+html_static_path = ["_static", f"{MATHJAX}/static/mathjax/{mathjax_path}"]
+html_css_files = ["skrec.css"]
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"text": "skrec", "alt_text": "skrec, to the first page"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
@@ -61,11 +87,13 @@ html_theme_options = {
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
+    "subsection_order": "_gallery_order.section_order",
     "within_subsection_order": "_gallery_order.example_order",
     "backreferences_dir": "api/backreferences",
     "doc_module": ("skrec",),
     "reference_url": {"skrec": None},
     "abort_on_example_error": True,
+    "image_srcset": ["2x"],
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -115,6 +143,25 @@ def _unlink_addresses(app, doctree):
             node.replace_self(node.children)
 
 
+def _name_thumbnails(app, doctree):
+    """Give the gallery's thumbnails an alternative text: the title of their example."""
+    for image in doctree.findall(nodes.image):
+        stem = Path(image["uri"]).stem.removeprefix("sphx_glr_").removesuffix("_thumb")
+        if not image.get("alt") and "/thumb/" in image["uri"]:
+            title = ast.get_docstring(ast.parse(example_path(stem).read_text())).split("\n")[0]
+            image["alt"] = f"Thumbnail of the example: {title}"
+
+
+def _show_display(app, what, name, obj, options, lines):
+    """Draw what the example of a display's docstring draws, below it."""
+    if what == "class" and name.endswith("Display"):
+        examples = doctest.DocTestParser().get_examples(inspect.getdoc(obj))
+        code = "".join(example.source for example in examples).splitlines()
+        picture = f"   :alt: What the example of {name.rpartition('.')[2]} draws"
+        lines += ["", ".. plot::", picture, "   :class: skrec-display", ""]
+        lines += [*(f"   {line}" for line in code), ""]
+
+
 def _write_api_pages(app, config):
     """Write the pages of the reference, and name them to autosummary.
 
@@ -128,5 +175,7 @@ def setup(app):
     app.add_config_value("skrec_short_names", short_names(), "env")
     app.connect("missing-reference", _link_short_name)
     app.connect("doctree-read", _unlink_addresses)
+    app.connect("doctree-read", _name_thumbnails)
+    app.connect("autodoc-process-docstring", _show_display, priority=900)  # after numpydoc
     app.connect("autodoc-skip-member", _is_of_another_package)
     app.connect("config-inited", _write_api_pages)

@@ -15,3 +15,4 @@ def _module(name):
 
 api_pages = _module("_api_pages")
 gallery_order = _module("_gallery_order")
+methods_table = _module("_methods_table")

@@ -198,7 +198,7 @@ def other_sparse(matrix, rng):
 
 
 def other_value(value, rng):
-    """Something else in the place of a value."""
+    """Something else in place of a value."""
     if rng.random() < 0.25:
         return STRANGE[rng.integers(len(STRANGE))]
     if sparse.issparse(value):

@@ -1,17 +1,21 @@
 """The site forgets nothing: the reference, the pages of the methods, the commands."""
 
+import contextlib
 import importlib
+import io
+import os
 import pkgutil
 import re
 import shlex
 import sys
+import textwrap
 
 import pytest
 
 import skrec
 from skrec._cli._parser import parse
 from skrec.utils import all_recommenders
-from tests.docs_pages import DOCS, api_pages, gallery_order
+from tests.docs_pages import DOCS, api_pages, gallery_order, methods_table
 
 PAGES = sorted([*DOCS.glob("*.rst"), *DOCS.glob("guide/*.rst"), *DOCS.glob("methods/*.rst")])
 
@@ -96,11 +100,48 @@ def test_every_recommender_is_on_a_page_of_its_family(name):
     assert f"`{name}`" in (DOCS / "guide" / "choose.rst").read_text()
 
 
+README = (DOCS.parent / "README.md").read_text()
+
+
+def test_the_table_of_methods_is_of_the_classes():
+    assert methods_table.with_table(README) == README, "run `python docs/_methods_table.py`"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ('H. Steck, "Embarrassingly shallow", WWW 2019', "Steck 2019"),
+        ('R. He and J. McAuley, "VBPR 2",\n       AAAI, 2016, 144', "He and McAuley 2016"),
+        ('H.-T. Cheng et al., "Wide & deep", 2016', "Cheng et al. 2016"),
+        ('P. A. M. Mediano, C.-T. Lu,\n       F. del Rio, "X", 2018', "Mediano et al. 2018"),
+    ],
+)  # fmt: skip
+def test_a_paper_is_named_by_its_authors_and_year(entry, expected):
+    doc = f"Summary.\n\nReferences\n----------\n.. [1] {entry}.\n.. [2] A. Other, 1999."
+    assert methods_table.paper(doc) == expected
+    assert methods_table.paper("Summary.") == ""
+
+
+def test_readme_and_first_page_begin_with_the_same_lines_and_they_print_what_is_said():
+    page = (DOCS / "index.rst").read_text()
+    blocks = []
+    for kind in ("python", "text"):
+        blocks.append(re.search(rf"^```{kind}\n(.*?)^```", README, re.M | re.S)[1].strip())
+        shown = re.search(rf"code-block:: {kind}\n(?: +:.*\n)?\n((?: {{9}}.*\n|\n)+)", page)[1]
+        assert textwrap.dedent(shown).strip() == blocks[-1]
+    code, said = blocks
+    if not os.path.isdir(os.path.join(os.environ.get("SKREC_DATA", ""), "ml-1m")):
+        pytest.skip("SKREC_DATA has no ml-1m")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {})
+    assert printed.getvalue().strip() == said
+
+
 def _commands():
     """Arguments of each ``python -m skrec`` that a page shows."""
     sources = [*PAGES, DOCS.parent / "README.md"]
     for path in sources:
-        for line in path.read_text().splitlines():
+        for line in path.read_text().replace("\\\n", "").splitlines():
             match = re.fullmatch(r"\s*(?:\$ )?python -m skrec ([^#]*)(?:#.*)?", line)
             if match:
                 yield pytest.param(match[1], id=f"{path.stem}: {match[1].strip()}")
@@ -112,7 +153,7 @@ def test_commands_are_understood(arguments):
     assert callable(importlib.import_module(f"skrec._cli._{parsed.verb}").run)
 
 
-EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+EXAMPLES = sorted((DOCS / "examples").rglob("*.py"))
 
 
 def test_gallery_begins_with_the_first_recommender():

@@ -47,7 +47,7 @@ def test_ten_lines(shop):
 
 
 def test_three_commands(shop, capsys):
-    commands = re.findall(r"\n   \$ python -m skrec (.*)", PAGE)
+    commands = re.findall(r"\n   \$ python -m skrec (.*)", PAGE.replace("\\\n", ""))
     assert len(commands) == 3
     for command in commands:
         assert main(shlex.split(command)) in (0, None), capsys.readouterr().err

@@ -1,7 +1,9 @@
 """The picture of README.md: quality against the time of a fit, from the records."""
 
 import html
+import itertools
 import json
+import math
 
 from _protocols import PROTOCOLS
 from _record import record_path
@@ -9,22 +11,25 @@ from experiments import EXPERIMENTS
 
 from skrec.utils._search_grid import final_step
 
+# Colours of Okabe and Ito, which a colour-blind reader tells apart; the markers differ too.
 KINDS = {
-    "skrec.linear_model": ("linear", "C0", "o"),
-    "skrec.neighbors": ("neighbours", "C2", "s"),
-    "skrec.decomposition": ("factors", "C1", "^"),
-    "skrec.autoencoder": ("autoencoders", "C3", "D"),
-    "skrec.ensemble": ("local models", "C4", "v"),
+    "skrec.linear_model": ("linear", "#0072B2", "o"),
+    "skrec.neighbors": ("neighbours", "#009E73", "s"),
+    "skrec.decomposition": ("factors", "#D55E00", "^"),
+    "skrec.autoencoder": ("autoencoders", "#CC79A7", "D"),
+    "skrec.ensemble": ("ensembles", "#2A86B0", "v"),
     "skrec.dummy": ("popularity", "0.5", "x"),
-    "skrec.neural_network": ("neural", "C5", "P"),
-    "skrec.content": ("content", "C6", "*"),
+    "skrec.neural_network": ("neural", "#6A4C93", "P"),
+    "skrec.content": ("content", "#B8860B", "*"),
 }
 # Of any other package: adapters, pipelines of them, methods of one's own.
-OTHERS = ("others", "C7", "h")
+OTHERS = ("others", "0.35", "h")
+
+_LONG = 20  # letters of a label before it is broken at a comma
 
 
 def _points(protocol):
-    """Kind, name, seconds and value of each method that has a record."""
+    """Kind, name, seconds, value and standard error of each method that has a record."""
     metric, points = PROTOCOLS[protocol].metrics[0], []
     for each in EXPERIMENTS:
         if each.protocol != protocol or not record_path(each).is_file():
@@ -32,13 +37,25 @@ def _points(protocol):
         record = json.loads(record_path(each).read_text())
         seconds = max(record["chosen"]["fit"]["processor_seconds"], 0.01)
         kind = ".".join(type(final_step(each.estimator)).__module__.split(".")[:2])
-        points.append([kind, each.name, seconds, record["test"]["mean"][metric]])
+        test = record["test"]
+        error = test["standard_error"][metric]
+        points.append([kind, each.name, seconds, test["mean"][metric], error])
     return points
 
 
 def is_current(protocol, path):
     """Whether the picture was drawn from the records as they are."""
     return html.escape(json.dumps(_points(protocol)), quote=False) in path.read_text()
+
+
+def pareto(points):
+    """The points that no quicker point beats, by time."""
+    best, front = -math.inf, []
+    for point in sorted(points, key=lambda point: (point[2], -point[3])):
+        if point[3] > best:
+            best = point[3]
+            front.append(point)
+    return front
 
 
 def draw(protocol, path):
@@ -52,31 +69,91 @@ def draw(protocol, path):
     matplotlib.rcParams["svg.hashsalt"] = "skrec"
     import matplotlib.pyplot as plt
 
-    metric = PROTOCOLS[protocol].metrics[0]
-    figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    lowest, known = 1.0, {}
+    metric = PROTOCOLS[protocol].metrics[0].replace("ndcg", "nDCG")
+    figure, ax = plt.subplots(figsize=(9.6, 6.4), layout="constrained")
     points = _points(protocol)
-    for kind, name, seconds, value in points:
+    shown = [point for point in points if KINDS.get(point[0], OTHERS)[0] != "popularity"]
+    known = {}
+    for kind, _, seconds, value, error in shown:
         label, color, marker = KINDS.get(kind, OTHERS)
-        (line,) = ax.plot(seconds, value, marker, color=color, markersize=7)
-        known.setdefault(label, line)
-        if label == "popularity":  # far below: named, not drawn to scale
-            line.remove()
+        known[label] = ax.errorbar(
+            seconds, value, error, color=color, marker=marker, markersize=7, linestyle="none",
+            ecolor=(*matplotlib.colors.to_rgb(color), 0.3), elinewidth=1.2, zorder=3,
+        )  # fmt: skip
+    front = pareto(shown)
+    (line,) = ax.plot(
+        *zip(*(point[2:4] for point in front), strict=True), color="0.55", linewidth=1.4, zorder=2
+    )
+    known["no quicker method is better"] = line
+    for point in points:  # far below: named, not drawn to scale
+        if point not in shown:
             ax.text(
-                0.99, 0.02, f"popularity: {value:.3f}", transform=ax.transAxes, ha="right",
-                color="0.4", fontsize=9,
+                0.01, 0.015, f"{point[1]}: {point[3]:.3f}", transform=ax.transAxes, color="0.4",
+                fontsize=9,
             )  # fmt: skip
-            known.pop(label)
-            continue
-        lowest = min(lowest, value)
-        ax.annotate(name, (seconds, value), xytext=(6, 4), textcoords="offset points", fontsize=8)
     ax.set_xscale("log")
-    ax.set_xlim(right=ax.get_xlim()[1] * 4)  # room for the names
-    ax.set_ylim(bottom=lowest - 0.008)
+    ax.set_xlim(right=ax.get_xlim()[1] * 2)  # room for the names
     ax.set_xlabel("processor time of the fit, seconds")
-    ax.set_ylabel(metric.replace("ndcg", "nDCG"))
-    ax.set_title(PROTOCOLS[protocol].title, fontsize=10)
-    ax.grid(alpha=0.3)
-    ax.legend(known.values(), known, loc="lower right", bbox_to_anchor=(1, 0.06), fontsize=8)
+    ax.set_ylabel(f"{metric}, higher is better")
+    ax.set_title(f"{PROTOCOLS[protocol].title}: quality against time", fontsize=12, loc="left")
+    ax.grid(alpha=0.25)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    figure.legend(known.values(), known, loc="outside lower center", ncols=4, frameon=False)
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # labels are placed in what the layout has left
+    _label(ax, [*front, *(point for point in shown if point not in front)])
     figure.savefig(path, metadata={"Date": None, "Description": json.dumps(points)})
     plt.close(figure)
+
+
+def _label(ax, points):
+    """Name the points where neither a name, a point nor the edge of the axes is."""
+    renderer, scale = ax.figure.canvas.get_renderer(), ax.figure.dpi / 72
+    at = {point[1]: ax.transData.transform(point[2:4]) for point in points}
+    line = [ax.transData.transform(point[2:4]) for point in pareto(points)]
+    steps = [a + (b - a) * t / 40 for a, b in itertools.pairwise(line) for t in range(41)]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in at.values()]
+    taken += [(x - 1, y - 1, x + 1, y + 1) for x, y in steps]
+    inside = ax.get_window_extent(renderer).extents
+    for kind, name, seconds, value, _ in points:
+        text = name if len(name) < _LONG else name.replace(", ", ",\n", 1)
+        color = KINDS.get(kind, OTHERS)[1]
+        drawn = ax.annotate(
+            text, (seconds, value), xytext=(0, 0), textcoords="offset points", fontsize=8.5,
+            ha="center", va="center", color=color, zorder=4,
+        )  # fmt: skip
+        box = drawn.get_window_extent(renderer)
+        size = box.width / 2 + 2, box.height / 2 + 1
+        place, far = _free_place(at[name], size, taken, inside)
+        taken.append(_box(place, size))
+        offset = (place - at[name]) / scale
+        drawn.set_position(tuple(offset))
+        if far:
+            ax.annotate(
+                "", (seconds, value), xytext=tuple(offset * 0.8),
+                textcoords="offset points", zorder=1,
+                arrowprops={"arrowstyle": "-", "color": color, "alpha": 0.45, "linewidth": 0.8},
+            )  # fmt: skip
+
+
+def _box(place, size):
+    return place[0] - size[0], place[1] - size[1], place[0] + size[0], place[1] + size[1]
+
+
+def _free_place(at, size, taken, inside):
+    """The nearest centre for a label, and whether it needs a line to its point."""
+    for gap in (6, 12, 20, 30, 42, 56, 72, 90):
+        for angle in (0, 45, -45, 90, -90, 135, -135, 180, 20, -20, 160, -160):
+            x, y = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            place = at[0] + x * (size[0] + gap), at[1] + y * (size[1] + gap)
+            box = _box(place, size)
+            within = box[0] > inside[0] and box[1] > inside[1]
+            within = within and box[2] < inside[2] and box[3] < inside[3]
+            if within and not any(_overlap(box, other) for other in taken):
+                return place, gap > 12
+    return (at[0] + size[0] + 6, at[1]), False
+
+
+def _overlap(a, b):
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

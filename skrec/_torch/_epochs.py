@@ -155,7 +155,7 @@ class EpochsMixin:
 
 
 def finite_or_least(score):
-    """A score, or minus infinity in the place of NaN."""
+    """A score, or minus infinity in place of NaN."""
     return score if np.isfinite(score) else -np.inf
 
 

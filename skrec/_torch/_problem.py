@@ -49,7 +49,7 @@ class Problem(NamedTuple):
         return self.generator.initial_seed()
 
     def transposed(self):
-        """The same problem with the items in the place of the users; weights stay as they are."""
+        """The same problem with the items in place of the users; weights stay as they are."""
         X = self.X.T.tocsr()
         return self._replace(X=X, X_given=X if self.X_given is self.X else self.X_given.T.tocsr())
 

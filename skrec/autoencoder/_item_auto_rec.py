@@ -48,7 +48,7 @@ class ItemAutoRec(RatingAutoencoder):
     alpha : float, default=200.0
         Penalty, the paper's :math:`\lambda`, >= 0.
     center : bool, default=False
-        Whether the network reads ratings less the mean of their user, in the place of r_i;
+        Whether the network reads ratings less the mean of their user, in place of r_i;
         0 stays where there is none.
     default_rating : float or None, default=None
         What is predicted for items without training ratings, and to users without ratings.
@@ -137,7 +137,7 @@ class ItemAutoRec(RatingAutoencoder):
     The network's own V and b are kept in `weights_` for `warm_start` only. The curves'
     "train_reconstruction" is the network's.
 
-    Differs from [1]_: Adam in the place of RProp; b begins at the users' mean ratings, and
+    Differs from [1]_: Adam in place of RProp; b begins at the users' mean ratings, and
     v_u and b_u are solved for in the end.
 
     References

@@ -60,7 +60,7 @@ class MultDAE(
     r"""Denoising autoencoder of users' rows with a multinomial likelihood.
 
     The row of a user is scaled to length 1, entries are dropped at random, and a network
-    f is trained to give back the whole row [1]_:
+    f is trained to reconstruct the whole row [1]_:
 
     .. math:: \min \; \frac1n \sum_u -\log p(x_u \mid f(\tilde x_u))
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2, \qquad

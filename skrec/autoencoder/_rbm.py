@@ -184,7 +184,7 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     Differs from [1]_: biases are held near the log frequencies; the learning rate falls; the
     probabilities of hidden units, not their states, enter the gradient, and T is the same in
     all epochs unless `max_gibbs_steps` is given. Predictions are the paper's second formula,
-    with probabilities in the place of hidden states, not the exact conditional distribution.
+    with probabilities in place of hidden states, not the exact conditional distribution.
     The item orientation is that of [2]_, which says nothing of new users.
 
     References

@@ -79,7 +79,7 @@ class RecVAE(
     gamma : float, default=0.005
         Weight of the divergence for each interaction, >= 0.
     beta : float or None, default=None
-        Weight of the divergence for all users alike, in the place of :math:`\gamma n_u`, >= 0.
+        Weight of the divergence for all users alike, in place of :math:`\gamma n_u`, >= 0.
     prior_weights : tuple of float, default=(0.15, 0.75, 0.1)
         Weights of the three parts of the prior, in the order above, >= 0; they are scaled to
         sum 1.

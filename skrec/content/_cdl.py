@@ -172,7 +172,7 @@ class CDL(TextRecommender):
     Differs from [1]_: in the network's loss too, vectors are held to :math:`\theta` of the text
     without noise; layers are of tanh unless asked otherwise, and outputs are linear: "logistic"
     stands for the authors' sigmoid; items without users take no part in the users' problems, as
-    in the authors' code, nor in the third term; Adam in the place of other descents; no dropout
+    in the authors' code, nor in the third term; Adam in place of other descents; no dropout
     and no penalty for dense codes; halves are left out of the first three terms.
 
     References

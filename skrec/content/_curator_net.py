@@ -56,7 +56,7 @@ class CuratorNet(
     - "style": an item like i, of its group and its cluster, that the user has not, above one of
       no group and no cluster that the user has anything of; by all items of the user;
     - "group": another item of the group of i, above one of another group, by i alone; only where
-      the looks agree: the cosine of i's features with the former is larger by `margin`.
+      the looks agree: the cosine of i's features with the first is larger by `margin`.
 
     Groups are `item_groups`, artists in [1]_; clusters of looks are found by k-means. The j of
     the first two are drawn uniformly, a share of them, `cluster_share`, within the cluster of i.

@@ -110,7 +110,7 @@ class DeepFM(FieldRecommender):
 
     See Also
     --------
-    WideAndDeep : Chosen crosses in the place of products of vectors.
+    WideAndDeep : Chosen crosses in place of products of vectors.
     ContentRecommender : Rows of pairs for any classifier or regressor.
     DeepFMClassifier : The same model over tables that have no user and no item.
 

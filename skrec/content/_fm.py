@@ -117,7 +117,7 @@ class FMClassifier(RowClassifier):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
-    Differs from [1]_: Adam over batches in the place of stochastic steps, and the fields above.
+    Differs from [1]_: Adam over batches in place of stochastic steps, and the fields above.
 
     References
     ----------
@@ -276,7 +276,7 @@ class FMRegressor(RowRegressor):
     put into an order by content before chance has a say. So a weight of 2 is the same as a row
     twice, to the bit, and the order of the rows does not matter.
 
-    Differs from [1]_: Adam over batches in the place of stochastic steps; pairs of columns of one
+    Differs from [1]_: Adam over batches in place of stochastic steps; pairs of columns of one
     field are left out; the target is standardised.
 
     References

@@ -193,7 +193,7 @@ class MCRec(LearnedUserRecommender):
     content and `seed_` that count for `n_negatives`, and with the penalty, is lowered over its
     x in 50 steps of Adam, in float64; all else is frozen, and paths are those of the row: a
     row's scores depend on no other row. With ``alpha=0`` a normal prior with the mean and the
-    covariance of the learned vectors stands in the place of the penalty.
+    covariance of the learned vectors stands in place of the penalty.
 
     Relations of users are of the users of `fit`, who are nodes inside paths only. Relations that
     are made of interactions, such as neighbours of items, held-out ones among them, tell of what

@@ -150,7 +150,7 @@ def read_texts(features, learned_from, X):
 
 
 def filled(of_text, features, mean):
-    """What texts say, with a mean in the place of rows of zeros, which say nothing."""
+    """What texts say, with a mean in place of rows of zeros, which say nothing."""
     of_text[~not_zero(features)] = mean
     return of_text
 

@@ -206,9 +206,9 @@ class VBPR(FactorRecommender):
 
     Of what the features say a part is learned by the gamma and beta of the items that have it,
     and not by E and beta', which learn more slowly; and the training pushes down the items that
-    a user has not, which an item without users never was. So with zeros in the place of gamma
+    a user has not, which an item without users never was. So with zeros in place of gamma
     and beta the scores of such items lie closer together than those of all others, and the
-    others take the heads of the lists. The regression gives back the first part. The second is
+    others take the heads of the lists. The regression restores the first part. The second is
     one number: of the training's pairs of items, with first the one and then the other scored as
     if nobody had it, :math:`\sum \log(1 + e^{-x})` of the differences x is least.
 
@@ -218,7 +218,7 @@ class VBPR(FactorRecommender):
     ``alpha=0`` a normal prior with the mean and the covariance of the learned vectors stands in
     the place of the penalty.
 
-    Differs from [1]_: Adam on batches in the place of stochastic descent; one alpha for the
+    Differs from [1]_: Adam on batches in place of stochastic descent; one alpha for the
     vectors of users and items; E is penalised, and learns more slowly; an item without users is
     no negative, and has parameters by its features, not zeros.
 

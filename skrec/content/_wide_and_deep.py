@@ -111,7 +111,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     See Also
     --------
     WideAndDeepRegressor : The same for numbers.
-    DeepFMClassifier : Products of vectors in the place of chosen crosses.
+    DeepFMClassifier : Products of vectors in place of chosen crosses.
     ContentRecommender : Makes a recommender of a classifier of rows.
 
     Notes
@@ -309,7 +309,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
     See Also
     --------
     WideAndDeepClassifier : The same for classes, with more on the model.
-    DeepFMRegressor : Products of vectors in the place of chosen crosses.
+    DeepFMRegressor : Products of vectors in place of chosen crosses.
 
     Notes
     -----

@@ -120,7 +120,7 @@ class WideAndDeep(FieldRecommender):
 
     See Also
     --------
-    DeepFM : Products of the vectors of all fields in the place of chosen crosses.
+    DeepFM : Products of the vectors of all fields in place of chosen crosses.
     ContentRecommender : Rows of pairs for any classifier or regressor.
     WideAndDeepClassifier : The same model over tables that have no user and no item.
 

@@ -182,7 +182,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         context=None,
         sample_weight=None,
     ):
-        """Fit the model to ones in the place of times, or to decayed rows.
+        """Fit the model to ones in place of times, or to decayed rows.
 
         Parameters
         ----------

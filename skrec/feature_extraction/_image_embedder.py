@@ -54,7 +54,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Notes
     -----
     `fit` embeds one picture, to learn d. The row of a picture that is zero everywhere, and of None
-    in the place of a path, is zero: nothing is known of the item. A picture that is resized does
+    in place of a path, is zero: nothing is known of the item. A picture that is resized does
     not keep its proportions.
 
     *Memory*: two batches of bytes and one of floats.

@@ -64,7 +64,7 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
     -----
     Nothing is learned: `fit` only checks the parameters. The columns have different units: scale
     them, for example with `~sklearn.preprocessing.StandardScaler`. The row of a picture that is
-    zero everywhere, and of None in the place of a path, is zero: nothing is known of the item.
+    zero everywhere, and of None in place of a path, is zero: nothing is known of the item.
 
     Patterns, Laplacian, entropy and conversion to HSV are scikit-image's, and files are read with
     Pillow: the extra ``images``, ``pip install "scikit-recsys[images]"``. The patterns' points on

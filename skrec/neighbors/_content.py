@@ -2,7 +2,7 @@
 
 An item (for UserKNN a user) is a vector of interactions and a vector of features. With a
 `feature_weight` w the blocks are scaled to length 1 and w and joined; with None the features
-are compared alone, by all options of the model, in the place of the interactions.
+are compared alone, by all options of the model, in place of the interactions.
 """
 
 import numpy as np
@@ -82,7 +82,7 @@ def described(features, kept, model):
     Returns
     -------
     learned : dict
-        As that of `learn_features`, with zeros in the place of what the metric does not need.
+        As that of `learn_features`, with zeros in place of what the metric does not need.
     """
     n_features, none = features.shape[1], np.zeros(features.shape[1])
     if model.feature_weight is not None or not kept.any():
@@ -107,7 +107,7 @@ def frequency_exponent(model):
 
 
 def alone(features, learned, model, exponent):
-    """Vectors of features that are compared in the place of interactions, and their side.
+    """Vectors of features that are compared in place of interactions, and their side.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def norm_exponent(model, side, *, alone=False):
     model : ItemKNN or UserKNN
     side : {"target", "source"}
     alone : bool, default=False
-        Whether features are compared in the place of interactions.
+        Whether features are compared in place of interactions.
 
     Returns
     -------

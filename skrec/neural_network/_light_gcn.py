@@ -195,7 +195,7 @@ class LightGCN(FactorRecommender):
     over it by Newton's method: it takes some milliseconds a row and ranks better where rows are
     long. A row's scores depend on no other row. The graph is not kept. With zero, for K of 1 or 2
     it equals what a graph with the new user in it gives at the degrees of training; with more
-    layers such a graph gives back what the user has added to its own items. A row without items
+    layers such a graph returns what the user has added to its own items. A row without items
     scores zero.
 
     A batch takes about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz *
@@ -205,7 +205,7 @@ class LightGCN(FactorRecommender):
 
     Differs from [1]_: users of a batch are drawn with replacement, as in the authors' second
     code, and first vectors are normal with standard deviation 0.1, as there; an item without
-    users is no negative; there are fewer epochs, at a rate of 0.005 in the place of 0.001.
+    users is no negative; there are fewer epochs, at a rate of 0.005 in place of 0.001.
 
     References
     ----------

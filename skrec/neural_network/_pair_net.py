@@ -121,7 +121,7 @@ class PairNet(nn.Module):
 class PairTrainer:
     """Steps of a `PairNet` on the CPU: batches of pairs, gradients and optimiser in one kernel.
 
-    It stands in the place of an optimiser of torch, in whose parameters the results are.
+    It stands in place of an optimiser of torch, in whose parameters the results are.
 
     Parameters
     ----------

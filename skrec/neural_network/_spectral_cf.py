@@ -117,7 +117,7 @@ class SpectralCF(FactorRecommender):
         The paper's K, > 0.
     filter : {"high_pass", "low_pass"}, default="high_pass"
         "high_pass": the paper's, above: what a node has in common with its neighbours is
-        weakened. "low_pass": ``I + P`` in the place of ``2 I - P``.
+        weakened. "low_pass": ``I + P`` in place of ``2 I - P``.
     alpha : float, default=0.01
         Penalty of the vectors, >= 0; the authors' decay, which is 0.001 there.
     known_users : {"match", "fold_in"}, default="match"
@@ -204,7 +204,7 @@ class SpectralCF(FactorRecommender):
     content and `seed_`, and with the penalty, is minimised over its layer 0 by Newton's
     method in float64, from zero. The loss is not convex, so this is a minimum near zero; a
     row's scores depend on no other row. With ``alpha=0`` a normal prior with the mean and the
-    covariance of the learned vectors stands in the place of the penalty. Layer 0 is not left
+    covariance of the learned vectors stands in place of the penalty. Layer 0 is not left
     at zero: that ranks worse than popularity. A row without items has what sigmoids make of
     zero, much like popularity.
 

@@ -13,7 +13,7 @@ _SCHEMA = "schema.json"
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 # How skops writes what is not a plain container; a type must not be made in another way.
 _LOADERS = {
-    "scipy.sparse": {"SparseMatrixNode", "ObjectNode"},  # the latter by older versions
+    "scipy.sparse": {"SparseMatrixNode", "ObjectNode"},  # ObjectNode: older versions
     "skrec": {"ObjectNode", "TupleNode", "FunctionNode", "TypeNode"},
     "torch": {"ConstructorFromReduceNode"},
 }

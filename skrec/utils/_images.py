@@ -146,7 +146,7 @@ def check_pillow(what):
 
 
 def are_paths(values):
-    """Whether a sequence holds paths, and None in the place of some."""
+    """Whether a sequence holds paths, and None in place of some."""
     return len(values) > 0 and (
         all(value is None or isinstance(value, str | os.PathLike) for value in values)
         and any(value is not None for value in values)

@@ -140,7 +140,7 @@ def entry_ages(X, *, unit="time", reference=None):
 
 
 def decayed(X, half_life, *, unit="time", reference=None, floor=0.0):
-    """Weights of the entries in the place of their times.
+    """Weights of the entries in place of their times.
 
     Parameters
     ----------

@@ -303,7 +303,7 @@ class Comparison:
         Returns
         -------
         display : ComparisonDisplay or RankingCurveDisplay
-            The latter for ``against="k"``.
+            A RankingCurveDisplay for ``against="k"``.
 
         Raises
         ------

@@ -87,7 +87,7 @@ for name in models:
     print(f"{name:10} known less new: {found.difference:+.4f}, between {low:+.4f} and {high:+.4f}")
 
 # %%
-# A new user costs these models next to nothing. That is not a matter of course. EASE and PureSVD
+# A new user costs these models next to nothing. That need not be so. EASE and PureSVD
 # are functions of the row, whoever's it is. BPR learns a vector for each training user; a row
 # that it does not know is folded in, that is, the model's objective is minimised over the vector
 # of this user alone, with the items' vectors fixed (:doc:`/guide/new_users`). An implementation

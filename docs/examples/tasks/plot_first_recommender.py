@@ -107,6 +107,6 @@ RankingCurveDisplay.from_estimator(models, X_test, y_test, metric="recall")
 plt.show()
 
 # %%
-# Neither model was tuned: that is what :doc:`plot_grid_search` does. What the split of the
-# users means is said in :doc:`plot_generalization`, and which model to begin with on other
-# data in :doc:`/guide/choose`.
+# Neither model was tuned: :doc:`/auto_examples/evaluation/plot_grid_search` tunes one.
+# :doc:`/auto_examples/evaluation/plot_generalization` says what the split of the users means, and
+# :doc:`/guide/choose` which model to begin with on other data.

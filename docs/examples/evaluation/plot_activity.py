@@ -65,5 +65,5 @@ for group, (low, high) in enumerate(display.activity_range):
 #
 # Compare the models within a group. That both rise from left to right mixes two things: more is
 # known of active users, and more of their items are held out, so that there is more to find.
-# How the first alone acts is the question of :doc:`plot_cold_users`; how to test fairly, that of
-# :doc:`/guide/evaluate`.
+# :doc:`/auto_examples/tasks/plot_cold_users` shows how the first acts alone, and
+# :doc:`/guide/evaluate` how to test fairly.
