@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.utils import get_tags
 
 from skrec._log._id_index import kept_index
+from skrec.base import BaseRecommender
 from skrec.utils._sparse import one_row
 
 
@@ -65,6 +67,20 @@ class ItemIds:
         return np.array(sorted({place for place in places if place >= 0}), dtype=np.int32)
 
 
+def _numbers(values):
+    """Values of a history, an ndarray of finite float64."""
+    values = list(values)
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"The values of a history that is a mapping must be numbers: {error}."
+        ) from error
+    if numbers.shape != (len(values),) or not np.isfinite(numbers).all():
+        raise ValueError("The values of a history must be finite numbers. Got NaN or infinity.")
+    return numbers
+
+
 class Histories:
     """Makes rows of histories and of known users.
 
@@ -76,15 +92,25 @@ class Histories:
 
     def __init__(self, content, items):
         self._content, self._items = content, items
-        # Merging rules decide nothing of a history of distinct ids without values.
-        self._dtype = np.float64 if content.encoder.dtype in (np.float64, "float64") else np.float32
+        # One dtype for all requests, that of the fit: kernels of another one would have to compile.
+        self._dtype = np.dtype(np.float32)
+        if content.interactions is not None:
+            self._dtype = content.interactions.dtype
+        elif content.encoder.dtype in (np.float64, "float64"):
+            self._dtype = np.dtype(np.float64)
+        models = [model for model in (content.model, content.fallback) if model is not None]
+        # Others check their rows themselves.
+        self._refuses_negative = any(
+            isinstance(model, BaseRecommender) and get_tags(model).input_tags.positive_only
+            for model in models
+        )
         self._anybody = content.encoder.user_ids_[:1].tolist()[0]
 
     def row(self, history):
         """`Row` of a sequence of ids, or of a mapping of values by id."""
         if isinstance(history, Mapping):
             ids, places = self._items.places(history.keys(), "history")
-            values = list(history.values())
+            values = _numbers(history.values())
         else:
             ids, places = self._items.places(history, "history")
             values = None
@@ -92,8 +118,13 @@ class Histories:
         if places and min(places) < 0:
             unknown = [value for value, place in zip(ids, places, strict=True) if place < 0]
             if values is not None:
-                values = [v for v, place in zip(values, places, strict=True) if place >= 0]
+                values = values[np.array(places) >= 0]
             places = [place for place in places if place >= 0]
+        if values is not None and self._refuses_negative and (values < 0).any():
+            raise ValueError(
+                f"Values of a history must be >= 0 for {type(self._content.model).__name__}. Got "
+                f"{values.min():g}."
+            )
         columns = np.array(places, dtype=np.int32)
         columns.sort()
         if values is None and (columns[1:] > columns[:-1]).all():
@@ -111,7 +142,7 @@ class Histories:
             least = -np.inf if content.min_value is None else content.min_value
             rows = [
                 (self._anybody, item, value)
-                for item, value in zip(ids, values, strict=True)
+                for item, value in zip(ids, values.tolist(), strict=True)
                 if value >= least
             ]
         seen = np.unique(np.array(places, dtype=np.int32))
@@ -122,6 +153,12 @@ class Histories:
         if content.ones:
             kept = X.data > 0
             X = one_row(X.indices[kept], np.ones(int(kept.sum()), X.dtype), content.n_items)
+        with np.errstate(over="ignore"):
+            X = X.astype(self._dtype, copy=False)
+        if not np.isfinite(X.data).all():
+            raise ValueError(
+                f"A value of the history is beyond {self._dtype}, the dtype of the fit."
+            )
         X.eliminate_zeros()
         return Row(X, seen, unknown)
 

@@ -108,8 +108,9 @@ class Server:
 
     Notes
     -----
-    Rows are float32, as the encoder makes them; a log whose values float32 cannot hold is
-    scored in float64, as the model itself scores it.
+    Rows have the dtype of the fit's interactions; it is float32 but for logs whose values float32
+    cannot hold. A model that came without interactions scores float32 rows, or what the encoder's
+    `dtype` says.
 
     A history is a sequence of ids, each of which counts as 1, or a mapping of values by id, for
     models that read values, such as ratings. Repeated ids and values become what the encoder's
@@ -159,6 +160,7 @@ class Server:
         """Answer requests of each kind: kernels are compiled, and networks built."""
         self.recommend([], k=1)
         self.recommend(self.item_ids[:1], k=1, items=self.item_ids[:2])
+        self.recommend(dict.fromkeys(self.item_ids[:1], 1.0), k=1)
         self._histories.place_of_user("")
 
     def recommend(self, history, k=10, *, items=None, exclude=None, exclude_seen=True):
@@ -185,9 +187,10 @@ class Server:
         Raises
         ------
         TypeError
-            If a history or list is no sequence of ids.
+            If a history or list is no sequence of ids, or a value is no number.
         ValueError
-            If k is no whole number >= 1, or no candidate is known.
+            If k is no whole number >= 1, no candidate is known, or a value is not finite, or
+            negative where the model takes no negative values.
         """
         row = self._histories.row(history)
         return self._answer(row, check_k(k), items, exclude, exclude_seen)

@@ -157,6 +157,33 @@ def test_repeats_and_values(shop):
     assert weighted.recommend([IDS[3], IDS[8], IDS[3]], k=4).ids == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (-1.0, ValueError, "must be >= 0 for EASE. Got -1"),
+        (np.nan, ValueError, "finite"),
+        (np.inf, ValueError, "finite"),
+        (1e39, ValueError, "beyond float32"),
+        ("many", TypeError, "must be numbers"),
+    ],
+)
+def test_values_that_are_refused(value, error, message):
+    with pytest.raises(error, match=message):
+        made_of(EASE().fit(X)).recommend({IDS[3]: value, IDS[4]: 1.0})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_requests_have_the_dtype_of_the_fit(dtype):
+    """Another dtype has kernels of its own, which a request would wait for."""
+    rows = X.astype(dtype)
+    encoder = InteractionEncoder.from_ids(np.arange(X.shape[0]), IDS)
+    server = Server({"model": EASE().fit(rows), "encoder": encoder, "interactions": rows})
+    for history in ([IDS[3]], [IDS[3]] * 2, {IDS[3]: 1e-320, IDS[4]: 2.0}, {IDS[3]: 1 / 3}, {}):
+        assert server._histories.row(history).X.dtype == dtype
+    known = server._histories.row_of_user(server._histories.place_of_user(0))
+    assert known.X.dtype == dtype
+
+
 def test_ratings():
     ratings = csr_array(X, copy=True)
     ratings.data[:] = np.random.default_rng(0).integers(1, 6, ratings.nnz)
