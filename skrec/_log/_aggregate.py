@@ -9,6 +9,7 @@ __all__ = [
     "AUTO",
     "DUPLICATES",
     "Merged",
+    "cast_exact",
     "cast_values",
     "check_dtype",
     "dtype_of_times",
@@ -16,6 +17,7 @@ __all__ = [
 ]
 
 AUTO = "auto"
+_SHORT = 1 << 16  # entries up to which one sort of whole numbers stays in the cache
 _LONG = 1 << 15  # entries from which the compiled sort pays
 _EXACT = 2.0**24  # up to here float32 tells whole numbers apart
 _NEAR = 2.0**-14  # as far may float32 be from a value
@@ -40,7 +42,7 @@ class Merged(NamedTuple):
     last: np.ndarray
 
 
-def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
+def merge_duplicates(user, item, value, timestamp, shape, how, dtype, *, lines=None):
     """Build the matrix of a log.
 
     Parameters
@@ -57,6 +59,8 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
         One of `DUPLICATES`.
     dtype : dtype or "auto"
         Of the matrix, see `cast_values`. Values are merged in float64 before.
+    lines : ndarray of int of shape (n,), default=None
+        Where each interaction stands in a log of which these are a part, for messages.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype):
     bounds = np.flatnonzero(new)
     starts, ends = bounds[:-1], bounds[1:]
     if how == "error" and len(starts) < n:
-        _refuse_duplicate(np.flatnonzero(~new)[0], order)
+        _refuse_duplicate(np.flatnonzero(~new)[0], order, lines)
     index_dtype = np.int32 if max(len(starts), *shape) < 2**31 else np.int64
     indptr = np.zeros(shape[0] + 1, dtype=index_dtype)
     np.bincount(row[starts], minlength=shape[0]).cumsum(out=indptr[1:])
@@ -184,6 +188,33 @@ def cast_values(values, dtype):
     return cast
 
 
+def cast_exact(values, dtype):
+    """`cast_values` of float64 values that are stored as float32 where that is exact.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or float64 of shape (n,)
+    dtype : dtype or "auto"
+
+    Returns
+    -------
+    cast : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        As of `cast_values`.
+    """
+    dtype = check_dtype(dtype)
+    if values.dtype == np.float64 or dtype not in (AUTO, np.dtype(np.float32)):
+        return cast_values(values.astype(np.float64, copy=False), dtype)
+    is_near = dtype is not AUTO or all(
+        _is_near(values[start : start + _BLOCK], values[start : start + _BLOCK].astype(np.float64))
+        for start in range(0, len(values), _BLOCK)
+    )
+    return values if is_near else values.astype(np.float64)
+
+
 def _least_precise(values):
     """Values in float32 where that is near enough to each of them, else in float64."""
     with np.errstate(under="ignore", over="ignore"):
@@ -192,14 +223,19 @@ def _least_precise(values):
         return values
     for start in range(0, len(values), _BLOCK):  # a block stays in the cache
         block = values[start : start + _BLOCK].astype(np.float64, copy=False)
-        size = np.abs(block)
-        if not (
-            size.max() <= _EXACT
-            and np.abs(cast[start : start + _BLOCK] - block).max() <= _NEAR
-            and not ((size < _LEAST) & (size > 0)).any()
-        ):
+        if not _is_near(cast[start : start + _BLOCK], block):
             return values.astype(np.float64, copy=False)
     return cast
+
+
+def _is_near(cast, values):
+    """Whether float32 is near enough to each of some float64 values, at least one."""
+    size = np.abs(values)
+    return bool(
+        size.max() <= _EXACT
+        and np.abs(cast - values).max() <= _NEAR
+        and not ((size < _LEAST) & (size > 0)).any()
+    )
 
 
 def _pair_order(user, item, timestamp, shape):
@@ -209,7 +245,11 @@ def _pair_order(user, item, timestamp, shape):
     least = int(steps.min(initial=1))
     if least > 0 or (least == 0 and timestamp is None):
         return None
-    if len(key) < _LONG:
+    bits = (len(key) - 1).bit_length()
+    if len(key) <= _SHORT and shape[0] * max(shape[1], 1) < 1 << (63 - bits):
+        # The place behind the pair in one number: no two are equal, so any sort is stable.
+        order = np.sort((key << bits) | np.arange(len(key))) & ((1 << bits) - 1)
+    elif len(key) < _LONG:
         order = np.argsort(key, kind="stable")
     else:
         from skrec._log._ids_kernels import pair_order
@@ -242,8 +282,9 @@ def _merged_values(value, order, starts, ends, how):
     return total / (ends - starts) if how == "mean" else total
 
 
-def _refuse_duplicate(place, order):
-    rows = (place - 1, place) if order is None else sorted(order[place - 1 : place + 1].tolist())
+def _refuse_duplicate(place, order, lines):
+    rows = np.array([place - 1, place]) if order is None else order[place - 1 : place + 1]
+    rows = sorted((rows if lines is None else lines[rows]).tolist())
     raise ValueError(
         f"Interactions {rows[0]} and {rows[1]} (counting from 0) are of the same user and item. "
         "Expected each pair once because duplicates='error'; choose what repeats mean with "

@@ -9,13 +9,17 @@ import numpy as np
 from skrec._log._ids import is_missing, plain, to_numpy
 
 __all__ = [
+    "BadEntries",
     "as_moment",
     "as_timestamps",
     "as_values",
     "as_values_or_dates",
     "parse_time",
+    "time_entries",
     "to_array",
     "to_number",
+    "value_entries",
+    "whole_times",
 ]
 
 
@@ -61,18 +65,33 @@ def as_values(column, decimal="."):
     ValueError
         Counts the entries that are no finite numbers and names the first.
     """
+    column, values, good = value_entries(column, decimal)
+    if not good.all():
+        raise _errors_of("value", column, ~good, decimal)
+    return values
+
+
+def value_entries(column, decimal="."):
+    """As `as_values`, but for what is wrong with some entries.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+    decimal : {".", ","}, default="."
+
+    Returns
+    -------
+    column : ndarray of shape (n,)
+        The entries as they are.
+    values : ndarray of float64 of shape (n,)
+    good : ndarray of bool of shape (n,)
+        Which entries are finite numbers.
+    """
     column = to_array(column)
     if column.dtype.kind in "iufb":
         values = column.astype(np.float64)
-        good = np.isfinite(values)
-    else:
-        values, good = _convert_each(column, partial(_value, decimal=decimal))
-    if not good.all():
-        first = column[int(np.argmin(good))]
-        comma = decimal == "." and isinstance(first, str) and "," in first and "." not in first
-        expected = "a finite number (one with a decimal comma needs decimal=',')" if comma else ""
-        raise _bad_entries("value", column, ~good, expected or "a finite number")
-    return values
+        return column, values, np.isfinite(values)
+    return column, *_convert_each(column, partial(_value, decimal=decimal))
 
 
 def as_values_or_dates(column):
@@ -105,7 +124,9 @@ def as_values_or_dates(column):
         if not is_date.any():
             raise
     if not is_date.all():
-        raise _bad_entries("value", entries, ~is_date, "a date, as others are")
+        row, n_missing = int(np.argmin(is_date)), sum(map(is_missing, entries[~is_date].tolist()))
+        counts = int(np.count_nonzero(~is_date)), n_missing, len(entries)
+        raise _bad_entries("value", row, plain(entries[row]), counts, "a date, as others are")
     return as_timestamps(entries).astype(np.float64)
 
 
@@ -128,22 +149,40 @@ def as_timestamps(column):
     ValueError
         Counts the entries that are no point in time and names the first.
     """
+    column, times, good = time_entries(column)
+    if not good.all():
+        raise _errors_of("timestamp", column, ~good)
+    return whole_times(times)
+
+
+def time_entries(column):
+    """As `as_timestamps`, but for what is wrong with some entries.
+
+    Parameters
+    ----------
+    column : array-like of shape (n,)
+
+    Returns
+    -------
+    column : ndarray of shape (n,)
+        The entries as they are.
+    times : ndarray of int64 or float64 of shape (n,)
+        int64 where the entries are whole numbers of such a dtype.
+    good : ndarray of bool of shape (n,)
+        Which entries are points in time.
+    """
     column = to_array(_without_zone(column))
     if column.dtype.kind == "M":
-        good = ~np.isnat(column)
         times = column.astype("datetime64[us]").astype(np.int64) / 1e6
-    elif column.dtype.kind in "iu" and (
+        return column, times, ~np.isnat(column)
+    if column.dtype.kind in "iu" and (
         column.dtype.kind == "i" or int(column.max(initial=0)) < 2**63
     ):
-        return column.astype(np.int64)
-    elif column.dtype.kind in "fu":
+        return column, column.astype(np.int64), np.ones(len(column), dtype=bool)
+    if column.dtype.kind in "fu":
         times = column.astype(np.float64)
-        good = np.isfinite(times)
-    else:
-        times, good = _convert_each(column, parse_time)
-    if not good.all():
-        raise _bad_entries("timestamp", column, ~good, "a number or an ISO 8601 date")
-    return _whole(times)
+        return column, times, np.isfinite(times)
+    return column, *_convert_each(column, parse_time)
 
 
 def as_moment(value):
@@ -290,11 +329,60 @@ def _convert_each(column, convert):
     return values, np.isfinite(values)
 
 
-def _bad_entries(name, column, bad, expected):
-    row = int(np.flatnonzero(bad)[0])
-    n_bad, value = int(bad.sum()), plain(column[row])
-    n_missing = sum(map(is_missing, column[bad].tolist()))
-    if bad.all() and not n_missing:
+class BadEntries:
+    """What is wrong with a column of values or times that comes in blocks.
+
+    Parameters
+    ----------
+    name : {"value", "timestamp"}
+    decimal : {".", ","}, default="."
+        Before the fraction of a value that is text.
+    """
+
+    def __init__(self, name, decimal="."):
+        self._name, self._decimal = name, decimal
+        self._n = self._n_bad = self._n_missing = self._row = 0
+        self._first = None
+
+    def add(self, column, bad):
+        """Note a block, an ndarray of entries and which of them are bad; say if one is."""
+        n_bad = int(np.count_nonzero(bad))
+        if n_bad and not self._n_bad:
+            row = int(np.argmax(bad))
+            self._row, self._first = self._n + row, plain(column[row])
+        if n_bad:
+            self._n_missing += sum(map(is_missing, column[bad].tolist()))
+        self._n += len(column)
+        self._n_bad += n_bad
+        return n_bad > 0
+
+    def check(self):
+        """Raise a ValueError that counts them and names the first, if there are any."""
+        if self._n_bad:
+            raise self.error()
+
+    def error(self):
+        """The ValueError on them."""
+        name, first, expected = self._name, self._first, "a number or an ISO 8601 date"
+        if name == "value":
+            comma = self._decimal == "." and isinstance(first, str)
+            comma = comma and "," in first and "." not in first
+            expected = "a finite number"
+            expected += " (one with a decimal comma needs decimal=',')" if comma else ""
+        return _bad_entries(
+            name, self._row, first, (self._n_bad, self._n_missing, self._n), expected
+        )
+
+
+def _errors_of(name, column, bad, decimal="."):
+    found = BadEntries(name, decimal)
+    found.add(column, bad)
+    return found.error()
+
+
+def _bad_entries(name, row, value, counts, expected):
+    n_bad, n_missing, n = counts
+    if n_bad == n and not n_missing:
         return ValueError(
             f"Entry {row} (counting from 0) of the {name} column is {value!r}, and the others are "
             f"no {name}s either. Expected {expected}; pass another column as {name}=, or None."
@@ -308,6 +396,18 @@ def _bad_entries(name, column, bad, expected):
     )  # fmt: skip
 
 
-def _whole(seconds):
+def whole_times(seconds):
+    """Times as int64 where all of them are whole.
+
+    Parameters
+    ----------
+    seconds : ndarray of int64 or float64 of shape (n,)
+
+    Returns
+    -------
+    times : ndarray of int64 or float64 of shape (n,)
+    """
+    if seconds.dtype.kind == "i":
+        return seconds
     whole = (seconds == np.floor(seconds)).all() and np.abs(seconds).max(initial=0) < 2**53
     return seconds.astype(np.int64) if whole else seconds

@@ -16,6 +16,7 @@ from skrec._log._id_index import IdIndex, kept_index
 from skrec.utils._parallel import in_other_thread
 
 __all__ = [
+    "MAX_WIDTH",
     "as_id_column",
     "concatenate_ids",
     "describe_ids",
@@ -23,8 +24,10 @@ __all__ = [
     "find_ids",
     "is_missing",
     "is_text",
+    "missing_id",
     "pack_ids",
     "plain",
+    "refuse_unhashable",
     "to_numpy",
     "unique_ids",
     "warn_of_float_ids",
@@ -36,7 +39,7 @@ _LOST = ("nan", "NaN", "None", "<NA>", "NaT", "null", "NULL")
 _CHUNK = 1 << 20  # objects made from an array at a time
 _LONG = 1 << 15  # entries from which the compiled hash table pays
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
-_MAX_WIDTH = 512  # text longer than this stays as Python objects: arrays are padded
+MAX_WIDTH = 512  # text longer than this stays as Python objects: arrays are padded
 
 
 def as_id_column(values, name):
@@ -176,7 +179,7 @@ def pack_ids(distinct):
     if distinct and all(isinstance(value, str) for value in distinct):
         # Arrays drop trailing NULs and pad to the longest entry.
         widest = max(map(len, distinct))
-        if widest <= _MAX_WIDTH and not any(value.endswith("\0") for value in distinct):
+        if widest <= MAX_WIDTH and not any(value.endswith("\0") for value in distinct):
             return np.array(sorted(distinct), dtype=np.str_)
         return _objects(sorted(distinct))
     if distinct and all(isinstance(value, bytes) for value in distinct):
@@ -355,7 +358,7 @@ def _distinct(column, name):
             )
             codes[start : start + _CHUNK] = outer[inner]
     except TypeError:
-        _refuse_unhashable(column, name)
+        refuse_unhashable(column, name)
         raise
     return list(index), codes
 
@@ -376,7 +379,7 @@ def distinct_of_chunk(chunk):
     """
     if len(chunk) >= _LONG:
         text = _as_text(chunk) if chunk.dtype.kind == "O" else chunk
-        if text is not None and 0 < text.dtype.itemsize <= 4 * _MAX_WIDTH:
+        if text is not None and 0 < text.dtype.itemsize <= 4 * MAX_WIDTH:
             first, codes = _first_rows(_hash_text(text))
             # Different texts of one hash are as good as impossible, but not quite.
             if np.array_equal(text[first][codes], text):
@@ -394,7 +397,7 @@ def _as_text(chunk):
     if set(map(type, values)) != {str}:
         return None
     lengths = np.fromiter(map(len, values), np.intp, len(values))
-    if lengths.max() > _MAX_WIDTH:
+    if lengths.max() > MAX_WIDTH:
         return None
     text = chunk.astype(np.str_)
     # Arrays drop trailing NULs.
@@ -459,15 +462,45 @@ def is_missing(value):
 def _refuse_missing(missing, column, name):
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
-        raise ValueError(
-            f"Missing {name} id: entry {row} (counting from 0) is {plain(column[row])!r}. Expected "
-            f"an id in every row; drop those {int(missing.sum())} rows first, or read the log with "
-            "load_interactions(log, drop_missing=True)."
-        )
+        raise missing_id(name, row, plain(column[row]), int(missing.sum()))
 
 
-def _refuse_unhashable(column, name):
-    for row, value in enumerate(_iterate(column)):
+def missing_id(name, row, value, n_missing):
+    """The ValueError on missing ids.
+
+    Parameters
+    ----------
+    name : str
+        Of the column, such as "user".
+    row : int
+        Of the first one.
+    value : object
+        What stands there.
+    n_missing : int
+
+    Returns
+    -------
+    error : ValueError
+    """
+    return ValueError(
+        f"Missing {name} id: entry {row} (counting from 0) is {value!r}. Expected "
+        f"an id in every row; drop those {n_missing} rows first, or read the log with "
+        "load_interactions(log, drop_missing=True)."
+    )
+
+
+def refuse_unhashable(column, name, *, start=0):
+    """Raise a TypeError on the first id of a column that cannot be hashed, if there is one.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n,) or list
+    name : str
+        For messages.
+    start : int, default=0
+        Where the first entry stands in the log.
+    """
+    for row, value in enumerate(column if isinstance(column, list) else _iterate(column), start):
         try:
             hash(value)
         except TypeError as error:

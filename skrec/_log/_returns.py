@@ -6,7 +6,15 @@ import numpy as np
 
 from skrec.utils._log_names import plain_name
 
-__all__ = ["NEGATIVE", "is_rating_name", "settle_negative"]
+__all__ = [
+    "NEGATIVE",
+    "describe_negative",
+    "is_rating_name",
+    "nothing_left",
+    "require_sum",
+    "settle_negative",
+    "subtract_returns",
+]
 
 NEGATIVE = ("warn", "keep", "drop", "subtract", "error")
 _RATINGS = ("rating", "ratings", "score", "stars")
@@ -48,31 +56,42 @@ def settle_negative(
     ValueError
         If there are negative values and the rule refuses them, or nothing stays.
     """
-    if how == "subtract" and duplicates != "sum":
-        raise ValueError(
-            "negative='subtract' takes returns from what a user bought of an item, which is a sum. "
-            f"Got duplicates={duplicates!r}; pass duplicates='sum', or negative='drop'."
-        )
+    require_sum(how, duplicates)
     negative = None if value is None else value < 0
     n_negative = 0 if negative is None else int(negative.sum())
     if not n_negative or how == "keep" or (how == "warn" and is_rating_name(name)):
         return None, value, n_negative
     if how in ("warn", "error"):
-        message = _describe(value, negative, name)
+        row = int(np.argmax(negative))
+        message = describe_negative(n_negative, len(value), value[row].item(), row, name)
         if how == "error":
             raise ValueError(message)
         warnings.warn(message, stacklevel=stacklevel + 1)
         return None, value, n_negative
     keep = ~negative
     if how == "subtract":
-        keep, value = _subtract(user, item, value, negative)
+        keep, value = subtract_returns(user, item, value)
     if not keep.any() and not may_be_empty:
-        raise ValueError(
-            f"No interaction is left with negative={how!r}: {n_negative} of {len(value)} values "
-            "are negative, and nothing stays bought. Expected more purchases than returns; pass "
-            "negative='keep' if they are ratings."
-        )
+        raise nothing_left(how, n_negative, len(value))
     return keep, value, n_negative
+
+
+def require_sum(how, duplicates):
+    """Raise a ValueError if returns are to be taken from what is no sum."""
+    if how == "subtract" and duplicates != "sum":
+        raise ValueError(
+            "negative='subtract' takes returns from what a user bought of an item, which is a sum. "
+            f"Got duplicates={duplicates!r}; pass duplicates='sum', or negative='drop'."
+        )
+
+
+def nothing_left(how, n_negative, n):
+    """The ValueError of a log of which the rule for negative values leaves nothing."""
+    return ValueError(
+        f"No interaction is left with negative={how!r}: {n_negative} of {n} values "
+        "are negative, and nothing stays bought. Expected more purchases than returns; pass "
+        "negative='keep' if they are ratings."
+    )
 
 
 def is_rating_name(name):
@@ -80,19 +99,50 @@ def is_rating_name(name):
     return isinstance(name, str) and plain_name(name) in _RATINGS
 
 
-def _describe(value, negative, name):
+def describe_negative(n_negative, n, first, row, name):
+    """What to say of negative values.
+
+    Parameters
+    ----------
+    n_negative, n : int
+        How many values are negative, and how many there are.
+    first : float
+        The first negative value.
+    row : int
+        Where it stands.
+    name : str or None
+        Of the column.
+
+    Returns
+    -------
+    message : str
+    """
     where = "" if name is None else f" of {name!r}"
-    row = int(np.argmax(negative))
     return (
-        f"{int(negative.sum())} of {len(value)} values{where} are negative, the first "
-        f"{value[row].item()!r} (entry {row}, counting from 0). If they are returns pass "
+        f"{n_negative} of {n} values{where} are negative, the first "
+        f"{first!r} (entry {row}, counting from 0). If they are returns pass "
         "negative='subtract' to take them from what was bought, or negative='drop'; if they are "
         "ratings pass negative='keep'."
     )
 
 
-def _subtract(user, item, value, negative):
-    """Take what came back from the first purchase of its pair; pairs without a rest go."""
+def subtract_returns(user, item, value):
+    """Take what came back from the first purchase of its pair; pairs without a rest go.
+
+    Parameters
+    ----------
+    user, item : ndarray of int of shape (n,)
+    value : ndarray of float64 of shape (n,)
+        Returns are negative.
+
+    Returns
+    -------
+    keep : ndarray of bool of shape (n,)
+        Which interactions stay.
+    value : ndarray of float64 of shape (n,)
+        Their values before `keep` is applied.
+    """
+    negative = value < 0
     order = np.lexsort((item, user))
     new = np.ones(len(order), dtype=bool)
     new[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)

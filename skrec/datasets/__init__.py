@@ -6,6 +6,7 @@ from skrec.datasets._demo import load_demo
 from skrec.datasets._generator import make_interactions
 from skrec.datasets._load import load_interactions
 from skrec.datasets._movielens import fetch_movielens
+from skrec.datasets._scan import scan_interactions
 
 __all__ = [
     "clear_data_home",
@@ -15,4 +16,5 @@ __all__ = [
     "load_demo",
     "load_interactions",
     "make_interactions",
+    "scan_interactions",
 ]

@@ -1,11 +1,12 @@
 """Tables in files that pyarrow reads: parquet, Arrow (feather), ORC."""
 
 import io
+from contextlib import contextmanager
 
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import find_columns
 
-__all__ = ["read_arrow", "read_parquet_parts"]
+__all__ = ["parquet_batches", "read_arrow", "read_parquet_parts"]
 
 
 def read_arrow(path, kind, columns):
@@ -31,21 +32,15 @@ def read_arrow(path, kind, columns):
     """
     import pyarrow as pa
 
-    try:
-        with plain_errors(path), open_binary(path) as binary:
-            on_disk = isinstance(getattr(binary, "raw", None), io.FileIO)
-            source = binary if on_disk else pa.BufferReader(binary.read())
-            names, read = _open(source, kind)
-            wanted, columns = _wanted(path, names, columns)
-            table = read(wanted)
-            # What a file says about itself is not checked otherwise, and used as addresses.
-            table.validate(full=True)
-            return table, columns
-    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
-        raise ValueError(
-            f"{path} begins like {kind}, but cannot be read ({error}). Expected a whole file; "
-            "fetch or write it again."
-        ) from error
+    with _errors_of_file(path, kind), plain_errors(path), open_binary(path) as binary:
+        on_disk = isinstance(getattr(binary, "raw", None), io.FileIO)
+        source = binary if on_disk else pa.BufferReader(binary.read())
+        names, read = _open(source, kind)
+        wanted, columns = _wanted(path, names, columns)
+        table = read(wanted)
+        # What a file says about itself is not checked otherwise, and used as addresses.
+        table.validate(full=True)
+        return table, columns
 
 
 def read_parquet_parts(folder, paths, columns):
@@ -70,18 +65,104 @@ def read_parquet_parts(folder, paths, columns):
     ValueError
         If a file is damaged or has other columns, or columns cannot be told.
     """
-    import pyarrow as pa
-    from pyarrow import dataset
-
-    try:
-        parts = dataset.dataset(
-            [str(path) for path in paths], format="parquet", partitioning="hive",
-            partition_base_dir=str(folder),
-        )  # fmt: skip
+    with _errors_of_parts(folder, paths):
+        parts = _dataset(folder, paths)
         wanted, columns = _wanted(folder, parts.schema.names, columns)
         table = parts.to_table(columns=wanted)
         table.validate(full=True)
         return table, columns
+
+
+@contextmanager
+def parquet_batches(source, paths, columns, batch_size):
+    """Open parquet files to read them a batch at a time.
+
+    Parameters
+    ----------
+    source : pathlib.Path or RemoteFile
+        What to call them all; of several files the folder that they are in.
+    paths : list of pathlib.Path or RemoteFile
+    columns : tuple of 4 of str, int, "auto" or None
+        As for text files.
+    batch_size : int
+        Lines of a batch, at most.
+
+    Yields
+    ------
+    schema : pyarrow.Schema
+        Of the columns that are read.
+    batches : iterator of pyarrow.RecordBatch
+    columns : tuple of 4 of str, "auto" or None
+        What to ask these for.
+
+    Raises
+    ------
+    ValueError
+        As of `read_arrow` and `read_parquet_parts`.
+    """
+    import pyarrow.parquet as pq
+
+    if len(paths) == 1 and not source.is_dir() and not hasattr(paths[0], "fs"):
+        with _errors_of_file(paths[0], "parquet"), pq.ParquetFile(paths[0]) as file:
+            wanted, columns = _wanted(paths[0], file.schema_arrow.names, columns)
+            found = file.iter_batches(batch_size, columns=wanted)
+            yield _part_of(file.schema_arrow, wanted), _validated(found), columns
+        return
+    with _errors_of_parts(source, paths):
+        parts = _dataset(source, paths)
+        wanted, columns = _wanted(source, parts.schema.names, columns)
+        found = parts.to_batches(
+            columns=wanted, batch_size=batch_size, batch_readahead=2, fragment_readahead=1,
+        )  # fmt: skip
+        yield _part_of(parts.schema, wanted), _validated(found), columns
+
+
+def _dataset(folder, paths):
+    from pyarrow import dataset, fs
+
+    if hasattr(paths[0], "fs"):
+        named, base = [path.path for path in paths], folder.path
+        filesystem = fs.PyFileSystem(fs.FSSpecHandler(paths[0].fs))
+    else:
+        named, base, filesystem = list(map(str, paths)), str(folder), None
+    return dataset.dataset(
+        named, format="parquet", partitioning="hive", partition_base_dir=base,
+        filesystem=filesystem,
+    )  # fmt: skip
+
+
+def _part_of(schema, wanted):
+    import pyarrow as pa
+
+    return schema if wanted is None else pa.schema([schema.field(name) for name in wanted])
+
+
+def _validated(batches):
+    for batch in batches:
+        # What a file says about itself is not checked otherwise, and used as addresses.
+        batch.validate(full=True)
+        yield batch
+
+
+@contextmanager
+def _errors_of_file(path, kind):
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        raise ValueError(
+            f"{path} begins like {kind}, but cannot be read ({error}). Expected a whole file; "
+            "fetch or write it again."
+        ) from error
+
+
+@contextmanager
+def _errors_of_parts(folder, paths):
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(
             f"{folder}: {len(paths)} parquet files cannot be read as one table ({error}). Expected "

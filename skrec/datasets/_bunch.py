@@ -10,7 +10,7 @@ from skrec._log._aggregate import DUPLICATES, cast_values, dtype_of_times, merge
 from skrec._log._ids import pack_ids
 from skrec.utils._times import check_times
 
-__all__ = ["ids_of_text", "log_bunch", "require_duplicates_rule", "times_as_values"]
+__all__ = ["bunch_of", "ids_of_text", "log_bunch", "require_duplicates_rule", "times_as_values"]
 
 _WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0").fullmatch
 
@@ -46,7 +46,26 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
     same = len(last) == len(user) and (np.diff(last) > 0).all()
     if not same:
         aligned = {name: column[last] for name, column in aligned.items()}
-    row = np.repeat(np.arange(shape[0], dtype=X.indices.dtype), np.diff(X.indptr))
+    return bunch_of(X, user_ids, item_ids, aligned, more)
+
+
+def bunch_of(X, user_ids, item_ids, aligned, more):
+    """The Bunch of a matrix.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    user_ids, item_ids : ndarray
+    aligned : dict of str to ndarray of shape (nnz, ...)
+    more : dict
+        Further entries of the Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        See `log_bunch`.
+    """
+    row = np.repeat(np.arange(X.shape[0], dtype=X.indices.dtype), np.diff(X.indptr))
     return Bunch(
         X=X,
         data=X,

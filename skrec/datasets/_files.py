@@ -84,7 +84,7 @@ def file_kind(path, encoding="utf-8"):
     ValueError
         If it is a kind of file that is not read, with what to do.
     """
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(_ZIP) and _zip_kind(path) == "npz":
         return "npz"
@@ -111,28 +111,32 @@ def open_binary(path):
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or RemoteFile
 
     Yields
     ------
     file : binary file
     """
-    with open(path, "rb") as file:
-        magic = file.read(6)
-    if magic.startswith(_ZIP):
-        with zipfile.ZipFile(path) as archive, archive.open(_only_member(path, archive)) as file:
-            yield file
-        return
-    if magic.startswith(_ZSTD):
-        import pyarrow as pa
+    with path.open("rb") as raw:
+        magic = raw.read(6)
+        raw.seek(0)
+        if magic.startswith(_ZIP):
+            with zipfile.ZipFile(raw) as archive, archive.open(_only_member(path, archive)) as file:
+                yield file
+            return
+        if magic.startswith(_ZSTD):
+            import pyarrow as pa
 
-        with pa.input_stream(str(path), compression="zstd") as file:
-            yield io.BufferedReader(file)
-        return
-    openers = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
-    opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
-    with opener(path, "rb") as file:
-        yield file
+            with pa.input_stream(raw, compression="zstd") as file:
+                yield io.BufferedReader(file)
+            return
+        openers = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+        opener = next((one for start, one in openers.items() if magic.startswith(start)), None)
+        if opener is None:
+            yield raw
+            return
+        with opener(raw, "rb") as file:
+            yield file
 
 
 @contextmanager
@@ -163,7 +167,7 @@ def _damaged(path, error):
 
 
 def _zip_kind(path):
-    with plain_errors(path), zipfile.ZipFile(path) as archive:
+    with plain_errors(path), path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
         names = archive.namelist()
     if names and all(name.endswith(".npy") for name in names):
         return "npz"

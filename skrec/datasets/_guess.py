@@ -114,7 +114,7 @@ def find_columns(path, names, header, columns, rows):
     return tuple(places)
 
 
-def first_line_is_doubtful(user, user_ids, item, item_ids):
+def first_line_is_doubtful(n_lines, first, counts, ids):
     """Whether the first interaction of a log without a known header looks like names.
 
     Its ids occur nowhere else, no digit is in them, and none of them has the marks (digits,
@@ -123,26 +123,28 @@ def first_line_is_doubtful(user, user_ids, item, item_ids):
 
     Parameters
     ----------
-    user, item : ndarray of int of shape (n,)
-        Codes among the ids.
-    user_ids, item_ids : list of str
+    n_lines : int
+    first : tuple of two str
+        User and item of the first line.
+    counts : tuple of two int
+        How many lines are of this user, and of this item.
+    ids : tuple of two list of str
+        All users, and all items.
 
     Returns
     -------
     doubtful : bool
     """
-    if len(user) < 2:
+    if n_lines < 2:
         return False
-    sides = ((user, user_ids), (item, item_ids))
-    first = [ids[codes[0]] for codes, ids in sides]
     if any(character.isdigit() for text in first for character in text):
         return False
-    if any(np.count_nonzero(codes == codes[0]) > 1 for codes, _ in sides):
+    if max(counts) > 1:
         return False
-    marks = [_shared_marks(ids, name) for name, (_, ids) in zip(first, sides, strict=True)]
+    marks = [_shared_marks(side, name) for name, side in zip(first, ids, strict=True)]
     if any(shared and shared <= set(name) for name, shared in zip(first, marks, strict=True)):
         return False
-    repeated = any(len(ids) < len(codes) for codes, ids in sides)
+    repeated = any(len(side) < n_lines for side in ids)
     return repeated or any(marks) or any(map(_is_usual, first))
 
 

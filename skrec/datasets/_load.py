@@ -13,14 +13,21 @@ from skrec.datasets._bunch import (
     times_as_values,
 )
 from skrec.datasets._cache import read_matrix_market, read_npz
-from skrec.datasets._guess import ROLES, first_line_is_doubtful
+from skrec.datasets._guess import ROLES
 from skrec.datasets._layout import find_layout
 from skrec.datasets._parts import find_parts, join_logs, kind_of_parts
 from skrec.datasets._tabular import read_memory
 from skrec.datasets._text import read_carefully
+from skrec.datasets._text_checks import (
+    header_names,
+    refuse_doubtful,
+    refuse_no_lines,
+    refuse_other_names,
+    refuse_second_header,
+)
 from skrec.utils._log_names import is_time_name
 
-__all__ = ["load_interactions"]
+__all__ = ["check_reading", "is_in_memory", "load_interactions"]
 
 _LARGE = 1 << 20  # bytes from which the import of pyarrow pays
 
@@ -197,15 +204,13 @@ def load_interactions(
     """
     require_duplicates_rule(duplicates)
     check_dtype(dtype)
-    _check_rules(negative, drop_missing)
     given, dtype = dtype, np.float64 if as_times else dtype
-    columns = _check_columns((user, item, value, timestamp))
-    _check_text_parameters(delimiter, quotechar, encoding, decimal)
-    text = {
-        "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
-        "encoding": encoding, "decimal": decimal,
-    }  # fmt: skip
-    if _is_in_memory(path):
+    text = check_reading(
+        (user, item, value, timestamp), delimiter=delimiter, header=header, quotechar=quotechar,
+        encoding=encoding, decimal=decimal, negative=negative, drop_missing=drop_missing,
+    )  # fmt: skip
+    columns = text["columns"]
+    if is_in_memory(path):
         source, kind = "the log", "memory"
         log = read_memory(path, source, columns, drop_missing=drop_missing, decimal=decimal)
     else:
@@ -227,7 +232,33 @@ def load_interactions(
     return data.X if return_X else data
 
 
-def _is_in_memory(log):
+def check_reading(
+    columns, *, delimiter, header, quotechar, encoding, decimal, negative, drop_missing
+):
+    """Check the parameters on how a log is read.
+
+    Parameters
+    ----------
+    columns : tuple of 4 of str, int, "auto" or None
+    delimiter, header, quotechar, encoding, decimal, negative, drop_missing : object
+        See `load_interactions`.
+
+    Returns
+    -------
+    text : dict
+        Those of `find_layout`.
+    """
+    _check_rules(negative, drop_missing)
+    _check_columns(columns)
+    _check_text_parameters(delimiter, quotechar, encoding, decimal)
+    return {
+        "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
+        "encoding": encoding, "decimal": decimal,
+    }  # fmt: skip
+
+
+def is_in_memory(log):
+    """Whether it is a log and no path; a TypeError if it is neither."""
     if log is None or isinstance(log, bytes | int | float):
         raise TypeError(
             f"Expected a path, a list of paths or a log in memory. Got {type(log).__name__}."
@@ -263,40 +294,25 @@ def _read_text(source, paths, text, drop_missing):
     given = text | {"delimiter": first.delimiter, "header": first.header, "columns": first.places}
     for path in paths[1:]:
         layout = find_layout(path, **given)
-        if layout.names != first.names:
-            raise ValueError(
-                f"{source}: {path.name} has the columns {list(layout.names)}, {paths[0].name} has "
-                f"{list(first.names)}. Expected parts of one log with the same columns; pass the "
-                "path of one."
-            )
+        refuse_other_names(source, (paths[0], path), (first, layout))
         logs.append(_read_part(path, layout, drop_missing))
     log = join_logs(logs)
-    if not len(log.user):
-        what = f"{log.n_dropped} lines without an id, value or time" if log.n_dropped else "names"
-        raise ValueError(f"{source} has {what} but no interactions. Expected one in each line.")
+    refuse_no_lines(source, len(log.user), log.n_dropped)
     _refuse_second_header(source, first, log)
-    if first.doubtful and first_line_is_doubtful(log.user, log.user_ids, log.item, log.item_ids):
-        ids = [log.user_ids[log.user[0]], log.item_ids[log.item[0]]]
-        raise ValueError(
-            f"{source}: the first line may hold names or an interaction: {ids} occur nowhere else "
-            "and are unlike what follows. Expected a header with usual names, or a log whose first "
-            "line is like the others; pass header=True or header=False."
-        )
+    if first.doubtful:
+        sides = (log.user, log.user_ids), (log.item, log.item_ids)
+        names = tuple(ids[codes[0]] for codes, ids in sides)
+        counts = tuple(np.count_nonzero(codes == codes[0]) for codes, _ in sides)
+        refuse_doubtful(source, len(log.user), names, counts, (log.user_ids, log.item_ids))
     return log
 
 
 def _refuse_second_header(source, layout, log):
-    if not layout.header:
-        return
-    names = [layout.names[place].strip(" ") for place in layout.places[:2]]
-    if names[0] in log.user_ids and names[1] in log.item_ids:
+    names = header_names(layout)
+    if names is not None and names[0] in log.user_ids and names[1] in log.item_ids:
         codes = log.user_ids.index(names[0]), log.item_ids.index(names[1])
         n_again = np.count_nonzero((log.user == codes[0]) & (log.item == codes[1]))
-        if n_again:
-            raise ValueError(
-                f"{source}: the header {names} stands in {n_again} lines below the first, too, as "
-                "in files that were joined. Expected interactions; delete these lines."
-            )
+        refuse_second_header(source, names, n_again)
 
 
 def _read_part(path, layout, drop_missing):
@@ -360,7 +376,6 @@ def _check_columns(columns):
             raise ValueError(
                 f"{role} must be the name or the place of a column, or 'auto'. Got {column!r}."
             )
-    return columns
 
 
 def _check_text_parameters(delimiter, quotechar, encoding, decimal):

@@ -8,6 +8,7 @@ import numpy as np
 
 from skrec.datasets._files import file_kind
 from skrec.datasets._text import RawLog
+from skrec.datasets._urls import RemoteFile, find_remote, is_url
 
 __all__ = ["find_parts", "join_logs", "kind_of_parts"]
 
@@ -18,13 +19,13 @@ def find_parts(path):
     Parameters
     ----------
     path : str, path-like or list of these
-        A file, a folder, or a pattern such as "logs/*.csv".
+        A file, a folder, or a pattern such as "logs/*.csv", or a URL of fsspec.
 
     Returns
     -------
-    root : pathlib.Path
+    root : pathlib.Path or RemoteFile
         What to call them all in messages.
-    paths : list of pathlib.Path
+    paths : list of pathlib.Path or RemoteFile
         Sorted by name; of a list in its order.
 
     Raises
@@ -36,7 +37,12 @@ def find_parts(path):
     """
     if isinstance(path, list):
         parts = [part for some in path for part in find_parts(some)[1]]
+        remote = [hasattr(part, "fs") for part in parts]
+        if any(remote):
+            return _root_of_remote(parts, remote), parts
         return Path(os.path.commonpath([part.absolute().parent for part in parts])), parts
+    if is_url(path):
+        return find_remote(path)
     path = Path(os.path.expanduser(path))  # that of pathlib raises for an unknown user
     if path.is_dir():
         return path, _files_of_folder(path)
@@ -107,6 +113,17 @@ def join_logs(logs):
         _join([log.timestamp for log in logs]),
         logs[0].value_name, sum(log.n_dropped for log in logs),
     )  # fmt: skip
+
+
+def _root_of_remote(parts, remote):
+    """The folder that all files of a list are in."""
+    if not all(remote) or len({id(part.fs) for part in parts}) > 1:
+        raise ValueError(
+            f"The parts of a log are in several places: {', '.join(map(str, parts[:5]))}. Expected "
+            "all of them local, or under URLs of one protocol and host."
+        )
+    folder = os.path.commonpath([os.path.dirname(part.path) for part in parts])
+    return RemoteFile(parts[0].fs, folder)
 
 
 def _files_of_folder(folder):

@@ -20,7 +20,7 @@ from skrec._log._ids import (
 from skrec.datasets._guess import find_columns
 from skrec.datasets._text import RawLog
 
-__all__ = ["read_memory"]
+__all__ = ["entries_of", "read_memory", "settle_columns"]
 
 _SAMPLE = 100
 _STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, its caller
@@ -54,14 +54,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
     TypeError
         If `log` has none of the known forms.
     """
-    names, columns_at = _named_columns(log)
-    header = names is not None
-    if not header:
-        n_columns = sum(column is not None for column in columns_at)
-        names = tuple(f"column {place + 1}" for place in range(n_columns))
-    heads = [_head(column) for column in columns_at[: len(names)]]
-    rows = [list(row) for row in zip(*heads, strict=False)]
-    places = find_columns(source, names, header, columns, rows)
+    name, places, columns_at = settle_columns(log, source, columns)
     picked = [None if place is None else columns_at[place] for place in places]
     lengths = {len(column) for column in picked if column is not None}
     if len(lengths) > 1:
@@ -71,11 +64,46 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
         )
     if not lengths.pop():
         raise ValueError(f"{source} is empty. Expected one interaction in each row.")
-    name = names[places[2]] if header and picked[2] is not None else None
     try:
         return _convert(picked, name, drop_missing, decimal)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error
+
+
+def settle_columns(log, source, columns):
+    """Settle which columns of a log are which.
+
+    Parameters
+    ----------
+    log : log
+    source : str or pathlib.Path
+    columns : tuple of 4 of str, int, "auto" or None
+        As of `read_memory`.
+
+    Returns
+    -------
+    value_name : str or None
+        None also where the columns have no names.
+    places : tuple of 4 of int or None
+        Of user, item, value and timestamp.
+    columns_at : list of array-like or None
+        The columns by place.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be told.
+    """
+    names, columns_at = _named_columns(log)
+    header = names is not None
+    if not header:
+        n_columns = sum(column is not None for column in columns_at)
+        names = tuple(f"column {place + 1}" for place in range(n_columns))
+    heads = [_head(column) for column in columns_at[: len(names)]]
+    rows = [list(row) for row in zip(*heads, strict=False)]
+    places = find_columns(source, names, header, columns, rows)
+    name = names[places[2]] if header and places[2] is not None else None
+    return name, places, columns_at
 
 
 def _named_columns(log):
@@ -124,8 +152,8 @@ def _convert(picked, value_name, drop_missing, decimal):
         value_name = "value"
     return RawLog(
         user_codes, user_ids, item_codes, item_ids,
-        None if value is None else as_values(_array(value), decimal),
-        None if timestamp is None else as_timestamps(_array(timestamp)),
+        None if value is None else as_values(entries_of(value), decimal),
+        None if timestamp is None else as_timestamps(entries_of(timestamp)),
         value_name, n_dropped,
     )  # fmt: skip
 
@@ -147,7 +175,10 @@ def _ids(column, name):
             return ids, position[np.concatenate(codes)]
     entries = as_id_column(column.to_pylist() if arrow is not None else column, name)
     if arrow is not None and {type(entry) for entry in entries[:_SAMPLE].tolist()} == {float}:
-        entries = entries.astype(np.float64) if _all_floats(entries) else entries
+        # As an array of floats, in which NaN is a missing id.
+        entries = (
+            as_id_column(entries.astype(np.float64), name) if _all_floats(entries) else entries
+        )
     warn_of_float_ids(entries, name, stacklevel=_STACKLEVEL)
     return unique_ids(entries, name)
 
@@ -160,7 +191,8 @@ def _arrow_type(column):
     return getattr(column, "type", None) if hasattr(column, "to_pylist") else None
 
 
-def _array(column):
+def entries_of(column):
+    """A column of values or times; one of pyarrow with nulls as Python objects."""
     if _arrow_type(column) is not None and column.null_count:
         # Which row it is matters more than the dtype.
         return np.array(column.to_pylist(), dtype=object)

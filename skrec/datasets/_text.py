@@ -15,7 +15,7 @@ from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES
 from skrec.datasets._layout import with_bom
 
-__all__ = ["RawLog", "is_missing", "read_carefully", "value_name"]
+__all__ = ["RawLog", "careful_blocks", "is_missing", "read_carefully", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
@@ -55,6 +55,30 @@ def read_carefully(path, layout, *, drop_missing=False):
         Names file, first bad line (from 1), what was found, what is expected and a remedy,
         and how many lines are bad in which way.
     """
+    return next(careful_blocks(path, layout, drop_missing=drop_missing, n_lines=None))
+
+
+def careful_blocks(path, layout, *, drop_missing, n_lines):
+    """`read_carefully`, some lines at a time.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    layout : Layout
+    drop_missing : bool
+    n_lines : int or None
+        How many lines a block has; None: all of them are one block.
+
+    Yields
+    ------
+    log : RawLog
+        Each with ids of its own. The last one may have no lines.
+
+    Raises
+    ------
+    ValueError
+        As of `read_carefully`, after the last line: what was yielded before is then of no use.
+    """
     reader = _Reader(path, layout, drop_missing)
     with plain_errors(path), open_binary(path) as binary:
         # Bytes that are no text matter only in ids; they come through as lone surrogates.
@@ -67,7 +91,12 @@ def read_carefully(path, layout, *, drop_missing=False):
                 header = False
             elif row:
                 reader.add(line, row)
-    return reader.finish()
+                if len(reader.codes[0]) == n_lines:
+                    log = reader.take()
+                    if reader.message is None:
+                        yield log
+    reader.check()
+    yield reader.take()
 
 
 class _Reader:
@@ -76,12 +105,15 @@ class _Reader:
     def __init__(self, path, layout, drop_missing):
         self.path, self.layout, self.drop_missing = path, layout, drop_missing
         self.used = [place for place in layout.places if place is not None]
+        self._begin()
+        self.message = None  # of the first bad line
+        self.bad = {}  # kind -> numbers of lines
+
+    def _begin(self):
         self.ids = ({}, {})
         self.codes = ([], [])
         self.numbers = ([], [])
         self.n_dropped = 0
-        self.message = None  # of the first bad line
-        self.bad = {}  # kind -> numbers of lines
 
     def add(self, line, row):
         """Add the fields of a line."""
@@ -178,20 +210,27 @@ class _Reader:
         )  # fmt: skip
         return None
 
-    def finish(self):
-        """The whole log; a ValueError if a line was bad."""
+    def check(self):
+        """Raise a ValueError if a line was bad."""
         if self.message is not None:
             raise ValueError(self.message + self._summary())
+
+    def take(self):
+        """The log of the lines since the last call; of no use if one was bad."""
+        ids, codes, numbers, n_dropped = self.ids, self.codes, self.numbers, self.n_dropped
+        self._begin()
+        if self.message is not None:
+            return None
         places = self.layout.places[2:]
         value, timestamp = (
             None if place is None else np.array(column, dtype=None if column else np.float64)
-            for place, column in zip(places, self.numbers, strict=True)
+            for place, column in zip(places, numbers, strict=True)
         )
         timestamp = None if timestamp is None else as_timestamps(timestamp)
         return RawLog(
-            np.array(self.codes[0], dtype=np.intp), list(self.ids[0]),
-            np.array(self.codes[1], dtype=np.intp), list(self.ids[1]),
-            value, timestamp, value_name(self.layout), self.n_dropped,
+            np.array(codes[0], dtype=np.intp), list(ids[0]),
+            np.array(codes[1], dtype=np.intp), list(ids[1]),
+            value, timestamp, value_name(self.layout), n_dropped,
         )  # fmt: skip
 
     def _summary(self):

@@ -4,19 +4,67 @@ import codecs
 import re
 from functools import partial
 from math import nan
+from typing import NamedTuple
 
 import numpy as np
 
 from skrec._log._entries import as_timestamps, parse_time, to_number
+from skrec._log._growing_ids import TextIds
 from skrec.datasets._delimiter import BLANKS
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._text import RawLog, is_missing, value_name
 
-__all__ = ["read_fast", "read_stream"]
+__all__ = ["CodedBlock", "Unusual", "coded_blocks", "fast_encoding", "read_fast", "read_stream"]
 
 _BLOCK = 1 << 24
+_LONGEST_MISSING = 4  # bytes of what stands for no id
+_LONGEST = 1 << 16  # bytes of a line that a block, however small, is waited for
 _ASCII_BASED = ("utf-8", "ascii", "iso8859-1", "cp1252")
 _SEPARATOR = "\x1f"  # stands for delimiters of several characters
+
+
+class Unusual(Exception):
+    """A file that is not plain: the careful reader reads it, or says what is wrong."""
+
+
+class FieldIds:
+    """Ids of a field of the lines, and which of them stand for none.
+
+    Parameters
+    ----------
+    encoding : str
+        See `fast_encoding`.
+
+    Attributes
+    ----------
+    ids : TextIds
+    gone : ndarray of bool of shape (n_ids,)
+    """
+
+    def __init__(self, encoding):
+        self.ids = TextIds(encoding, strip=True)
+        self.gone = np.empty(0, dtype=bool)
+
+    def encode(self, column):
+        """Codes of a column of bytes of pyarrow; Unusual if one is no text."""
+        codes, n_known = self.ids.encode(column), len(self.gone)
+        if len(self.ids) > n_known:
+            if not self.ids.are_text(n_known):
+                raise Unusual
+            short = self.ids.short(n_known, _LONGEST_MISSING)
+            self.gone = np.append(self.gone, np.zeros(len(self.ids) - n_known, dtype=bool))
+            self.gone[short] = [is_missing(text) for text in self.ids.take(short).tolist()]
+        return codes
+
+
+class CodedBlock(NamedTuple):
+    """Some lines: codes of their ids, their values and times, and how many were left out."""
+
+    user: np.ndarray
+    item: np.ndarray
+    value: np.ndarray | None
+    timestamp: np.ndarray | None
+    n_dropped: int
 
 
 def read_fast(path, layout, *, drop_missing=False):
@@ -36,11 +84,27 @@ def read_fast(path, layout, *, drop_missing=False):
         quotes, lines that end in a carriage return alone. `read_carefully` reads such
         files, or says what is wrong.
     """
-    encoding = codecs.lookup(layout.encoding).name
-    if encoding not in _ASCII_BASED or not f"{layout.delimiter}{layout.quotechar}".isascii():
+    encoding = fast_encoding(layout)
+    if encoding is None:
         return None
     with plain_errors(path), open_binary(path) as binary:
         return read_stream(binary, layout, encoding, drop_missing=drop_missing)
+
+
+def fast_encoding(layout):
+    """Name of the encoding of files that are read block by block; None for others.
+
+    Parameters
+    ----------
+    layout : skrec.datasets._layout.Layout
+
+    Returns
+    -------
+    encoding : str or None
+    """
+    encoding = codecs.lookup(layout.encoding).name
+    plain = encoding in _ASCII_BASED and f"{layout.delimiter}{layout.quotechar}".isascii()
+    return encoding if plain else None
 
 
 def read_stream(binary, layout, encoding, *, drop_missing=False):
@@ -57,82 +121,159 @@ def read_stream(binary, layout, encoding, *, drop_missing=False):
     -------
     log : RawLog or None
     """
-    reader = _BlockReader(layout, encoding, drop_missing)
+    sides = FieldIds(encoding), FieldIds(encoding)
+    try:
+        blocks = list(coded_blocks(binary, layout, sides, drop_missing=drop_missing))
+    except Unusual:
+        return None
+    n_dropped = sum(block.n_dropped for block in blocks)
+    columns = [list(column) for column in zip(*blocks, strict=True)] or [[], [], [], [], []]
+    del blocks
+    user, item = (_join(columns[side], np.int32) for side in (0, 1))
+    value, timestamp = (
+        None if place is None else _join(columns[2 + which], np.float64)
+        for which, place in enumerate(layout.places[2:])
+    )
+    user, user_ids = _only_used(user, sides[0].ids) if n_dropped else (user, _texts(sides[0].ids))
+    item, item_ids = _only_used(item, sides[1].ids) if n_dropped else (item, _texts(sides[1].ids))
+    timestamp = None if timestamp is None else as_timestamps(timestamp)
+    return RawLog(user, user_ids, item, item_ids, value, timestamp, value_name(layout), n_dropped)
+
+
+def coded_blocks(binary, layout, sides, *, drop_missing, block_bytes=None):
+    """The lines of an open binary file, a block at a time.
+
+    Parameters
+    ----------
+    binary : file
+    layout : skrec.datasets._layout.Layout
+    sides : tuple of two FieldIds
+        Ids of users and items. They may learn ids that stand in no line of the result.
+    drop_missing : bool
+        Leave out lines that lack an id, a value or a time.
+    block_bytes : int, default=None
+        How much is read at a time; None: 16 MiB.
+
+    Yields
+    ------
+    block : CodedBlock
+
+    Raises
+    ------
+    Unusual
+        If a line is not plain; what was yielded before may be wrong.
+    """
+    size = _BLOCK if block_bytes is None else block_bytes
+    reader = _BlockReader(layout, sides, drop_missing)
     pending, skip = b"", True
-    while block := binary.read(_BLOCK):
+    while block := binary.read(size):
         pending += block
         cut = pending.rfind(b"\n") + 1
         lines, pending = pending[:cut], pending[cut:]
-        if lines and not _has_plain_ends(lines):
-            return None
-        if skip and lines:
-            lines, skip = _skip_header(lines, layout), False
-        if lines is None or (lines and not reader.add(lines)) or len(pending) > 4 * _BLOCK:
-            return None
+        if len(pending) > max(4 * size, _LONGEST):
+            raise Unusual
+        if lines:
+            _require_plain_ends(lines)
+            lines, skip = _skip_header(lines, layout) if skip else lines, False
+            yield from reader.blocks(lines)
     if pending:
         pending = pending.removesuffix(b"\r") + b"\n"
-        if not _has_plain_ends(pending):
-            return None
-        lines = _skip_header(pending, layout) if skip else pending
-        if lines is None or (lines and not reader.add(lines)):
-            return None
-    return reader.finish()
+        _require_plain_ends(pending)
+        yield from reader.blocks(_skip_header(pending, layout) if skip else pending)
 
 
-def _has_plain_ends(lines):
-    """Whether each carriage return stands before a line feed, and there are no NULs."""
-    return lines.count(b"\r") == lines.count(b"\r\n") and b"\0" not in lines
+def _texts(ids):
+    return ids.take(np.arange(len(ids))).tolist()
+
+
+def _only_used(codes, ids):
+    """Codes among the ids that occur, and these."""
+    used = np.zeros(len(ids), dtype=bool)
+    used[codes] = True
+    return (np.cumsum(used) - 1)[codes], ids.take(np.flatnonzero(used)).tolist()
+
+
+def _require_plain_ends(lines):
+    """Each carriage return stands before a line feed, and there are no NULs."""
+    if lines.count(b"\r") != lines.count(b"\r\n") or b"\0" in lines:
+        raise Unusual
 
 
 def _skip_header(lines, layout):
-    """What follows the preamble and the header; None where these lines do not end here."""
+    """What follows the preamble and the header, which must end in these lines."""
     lines = lines.removeprefix(codecs.BOM_UTF8)
     for _ in range(layout.preamble):
         _, found, lines = lines.partition(b"\n")
         if not found:
-            return None
+            raise Unusual
     lines = lines.lstrip(b"\r\n")
     if not layout.header:
         return lines
     header, found, rest = lines.partition(b"\n")
     quote = (layout.quotechar or '"').encode()
-    return None if not found or header.count(quote) % 2 else rest
+    if not found or header.count(quote) % 2:
+        raise Unusual
+    return rest
 
 
 class _BlockReader:
-    """Gathers the columns of blocks of whole lines."""
+    """Makes codes and numbers of blocks of whole lines."""
 
-    def __init__(self, layout, encoding, drop_missing):
-        self.layout, self.encoding, self.drop_missing = layout, encoding, drop_missing
-        self.ids = ({}, {})
-        self.codes = ([], [])
-        self.numbers = ([], [])
+    def __init__(self, layout, sides, drop_missing):
+        self.layout, self.sides, self.drop_missing = layout, sides, drop_missing
+        self.encoding = fast_encoding(layout)
 
-    def add(self, lines):
-        """Add a block that ends with a line break; False if it needs the careful reader."""
+    def blocks(self, lines):
+        """The block of some lines, none of blank ones; Unusual if one is not plain."""
+        if not lines.strip(b"\r\n"):
+            return
+        columns = self._columns(lines)
+        of_ids, of_numbers = self.layout.places[:2], self.layout.places[2:]
+        user, item = (
+            side.encode(columns[place]) for side, place in zip(self.sides, of_ids, strict=True)
+        )
+        gone = self.sides[0].gone[user] | self.sides[1].gone[item]
+        if not self.drop_missing and gone.any():
+            raise Unusual
+        found = [
+            None if place is None else self._numbers(which, columns[place])
+            for which, place in enumerate(of_numbers)
+        ]
+        n_dropped = 0
+        if self.drop_missing:
+            keep = ~gone
+            for numbers in found:
+                keep &= True if numbers is None else ~np.isnan(numbers)
+            n_dropped = len(keep) - int(keep.sum())
+            if n_dropped:
+                user, item = user[keep], item[keep]
+                found = [None if numbers is None else numbers[keep] for numbers in found]
+        yield CodedBlock(user, item, *found, n_dropped)
+
+    def _columns(self, lines):
+        """Arrays of the columns by their places."""
         import pyarrow as pa
 
-        if not lines.strip(b"\r\n"):
-            return True
         delimiter, quotechar = self.layout.delimiter, self.layout.quotechar
-        if delimiter == BLANKS:
+        if delimiter == BLANKS or len(delimiter) > 1:
             if _SEPARATOR.encode() in lines:
-                return False
-            lines = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", lines)
-            lines, delimiter = re.sub(rb"[ \t]+", _SEPARATOR.encode(), lines), _SEPARATOR
-        elif len(delimiter) > 1:
-            if _SEPARATOR.encode() in lines:
-                return False
-            lines, delimiter = lines.replace(delimiter.encode(), _SEPARATOR.encode()), _SEPARATOR
+                raise Unusual
+            if delimiter == BLANKS:
+                lines = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", lines)
+                lines = re.sub(rb"[ \t]+", _SEPARATOR.encode(), lines)
+            else:
+                lines = lines.replace(delimiter.encode(), _SEPARATOR.encode())
+            delimiter = _SEPARATOR
         if quotechar is not None and quotechar.encode() not in lines:
             quotechar = None
         if quotechar is not None and not _quotes_are_plain(lines, delimiter, quotechar):
-            return False
+            raise Unusual
         of_ids, of_numbers = self.layout.places[:2], self.layout.places[2:]
-        as_text = dict.fromkeys(
-            (place for place in self.layout.places if place is not None),
-            pa.dictionary(pa.int32(), pa.binary()),
-        )
+        as_text = {place: pa.binary() for place in of_ids}
+        as_text |= {
+            place: pa.dictionary(pa.int32(), pa.binary())
+            for place in of_numbers if place is not None
+        }  # fmt: skip
         # A decimal comma is for values, not for times.
         plain = of_numbers if self.layout.decimal == "." else of_numbers[:1]
         as_numbers = {place: pa.float64() for place in plain if place not in (None, *of_ids)}
@@ -141,14 +282,8 @@ class _BlockReader:
         if as_numbers and (columns is None or self._has_nan(columns, as_numbers)):
             columns = self._read(lines, delimiter, quotechar, as_text)
         if columns is None:
-            return False
-        for side, place in enumerate(of_ids):
-            self._add_ids(side, columns[place])
-        return all(
-            self._add_numbers(which, columns[place])
-            for which, place in enumerate(of_numbers)
-            if place is not None
-        )
+            raise Unusual
+        return columns
 
     def _read(self, lines, delimiter, quotechar, types):
         """Arrays of the columns at some places; None if a line or a number is not as expected."""
@@ -181,14 +316,8 @@ class _BlockReader:
         """Whether texts tell what is missing, since a number read nan is not always."""
         return self.drop_missing and any(np.isnan(columns[place]).any() for place in places)
 
-    def _add_ids(self, side, column):
-        index = self.ids[side]
-        values = column.dictionary.to_pylist()
-        codes = (index.setdefault(value.strip(b" "), len(index)) for value in values)
-        place = np.fromiter(codes, np.int32, len(values))
-        self.codes[side].append(place[column.indices.to_numpy()])
-
-    def _add_numbers(self, which, column):
+    def _numbers(self, which, column):
+        """Values or times as float64, NaN where one is missing."""
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
@@ -200,69 +329,22 @@ class _BlockReader:
                 numbers = np.array(numbers, dtype=np.float64)[column.indices.to_numpy()]
                 gone = np.array(gone, dtype=bool)[column.indices.to_numpy()]
             except (ValueError, OverflowError):
-                return False
+                raise Unusual from None
         else:
             numbers, gone = column.to_numpy(), False
         # Whole times that a double cannot hold are for the careful reader.
         bound = (np.finfo(np.float64).max, 2**53 - 1)[which]
         if not ((np.abs(numbers) <= bound) | gone).all():
-            return False
-        self.numbers[which].append(numbers)
-        return True
-
-    def finish(self):
-        """The whole log; None if an id is missing or no text."""
-        try:
-            ids = [[value.decode(self.encoding) for value in index] for index in self.ids]
-        except UnicodeDecodeError:
-            return None
-        gone = [np.array([is_missing(value) for value in side], dtype=bool) for side in ids]
-        if not self.drop_missing and any(side.any() for side in gone):
-            return None
-        user, item = (_join(blocks, np.int32) for blocks in self.codes)
-        value, timestamp = (
-            None if place is None else _join(blocks, np.float64)
-            for place, blocks in zip(self.layout.places[2:], self.numbers, strict=True)
-        )
-        n_dropped = 0
-        if self.drop_missing and len(user):
-            keep = ~(gone[0][user] | gone[1][item])
-            for numbers in (value, timestamp):
-                keep &= True if numbers is None else ~np.isnan(numbers)
-            n_dropped = len(keep) - int(keep.sum())
-        if n_dropped:
-            user, item = user[keep], item[keep]
-            value, timestamp = (None if c is None else c[keep] for c in (value, timestamp))
-            user, ids[0] = _only_used(user, ids[0])
-            item, ids[1] = _only_used(item, ids[1])
-        timestamp = None if timestamp is None else as_timestamps(timestamp)
-        name = value_name(self.layout)
-        return RawLog(user, ids[0], item, ids[1], value, timestamp, name, n_dropped)
-
-
-def _only_used(codes, ids):
-    """Codes among the ids that occur, and these."""
-    used = np.zeros(len(ids), dtype=bool)
-    used[codes] = True
-    return (np.cumsum(used) - 1)[codes], [ids[place] for place in np.flatnonzero(used)]
+            raise Unusual
+        return numbers
 
 
 def _quotes_are_plain(lines, delimiter, quotechar):
     """Whether quotes stand in pairs around whole fields, without line breaks between them."""
+    from skrec._log._growing_kernels import quotes_are_plain
+
     buffer = np.frombuffer(lines, dtype=np.uint8)
-    quotes = np.flatnonzero(buffer == ord(quotechar))
-    if len(quotes) % 2:
-        return False
-    first, last = quotes[::2], quotes[1::2]
-    is_break = (buffer == ord("\n")) | (buffer == ord("\r"))
-    is_bound = is_break | (buffer == ord(delimiter))
-    # A line break with an odd number of quotes before it stands between a pair.
-    n_before = np.searchsorted(quotes, np.flatnonzero(is_break))
-    return bool(
-        is_bound[first[first > 0] - 1].all()
-        and is_bound[last + 1].all()
-        and not (n_before % 2).any()
-    )
+    return bool(quotes_are_plain(buffer, ord(quotechar), ord(delimiter)))
 
 
 def _join(blocks, dtype):

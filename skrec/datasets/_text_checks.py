@@ -1,0 +1,68 @@
+"""What only the whole of a log that is text shows to be wrong."""
+
+from skrec.datasets._guess import first_line_is_doubtful
+
+__all__ = ["header_names", "refuse_doubtful", "refuse_no_lines", "refuse_other_names",
+           "refuse_second_header"]  # fmt: skip
+
+
+def refuse_other_names(source, paths, layouts):
+    """Raise a ValueError if a part has other columns than the first.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+    paths : tuple of two pathlib.Path
+        The first part, and one more.
+    layouts : tuple of two Layout
+        Theirs.
+    """
+    if layouts[1].names != layouts[0].names:
+        raise ValueError(
+            f"{source}: {paths[1].name} has the columns {list(layouts[1].names)}, {paths[0].name} "
+            f"has {list(layouts[0].names)}. Expected parts of one log with the same columns; pass "
+            "the path of one."
+        )
+
+
+def refuse_no_lines(source, n_lines, n_dropped):
+    """Raise a ValueError if nothing was read."""
+    if not n_lines:
+        what = f"{n_dropped} lines without an id, value or time" if n_dropped else "names"
+        raise ValueError(f"{source} has {what} but no interactions. Expected one in each line.")
+
+
+def header_names(layout):
+    """What the header calls users and items; None without a header."""
+    if not layout.header:
+        return None
+    return [layout.names[place].strip(" ") for place in layout.places[:2]]
+
+
+def refuse_second_header(source, names, n_again):
+    """Raise a ValueError if the header stands in further lines.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+    names : list of str
+        Of `header_names`.
+    n_again : int
+        In how many lines the user and the item are called so.
+    """
+    if n_again:
+        raise ValueError(
+            f"{source}: the header {names} stands in {n_again} lines below the first, too, as "
+            "in files that were joined. Expected interactions; delete these lines."
+        )
+
+
+def refuse_doubtful(source, n_lines, first, counts, ids):
+    """Raise a ValueError if the first line may be a header; see `first_line_is_doubtful`."""
+    if first_line_is_doubtful(n_lines, first, counts, ids):
+        raise ValueError(
+            f"{source}: the first line may hold names or an interaction: {list(first)} occur "
+            "nowhere else "
+            "and are unlike what follows. Expected a header with usual names, or a log whose first "
+            "line is like the others; pass header=True or header=False."
+        )
