@@ -63,12 +63,16 @@ examples:
 _RECOMMEND_EPILOG = """\
 output: lines of user,rank,item,score, title where titles are known, and fallback, which is
 True where nothing is known of the user and the popular items are listed. What a user has
-already is left out.
+already is left out. By the name of --output they are parquet (LISTS.parquet), a folder of
+parquet parts (LISTS/, with a slash), else CSV. A file takes its place when it is whole. A run
+that was interrupted goes on with a folder where it was, if model, users and options are the
+same.
 
 examples:
   python -m skrec recommend model.skops --output lists.csv
   python -m skrec recommend model.skops --history new_users.csv -k 20 --output lists.csv
   python -m skrec recommend model.skops --users ids.txt --items in_stock.txt --titles items.csv
+  python -m skrec recommend model.skops --users all --history log/ --output lists/
 """
 
 _SIMILAR_EPILOG = """\
@@ -275,18 +279,17 @@ def _add_recommend(verbs):
         epilog=_RECOMMEND_EPILOG,
     )
     verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
-    users = verb.add_mutually_exclusive_group()
-    users.add_argument(
+    verb.add_argument(
         "--users",
         metavar="IDS.txt",
-        help="users of the data that the model was fitted on, one id a line; - reads stdin "
-        "(default: all of them)",
+        help="users of the data that the model was fitted on, one id a line; - reads stdin; all, "
+        "the default: all of them, or with --history all users of that log",
     )
-    users.add_argument(
+    verb.add_argument(
         "--history",
         metavar="LOG.csv",
-        help="interactions of any users, as in the data of `fit`; the log alone counts, also "
-        "for users that the model knows",
+        help="interactions of any users, as in the data of `fit`, a file or a folder of parts; the "
+        "log alone counts, also for users that the model knows",
     )
     verb.add_argument(
         "--include-seen",

@@ -1,6 +1,5 @@
 """The verb `recommend`."""
 
-import csv
 import sys
 from typing import NamedTuple
 
@@ -9,7 +8,8 @@ from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
 from skrec._cli._ids import TextIds, as_text, find_in_file
-from skrec._cli._lists import candidates, open_output, titles_for, warn
+from skrec._cli._list_files import fingerprint, is_folder, open_lists, parts_of_folder
+from skrec._cli._lists import candidates, titles_for, warn
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
 from skrec._cli._sources import option_of, read_log, reading_options
@@ -17,6 +17,7 @@ from skrec._cli._streams import check_stdout
 from skrec._log_recommender._answers import listed
 from skrec._recommend import recommend_rows
 
+_ALL = "all"  # of --users
 _CHUNK = 1024  # users between two moves of the progress bar
 
 
@@ -25,14 +26,15 @@ class Users(NamedTuple):
 
     Attributes
     ----------
-    ids : list of str
+    ids : ndarray of shape (n_users,)
+        As the model or the log has them; text where one is in neither.
     X : csr_array of shape (n_users, n_items)
         Rows that the model scores.
     seen : csr_array of shape (n_users, n_items)
         What they have.
     """
 
-    ids: list
+    ids: np.ndarray
     X: csr_array
     seen: csr_array
 
@@ -50,9 +52,15 @@ def run(arguments):
     CommandError
         For a mistake in the arguments or the files.
     """
-    path = check_output(arguments.output, "--output")
-    if path is None:
+    folder = is_folder(arguments.output)
+    path = None if folder else check_output(arguments.output, "--output")
+    if path is None and not folder:
         check_stdout()
+    if arguments.history is not None and arguments.users not in (None, _ALL):
+        raise CommandError(
+            f"--users {arguments.users} names users of the model, and --history brings its own; "
+            "give one of them, or --users all."
+        )
     reading = reading_options(arguments)
     if reading and arguments.history is None:
         raise CommandError(
@@ -70,16 +78,22 @@ def run(arguments):
         users = _users_of_log(content, log, arguments)
     users = _treat_unknown(users, arguments)
     allowed, titles = candidates(content, arguments), titles_for(content, arguments.titles)
-    with open_output(path) as file, progress_bar(len(users.ids), "user") as progress:
-        n_lines = _write_lists(content, users, (allowed, titles), arguments, file, progress)
-    if path:
-        sys.stdout.write(f"{path}: {n_lines:,} recommendations to {len(users.ids):,} users\n")
+    lists = _Lists(content, users, allowed, titles, arguments)
+    with progress_bar(len(users.ids), "user") as progress:
+        if folder:
+            n_lines = _write_parts(lists, arguments, progress)
+        else:
+            with open_lists(path, titled=titles is not None) as write:
+                n_lines = lists.write(0, len(users.ids), write, progress)
+    if arguments.output:
+        sys.stdout.write(
+            f"{arguments.output}: {n_lines:,} recommendations to {len(users.ids):,} users\n"
+        )
 
 
 def _known_users(content, arguments):
-    if arguments.users is None:
-        names = [as_text(value) for value in content.encoder.user_ids_]
-        return Users(names, content.interactions, content.seen)
+    if arguments.users in (None, _ALL):
+        return Users(content.encoder.user_ids_, content.interactions, content.seen)
     known = TextIds(content.encoder.user_ids_)
     found = find_in_file(arguments.users, known, "user")
     unknown, choice = found.unknown, arguments.unknown_users
@@ -95,9 +109,10 @@ def _known_users(content, arguments):
         raise CommandError(
             f"{arguments.users}: the model knows none of these {len(unknown):,} users."
         )
-    names = [as_text(value) for value in content.encoder.user_ids_[found.places]]
-    for place in unknown:
-        names[place] = found.ids[place]
+    names = content.encoder.user_ids_[found.places]
+    if len(unknown):
+        names = np.array([as_text(value) for value in names], dtype=object)
+        names[unknown] = [found.ids[place] for place in unknown]
     return Users(
         names, *(_rows(rows, found.places) for rows in (content.interactions, content.seen))
     )
@@ -118,7 +133,7 @@ def _treat_unknown(users, arguments):
         return users
     text = f"{n_unknown:,} of {len(users.ids):,} users have no interaction that the model can use"
     if arguments.unknown_users == "error":
-        first = users.ids[int(np.argmax(unknown))]
+        first = as_text(users.ids[int(np.argmax(unknown))])
         raise CommandError(
             f"{text}, such as {first!r}. --unknown-users popular recommends what most users have, "
             "skip leaves such users out."
@@ -128,7 +143,7 @@ def _treat_unknown(users, arguments):
             raise CommandError(f"{text}; with --unknown-users skip nobody is left.")
         warn(f"{text}; they are left out")
         kept = np.flatnonzero(~unknown)
-        return Users([users.ids[place] for place in kept], users.X[kept], users.seen[kept])
+        return Users(users.ids[kept], users.X[kept], users.seen[kept])
     warn(f"{text}; they get what most users have, marked in the column fallback")
     return users
 
@@ -150,7 +165,7 @@ def _users_of_log(content, log, arguments):
     )
     for matrix in (X, seen):
         matrix.sum_duplicates()
-    return Users([as_text(value) for value in log.user_ids], X, seen)
+    return Users(log.user_ids, X, seen)
 
 
 def _handle_unknown_items(log, unknown, known, arguments):
@@ -172,31 +187,69 @@ def _counts(log, min_value):
     return log.X.data > 0 if min_value is None else log.X.data >= min_value
 
 
-def _write_lists(content, users, options, arguments, file, progress):
-    allowed, titles = options
-    writer = csv.writer(file, lineterminator="\n")
-    titled = [] if titles is None else ["title"]
-    writer.writerow(["user", "rank", "item", "score", *titled, "fallback"])
-    item_ids = [as_text(value) for value in content.encoder.item_ids_]
-    n_lines = 0
-    for start in range(0, len(users.ids), _CHUNK):
-        X = users.X[start : start + _CHUNK]
+class _Lists(NamedTuple):
+    """Lists of users that are made some users at a time."""
+
+    content: object
+    users: Users
+    allowed: np.ndarray | None
+    titles: np.ndarray | None
+    arguments: object
+
+    def write(self, first, last, write, progress):
+        """Write the lists of some users; how many lines these are."""
+        n_lines = 0
+        for start in range(first, last, _CHUNK):
+            stop = min(start + _CHUNK, last)
+            columns = self._columns(start, stop)
+            write(columns)
+            n_lines += len(columns["rank"])
+            progress.update(stop - start)
+        return n_lines
+
+    def mark(self):
+        """What decides the lists, as text."""
+        users, arguments = self.users, self.arguments
+        matrices = (users.X, users.seen)
+        arrays = [getattr(X, name) for X in matrices for name in ("data", "indices", "indptr")]
+        options = (arguments.k, arguments.include_seen)
+        return fingerprint(arguments.model, users.ids, *arrays, self.allowed, self.titles, options)
+
+    def _columns(self, start, stop):
+        content, users, titles = self.content, self.users, self.titles
+        X = users.X[start:stop]
         items, scores = recommend_rows(
-            lambda first, last, X=X: content.model.decision_function(X[first:last]),
+            lambda first, last: content.model.decision_function(X[first:last]),
             X.shape,
-            min(arguments.k, X.shape[1]),
-            seen=None if arguments.include_seen else users.seen[start : start + _CHUNK],
-            allowed=allowed,
+            min(self.arguments.k, X.shape[1]),
+            seen=None if self.arguments.include_seen else users.seen[start:stop],
+            allowed=self.allowed,
             dtype=X.dtype,
         )
-        fallback = content.model.uses_fallback(X)
-        # Fewer than k where a user has nearly everything.
-        for row, rank in zip(*listed(items), strict=True):
-            item = items[row, rank]
-            title = [] if titles is None else [titles[item]]
-            score = f"{scores[row, rank]:.6g}"
-            user = users.ids[start + row]
-            writer.writerow([user, rank + 1, item_ids[item], score, *title, bool(fallback[row])])
-            n_lines += 1
-        progress.update(X.shape[0])
+        row, rank = listed(items)  # fewer than k where a user has nearly everything
+        item = items[row, rank]
+        titled = {} if titles is None else {"title": titles[item]}
+        return {
+            "user": users.ids[start + row],
+            "rank": (rank + 1).astype(np.int32),
+            "item": content.encoder.item_ids_[item],
+            "score": scores[row, rank],
+            **titled,
+            "fallback": np.asarray(content.model.uses_fallback(X), dtype=bool)[row],
+        }
+
+
+def _write_parts(lists, arguments, progress):
+    """Write the parts that are not there yet; how many lines all of them have."""
+    import pyarrow.parquet as pq
+
+    parts = parts_of_folder(arguments.output, len(lists.users.ids), lists.mark())
+    n_lines = 0
+    for path, first, last in parts:
+        if path.exists():
+            n_lines += pq.read_metadata(path).num_rows
+            progress.update(last - first)
+            continue
+        with open_lists(path, titled=lists.titles is not None) as write:
+            n_lines += lists.write(first, last, write, progress)
     return n_lines

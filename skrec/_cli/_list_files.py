@@ -1,0 +1,180 @@
+"""Lists as files: CSV, parquet, or a folder of parquet parts that a later run goes on with."""
+
+import csv
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from skrec._cli._errors import CommandError
+from skrec._cli._ids import as_text
+from skrec._cli._lists import open_output
+from skrec.utils._files import atomic_file, atomic_text
+
+__all__ = ["fingerprint", "is_folder", "open_lists", "parts_of_folder"]
+
+_PARQUET = (".parquet", ".pq")
+_MANIFEST = "_lists.json"  # readers of parquet pass over names that begin so
+_PART_USERS = 1 << 16
+_GROUP_ROWS = 1 << 18  # of a row group of parquet, at least
+
+
+def is_folder(output):
+    """Whether ``--output`` names a folder of parts: it ends in a slash."""
+    return output is not None and output.endswith(tuple(filter(None, ("/", os.sep, os.altsep))))
+
+
+@contextmanager
+def open_lists(path, *, titled):
+    """Open a file of lists, which takes its place when it is whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        Parquet if it ends so, else CSV; None: CSV to standard output.
+    titled : bool
+        Whether there is a column of titles.
+
+    Yields
+    ------
+    write : callable
+        Takes columns of one length: a dict of user, rank, item, score, title (with `titled`)
+        and fallback.
+    """
+    if path is not None and path.suffix.lower() in _PARQUET:
+        with atomic_file(path) as file, _parquet_writer(file) as write:
+            yield write
+        return
+    names = ["user", "rank", "item", "score", *(["title"] if titled else []), "fallback"]
+    with open_output(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+
+        def write(columns):
+            columns = columns | {
+                "user": map(as_text, columns["user"]),
+                "item": map(as_text, columns["item"]),
+                "score": (f"{score:.6g}" for score in columns["score"]),
+            }
+            writer.writerows(zip(*(columns[name] for name in names), strict=True))
+
+        yield write
+
+
+@contextmanager
+def _parquet_writer(file):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer, waiting = None, []
+
+    def write_group():
+        nonlocal writer
+        table = pa.concat_tables(waiting).combine_chunks()
+        waiting.clear()
+        writer = pq.ParquetWriter(file, table.schema) if writer is None else writer
+        writer.write_table(table)
+
+    def write(columns):
+        waiting.append(pa.table({name: _arrow(column) for name, column in columns.items()}))
+        if sum(map(len, waiting)) >= _GROUP_ROWS:
+            write_group()
+
+    yield write
+    if waiting:
+        write_group()
+    if writer is not None:
+        writer.close()
+
+
+def _arrow(column):
+    """Ids that are whole numbers stay some; all other ids are text."""
+    import pyarrow as pa
+
+    column = np.asarray(column)
+    if column.dtype.kind not in "iufbU":
+        return pa.array([as_text(value) for value in column.tolist()], pa.string())
+    if column.dtype.kind == "U":
+        return pa.array(column.tolist(), pa.string())
+    return pa.array(column)
+
+
+def fingerprint(model, *contents):
+    """What decides the lists, as text: the same for the same model, users and options.
+
+    Parameters
+    ----------
+    model : str or path-like
+        The model's file.
+    *contents : ndarray, or what `repr` tells
+    """
+    with open(model, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    for content in contents:
+        if isinstance(content, np.ndarray) and content.dtype.kind != "O":
+            digest.update(f"{content.dtype.str}{content.shape}".encode())
+            digest.update(np.ascontiguousarray(content).view(np.uint8).data)
+        else:
+            content = content.tolist() if isinstance(content, np.ndarray) else content
+            digest.update(repr(content).encode())
+    return digest.hexdigest()
+
+
+def parts_of_folder(output, n_users, mark):
+    """Files of a folder of lists, and the users of each.
+
+    Parameters
+    ----------
+    output : str
+    n_users : int
+    mark : str
+        See `fingerprint`.
+
+    Returns
+    -------
+    parts : list of (pathlib.Path, int, int)
+        Path, first user and one behind the last. Those that exist are whole.
+
+    Raises
+    ------
+    CommandError
+        If the folder cannot be made or holds anything else.
+    """
+    folder = Path(output)
+    if not folder.parent.is_dir():
+        raise CommandError(
+            f"--output {output}: the folder {folder.parent} does not exist; make it first."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"--output {output} is a file; expected a folder, or none of this name.")
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise CommandError(f"--output {output}: the folder is not writable.")
+    manifest = folder / _MANIFEST
+    wanted = {"lists": mark, "users": n_users, "users_of_a_part": _PART_USERS}
+    if manifest.exists():
+        try:
+            found = json.loads(manifest.read_text("utf-8"))
+        except ValueError:
+            found = None
+        if found != wanted:
+            raise CommandError(
+                f"--output {output} holds lists of another model, other users or other options. "
+                "Delete it, or name another folder."
+            )
+    else:
+        if folder.exists() and any(folder.iterdir()):
+            raise CommandError(
+                f"--output {output} holds other files. Expected an empty folder, or one that this "
+                "command has begun to write."
+            )
+        folder.mkdir(exist_ok=True)
+        with atomic_text(manifest) as file:
+            json.dump(wanted, file)
+    starts = range(0, n_users, _PART_USERS)
+    return [
+        (folder / f"part-{number:05d}.parquet", start, min(start + _PART_USERS, n_users))
+        for number, start in enumerate(starts)
+    ]

@@ -1,0 +1,151 @@
+"""`skrec recommend` for all users: a folder of parquet in, parquet or a folder of it out."""
+
+import csv
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from skrec._cli import _list_files, _recommend
+from skrec.datasets import load_interactions
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def lines_of(table):
+    """Lines of a table as those of the CSV."""
+    rows = table.to_pylist()
+    return [row | {"score": f"{row['score']:.6g}"} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def expected(skrec, model):
+    """Lists of all users as CSV gives them."""
+    done = skrec("recommend", model, "-k", 4)
+    assert done.code == 0, done.err
+    return [
+        row | {"rank": int(row["rank"]), "fallback": row["fallback"] == "True"}
+        for row in rows_of(done.out)
+    ]
+
+
+def test_a_parquet_file(skrec, model, expected, tmp_path):
+    path = tmp_path / "lists.parquet"
+    done = skrec("recommend", model, "--users", "all", "-k", 4, "--output", path)
+    assert done.code == 0, done.err
+    assert done.out == f"{path}: 640 recommendations to 160 users\n"
+    table = pq.read_table(path)
+    assert lines_of(table) == expected
+    assert [str(field.type) for field in table.schema] == [
+        "string", "int32", "string", "float", "bool",
+    ]  # fmt: skip
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lists.parquet"]
+
+
+def test_ids_that_are_whole_numbers_stay_some(skrec, ratings, tmp_path):
+    model, path = tmp_path / "rated.skops", tmp_path / "lists.parquet"
+    assert skrec("fit", ratings, "--model", "popularity", "--output", model).code == 0
+    assert skrec("recommend", model, "-k", 2, "--output", path).code == 0
+    table = pq.read_table(path)
+    assert table.schema.field("user").type == table.schema.field("item").type == pa.int64()
+
+
+def test_a_failed_run_leaves_the_old_file(skrec, model, tmp_path, monkeypatch):
+    path = tmp_path / "lists.parquet"
+    path.write_bytes(b"old")
+
+    def fail(*arguments, **options):
+        raise ValueError("scores are lost")
+
+    monkeypatch.setattr(_recommend, "recommend_rows", fail)
+    done = skrec("recommend", model, "--output", path)
+    assert done.code != 0
+    assert "scores are lost" in done.err
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lists.parquet"]
+
+
+def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(_list_files, "_PART_USERS", 50)
+    folder = tmp_path / "lists"
+    command = ["recommend", model, "--users", "all", "-k", 4, "--output", f"{folder}/"]
+    whole = _recommend.recommend_rows
+
+    def fail(score_rows, shape, *arguments, **options):
+        if shape[0] == 10:  # the last part
+            raise ValueError("the power is off")
+        return whole(score_rows, shape, *arguments, **options)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(_recommend, "recommend_rows", fail)
+        done = skrec(*command)
+    assert done.code != 0
+    assert "the power is off" in done.err
+    names = ["_lists.json", "part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    assert sorted(entry.name for entry in folder.iterdir()) == names
+    before = {name: (folder / name).stat().st_mtime_ns for name in names}
+    done = skrec(*command)
+    assert done.code == 0, done.err
+    assert done.out == f"{folder}/: 640 recommendations to 160 users\n"
+    assert {name: (folder / name).stat().st_mtime_ns for name in names} == before
+    assert lines_of(pq.read_table(folder)) == expected
+    # Complete: nothing is computed any more.
+    monkeypatch.setattr(_recommend, "recommend_rows", None)
+    assert skrec(*command).code == 0
+
+
+def test_a_folder_of_other_lists_is_refused(skrec, model, ids_file, tmp_path):
+    folder = tmp_path / "lists"
+    assert skrec("recommend", model, "-k", 4, "--output", f"{folder}/").code == 0
+    for other in (["-k", 5], ["-k", 4, "--include-seen"], ["-k", 4, "--users", ids_file],
+                  ["-k", 4, "--items", ids_file.with_name("items.txt")]):  # fmt: skip
+        done = skrec("recommend", model, *other, "--output", f"{folder}/")
+        assert done.code != 0
+        assert "holds lists of another model, other users or other options" in done.err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("")
+    for name, message in (("mine", "holds other files"), ("file", "is a file"),
+                          ("none/lists", "does not exist")):  # fmt: skip
+        done = skrec("recommend", model, "--output", f"{tmp_path / name}/")
+        assert done.code != 0
+        assert message in done.err
+    assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.fixture
+def ids_file(tmp_path):
+    (tmp_path / "items.txt").write_text("i1\ni2\ni3\ni4\n")
+    path = tmp_path / "users.txt"
+    path.write_text("u1\nu2\n")
+    return path
+
+
+def test_all_users_of_a_log_that_is_a_folder(skrec, model, log, tmp_path):
+    data = load_interactions(log)
+    folder = tmp_path / "log"
+    folder.mkdir()
+    user, item = data.user_ids[data.user], data.item_ids[data.item]
+    order = np.random.default_rng(0).permutation(len(user))
+    for part, rows in enumerate(np.array_split(order, 3)):
+        table = pa.table({"user": user[rows], "item": item[rows]})
+        pq.write_table(table, folder / f"{part}.parquet")
+    path = tmp_path / "lists.parquet"
+    done = skrec(
+        "recommend", model, "--users", "all", "--history", folder, "-k", 4, "--output", path
+    )
+    assert done.code == 0, done.err
+    one = tmp_path / "one.parquet"
+    done = skrec("recommend", model, "--history", log, "-k", 4, "--output", one)
+    assert pq.read_table(path).equals(pq.read_table(one))
+    assert len(set(pq.read_table(path)["user"].to_pylist())) == 160
+
+
+def test_users_and_a_history_are_refused(skrec, model, log, ids_file):
+    done = skrec("recommend", model, "--users", ids_file, "--history", log)
+    assert done.code != 0
+    assert "--history brings its own; give one of them, or --users all" in done.err
