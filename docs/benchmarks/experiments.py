@@ -888,6 +888,8 @@ SCRIPTS = [
     Script("bench_threads", (), "threads", "fits, passes and lists by the number of threads"),
     Script("bench_cuda", (), "cuda",
            "fits and lists on a CUDA device, each beside its floor of flops and bytes"),
+    Script("bench_scan", ("--lines", "100000000"), "scan",
+           "reading 100 million lines into a matrix beside pandas, polars and DuckDB"),
     Script("bench_evaluate", (), "evaluate", "evaluation against the bare top-k pass"),
     Script(
         "bench_validation",

@@ -1,11 +1,8 @@
 """numba part of `_growing_ids`, `_gathered` and the reader of text blocks."""
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from skrec.utils._compile import njit
+from skrec.utils._compile import eight_bytes, njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _OTHER = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -72,18 +69,6 @@ def place_words(known, n_known, table, shift, direct):
         table[slot] = code
 
 
-@intrinsic
-def _eight_bytes(typingctx, data, place):
-    """Eight bytes of an array of bytes from a place on, which need not be aligned."""
-
-    def code(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        pointer = builder.gep(array.data, [arguments[1]])
-        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(data, types.int64), code
-
-
 @njit(nogil=True, cache=True, inline="always")
 def _last_bytes(data, first, last):
     word = np.uint64(0)
@@ -97,9 +82,9 @@ def _hash_bytes(data, first, last):
     h = np.uint64(last - first) * _GOLDEN
     if last - first >= 8:
         for place in range(first, last - 8, 8):
-            h = (h ^ _eight_bytes(data, place)) * _OTHER
+            h = (h ^ eight_bytes(data, place)) * _OTHER
             h ^= h >> np.uint64(29)
-        word = _eight_bytes(data, last - 8)
+        word = eight_bytes(data, last - 8)
     else:
         word = _last_bytes(data, first, last)
     h = (h ^ word) * _OTHER
@@ -115,9 +100,9 @@ def _same_bytes(one, begin, other, first, length):
             place += 1
         return place == length
     for place in range(0, length - 8, 8):
-        if _eight_bytes(one, begin + place) != _eight_bytes(other, first + place):
+        if eight_bytes(one, begin + place) != eight_bytes(other, first + place):
             return False
-    return _eight_bytes(one, begin + length - 8) == _eight_bytes(other, first + length - 8)
+    return eight_bytes(one, begin + length - 8) == eight_bytes(other, first + length - 8)
 
 
 @njit(nogil=True, cache=True)

@@ -17,12 +17,14 @@ import threading
 import warnings
 
 import numba
+from llvmlite import ir
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
 
 from skrec.utils._parallel import lock_across_forks
 
-__all__ = ["njit"]
+__all__ = ["eight_bytes", "njit"]
 
 _LOCK = lock_across_forks()
 _WARNED = threading.Event()
@@ -57,6 +59,33 @@ def njit(function=None, *, cache=False, **options):
         if found is not None:
             kernel._cache = found
     return kernel
+
+
+@intrinsic
+def eight_bytes(typingctx, data, place):
+    """Eight bytes of an array of bytes as one word; `place` need not be a multiple of eight.
+
+    For kernels only. No bound is checked.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's own.
+    data : ndarray of uint8 of shape (n,)
+    place : int
+        Of the first byte, at most n - 8.
+
+    Returns
+    -------
+    word : uint64
+    """
+
+    def code(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
+
+    return numba.uint64(data, numba.int64), code
 
 
 class _ForgivingCache(FunctionCache):
