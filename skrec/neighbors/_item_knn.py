@@ -22,6 +22,7 @@ from skrec.neighbors._options import (
     norm_exponent,
     rating_deviation,
 )
+from skrec.neighbors._partial_fit import PartialFitMixin
 from skrec.neighbors._parts import Comparison, neighbor_rounds
 from skrec.neighbors._ratings import deviations, fit_item_bias, predicted_ratings, user_bias
 from skrec.neighbors._search import nearest, search_index, similarity_kind
@@ -34,7 +35,7 @@ from skrec.utils._params import NON_NEGATIVE, Options
 from skrec.utils._products import sparse_product, sparse_product_pairs
 
 
-class ItemKNN(BaseRecommender):
+class ItemKNN(PartialFitMixin, BaseRecommender):
     r"""Item-based nearest neighbours.
 
     Two items are alike if the same users have them [1]_, [3]_. With :math:`x_i` the
@@ -129,6 +130,8 @@ class ItemKNN(BaseRecommender):
         Entry (j, i) is what item j of a user says for item i. Columns hold at most
         `n_neighbors` entries, the diagonal none. With features they hold as many at most of items
         that had no users, see Notes.
+    products_ : csr_array of shape (n_items, n_items), float64
+        Products of the items over all users so far; only after `partial_fit`.
     intercept_ : float
         Mean rating; "rating" only.
     item_bias_ : ndarray of shape (n_items,)
@@ -240,7 +243,9 @@ class ItemKNN(BaseRecommender):
     ]
 
     _fitted_rules = {
-        "similarity_": Sparse("n_items", "n_items"),
+        "similarity_": required_if(
+            lambda self: not hasattr(self, "products_"), Sparse("n_items", "n_items")
+        ),
         "intercept_": required_if(lambda self: self._rates, Number()),
         "item_bias_": required_if(lambda self: self._rates, Array("n_items")),
         "item_has_users_": Absent(Array("n_items", dtypes=("bool",))),
@@ -317,7 +322,7 @@ class ItemKNN(BaseRecommender):
         check_combination(self)
         if features is not None:
             check_content(self, features)
-        forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content"))
+        forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content", "products_"))
         if self._rates:
             self.intercept_, self.item_bias_ = fit_item_bias(
                 X, deviation=rating_deviation(self), damping=self.damping

@@ -60,30 +60,68 @@ def neighbor_rounds(how, *, side_of, n_neighbors, shrinkage, n_jobs):
     sums = yield Pass(_compare, (how, length, total_weight), kept="write", again=True)
     compared = {"metric": how.metric, "rating": False}
     norm, *terms = norms_of(*sums, **compared)
-    targets, sources = side_of(norm, terms)
-    kind, n_items = similarity_kind(**compared), len(norm)
-    found = []
-    for start, stop in _blocks(np.minimum(cost, n_items)):
+    sides, found = side_of(norm, terms), []
+    for start, stop in _blocks(np.minimum(cost, len(norm))):
         products = yield Pass(_products, (start, stop), kept="read", again=True)
-        # Each item of the block is the query for its own row of products.
-        queries = csr_array(
-            (np.ones(stop - start), (np.arange(start, stop), np.arange(stop - start))),
-            shape=(n_items, stop - start),
-        )
-        lists = nearest(
-            queries,
-            targets,
-            search_index(csr_array(products), kind),
-            sources,
-            weight=np.ones(stop - start),
-            kind=kind,
-            n_neighbors=n_neighbors,
-            shrinkage=shrinkage,
-            skip_self=True,
-            n_jobs=n_jobs,
-        )
-        found.append(lists[start:stop])
+        found.append(
+            lists_of_products(
+                csr_array(products), (start, stop), sides, metric=how.metric,
+                n_neighbors=n_neighbors, shrinkage=shrinkage, n_jobs=n_jobs,
+            )
+        )  # fmt: skip
     return csr_array(vstack(found, format="csr"))
+
+
+def lists_of_products(products, block, sides, *, metric, n_neighbors, shrinkage, n_jobs):
+    """The nearest items of each item of a block.
+
+    Parameters
+    ----------
+    products : csr_array of shape (n_block_items, n_items)
+        Of the items of the block with all items, over all users.
+    block : tuple of int
+        First item of the block, and the end.
+    sides : tuple
+        (scale, norm, slope, offset) of all items as targets, and as sources.
+    metric : str
+    n_neighbors, shrinkage, n_jobs
+        See `skrec.neighbors._search.nearest`.
+
+    Returns
+    -------
+    lists : csr_array of shape (n_block_items, n_items), float64
+    """
+    targets, sources = sides
+    start, stop = block
+    kind = similarity_kind(metric, rating=False)
+    # Each item of the block is the query for its own row of products.
+    queries = csr_array(
+        (np.ones(stop - start), (np.arange(start, stop), np.arange(stop - start))),
+        shape=(products.shape[1], stop - start),
+    )
+    lists = nearest(
+        queries,
+        targets,
+        search_index(products, kind),
+        sources,
+        weight=np.ones(stop - start),
+        kind=kind,
+        n_neighbors=n_neighbors,
+        shrinkage=shrinkage,
+        skip_self=True,
+        n_jobs=n_jobs,
+    )
+    return lists[start:stop]
+
+
+def products_of(X, how):
+    """The products of all items with each other over some users, float64, in canonical form."""
+    if how.metric != "jaccard":
+        require_squares(X.data, "The values of X")
+    _, kept = _compare(X, None, how, None, 1.0)
+    products = csr_array(kept.weighted @ kept.by_user)
+    products.sum_duplicates()
+    return products
 
 
 def _blocks(bound):

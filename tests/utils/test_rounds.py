@@ -99,6 +99,52 @@ def test_neighbors_over_parts_are_those_of_one_fit(model, block, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "model",
+    [
+        ItemKNN(10),
+        ItemKNN(10, metric="cosine", weighting="tfidf", shrinkage=5.0),
+        ItemKNN(None, metric="jaccard"),
+    ],
+    ids=repr,
+)
+def test_partial_fit_of_neighbors_is_one_fit(model, tmp_path):
+    whole, parts = clone(model).fit(COUNTS), clone(model)
+    parts.partial_fit(COUNTS[:100], solve=False)
+    assert not hasattr(parts, "similarity_")
+    parts.partial_fit(COUNTS[100:101]).partial_fit(COUNTS[101:])
+    a, b = whole.similarity_, parts.similarity_
+    assert np.array_equal(a.indices, b.indices)
+    assert np.array_equal(a.indptr, b.indptr)
+    assert np.allclose(a.data, b.data, rtol=0, atol=1e-10)
+    again = skrec.load(skrec.save(parts, tmp_path / "model.skops"))
+    assert np.array_equal(again.products_.toarray(), parts.products_.toarray())
+    more = again.partial_fit(COUNTS[:5]).recommend(COUNTS)
+    assert np.array_equal(more, parts.partial_fit(COUNTS[:5]).recommend(COUNTS))
+    assert not hasattr(parts.fit(COUNTS), "products_")
+    with pytest.warns(UserWarning, match="begins anew"):
+        parts.partial_fit(COUNTS)
+
+
+def test_whole_products_give_the_bits_of_one_fit():
+    model = ItemKNN(10, metric="cosine", activity_exponent=0.0)
+    parts = clone(model).partial_fit(X[:100], solve=False).partial_fit(X[100:])
+    whole = model.fit(X)
+    assert np.array_equal(parts.similarity_.toarray(), whole.similarity_.toarray())
+    over_parts = skrec.dask.fit(model, parts_of(X))
+    assert np.array_equal(over_parts.similarity_.toarray(), whole.similarity_.toarray())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [ItemKNN(metric="pearson"), ItemKNN(weighting="bm25"), ItemKNN(feedback="rating")],
+    ids=repr,
+)
+def test_partial_fit_of_neighbors_says_what_adds_up(model):
+    with pytest.raises(ValueError, match="adds up products of items"):
+        model.partial_fit(X)
+
+
+@pytest.mark.parametrize(
     ("model", "message"),
     [
         (WMF(solver="cholesky"), 'use solver="cg"'),

@@ -1,0 +1,98 @@
+"""Neighbours of items from users part after part, by adding up the products of items."""
+
+import warnings
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from skrec.neighbors._options import check_combination
+from skrec.neighbors._parts import lists_of_products, products_of
+from skrec.utils._fitted import Absent, Sparse
+
+# Norms of these are on the diagonal of the products; others need more than products.
+_METRICS = ("asymmetric_cosine", "cosine", "jaccard")
+
+
+class PartialFitMixin:
+    """`partial_fit` of `ItemKNN`, which keeps the products of all items as `products_`."""
+
+    _fitted_rules = {"products_": Absent(Sparse("n_items", "n_items"))}
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "similarity_")  # not before the first `partial_fit` that solves
+
+    def partial_fit(self, X, y=None, *, solve=True):
+        """Add more users; the neighbours are those of one `fit` on all of them.
+
+        Keeps the products of all items, `products_`: 12 bytes for each pair of items that have a
+        user in common, however many neighbours stay. `fit` keeps none: after it, `partial_fit`
+        begins anew. Products that are whole numbers, as those of binary data with
+        ``activity_exponent=0``, give the bits of one fit, others those up to rounding.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
+            Interactions of further users, >= 0.
+        y : ignored
+            Present for scikit-learn's conventions.
+        solve : bool, default=True
+            Whether to look for the neighbours in what has been added so far. False saves the
+            time while parts are still to come; the last call wants True.
+
+        Returns
+        -------
+        self : object
+            The recommender.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid; for ratings, ``weighting="bm25"`` and metrics of
+            centred values, which need more of the users than products.
+
+        Warns
+        -----
+        UserWarning
+            If it begins anew after `fit`.
+        """
+        first = not hasattr(self, "products_")
+        X = self._start_fit(X, reset=first)
+        check_combination(self)
+        self._check_adds_up()
+        if first and hasattr(self, "similarity_"):
+            warnings.warn(
+                f"partial_fit begins anew: the users that this {type(self).__name__} was given "
+                "by fit are forgotten, since fit keeps no products. To add users to them, give "
+                "all of them to partial_fit, part after part.",
+                stacklevel=3,
+            )
+            for name in ("similarity_", "_content", "item_has_users_"):
+                vars(self).pop(name, None)
+        products = products_of(X, self._how())
+        self.products_ = products if first else csr_array(self.products_ + products)
+        if solve:
+            square = self.products_.diagonal()
+            norm = square if self.metric == "jaccard" else np.sqrt(square)
+            lists = lists_of_products(
+                self.products_,
+                (0, len(norm)),
+                self._sides(norm, (np.zeros(0), np.zeros(0))),
+                metric=self.metric,
+                n_neighbors=self.n_neighbors,
+                shrinkage=self.shrinkage,
+                n_jobs=self.n_jobs,
+            )
+            self.similarity_ = lists.T.tocsr().astype(X.dtype, copy=False)
+        return self
+
+    def _check_adds_up(self):
+        for name, allowed in (
+            ("feedback", ("implicit",)),
+            ("metric", _METRICS),
+            ("weighting", (None, "tfidf")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{type(self).__name__}: partial_fit adds up products of items. Got "
+                    f"{name}={getattr(self, name)!r}: use one of {allowed}, or fit with all users."
+                )
