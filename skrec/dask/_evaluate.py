@@ -50,6 +50,13 @@ def evaluate(
     ------
     ValueError
         If a name, a parameter or a part is not valid.
+    TypeError
+        If the model is a `LogRecommender`.
+
+    See Also
+    --------
+    skrec.metrics.evaluate : The same in one process, with more options.
+    recommend : Writes the lists.
 
     Examples
     --------
