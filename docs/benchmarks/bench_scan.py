@@ -11,7 +11,7 @@ is imported and compiled, and beyond the matrix, in bytes for each line. Results
 ``results/scan.json``.
 
 The ways: `scan_interactions` and `load_interactions` of skrec; pandas (read, then `factorize`),
-polars (lazy scan, categories as codes) and DuckDB (ids numbered by a table of the distinct ones),
+polars (lazy scan, dense ranks as codes) and DuckDB (ids numbered by a table of the distinct ones),
 each of which hands its codes to scipy. They do not check for missing ids and bad lines.
 """
 
