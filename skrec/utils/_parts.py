@@ -110,7 +110,8 @@ class TransformedRows:
         self.opener, self.transformer = opener, transformer
 
     def __call__(self, part):
-        return self.transformer.transform(self.opener(part))
+        X = self.opener(part)
+        return self.transformer.transform(X) if X.shape[0] else X  # transformers want a row
 
 
 def has_sums(estimator):
@@ -148,7 +149,7 @@ def fit_parts(estimator, engine):
     model, opener = clone(estimator), engine.opener
     if rules := getattr(model, "_parameter_rules", None):
         check_parameters(model, rules)
-    facts = engine.with_opener(ValidRows(opener, model)).sum(Pass(Facts.of))
+    facts = _facts(engine.with_opener(ValidRows(opener, model)))
     model.n_features_in_ = facts.n_items
     if get_tags(model).estimator_type == "recommender":
         check_model(model, (facts.n_users, facts.n_items))
@@ -191,4 +192,11 @@ def _fit_step(step, engine):
             f"{type(step).__name__} cannot be fitted over parts. Got it as a step of a pipeline, "
             "expected transformers that need no fit, such as Binarizer, or BM25Transformer."
         )
-    return clone(step).fit(engine.sum(Pass(Facts.of)).rows)
+    return clone(step).fit(_facts(engine).rows)
+
+
+def _facts(engine):
+    facts = engine.sum(Pass(Facts.of))
+    if facts.n_users == 0:
+        raise ValueError("No part has a user. Expected at least one row in all parts together.")
+    return facts

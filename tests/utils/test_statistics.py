@@ -91,6 +91,18 @@ def test_partial_fit_weighs_users():
     assert np.array_equal(model.item_popularity_, expected)
 
 
+@pytest.mark.parametrize("first", [Binarizer(), BM25Transformer()], ids=repr)
+def test_parts_of_a_pipeline_may_be_empty(first):
+    pipeline = make_pipeline(first, EASE(alpha=2.0))
+    expected = clone(pipeline).fit(X)
+    model = skrec.dask.fit(pipeline, [X[:0], X[:100], X[100:100], X[100:]])
+    scores = model.decision_function(X)
+    np.testing.assert_allclose(scores, expected.decision_function(X), rtol=1e-6, atol=1e-6)
+    for estimator in (pipeline, EASE()):
+        with pytest.raises(ValueError, match="No part has a user"):
+            skrec.dask.fit(estimator, [X[:0], X[:0]])
+
+
 def test_parts_may_be_files_empty_dense_and_of_two_dtypes(tmp_path):
     for number, part in enumerate(parts_of(X)):
         save_npz(tmp_path / f"{number}.npz", part)
