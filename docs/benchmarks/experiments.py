@@ -884,6 +884,8 @@ SCRIPTS = [
            "one request through `Server`, and what 8 bits do to the lists of MultVAE"),
     Script("load_http", (), "load_http",
            "`python -m skrec serve` at 200 requests a second, beside an empty handler"),
+    Script("bench_ann", (), "ann",
+           "exact lists of a factor model against an index of hnswlib, by size of the catalogue"),
     Script("bench_first_list", (), "first_list", "first list of a process, cache empty or full"),
     Script("bench_threads", (), "threads", "fits, passes and lists by the number of threads"),
     Script("bench_cuda", (), "cuda",

@@ -57,8 +57,8 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     are ignored, and the answer lists them; those in ``items`` and ``exclude`` are ignored. Ids
     equal those of the log, with their type: "12" is not 12.
 
-    Requests are answered within the event loop, and not in a pool of threads: a list takes less
-    than the way to a thread and back, see :doc:`/guide/serving`.
+    Requests are answered within the event loop, and not in a pool of threads, which took no less
+    processor time in a trial, see :doc:`/guide/serving`. While one list is computed, others wait.
 
     Examples
     --------
