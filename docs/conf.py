@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from sphinx_gallery.directives import imgsgnode
 
 import skrec
 
@@ -144,12 +145,19 @@ def _unlink_addresses(app, doctree):
 
 
 def _name_thumbnails(app, doctree):
-    """Give the gallery's thumbnails an alternative text: the title of their example."""
+    """Name the example in the gallery's thumbnails, and in pictures that have no title."""
     for image in doctree.findall(nodes.image):
         stem = Path(image["uri"]).stem.removeprefix("sphx_glr_").removesuffix("_thumb")
         if not image.get("alt") and "/thumb/" in image["uri"]:
-            title = ast.get_docstring(ast.parse(example_path(stem).read_text())).split("\n")[0]
-            image["alt"] = f"Thumbnail of the example: {title}"
+            image["alt"] = f"Thumbnail of the example: {_title_of(stem)}"
+    for image in doctree.findall(imgsgnode):
+        # The name of the file, with blanks.
+        if image["alt"].replace(" ", "_").startswith("plot_"):
+            image["alt"] = f"A picture of the example: {_title_of(Path(app.env.docname).name)}"
+
+
+def _title_of(stem):
+    return ast.get_docstring(ast.parse(example_path(stem).read_text())).split("\n")[0]
 
 
 def _show_display(app, what, name, obj, options, lines):
