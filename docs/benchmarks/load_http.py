@@ -11,8 +11,8 @@ same machine, so server and client have a core each on a machine of two.
 Beside it stands an empty handler: a FastAPI application in the same server (uvicorn) that reads a
 body of the same size and answers with a body of the same size. What skrec adds is the difference;
 "processor_ms" is the processor time of a request, which other work on the machine does not change.
-The two take turns: a part of the seconds for each, several times. "again" replaces the model file
-in the middle, and no request may fail.
+The two take turns: a part of the seconds for each, several times. At the end the model file is
+replaced under load, and no request may fail.
 
 Results go to ``results/load_http.json``: latencies in milliseconds, errors, and the memory of the
 server after the first requests and at the end.
