@@ -62,7 +62,7 @@ def test_version(skrec):
         (["fit", "log.csv", "--output", "m.skops"], "--model is missing; give it, or --from"),
         (["fit", "--model", "ease", "--output", "m.skops"], "DATA is missing"),
         (["recommend"], "MODEL.skops"),
-        (["recommend", "m.skops", "--users", "a", "--history", "b"], "not allowed with"),
+        (["recommend", "m.skops", "--users", "a", "--history", "b"], "give one of them"),
         (["recommend", "m.skops", "--users", "a", "-k", "0"], "at least 1"),
     ],
 )
