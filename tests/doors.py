@@ -8,6 +8,7 @@ see `tests.malformed`. A public function or method that this module does not kno
 import importlib
 import inspect
 import pkgutil
+import tempfile
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +24,14 @@ from tests.side_recommenders import ContentKNN, SituationRidge
 N_USERS, N_ITEMS = 24, 16
 # Functions and classes that take no matrix.
 NO_MATRIX = {
-    "Comparison", "ComparisonDisplay", "FitCurveDisplay", "ImageEmbedder", "LogRecommender",
-    "RecommenderMixin", "RecommenderTags", "TextEmbedder", "VisualStatistics",
+    "Answer", "Comparison", "ComparisonDisplay", "FitCurveDisplay", "ImageEmbedder",
+    "LogRecommender", "RecommenderMixin", "RecommenderTags", "TextEmbedder", "VisualStatistics",
     "all_recommenders", "catalogue_coverage_score", "check_recommender", "clear_data_home",
-    "compare", "fetch_movielens", "get_data_home", "get_scorer_names", "gini_index_score", "load",
-    "load_dataset", "load_demo", "load_interactions", "make_interactions", "save",
-    "parametrize_with_recommender_checks",
+    "compare", "fetch_movielens", "fit_encoder", "get_data_home", "get_scorer_names",
+    "gini_index_score", "load",
+    "load_dataset", "load_demo", "load_interactions", "make_application", "make_interactions",
+    "parametrize_with_recommender_checks", "recommend_batches", "save", "scan_interactions",
+    "serve", "to_onnx", "trusted_types",
 }  # fmt: skip
 # Bases; their methods are those of the recommenders.
 BASES = {"BaseRecommender", "UserSideMixin"}
@@ -49,6 +52,7 @@ NO_MATRIX_ELSEWHERE = {
     },
     "ItemGridDisplay": {"from_lists"},
     "SameUsersSplit": {"get_n_splits"},
+    "Server": {"knows", "recommend", "recommend_batch", "recommend_user", "similar"},
 }  # fmt: skip
 
 
@@ -218,6 +222,7 @@ def function_doors():
         *_display_doors(X, Y, lists),
         *_preprocessing_doors(X),
         *_row_doors(X),
+        *_part_doors(X, Y),
     ]
 
 
@@ -387,12 +392,41 @@ def _preprocessing_doors(X):
     return [
         Door("BM25Transformer.fit", BM25Transformer().fit, {"X": X}),
         Door("BM25Transformer.fit_transform", BM25Transformer().fit_transform, {"X": X}),
+        Door("BM25Transformer.partial_fit", BM25Transformer().partial_fit, {"X": X}),
         Door("BM25Transformer.transform", weights.transform, {"X": X}),
         Door("TimeDecay.fit", TimeDecay().fit, {"X": X}),
         Door("TimeDecay.fit_transform", TimeDecay().fit_transform, {"X": X}),
         Door("TimeDecay.transform", decay.transform, {"X": X}),
         Door("InteractionEncoder.inverse_transform", encoder.inverse_transform, {"X": X}),
     ]
+
+
+def _part_doors(X, Y):
+    """Calls whose matrices are parts, or stand in a mapping."""
+    from skrec import dask
+    from skrec.linear_model import EASE
+    from skrec.preprocessing import InteractionEncoder
+    from skrec.serving import Server
+
+    model = EASE().fit(X)
+    encoder = InteractionEncoder.from_ids(np.arange(N_USERS), np.arange(N_ITEMS))
+
+    def lists(X):
+        with tempfile.TemporaryDirectory() as folder:
+            return dask.recommend(model, [X], folder)
+
+    def server(interactions, seen):
+        named = {"interactions": interactions, "seen": seen}
+        return Server({"model": model, "encoder": encoder} | named).recommend_user(0)
+
+    return [
+        Door("fit parts", lambda X, Y: dask.fit(EASE(), [X, Y]), {"X": X, "Y": Y}),
+        Door("evaluate parts", lambda X: dask.evaluate(model, [X], "ndcg@5"), {"X": X}),
+        Door("evaluate pairs", lambda X, y: dask.evaluate(model, [(X, y)], "ndcg@5"),
+             {"X": X, "y": Y}),
+        Door("recommend parts", lists, {"X": X}),
+        Door("Server", server, {"interactions": X, "seen": Y}),
+    ]  # fmt: skip
 
 
 def _row_doors(X):

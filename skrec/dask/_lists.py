@@ -6,12 +6,13 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from skrec._recommend import recommend as recommend_any
 from skrec.dask._model import mapped_file, open_mapped, read_model
 from skrec.dask._parts import Rows, engine_over, list_of_parts, read_part
 from skrec.utils._files import atomic_file
+from skrec.utils._sparse_check import sound_sparse
 from skrec.utils._validation import check_k
 
 # Key of the parquet schema under which a file says what it was made of.
@@ -151,7 +152,8 @@ def _stamp(part):
         state = os.stat(part)
         return joblib.hash((str(Path(part).resolve()), state.st_size, state.st_mtime_ns))
     if issparse(part):
-        return joblib.hash((part.shape, part.indptr, part.indices, part.data))
+        X = csr_array(sound_sparse(part, "A part"))
+        return joblib.hash((X.shape, X.indptr, X.indices, X.data))
     return joblib.hash(part)
 
 

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, issparse, load_npz
 from sklearn.base import clone
 
 from skrec.utils._engines import JoblibEngine
+from skrec.utils._sparse_check import sound_sparse
 
 _TABLES = (".parquet", ".csv")
 
@@ -168,7 +169,7 @@ class Rows:
                     f"A part is a {type(content).__name__}. Expected a matrix of users and items; "
                     "for logs pass encoder=, such as that of skrec.dask.fit_encoder."
                 )
-            X = csr_array(content) if issparse(content) else content
+            X = csr_array(sound_sparse(content, "A part")) if issparse(content) else content
             return (X, range(X.shape[0])) if self.users else X
         if is_empty(content):
             dtype = "float32" if self.encoder.dtype == "auto" else self.encoder.dtype

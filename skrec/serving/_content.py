@@ -12,6 +12,7 @@ from skrec._log_recommender import LogRecommender
 from skrec._persistence import load
 from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
+from skrec.utils._sparse_check import sound_sparse
 
 
 class Content(NamedTuple):
@@ -141,7 +142,9 @@ def _content(
 def _rows(name, matrix, shape):
     if matrix is None:
         return None
-    matrix = csr_array(matrix)
+    matrix = csr_array(sound_sparse(matrix, name))
+    if matrix.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers. Got values of dtype {matrix.dtype}.")
     if matrix.shape != shape:
         raise ValueError(
             f"{name} must have a row for each user id and a column for each item id, shape "

@@ -96,7 +96,8 @@ def test_the_commands_of_the_guide(skrec, tmp_path, monkeypatch):
         exec(example.source, namespace)
         if example.source.startswith("write_shop("):
             break
-    commands = re.findall(r"^ +\$ python -m skrec (.*)$", text, re.MULTILINE)
+    joined = re.sub(r"\\\n +", "", text)  # commands that are longer than a line
+    commands = re.findall(r"^ +\$ python -m skrec (.*)$", joined, re.MULTILINE)
     assert [command.split()[0] for command in commands][:3] == ["evaluate", "fit", "recommend"]
     for command in commands:
         done = skrec(*shlex.split(command))
