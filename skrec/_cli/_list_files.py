@@ -14,7 +14,7 @@ from skrec._cli._ids import as_text
 from skrec._cli._lists import open_output
 from skrec.utils._files import atomic_file, atomic_text
 
-__all__ = ["fingerprint", "is_folder", "open_lists", "parts_of_folder"]
+__all__ = ["file_digest", "fingerprint", "is_folder", "open_lists", "parts_of_folder"]
 
 _PARQUET = (".parquet", ".pq")
 _MANIFEST = "_lists.json"  # readers of parquet pass over names that begin so
@@ -102,17 +102,20 @@ def _arrow(column):
     return pa.array(column)
 
 
-def fingerprint(model, *contents):
+def file_digest(path):
+    """SHA-256 of a file, as text."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(*contents):
     """What decides the lists, as text: the same for the same model, users and options.
 
     Parameters
     ----------
-    model : str or path-like
-        The model's file.
     *contents : ndarray, or what `repr` tells
     """
-    with open(model, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+    digest = hashlib.sha256()
     for content in contents:
         if isinstance(content, np.ndarray) and content.dtype.kind != "O":
             digest.update(f"{content.dtype.str}{content.shape}".encode())
@@ -161,8 +164,8 @@ def parts_of_folder(output, n_users, mark):
             found = None
         if found != wanted:
             raise CommandError(
-                f"--output {output} holds lists of another model, other users or other options. "
-                "Delete it, or name another folder."
+                f"--output {output} holds lists of another model, other users or other options, "
+                "or of another version of skrec. Delete it, or name another folder."
             )
     else:
         if folder.exists() and any(folder.iterdir()):

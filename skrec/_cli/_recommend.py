@@ -8,7 +8,13 @@ from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
 from skrec._cli._ids import TextIds, as_text, find_in_file
-from skrec._cli._list_files import fingerprint, is_folder, open_lists, parts_of_folder
+from skrec._cli._list_files import (
+    file_digest,
+    fingerprint,
+    is_folder,
+    open_lists,
+    parts_of_folder,
+)
 from skrec._cli._lists import candidates, titles_for, warn
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
@@ -16,6 +22,7 @@ from skrec._cli._sources import option_of, read_log, reading_options
 from skrec._cli._streams import check_stdout
 from skrec._log_recommender._answers import listed
 from skrec._recommend import recommend_rows
+from skrec._version import __version__
 
 _ALL = "all"  # of --users
 _CHUNK = 1024  # users between two moves of the progress bar
@@ -67,7 +74,10 @@ def run(arguments):
             f"{option_of(reading)} is for --history; users of the model are told by their ids."
         )
     with status(f"reading {arguments.model} ..."):
-        content = load_model_file(arguments.model)
+        if folder:
+            content, digest = _load_with_digest(arguments.model)
+        else:
+            content, digest = load_model_file(arguments.model), None
     if arguments.history is None:
         users = _known_users(content, arguments)
     else:
@@ -81,7 +91,7 @@ def run(arguments):
     lists = _Lists(content, users, allowed, titles, arguments)
     with progress_bar(len(users.ids), "user") as progress:
         if folder:
-            n_lines = _write_parts(lists, arguments, progress)
+            n_lines = _write_parts(lists, digest, progress)
         else:
             with open_lists(path, titled=titles is not None) as write:
                 n_lines = lists.write(0, len(users.ids), write, progress)
@@ -89,6 +99,15 @@ def run(arguments):
         sys.stdout.write(
             f"{arguments.output}: {n_lines:,} recommendations to {len(users.ids):,} users\n"
         )
+
+
+def _load_with_digest(path):
+    """The model and the digest of its file, which was one and the same all the while."""
+    digest = file_digest(path)
+    content = load_model_file(path)
+    if file_digest(path) != digest:
+        raise CommandError(f"{path} was replaced while it was read. Run the command again.")
+    return content, digest
 
 
 def _known_users(content, arguments):
@@ -207,13 +226,14 @@ class _Lists(NamedTuple):
             progress.update(stop - start)
         return n_lines
 
-    def mark(self):
-        """What decides the lists, as text."""
+    def mark(self, digest):
+        """What decides the lists, as text; `digest` is that of the model's file."""
         users, arguments = self.users, self.arguments
         matrices = (users.X, users.seen)
         arrays = [getattr(X, name) for X in matrices for name in ("data", "indices", "indptr")]
         options = (arguments.k, arguments.include_seen)
-        return fingerprint(arguments.model, users.ids, *arrays, self.allowed, self.titles, options)
+        rest = (self.allowed, self.titles, options, __version__)
+        return fingerprint(digest, users.ids, *arrays, *rest)
 
     def _columns(self, start, stop):
         content, users, titles = self.content, self.users, self.titles
@@ -239,11 +259,11 @@ class _Lists(NamedTuple):
         }
 
 
-def _write_parts(lists, arguments, progress):
+def _write_parts(lists, digest, progress):
     """Write the parts that are not there yet; how many lines all of them have."""
     import pyarrow.parquet as pq
 
-    parts = parts_of_folder(arguments.output, len(lists.users.ids), lists.mark())
+    parts = parts_of_folder(lists.arguments.output, len(lists.users.ids), lists.mark(digest))
     n_lines = 0
     for path, first, last in parts:
         if path.exists():

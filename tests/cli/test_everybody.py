@@ -98,12 +98,60 @@ def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path
     assert skrec(*command).code == 0
 
 
-def test_a_folder_of_other_lists_is_refused(skrec, model, ids_file, tmp_path):
+def replace_after(monkeypatch, name, path, by):
+    """A function of the verb, after whose first call the file of the model is another."""
+    before = getattr(_recommend, name)
+
+    def replaced(*arguments, **options):
+        done = before(*arguments, **options)
+        path.write_bytes(by.read_bytes())
+        return done
+
+    monkeypatch.setattr(_recommend, name, replaced)
+
+
+def test_a_model_that_is_replaced_meanwhile(skrec, log, model, other_model, tmp_path, monkeypatch):
+    folder, path = tmp_path / "lists", tmp_path / "m.skops"
+    path.write_bytes(model.read_bytes())
+    command = ["recommend", path, "--history", log, "-k", 4, "--output", f"{folder}/"]
+    with monkeypatch.context() as patched:
+        replace_after(patched, "load_model_file", path, other_model)
+        done = skrec(*command)
+    assert done.code == 2
+    assert f"{path} was replaced while it was read" in done.err
+    assert not folder.exists()
+    # After the model was read the lists and the mark are those of the model that was read.
+    path.write_bytes(model.read_bytes())
+    with monkeypatch.context() as patched:
+        replace_after(patched, "read_log", path, other_model)
+        assert skrec(*command).code == 0
+    written = pq.read_table(folder)
+    done = skrec(*command)
+    assert done.code == 2
+    assert "holds lists of another model" in done.err
+    path.write_bytes(model.read_bytes())
+    assert skrec(*command).code == 0
+    lists = tmp_path / "lists.parquet"
+    assert skrec(*command[:-1], lists).code == 0
+    assert pq.read_table(lists).equals(written)
+
+
+def test_another_version_does_not_go_on(skrec, model, tmp_path, monkeypatch):
+    command = ["recommend", model, "-k", 4, "--output", f"{tmp_path / 'lists'}/"]
+    assert skrec(*command).code == 0
+    monkeypatch.setattr(_recommend, "__version__", "0.0.1")
+    done = skrec(*command)
+    assert done.code == 2
+    assert "or of another version of skrec" in done.err
+
+
+def test_a_folder_of_other_lists_is_refused(skrec, model, other_model, ids_file, tmp_path):
     folder = tmp_path / "lists"
     assert skrec("recommend", model, "-k", 4, "--output", f"{folder}/").code == 0
-    for other in (["-k", 5], ["-k", 4, "--include-seen"], ["-k", 4, "--users", ids_file],
-                  ["-k", 4, "--items", ids_file.with_name("items.txt")]):  # fmt: skip
-        done = skrec("recommend", model, *other, "--output", f"{folder}/")
+    for other in ([model, "-k", 5], [model, "-k", 4, "--include-seen"], [other_model, "-k", 4],
+                  [model, "-k", 4, "--users", ids_file],
+                  [model, "-k", 4, "--items", ids_file.with_name("items.txt")]):  # fmt: skip
+        done = skrec("recommend", *other, "--output", f"{folder}/")
         assert done.code != 0
         assert "holds lists of another model, other users or other options" in done.err
     (tmp_path / "mine").mkdir()
@@ -115,6 +163,15 @@ def test_a_folder_of_other_lists_is_refused(skrec, model, ids_file, tmp_path):
         assert done.code != 0
         assert message in done.err
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.fixture(scope="module")
+def other_model(skrec, log, tmp_path_factory):
+    """EASE of the same users and items, with another penalty."""
+    path = tmp_path_factory.mktemp("other") / "other.skops"
+    words = ["--model", "ease", "--param", "alpha=2000", "--output", path]
+    assert skrec("fit", log, *words).code == 0
+    return path
 
 
 @pytest.fixture
