@@ -12,7 +12,7 @@ import numpy as np
 from skrec._cli._errors import CommandError
 from skrec._cli._ids import as_text
 from skrec._cli._lists import open_output
-from skrec.utils._files import atomic_file, atomic_text
+from skrec.utils._files import abandoned_parts, atomic_file, atomic_text
 
 __all__ = ["file_digest", "fingerprint", "is_folder", "open_lists", "parts_of_folder"]
 
@@ -168,7 +168,8 @@ def parts_of_folder(output, n_users, mark):
                 "or of another version of skrec. Delete it, or name another folder."
             )
     else:
-        if folder.exists() and any(folder.iterdir()):
+        # What a run that was killed here has left is removed when the manifest is written.
+        if folder.exists() and set(folder.iterdir()) - set(abandoned_parts(folder)):
             raise CommandError(
                 f"--output {output} holds other files. Expected an empty folder, or one that this "
                 "command has begun to write."

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import find_columns
+from skrec.datasets._parquet_schema import common_fields, names_of_parts, require_columns
 
 __all__ = ["parquet_batches", "read_arrow", "read_parquet_parts"]
 
@@ -63,12 +64,12 @@ def read_parquet_parts(folder, paths, columns):
     Raises
     ------
     ValueError
-        If a file is damaged or has other columns, or columns cannot be told.
+        If a file is damaged, if only some files have a column that is read, if a column has
+        types in two files that no type holds, or if columns cannot be told.
     """
     with _errors_of_parts(folder, paths):
-        parts = _dataset(folder, paths)
-        wanted, columns = _wanted(folder, parts.schema.names, columns)
-        table = parts.to_table(columns=wanted)
+        parts, columns = _dataset(folder, paths, columns)
+        table = parts.to_table()
         table.validate(full=True)
         return table, columns
 
@@ -109,15 +110,14 @@ def parquet_batches(source, paths, columns, batch_size):
             yield _part_of(file.schema_arrow, wanted), _validated(found), columns
         return
     with _errors_of_parts(source, paths):
-        parts = _dataset(source, paths)
-        wanted, columns = _wanted(source, parts.schema.names, columns)
-        found = parts.to_batches(
-            columns=wanted, batch_size=batch_size, batch_readahead=2, fragment_readahead=1,
-        )  # fmt: skip
-        yield _part_of(parts.schema, wanted), _validated(found), columns
+        parts, columns = _dataset(source, paths, columns)
+        found = parts.to_batches(batch_size=batch_size, batch_readahead=2, fragment_readahead=1)
+        yield parts.schema, _validated(found), columns
 
 
-def _dataset(folder, paths):
+def _dataset(folder, paths, columns):
+    """The columns to read of all files, and how to ask for them in what is read."""
+    import pyarrow as pa
     from pyarrow import dataset, fs
 
     if hasattr(paths[0], "fs"):
@@ -125,10 +125,21 @@ def _dataset(folder, paths):
         filesystem = fs.PyFileSystem(fs.FSSpecHandler(paths[0].fs))
     else:
         named, base, filesystem = list(map(str, paths)), str(folder), None
-    return dataset.dataset(
+    found = dataset.dataset(
         named, format="parquet", partitioning="hive", partition_base_dir=base,
         filesystem=filesystem,
     )  # fmt: skip
+    names = names_of_parts(found)
+    places = find_columns(folder, tuple(names), True, columns, [])
+    wanted, columns = _asked(names, places, columns)
+    wanted = list(dict.fromkeys(names)) if wanted is None else wanted
+    require_columns(folder, found, wanted)
+    fields = common_fields(folder, found, wanted, tuple(names[place] for place in places[:2]))
+    # The files that were found keep what their heads say: none is read twice.
+    files = list(found.get_fragments())
+    return dataset.FileSystemDataset(
+        files, pa.schema(fields), found.format, found.filesystem
+    ), columns
 
 
 def _part_of(schema, wanted):
@@ -193,7 +204,10 @@ def _open(source, kind):
 
 def _wanted(path, names, columns):
     """Names of the columns to read, and how to ask for them in what was read."""
-    places = find_columns(path, tuple(names), True, columns, [])
+    return _asked(names, find_columns(path, tuple(names), True, columns, []), columns)
+
+
+def _asked(names, places, columns):
     wanted = list(dict.fromkeys(names[place] for place in places if place is not None))
     if len(set(names)) < len(names):
         return None, columns

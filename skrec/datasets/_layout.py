@@ -41,6 +41,8 @@ class Layout(NamedTuple):
         Lines before the table: comments, Excel's ``sep=;``.
     doubtful : bool
         Whether the first line may hold names, although nothing shows it.
+    looks_named : bool
+        Whether the first line would count as a header, were none ruled out.
     """
 
     delimiter: str
@@ -52,6 +54,7 @@ class Layout(NamedTuple):
     decimal: str = "."
     preamble: int = 0
     doubtful: bool = False
+    looks_named: bool = False
 
 
 def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decimal="."):
@@ -97,8 +100,8 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     first, rest = rows[0], rows[1:]
     _refuse_odd_first_line(path, rows, delimiter, 1 + lines.index(some[0]))
     names = _commented_names(comments, delimiter, len(first))
-    doubtful = False
-    if names is not None and header is not False and not is_header(first, rest, ("auto",) * 4):
+    doubtful, looks_named = False, is_header(first, rest, ("auto",) * 4)
+    if names is not None and header is not False and not looks_named:
         # "# user item": what follows are data, and the last comment is the header.
         header, rest, preamble = True, rows, preamble - 1
     else:
@@ -109,8 +112,9 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     names = tuple(names) if header else tuple(f"column {i + 1}" for i in range(len(first)))
     places = find_columns(path, names, header, columns, rest if header else rows)
     return Layout(
-        delimiter, header, names, places, quotechar, encoding, decimal, preamble, doubtful
-    )
+        delimiter, header, names, places, quotechar, encoding, decimal, preamble, doubtful,
+        looks_named,
+    )  # fmt: skip
 
 
 def _refuse_odd_first_line(path, rows, delimiter, line):

@@ -294,7 +294,7 @@ def _read_text(source, paths, text, drop_missing):
     given = text | {"delimiter": first.delimiter, "header": first.header, "columns": first.places}
     for path in paths[1:]:
         layout = find_layout(path, **given)
-        refuse_other_names(source, (paths[0], path), (first, layout))
+        refuse_other_names(source, (paths[0], path), (first, layout), header=text["header"])
         logs.append(_read_part(path, layout, drop_missing))
     log = join_logs(logs)
     refuse_no_lines(source, len(log.user), log.n_dropped)

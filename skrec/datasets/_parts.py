@@ -33,10 +33,16 @@ def find_parts(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a folder holds no log, or a data set.
+        If a folder holds no log, or a data set, or if a file stands there twice.
     """
+    root, parts = _found_parts(path)
+    _refuse_repeated(root, parts)
+    return root, parts
+
+
+def _found_parts(path):
     if isinstance(path, list):
-        parts = [part for some in path for part in find_parts(some)[1]]
+        parts = [part for some in path for part in _found_parts(some)[1]]
         remote = [hasattr(part, "fs") for part in parts]
         if any(remote):
             return _root_of_remote(parts, remote), parts
@@ -113,6 +119,19 @@ def join_logs(logs):
         _join([log.timestamp for log in logs]),
         logs[0].value_name, sum(log.n_dropped for log in logs),
     )  # fmt: skip
+
+
+def _refuse_repeated(root, parts):
+    """Each line of a file that stands there twice would count twice."""
+    known = {}
+    for part in parts:
+        place = part.path if hasattr(part, "fs") else os.path.realpath(part)
+        if place in known:
+            raise ValueError(
+                f"{root}: one file stands there twice, as {known[place]} and as {part}. Expected "
+                "each file once, since each of its lines would count twice; leave one of them out."
+            )
+        known[place] = str(part)
 
 
 def _root_of_remote(parts, remote):

@@ -77,7 +77,7 @@ def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
     n_dropped = 0
     for path in paths:
         layout = first if path is paths[0] else find_layout(path, **given)
-        refuse_other_names(source, (paths[0], path), (first, layout))
+        refuse_other_names(source, (paths[0], path), (first, layout), header=text["header"])
         n_dropped += _scan_part(
             path, layout, sides, lines, drop_missing=drop_missing, batch_size=batch_size
         )

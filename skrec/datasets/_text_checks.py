@@ -6,8 +6,8 @@ __all__ = ["header_names", "refuse_doubtful", "refuse_no_lines", "refuse_other_n
            "refuse_second_header"]  # fmt: skip
 
 
-def refuse_other_names(source, paths, layouts):
-    """Raise a ValueError if a part has other columns than the first.
+def refuse_other_names(source, paths, layouts, *, header):
+    """Raise a ValueError if a part has other columns than the first, or alone a header.
 
     Parameters
     ----------
@@ -16,7 +16,15 @@ def refuse_other_names(source, paths, layouts):
         The first part, and one more.
     layouts : tuple of two Layout
         Theirs.
+    header : bool or None
+        What the caller was asked for; None: to find out.
     """
+    if header is None and layouts[1].looks_named and not layouts[0].header:
+        raise ValueError(
+            f"{source}: the first line of {paths[1].name} looks like a header, but {paths[0].name} "
+            "has none. Expected a header in each part, or in none; delete the line, or pass "
+            "header=False if it is an interaction."
+        )
     if layouts[1].names != layouts[0].names:
         raise ValueError(
             f"{source}: {paths[1].name} has the columns {list(layouts[1].names)}, {paths[0].name} "

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 
 from skrec._cli import _list_files, _recommend
 from skrec.datasets import load_interactions
+from skrec.utils._files import new_part
 
 
 def rows_of(text):
@@ -172,6 +175,27 @@ def other_model(skrec, log, tmp_path_factory):
     words = ["--model", "ease", "--param", "alpha=2000", "--output", path]
     assert skrec("fit", log, *words).code == 0
     return path
+
+
+def test_a_run_killed_before_the_manifest_was_whole_is_begun_anew(skrec, model, tmp_path):
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from skrec.utils._files import new_part; "
+        "new_part(Path(sys.argv[1], '_lists.json')).touch()"
+    )
+    subprocess.run([sys.executable, "-c", code, folder], check=True)
+    assert [entry.suffix for entry in folder.iterdir()] == [".part"]
+    done = skrec("recommend", model, "-k", 4, "--output", f"{folder}/")
+    assert done.code == 0, done.err
+    names = sorted(entry.name for entry in folder.iterdir())
+    assert names == ["_lists.json", "part-00000.parquet"]
+    # What a process that still runs is writing is no rest.
+    (tmp_path / "busy").mkdir()
+    new_part(tmp_path / "busy" / "_lists.json").touch()
+    done = skrec("recommend", model, "-k", 4, "--output", f"{tmp_path / 'busy'}/")
+    assert done.code != 0
+    assert "holds other files" in done.err
 
 
 @pytest.fixture
