@@ -322,7 +322,8 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         check_combination(self)
         if features is not None:
             check_content(self, features)
-        forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content", "products_"))
+        forget(self, ("intercept_", "item_bias_", "item_has_users_", "_content"))
+        forget(self, ("products_", "_compared"))  # of `partial_fit`
         if self._rates:
             self.intercept_, self.item_bias_ = fit_item_bias(
                 X, deviation=rating_deviation(self), damping=self.damping

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from skrec.neighbors._options import check_combination
 from skrec.neighbors._parts import lists_of_products, products_of
-from skrec.utils._fitted import Absent, Sparse
+from skrec.utils._fitted import Absent, Number, OneOf, Parts, Sparse, required_if
 
 # Norms of these are on the diagonal of the products; others need more than products.
 _METRICS = ("asymmetric_cosine", "cosine", "jaccard")
@@ -16,7 +16,19 @@ _METRICS = ("asymmetric_cosine", "cosine", "jaccard")
 class PartialFitMixin:
     """`partial_fit` of `ItemKNN`, which keeps the products of all items as `products_`."""
 
-    _fitted_rules = {"products_": Absent(Sparse("n_items", "n_items"))}
+    _fitted_rules = {
+        "products_": Absent(Sparse("n_items", "n_items")),
+        "_compared": required_if(
+            lambda self: hasattr(self, "products_"),
+            Parts(
+                {
+                    "metric": OneOf(("cosine", "jaccard")),
+                    "weighting": OneOf((None, "tfidf")),
+                    "activity_exponent": Number(0),
+                }
+            ),
+        ),
+    }
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "similarity_")  # not before the first `partial_fit` that solves
@@ -28,6 +40,9 @@ class PartialFitMixin:
         user in common, however many neighbours stay. `fit` keeps none: after it, `partial_fit`
         begins anew. Products that are whole numbers, as those of binary data with
         ``activity_exponent=0``, give the bits of one fit, others those up to rounding.
+
+        All users must be compared in one way: `weighting`, `activity_exponent`, and whether
+        `metric` is "jaccard", stay the same from call to call. Other parameters may change.
 
         Parameters
         ----------
@@ -48,7 +63,8 @@ class PartialFitMixin:
         ------
         ValueError
             If a parameter or X is not valid; for ratings, ``weighting="bm25"`` and metrics of
-            centred values, which need more of the users than products.
+            centred values, which need more of the users than products; if the users before were
+            compared in another way.
 
         Warns
         -----
@@ -59,6 +75,9 @@ class PartialFitMixin:
         X = self._start_fit(X, reset=first)
         check_combination(self)
         self._check_adds_up()
+        compared = self._way_of_products()
+        if not first:
+            self._check_same_way(compared)
         if first and hasattr(self, "similarity_"):
             warnings.warn(
                 f"partial_fit begins anew: the users that this {type(self).__name__} was given "
@@ -70,6 +89,7 @@ class PartialFitMixin:
                 vars(self).pop(name, None)
         products = products_of(X, self._how())
         self.products_ = products if first else csr_array(self.products_ + products)
+        self._compared = compared
         if solve:
             square = self.products_.diagonal()
             norm = square if self.metric == "jaccard" else np.sqrt(square)
@@ -96,3 +116,24 @@ class PartialFitMixin:
                     f"{type(self).__name__}: partial_fit adds up products of items. Got "
                     f"{name}={getattr(self, name)!r}: use one of {allowed}, or fit with all users."
                 )
+
+    def _way_of_products(self):
+        """What decides the products; norms and lists are made of them at each solve."""
+        _, weighting, exponent = self._how()
+        return {
+            "metric": "jaccard" if self.metric == "jaccard" else "cosine",
+            "weighting": weighting,
+            "activity_exponent": float(exponent),
+        }
+
+    def _check_same_way(self, compared):
+        if compared != self._compared:
+            before, now = (
+                ", ".join(f"{name}={value!r}" for name, value in one.items())
+                for one in (self._compared, compared)
+            )
+            raise ValueError(
+                f"{type(self).__name__}: partial_fit adds products to those of earlier users, "
+                f"which were compared with {before}. Got {now}: set the parameters back, or give "
+                "all users to a clone."
+            )
