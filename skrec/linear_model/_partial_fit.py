@@ -16,6 +16,7 @@ class PartialFitMixin(SumsMixin):
     """`partial_fit` of a recommender that learns `coef_` from X^T X alone."""
 
     _fitted_rules = {"gram_": Absent(Array("n_items", "n_items"))}
+    _keeps_gram = False  # whether `_finish` leaves the upper triangle as it was
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coef_")  # not before the first `partial_fit` that solves
@@ -26,7 +27,7 @@ class PartialFitMixin(SumsMixin):
 
     @abstractmethod
     def _finish(self, gram):
-        """Set `coef_` from a Gram matrix, which is used up."""
+        """Set `coef_` from a Gram matrix, which is used up unless `_keeps_gram`."""
 
     def _part(self, X, weight=None):
         return add_gram(X, self._new_gram(X), sample_weight=weight, n_jobs=self.n_jobs)
@@ -38,7 +39,9 @@ class PartialFitMixin(SumsMixin):
         """Add more users; the result is that of one `fit` on all of them.
 
         Keeps the Gram matrix X^T X, a dense one, whatever `fit` would do. `fit` keeps none:
-        after it, `partial_fit` begins anew.
+        after it, `partial_fit` begins anew. Each call rounds the matrix to its dtype. In float32,
+        the default above 1,024 items, an element from 2^24 = 16,777,216 on does not grow by a call
+        that adds 1 to it: use ``dtype="float64"`` where so many users share an item.
 
         Parameters
         ----------
@@ -77,15 +80,17 @@ class PartialFitMixin(SumsMixin):
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
             _forget_fit(self)
-        gram = self._new_gram(X)
-        if not first:  # a copy: should anything fail, the old one is what it was
-            gram[...] = self.gram_
+        # A copy: should anything fail, the old one is what it was.
+        gram = self._new_gram(X) if first else self._copy_of_gram(X)
         self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
-            copy = self._new_gram(X)
-            copy[...] = self.gram_
-            self._finish(copy)
+            self._finish(self.gram_ if self._keeps_gram else self._copy_of_gram(X))
         return self
+
+    def _copy_of_gram(self, X):
+        copy = self._new_gram(X)
+        copy[...] = self.gram_
+        return copy
 
 
 def _forget_fit(model):

@@ -161,6 +161,7 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         for alpha in (20.0, 100.0, 300.0, 1000.0)
     ]
 
+    _keeps_gram = True
     _fitted_rules = {
         "coef_": required_if(lambda self: not hasattr(self, "gram_"), Sparse("n_items", "n_items"))
     }

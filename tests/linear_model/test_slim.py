@@ -255,6 +255,23 @@ def test_partial_fit_adds_up(solver):
     assert not hasattr(parts.fit(X), "gram_")
 
 
+@pytest.mark.parametrize("solver", ["cd", "admm"])
+def test_a_solve_of_partial_fit_copies_no_gram_matrix(solver, monkeypatch):
+    X = make_matrix(seed=10)
+    model = SLIM(20.0, solver=solver)
+    made = []
+    new_gram = model._new_gram
+
+    def counted(X):
+        made.append(X.shape)
+        return new_gram(X)
+
+    monkeypatch.setattr(model, "_new_gram", counted)
+    model.partial_fit(X[:30]).partial_fit(X[30:])
+    assert len(made) == 2  # the sum of each call, and nothing to solve with
+    np.testing.assert_allclose(np.triu(model.gram_), np.triu((X.T @ X).toarray()))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_threads_do_not_change_a_bit(form):
     X = make_matrix(200, 300, seed=11)  # several times 64 columns
