@@ -56,12 +56,12 @@ class ClusterEngine:
             ask_at_workers = self._submit(_received, ask)
             if self._opener_at_workers is None:
                 self._opener_at_workers = self._submit(_received, self.opener)
-            if (ask.again or ask.kept) and self._opened is None:
+            if ask.rows and (ask.again or ask.kept) and self._opened is None:
                 self._opened = [
                     self._submit(_open_group, self._opener_at_workers, group)
                     for group in self._groups
                 ]
-            found = self._over_groups(ask_at_workers, ask.kept)
+            found = self._over_groups(ask_at_workers, ask)
             if ask.kept == "write":
                 self._kept = [self._submit(itemgetter(1), pair) for pair in found]
             sums = [self._submit(itemgetter(0), pair) for pair in found]
@@ -73,15 +73,17 @@ class ClusterEngine:
                 ]
             return _own(sums[0].result())
 
-    def _over_groups(self, ask, kept):
-        kept = self._kept if kept and self._kept else [None] * len(self._groups)
+    def _over_groups(self, ask_at_workers, ask):
+        kept = self._kept if ask.kept and self._kept else [None] * len(self._groups)
+        if not ask.rows:
+            return [self._submit(_over_kept, ask_at_workers, own) for own in kept]
         if self._opened is not None:
             return [
-                self._submit(_over_opened, ask, *pair)
+                self._submit(_over_opened, ask_at_workers, *pair)
                 for pair in zip(self._opened, kept, strict=True)
             ]
         return [
-            self._submit(_over_group, ask, self._opener_at_workers, *pair)
+            self._submit(_over_group, ask_at_workers, self._opener_at_workers, *pair)
             for pair in zip(self._groups, kept, strict=True)
         ]
 
@@ -146,6 +148,10 @@ def _open_group(opener, parts):
 
 def _over_group(ask, opener, parts, kept):
     return _over_opened(ask, (opener(_own(part)) for part in parts), kept)
+
+
+def _over_kept(ask, kept):
+    return _over_opened(ask, [None] * len(kept), kept)
 
 
 def _over_opened(ask, opened, kept):

@@ -1,5 +1,7 @@
 """The leading right singular vectors of a sparse matrix."""
 
+from contextlib import closing
+
 import numpy as np
 from scipy.linalg import eigh, qr
 from scipy.sparse import csr_array
@@ -112,16 +114,17 @@ def vector_rounds(n_items, dtype, n_components, *, max_iter, n_oversamples, rand
     vectors, singular_values, n_products
         See `right_singular_vectors`.
     """
-    with one_blas_thread():
-        if _is_small(n_items, n_components):
-            dense = yield np.eye(n_items, dtype=dtype)
-            values, vectors = eigh((dense + dense.T) / 2)
-            n_products = 1
-        else:
-            width = min(n_items, (n_components + 1) // 2 + n_oversamples)
-            start = random_state.normal(size=(n_items, width)).astype(dtype)
-            values, vectors, n_products = yield from block_krylov(start, max_iter)
-        return *_leading(values, vectors, n_components), n_products
+    # BLAS is held to one thread within the algebra, and never across a yield: who asks for the
+    # products may fail, and what is suspended then closes nothing.
+    if _is_small(n_items, n_components):
+        dense = yield np.eye(n_items, dtype=dtype)
+        values, vectors = _eigenpairs(dense)
+        n_products = 1
+    else:
+        width = min(n_items, (n_components + 1) // 2 + n_oversamples)
+        start = random_state.normal(size=(n_items, width)).astype(dtype)
+        values, vectors, n_products = yield from block_krylov(start, max_iter)
+    return *_leading(values, vectors, n_components), n_products
 
 
 def nothing(n_items, n_components, dtype):
@@ -132,12 +135,13 @@ def nothing(n_items, n_components, dtype):
 def answered(rounds, product):
     """What a generator returns in the end whose blocks are answered by ``product(block)``."""
     answer = None
-    while True:
-        try:
-            block = rounds.send(answer)
-        except StopIteration as end:
-            return end.value
-        answer = product(block)
+    with closing(rounds):
+        while True:
+            try:
+                block = rounds.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = product(block)
 
 
 def _is_small(n_items, n_components):
@@ -167,7 +171,7 @@ def block_krylov(start, n_steps):
         Products that were made.
     """
     n_items, n_products = len(start), 2
-    basis = qr((yield start), mode="economic", overwrite_a=True)[0]
+    basis = _orthonormal((yield start))
     images = last = yield basis
     for _ in range(n_steps - 2):
         block = _orthonormal_to(basis, last)
@@ -176,11 +180,26 @@ def block_krylov(start, n_steps):
         last = yield block
         n_products += 1
         basis, images = np.hstack([basis, block]), np.hstack([images, last])
-    projected = basis.T @ images
-    values, rotation = eigh((projected + projected.T) / 2)
-    return values, basis @ rotation, n_products
+    return *_ritz(basis, images), n_products
 
 
+@one_blas_thread()
+def _eigenpairs(matrix):
+    return eigh((matrix + matrix.T) / 2)
+
+
+@one_blas_thread()
+def _ritz(basis, images):
+    values, rotation = _eigenpairs(basis.T @ images)
+    return values, basis @ rotation
+
+
+@one_blas_thread()
+def _orthonormal(block):
+    return qr(block, mode="economic", overwrite_a=True)[0]
+
+
+@one_blas_thread()
 def _orthonormal_to(basis, block):
     """The part of a block that is orthogonal to a basis, as orthonormal columns."""
     scale = np.linalg.norm(block, axis=0).max(initial=0.0)
@@ -230,13 +249,14 @@ def vector_passes(facts, n_components, make_operator, arguments, **options):
     if not facts.n_entries:
         return nothing(facts.n_items, n_components, dtype)
     yield Pass(make_operator, arguments, kept="write", again=True)
-    rounds, product = vector_rounds(facts.n_items, dtype, n_components, **options), None
-    while True:
-        try:
-            block = rounds.send(product)
-        except StopIteration as end:
-            return end.value
-        product = yield Pass(product_of_part, (block,), kept="read", again=True)
+    product = None
+    with closing(vector_rounds(facts.n_items, dtype, n_components, **options)) as rounds:
+        while True:
+            try:
+                block = rounds.send(product)
+            except StopIteration as end:
+                return end.value
+            product = yield Pass(product_of_part, (block,), kept="read", rows=False)
 
 
 def operator_of_part(X, kept, n_jobs):

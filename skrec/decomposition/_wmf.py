@@ -297,7 +297,8 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         penalty = problem.penalty(counts, facts.n_users)
         self.loss_curve_ = []
         for _ in ProgressBar(range(self.max_iter), "WMF", shown=self.verbose):
-            loss = yield from sweep_rounds(problem, items, penalty, counts > 0)
+            first = not self.loss_curve_
+            loss = yield from sweep_rounds(problem, items, penalty, counts > 0, first=first)
             self.loss_curve_.append(loss)
         self.alpha_, self.n_iter_ = problem.alpha, len(self.loss_curve_)
         self._check_items(items)

@@ -62,7 +62,7 @@ def neighbor_rounds(how, *, side_of, n_neighbors, shrinkage, n_jobs):
     norm, *terms = norms_of(*sums, **compared)
     sides, found = side_of(norm, terms), []
     for start, stop in _blocks(np.minimum(cost, len(norm))):
-        products = yield Pass(_products, (start, stop), kept="read", again=True)
+        products = yield Pass(_products, (start, stop), kept="read", rows=False)
         found.append(
             lists_of_products(
                 csr_array(products), (start, stop), sides, metric=how.metric,

@@ -6,7 +6,7 @@ An engine has parts, opens them with a function, and has two methods: ``sum(ask)
 
 import joblib
 
-from skrec.utils._statistics import add_all, over_parts
+from skrec.utils._statistics import add, over_parts
 
 
 class JoblibEngine:
@@ -30,22 +30,24 @@ class JoblibEngine:
 
     def sum(self, ask):
         """The sum of a pass over all parts; what the parts keep comes back to this process."""
-        with joblib.Parallel() as parallel:
+        total, left = None, []
+        with _workers() as parallel:
             groups = groups_of(len(self.parts), joblib.effective_n_jobs(parallel.n_jobs))
-            found = parallel(
-                joblib.delayed(_over_group)(
-                    ask,
-                    self.opener,
-                    [self.parts[i] for i in group],
-                    None
-                    if ask.kept is None or self._kept is None
-                    else [self._kept[i] for i in group],
-                )
-                for group in groups
-            )
+            # Sums are added as they come: each may be as large as the model.
+            for found in parallel(self._tasks(ask, groups)):
+                left += found.pop()
+                # Taken out of its list, which joblib holds until the next one is there.
+                total = add(total, found.pop(), own=True)
         if ask.kept == "write":
-            self._kept = [one for _, kept in found for one in kept]
-        return add_all([total for total, _ in found])
+            self._kept = left
+        return total
+
+    def _tasks(self, ask, groups):
+        for group in groups:
+            parts = [self.parts[i] for i in group] if ask.rows else [None] * len(group)
+            known = ask.kept is not None and self._kept is not None
+            kept = [self._kept[i] for i in group] if known else None
+            yield joblib.delayed(_over_group)(ask, self.opener, parts, kept)
 
     def map(self, function):
         """Results of ``function(number, part)``, in order."""
@@ -65,6 +67,14 @@ def groups_of(n_parts, n_groups):
     return [range(bounds[i], bounds[i + 1]) for i in range(n_groups)]
 
 
+def _workers():
+    try:
+        return joblib.Parallel(return_as="generator")
+    except ValueError:  # a backend that has no results before it has all
+        return joblib.Parallel()
+
+
 def _over_group(ask, opener, parts, kept):
-    total, left = over_parts(ask, map(opener, parts), kept)
-    return total, left if ask.kept == "write" else None
+    """[sum, what the parts keep], of which the caller takes out what it needs."""
+    total, left = over_parts(ask, map(opener, parts) if ask.rows else parts, kept)
+    return [total, left if ask.kept == "write" else []]

@@ -5,6 +5,7 @@ yields a `Pass`, gets the sum over all parts of X, and goes on. What walks over 
 engine: this process, joblib's workers, or a cluster. So one piece of code serves all of them.
 """
 
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +30,16 @@ class Pass(NamedTuple):
         is None before a pass has written it, and must not be changed in place.
     again : bool
         Whether later passes read the rows again, so that they had better stay in memory.
+    rows : bool
+        Whether the function looks at X. False, only with "read" or "write" after a pass that has
+        written: X is None, and no part is opened.
     """
 
     function: object
     arguments: tuple = ()
     kept: str | None = None
     again: bool = False
+    rows: bool = True
 
 
 class SumsMixin:
@@ -88,8 +93,11 @@ def add(a, b, *, own=False):
 
 def add_all(statistics):
     """Add up a list of statistics; none of them is changed."""
+    some = [one for one in statistics if one is not None]
+    if some and type(some[0]) is tuple:
+        return tuple(map(add_all, zip(*some, strict=True)))
     total = None
-    for i, one in enumerate(statistics):
+    for i, one in enumerate(some):
         total = add(total, one, own=i > 1)  # from the second sum on it is our own
     return total
 
@@ -126,9 +134,10 @@ def over_parts(ask, opened, kept=None):
     """
     total, left = None, []
     for i, X in enumerate(opened):
-        statistics, own = over_one(ask, X, None if kept is None else kept[i])
-        total = add(total, statistics, own=True)
-        left.append(own)
+        found = [*over_one(ask, X, None if kept is None else kept[i])]
+        left.append(found.pop())
+        # No name holds what a part adds while the next part makes its own: these may be large.
+        total = add(total, found.pop(), own=True)
     return total, left
 
 
@@ -141,10 +150,12 @@ def run_rounds(rounds, answer):
     answer : callable
         ``answer(ask)`` is the sum over all parts.
     """
-    total = None
-    while True:
-        try:
-            ask = rounds.send(total)
-        except StopIteration:
-            return
-        total = answer(ask)
+    # No name holds a total while the next is made: `rounds` may let go of it before.
+    totals = [None]
+    with closing(rounds):
+        while True:
+            try:
+                ask = rounds.send(totals.pop())
+            except StopIteration:
+                return
+            totals.append(answer(ask))

@@ -144,7 +144,7 @@ def _problems(kept, items):
     return kept.items.problems(kept.factors, np.zeros((d, d), items.dtype))
 
 
-def sweep_rounds(problem, items, item_penalty, has_users):
+def sweep_rounds(problem, items, item_penalty, has_users, *, first):
     """Passes of one sweep, which changes the item vectors.
 
     Parameters
@@ -153,6 +153,8 @@ def sweep_rounds(problem, items, item_penalty, has_users):
     items : ndarray of shape (n_items, d), changed
     item_penalty : ndarray of shape (n_items,)
     has_users : ndarray of bool of shape (n_items,)
+    first : bool
+        Whether it is the first sweep, which reads the rows.
 
     Returns
     -------
@@ -161,9 +163,8 @@ def sweep_rounds(problem, items, item_penalty, has_users):
     """
     unobserved = problem.unobserved_weight
     item_gram = gram_matrix(items, unobserved, n_jobs=problem.n_jobs)
-    sums = ItemSums(
-        *(yield Pass(solve_users, (problem, items.copy(), item_gram), kept="write", again=True))
-    )
+    arguments = (problem, items.copy(), item_gram)
+    sums = ItemSums(*(yield Pass(solve_users, arguments, kept="write", again=first, rows=first)))
     squares = np.einsum("nf,nf->n", items, items, dtype=np.float64)
     loss = sums.loss + float(item_penalty @ squares)
     if unobserved > 0:
@@ -190,7 +191,7 @@ def _conjugate_gradients(problem, items, r, sums, penalty):
         if not going.any():
             return
         p[~going] = 0
-        product = yield Pass(products_of_part, (p.copy(),), kept="read", again=True)
+        product = yield Pass(products_of_part, (p.copy(),), kept="read", rows=False)
         product = product + penalty * p + p @ sums.gram
         curvature = np.einsum("nf,nf->n", p, product)
         going &= ~(curvature <= 0)

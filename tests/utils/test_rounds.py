@@ -1,14 +1,21 @@
 """Fits over parts that take several passes: the same model as that of one fit."""
 
+import weakref
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import skrec.dask
 from skrec.datasets import make_interactions
-from skrec.decomposition import WMF, GraphFilter, PureSVD
+from skrec.decomposition import WMF, GraphFilter, PureSVD, _svd
 from skrec.neighbors import ItemKNN, _parts
+from skrec.utils._engines import JoblibEngine
+from skrec.utils._fitted_check import check_objects
+from skrec.utils._parts import fit_parts
+from skrec.utils._statistics import Pass, run_rounds
 
 X = make_interactions(300, 80, 3_000, random_state=0, return_X=True)
 COUNTS = csr_array((X.data + (X.indices % 3), X.indices, X.indptr), shape=X.shape)
@@ -135,6 +142,43 @@ def test_whole_products_give_the_bits_of_one_fit():
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"metric": "cosine"}, {"metric": "jaccard"}),
+        ({"metric": "jaccard"}, {"metric": "cosine"}),
+        ({"weighting": "tfidf"}, {"weighting": None}),
+        ({"activity_exponent": "auto"}, {"activity_exponent": 0.5}),
+    ],
+    ids=str,
+)
+def test_products_of_two_kinds_are_not_added(before, after, tmp_path):
+    model = ItemKNN(10, **before).partial_fit(COUNTS[:100])
+    whole = ItemKNN(10, **before).fit(COUNTS).similarity_
+    for one in (model, skrec.load(skrec.save(model, tmp_path / "model.skops"))):
+        one.set_params(**after)
+        with pytest.raises(ValueError, match="set the parameters back") as caught:
+            one.partial_fit(COUNTS[100:])
+        name, value = next(iter(after.items()))
+        assert f"{name}={value!r}" in str(caught.value)
+        one.set_params(**before).partial_fit(COUNTS[100:])
+        np.testing.assert_allclose(one.similarity_.toarray(), whole.toarray(), atol=1e-10)
+        one.set_params(**after).fit(COUNTS)  # which keeps no products
+        assert np.array_equal(
+            one.similarity_.toarray(), clone(one).fit(COUNTS).similarity_.toarray()
+        )
+        check_objects(one)
+
+
+def test_what_products_do_not_depend_on_may_change():
+    model = ItemKNN(10, metric="cosine", activity_exponent="auto").partial_fit(COUNTS[:100])
+    new = {"metric": "asymmetric_cosine", "activity_exponent": 1.0, "n_neighbors": 5}
+    model.set_params(**new, shrinkage=3.0).partial_fit(COUNTS[100:])
+    whole = clone(model).fit(COUNTS).similarity_
+    assert np.array_equal(model.similarity_.indices, whole.indices)
+    assert np.allclose(model.similarity_.data, whole.data, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
     "model",
     [ItemKNN(metric="pearson"), ItemKNN(weighting="bm25"), ItemKNN(feedback="rating")],
     ids=repr,
@@ -157,3 +201,97 @@ def test_partial_fit_of_neighbors_says_what_adds_up(model):
 def test_what_is_no_sum_says_so(model, message):
     with pytest.raises(ValueError, match=message):
         skrec.dask.fit(model, parts_of(X))
+
+
+@pytest.mark.parametrize(
+    ("model", "n_passes"),
+    [  # the facts, and each pass that looks at the rows
+        (WMF(4, max_iter=5, random_state=0), 3),
+        (PureSVD(8, random_state=0), 2),
+        (GraphFilter(8, random_state=0), 3),
+        (ItemKNN(5), 3),
+    ],
+    ids=repr,
+)
+def test_passes_over_what_parts_keep_open_no_part(model, n_passes, monkeypatch):
+    monkeypatch.setattr(_parts, "_BLOCK", 1)
+    opened = []
+
+    def opener(part):
+        opened.append(part)
+        return WIDE[part]
+
+    fit_parts(model, JoblibEngine([slice(0, 100), slice(100, 300)], opener))
+    assert len(opened) == 2 * n_passes
+
+
+def test_a_pass_that_fails_leaves_blas_its_threads(monkeypatch):
+    seen = []
+
+    def fail(X, kept, block):
+        seen.append(blas_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_svd, "product_of_part", fail)
+    with threadpool_limits(2, user_api="blas"):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            skrec.dask.fit(PureSVD(8, random_state=0), parts_of(WIDE))
+        assert caught.traceback  # kept, as an interactive session keeps it
+        assert [*seen, blas_threads()] == [{2}, {2}]
+
+
+def blas_threads():
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+def test_products_of_vectors_are_made_with_all_threads_of_blas():
+    seen = []
+
+    def product(block):
+        seen.append(blas_threads())
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return WIDE.T @ (WIDE @ block)
+
+    options = {"max_iter": 5, "n_oversamples": 4, "random_state": np.random.RandomState(0)}
+    with threadpool_limits(2, user_api="blas"):
+        rounds = _svd.vector_rounds(280, np.float64, 8, **options)
+        with pytest.raises(KeyboardInterrupt):
+            _svd.answered(rounds, product)
+        assert [*seen, blas_threads()] == [{2}] * 4
+        assert rounds.gi_frame is None  # closed, and not only left alone
+
+
+def test_a_generator_is_closed_where_a_pass_fails():
+    closed = []
+
+    def rounds():
+        try:
+            yield Pass(len)
+        finally:
+            closed.append(True)
+
+    def answer(ask):
+        raise StopIteration  # an error of a pass is no end of the passes
+
+    with pytest.raises(StopIteration) as caught:
+        run_rounds(rounds(), answer)
+    assert caught.traceback  # kept, and with it the generator
+    assert closed
+
+
+def test_a_total_may_go_before_the_next_pass():
+    alive = []
+
+    def rounds():
+        total = yield Pass(len)
+        alive.append(weakref.ref(total))
+        del total
+        yield Pass(len)
+
+    def answer(ask):
+        alive[:] = [reference() is not None for reference in alive]
+        return np.ones(3)
+
+    run_rounds(rounds(), answer)
+    assert alive[0] is False

@@ -1,5 +1,8 @@
 """Fits over parts: one code path, the bits of one fit, clear errors; no cluster is needed."""
 
+import tracemalloc
+from threading import Event
+
 import joblib
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ from skrec.dummy import DummyRecommender
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import UserKNN
 from skrec.preprocessing import BM25Transformer
+from skrec.utils._engines import JoblibEngine
 from skrec.utils._fitted_check import learned
-from skrec.utils._statistics import add, add_all
+from skrec.utils._statistics import Pass, add, add_all
 
 X = make_interactions(240, 30, 1_500, random_state=0, return_X=True)
 COUNTS = csr_array((X.data + (X.indices % 3), X.indices, X.indptr), shape=X.shape)
@@ -161,4 +165,49 @@ def test_statistics_add_up_and_only_own_ones_change():
     arrays = [np.full(2, float(i)) for i in range(5)]
     assert np.array_equal(add_all(arrays), [10, 10])
     assert [array[0] for array in arrays] == [0, 1, 2, 3, 4]
+    assert np.array_equal(add_all([None, *arrays]), [10, 10])
+    pairs = [(None, arrays[1]), (arrays[2], None), (arrays[3], None), (arrays[4], arrays[4])]
+    assert [part[0] for part in add_all(pairs)] == [9, 5]
+    assert [array[0] for array in arrays] == [0, 1, 2, 3, 4]
+    assert add_all([None, None]) is None
     assert add(csr_array(np.eye(2)), csr_array(np.eye(2))).format == "csr"
+
+
+def test_a_process_holds_the_sum_and_one_part_of_it():
+    n_bytes = 8 << 20
+
+    def opener(part):
+        return np.ones(n_bytes // 8)
+
+    engine = JoblibEngine(range(5), opener)
+    tracemalloc.start()
+    try:
+        total = engine.sum(Pass(np.copy))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (total == 5).all()
+    # The sum, the part, and what is made of it.
+    assert peak < 3.1 * n_bytes
+
+
+def test_sums_of_workers_are_added_as_they_come():
+    added = Event()
+
+    class Sum:
+        def __add__(self, other):
+            added.set()
+            return self
+
+    def wait(part):
+        return (Sum(), part < 2 or added.wait(timeout=20))
+
+    with joblib.parallel_config("threading", n_jobs=3):
+        _, all_added = JoblibEngine(range(3), int).sum(Pass(wait))
+    assert all_added == 3
+
+
+def test_workers_that_hand_over_all_at_once_do_too():
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        total = JoblibEngine([1, 2, 3], int).sum(Pass(abs))
+    assert total == 6
