@@ -4,17 +4,24 @@ import csv
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from skrec._cli._errors import CommandError
+from skrec._cli._errors import CommandError, one_line
 from skrec._cli._ids import as_text
 from skrec._cli._lists import open_output
-from skrec.utils._files import abandoned_parts, atomic_file, atomic_text
+from skrec.utils._files import abandoned_parts, atomic_file, new_part
 
-__all__ = ["file_digest", "fingerprint", "is_folder", "open_lists", "parts_of_folder"]
+__all__ = [
+    "file_digest",
+    "fingerprint",
+    "is_folder",
+    "lines_of_part",
+    "open_lists",
+    "parts_of_folder",
+]
 
 _PARQUET = (".parquet", ".pq")
 _MANIFEST = "_lists.json"  # readers of parquet pass over names that begin so
@@ -83,11 +90,17 @@ def _parquet_writer(file):
         if sum(map(len, waiting)) >= _GROUP_ROWS:
             write_group()
 
-    yield write
-    if waiting:
-        write_group()
-    if writer is not None:
-        writer.close()
+    try:
+        yield write
+        if waiting:
+            write_group()
+        if writer is not None:
+            writer.close()
+    except BaseException:
+        if writer is not None:
+            with suppress(Exception):  # what failed first is the error to report
+                writer.close()  # or it would be closed later, when its file is no longer open
+        raise
 
 
 def _arrow(column):
@@ -157,28 +170,83 @@ def parts_of_folder(output, n_users, mark):
         raise CommandError(f"--output {output}: the folder is not writable.")
     manifest = folder / _MANIFEST
     wanted = {"lists": mark, "users": n_users, "users_of_a_part": _PART_USERS}
-    if manifest.exists():
-        try:
-            found = json.loads(manifest.read_text("utf-8"))
-        except ValueError:
-            found = None
-        if found != wanted:
-            raise CommandError(
-                f"--output {output} holds lists of another model, other users or other options, "
-                "or of another version of skrec. Delete it, or name another folder."
-            )
-    else:
-        # What a run that was killed here has left is removed when the manifest is written.
-        if folder.exists() and set(folder.iterdir()) - set(abandoned_parts(folder)):
-            raise CommandError(
-                f"--output {output} holds other files. Expected an empty folder, or one that this "
-                "command has begun to write."
-            )
-        folder.mkdir(exist_ok=True)
-        with atomic_text(manifest) as file:
-            json.dump(wanted, file)
+    if not manifest.exists():
+        _begin_folder(manifest, wanted, output)
+    # Another run may have begun the same folder meanwhile.
+    try:
+        found = json.loads(manifest.read_text("utf-8"))
+    except ValueError:
+        found = None
+    if found != wanted:
+        raise CommandError(
+            f"--output {output} holds lists of another model, other users or other options, "
+            "or of another version of skrec. Delete it, or name another folder."
+        )
     starts = range(0, n_users, _PART_USERS)
     return [
         (folder / f"part-{number:05d}.parquet", start, min(start + _PART_USERS, n_users))
         for number, start in enumerate(starts)
     ]
+
+
+def _begin_folder(manifest, content, output):
+    """Write the manifest of a folder in which no other file stands, unless another run has."""
+    folder = manifest.parent
+    folder.mkdir(exist_ok=True)
+    for part in abandoned_parts(folder, manifest):  # of runs that were killed
+        with suppress(OSError):  # another run may do the same
+            part.unlink()
+    begun = f".{_MANIFEST}."  # so begin the names of manifests that other runs write just now
+    others = any(not entry.name.startswith(begun) for entry in folder.iterdir())
+    if others and not manifest.exists():
+        raise CommandError(
+            f"--output {output} holds other files. Expected an empty folder, or one that this "
+            "command has begun to write."
+        )
+    part = new_part(manifest)
+    try:
+        with open(part, "x", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        _name_once(part, manifest)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name_once(part, path):
+    """Give a whole file its name, unless there is a file of that name."""
+    try:
+        os.link(part, path)  # a rename would replace what another run has written
+    except FileExistsError:
+        return
+    except OSError:  # not every file system has links
+        if not path.exists():
+            os.replace(part, path)
+
+
+def lines_of_part(path):
+    """How many lines a part of a folder holds.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    n_lines : int
+
+    Raises
+    ------
+    CommandError
+        If the part cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(path).num_rows
+    except (ValueError, OSError) as error:
+        raise CommandError(
+            f"{path} cannot be read: {one_line(error)}. Delete this part; the next run writes it "
+            "anew."
+        ) from error

@@ -12,6 +12,7 @@ from skrec._cli._list_files import (
     file_digest,
     fingerprint,
     is_folder,
+    lines_of_part,
     open_lists,
     parts_of_folder,
 )
@@ -261,13 +262,11 @@ class _Lists(NamedTuple):
 
 def _write_parts(lists, digest, progress):
     """Write the parts that are not there yet; how many lines all of them have."""
-    import pyarrow.parquet as pq
-
     parts = parts_of_folder(lists.arguments.output, len(lists.users.ids), lists.mark(digest))
     n_lines = 0
     for path, first, last in parts:
         if path.exists():
-            n_lines += pq.read_metadata(path).num_rows
+            n_lines += lines_of_part(path)
             progress.update(last - first)
             continue
         with open_lists(path, titled=lists.titles is not None) as write:

@@ -1,7 +1,9 @@
 """`skrec recommend` for all users: a folder of parquet in, parquet or a folder of it out."""
 
 import csv
+import gc
 import io
+import json
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skrec._cli import _list_files, _recommend
+from skrec._cli._errors import CommandError
 from skrec.datasets import load_interactions
 from skrec.utils._files import new_part
 
@@ -72,6 +75,24 @@ def test_a_failed_run_leaves_the_old_file(skrec, model, tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["lists.parquet"]
 
 
+def test_a_failed_run_closes_what_it_has_begun(skrec, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(_list_files, "_GROUP_ROWS", 1)
+    monkeypatch.setattr(_recommend, "_CHUNK", 100)
+    whole, left = _recommend.recommend_rows, []
+
+    def fail(score_rows, shape, *arguments, **options):
+        if shape[0] == 60:  # the last users, when a group of rows is written
+            raise ValueError("scores are lost")
+        return whole(score_rows, shape, *arguments, **options)
+
+    monkeypatch.setattr(_recommend, "recommend_rows", fail)
+    monkeypatch.setattr(sys, "unraisablehook", left.append)
+    done = skrec("recommend", model, "--output", tmp_path / "lists.parquet")
+    gc.collect()
+    assert (done.code, done.err) == (2, "skrec: error: scores are lost\n")
+    assert left == []
+
+
 def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(_list_files, "_PART_USERS", 50)
     folder = tmp_path / "lists"
@@ -98,6 +119,50 @@ def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path
     assert lines_of(pq.read_table(folder)) == expected
     # Complete: nothing is computed any more.
     monkeypatch.setattr(_recommend, "recommend_rows", None)
+    assert skrec(*command).code == 0
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_runs_that_begin_a_folder_at_once(tmp_path, monkeypatch, links):
+    folder, first = tmp_path / "lists", []
+    begin, link = _list_files._begin_folder, _list_files.os.link
+
+    def begin_second(manifest, content, output):
+        with monkeypatch.context() as patched:
+            patched.setattr(_list_files, "_begin_folder", begin)
+            first.extend(_list_files.parts_of_folder(output, 10, "mark of the first"))
+        begin(manifest, content, output)
+
+    def fail(source, path):
+        if not links:
+            raise PermissionError(1, "Operation not permitted")
+        link(source, path)
+
+    monkeypatch.setattr(_list_files.os, "link", fail)
+    monkeypatch.setattr(_list_files, "_begin_folder", begin_second)
+    with pytest.raises(CommandError, match="holds lists of another model"):
+        _list_files.parts_of_folder(f"{folder}/", 10, "mark of the second")
+    manifest = folder / "_lists.json"
+    assert [entry.name for entry in folder.iterdir()] == [manifest.name]
+    assert json.loads(manifest.read_text())["lists"] == "mark of the first"
+    # A run of the same lists takes part.
+    manifest.unlink()
+    second = _list_files.parts_of_folder(f"{folder}/", 10, "mark of the first")
+    assert second == first[:1]
+
+
+def test_a_part_that_is_damaged(skrec, model, tmp_path):
+    folder = tmp_path / "lists"
+    command = ["recommend", model, "-k", 4, "--output", f"{folder}/"]
+    assert skrec(*command).code == 0
+    part = folder / "part-00000.parquet"
+    for content in (b"", part.read_bytes()[:-9]):
+        part.write_bytes(content)
+        done = skrec(*command)
+        assert done.code == 2
+        assert f"{part} cannot be read: " in done.err
+        assert "Delete this part; the next run writes it anew." in done.err
+    part.unlink()
     assert skrec(*command).code == 0
 
 
@@ -190,12 +255,16 @@ def test_a_run_killed_before_the_manifest_was_whole_is_begun_anew(skrec, model, 
     assert done.code == 0, done.err
     names = sorted(entry.name for entry in folder.iterdir())
     assert names == ["_lists.json", "part-00000.parquet"]
-    # What a process that still runs is writing is no rest.
-    (tmp_path / "busy").mkdir()
-    new_part(tmp_path / "busy" / "_lists.json").touch()
-    done = skrec("recommend", model, "-k", 4, "--output", f"{tmp_path / 'busy'}/")
-    assert done.code != 0
-    assert "holds other files" in done.err
+    # A run that begins just now is of the same folder; other files that are being written are not.
+    for name, code in (("_lists.json", 0), ("mine.csv", 2)):
+        busy = tmp_path / name
+        busy.mkdir()
+        part = new_part(busy / name)
+        part.touch()
+        done = skrec("recommend", model, "-k", 4, "--output", f"{busy}/")
+        assert done.code == code
+        assert ("holds other files" in done.err) == (code == 2)
+        assert part.exists()
 
 
 @pytest.fixture
