@@ -17,6 +17,7 @@ import threading
 import warnings
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
@@ -53,24 +54,43 @@ def njit(function=None, *, cache=False, **options):
     if function is None:
         return lambda function: njit(function, cache=cache, **options)
     kernel = numba.njit(**options)(function)
-    # With NUMBA_DISABLE_JIT the function itself comes back.
-    if cache and isinstance(kernel, Dispatcher):
+    if not isinstance(kernel, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function
+        return _in_python(function)
+    if cache:
         found = _find_cache(function)
         if found is not None:
             kernel._cache = found
     return kernel
 
 
+def _in_python(function):
+    """The function itself, whose whole numbers wrap around as those of compiled code do."""
+
+    @functools.wraps(function)
+    def kernel(*arguments, **named):
+        with np.errstate(over="ignore"):
+            return function(*arguments, **named)
+
+    return kernel
+
+
 @intrinsic
-def eight_bytes(typingctx, data, place):
+def _load_eight_bytes(typingctx, data, place):
+    def code(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
+
+    return numba.uint64(data, numba.int64), code
+
+
+def _eight_bytes(data, place):
     """Eight bytes of an array of bytes as one word; `place` need not be a multiple of eight.
 
     For kernels only. No bound is checked.
 
     Parameters
     ----------
-    typingctx : object
-        Numba's own.
     data : ndarray of uint8 of shape (n,)
     place : int
         Of the first byte, at most n - 8.
@@ -79,13 +99,11 @@ def eight_bytes(typingctx, data, place):
     -------
     word : uint64
     """
+    return data[place : place + 8].view(np.uint64)[0]
 
-    def code(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        pointer = builder.gep(array.data, [arguments[1]])
-        return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
 
-    return numba.uint64(data, numba.int64), code
+# What reads the memory itself has no form in Python, which NUMBA_DISABLE_JIT asks for.
+eight_bytes = _eight_bytes if numba.config.DISABLE_JIT else _load_eight_bytes
 
 
 class _ForgivingCache(FunctionCache):

@@ -1,6 +1,9 @@
 """scan_interactions: what load_interactions gives, in batches."""
 
+import csv
 import gzip
+import os
+import subprocess
 import sys
 import warnings
 
@@ -230,6 +233,54 @@ def test_ids_grow(tmp_path):
     pq.write_table(pa.table(log), tmp_path / "log.parquet", row_group_size=9_000)
     for user, item in (("text", "wide"), ("direct", "far"), ("wide", "direct")):
         _assert_same(tmp_path / "log.parquet", {"user": user, "item": item}, batch_size=7_000)
+
+
+_WITHOUT_JIT = """
+import sys
+import warnings
+
+import numpy as np
+
+from skrec.datasets import _load, load_interactions, scan_interactions
+
+warnings.simplefilter("error")
+_load._LARGE = 0  # all text is read in blocks
+folder = sys.argv[1]
+for name in ("log.csv", "log.parquet"):
+    for read in (load_interactions, scan_interactions):
+        data = read(f"{folder}/{name}")
+        np.savez(
+            f"{folder}/{name}.{read.__name__}.npz",
+            user_ids=data.user_ids, item_ids=data.item_ids, indices=data.X.indices,
+            indptr=data.X.indptr, counts=data.X.data,
+        )
+"""
+
+
+def test_without_compilation(tmp_path):
+    """NUMBA_DISABLE_JIT, under which debuggers and coverage see the kernels."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 6_000, 10_000)
+    log = pd.DataFrame(
+        {"user": [f"{'a long name' * (code % 3)}{code}" for code in codes],
+         "item": (codes % 50 - 9) * 0x1234567890AB}
+    )  # fmt: skip
+    log.to_parquet(tmp_path / "log.parquet")
+    log.to_csv(tmp_path / "log.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_JIT, tmp_path],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    compiled = load_interactions(log)
+    for name in ("log.csv", "log.parquet"):
+        for read in ("load_interactions", "scan_interactions"):
+            found = np.load(tmp_path / f"{name}.{read}.npz")
+            for side in ("user_ids", "item_ids"):
+                assert_array_equal(found[side], compiled[side])
+            for part in ("indices", "indptr"):
+                assert_array_equal(found[part], getattr(compiled.X, part))
+            assert_array_equal(found["counts"], compiled.X.data)
 
 
 def test_a_bad_line_is_named(tmp_path):
