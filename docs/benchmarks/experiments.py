@@ -603,9 +603,10 @@ def _gowalla():
         ),
         (
             "YouTubeRecommender, cosine contrastive",
-            COSINES,
+            clone(COSINES).set_params(n_components=320),
             {},
-            NARROWED | {"published": (0.1557, 0.1872), "source": f"{BARS}, SimpleX"},
+            {"published": (0.1557, 0.1872), "source": f"{BARS}, SimpleX, 64 components",
+             "remark": NARROW},
         ),
         (
             "ResidualMF",
@@ -668,6 +669,7 @@ def _gowalla():
             NARROWED | {"published": (0.1378, 0.1627), "source": f"{BARS}, MF-BPR"},
         ),
         ("BPR, WARP loss", WARP, {"n_components": [64, 128, 256]}, NARROWED),
+        ("MultVAE, defaults", MultVAE(random_state=0), {}, {"remark": "no parameter is given"}),
         (
             "MultVAE",
             MultVAE(batch_size=150, max_iter=24, early_stopping=False, random_state=0),
