@@ -26,6 +26,7 @@ __all__ = [
 _PARQUET = (".parquet", ".pq")
 _MANIFEST = "_lists.json"  # readers of parquet pass over names that begin so
 _PART_USERS = 1 << 16
+_TEXT = {"user": as_text, "item": as_text, "similar": as_text, "score": "{:.6g}".format}  # in CSV
 _GROUP_ROWS = 1 << 18  # of a row group of parquet, at least
 
 
@@ -35,38 +36,32 @@ def is_folder(output):
 
 
 @contextmanager
-def open_lists(path, *, titled):
+def open_lists(path, names):
     """Open a file of lists, which takes its place when it is whole.
 
     Parameters
     ----------
     path : pathlib.Path or None
         Parquet if it ends so, else CSV; None: CSV to standard output.
-    titled : bool
-        Whether there is a column of titles.
+    names : list of str
+        Names of the columns, in their order.
 
     Yields
     ------
     write : callable
-        Takes columns of one length: a dict of user, rank, item, score, title (with `titled`)
-        and fallback.
+        Takes columns of one length: a dict with these names.
     """
     if path is not None and path.suffix.lower() in _PARQUET:
         with atomic_file(path) as file, _parquet_writer(file) as write:
             yield write
         return
-    names = ["user", "rank", "item", "score", *(["title"] if titled else []), "fallback"]
     with open_output(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
 
         def write(columns):
-            columns = columns | {
-                "user": map(as_text, columns["user"]),
-                "item": map(as_text, columns["item"]),
-                "score": (f"{score:.6g}" for score in columns["score"]),
-            }
-            writer.writerows(zip(*(columns[name] for name in names), strict=True))
+            texts = [map(_TEXT.get(name, str), columns[name]) for name in names]
+            writer.writerows(zip(*texts, strict=True))
 
         yield write
 

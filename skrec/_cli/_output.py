@@ -32,13 +32,13 @@ def check_output(path, option, suffixes=()):
     Raises
     ------
     CommandError
-        If the folder does not exist or is not writable, if the path is a folder, or if
-        the name has another ending.
+        If the folder does not exist or is not writable, if the path is a folder or
+        ends in a slash, or if the name has another ending.
     """
     if path is None:
         return None
-    path = Path(path)
-    if path.is_dir():
+    path, slash = Path(path), str(path).endswith(("/", os.sep))
+    if slash or path.is_dir():
         raise CommandError(f"{option} {path} is a folder; expected the name of a file.")
     if not path.parent.is_dir():
         raise CommandError(

@@ -63,7 +63,8 @@ examples:
 _RECOMMEND_EPILOG = """\
 output: lines of user,rank,item,score, title where titles are known, and fallback, which is
 True where nothing is known of the user and the popular items are listed. What a user has
-already is left out. By the name of --output they are parquet (LISTS.parquet), a folder of
+already is left out. In parquet ids that are whole numbers stay numbers, but are text if --users
+names one that is none. By the name of --output they are parquet (LISTS.parquet), a folder of
 parquet parts (LISTS/, with a slash), else CSV. A file takes its place when it is whole. A run
 that was interrupted goes on with a folder where it was, if model, users and options are the
 same.
@@ -77,7 +78,7 @@ examples:
 
 _SIMILAR_EPILOG = """\
 output: lines of item,rank,similar,score and, where titles are known, title, that of the
-similar item.
+similar item. They are parquet if --output ends in .parquet, else CSV.
 
 examples:
   python -m skrec similar model.skops 4711 0815 -k 5

@@ -1,6 +1,7 @@
 """The verb `recommend`."""
 
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ def run(arguments):
         if folder:
             n_lines = _write_parts(lists, digest, progress)
         else:
-            with open_lists(path, titled=titles is not None) as write:
+            with open_lists(path, lists.names()) as write:
                 n_lines = lists.write(0, len(users.ids), write, progress)
     if arguments.output:
         sys.stdout.write(
@@ -130,12 +131,24 @@ def _known_users(content, arguments):
             f"{arguments.users}: the model knows none of these {len(unknown):,} users."
         )
     names = content.encoder.user_ids_[found.places]
-    if len(unknown):
-        names = np.array([as_text(value) for value in names], dtype=object)
-        names[unknown] = [found.ids[place] for place in unknown]
+    if len(unknown) and choice != "skip":  # with it they are left out, as their rows are empty
+        names = _named(names, unknown, [found.ids[place] for place in unknown])
     return Users(
         names, *(_rows(rows, found.places) for rows in (content.interactions, content.seen))
     )
+
+
+def _named(names, unknown, texts):
+    """Ids of users where some are unknown: whole numbers if all of them are, else text."""
+    if names.dtype.kind in "iu":
+        with suppress(ValueError):  # a text that is no number
+            numbers, limits = [int(text) for text in texts], np.iinfo(names.dtype)
+            if limits.min <= min(numbers) and max(numbers) <= limits.max:
+                names[unknown] = np.array(numbers, dtype=names.dtype)
+                return names
+    names = np.array([as_text(value) for value in names], dtype=object)
+    names[unknown] = texts
+    return names
 
 
 def _rows(matrix, places):
@@ -227,6 +240,11 @@ class _Lists(NamedTuple):
             progress.update(stop - start)
         return n_lines
 
+    def names(self):
+        """Names of the columns."""
+        titled = [] if self.titles is None else ["title"]
+        return ["user", "rank", "item", "score", *titled, "fallback"]
+
     def mark(self, digest):
         """What decides the lists, as text; `digest` is that of the model's file."""
         users, arguments = self.users, self.arguments
@@ -269,6 +287,6 @@ def _write_parts(lists, digest, progress):
             n_lines += lines_of_part(path)
             progress.update(last - first)
             continue
-        with open_lists(path, titled=lists.titles is not None) as write:
+        with open_lists(path, lists.names()) as write:
             n_lines += lists.write(first, last, write, progress)
     return n_lines

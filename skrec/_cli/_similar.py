@@ -1,13 +1,13 @@
 """The verb `similar`."""
 
-import csv
 import sys
 
 import numpy as np
 
 from skrec._cli._errors import CommandError
-from skrec._cli._ids import Found, TextIds, as_text, find_in_file
-from skrec._cli._lists import candidates, open_output, titles_for, warn
+from skrec._cli._ids import Found, TextIds, find_in_file
+from skrec._cli._list_files import open_lists
+from skrec._cli._lists import candidates, titles_for, warn
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
 from skrec._cli._streams import check_stdout
@@ -40,8 +40,9 @@ def run(arguments):
         raise CommandError(f"{arguments.model}: {error}") from error
     places = _items(content, arguments)
     mask, titles = candidates(content, arguments), titles_for(content, arguments.titles)
-    with open_output(path) as file, progress_bar(len(places), "item") as progress:
-        n_lines = _write(content, model, places, (mask, titles, arguments.k), file, progress)
+    names = ["item", "rank", "similar", "score", *([] if titles is None else ["title"])]
+    with open_lists(path, names) as write, progress_bar(len(places), "item") as progress:
+        n_lines = _write(content, model, places, (mask, titles, arguments.k), write, progress)
     if path:
         sys.stdout.write(f"{path}: {n_lines:,} similar items of {len(places):,} items\n")
 
@@ -69,20 +70,22 @@ def _items(content, arguments):
     return found.places[found.places >= 0]
 
 
-def _write(content, model, places, options, file, progress):
+def _write(content, model, places, options, write, progress):
     mask, titles, k = options
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["item", "rank", "similar", "score", *([] if titles is None else ["title"])])
-    item_ids = [as_text(value) for value in content.encoder.item_ids_]
+    item_ids = content.encoder.item_ids_
     k, n_lines = min(k, len(item_ids)), 0
     for start in range(0, len(places), _CHUNK):
         asked = places[start : start + _CHUNK]
         found, scores = similar_lists(model, asked, k, mask, len(item_ids))
-        for row, rank in zip(*listed(found), strict=True):
-            similar = found[row, rank]
-            title = [] if titles is None else [titles[similar]]
-            score = f"{scores[row, rank]:.6g}"
-            writer.writerow([item_ids[asked[row]], rank + 1, item_ids[similar], score, *title])
-            n_lines += 1
+        row, rank = listed(found)
+        similar = found[row, rank]
+        columns = {
+            "item": item_ids[asked[row]],
+            "rank": (rank + 1).astype(np.int32),
+            "similar": item_ids[similar],
+            "score": scores[row, rank],
+        }
+        write(columns if titles is None else columns | {"title": titles[similar]})
+        n_lines += len(row)
         progress.update(len(asked))
     return n_lines

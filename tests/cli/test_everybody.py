@@ -60,6 +60,30 @@ def test_ids_that_are_whole_numbers_stay_some(skrec, ratings, tmp_path):
     assert table.schema.field("user").type == table.schema.field("item").type == pa.int64()
 
 
+def test_one_unknown_user_leaves_the_ids_what_they_are(skrec, ratings, tmp_path):
+    model, path, ids = tmp_path / "rated.skops", tmp_path / "lists.parquet", tmp_path / "ids.txt"
+    assert skrec("fit", ratings, "--model", "popularity", "--output", model).code == 0
+    # The data are of the users 1 to 160.
+    for choice, unknown, users in (
+        ("skip", "nobody", [5, 7]),
+        ("skip", "900", [5, 7]),
+        ("popular", "900", [5, 900, 7]),
+        ("popular", "-900", [5, -900, 7]),
+        ("popular", "nobody", ["5", "nobody", "7"]),
+        ("popular", str(2**63), ["5", str(2**63), "7"]),
+    ):
+        ids.write_text(f"5\n{unknown}\n7\n")
+        words = ["--users", ids, "--unknown-users", choice, "-k", 2]
+        done = skrec("recommend", model, *words, "--output", path)
+        assert done.code == 0, done.err
+        table = pq.read_table(path)
+        assert table["user"].to_pylist() == list(np.repeat(users, 2))
+        unknown_ones = [str(user) not in ("5", "7") for user in table["user"].to_pylist()]
+        assert table["fallback"].to_pylist() == unknown_ones
+        text = [row["user"] for row in rows_of(skrec("recommend", model, *words).out)]
+        assert text == list(map(str, table["user"].to_pylist()))
+
+
 def test_a_failed_run_leaves_the_old_file(skrec, model, tmp_path, monkeypatch):
     path = tmp_path / "lists.parquet"
     path.write_bytes(b"old")

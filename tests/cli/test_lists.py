@@ -68,6 +68,36 @@ def test_all_items_have_similar_ones(skrec, model, similarity, tmp_path):
     assert found == {item: similar[:3] for item, (similar, _) in similarity.items()}
 
 
+@pytest.mark.parametrize("titled", [True, False])
+def test_similar_items_as_parquet(skrec, model, ratings, titles, tmp_path, titled):
+    pq = pytest.importorskip("pyarrow.parquet")
+    path, options = tmp_path / "similar.parquet", ["--titles", titles] if titled else []
+    done = skrec("similar", model, "-k", "3", *options, "--output", path)
+    assert done.out == f"{path}: 180 similar items of 60 items\n"
+    table = pq.read_table(path)
+    rows = rows_of(skrec("similar", model, "-k", "3", *options).out)
+    assert table.column_names == list(rows[0])
+    text = [
+        {name: f"{value:.6g}" if name == "score" else str(value) for name, value in row.items()}
+        for row in table.to_pylist()
+    ]
+    assert text == rows
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    # Ids that are whole numbers stay some.
+    rated = tmp_path / "rated.skops"
+    assert skrec("fit", ratings, "--model", "ease", "--output", rated).code == 0
+    assert skrec("similar", rated, "7", "--output", path).code == 0
+    types = [str(pq.read_schema(path).field(name).type) for name in ("item", "similar")]
+    assert types == ["int64", "int64"]
+
+
+def test_similar_items_are_one_file(skrec, model, tmp_path):
+    done = skrec("similar", model, "--output", f"{tmp_path / 'similar'}/")
+    assert done.code == 2
+    assert "is a folder; expected the name of a file" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_candidates_of_similar_items(skrec, model, similarity, ids):
     stock = [f"i{i}" for i in range(0, 60, 3)]
     done = skrec("similar", model, "i7", "-k", "5", "--items", ids(*stock))
