@@ -186,6 +186,8 @@ def port(text):
 
 def seconds(text):
     value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    if not 0 < value <= 7 * 24 * 3600:
+        raise argparse.ArgumentTypeError(
+            f"expected a number of seconds above 0, at most 604800 (a week), got {text!r}"
+        )
     return value

@@ -4,7 +4,10 @@ import json
 from contextlib import asynccontextmanager
 
 from skrec._version import __version__
+from skrec.serving._errors import RequestError, RequestKeyError, RequestValueError
 from skrec.serving._holder import ModelHolder
+from skrec.serving._options import check_options
+from skrec.serving._server import Server
 
 _PATHS = frozenset(("/recommend", "/similar", "/health", "/metrics"))
 _JSON = "application/json"
@@ -26,11 +29,11 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     quantize : {None, "int8"}, default=None
         As `Server` takes it; only with a file.
     max_k : int, default=1000
-        Greatest length of a list.
+        Greatest length of a list, >= 1.
     max_body : int, default=1048576
-        Greatest size of a request's body, in bytes.
+        Greatest size of a request's body, in bytes, >= 1.
     reload_seconds : float, default=1.0
-        How often the file is looked at.
+        How often the file is looked at, above 0 and at most 604,800 (a week).
 
     Returns
     -------
@@ -41,6 +44,9 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     ------
     ImportError
         If fastapi or prometheus_client is missing: ``pip install "scikit-recsys[serving]"``.
+    ValueError
+        If an option is not valid, or an id of an item is neither text nor a finite number: JSON
+        has no word for it.
     OSError, ModelFileError, TypeError, ValueError
         As `Server`.
 
@@ -55,7 +61,11 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     for an unknown item of /similar, for a model without similar items, and for an unknown user
     where ``"unknown_user": "error"``; 413 for a body that is too large. Unknown ids in a history
     are ignored, and the answer lists them; those in ``items`` and ``exclude`` are ignored. Ids
-    equal those of the log, with their type: "12" is not 12.
+    equal those of the log, with their type: "12" is not 12. Whatever else fails is a fault of the
+    service: its log has it, and the status is 500.
+
+    The page /docs is FastAPI's own, and reads its scripts from the internet: it is blank where
+    there is none. /openapi.json says the same, and needs nothing.
 
     Requests are answered within the event loop, and not in a pool of threads, which took no less
     processor time in a trial, see :doc:`/guide/serving`. While one list is computed, others wait.
@@ -76,8 +86,12 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
         ) from error
     from skrec.serving._guard import Guard
 
+    check_options({"max_k": max_k, "max_body": max_body, "reload_seconds": reload_seconds})
+    if isinstance(model, Server) and quantize is not None:
+        raise ValueError(
+            f"quantize is for a file. Got {quantize!r} with a Server: make that with quantize."
+        )
     holder = ModelHolder(model, quantize=quantize, seconds=reload_seconds)
-    _check_ids(holder.current.server)
 
     @asynccontextmanager
     async def lifespan(application):
@@ -97,16 +111,6 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     _add_state(application, holder, metrics)
     application.add_middleware(Guard, max_body=max_body, metrics=metrics, paths=_PATHS)
     return application
-
-
-def _check_ids(server):
-    """Raise for ids that JSON has no word for."""
-    wrong = next((i for i in server.item_ids if not isinstance(i, str | int | float)), None)
-    if wrong is not None:
-        raise ValueError(
-            f"Ids of items must be text or numbers to be served over HTTP. Got {wrong!r} "
-            f"({type(wrong).__name__}): convert the ids of the log to text before the fit."
-        )
 
 
 def _add_lists(application, holder, max_k):
@@ -135,9 +139,9 @@ def _add_lists(application, holder, max_k):
             return Response(_as_json(function(holder.current.server, body)), media_type=_JSON)
         except ValidationError as error:
             raise HTTPException(422, _described(error)) from error
-        except KeyError as error:
+        except RequestKeyError as error:
             raise HTTPException(404, error.args[0]) from error
-        except (TypeError, ValueError) as error:
+        except RequestError as error:
             raise HTTPException(422, str(error)) from error
 
     @application.post(
@@ -153,30 +157,30 @@ def _add_lists(application, holder, max_k):
 
 def _similar(server, body):
     if not server.has_similar:
-        raise KeyError("This model has no similar items.")
+        raise RequestKeyError("This model has no similar items.")
     return server.similar(body.item, body.k, items=body.items, exclude=body.exclude)
 
 
 def _recommended(server, body):
     options = {"items": body.items, "exclude": body.exclude, "exclude_seen": body.exclude_seen}
     if (body.history is None) == (body.user is None):
-        raise ValueError("Give either history or user.")
+        raise RequestValueError("Give either history or user.")
     if body.user is not None:
         if body.values is not None:
-            raise ValueError("values belong to a history; a user of the fit has them.")
+            raise RequestValueError("values belong to a history; a user of the fit has them.")
         if body.unknown_user == "error" and not server.knows(body.user):
-            raise KeyError(f"User {body.user!r} is unknown.")
+            raise RequestKeyError(f"User {body.user!r} is unknown.")
         return server.recommend_user(body.user, body.k, **options)
     history = body.history
     if body.values is not None:
         if len(body.values) != len(history):
-            raise ValueError(
+            raise RequestValueError(
                 f"values must have one number for each id of history. Got {len(body.values)} for "
                 f"{len(history)}."
             )
         if len(set(history)) < len(history):
-            raise ValueError("With values, an id may stand in history once.")
-        history = dict(zip(history, map(float, body.values), strict=True))
+            raise RequestValueError("With values, an id may stand in history once.")
+        history = dict(zip(history, body.values, strict=True))
     return server.recommend(history, body.k, **options)
 
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-Id = StrictStr | StrictInt
-Value = Annotated[StrictFloat | StrictInt, Field(allow_inf_nan=False)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]  # whole ones of JSON, too
+Id = StrictStr | StrictInt | Number
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -22,7 +22,7 @@ class Items(BaseModel):
 
     items: list[Item] = Field(description="Best first; fewer than k where no more are left.")
     fallback: bool = Field(description="Whether nothing was known: what most users have.")
-    unknown: list[str | int] = Field(description="Ids of the history that the model lacks.")
+    unknown: list[str | int | float] = Field(description="Ids of the history that the model lacks.")
 
 
 class Problem(BaseModel):
@@ -69,7 +69,7 @@ def request_bodies(max_k):
         history: list[Id] | None = Field(
             None, description="What the user has; it alone counts. Unknown ids are ignored."
         )
-        values: list[Value] | None = Field(
+        values: list[Number] | None = Field(
             None, description="A value for each id of the history, such as a rating."
         )
         user: Id | None = Field(None, description="Id of a user of the fit.")

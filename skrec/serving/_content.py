@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._log_recommender import LogRecommender
@@ -13,6 +14,10 @@ from skrec._persistence import load
 from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._sparse_check import sound_sparse
+
+_READ = ("model", "encoder", "interactions", "seen", "titles", "values", "min_value")
+_ABOUT_THE_FILE = ("kind", "format", "skrec_version", "facts")  # of `skrec fit`
+_VALUES = (None, "ones", "keep")
 
 
 class Content(NamedTuple):
@@ -36,6 +41,9 @@ class Content(NamedTuple):
         Whether an interaction that counts is a 1, whatever its value.
     min_value : float or None
         Least value of an interaction that counts.
+    has_all : bool
+        Whether a user has what is in the history, also what the model does not read. False: the
+        user has what the model reads, as in ``recommend`` of the model.
     """
 
     model: object
@@ -47,6 +55,7 @@ class Content(NamedTuple):
     titles: np.ndarray | None
     ones: bool
     min_value: float | None
+    has_all: bool
 
     @property
     def n_items(self):
@@ -88,6 +97,7 @@ def read_content(source):
             ones=source.counts_,
         )
     if isinstance(source, Mapping) and {"model", "encoder"} <= set(source):
+        _check_names(source)
         return _content(
             source["model"],
             source["encoder"],
@@ -106,6 +116,19 @@ def read_content(source):
     )
 
 
+def _check_names(source):
+    unknown = [name for name in source if name not in (*_READ, *_ABOUT_THE_FILE)]
+    if unknown:
+        raise ValueError(
+            f"A Server reads {', '.join(map(repr, _READ))} of a mapping. Got "
+            f"{', '.join(map(repr, unknown[:5]))} too, which it would not use. Titles belong under "
+            "'titles', and a model for users without items belongs into the model: "
+            "skrec.ensemble.Fallback(model). Leave out all else."
+        )
+    if source.get("values") not in _VALUES:
+        raise ValueError(f"'values' must be 'ones' or 'keep'. Got {source['values']!r}.")
+
+
 def _content(
     model, encoder, *, interactions=None, seen=None, titles=None, ones=False, min_value=None
 ):
@@ -122,6 +145,7 @@ def _content(
             f"{model.n_features_in_:,} items. Pass the encoder that made the matrix of the fit."
         )
     interactions = _rows("interactions", interactions, (n_users, n_items))
+    has_all = seen is not None or min_value is not None
     seen = interactions if seen is None else _rows("seen", seen, (n_users, n_items))
     if titles is not None:
         titles = np.asarray(titles)
@@ -130,13 +154,26 @@ def _content(
                 f"titles must have one entry for each of the {n_items:,} items. Got shape "
                 f"{titles.shape}."
             )
-    main, fallback, least = model, None, 0
-    if isinstance(model, Fallback):
-        main, fallback, least = model.estimator_, model.fallback_, model.min_interactions
+    main, fallback, least = unwrapped(model), None, 0
+    if isinstance(main, Fallback):
+        main, fallback, least = main.estimator_, main.fallback_, main.min_interactions
     known = InteractionEncoder(**encoder.get_params())
     known.set_params(unknown_items="ignore", unknown_users="new", min_user_count=1)
     known.user_ids_, known.item_ids_ = encoder.user_ids_, encoder.item_ids_
-    return Content(main, fallback, least, known, interactions, seen, titles, ones, min_value)
+    return Content(
+        main, fallback, least, known, interactions, seen, titles, ones, min_value, has_all
+    )
+
+
+def unwrapped(model):
+    """The fitted model of a search or of a frozen estimator, which scores as they do."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        else:
+            return model
 
 
 def _rows(name, matrix, shape):
@@ -145,6 +182,11 @@ def _rows(name, matrix, shape):
     matrix = csr_array(sound_sparse(matrix, name))
     if matrix.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold numbers. Got values of dtype {matrix.dtype}.")
+    # As a fit reads it: models score floats, and a history may have a value that is not whole.
+    if matrix.dtype != np.float32:
+        matrix = matrix.astype(np.float64, copy=False)
+    if not np.isfinite(matrix.data).all():
+        raise ValueError(f"{name} must hold finite numbers. Got NaN or infinity.")
     if matrix.shape != shape:
         raise ValueError(
             f"{name} must have a row for each user id and a column for each item id, shape "

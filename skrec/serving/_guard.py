@@ -10,6 +10,11 @@ _LOG = logging.getLogger("skrec.serving")
 _ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)  # what may stand in a log
 # Of a body that is too large so much is read and dropped, so that the client gets to its answer.
 _DROPPED = 1 << 26
+_GONE = 499  # the status that logs of proxies have for a client that has left
+
+
+class _ClientIsGone(Exception):
+    """The connection ended within a body."""
 
 
 class Guard:
@@ -17,7 +22,8 @@ class Guard:
 
     A request whose header X-Request-ID is plain keeps this id, any other gets a new one. The
     answer has it, and so has the line in the log. A body above the limit is answered with 413.
-    What the inner application raises is logged, and answered with 500.
+    What the inner application raises is logged, and answered with 500. A client that leaves before
+    its body is complete gets no answer, and counts as 499.
 
     Parameters
     ----------
@@ -47,7 +53,11 @@ class Guard:
                 message = {**message, "headers": headers}
             await send(message)
 
-        body = await self._body(receive)
+        try:
+            body = await self._body(receive)
+        except _ClientIsGone:
+            self._note(scope, _GONE, time.perf_counter() - started, request_id)
+            return
         started = time.perf_counter()
         try:
             if body is None:
@@ -76,8 +86,8 @@ class Guard:
         parts, size, more = [], 0, True
         while more and size < self._max_body + _DROPPED:
             message = await receive()
-            if message["type"] != "http.request":  # the client is gone
-                break
+            if message["type"] != "http.request":
+                raise _ClientIsGone
             part, more = message.get("body", b""), message.get("more_body", False)
             size += len(part)
             if size <= self._max_body:

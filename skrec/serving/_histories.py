@@ -7,8 +7,10 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import get_tags
 
+from skrec._delegation import kind_of_model
 from skrec._log._id_index import kept_index
 from skrec.base import BaseRecommender
+from skrec.serving._errors import RequestTypeError, RequestValueError
 from skrec.utils._sparse import one_row
 
 
@@ -53,18 +55,28 @@ class ItemIds:
             If `ids` is one text, or no sequence, or an id cannot be hashed.
         """
         if isinstance(ids, str | bytes):
-            raise TypeError(f"{what} must be a sequence of ids. Got {ids!r}; wrap it in a list.")
+            raise RequestTypeError(
+                f"{what} must be a sequence of ids. Got {ids!r}; wrap it in a list."
+            )
         get = self._places.get
         try:
             ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
             return ids, [get(value, -1) for value in ids]
         except TypeError as error:
-            raise TypeError(f"{what} must be a sequence of ids: {error}.") from error
+            raise RequestTypeError(f"{what} must be a sequence of ids: {error}.") from error
 
     def known(self, ids, what):
-        """Columns of the known ones among some ids, ascending, an ndarray of int32."""
-        _, places = self.places(ids, what)
-        return np.array(sorted({place for place in places if place >= 0}), dtype=np.int32)
+        """Columns of the known ones among some ids, and how many ids there are.
+
+        Returns
+        -------
+        columns : ndarray of int32
+            Ascending, without repeats.
+        n_ids : int
+        """
+        ids, places = self.places(ids, what)
+        known = sorted({place for place in places if place >= 0})
+        return np.array(known, dtype=np.int32), len(ids)
 
 
 def _numbers(values):
@@ -73,12 +85,21 @@ def _numbers(values):
     try:
         numbers = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(
+        raise RequestTypeError(
             f"The values of a history that is a mapping must be numbers: {error}."
         ) from error
     if numbers.shape != (len(values),) or not np.isfinite(numbers).all():
-        raise ValueError("The values of a history must be finite numbers. Got NaN or infinity.")
+        raise RequestValueError(
+            "The values of a history must be finite numbers. Got NaN or infinity."
+        )
     return numbers
+
+
+def _int64(value):
+    """The whole number that a value equals, or None where an int64 cannot be that."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return int(value) if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
 class Histories:
@@ -91,7 +112,9 @@ class Histories:
     """
 
     def __init__(self, content, items):
-        self._content, self._items = content, items
+        # Without the models: a copy of them serves, and may be all that is left in memory.
+        self._content, self._items = content._replace(model=None, fallback=None), items
+        self._name = type(content.model).__name__
         # One dtype for all requests, that of the fit: kernels of another one would have to compile.
         self._dtype = np.dtype(np.float32)
         if content.interactions is not None:
@@ -104,7 +127,10 @@ class Histories:
             isinstance(model, BaseRecommender) and get_tags(model).input_tags.positive_only
             for model in models
         )
-        self._anybody = content.encoder.user_ids_[:1].tolist()[0]
+        users = content.encoder.user_ids_
+        self._anybody = next(iter(users[:1].tolist()), "" if users.dtype.kind == "U" else 0)
+        # Whether a history without values says nothing: a rating of 1 is the worst.
+        self.needs_values = not content.ones and kind_of_model(content.model).predicts_ratings
 
     def row(self, history):
         """`Row` of a sequence of ids, or of a mapping of values by id."""
@@ -114,6 +140,11 @@ class Histories:
         else:
             ids, places = self._items.places(history, "history")
             values = None
+            if ids and self.needs_values:
+                raise RequestValueError(
+                    f"{self._name} predicts ratings: it needs the value of each id of a history, "
+                    "in a mapping such as {'tea': 4.5}, over HTTP in values. Got ids alone."
+                )
         unknown = []
         if places and min(places) < 0:
             unknown = [value for value, place in zip(ids, places, strict=True) if place < 0]
@@ -121,9 +152,8 @@ class Histories:
                 values = values[np.array(places) >= 0]
             places = [place for place in places if place >= 0]
         if values is not None and self._refuses_negative and (values < 0).any():
-            raise ValueError(
-                f"Values of a history must be >= 0 for {type(self._content.model).__name__}. Got "
-                f"{values.min():g}."
+            raise RequestValueError(
+                f"Values of a history must be >= 0 for {self._name}. Got {values.min():g}."
             )
         columns = np.array(places, dtype=np.int32)
         columns.sort()
@@ -147,20 +177,24 @@ class Histories:
             ]
         seen = np.unique(np.array(places, dtype=np.int32))
         if not rows:
-            empty = np.empty(0, np.int32)
-            return Row(one_row(empty, np.ones(0, self._dtype), content.n_items), seen, unknown)
-        X = csr_array(content.encoder.transform_histories(rows)[0])
+            none = np.empty(0, np.int32)
+            X = one_row(none, np.ones(0, self._dtype), content.n_items)
+            return Row(X, seen if content.has_all else none, unknown)
+        try:
+            X = csr_array(content.encoder.transform_histories(rows)[0])
+        except (TypeError, ValueError) as error:  # such as repeats that it refuses
+            raise RequestValueError(str(error)) from error
         if content.ones:
             kept = X.data > 0
             X = one_row(X.indices[kept], np.ones(int(kept.sum()), X.dtype), content.n_items)
         with np.errstate(over="ignore"):
             X = X.astype(self._dtype, copy=False)
         if not np.isfinite(X.data).all():
-            raise ValueError(
+            raise RequestValueError(
                 f"A value of the history is beyond {self._dtype}, the dtype of the fit."
             )
         X.eliminate_zeros()
-        return Row(X, seen, unknown)
+        return Row(X, seen if content.has_all else X.indices.astype(np.int32), unknown)
 
     def place_of_user(self, user):
         """Row of a known user, or -1."""
@@ -168,13 +202,20 @@ class Histories:
         if content.interactions is None:
             return -1
         value = user.item() if isinstance(user, np.generic) else user
-        index, kind = kept_index(ids), ids.dtype.kind
-        if kind == "U" or (kind == "i" and type(value) is int and -(2**63) <= value < 2**63):
-            return index.find_one(ids, value) if kind == "i" or isinstance(value, str) else -1
         try:
-            return index.places(ids).get(value, -1)
+            hash(value)
         except TypeError as error:
-            raise TypeError(f"user must be an id. Got {user!r}: {error}.") from error
+            raise RequestTypeError(f"user must be an id. Got {user!r}: {error}.") from error
+        index, kind = kept_index(ids), ids.dtype.kind
+        if not len(ids):
+            return -1
+        # Text and whole numbers are found without an object of Python for each of the users.
+        if kind == "U":
+            return index.find_one(ids, value) if isinstance(value, str) else -1
+        if kind == "i":
+            value = _int64(value)
+            return -1 if value is None else index.find_one(ids, value)
+        return index.places(ids).get(value, -1)
 
     def row_of_user(self, place):
         """`Row` of a user of the fit; of place -1, of somebody of whom nothing is known."""

@@ -1,6 +1,7 @@
 """The model of a service: read again in the background when its file is replaced."""
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import NamedTuple
 from skrec.serving._server import Server
 
 _LOG = logging.getLogger("skrec.serving")
+_LONGEST_PAUSE = 60.0  # seconds between two tries of a file
+_OF_NO_FILE = object()
 
 
 class Loaded(NamedTuple):
@@ -30,7 +33,9 @@ class ModelHolder:
 
     The file is another one when its time, its size or its inode is another. The new server is
     made beside the old one, which goes on answering, and takes its place by one assignment: a
-    request keeps the server that it began with. A file that cannot be read changes nothing.
+    request keeps the server that it began with. A file that cannot be read changes nothing. Where
+    the file itself is wrong, it is not tried again before it is replaced. Where something else
+    failed, such as memory or the disk, it is tried again, after a pause that doubles each time.
 
     Parameters
     ----------
@@ -46,13 +51,22 @@ class ModelHolder:
     error : str or None
         Why the present file could not be read; None where it is the one that serves.
     n_reloads, n_failures : int
+
+    Raises
+    ------
+    ValueError
+        If the ids of items are no words of JSON.
     """
 
     def __init__(self, model, *, quantize=None, seconds=1.0):
         self.path = None if isinstance(model, Server) else Path(model)
         self._quantize, self._seconds = quantize, seconds
         self.error, self.n_reloads, self.n_failures = None, 0, 0
-        self._stamp = self._stamp_now()
+        # `_stamp` is of the file that serves or is known to be wrong, `_tried` of the last try.
+        self._stamp = self._tried = self._stamp_now()
+        self._pause, self._next_try = 0.0, -math.inf
+        if self.path is None:
+            check_ids(model)
         self.current = Loaded(model if self.path is None else self._read(), time.time())
         self._stop, self._thread = threading.Event(), None
 
@@ -81,16 +95,28 @@ class ModelHolder:
         stamp = self._stamp_now()
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
         if stamp is None:
+            self._stamp = self._tried = None
             self._failed(f"{self.path} is gone")
             return False
+        if stamp != self._tried:
+            self._pause, self._next_try = self._seconds, -math.inf
+        if time.monotonic() < self._next_try:
+            return False
+        self._tried = stamp
         started = time.perf_counter()
         try:
             server = self._read()
         except Exception as error:  # whatever it is, the old model goes on
+            if _is_of_the_file(error):
+                self._stamp = stamp
+            else:
+                self._stamp = _OF_NO_FILE  # also the old file, put back, is read again
+                self._next_try = time.monotonic() + self._pause
+                self._pause = max(self._seconds, min(2 * self._pause, _LONGEST_PAUSE))
             self._failed(f"{type(error).__name__}: {error}")
             return False
+        self._stamp = stamp
         self.current, self.error = Loaded(server, time.time()), None
         self.n_reloads += 1
         _LOG.info(
@@ -104,7 +130,9 @@ class ModelHolder:
             self.look()
 
     def _read(self):
-        return Server(self.path, quantize=self._quantize)
+        server = Server(self.path, quantize=self._quantize)
+        check_ids(server)
+        return server
 
     def _failed(self, text):
         self.error = text
@@ -117,3 +145,29 @@ class ModelHolder:
         except OSError:
             return None
         return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _is_of_the_file(error):
+    """Whether a file would fail again: what it holds is wrong, and nothing around it."""
+    passing = (OSError, MemoryError)
+    # `skrec.load` has one error for all that goes wrong, and its cause.
+    return isinstance(error, TypeError | ValueError) and not isinstance(error.__cause__, passing)
+
+
+def check_ids(server):
+    """Raise for ids of items that JSON has no word for.
+
+    Parameters
+    ----------
+    server : Server
+    """
+    wrong = [one for one in server.item_ids if not _is_word_of_json(one)][:1]
+    if wrong:
+        raise ValueError(
+            f"Ids of items must be text or finite numbers to be served over HTTP. Got {wrong[0]!r} "
+            f"({type(wrong[0]).__name__}): convert the ids of the log to text before the fit."
+        )
+
+
+def _is_word_of_json(value):
+    return type(value) in (str, int) or (type(value) is float and math.isfinite(value))

@@ -16,6 +16,11 @@ class QuantisedScorer:
     ----------
     model : fitted TorchRecommender
         With a module that has a layer `last`. It gives up the weights of this layer.
+
+    Attributes
+    ----------
+    model : TorchRecommender
+        Without these weights.
     """
 
     def __init__(self, model):
@@ -25,11 +30,11 @@ class QuantisedScorer:
         model.weights_ = {
             name: value for name, value in model.weights_.items() if name != "last.weight"
         }
-        self._model = model
+        self.model = model
 
     def __call__(self, X):
         """Scores of shape (n_rows, n_items) of a canonical csr_array, float32."""
         with torch_state(), torch.inference_mode():
             rows = DeviceRows(X.astype(np.float32, copy=False), torch.device("cpu")).everything()
-            scores = self._model._score(self._module, rows).numpy()
-        return require_finite(scores, f"The scores of {type(self._model).__name__}")
+            scores = self.model._score(self._module, rows).numpy()
+        return require_finite(scores, f"The scores of {type(self.model).__name__}")

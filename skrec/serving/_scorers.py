@@ -32,10 +32,14 @@ class Scorer:
     ----------
     model : fitted recommender
         Not changed by anybody.
+
+    Attributes
+    ----------
+    model : fitted recommender
     """
 
     def __init__(self, model):
-        self._model, self._thread = model, threading.local()
+        self.model, self._thread = model, threading.local()
 
     def __call__(self, X):
         """Scores of shape (n_rows, n_items) of a canonical csr_array, in its dtype."""
@@ -43,7 +47,7 @@ class Scorer:
             built = self._thread.built
         except AttributeError:
             built = self._thread.built = {}
-        model = self._model
+        model = self.model
         with kept_call(built):
             if not isinstance(model, BaseRecommender):
                 return model.decision_function(X)

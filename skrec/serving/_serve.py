@@ -1,10 +1,13 @@
 """serve: run the HTTP application in one process, or in several behind one socket."""
 
+import gc
 import json
 import logging
 import os
 import socket
 from pathlib import Path
+
+from skrec.serving._options import check_options
 
 _LOG = logging.getLogger("skrec.serving")
 _OPTIONS = "SKREC_SERVE"  # the environment tells worker processes what to serve
@@ -39,7 +42,7 @@ def serve(
     port : int, default=8000
         0: any that is free; the log names it.
     workers : int, default=1
-        Processes that answer, each of which has the model and figures of its own.
+        Processes that answer, >= 1, each of which has the model and figures of its own.
     quantize : {None, "int8"}, default=None
         See `Server`.
     max_k : int, default=1000
@@ -77,6 +80,7 @@ def serve(
             '"scikit-recsys[serving]".'
         ) from error
 
+    check_options({"port": port, "workers": workers, "log_level": log_level})
     options = {"model": str(Path(model).absolute()), "quantize": quantize, "max_k": max_k}
     options |= {"max_body": max_body, "reload_seconds": reload_seconds, "log_level": log_level}
     settings = {"access_log": False, "log_config": None, "timeout_graceful_shutdown": 30}
@@ -89,7 +93,10 @@ def serve(
             config = uvicorn.Config(application, **settings)
             uvicorn.Server(config).run(sockets=[listening])
             return
+        # This process has no use for the model. FastAPI keeps handlers, and they the holder.
+        application.state.holder.current = None
         del application
+        gc.collect()
         os.environ[_OPTIONS] = json.dumps(options)
         made = f"{__name__}:worker_application"
         uvicorn.run(made, factory=True, workers=workers, fd=listening.fileno(), **settings)
@@ -99,7 +106,11 @@ def _listening(host, port):
     """A socket, so that an address which is taken is an error at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+        # Connections inherit it. Workers get the socket by its number, and asyncio then does not
+        # set it: the second part of an answer would wait for the client to confirm the first.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         raise OSError(
             error.errno,

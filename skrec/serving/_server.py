@@ -8,8 +8,10 @@ from scipy.sparse import csr_array, vstack
 from skrec._log._ids import describe_ids
 from skrec._log_recommender._answers import inner_model, require_method, similar_lists
 from skrec.serving._content import read_content
+from skrec.serving._errors import RequestKeyError, RequestValueError
+from skrec.serving._fallback_rows import fallback_rows
 from skrec.serving._histories import Histories, ItemIds
-from skrec.serving._scorers import frozen_copy, make_scorer
+from skrec.serving._scorers import make_scorer
 from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
 from skrec.utils._topk import top_k
@@ -144,10 +146,11 @@ class Server:
 
     def __init__(self, model, *, quantize=None):
         content = read_content(model)
-        self._content = content
+        self._encoder, self._least = content.encoder, content.least
         self._scorer = make_scorer(content.model, quantize)
         self._fallback = None if content.fallback is None else make_scorer(content.fallback, None)
-        self._similar = frozen_copy(inner_model(content.model))
+        self._falls_back = fallback_rows(self._scorer.model)
+        self._similar = inner_model(self._scorer.model)
         self.has_similar = hasattr(self._similar, "similar_items")
         self._items = ItemIds(content.encoder.item_ids_)
         self._titles = None if content.titles is None else content.titles.tolist()
@@ -159,9 +162,11 @@ class Server:
     def _warm_up(self):
         """Answer requests of each kind: kernels are compiled, and networks built."""
         self.recommend([], k=1)
-        self.recommend(self.item_ids[:1], k=1, items=self.item_ids[:2])
-        self.recommend(dict.fromkeys(self.item_ids[:1], 1.0), k=1)
-        self._histories.place_of_user("")
+        if not self._histories.needs_values:
+            self.recommend(self.item_ids[:1], k=1)
+        self.recommend(dict.fromkeys(self.item_ids[:1], 1.0), k=1, items=self.item_ids[:2])
+        for user in self._encoder.user_ids_[:1].tolist():
+            self.recommend_user(user, k=1)
 
     def recommend(self, history, k=10, *, items=None, exclude=None, exclude_seen=True):
         """List the best items for a history.
@@ -281,8 +286,9 @@ class Server:
                 X.has_canonical_format = True
                 seen = _stacked([row.seen for row in part]) if exclude_seen else None
                 found = self._lists(X, k, short, seen, allowed)
-                for place, row, *one in zip(some, part, *found, strict=True):
-                    answers[place] = self._named(*one, short, row.unknown)
+                marks = self._marks(X, short)
+                for place, row, mark, *one in zip(some, part, marks, *found, strict=True):
+                    answers[place] = self._named(*one, mark, row.unknown)
         return answers
 
     def similar(self, item, k=10, *, items=None, exclude=None):
@@ -314,9 +320,9 @@ class Server:
         model = require_method(self._similar, "similar_items")
         (place,) = self._items.places([item], "item")[1]
         if place < 0:
-            raise KeyError(
+            raise RequestKeyError(
                 f"Item {item!r} is unknown; those of the fit are like "
-                f"{describe_ids(self._content.encoder.item_ids_)}."
+                f"{describe_ids(self._encoder.item_ids_)}."
             )
         found, scores = similar_lists(
             model,
@@ -328,17 +334,23 @@ class Server:
         return self._named(found[0], scores[0], False, [])
 
     def _is_short(self, row):
-        return self._fallback is not None and row.X.nnz < self._content.least
+        return self._fallback is not None and row.X.nnz < self._least
 
     def _answer(self, row, k, items, exclude, exclude_seen):
         """The answer of one row; what is marked is listed, and nothing is as long as all items."""
         out = row.seen if exclude_seen else _NOTHING
         if exclude is not None:
-            out = np.concatenate([out, self._items.known(exclude, "exclude")])
+            out = np.concatenate([out, self._items.known(exclude, "exclude")[0]])
         allowed = None if items is None else _stacked([self._candidates(items)])
         short = self._is_short(row)
         found, scores = self._lists(row.X, k, short, _stacked([out]), allowed)
-        return self._named(found[0], scores[0], short, row.unknown)
+        return self._named(found[0], scores[0], self._marks(row.X, short)[0], row.unknown)
+
+    def _marks(self, X, short):
+        """Whether each list is that of a fallback, a list of bool."""
+        if short or self._falls_back is None:
+            return [short] * X.shape[0]
+        return self._falls_back(X).tolist()
 
     def _lists(self, X, k, short, seen, allowed):
         scores = (self._fallback if short else self._scorer)(X)
@@ -346,12 +358,11 @@ class Server:
         return top_k(scores, min(k, self.n_items), seen=seen, allowed=allowed, n_jobs=n_jobs)
 
     def _candidates(self, items):
-        columns = self._items.known(items, "items")
+        columns, n_ids = self._items.known(items, "items")
         if not len(columns):
-            raise ValueError(
-                f"items names {len(items):,} candidates, none of which the model knows. Its ids "
-                f"are like {describe_ids(self._content.encoder.item_ids_)}. Pass None for all "
-                "items."
+            raise RequestValueError(
+                f"items names {n_ids:,} candidates, none of which the model knows. Its ids are "
+                f"like {describe_ids(self._encoder.item_ids_)}. Pass None for all items."
             )
         return columns
 
@@ -363,7 +374,7 @@ class Server:
         if items is not None:
             mask[self._candidates(items)] = True
         if exclude is not None:
-            mask[self._items.known(exclude, "exclude")] = False
+            mask[self._items.known(exclude, "exclude")[0]] = False
         return mask
 
     def _named(self, found, scores, fallback, unknown):
