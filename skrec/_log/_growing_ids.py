@@ -142,7 +142,7 @@ class WholeIds:
         return known.view(np.uint64) if self._is_large else known
 
     def _grow(self):
-        """Twice the room; of small numbers as many get a place of their own as pays."""
+        """Twice the room, and places of their own for small numbers where many ids are some."""
         from skrec._log._growing_kernels import place_words
 
         n_known = len(self)
@@ -151,9 +151,22 @@ class WholeIds:
         known[:n_known] = self._known[:n_known]
         self._known = known
         self._table = np.full(1 << self._bits, -1, dtype=np.int32)
-        self._direct = np.full(min(16 * len(known), _MOST_DIRECT), -1, dtype=np.int32)
+        self._direct = np.full(_n_direct(known[:n_known], len(known)), -1, dtype=np.int32)
         shift = np.uint64(64 - self._bits)
         place_words(known, n_known, self._table, shift, self._direct)
+
+
+def _n_direct(known, room):
+    """How many small whole numbers get a place of their own, of 4 bytes each.
+
+    All that can come while nothing is known; later none where few ids are small, as hashes are,
+    and no more than twice what the largest of the small ones takes.
+    """
+    most = min(4 * room, _MOST_DIRECT)
+    if not len(known):
+        return most
+    small = known[(known >= 0) & (known < most)]
+    return 0 if 4 * len(small) < len(known) else min(most, 2 * int(small.max()) + 2)
 
 
 class TextIds:

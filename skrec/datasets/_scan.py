@@ -85,7 +85,8 @@ def scan_interactions(
         Return the matrix only; of parts a list of matrices.
     n_parts : int, default=None
         Return the users in so many parts, one after the other, each with about as many
-        interactions. The parts are views of one matrix: they take no memory of their own.
+        interactions. The parts share the entries of one matrix, and a part that is kept keeps all
+        of them. Each part has its own ``indptr``, and its own ``user`` of 4 or 8 bytes an entry.
     batch_size : int, default=131072
         How many lines are decoded at a time, at most; of text it is 64 bytes for each. More is
         hardly faster.
@@ -126,8 +127,9 @@ def scan_interactions(
     Matrix Market and logs in memory are refused; what is wrong with a file is found when the
     files before it have been read; and a parquet file within gzip is not unpacked.
 
-    Text ids are kept as their bytes in a hash table, whole numbers as 8 bytes; an id takes some
-    40 bytes, and as text once more while the sorted ids are made.
+    Each distinct id stands in a hash table. A whole number takes 16 to 64 bytes there, a text 32 to
+    64 bytes beside its own, and half as much again while a table grows. Texts stand in the memory
+    twice more, as Python's and as numpy's, while the sorted ids are made.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import vstack
 
 from skrec._log import _gathered
+from skrec._log._growing_ids import WholeIds
 from skrec.datasets import load_interactions, scan_interactions
 
 
@@ -233,6 +234,26 @@ def test_ids_grow(tmp_path):
     pq.write_table(pa.table(log), tmp_path / "log.parquet", row_group_size=9_000)
     for user, item in (("text", "wide"), ("direct", "far"), ("wide", "direct")):
         _assert_same(tmp_path / "log.parquet", {"user": user, "item": item}, batch_size=7_000)
+
+
+_DENSE = np.arange(5_000)
+_HASHES = _DENSE.repeat(10) + np.arange(50_000) * 0x1234567890AB + 2**40
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [[_DENSE], [_HASHES], [_DENSE, _HASHES, _DENSE], [_HASHES, _DENSE], [_DENSE * 3, _DENSE * 40]],
+    ids=["dense", "hashes", "first dense", "then dense", "spread"],
+)
+def test_whole_ids_take_places_for_small_numbers_where_these_occur(blocks):
+    """Each number keeps its code, also one that moves between table and places."""
+    known, ids = {}, WholeIds()
+    for block in blocks:
+        expected = [known.setdefault(word, len(known)) for word in block.tolist()]
+        assert_array_equal(ids.encode(pa.array(block)), expected)
+    assert_array_equal(ids.take(np.arange(len(known))), list(known))
+    held = [array.nbytes for array in vars(ids).values() if isinstance(array, np.ndarray)]
+    assert sum(held) <= 64 * len(known)
 
 
 _WITHOUT_JIT = """
