@@ -1,6 +1,7 @@
 """Lists from record batches to record batches, as Spark's mapInArrow wants them."""
 
 import functools
+import os
 
 from skrec._persistence import load
 from skrec.dask._lists import lists_of
@@ -12,7 +13,7 @@ def recommend_batches(path, *, k=10, exclude_seen=True, user="user", items="item
     """Make a function from record batches of histories to record batches of lists.
 
     It is what ``DataFrame.mapInArrow`` of Spark takes, and needs no Spark itself. The function
-    holds the path of the model, which each worker reads once.
+    holds the path of the model, which each worker reads once, and again after it was replaced.
 
     Parameters
     ----------
@@ -74,15 +75,16 @@ def recommend_batches(path, *, k=10, exclude_seen=True, user="user", items="item
 
 
 def _batches(batches, *, path, k, exclude_seen, user, items):
-    content = _loaded(path)
+    state = os.stat(path)
+    content = _loaded(path, state.st_mtime_ns, state.st_size)
     for batch in batches:
         log = _as_log(batch, user, items, content.encoder)
         yield from lists_of(content, log, k, exclude_seen=exclude_seen).to_batches()
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(path):
-    """The model of a file, read once in a process."""
+def _loaded(path, time, size):
+    """The model of a file, read once in a process, and again where the file was replaced."""
     content = load(path)
     if not isinstance(content, dict) or not {"model", "encoder"} <= set(content):
         raise ValueError(

@@ -1,10 +1,22 @@
 """The ids of logs that come in parts."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 from sklearn.base import clone
 
 from skrec._log._ids import concatenate_ids, unique_ids
-from skrec.dask._parts import engine_over, is_empty, read_part
+from skrec.dask._csv import settled_ids
+from skrec.dask._parts import (
+    drops_returns,
+    engine_over,
+    has_core,
+    is_empty,
+    is_path,
+    list_of_parts,
+    read_part,
+)
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._params import InstanceOf, check_values
 from skrec.utils._statistics import Pass, run_rounds
@@ -19,8 +31,10 @@ def fit_encoder(parts, encoder=None, *, client=None):
     ----------
     parts : list, path, dask bag or dask dataframe
         Logs, futures or delayed objects of such, or paths of parquet or CSV files; a path is a
-        folder of them. With ``min_user_count`` or ``min_item_count`` above 1 all lines of a user
-        must be in one part; a Dask dataframe is shuffled by user to that end.
+        folder of them. With ``min_user_count`` or ``min_item_count`` above 1, and with
+        ``negative="subtract"``, all lines of a user must be in one part; a Dask dataframe is
+        shuffled by user to that end. Ids of CSV files are whole numbers where those of all files
+        are written so, else text, as in `skrec.datasets.load_interactions`.
     encoder : InteractionEncoder, default=None
         Names the columns. It stays as it is. None: ``InteractionEncoder()``.
     client : distributed.Client, default=None
@@ -34,7 +48,10 @@ def fit_encoder(parts, encoder=None, *, client=None):
     Raises
     ------
     ValueError
-        If nothing is left, a log or a parameter is not valid, or `encoder` is none.
+        If nothing is left, a log or a parameter is not valid, or `encoder` is none; or if some
+        parts are CSV files and others are not.
+    TypeError
+        If a part is a matrix.
 
     See Also
     --------
@@ -55,13 +72,30 @@ def fit_encoder(parts, encoder=None, *, client=None):
     encoder = InteractionEncoder() if encoder is None else encoder
     check_values("fit_encoder", {"encoder": encoder}, _ENCODER)
     fitted = clone(encoder)
-    core = encoder.min_user_count > 1 or encoder.min_item_count > 1
-    engine = engine_over(parts, read_part, client, encoder=encoder if core else None)
+    together = has_core(encoder) or encoder.negative == "subtract"
+    parts = list_of_parts(parts, encoder if together else None)
+    text = _are_csv(parts)
+    engine = engine_over(parts, partial(read_part, encoder=clone(encoder)), client)
     try:
         run_rounds(_rounds(fitted), engine.sum)
     finally:
         engine.close()
+    if text:
+        fitted.user_ids_ = settled_ids(fitted.user_ids_)
+        fitted.item_ids_ = settled_ids(fitted.item_ids_)
     return fitted
+
+
+def _are_csv(parts):
+    """Whether parts are CSV files, all of them or none."""
+    text = [is_path(part) and Path(part).suffix == ".csv" for part in parts]
+    if any(text) and not all(text):
+        raise ValueError(
+            f"{sum(text)} of {len(parts)} parts are CSV files. Expected all or none: ids of CSV "
+            "files are text until all of them are known. Write all parts as parquet, or pass those "
+            "of one kind."
+        )
+    return any(text)
 
 
 class _Ids:
@@ -81,10 +115,13 @@ def _union(first, second):
 def _rounds(encoder):
     """Passes that set the ids of an encoder."""
     plain = clone(encoder).set_params(min_user_count=1, min_item_count=1)
-    core = encoder.min_user_count > 1 or encoder.min_item_count > 1
+    core = has_core(encoder)
     found = yield Pass(_ids_of_part, (plain, not core))
     if found is None:
-        raise ValueError("The logs are empty: 0 interactions, expected at least 1.")
+        raise ValueError(
+            "The logs are empty, or nothing in them stays bought: 0 interactions, expected at "
+            "least 1."
+        )
     if core:
         plain.user_ids_, plain.item_ids_ = found.users[:0], found.items
         found = yield from _core_rounds(encoder, plain)
@@ -94,8 +131,15 @@ def _rounds(encoder):
 def _ids_of_part(log, encoder, with_users):
     if is_empty(log):
         return None
-    fitted = clone(encoder).fit(log)
-    return _Ids(fitted.user_ids_[: None if with_users else 0], fitted.item_ids_)
+    if not drops_returns(encoder):
+        fitted = clone(encoder).fit(log)
+        return _Ids(fitted.user_ids_[: None if with_users else 0], fitted.item_ids_)
+    fitted = clone(encoder).set_params(negative="keep", duplicates="sum").fit(log)
+    X, users = fitted.set_params(**encoder.get_params()).transform_histories(log)
+    if not X.nnz:  # fit would refuse the part, and others have something left
+        return None
+    users = users[np.diff(X.indptr) > 0]
+    return _Ids(users[: None if with_users else 0], fitted.item_ids_[np.unique(X.indices)])
 
 
 def _core_rounds(encoder, plain):
@@ -106,10 +150,10 @@ def _core_rounds(encoder, plain):
     alive = np.ones(len(counts), dtype=bool)
     while True:
         alive &= counts >= least_users
-        counts = yield Pass(_drop_items, (alive, least_items), kept="write")
+        counts = yield Pass(_drop_items, (alive, least_items), kept="write", rows=False)
         if (counts[alive] >= least_users).all():
             break
-    found = yield Pass(_ids_left, kept="write")
+    found = yield Pass(_ids_left, kept="write", rows=False)
     if not alive.any():
         raise ValueError(
             f"No interaction is left: min_user_count={least_items} and min_item_count="

@@ -37,7 +37,7 @@ def evaluate(
         Seed of what is hidden. It depends on what is in a row, not on the part.
     folder : str or path-like, default=None
         Where the model is written for the workers, which must see it. None: the folder for
-        temporary files, which the workers of this machine see.
+        temporary files, which the workers of this machine see. It is made if it is not there.
     client : distributed.Client, default=None
         As for `fit`.
 
@@ -76,9 +76,10 @@ def evaluate(
         )
     options = {"metrics": metrics, "holdout": holdout, "random_state": random_state}
     with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary if folder is None else folder)
+        place = Path(temporary if folder is None else folder).absolute()
+        place.mkdir(parents=True, exist_ok=True)
         with mapped_file(content, place) as path:
-            engine = engine_over(parts, None, client, encoder=encoder)
+            engine = engine_over(parts, None, client, encoder=content.reader)
             results = engine.map(_PartResult(str(path), options))
     results = [result for result in results if result is not None]
     if not results:

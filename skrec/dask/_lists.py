@@ -1,22 +1,21 @@
 """Lists for users in parts, from files to files."""
 
-import os
+import re
 from collections import Counter
 from pathlib import Path
 
-import joblib
 import numpy as np
-from scipy.sparse import csr_array, issparse
 
 from skrec._recommend import recommend as recommend_any
 from skrec.dask._model import mapped_file, open_mapped, read_model
-from skrec.dask._parts import Rows, engine_over, list_of_parts, read_part
+from skrec.dask._parts import Rows, engine_over, is_path, list_of_parts, read_part
+from skrec.dask._stamps import digest, stamp
 from skrec.utils._files import atomic_file
-from skrec.utils._sparse_check import sound_sparse
 from skrec.utils._validation import check_k
 
 # Key of the parquet schema under which a file says what it was made of.
 _KEY = b"skrec.lists"
+_NUMBERED = re.compile(r"part-\d{5,}\.parquet").fullmatch
 
 
 def recommend(
@@ -25,7 +24,8 @@ def recommend(
     """Write the lists of users that come in parts: one parquet file for each part.
 
     A file appears when it is whole. A second call with the same model, parameters and parts
-    goes on where the first was stopped: what is written already is left as it is.
+    goes on where the first was stopped: what is written already is left as it is. Models and
+    parts are the same if they hold the same: names, times of files and `n_jobs` do not count.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def recommend(
     exclude_seen : bool, default=True
         Whether to leave out the items that a user has.
     overwrite : bool, default=False
-        Whether files that stand there are written again.
+        Whether files that stand there are written again. Files of lists in `folder` that are of
+        another model or other parameters are then removed, and so are numbered files beyond the
+        parts. Other files stay.
     client : distributed.Client, default=None
         As for `fit`.
 
@@ -59,8 +61,9 @@ def recommend(
     Raises
     ------
     ValueError
-        If a file stands there that is of another model, of other parameters or of another part;
-        if two parts have one name, k is no whole number >= 1, or a part is not valid.
+        If a file of lists stands there that is of another model, of other parameters or of
+        another part; if a file of lists would replace a part; if two parts have one name, k is no
+        whole number >= 1, or a part is not valid.
 
     See Also
     --------
@@ -80,25 +83,29 @@ def recommend(
     ...     [path.name for path in paths], read_table(paths[1]).num_rows
     (['part-00000.parquet', 'part-00001.parquet'], 300)
     """
-    k, folder = check_k(k), Path(folder)
+    k, folder = check_k(k), Path(folder).absolute()  # workers may have another current folder
     content = read_model(model, encoder)
-    parts = list_of_parts(parts, encoder)
+    parts = list_of_parts(parts, content.reader)
     names = _names(parts)
+    _refuse_input_as_output(parts, [folder / name for name in names])
     folder.mkdir(parents=True, exist_ok=True)
-    made_of = joblib.hash((content, k, bool(exclude_seen)))
+    made_of = digest((content, k, bool(exclude_seen)))
+    strangers = _strangers(folder, names, made_of, numbered=not all(map(is_path, parts)))
+    if strangers and not overwrite:
+        raise _is_there(strangers[0])
     with mapped_file(content, folder) as path:
         task = _PartLists(str(path), str(folder), names, made_of, k, exclude_seen, overwrite)
         engine = engine_over(parts, None, client)
         engine.map(task)
+    for stranger in strangers:
+        stranger.unlink(missing_ok=True)
     return [folder / name for name in names]
 
 
 def _names(parts):
     """The name of the file of each part."""
     names = [
-        f"{Path(part).stem}.parquet"
-        if isinstance(part, str | os.PathLike)
-        else f"part-{number:05d}.parquet"
+        f"{Path(part).stem}.parquet" if is_path(part) else f"part-{number:05d}.parquet"
         for number, part in enumerate(parts)
     ]
     name, often = Counter(names).most_common(1)[0]
@@ -108,6 +115,50 @@ def _names(parts):
             "rename the files of the parts."
         )
     return names
+
+
+def _refuse_input_as_output(parts, paths):
+    inputs = {part.resolve() for part in parts if is_path(part)}
+    for path in paths:
+        if path.resolve() in inputs:
+            raise ValueError(
+                f"{path} is one of the parts, and its lists would replace it. Expected another "
+                "folder for the lists."
+            )
+
+
+def _strangers(folder, names, made_of, *, numbered):
+    """Files of lists that would stand beside those of a call as if they were of it.
+
+    Those of another model or other parameters; and, where parts have numbers for names, those of
+    an earlier call of more parts.
+    """
+    found = []
+    for path in sorted(folder.glob("*.parquet")):
+        mark = None if path.name in names else _made_of(path)
+        if mark is None:
+            continue
+        if mark.split()[0] != made_of.encode() or (numbered and _NUMBERED(path.name)):
+            found.append(path)
+    return found
+
+
+def _made_of(path):
+    """What a file of lists was made of; None of other files."""
+    from pyarrow.parquet import read_schema
+
+    try:
+        return (read_schema(path).metadata or {}).get(_KEY)
+    except (OSError, ValueError):  # no parquet at all
+        return None
+
+
+def _is_there(path):
+    return ValueError(
+        f"{path} stands there and is of another model, other parameters or another part. "
+        "Expected no such file, or one that this call would write: use another folder, or "
+        "overwrite=True."
+    )
 
 
 class _PartLists:
@@ -122,39 +173,15 @@ class _PartLists:
 
         part = part.compute() if hasattr(part, "compute") else part
         path = Path(self.folder, self.names[number])
-        made_of = f"{self.made_of} {_stamp(part)}".encode()
+        made_of = f"{self.made_of} {stamp(part)}".encode()
         if path.exists() and not self.overwrite:
-            return _check_same(path, made_of)
+            if _made_of(path) != made_of:
+                raise _is_there(path)
+            return
         table = lists_of(open_mapped(self.model), part, self.k, exclude_seen=self.exclude_seen)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: made_of})
         with atomic_file(path) as file:
             write_table(table, file)
-
-
-def _check_same(path, made_of):
-    from pyarrow.parquet import read_schema
-
-    try:
-        found = (read_schema(path).metadata or {}).get(_KEY)
-    except (OSError, ValueError):  # no parquet at all
-        found = None
-    if found != made_of:
-        raise ValueError(
-            f"{path} stands there and is of another model, other parameters or another part. "
-            "Expected no such file, or one that this call would write: use another folder, or "
-            "overwrite=True."
-        )
-
-
-def _stamp(part):
-    """What tells a part from others: of a file its place, size and time; else what it holds."""
-    if isinstance(part, str | os.PathLike):
-        state = os.stat(part)
-        return joblib.hash((str(Path(part).resolve()), state.st_size, state.st_mtime_ns))
-    if issparse(part):
-        X = csr_array(sound_sparse(part, "A part"))
-        return joblib.hash((X.shape, X.indptr, X.indices, X.data))
-    return joblib.hash(part)
 
 
 def lists_of(content, part, k, *, exclude_seen=True):
@@ -175,7 +202,7 @@ def lists_of(content, part, k, *, exclude_seen=True):
 
     model, encoder = content
     if content.reads_logs:
-        frame = model.recommend(read_part(part), k, exclude_seen=exclude_seen)
+        frame = model.recommend(read_part(part, model.encoder_), k, exclude_seen=exclude_seen)
         if hasattr(frame, "to_arrow"):
             return frame.to_arrow()
         return frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame)

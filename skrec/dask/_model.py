@@ -1,7 +1,7 @@
 """A model in a file that every worker opens by its path."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import joblib
 from sklearn.utils.validation import check_is_fitted
 
 from skrec._persistence import load
-from skrec.utils._files import abandoned_parts, atomic_file
+from skrec.utils._files import abandoned_parts, atomic_file, new_part
 
 
 class Recommended(NamedTuple):
@@ -28,6 +28,11 @@ class Recommended(NamedTuple):
     def reads_logs(self):
         """Whether the model takes logs itself, and answers with ids."""
         return hasattr(self.model, "interactions_") and hasattr(self.model, "encoder_")
+
+    @property
+    def reader(self):
+        """The encoder that reads logs; None for matrices."""
+        return self.model.encoder_ if self.reads_logs else self.encoder
 
 
 def read_model(model, encoder):
@@ -62,7 +67,8 @@ def mapped_file(content, folder):
     ------
     path : pathlib.Path
     """
-    path = folder / f".{os.getpid()}-{joblib.hash(content)}.model"
+    # A name of a file that is not whole: what a killed process leaves is found by it.
+    path = new_part(folder / "model")
     try:
         with atomic_file(path) as file:
             joblib.dump(content, file)
@@ -75,4 +81,6 @@ def mapped_file(content, folder):
 
 def open_mapped(path):
     """What `mapped_file` has written, its arrays mapped, not read."""
+    with suppress(OSError):  # of another user
+        os.utime(path)  # else it counts as abandoned after a day
     return joblib.load(Path(path), mmap_mode="r")

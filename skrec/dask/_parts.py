@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from scipy.sparse import csr_array, issparse, load_npz
 from sklearn.base import clone
 
+from skrec.dask._csv import read_csv_log
 from skrec.utils._engines import JoblibEngine
 from skrec.utils._sparse_check import sound_sparse
 
@@ -69,7 +71,7 @@ def list_of_parts(parts, encoder=None):
     TypeError
         If it is one block of rows.
     """
-    if isinstance(parts, str | os.PathLike):
+    if is_path(parts):
         path = Path(parts)
         parts = [path] if path.is_file() else _files_of(path)
     elif hasattr(parts, "to_delayed"):
@@ -81,13 +83,19 @@ def list_of_parts(parts, encoder=None):
             f"Expected parts: a list of blocks of rows. Got one {type(parts).__name__}: use "
             "estimator.fit, or put blocks of its rows into a list."
         )
-    parts = list(parts)
+    # Workers may have another current folder.
+    parts = [Path(part).absolute() if is_path(part) else part for part in parts]
     if not parts:
         raise ValueError("There are no parts. Got an empty list, expected at least one part.")
     for part in parts:
-        if isinstance(part, str | os.PathLike) and not Path(part).exists():
+        if is_path(part) and not part.exists():
             raise FileNotFoundError(f"There is no file {part}, which is one of the parts.")
     return parts
+
+
+def is_path(part):
+    """Whether a part is named, not held."""
+    return isinstance(part, str | os.PathLike)
 
 
 def _files_of(folder):
@@ -113,34 +121,53 @@ class _Computed:
         return self.opener(part.compute() if hasattr(part, "compute") else part)
 
 
-def read_part(part):
+def read_part(part, encoder=None):
     """The matrix, or the log, that a part is or names.
 
     Parameters
     ----------
     part : path, matrix or log
+    encoder : InteractionEncoder, default=None
+        What reads the log. None: the part is a matrix.
 
     Returns
     -------
     content : sparse matrix, array or log
+
+    Raises
+    ------
+    TypeError
+        If there is an encoder, and the part is a sparse matrix.
     """
-    if not isinstance(part, str | os.PathLike):
-        return part
-    suffix = Path(part).suffix
+    content = _content(part, encoder) if is_path(part) else part
+    if encoder is not None and issparse(content):
+        raise TypeError(
+            f"{part if is_path(part) else 'A part'} is a matrix ({type(content).__name__}), which "
+            "has no ids. Expected logs: an encoder, or a LogRecommender, reads these; leave "
+            "encoder= out for matrices."
+        )
+    return content
+
+
+def _content(path, encoder):
+    suffix = Path(path).suffix
     if suffix == ".npz":
-        return load_npz(part)
+        return load_npz(path)
     if suffix not in _TABLES:
         raise ValueError(
-            f"{part} is no part that can be read. Got a name that ends in {suffix!r}, expected "
+            f"{path} is no part that can be read. Got a name that ends in {suffix!r}, expected "
             ".npz (scipy.sparse.save_npz), .parquet or .csv."
         )
+    if encoder is None:
+        raise TypeError(
+            f"{path} is a log. Expected a matrix of users and items (.npz); for logs pass "
+            "encoder=, such as that of skrec.dask.fit_encoder."
+        )
     if suffix == ".csv":
-        from pyarrow.csv import read_csv
-
-        return read_csv(part)
+        return read_csv_log(path, encoder)
     from pyarrow.parquet import read_table
 
-    return read_table(part)
+    return read_table(path)
 
 
 class Rows:
@@ -161,8 +188,19 @@ class Rows:
             encoder.user_ids_ = encoder.user_ids_[:0]
         self.encoder, self.users = encoder, users
 
+    @classmethod
+    def of_fit(cls, encoder):
+        """Rows as ``encoder.fit_transform`` makes them of the log that the encoder was fitted to.
+
+        Where it has left users out, for their minimum count or because they sent everything
+        back, they are no rows here either.
+        """
+        if encoder is not None and (has_core(encoder) or drops_returns(encoder)):
+            encoder = _copy(encoder).set_params(unknown_users="ignore", unknown_items="ignore")
+        return cls(encoder)
+
     def __call__(self, part):
-        content = read_part(part)
+        content = read_part(part, self.encoder)
         if self.encoder is None:
             if not issparse(content) and getattr(content, "ndim", 0) != 2:
                 raise TypeError(
@@ -179,8 +217,22 @@ class Rows:
         return (X, ids) if self.users else X
 
 
+def has_core(encoder):
+    """Whether an encoder leaves out users or items with few partners."""
+    return encoder.min_user_count > 1 or encoder.min_item_count > 1
+
+
+def drops_returns(encoder):
+    """Whether an encoder leaves out what has a negative value."""
+    return encoder.value is not None and encoder.negative in ("drop", "subtract")
+
+
 def is_empty(log):
     """Whether a log has no line, as a partition that a filter left."""
+    if isinstance(log, Mapping):
+        log = next(iter(log.values()), [None])
+    elif isinstance(log, tuple) and log:
+        log = log[0]  # columns, the first of which has the users
     n_rows = getattr(log, "num_rows", None)
     if n_rows is None:
         n_rows = len(log) if hasattr(log, "__len__") else 1

@@ -179,8 +179,10 @@ def _fit_pipeline(pipeline, engine):
             engine = engine.with_opener(TransformedRows(engine.opener, step))
         steps.append((name, step))
     name, last = pipeline.steps[-1]
+    if last not in (None, "passthrough"):
+        last = fit_parts(last, engine)
     fitted = clone(pipeline)
-    fitted.steps = [*steps, (name, fit_parts(last, engine))]
+    fitted.steps = [*steps, (name, last)]
     return fitted
 
 
