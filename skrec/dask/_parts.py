@@ -83,14 +83,14 @@ def list_of_parts(parts, encoder=None):
             f"Expected parts: a list of blocks of rows. Got one {type(parts).__name__}: use "
             "estimator.fit, or put blocks of its rows into a list."
         )
-    # Workers may have another current folder.
-    parts = [Path(part).absolute() if is_path(part) else part for part in parts]
+    parts = list(parts)
     if not parts:
         raise ValueError("There are no parts. Got an empty list, expected at least one part.")
     for part in parts:
-        if is_path(part) and not part.exists():
+        if is_path(part) and not Path(part).exists():
             raise FileNotFoundError(f"There is no file {part}, which is one of the parts.")
-    return parts
+    # Workers may have another current folder.
+    return [Path(part).absolute() if is_path(part) else part for part in parts]
 
 
 def is_path(part):
