@@ -157,8 +157,11 @@ def load_interactions(
         is expected and a remedy, and counts the bad lines. Also if delimiter, header or
         columns cannot be told, if a column that was guessed by its place holds what it
         cannot be (times as ids, ids as values), and if the file is empty, damaged or of
-        another kind. With ``as_times=True`` if there are no times, they are not above zero, or
-        `dtype` cannot tell them apart.
+        another kind. Of several files if one is named twice, if only some have a header or a
+        column that is read, or if a column of parquet has types in two files that mean different
+        things, such as text and whole numbers; sizes of numbers and units of times may differ.
+        With ``as_times=True`` if there are no times, they are not above zero, or `dtype` cannot
+        tell them apart.
 
     Warns
     -----

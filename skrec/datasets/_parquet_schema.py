@@ -56,9 +56,9 @@ def require_columns(source, dataset, names):
 def common_fields(source, dataset, names, id_names):
     """Fields of the columns in the narrowest types that hold those of all files.
 
-    Whole numbers, floating-point numbers, text and times widen, each among themselves; values and
-    times may be whole numbers in some files and floating-point ones in others. Files without rows
-    have no say, and a column of nulls only is of any type.
+    Whole numbers, floating-point numbers, decimals, text and times widen, each among themselves.
+    Values and times may be whole numbers in some files and floating-point numbers in others. Files
+    without rows have no say, and a column of nulls only is of any type.
 
     Parameters
     ----------
@@ -139,6 +139,8 @@ def _wider(one, other, *, is_id):
         return pa.float64()
     if pa.types.is_timestamp(one) and pa.types.is_timestamp(other):
         return _wider_times(one, other)
+    if pa.types.is_decimal(one) and pa.types.is_decimal(other):
+        return _wider_decimals(one, other)
     return None
 
 
@@ -178,3 +180,11 @@ def _wider_times(one, other):
         return None
     unit = max(one.unit, other.unit, key=("s", "ms", "us", "ns").index)
     return pa.timestamp(unit, one.tz if one.tz == other.tz else "UTC")
+
+
+def _wider_decimals(one, other):
+    import pyarrow as pa
+
+    scale = max(one.scale, other.scale)
+    precision = scale + max(one.precision - one.scale, other.precision - other.scale)
+    return pa.decimal128(precision, scale) if precision <= 38 else None

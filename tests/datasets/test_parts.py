@@ -1,6 +1,7 @@
 """Logs in several files: what differs between the parts is no silent part of the result."""
 
 import os
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -83,6 +84,13 @@ def test_parts_without_rows_have_no_say(tmp_path, read, columns, place):
         assert data.user_ids.tolist() == ["a", "b"]
         assert_array_equal(data.X.toarray(), np.eye(2))
         assert data.value_name is None
+
+
+def test_decimals_widen(tmp_path, read):
+    for place, value in enumerate(("1.5", "100.25")):
+        table = {"user": ["a"], "item": [place], "rating": [Decimal(value)]}
+        pq.write_table(pa.table(table), tmp_path / f"{place}.parquet")
+    assert_array_equal(read(tmp_path).X.toarray(), [[1.5, 100.25]])
 
 
 def test_nulls_are_of_any_type(tmp_path, read):

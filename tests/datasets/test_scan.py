@@ -417,6 +417,8 @@ def test_urls(tmp_path):
             read("memory://none")
         with pytest.raises(ValueError, match=r"cannot be opened.*protocol"):
             read("nonsense://logs")
+        with pytest.raises(ValueError, match=r"twice, as memory:///logs/0\.parquet"):
+            read(["memory://logs", "memory://logs/0.parquet"])
         with pytest.raises(ValueError, match="in several places"):
             read(["memory://logs/0.parquet", str(tmp_path / "1.parquet")])
     memory.pipe("/text/bad.csv", b"user,item,rating\na,1,3\nb,x,y\n")
