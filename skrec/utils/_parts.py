@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -32,9 +32,11 @@ class Facts:
     total : float
         Sum of the values.
     dtype : str
-        "float32" where all parts have it, else "float64".
+        "float32" where all parts that have rows have it, else "float64".
     rows : csr_array
         Some of the longest rows of the first parts.
+    names : tuple of str or None, default=None
+        Names of the columns, where the parts are dataframes.
     """
 
     n_users: int
@@ -43,14 +45,15 @@ class Facts:
     total: float
     dtype: str
     rows: csr_array
+    names: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, X):
+    def of(cls, X, names=None):
         """Those of one part."""
-        X = csr_array(X)
+        X = csr_array(X if issparse(X) else np.asarray(X))
         longest = np.argsort(-np.diff(X.indptr), kind="stable")[:_N_ROWS]
         total = float(X.data.sum(dtype=np.float64))
-        return cls(*X.shape, X.nnz, total, str(X.dtype), X[np.sort(longest)])
+        return cls(*X.shape, X.nnz, total, str(X.dtype), X[np.sort(longest)], names)
 
     def __add__(self, other):
         if self.n_items != other.n_items:
@@ -59,6 +62,10 @@ class Facts:
                 f"{other.n_items}. Expected one column for each item of the catalogue in every "
                 "part: encode all parts with one encoder."
             )
+        if not (self.n_users and other.n_users):  # a part without rows decides nothing
+            return self if self.n_users else other
+        if self.names != other.names:
+            raise ValueError(_other_names(self.names, other.names))
         return Facts(
             self.n_users + other.n_users,
             self.n_items,
@@ -66,7 +73,31 @@ class Facts:
             self.total + other.total,
             str(np.result_type(self.dtype, other.dtype)),
             csr_array(vstack([self.rows, other.rows], format="csr")[:_N_ROWS]),
+            self.names,
         )
+
+
+def _other_names(first, second):
+    what = "The parts have columns of different names, or in another order"
+    if first is None or second is None:
+        shown = "names in some parts and none in others"
+    else:
+        place = next(
+            i for i, pair in enumerate(zip(first, second, strict=True)) if len({*pair}) > 1
+        )
+        shown = f"{first[place]!r} and {second[place]!r} in column {place}"
+    return (
+        f"{what}: {shown}. Expected the same columns in every part: bring the dataframes into one "
+        "order, such as part[parts[0].columns]."
+    )
+
+
+def _names_of(X):
+    """Names of the columns of a dataframe, as scikit-learn reads them; else None."""
+    names = getattr(X, "columns", None)
+    if names is None or not all(isinstance(name, str) for name in names):
+        return None  # a mixture is refused where X is checked
+    return tuple(names)
 
 
 class ValidRows:
@@ -77,7 +108,8 @@ class ValidRows:
     opener : callable
         ``opener(part) -> matrix``.
     estimator : estimator
-        Its tags say what is allowed. If it has ``n_features_in_``, rows are held to it.
+        Its tags say what is allowed. If it has ``n_features_in_``, rows are held to it, and to
+        ``feature_names_in_`` if it has these.
     dtype : str or None
         What values are cast to.
     """
@@ -86,15 +118,25 @@ class ValidRows:
         self.opener, self.estimator, self.dtype = opener, estimator, dtype
 
     def __call__(self, part):
-        X = self.opener(part)
+        return self.check(self.opener(part))
+
+    def check(self, X):
+        """The matrix of a part that is open."""
         if X.shape[0] == 0:  # a partition that a filter has left empty
-            return csr_array((0, X.shape[1]), dtype=self.dtype or X.dtype)
+            dtype = self.dtype or getattr(X, "dtype", np.float64)
+            return csr_array((0, X.shape[1]), dtype=dtype)
         model = clone(self.estimator)
         known = hasattr(self.estimator, "n_features_in_")
         if known:
-            model.n_features_in_ = self.estimator.n_features_in_
+            _set_columns(model, self.estimator)
         X = validate_interactions(model, X, reset=not known)
         return X if self.dtype is None else X.astype(self.dtype, copy=False)
+
+
+def _set_columns(model, known):
+    model.n_features_in_ = known.n_features_in_
+    if hasattr(known, "feature_names_in_"):
+        model.feature_names_in_ = known.feature_names_in_
 
 
 class TransformedRows:
@@ -149,8 +191,10 @@ def fit_parts(estimator, engine):
     model, opener = clone(estimator), engine.opener
     if rules := getattr(model, "_parameter_rules", None):
         check_parameters(model, rules)
-    facts = _facts(engine.with_opener(ValidRows(opener, model)))
+    facts = _facts(engine, ValidRows(None, clone(model)))
     model.n_features_in_ = facts.n_items
+    if facts.names is not None:
+        model.feature_names_in_ = np.array(facts.names, dtype=object)
     if get_tags(model).estimator_type == "recommender":
         check_model(model, (facts.n_users, facts.n_items))
     walk = engine.with_opener(ValidRows(opener, clone_of_width(model), facts.dtype))
@@ -165,9 +209,9 @@ def fit_parts(estimator, engine):
 
 
 def clone_of_width(model):
-    """An unfitted estimator that knows its number of items, and nothing else."""
+    """An unfitted estimator that knows its number of items, and their names, and nothing else."""
     twin = clone(model)
-    twin.n_features_in_ = model.n_features_in_
+    _set_columns(twin, model)
     return twin
 
 
@@ -194,11 +238,21 @@ def _fit_step(step, engine):
             f"{type(step).__name__} cannot be fitted over parts. Got it as a step of a pipeline, "
             "expected transformers that need no fit, such as Binarizer, or BM25Transformer."
         )
-    return clone(step).fit(_facts(engine).rows)
+    facts = _facts(engine)
+    fitted = clone(step).fit(facts.rows)
+    if facts.names is not None and hasattr(fitted, "n_features_in_"):
+        fitted.feature_names_in_ = np.array(facts.names, dtype=object)
+    return fitted
 
 
-def _facts(engine):
-    facts = engine.sum(Pass(Facts.of))
+def _facts(engine, rows=None):
+    """Those of all parts; `rows`: the `ValidRows` that check them."""
+    facts = engine.sum(Pass(_facts_of, (rows,)))
     if facts.n_users == 0:
         raise ValueError("No part has a user. Expected at least one row in all parts together.")
     return facts
+
+
+def _facts_of(X, rows):
+    names = _names_of(X)
+    return Facts.of(X if rows is None else rows.check(X), names)
