@@ -70,6 +70,8 @@ def _feed(found, value):
     elif isinstance(value, BaseEstimator):
         state = {name: x for name, x in vars(value).items() if name not in _HOW}
         _feed_all(found, f"estimator {_name(value)}", [state])
+    elif isinstance(value, np.random.RandomState):
+        _feed_all(found, "random state", value.get_state())
     elif isinstance(value, str | bytes | int | float | None):
         text = f"{type(value).__name__} {value!r}"
         found.update(f"{len(text)} {text}".encode("utf-8", "surrogatepass"))

@@ -65,7 +65,13 @@ def test_lists_of_new_files_join_those_of_the_same_model(tmp_path):
 
 @pytest.mark.parametrize(
     "model",
-    [EASE(), ItemKNN(5), SLIM(), WMF(4, max_iter=2), PureSVD(4, random_state=0)],
+    [
+        EASE(),
+        ItemKNN(5),
+        SLIM(),
+        WMF(4, max_iter=2),
+        PureSVD(4, random_state=np.random.RandomState(3)),
+    ],
     ids=lambda model: type(model).__name__,
 )
 def test_a_loaded_model_is_the_same_model(model, tmp_path):
