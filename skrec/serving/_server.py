@@ -64,7 +64,8 @@ class _Marks(NamedTuple):
 class Server:
     """Lists for one process that serves: made once, asked from any thread.
 
-    What a request needs is made when the server is: a dictionary of the ids, networks, kernels.
+    What a request needs is made when the server is: a dictionary of the ids, compiled kernels. A
+    network is built once for each thread, at its first request, and all share its weights.
     The model is frozen: whoever fits the estimator again changes nothing here. Lists are those
     that the model's own ``recommend`` makes of the same row, with its rule for ties.
 
@@ -73,15 +74,16 @@ class Server:
     model : recommender, LogRecommender, mapping, str or path-like
         A fitted `skrec.LogRecommender`; or a fitted recommender, pipeline or search, whose ids
         are the names of its columns or else their numbers; or a mapping with ``"model"`` and
-        ``"encoder"`` and, if there are any, ``"interactions"`` (the rows of the known users) and
-        ``"titles"``; or the path of a file with one of them, such as ``python -m skrec fit``
-        writes.
+        ``"encoder"`` and, if there are any, ``"interactions"`` (the rows of the known users),
+        ``"seen"`` (what they have, where that is more), ``"titles"``, ``"values"`` ("ones" or
+        "keep") and ``"min_value"`` (of an interaction that counts); or the path of a file with
+        one of them, such as ``python -m skrec fit`` writes.
     quantize : {None, "int8"}, default=None
         "int8": the weights of the last layer of a network (`MultDAE
         <skrec.autoencoder.MultDAE>`, `MultVAE <skrec.autoencoder.MultVAE>`, `GaussianMixtureVAE
         <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits: a quarter of the memory, and
-        of the time that it takes to read them. Lists then are nearly those of the model, see
-        Notes.
+        of the time that it takes to read them. The server keeps no other copy; what was given
+        keeps its own. Lists then are nearly those of the model, see Notes.
 
     Attributes
     ----------
@@ -110,14 +112,16 @@ class Server:
 
     Notes
     -----
-    Rows have the dtype of the fit's interactions; it is float32 but for logs whose values float32
-    cannot hold. A model that came without interactions scores float32 rows, or what the encoder's
-    `dtype` says.
+    Rows have the dtype of the fit's interactions, or float64 where these are no floats; it is
+    float32 but for logs whose values float32 cannot hold. A model that came without interactions
+    scores float32 rows, or what the encoder's `dtype` says.
 
     A history is a sequence of ids, each of which counts as 1, or a mapping of values by id, for
     models that read values, such as ratings. Repeated ids and values become what the encoder's
     `duplicates` says, or ones where the model counts users and items alone. Ids that the fit did
-    not see count for nothing. The answer names them.
+    not see count for nothing. The answer names them. A value that does not count, such as 0, is no
+    item of the history, as in ``recommend`` of the model; where ``"seen"`` or ``"min_value"`` is
+    given, the user has the item all the same.
 
     The dictionary takes some 150 bytes for a text id beside the array. Arrays of the model are
     shared with the estimator that was given, and no fit writes to them. A pipeline that pickle
@@ -194,8 +198,9 @@ class Server:
         TypeError
             If a history or list is no sequence of ids, or a value is no number.
         ValueError
-            If k is no whole number >= 1, no candidate is known, or a value is not finite, or
-            negative where the model takes no negative values.
+            If k is no whole number >= 1, no candidate is known, a value is not finite, or
+            negative where the model takes no negative values, or there are ids without values
+            for a model that predicts ratings.
         """
         row = self._histories.row(history)
         return self._answer(row, check_k(k), items, exclude, exclude_seen)

@@ -1,5 +1,8 @@
 """The page on MLflow, by a real MLflow."""
 
+import asyncio
+import json
+
 import numpy as np
 import pytest
 
@@ -20,7 +23,7 @@ class Recommender(PythonModel):
 
         self.server = Server(context.artifacts["model"])
 
-    def predict(self, context, model_input, params=None):
+    def predict(self, context, model_input: list[list[str]], params=None):
         return [answer.ids for answer in self.server.recommend_batch(model_input, k=10)]
 
 
@@ -66,3 +69,25 @@ def test_a_function_of_histories(folder):
     histories = [["x"], ["y", "z"]]
     expected = [a.ids for a in skrec.serving.Server(model).recommend_batch(histories)]
     assert served.predict(histories) == expected
+    from mlflow.pyfunc import scoring_server
+
+    status, answer = posted(scoring_server.init(served), {"inputs": histories})
+    assert status == 200
+    assert answer == {"predictions": expected}
+
+
+def posted(application, body):
+    """What an ASGI application answers, such as that of ``mlflow models serve``."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http"}
+    scope |= {"path": "/invocations", "raw_path": b"/invocations", "query_string": b""}
+    asyncio.run(application(scope | {"headers": headers, "root_path": ""}, receive, send))
+    return sent[0]["status"], json.loads(b"".join(one.get("body", b"") for one in sent[1:]))
