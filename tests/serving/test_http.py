@@ -326,7 +326,7 @@ def test_what_cannot_be_served(path, tmp_path, caplog):
 
 def test_ids_that_json_has_no_word_for():
     log = [(("a", 1), ("x", 1)), (("a", 1), ("y", 2)), (("b", 1), ("x", 1))]
-    with pytest.raises(ValueError, match="text or numbers to be served"):
+    with pytest.raises(ValueError, match="text or finite numbers to be served"):
         make_application(Server(skrec.LogRecommender().fit(log)))
 
 
