@@ -7,6 +7,8 @@ question that anybody should ask of them: are they better than recommending to e
 what is popular?
 """
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -72,7 +74,7 @@ for model in models.values():
 # encoder knows their names. Here is what the first test user has played, and what two of the
 # models say:
 row = X_test[:1]
-print("played:", ", ".join(encoder.item_ids_[row.indices]))
+print(textwrap.fill("played: " + ", ".join(encoder.item_ids_[row.indices]), 76))
 for name in ("EASE", "popularity"):
     titles = encoder.decode_items(models[name].recommend(row, k=5))[0]
     print(f"{name}:", ", ".join(titles))
