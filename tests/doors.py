@@ -181,7 +181,8 @@ def _method_door(estimator, fitted, name, values, fit_side, reads):
         if name != "with_items" and key not in reads:
             arguments.pop(key, None)
     if trains:
-        arguments |= {"X": interactions(), **fit_side}
+        side = {} if name == "partial_fit" else fit_side  # it reads users alone
+        arguments |= {"X": interactions(), **side}
         arguments.pop("sample_weight", None)
     if name == "recommend":
         arguments["items"] = interactions(8)

@@ -55,13 +55,13 @@ def stamp(part):
 def _feed(found, value):
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, dict):
+    if issparse(value):  # before dicts: a dictionary of keys is one
+        X = csr_array(sound_sparse(value, "A part"))
+        _feed_all(found, "sparse", [X.shape, X.indptr, X.indices, X.data])
+    elif isinstance(value, dict):
         _feed_all(found, "dict", [x for key in sorted(value, key=repr) for x in (key, value[key])])
     elif isinstance(value, list | tuple):
         _feed_all(found, "list", value)
-    elif issparse(value):
-        X = csr_array(sound_sparse(value, "A part"))
-        _feed_all(found, "sparse", [X.shape, X.indptr, X.indices, X.data])
     elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
         found.update(f"array {value.dtype.str} {value.shape} ".encode())
         found.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))

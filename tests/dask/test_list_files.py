@@ -124,7 +124,7 @@ def test_a_run_goes_on_with_a_loaded_model_and_copied_files(tmp_path):
 
 
 def test_parts_may_be_sparse_in_any_format(tmp_path):
-    parts = [coo_array(X[:20]), X[20:40].tocsc(), X[40:60].toarray()]
+    parts = [coo_array(X[:20]), X[20:30].tocsc(), X[30:40].todok(), X[40:60].toarray()]
     paths = skrec.dask.recommend(MODEL, parts, tmp_path, k=3)
     found = np.concatenate([pq.read_table(path).column("item") for path in paths])
     expected = MODEL.recommend(X[:60], 3)
