@@ -98,6 +98,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "parallel": 2,  # processes; each example sets its own state
 }
 
 
