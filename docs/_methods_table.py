@@ -73,7 +73,7 @@ def _side_information(name, cls, tags):
     if "relations" in inspect.signature(cls.fit).parameters:
         found.append("relations")
     if name in _AROUND:
-        # The tags are those of the default model, and here any may stand.
+        # A wrapper takes any model; its tags describe the default one alone.
         found = [*(["item"] if name in _BY_ITEMS else []), "as within"]
     return ", ".join(found) or "none"
 

@@ -9,7 +9,7 @@ from scipy.stats import ttest_ind_from_stats
 
 from skrec.metrics._comparison._paired import holm
 
-# Means of records have four decimals: so far a difference of two may be from that of the users.
+# Records round means to four decimals. A difference of two such means is off by at most this.
 _ROUNDING = 1.1e-4
 
 

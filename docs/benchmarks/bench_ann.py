@@ -4,11 +4,11 @@
     python docs/benchmarks/bench_ann.py
 
 A list of ten for one user of a factor model, on one thread: the product of the user's vector with
-all items and the top-k kernel, against a search of an index. Vectors of 64 numbers are drawn: items
-stand in groups, and their lengths have a long tail, as those of popular items have; a user is
-the sum of some items of two groups, with noise. An index of largest inner products
-needs vectors of one length: each item gets one more number, sqrt(M^2 - |q|^2), M being the
-largest length, and each user a zero there.
+all items and the top-k kernel, against a search of an index. Vectors of 64 numbers are drawn. Items
+stand in groups. A few items have long vectors, like popular items of a fitted model. A user is the
+sum of some items of two groups, with noise. An index of largest inner products needs vectors of one
+length: each item gets one more number, sqrt(M^2 - |q|^2) with M the largest length, and each user a
+zero there.
 
 Times are microseconds of processor time of one list, the least of several passes. "recall" is the
 share of the exact ten that the index finds, by `ef`, how far it looks. "build_s" is the processor
@@ -46,7 +46,7 @@ def vectors(n_items, n_users, rng):
 
 
 def of_one_length(items, users):
-    """Vectors whose nearest by angle are those of the largest inner products."""
+    """Longer vectors, among which the smallest angle marks the largest inner product."""
     squares = np.einsum("if,if->i", items, items)
     rest = np.sqrt(np.maximum(squares.max() - squares, 0))
     zeros = np.zeros(len(users), dtype=users.dtype)

@@ -11,8 +11,8 @@ is imported and compiled, and beyond the matrix, in bytes for each line. Results
 ``results/scan.json``.
 
 The ways: `scan_interactions` and `load_interactions` of skrec; pandas (read, then `factorize`),
-polars (lazy scan, dense ranks as codes) and DuckDB (ids numbered by a table of the distinct ones),
-each of which hands its codes to scipy. They do not check for missing ids and bad lines.
+polars (lazy scan, dense ranks as codes) and DuckDB (ids numbered by a table of the distinct ones).
+These three hand their codes to scipy, and check for neither missing ids nor bad lines.
 """
 
 import argparse

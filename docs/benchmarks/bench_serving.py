@@ -5,7 +5,7 @@
 A request is a history of 28 text ids; its answer are ten ids and their scores. The catalogue has
 20,000 items. Times are microseconds of processor time on one thread, the mean of a pass over many
 users, and the least of several interleaved passes: "request" is the whole, "encoding" the way from
-the ids to a row. The models are those of ``bench_one_user.py``, MultVAE with 600 hidden units.
+the ids to a row. ``bench_one_user.py`` makes the models. MultVAE has 600 hidden units.
 "encoding" is also measured at a million items: it must not grow with the catalogue.
 
 "ranking" fits MultVAE (600 hidden, 200 components) on MovieLens-1M, strong generalisation, and

@@ -7,8 +7,8 @@
 The matrix is generated: 30 draws a user, items by a long tail (rank + 10) ** -0.8, equal draws
 counted once. Each method fits in a process of its own, which has fitted a small matrix before, so
 that nothing is compiled; then it makes lists of 100 items for 1,000 users. The record,
-results/million.json, holds seconds and peak memory, or why there is none: a fit that needs more
-than `--memory` GiB is ended by the system's limit on the address space of its process.
+results/million.json, holds seconds and peak memory, or the reason why a fit has none. The system
+ends a fit whose process takes more than `--memory` GiB of address space.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from skrec.neighbors import ItemKNN
 
 PATH = RESULTS / "million.json"
 N, ROW_LENGTH, N_LISTS, LIST_LENGTH = 1_000_000, 30, 1_000, 100
-# SANSA's density is that of its authors' largest: some 50 weights an item.
+# SANSA keeps 50 weights for each item, half of its default.
 MODELS = {
     "SANSA": SANSA(density=5e-5),
     "ItemKNN": ItemKNN(100),

@@ -13,7 +13,7 @@ from skrec.utils._unit_rows import unit_rows
 
 
 class VisRank(ProfileMixin, BaseRecommender):
-    r"""Items that are like those of the user by their features.
+    r"""Rank items by how much their features resemble those of the user's items.
 
     With :math:`f_i` the features of item i and P the items of a row, the score of item i is
 

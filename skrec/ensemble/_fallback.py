@@ -33,7 +33,7 @@ def _has_similar_items(self):
 
 
 class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""One model for users of whom enough is known, and another one for the others.
+    r"""A model for users with enough items, and another one for all other users.
 
     With n_u the number of items in a row of X,
 

@@ -42,7 +42,7 @@ class _Weights:
 
 
 class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""Make one list of those of several models, by the places of an item in them.
+    r"""Fuse the lists of several models into one, by the places of each item.
 
     With :math:`r_m(i)` the place of item i in the list of model m, from 1, and the weights
     :math:`w_m`, the score of an item is

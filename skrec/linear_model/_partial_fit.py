@@ -1,11 +1,11 @@
 """Learning from users part after part, by adding up the Gram matrix."""
 
-import warnings
 from abc import abstractmethod
 
 import numpy as np
 
 from skrec.linear_model._gram import add_gram
+from skrec.utils._begin_anew import forget_fit
 from skrec.utils._device import cpu_or_device
 from skrec.utils._fitted import Absent, Array
 from skrec.utils._statistics import SumsMixin
@@ -79,7 +79,7 @@ class PartialFitMixin(SumsMixin):
         self._device()  # it has to be there
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
-            _forget_fit(self)
+            forget_fit(self, ("coef_", "n_iter_"), "Gram matrix", stacklevel=5)
         # A copy: should anything fail, the old one is what it was.
         gram = self._new_gram(X) if first else self._copy_of_gram(X)
         self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
@@ -91,16 +91,3 @@ class PartialFitMixin(SumsMixin):
         copy = self._new_gram(X)
         copy[...] = self.gram_
         return copy
-
-
-def _forget_fit(model):
-    """Drop what `fit` has learned, with a warning."""
-    if hasattr(model, "coef_"):
-        warnings.warn(
-            f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
-            "are forgotten, since fit keeps no Gram matrix. To add users to them, give all of "
-            "them to partial_fit, part after part.",
-            stacklevel=3,
-        )
-        for name in ("coef_", "n_iter_"):
-            vars(model).pop(name, None)

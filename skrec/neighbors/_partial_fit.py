@@ -1,12 +1,11 @@
 """Neighbours of items from users part after part, by adding up the products of items."""
 
-import warnings
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec.neighbors._options import check_combination
 from skrec.neighbors._parts import lists_of_products, products_of
+from skrec.utils._begin_anew import forget_fit
 from skrec.utils._fitted import Absent, Number, OneOf, Parts, Sparse, required_if
 
 # Norms of these are on the diagonal of the products; others need more than products.
@@ -78,15 +77,10 @@ class PartialFitMixin:
         compared = self._way_of_products()
         if not first:
             self._check_same_way(compared)
-        if first and hasattr(self, "similarity_"):
-            warnings.warn(
-                f"partial_fit begins anew: the users that this {type(self).__name__} was given "
-                "by fit are forgotten, since fit keeps no products. To add users to them, give "
-                "all of them to partial_fit, part after part.",
-                stacklevel=3,
+        if first:
+            forget_fit(
+                self, ("similarity_", "_content", "item_has_users_"), "products", stacklevel=4
             )
-            for name in ("similarity_", "_content", "item_has_users_"):
-                vars(self).pop(name, None)
         products = products_of(X, self._how())
         self.products_ = products if first else csr_array(self.products_ + products)
         self._compared = compared
