@@ -274,15 +274,12 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         gram = np.zeros((n_items + n_pairs, n_items + n_pairs), dtype=dtype)
         return add_gram(both, gram, sample_weight=weight, n_jobs=self.n_jobs)
 
-    def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
+    def _check_adds_up(self):
         if self.n_pairs:
             raise ValueError(
                 "EASE: partial_fit adds up X^T X, which says nothing of pairs as inputs. Got "
                 f"n_pairs={self.n_pairs}: use n_pairs=0, or fit with all users."
             )
-        return super().partial_fit(X, y, sample_weight=sample_weight, solve=solve)
-
-    partial_fit.__doc__ = PartialFitMixin.partial_fit.__doc__
 
     def _finish(self, gram):
         for name in ("n_iter_", "pairs_", "pair_coef_"):  # of an earlier fit

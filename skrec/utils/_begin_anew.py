@@ -3,7 +3,7 @@
 import warnings
 
 
-def forget_fit(model, learned, sums, *, stacklevel):
+def forget_fit(model, learned, sums):
     """Drop what `fit` has learned, with a warning at the caller of `partial_fit`.
 
     Parameters
@@ -14,8 +14,6 @@ def forget_fit(model, learned, sums, *, stacklevel):
         Attributes that `fit` sets.
     sums : str
         What `partial_fit` adds up and `fit` does not keep, for the message.
-    stacklevel : int
-        Frames from here to the caller of `partial_fit`, guards around it included.
     """
     if not hasattr(model, learned[0]):
         return
@@ -23,7 +21,7 @@ def forget_fit(model, learned, sums, *, stacklevel):
         f"partial_fit begins anew: the users that this {type(model).__name__} was given by fit "
         f"are forgotten, since fit keeps no {sums}. To add users to them, give all of them to "
         "partial_fit, part after part.",
-        stacklevel=stacklevel,
+        stacklevel=4,  # this function, partial_fit, and the guard around it
     )
     for name in learned:
         vars(model).pop(name, None)

@@ -79,8 +79,9 @@ def test_partial_fit_does_not_silently_forget_the_users_of_fit(model):
     model = clone(model).fit(X)
     with pytest.warns(
         UserWarning, match=f"begins anew: the users that this {type(model).__name__}"
-    ):
+    ) as warned:
         model.partial_fit(X[:20])
+    assert {each.filename for each in warned} == {__file__}  # the caller's line
     expected = clone(model).fit(X[:20]).decision_function(X)
     np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-8)
     with warnings.catch_warnings():
