@@ -67,8 +67,8 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     The page /docs is FastAPI's own, and reads its scripts from the internet: it is blank where
     there is none. /openapi.json says the same, and needs nothing.
 
-    Requests are answered within the event loop, and not in a pool of threads, which took no less
-    processor time in a trial, see :doc:`/guide/serving`. While one list is computed, others wait.
+    The event loop computes each list itself, without a pool of threads. While it computes one
+    list, other requests wait.
 
     Examples
     --------

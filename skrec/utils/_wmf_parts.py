@@ -184,8 +184,8 @@ def _conjugate_gradients(problem, items, r, sums, penalty):
     r /= np.where(unit > 0, unit, 1)
     p = r.copy()
     square = _squares(r)
-    going = (unit[:, 0] > 0) & ~(square <= _noise(square, items, unit[:, 0], sums.projections))
     enough = _noise(square, items, unit[:, 0], sums.projections)
+    going = unit[:, 0] > 0
     for _ in range(problem.cg_steps):
         going &= ~(square <= enough)
         if not going.any():
