@@ -43,7 +43,7 @@ from skrec.content import (
 from skrec.content._row_model import RowModel
 from skrec.decomposition import BiasedMF, GraphFilter
 from skrec.ensemble import LOCA, Fallback
-from skrec.linear_model import EASE, SLIM
+from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import BM25Transformer, InteractionEncoder
 from skrec.utils import all_recommenders
@@ -75,8 +75,9 @@ def subjects():
         ours = hasattr(estimator, "_parameter_rules")
         X = make_data(estimator if ours else EASE())
         yield seeded(estimator).fit(X), X
-    partly, X = EASE(), make_data(EASE())
-    yield partly.partial_fit(X), X
+    for partly in (EASE(), SANSA()):
+        X = make_data(partly)
+        yield partly.partial_fit(X), X
     features = np.random.default_rng(0).normal(size=(14, 3))
     content = small(VBPR, random_state=0).fit(X, item_features=features)
     yield content.with_items(features[:2]), make_data(VBPR(), n_items=16)

@@ -20,7 +20,7 @@ from skrec.autoencoder import MultVAE
 from skrec.content import VBPR
 from skrec.decomposition import WMF, BiasedMF
 from skrec.ensemble import LOCA
-from skrec.linear_model import EASE, SLIM
+from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import BM25Transformer, InteractionEncoder
 from skrec.utils import all_recommenders
@@ -156,7 +156,7 @@ def _resumes(estimator):
 
 
 @pytest.mark.parametrize(
-    "original", [EASE(), EASE(positive=True), SLIM(), SLIM(solver="admm")], ids=str
+    "original", [EASE(), EASE(positive=True), SLIM(), SLIM(solver="admm"), SANSA()], ids=str
 )
 def test_a_failed_partial_fit_leaves_gram_and_weights(original):
     X, more = make_data(original), make_data(original, seed=1)

@@ -29,7 +29,7 @@ from scipy.sparse import csr_array
 
 from skrec.datasets import make_interactions
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import EASE, SANSA, _sansa_factor
+from skrec.linear_model import EASE, SANSA, _sansa_gram
 from skrec.metrics import evaluate
 from skrec.neighbors import ItemKNN
 
@@ -86,7 +86,7 @@ def stage_ml1m(args):
 
 def stage_tail(args):
     split = strong_split()
-    _sansa_factor._HEAD = 256
+    _sansa_gram._HEAD = 256
     result = {"head": 256, "alpha": 300.0}
     for density in DENSITIES:
         for max_iter in (1, 2, 3):
@@ -149,9 +149,9 @@ def peak_of_process():
 
 def compile_kernels():
     X = make_interactions(300, 200, 4000, dtype=np.float32, random_state=0, return_X=True)
-    head, _sansa_factor._HEAD = _sansa_factor._HEAD, 50
+    head, _sansa_gram._HEAD = _sansa_gram._HEAD, 50
     SANSA(density=0.1, dtype="float32").fit(X).score(X)
-    _sansa_factor._HEAD = head
+    _sansa_gram._HEAD = head
 
 
 def main():

@@ -32,7 +32,7 @@ from skrec.utils._params import (
     Interval,
 )
 from skrec.utils._sparse import sparse_dot_dense, sparse_dot_dense_pairs
-from skrec.utils._statistics import Pass, run_rounds
+from skrec.utils._statistics import OnePart, Pass, run_rounds
 from skrec.utils._validation import check_sample_weight
 
 
@@ -233,8 +233,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         for name in ("gram_", "n_iter_", "pairs_", "pair_coef_"):
             vars(self).pop(name, None)
         if self.n_pairs:
-            rounds = self._pair_rounds()
-            run_rounds(rounds, lambda ask: ask.function(X, *ask.arguments, weight=weight))
+            run_rounds(self._pair_rounds(), OnePart(X, weight))
             return self
         self._finish(self._part(X, weight))
         return self

@@ -1,15 +1,19 @@
 """SANSA: EASE with a sparse approximate inverse, for very many items (Spisak et al. 2023)."""
 
+from functools import partial
+
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._recommend import nearest_items
 from skrec.base import BaseRecommender
 from skrec.linear_model._item_weights import ItemWeightsMixin
-from skrec.linear_model._sansa_factor import factorise
+from skrec.linear_model._sansa_factor import check_room, factorise, n_needed
+from skrec.linear_model._sansa_gram import gram_rounds
+from skrec.linear_model._sansa_partial_fit import PartialFitMixin, is_solved
 from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._dtype import DTYPE, computation_dtype
-from skrec.utils._fitted import INDICES, Array, Number, Sparse
+from skrec.utils._fitted import INDICES, Array, Number, Sparse, required_if
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import (
     NONE,
@@ -17,6 +21,7 @@ from skrec.utils._params import (
     POSITIVE_INTEGER,
     Interval,
 )
+from skrec.utils._statistics import OnePart, run_rounds
 from skrec.utils._validation import check_sample_weight
 
 # Entries of each factor for one item, if `density` does not say.
@@ -25,7 +30,7 @@ _ENTRIES_PER_ITEM = 100
 _MIN_WORK = 1 << 18
 
 
-class SANSA(ItemWeightsMixin, BaseRecommender):
+class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     r"""Scalable approximate non-symmetric autoencoder: EASE in two sparse factors.
 
     EASE's weights [3]_ are :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
@@ -102,6 +107,8 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
         the dropped entries cost.
     n_iter_ : int
         Times that the rows beyond the head were solved.
+    gram_ : csr_array of shape (n_items, n_items), float64
+        Lower triangle of the sum of X^T X so far; only after `partial_fit`.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -117,7 +124,8 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
     With m entries of a factor per item, time beyond the head is that of the pairs of items
     within the users, plus, an item and solution, about (2 m)**3 / 3 multiply-adds and a look
     at up to 6 m rows of `n_candidates` elements. Memory is that of both factors, of the kept
-    elements of X^T X (8 bytes each in float32), and of the head, 128 MB in float32. Scoring
+    elements of X^T X (8 bytes each in float32), of the head, 128 MB in float32, and of whole rows
+    of X^T X, at most 0.8 GB. Scoring
     takes, per user, the entries of the rows of E that belong to his items, and of the rows
     of F that these lead to.
 
@@ -169,13 +177,18 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
     _search_grid = [{"alpha": alpha} for alpha in (50.0, 200.0, 500.0, 1000.0)]
 
     _fitted_rules = {
-        "order_": Array("n_items", dtypes=INDICES, low=0, high="n_items", distinct=True),
-        "pivots_": Array("n_items", low=0),
-        "encoder_": Sparse("n_items", "n_items"),
-        "decoder_": Sparse("n_items", "n_items"),
-        "diagonal_": Array("n_items", dtypes=("float64",)),
-        "gram_kept_": Number(0, 1),
-        "density_": Number(0, 1),
+        **{
+            name: required_if(is_solved, rule)
+            for name, rule in {
+                "order_": Array("n_items", dtypes=INDICES, low=0, high="n_items", distinct=True),
+                "pivots_": Array("n_items", low=0),
+                "encoder_": Sparse("n_items", "n_items"),
+                "decoder_": Sparse("n_items", "n_items"),
+                "diagonal_": Array("n_items", dtypes=("float64",)),
+                "gram_kept_": Number(0, 1),
+                "density_": Number(0, 1),
+            }.items()
+        },
     }
 
     def __init__(
@@ -222,22 +235,42 @@ class SANSA(ItemWeightsMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        for name in ("gram_", "_activity"):
+            vars(self).pop(name, None)
+        run_rounds(self._rounds(None, n_stored=X.nnz), OnePart(X, weight))
+        return self
+
+    def _rounds(self, facts, n_stored=0):
+        n_items = self.n_features_in_
+        self._finish((yield from gram_rounds(n_items, **self._how(n_items, n_stored))))
+
+    def _how(self, n_items, n_stored=0):
+        """How the Gram matrix is made, for `skrec.linear_model._sansa_gram`."""
+        n_entries, dtype = self._n_entries(n_items), computation_dtype(self.dtype, n_items)
+        room = {"n_entries": n_entries, "n_stored": n_stored, "dtype": dtype}
+        return {
+            "alpha": float(self.alpha),
+            "n_candidates": max(self.n_candidates, n_needed(n_items, n_entries)),
+            "dtype": dtype,
+            "n_jobs": self.n_jobs,
+            "check": partial(check_room, n_items, **room),
+        }
+
+    def _finish(self, gram):
+        """Set the fitted attributes from an `OrderedGram`."""
+        n_items = len(gram.order)
         factor = factorise(
-            X,
+            gram,
             alpha=float(self.alpha),
-            n_entries=self._n_entries(X.shape[1]),
-            n_candidates=self.n_candidates,
+            n_entries=self._n_entries(n_items),
             max_iter=self.max_iter,
-            weight=np.ones(X.shape[0]) if weight is None else weight,
-            dtype=computation_dtype(self.dtype, X.shape[1]),
             n_jobs=self.n_jobs,
         )
-        self.order_, self.pivots_ = factor.order, factor.pivots
+        self.order_, self.pivots_ = gram.order, factor.pivots
         self.n_iter_, self.loss_curve_ = factor.n_iter, factor.loss
-        self.gram_kept_ = factor.kept
-        self.density_ = factor.K.nnz / X.shape[1] ** 2
+        self.gram_kept_ = gram.kept
+        self.density_ = factor.K.nnz / n_items**2
         self._set_factors(factor.K)
-        return self
 
     def _n_entries(self, n_items):
         if self.density is None:

@@ -5,18 +5,14 @@ factored exactly by LAPACK; the others, the tail, row by row on sets of items.
 """
 
 from collections import namedtuple
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 
-from skrec.linear_model._gram import add_gram
 from skrec.utils._memory import check_memory
-from skrec.utils._parallel import effective_n_threads, run_ranges
+from skrec.utils._parallel import run_ranges
 
-# Items of the dense head: two matrices of 64 MB in float32, and a few seconds of LAPACK.
-_HEAD = 4096
 # Rows of the tail are solved on this many times the items that will stay on average: which
 # ones stay is known best afterwards, and some rows deserve more than others.
 _OVERSAMPLING = 2
@@ -24,34 +20,25 @@ _OVERSAMPLING = 2
 _POOL = 2
 # Rows with more entries are not solved again after the least ones were dropped.
 _MAX_RESOLVED = 1024
-# Rows of the Gram matrix that are computed at once hold about this many elements.
-_CHUNK = 1 << 22
 _BLOCK = 256
 
-# order: ndarray (n,), the item at each step. K: csr_array (n, n), rows and columns are steps,
-# unit diagonal stored. pivots: (n,), D. n_iter: solutions of the tail. loss: list of the mean
-# of log(D_i / A_ii). kept: share of the tail's Gram elements that was kept.
-Factor = namedtuple("Factor", "order K pivots n_iter loss kept")
+# K: csr_array (n, n), rows and columns are steps, unit diagonal stored. pivots: (n,), D. n_iter:
+# solutions of the tail. loss: list of the mean of log(D_i / A_ii).
+Factor = namedtuple("Factor", "K pivots n_iter loss")
 
 
-def factorise(X, *, alpha, n_entries, n_candidates, max_iter, weight, dtype, n_jobs):
+def factorise(ordered, *, alpha, n_entries, max_iter, n_jobs):
     """Compute the sparse factor of (X^T diag(weight) X + alpha I)^-1.
 
     Parameters
     ----------
-    X : csr_array of shape (n_users, n_items)
-        Canonical.
+    ordered : skrec.linear_model._sansa_gram.OrderedGram
+        With at least `n_needed` candidates.
     alpha : float
     n_entries : int
         Most entries of K, its diagonal counted; at least n_items.
-    n_candidates : int
-        Most elements that are kept of a row of the tail's Gram matrix, unless its set may
-        need more.
     max_iter : int
         Most solutions of the tail's rows.
-    weight : ndarray of shape (n_users,)
-    dtype : dtype
-        Of the Gram matrix and of K.
     n_jobs : int or None
 
     Returns
@@ -60,68 +47,59 @@ def factorise(X, *, alpha, n_entries, n_candidates, max_iter, weight, dtype, n_j
 
     Raises
     ------
-    MemoryError
-        If it does not fit; nothing large has been allocated then.
     ValueError
-        If A is not positive definite in the given precision.
+        If A is not positive definite in the precision of the Gram matrix.
     """
-    n_items = X.shape[1]
-    norm, order = _popularity(X, weight)
-    place = np.empty(n_items, dtype=X.indices.dtype)
-    place[order] = np.arange(n_items)
-    ordered = csr_array((X.data.copy(), place[X.indices], X.indptr), shape=X.shape)
-    ordered.sort_indices()
-    size = min(n_items, -(-_OVERSAMPLING * n_entries // n_items))
-    # Rows in which every item may take part must be whole.
-    n_candidates = max(n_candidates, _POOL * size)
-    bound = _row_bounds(ordered, n_candidates)
-    _check_memory(ordered, bound, n_entries, size, dtype)
+    from skrec.linear_model._sansa_kernels import Gram
 
-    gram, kept = _gram(ordered, norm[order] + alpha, bound, weight, dtype, n_candidates, n_jobs)
+    n_items = len(ordered.order)
+    gram = Gram(ordered.head, ordered.ptr, ordered.idx, ordered.val, ordered.diagonal)
     head, head_pivots = _head_factor(gram)
+    size = _row_size(n_items, n_entries)
     tail, n_iter, loss = _tail_rows(gram, alpha, size, max_iter, head_pivots, n_jobs)
     ptr, idx, val, pivots = _largest(gram, head, head_pivots, tail, n_entries - n_items)
     del head, tail
     _solve_again(gram, alpha, ptr, idx, val, pivots, n_jobs)
     loss.append(_mean_log(pivots, gram))
-    return Factor(order, _with_diagonal(ptr, idx, val), pivots, n_iter, loss, kept)
+    return Factor(_with_diagonal(ptr, idx, val), pivots, n_iter, loss)
 
 
-def _popularity(X, weight):
-    """The diagonal of X^T diag(weight) X, and the items in descending order of it.
+def _row_size(n_items, n_entries):
+    """Items that a row of the tail is solved on."""
+    return min(n_items, -(-_OVERSAMPLING * n_entries // n_items))
 
-    Of equally popular items, which are many, those of the more active users come first, so
-    that the order depends on what the items are called as rarely as possible.
+
+def n_needed(n_items, n_entries):
+    """Elements of a row of the Gram matrix that `factorise` needs, if there are so many.
+
+    Rows in which every item may take part must be whole.
     """
-    lengths = np.diff(X.indptr)
-    each = np.repeat(weight, lengths) * X.data.astype(np.float64) ** 2
-    norm = np.bincount(X.indices, weights=each, minlength=X.shape[1])
-    each *= np.repeat(lengths, lengths)
-    activity = np.bincount(X.indices, weights=each, minlength=X.shape[1])
-    return norm, np.lexsort((-activity, -norm))
+    return _POOL * _row_size(n_items, n_entries)
 
 
-def _row_bounds(X, n_candidates):
-    """Upper bounds of the elements in the rows of the tail's Gram matrix."""
-    n_items, h = X.shape[1], min(X.shape[1], _HEAD)
-    before = np.arange(X.nnz) - np.repeat(X.indptr[:-1], np.diff(X.indptr))
-    pairs = np.bincount(X.indices, weights=before, minlength=n_items)
-    bound = np.minimum(np.minimum(pairs, np.arange(n_items)), n_candidates)
-    return bound[h:].astype(np.int64)
+def check_room(n_items, n_head, n_kept, n_block, *, n_entries, n_stored, dtype):
+    """Raise a MemoryError if the Gram matrix and its factor do not fit.
 
-
-def _check_memory(X, bound, n_entries, size, dtype):
-    n_items, h = X.shape[1], min(X.shape[1], _HEAD)
+    Parameters
+    ----------
+    n_items, n_head : int
+    n_kept, n_block : int
+        Elements of the Gram matrix beyond the head: those kept, and those that are whole at once.
+    n_entries : int
+        Of the factor.
+    n_stored : int
+        Of X in this process.
+    dtype : dtype
+    """
     itemsize = np.dtype(dtype).itemsize
     entry = 4 + itemsize
-    held = bound.sum() * entry + h * h * itemsize
-    first = 2 * X.nnz * entry  # X in order, and by columns
-    sets = (n_items - h) * size
+    held = n_kept * entry + n_head**2 * itemsize + 2 * n_stored * entry
+    sets = (n_items - n_head) * _row_size(n_items, n_entries)
     # While the largest are found: the keys, a copy of them, a mask; the entries, twice.
-    keys = 9 * (sets + h * h // 2)
-    last = 2 * sets * entry + h * h * itemsize + keys + 2 * n_entries * entry
+    keys = 9 * (sets + n_head * n_head // 2)
+    last = 2 * sets * entry + n_head**2 * itemsize + keys + 2 * n_entries * entry
     check_memory(
-        held + max(first, last),
+        held + max(24 * n_block, last),
         f"SANSA with {n_items:,} items and {n_entries:,} entries in each factor",
         [
             "lower density",
@@ -129,61 +107,6 @@ def _check_memory(X, bound, n_entries, size, dtype):
             "keep fewer items (skrec.model_selection.k_core drops the rare ones)",
         ],
     )
-
-
-def _gram(X, diagonal, bound, weight, dtype, n_candidates, n_jobs):
-    """A in the two parts that the kernels take."""
-    from skrec.linear_model._sansa_kernels import Gram
-
-    h = min(X.shape[1], _HEAD)
-    head = np.zeros((h, h), dtype=dtype)
-    add_gram(csr_array(X[:, :h]), head, sample_weight=weight, n_jobs=n_jobs)
-    np.fill_diagonal(head, diagonal[:h])
-    ptr, idx, val, kept = _tail_gram(X, diagonal, bound, weight, dtype, n_candidates, n_jobs)
-    return Gram(head, ptr, idx, val, diagonal.astype(dtype)), kept
-
-
-def _tail_gram(X, norm, bound, weight, dtype, n_candidates, n_jobs):
-    """Rows of the tail, up to the diagonal, and the share of their elements that is kept."""
-    from skrec.linear_model._gram_kernels import column_entries
-    from skrec.linear_model._sansa_gram_kernels import gram_rows
-
-    n_items, h = X.shape[1], len(norm) - len(bound)
-    if h == n_items:
-        return np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, dtype), 1.0
-    items, indptr = X.indices.astype(np.uint32, copy=False), X.indptr.astype(np.int64)
-    position, user = np.empty((2, X.nnz), dtype=np.int32 if X.nnz < 2**31 else np.int64)
-    first = np.empty(n_items + 1, dtype=np.int64)
-    column_entries(items, indptr, first, position, user, np.empty(n_items))
-    arrays = (indptr, items, X.data), (first, position, user), weight, norm
-    ends = np.cumsum(bound)
-    n_chunks = 1 + ends[-1] // _CHUNK
-    cuts = np.unique(np.searchsorted(ends, ends[-1] * np.arange(1, n_chunks) / n_chunks) + 1)
-    cuts = np.concatenate([[0], cuts[cuts < len(bound)], [len(bound)]])
-
-    def rows(start, stop):
-        room = int(bound[start:stop].sum())
-        counts, found = np.empty((2, stop - start), dtype=np.int64)
-        out = np.empty(room, dtype=np.int32), np.empty(room, dtype=dtype)
-        used = gram_rows(*arrays, n_candidates, h + start, h + stop, counts, found, out)
-        return counts, found.sum(), out[0][:used].copy(), out[1][:used].copy()
-
-    with ThreadPoolExecutor(effective_n_threads(n_jobs)) as pool:
-        counts, found, idx, val = map(list, zip(*pool.map(rows, cuts[:-1], cuts[1:]), strict=True))
-    ptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    kept = float(ptr[-1] / sum(found)) if sum(found) else 1.0
-    return ptr, _join(idx, np.int32), _join(val, dtype), kept
-
-
-def _join(parts, dtype):
-    """Concatenate, freeing each part as soon as it is copied."""
-    joined = np.empty(sum(map(len, parts)), dtype=dtype)
-    stop = len(joined)
-    while parts:
-        part = parts.pop()
-        joined[stop - len(part) : stop] = part
-        stop -= len(part)
-    return joined
 
 
 def _head_factor(gram):

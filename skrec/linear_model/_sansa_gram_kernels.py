@@ -27,10 +27,8 @@ def keep_largest(keys, n, k, kept):
 
 
 @njit(**FLAGS)
-def gram_rows(rows, columns, weight, norm, n_kept, start, stop, counts, found, out):
+def gram_rows(rows, columns, weight, start, stop, counts, out):
     """Elements (i, j), j < i, of X^T diag(weight) X for the rows i from `start` to `stop`.
-
-    Of a row with more than `n_kept` elements those with the largest cosines stay.
 
     Parameters
     ----------
@@ -39,11 +37,9 @@ def gram_rows(rows, columns, weight, norm, n_kept, start, stop, counts, found, o
     columns : (first, position, user)
         From `skrec.linear_model._gram_kernels.column_entries`.
     weight : ndarray of shape (n_users,), dtype=float64
-    norm : ndarray of shape (n_items,), dtype=float64
-        The diagonal of the matrix, > 0.
-    n_kept, start, stop : int
-    counts, found : ndarray of shape (stop - start,), dtype=int64, written
-        Elements stored of each row, and that there are.
+    start, stop : int
+    counts : ndarray of shape (stop - start,), dtype=int64, written
+        Elements of each row.
     out : (indices, values), written
         Room for the elements; ascending within a row.
 
@@ -54,10 +50,9 @@ def gram_rows(rows, columns, weight, norm, n_kept, start, stop, counts, found, o
     indptr, items, values = rows
     first, position, user = columns
     indices, elements = out
-    row = np.zeros(norm.shape[0], dtype=np.float64)
-    touched = np.empty(norm.shape[0], dtype=np.int64)
-    keys = np.empty(norm.shape[0], dtype=np.float64)
-    kept = np.empty(norm.shape[0], dtype=np.bool_)
+    n_items = first.shape[0] - 1
+    row = np.zeros(n_items, dtype=np.float64)
+    touched = np.empty(n_items, dtype=np.int64)
     used = 0
     for i in range(start, stop):
         m = 0
@@ -72,13 +67,40 @@ def gram_rows(rows, columns, weight, norm, n_kept, start, stop, counts, found, o
                     m += 1
                 row[j] += product
         touched[:m].sort()
+        counts[i - start] = m
         for a in range(m):
-            keys[a] = row[touched[a]] ** 2 / norm[touched[a]]
-        found[i - start] = m
-        counts[i - start] = keep_largest(keys, m, n_kept, kept)
+            indices[used + a], elements[used + a] = touched[a], row[touched[a]]
+            row[touched[a]] = 0.0
+        used += m
+    return used
+
+
+@njit(**FLAGS)
+def keep_nearest(rows, norm, n_kept, ptr, idx, val, start, stop):
+    """Write the elements with the largest cosines of the rows from `start` to `stop`.
+
+    Parameters
+    ----------
+    rows : (indptr, indices, elements)
+        Ascending within a row.
+    norm : ndarray of shape (n_items,), dtype=float64
+        The diagonal of the matrix, > 0.
+    n_kept : int
+    ptr : ndarray of shape (n_rows + 1,), dtype=int64
+        Where the elements of each row are to stand: at most `n_kept`, or all.
+    idx, val : ndarray, written
+    start, stop : int
+    """
+    indptr, indices, elements = rows
+    keys = np.empty(norm.shape[0], dtype=np.float64)
+    kept = np.empty(norm.shape[0], dtype=np.bool_)
+    for i in range(start, stop):
+        begin, m = indptr[i], indptr[i + 1] - indptr[i]
+        for a in range(m):
+            keys[a] = elements[begin + a] ** 2 / norm[indices[begin + a]]
+        keep_largest(keys, m, n_kept, kept)
+        used = ptr[i]
         for a in range(m):
             if kept[a]:
-                indices[used], elements[used] = touched[a], row[touched[a]]
+                idx[used], val[used] = indices[begin + a], elements[begin + a]
                 used += 1
-            row[touched[a]] = 0.0
-    return used

@@ -6,12 +6,13 @@ engine: this process, joblib's workers, or a cluster. So one piece of code serve
 """
 
 from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["Pass", "SumsMixin", "add", "over_one", "over_parts", "run_rounds"]
+__all__ = ["OnePart", "Pass", "SumsMixin", "add", "over_one", "over_parts", "run_rounds"]
 
 
 class Pass(NamedTuple):
@@ -113,6 +114,30 @@ def over_one(ask, X, kept=None):
         return ask.function(X, *ask.arguments), None
     found = ask.function(X, kept, *ask.arguments)
     return found if ask.kept == "write" else (found, None)
+
+
+class OnePart:
+    """Answers passes over one part: what `fit` drives its rounds with.
+
+    Parameters
+    ----------
+    X : csr_array
+    weight : ndarray of shape (n_users,) or None, default=None
+        Functions that look at the rows get it as ``weight=``.
+    """
+
+    def __init__(self, X, weight=None):
+        self.X, self.weight, self._kept = X, weight, None
+
+    def __call__(self, ask):
+        if not ask.rows:
+            return over_one(ask, None, self._kept)[0]
+        if self.weight is not None:
+            ask = ask._replace(function=partial(ask.function, weight=self.weight))
+        statistics, kept = over_one(ask, self.X, self._kept)
+        if ask.kept == "write":
+            self._kept = kept
+        return statistics
 
 
 def over_parts(ask, opened, kept=None):

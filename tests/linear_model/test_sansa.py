@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
-from skrec.linear_model import EASE, SANSA, _sansa_factor
+import skrec
+import skrec.dask
+from skrec.linear_model import EASE, SANSA, _sansa_factor, _sansa_gram
 from skrec.linear_model._sansa_gram_kernels import keep_largest
 from skrec.utils import _memory
+from skrec.utils._statistics import OnePart, run_rounds
 
 ALPHA = 5.0
 
@@ -29,7 +33,7 @@ def _data(n_users=400, n_items=120, seed=0):
 
 @pytest.fixture(params=[4096, 40, 1], ids=["head", "both", "tail"])
 def head(request, monkeypatch):
-    monkeypatch.setattr(_sansa_factor, "_HEAD", request.param)
+    monkeypatch.setattr(_sansa_gram, "_HEAD", request.param)
     return request.param
 
 
@@ -68,7 +72,7 @@ def test_without_sparsity_it_is_ease(head):
 def test_small_matrices_are_exact(seed, alpha, head):
     X = _data(30, 12, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_sansa_factor, "_HEAD", head)
+        patch.setattr(_sansa_gram, "_HEAD", head)
         model = SANSA(alpha).fit(X)
     np.testing.assert_allclose(_weights(model), EASE(alpha).fit(X).coef_, atol=1e-10)
 
@@ -99,7 +103,7 @@ def test_rows_are_the_best_on_their_patterns(head):
 
 
 def test_exchanging_items_lowers_the_residual_of_the_inverse(monkeypatch):
-    monkeypatch.setattr(_sansa_factor, "_HEAD", 10)
+    monkeypatch.setattr(_sansa_gram, "_HEAD", 10)
     # What a row is solved on is what it keeps, so that nothing but the exchange is seen.
     monkeypatch.setattr(_sansa_factor, "_OVERSAMPLING", 1)
     X = _data(n_items=150)
@@ -171,7 +175,7 @@ def test_sample_weight_is_repetition(head):
 
 
 def test_dropped_elements_leave_everything_positive(monkeypatch):
-    monkeypatch.setattr(_sansa_factor, "_HEAD", 5)
+    monkeypatch.setattr(_sansa_gram, "_HEAD", 5)
     X = _data()
     assert SANSA(ALPHA, density=0.025).fit(X).gram_kept_ == 1.0
     for alpha in (1e-3, ALPHA):
@@ -184,25 +188,121 @@ def test_dropped_elements_leave_everything_positive(monkeypatch):
             assert np.abs(model.decision_function(X)).max() < 10 * X.max()
 
 
-def test_gram_rows_keep_the_largest_cosines(monkeypatch):
-    monkeypatch.setattr(_sansa_factor, "_HEAD", 7)
-    monkeypatch.setattr(_sansa_factor, "_CHUNK", 200)  # many chunks
-    X = _data(50, 40).astype(np.float64)
+@pytest.mark.parametrize("block", [1, 200, 1 << 25])
+@pytest.mark.parametrize("n_candidates", [40, 5])
+def test_gram_rows_keep_the_largest_cosines(n_candidates, block, monkeypatch):
+    monkeypatch.setattr(_sansa_gram, "_HEAD", 7)
+    monkeypatch.setattr(_sansa_gram, "BLOCK", block)
+    X = _data(50, 40)
     weight = np.random.default_rng(3).uniform(0, 2, 50)
-    A = X.T.toarray() @ (weight[:, None] * X.toarray())
-    norm = np.diagonal(A).copy() + ALPHA
-    for n_candidates in (40, 5):
-        bound = _sansa_factor._row_bounds(X, n_candidates)
-        ptr, idx, val, kept = _sansa_factor._tail_gram(
-            X, norm, bound, weight, np.float64, n_candidates, 2
-        )
-        dense = csr_array((val, idx, ptr), shape=(33, 40)).toarray()
-        expected = np.tril(A, -1)[7:]
-        cosine = expected**2 / norm
-        rank = np.argsort(np.argsort(-cosine, axis=1, kind="stable"), axis=1)
-        wanted = np.where(rank < n_candidates, expected, 0)
-        np.testing.assert_allclose(dense, wanted, atol=1e-12)
-        assert kept == np.count_nonzero(wanted) / np.count_nonzero(expected)
+    checked = []
+    how = {
+        "alpha": ALPHA, "n_candidates": n_candidates, "dtype": np.float64, "n_jobs": 2,
+        "check": lambda *sizes: checked.append(sizes),
+    }  # fmt: skip
+    gram = _gram_of(_sansa_gram.gram_rounds(40, **how), OnePart(X, weight))
+    A = X.T.toarray() @ (weight[:, None] * X.toarray()) + ALPHA * np.eye(40)
+    A = A[np.ix_(gram.order, gram.order)]
+    np.testing.assert_allclose(gram.diagonal, np.diagonal(A), atol=1e-12)
+    assert (np.diff(gram.diagonal) <= 0).all()
+    np.testing.assert_allclose(np.triu(gram.head), np.triu(A[:7, :7]), atol=1e-12)
+    dense = csr_array((gram.val, gram.idx, gram.ptr), shape=(33, 40)).toarray()
+    expected = np.tril(A, -1)[7:]
+    cosine = expected**2 / gram.diagonal
+    rank = np.argsort(np.argsort(-cosine, axis=1, kind="stable"), axis=1)
+    wanted = np.where(rank < n_candidates, expected, 0)
+    np.testing.assert_allclose(dense, wanted, atol=1e-12)
+    assert gram.kept == np.count_nonzero(wanted) / np.count_nonzero(expected)
+    [(n_head, n_kept, n_block)] = checked
+    assert n_head == 7
+    assert np.count_nonzero(wanted) <= n_kept <= 33 * n_candidates
+    assert n_block <= block
+
+
+def _gram_of(rounds, answer):
+    found = []
+
+    def catch():
+        found.append((yield from rounds))
+
+    run_rounds(catch(), answer)
+    return found[0]
+
+
+PARTS = (slice(0, 90), slice(90, 91), slice(91, 91), slice(91, None))
+LEARNED = ("encoder_", "decoder_", "diagonal_", "pivots_", "order_")
+
+
+def _same_bits(a, b):
+    for name in LEARNED:
+        x, y = (np.asarray(v.todense() if hasattr(v, "todense") else v)
+                for v in (getattr(a, name), getattr(b, name)))  # fmt: skip
+        assert x.dtype == y.dtype, name
+        assert np.array_equal(x, y), name
+    facts = [(m.density_, m.gram_kept_, m.loss_curve_, m.n_iter_) for m in (a, b)]
+    assert facts[0] == facts[1]
+
+
+@pytest.mark.parametrize("block", [1, 1000, 1 << 25])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SANSA(ALPHA),
+        SANSA(ALPHA, density=0.05, n_candidates=1),
+        SANSA(ALPHA, density=0.1, dtype="float32", n_jobs=2),
+    ],
+    ids=repr,
+)
+def test_over_parts_it_is_one_fit_to_the_bit(model, head, block, monkeypatch):
+    monkeypatch.setattr(_sansa_gram, "BLOCK", block)
+    X = _data()
+    whole = clone(model).fit(X)
+    _same_bits(skrec.dask.fit(model, [X[rows] for rows in PARTS]), whole)
+    ones = csr_array((np.ones(X.nnz, np.float32), X.indices, X.indptr), shape=X.shape)
+    over_parts = skrec.dask.fit(model, [ones[rows] for rows in PARTS])
+    _same_bits(over_parts, clone(model).fit(ones))
+
+
+def test_over_parts_of_any_values_it_is_one_fit_up_to_rounding(head):
+    X = _data()
+    X.data = X.data * np.random.default_rng(0).uniform(0.5, 1.5, X.nnz)
+    whole = SANSA(ALPHA, density=1.0).fit(X)
+    parts = skrec.dask.fit(SANSA(ALPHA, density=1.0), [X[rows] for rows in PARTS])
+    np.testing.assert_allclose(_weights(parts), _weights(whole), atol=1e-12)
+
+
+def test_partial_fit_is_one_fit_to_the_bit(head, tmp_path):
+    X, model = _data(), SANSA(ALPHA, density=0.05, n_candidates=1)
+    weight = np.random.default_rng(1).integers(0, 4, X.shape[0])
+    chunked = clone(model)
+    for rows in PARTS[:2]:
+        chunked.partial_fit(X[rows], sample_weight=weight[rows], solve=False)
+        assert not hasattr(chunked, "encoder_")
+        with pytest.raises(NotFittedError):
+            chunked.recommend(X)
+    chunked = skrec.load(skrec.save(chunked, tmp_path / "model.skops"))
+    chunked.partial_fit(X[91:], sample_weight=weight[91:])
+    whole = clone(model).fit(X, sample_weight=weight)
+    _same_bits(chunked, whole)
+    expected = np.tril((X.T @ (X * weight[:, None])).toarray())
+    np.testing.assert_array_equal(chunked.gram_.toarray(), expected)
+    # Other parameters decide what is made of the same sums.
+    more = skrec.load(skrec.save(chunked, tmp_path / "model.skops")).set_params(alpha=20.0)
+    more.partial_fit(X[:90])
+    stacked = csr_array(np.concatenate([X.toarray(), X[:90].toarray()]))
+    again = np.concatenate([weight, np.ones(90)])
+    _same_bits(more, clone(more).fit(stacked, sample_weight=again))
+
+
+def test_partial_fit_after_fit_begins_anew():
+    X = _data()
+    model = SANSA(ALPHA).fit(X)
+    with pytest.warns(UserWarning, match="partial_fit begins anew"):
+        model.partial_fit(X[:50])
+    _same_bits(model, SANSA(ALPHA).fit(X[:50]))
+    assert not hasattr(model.fit(X), "gram_")
+    with pytest.raises(ValueError, match="120 features"):
+        SANSA().partial_fit(X).partial_fit(X[:, :3])
 
 
 def test_of_equal_keys_the_first_are_kept():
@@ -217,8 +317,8 @@ def test_of_equal_keys_the_first_are_kept():
 
 
 def test_threads_do_not_change_the_result(monkeypatch):
-    monkeypatch.setattr(_sansa_factor, "_HEAD", 20)
-    monkeypatch.setattr(_sansa_factor, "_CHUNK", 1000)
+    monkeypatch.setattr(_sansa_gram, "_HEAD", 20)
+    monkeypatch.setattr(_sansa_gram, "BLOCK", 1000)
     X = _data()
     one, two = (SANSA(ALPHA, density=0.1, n_jobs=jobs).fit(X) for jobs in (1, 2))
     for a, b in ((one.encoder_, two.encoder_), (one.decoder_, two.decoder_)):
@@ -287,6 +387,8 @@ def test_memory_is_checked_before_it_is_taken(monkeypatch):
     monkeypatch.setattr(_memory, "available_memory", lambda: 1000)
     assert _peak(fails) < whole / 10
     assert not hasattr(model, "encoder_")
+    with pytest.raises(MemoryError, match=r"SANSA\.partial_fit"):
+        model.partial_fit(X)
 
 
 def test_a_singular_matrix_is_an_error_that_names_alpha():
@@ -300,7 +402,7 @@ def test_equal_items_in_single_precision_stay_finite(monkeypatch):
     model = SANSA(1e-6, density=0.2, dtype="float32")
     with pytest.raises(ValueError, match="float64"):
         model.fit(X)
-    monkeypatch.setattr(_sansa_factor, "_HEAD", 1)
+    monkeypatch.setattr(_sansa_gram, "_HEAD", 1)
     scores = model.fit(X).decision_function(X)
     assert np.abs(scores).max() < 10 * X.max()
 
