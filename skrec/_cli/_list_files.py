@@ -1,30 +1,21 @@
 """Lists as files: CSV, parquet, or a folder of parquet parts that a later run goes on with."""
 
 import csv
-import hashlib
-import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from skrec._cli._errors import CommandError, one_line
+from skrec._cli._errors import CommandError
 from skrec._cli._ids import as_text
 from skrec._cli._lists import open_output
-from skrec.utils._files import abandoned_parts, atomic_file, new_part
+from skrec.utils._files import abandoned_parts, atomic_file, name_of_part
+from skrec.utils._list_parts import ListParts, is_part_name, part_name
 
-__all__ = [
-    "file_digest",
-    "fingerprint",
-    "is_folder",
-    "lines_of_part",
-    "open_lists",
-    "parts_of_folder",
-]
+__all__ = ["is_folder", "open_lists", "parquet_writer", "parts_of_folder"]
 
 _PARQUET = (".parquet", ".pq")
-_MANIFEST = "_lists.json"  # readers of parquet pass over names that begin so
 _PART_USERS = 1 << 16
 _TEXT = {"user": as_text, "item": as_text, "similar": as_text, "score": "{:.6g}".format}  # in CSV
 _GROUP_ROWS = 1 << 18  # of a row group of parquet, at least
@@ -52,7 +43,7 @@ def open_lists(path, names):
         Takes columns of one length: a dict with these names.
     """
     if path is not None and path.suffix.lower() in _PARQUET:
-        with atomic_file(path) as file, _parquet_writer(file) as write:
+        with atomic_file(path) as file, parquet_writer(file) as write:
             yield write
         return
     with open_output(path) as file:
@@ -67,7 +58,19 @@ def open_lists(path, names):
 
 
 @contextmanager
-def _parquet_writer(file):
+def parquet_writer(file, metadata=None):
+    """Write tables of parquet as `open_lists` does.
+
+    Parameters
+    ----------
+    file : binary file
+    metadata : dict of bytes, default=None
+        What the schema is to hold.
+
+    Yields
+    ------
+    write : callable
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -77,6 +80,7 @@ def _parquet_writer(file):
         nonlocal writer
         table = pa.concat_tables(waiting).combine_chunks()
         waiting.clear()
+        table = table.replace_schema_metadata(metadata)
         writer = pq.ParquetWriter(file, table.schema) if writer is None else writer
         writer.write_table(table)
 
@@ -110,30 +114,6 @@ def _arrow(column):
     return pa.array(column)
 
 
-def file_digest(path):
-    """SHA-256 of a file, as text."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fingerprint(*contents):
-    """What decides the lists, as text: the same for the same model, users and options.
-
-    Parameters
-    ----------
-    *contents : ndarray, or what `repr` tells
-    """
-    digest = hashlib.sha256()
-    for content in contents:
-        if isinstance(content, np.ndarray) and content.dtype.kind != "O":
-            digest.update(f"{content.dtype.str}{content.shape}".encode())
-            digest.update(np.ascontiguousarray(content).view(np.uint8).data)
-        else:
-            content = content.tolist() if isinstance(content, np.ndarray) else content
-            digest.update(repr(content).encode())
-    return digest.hexdigest()
-
-
 def parts_of_folder(output, n_users, mark):
     """Files of a folder of lists, and the users of each.
 
@@ -142,17 +122,20 @@ def parts_of_folder(output, n_users, mark):
     output : str
     n_users : int
     mark : str
-        See `fingerprint`.
+        See `skrec.utils._list_parts.made_of`.
 
     Returns
     -------
-    parts : list of (pathlib.Path, int, int)
-        Path, first user and one behind the last. Those that exist are whole.
+    files : ListParts
+    bounds : list of (int, int)
+        First user of each file and one behind the last.
 
     Raises
     ------
     CommandError
         If the folder cannot be made or holds anything else.
+    ValueError
+        If it holds other lists.
     """
     folder = Path(output)
     if not folder.parent.is_dir():
@@ -163,85 +146,24 @@ def parts_of_folder(output, n_users, mark):
         raise CommandError(f"--output {output} is a file; expected a folder, or none of this name.")
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         raise CommandError(f"--output {output}: the folder is not writable.")
-    manifest = folder / _MANIFEST
-    wanted = {"lists": mark, "users": n_users, "users_of_a_part": _PART_USERS}
-    if not manifest.exists():
-        _begin_folder(manifest, wanted, output)
-    # Another run may have begun the same folder meanwhile.
-    try:
-        found = json.loads(manifest.read_text("utf-8"))
-    except ValueError:
-        found = None
-    if found != wanted:
-        raise CommandError(
-            f"--output {output} holds lists of another model, other users or other options, "
-            "or of another version of skrec. Delete it, or name another folder."
-        )
-    starts = range(0, n_users, _PART_USERS)
-    return [
-        (folder / f"part-{number:05d}.parquet", start, min(start + _PART_USERS, n_users))
-        for number, start in enumerate(starts)
-    ]
-
-
-def _begin_folder(manifest, content, output):
-    """Write the manifest of a folder in which no other file stands, unless another run has."""
-    folder = manifest.parent
     folder.mkdir(exist_ok=True)
-    for part in abandoned_parts(folder, manifest):  # of runs that were killed
+    for part in abandoned_parts(folder):  # of runs that were killed
         with suppress(OSError):  # another run may do the same
             part.unlink()
-    begun = f".{_MANIFEST}."  # so begin the names of manifests that other runs write just now
-    others = any(not entry.name.startswith(begun) for entry in folder.iterdir())
-    if others and not manifest.exists():
+    if not all(map(_is_ours, os.listdir(folder))):
         raise CommandError(
             f"--output {output} holds other files. Expected an empty folder, or one that this "
             "command has begun to write."
         )
-    part = new_part(manifest)
-    try:
-        with open(part, "x", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        _name_once(part, manifest)
-    finally:
-        part.unlink(missing_ok=True)
+    starts = range(0, n_users, _PART_USERS)
+    names = [part_name(number) for number in range(len(starts))]
+    remedy = f"delete {output}, or name another folder"
+    files = ListParts(folder, names, mark, remedy=remedy, numbered=True)
+    files.check_folder()
+    return files, [(start, min(start + _PART_USERS, n_users)) for start in starts]
 
 
-def _name_once(part, path):
-    """Give a whole file its name, unless there is a file of that name."""
-    try:
-        os.link(part, path)  # a rename would replace what another run has written
-    except FileExistsError:
-        return
-    except OSError:  # not every file system has links
-        if not path.exists():
-            os.replace(part, path)
-
-
-def lines_of_part(path):
-    """How many lines a part of a folder holds.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    n_lines : int
-
-    Raises
-    ------
-    CommandError
-        If the part cannot be read.
-    """
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_metadata(path).num_rows
-    except (ValueError, OSError) as error:
-        raise CommandError(
-            f"{path} cannot be read: {one_line(error)}. Delete this part; the next run writes it "
-            "anew."
-        ) from error
+def _is_ours(name):
+    """Whether a file is one of lists, or becomes one just now."""
+    becomes = name_of_part(name)
+    return is_part_name(name if becomes is None else becomes)

@@ -67,7 +67,7 @@ already is left out. In parquet ids that are whole numbers stay numbers, but are
 names one that is none. By the name of --output they are parquet (LISTS.parquet), a folder of
 parquet parts (LISTS/, with a slash), else CSV. A file takes its place when it is whole. A run
 that was interrupted goes on with a folder where it was, if model, users and options are the
-same.
+same; each part says what it was made of.
 
 examples:
   python -m skrec recommend model.skops --output lists.csv

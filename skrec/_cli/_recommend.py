@@ -9,14 +9,7 @@ from scipy.sparse import csr_array
 
 from skrec._cli._errors import CommandError
 from skrec._cli._ids import TextIds, as_text, find_in_file
-from skrec._cli._list_files import (
-    file_digest,
-    fingerprint,
-    is_folder,
-    lines_of_part,
-    open_lists,
-    parts_of_folder,
-)
+from skrec._cli._list_files import is_folder, open_lists, parquet_writer, parts_of_folder
 from skrec._cli._lists import candidates, titles_for, warn
 from skrec._cli._modelfile import load_model_file
 from skrec._cli._output import check_output, progress_bar, status
@@ -24,7 +17,7 @@ from skrec._cli._sources import option_of, read_log, reading_options
 from skrec._cli._streams import check_stdout
 from skrec._log_recommender._answers import listed
 from skrec._recommend import recommend_rows
-from skrec._version import __version__
+from skrec.utils._list_parts import made_of
 
 _ALL = "all"  # of --users
 _CHUNK = 1024  # users between two moves of the progress bar
@@ -76,10 +69,7 @@ def run(arguments):
             f"{option_of(reading)} is for --history; users of the model are told by their ids."
         )
     with status(f"reading {arguments.model} ..."):
-        if folder:
-            content, digest = _load_with_digest(arguments.model)
-        else:
-            content, digest = load_model_file(arguments.model), None
+        content = load_model_file(arguments.model)
     if arguments.history is None:
         users = _known_users(content, arguments)
     else:
@@ -93,7 +83,7 @@ def run(arguments):
     lists = _Lists(content, users, allowed, titles, arguments)
     with progress_bar(len(users.ids), "user") as progress:
         if folder:
-            n_lines = _write_parts(lists, digest, progress)
+            n_lines = _write_parts(lists, progress)
         else:
             with open_lists(path, lists.names()) as write:
                 n_lines = lists.write(0, len(users.ids), write, progress)
@@ -101,15 +91,6 @@ def run(arguments):
         sys.stdout.write(
             f"{arguments.output}: {n_lines:,} recommendations to {len(users.ids):,} users\n"
         )
-
-
-def _load_with_digest(path):
-    """The model and the digest of its file, which was one and the same all the while."""
-    digest = file_digest(path)
-    content = load_model_file(path)
-    if file_digest(path) != digest:
-        raise CommandError(f"{path} was replaced while it was read. Run the command again.")
-    return content, digest
 
 
 def _known_users(content, arguments):
@@ -245,14 +226,10 @@ class _Lists(NamedTuple):
         titled = [] if self.titles is None else ["title"]
         return ["user", "rank", "item", "score", *titled, "fallback"]
 
-    def mark(self, digest):
-        """What decides the lists, as text; `digest` is that of the model's file."""
-        users, arguments = self.users, self.arguments
-        matrices = (users.X, users.seen)
-        arrays = [getattr(X, name) for X in matrices for name in ("data", "indices", "indptr")]
-        options = (arguments.k, arguments.include_seen)
-        rest = (self.allowed, self.titles, options, __version__)
-        return fingerprint(digest, users.ids, *arrays, *rest)
+    def mark(self):
+        """What decides the lists, as text."""
+        options = (self.arguments.k, self.arguments.include_seen)
+        return made_of(self.content, self.users, self.allowed, self.titles, options)
 
     def _columns(self, start, stop):
         content, users, titles = self.content, self.users, self.titles
@@ -278,15 +255,18 @@ class _Lists(NamedTuple):
         }
 
 
-def _write_parts(lists, digest, progress):
+def _write_parts(lists, progress):
     """Write the parts that are not there yet; how many lines all of them have."""
-    parts = parts_of_folder(lists.arguments.output, len(lists.users.ids), lists.mark(digest))
+    output, n_users = lists.arguments.output, len(lists.users.ids)
+    files, bounds = parts_of_folder(output, n_users, lists.mark())
     n_lines = 0
-    for path, first, last in parts:
-        if path.exists():
-            n_lines += lines_of_part(path)
+    for name, (first, last) in zip(files.names, bounds, strict=True):
+        which = name, f"{first}-{last}"
+        known = files.n_lines(*which)
+        if known is None:
+            with files.open(*which) as (file, facts), parquet_writer(file, facts) as write:
+                n_lines += lists.write(first, last, write, progress)
+        else:
+            n_lines += known
             progress.update(last - first)
-            continue
-        with open_lists(path, lists.names()) as write:
-            n_lines += lists.write(first, last, write, progress)
     return n_lines

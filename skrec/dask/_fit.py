@@ -18,9 +18,10 @@ def fit(estimator, parts, *, encoder=None, client=None):
     Parameters
     ----------
     estimator : estimator or Pipeline
-        `DummyRecommender`, `EASE`, `SLIM` (not ``precompute=False``), `ItemKNN`, `PureSVD` and
-        `GraphFilter` (the randomised solver), `WMF` (``solver="cg"``), `BM25Transformer`, or a
-        pipeline of these and of transformers that need no fit. It stays as it is.
+        `DummyRecommender`, `EASE`, `SLIM` (not ``precompute=False``), `SANSA`, `ItemKNN`,
+        `PureSVD` and `GraphFilter` (the randomised solver), `WMF` (``solver="cg"``),
+        `BM25Transformer`, or a pipeline of these and of transformers that need no fit. It stays
+        as it is.
     parts : list, path, dask bag or dask dataframe
         Blocks of rows (CSR matrices of all items), futures or delayed objects of such, or paths
         of files ``.npz`` (``scipy.sparse.save_npz``); a path is a folder of them. With `encoder`:
@@ -55,7 +56,7 @@ def fit(estimator, parts, *, encoder=None, client=None):
     -----
     On a cluster this process holds the sums alone. Workers read parts that are paths in each pass
     that needs them. Rows stay in the memory of the workers for methods of several passes: `WMF`,
-    `PureSVD`, `GraphFilter`, `ItemKNN` and ``EASE(n_pairs=...)``. A worker that is lost is
+    `PureSVD`, `GraphFilter`, `SANSA`, `ItemKNN` and ``EASE(n_pairs=...)``. A worker that is lost is
     replaced: what it had is computed again by others.
 
     Without a cluster each pass over rows opens all parts anew. Between passes this process holds

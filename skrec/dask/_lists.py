@@ -1,6 +1,5 @@
 """Lists for users in parts, from files to files."""
 
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,13 +8,9 @@ import numpy as np
 from skrec._recommend import recommend as recommend_any
 from skrec.dask._model import mapped_file, open_mapped, read_model
 from skrec.dask._parts import Rows, engine_over, is_path, list_of_parts, read_part
-from skrec.dask._stamps import digest, stamp
-from skrec.utils._files import atomic_file
+from skrec.utils._list_parts import ListParts, made_of, part_name
+from skrec.utils._stamps import stamp
 from skrec.utils._validation import check_k
-
-# Key of the parquet schema under which a file says what it was made of.
-_KEY = b"skrec.lists"
-_NUMBERED = re.compile(r"part-\d{5,}\.parquet").fullmatch
 
 
 def recommend(
@@ -24,8 +19,9 @@ def recommend(
     """Write the lists of users that come in parts: one parquet file for each part.
 
     A file appears when it is whole. A second call with the same model, parameters and parts
-    goes on where the first was stopped: what is written already is left as it is. Models and
-    parts are the same if they hold the same: names, times of files and `n_jobs` do not count.
+    goes on where the first was stopped: what is written already is left as it is, and a broken
+    file is made anew. Models and parts are the same if they hold the same: names, times of files
+    and `n_jobs` do not count.
 
     Parameters
     ----------
@@ -61,9 +57,9 @@ def recommend(
     Raises
     ------
     ValueError
-        If a file of lists stands there that is of another model, of other parameters or of
-        another part; if a file of lists would replace a part; if two parts have one name, k is no
-        whole number >= 1, or a part is not valid.
+        If a file of lists stands there that is of another model, of other parameters, of another
+        part or of another version of skrec; if a file of lists would replace a part; if two parts
+        have one name, k is no whole number >= 1, or a part is not valid.
 
     See Also
     --------
@@ -89,12 +85,13 @@ def recommend(
     names = _names(parts)
     _refuse_input_as_output(parts, [folder / name for name in names])
     folder.mkdir(parents=True, exist_ok=True)
-    made_of = digest((content, k, bool(exclude_seen)))
-    strangers = _strangers(folder, names, made_of, numbered=not all(map(is_path, parts)))
-    if strangers and not overwrite:
-        raise _is_there(strangers[0])
+    files = ListParts(
+        folder, names, made_of(content, k, bool(exclude_seen)), overwrite=overwrite,
+        remedy="use another folder, or overwrite=True", numbered=not all(map(is_path, parts)),
+    )  # fmt: skip
+    strangers = files.check_folder()
     with mapped_file(content, folder) as path:
-        task = _PartLists(str(path), str(folder), names, made_of, k, exclude_seen, overwrite)
+        task = _PartLists(str(path), files, k, exclude_seen)
         engine = engine_over(parts, None, client)
         engine.map(task)
     for stranger in strangers:
@@ -105,7 +102,7 @@ def recommend(
 def _names(parts):
     """The name of the file of each part."""
     names = [
-        f"{Path(part).stem}.parquet" if is_path(part) else f"part-{number:05d}.parquet"
+        f"{Path(part).stem}.parquet" if is_path(part) else part_name(number)
         for number, part in enumerate(parts)
     ]
     name, often = Counter(names).most_common(1)[0]
@@ -127,61 +124,23 @@ def _refuse_input_as_output(parts, paths):
             )
 
 
-def _strangers(folder, names, made_of, *, numbered):
-    """Files of lists that would stand beside those of a call as if they were of it.
-
-    Those of another model or other parameters; and, where parts have numbers for names, those of
-    an earlier call of more parts.
-    """
-    found = []
-    for path in sorted(folder.glob("*.parquet")):
-        mark = None if path.name in names else _made_of(path)
-        if mark is None:
-            continue
-        if mark.split()[0] != made_of.encode() or (numbered and _NUMBERED(path.name)):
-            found.append(path)
-    return found
-
-
-def _made_of(path):
-    """What a file of lists was made of; None of other files."""
-    from pyarrow.parquet import read_schema
-
-    try:
-        return (read_schema(path).metadata or {}).get(_KEY)
-    except (OSError, ValueError):  # no parquet at all
-        return None
-
-
-def _is_there(path):
-    return ValueError(
-        f"{path} stands there and is of another model, other parameters or another part. "
-        "Expected no such file, or one that this call would write: use another folder, or "
-        "overwrite=True."
-    )
-
-
 class _PartLists:
     """Writes the lists of one part; a task holds this, and so no model."""
 
-    def __init__(self, model, folder, names, made_of, k, exclude_seen, overwrite):
-        self.model, self.folder, self.names, self.made_of = model, folder, names, made_of
-        self.k, self.exclude_seen, self.overwrite = k, exclude_seen, overwrite
+    def __init__(self, model, files, k, exclude_seen):
+        self.model, self.files, self.k, self.exclude_seen = model, files, k, exclude_seen
 
     def __call__(self, number, part):
         from pyarrow.parquet import write_table
 
         part = part.compute() if hasattr(part, "compute") else part
-        path = Path(self.folder, self.names[number])
-        made_of = f"{self.made_of} {stamp(part)}".encode()
-        if path.exists() and not self.overwrite:
-            if _made_of(path) != made_of:
-                raise _is_there(path)
+        which = self.files.names[number], stamp(part)
+        if self.files.n_lines(*which) is not None:
             return
         table = lists_of(open_mapped(self.model), part, self.k, exclude_seen=self.exclude_seen)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: made_of})
-        with atomic_file(path) as file:
-            write_table(table, file)
+        with self.files.open(*which) as (file, metadata):
+            metadata = {**(table.schema.metadata or {}), **metadata}
+            write_table(table.replace_schema_metadata(metadata), file)
 
 
 def lists_of(content, part, k, *, exclude_seen=True):

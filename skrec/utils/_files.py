@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import functools
 import hashlib
 import io
@@ -11,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["abandoned_parts", "atomic_file", "atomic_text", "new_part"]
+__all__ = ["abandoned_parts", "atomic_file", "atomic_text", "name_of_part", "new_part"]
 
 # A file that is not whole tells which process writes it: ".NAME.MACHINE-PROCESS-RANDOM.part".
 _PART = re.compile(r"\.(.+)\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.part", re.DOTALL)
@@ -20,7 +21,7 @@ _DAY = 86_400
 
 
 @contextmanager
-def atomic_file(path):
+def atomic_file(path, *, replace=True):
     """Open a binary file that takes its place only when it is complete.
 
     The file is written under another name in the same folder, forced to the disk and then
@@ -32,6 +33,8 @@ def atomic_file(path):
     path : str or path-like
         Its folder must exist. A new file has the permissions that the umask (or the folder's
         default access list) gives.
+    replace : bool, default=True
+        Whether it takes the place of a file that has this name when it is complete.
 
     Yields
     ------
@@ -40,6 +43,8 @@ def atomic_file(path):
 
     Raises
     ------
+    FileExistsError
+        Without `replace`, if there is such a file; it stays.
     OSError
         If the folder does not exist, or the file cannot be written.
     """
@@ -58,12 +63,29 @@ def atomic_file(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if replace:
+            os.replace(temporary, path)
+        else:
+            _name_once(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None and error.errno is not None:
             error.filename = str(path)  # a full disk does not say which file was written
         raise
+
+
+def _name_once(part, path):
+    """Give a whole file its name, unless there is a file of that name."""
+    try:
+        os.link(part, path)  # a rename would replace what another process has written
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.replace(part, path)
+    else:
+        part.unlink()
 
 
 @contextmanager
@@ -101,6 +123,12 @@ def new_part(path):
     return path.with_name(
         f".{path.name[:50]}.{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.part"
     )
+
+
+def name_of_part(name):
+    """The name that a file gets when it is whole (of long ones the beginning); None of others."""
+    match = _PART.fullmatch(name)
+    return None if match is None else match[1]
 
 
 def abandoned_parts(folder, of=None):

@@ -3,7 +3,6 @@
 import csv
 import gc
 import io
-import json
 import subprocess
 import sys
 
@@ -13,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from skrec._cli import _list_files, _recommend
-from skrec._cli._errors import CommandError
 from skrec.datasets import load_interactions
+from skrec.utils import _list_parts
 from skrec.utils._files import new_part
 
 
@@ -133,7 +132,7 @@ def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path
         done = skrec(*command)
     assert done.code != 0
     assert "the power is off" in done.err
-    names = ["_lists.json", "part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    names = ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     assert sorted(entry.name for entry in folder.iterdir()) == names
     before = {name: (folder / name).stat().st_mtime_ns for name in names}
     done = skrec(*command)
@@ -146,48 +145,22 @@ def test_a_folder_of_parts_goes_on_where_it_was(skrec, model, expected, tmp_path
     assert skrec(*command).code == 0
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_runs_that_begin_a_folder_at_once(tmp_path, monkeypatch, links):
-    folder, first = tmp_path / "lists", []
-    begin, link = _list_files._begin_folder, _list_files.os.link
-
-    def begin_second(manifest, content, output):
-        with monkeypatch.context() as patched:
-            patched.setattr(_list_files, "_begin_folder", begin)
-            first.extend(_list_files.parts_of_folder(output, 10, "mark of the first"))
-        begin(manifest, content, output)
-
-    def fail(source, path):
-        if not links:
-            raise PermissionError(1, "Operation not permitted")
-        link(source, path)
-
-    monkeypatch.setattr(_list_files.os, "link", fail)
-    monkeypatch.setattr(_list_files, "_begin_folder", begin_second)
-    with pytest.raises(CommandError, match="holds lists of another model"):
-        _list_files.parts_of_folder(f"{folder}/", 10, "mark of the second")
-    manifest = folder / "_lists.json"
-    assert [entry.name for entry in folder.iterdir()] == [manifest.name]
-    assert json.loads(manifest.read_text())["lists"] == "mark of the first"
-    # A run of the same lists takes part.
-    manifest.unlink()
-    second = _list_files.parts_of_folder(f"{folder}/", 10, "mark of the first")
-    assert second == first[:1]
-
-
-def test_a_part_that_is_damaged(skrec, model, tmp_path):
+def test_a_part_that_is_damaged_is_made_anew(skrec, model, tmp_path):
     folder = tmp_path / "lists"
     command = ["recommend", model, "-k", 4, "--output", f"{folder}/"]
     assert skrec(*command).code == 0
     part = folder / "part-00000.parquet"
+    whole = pq.read_table(part)
     for content in (b"", part.read_bytes()[:-9]):
         part.write_bytes(content)
         done = skrec(*command)
-        assert done.code == 2
-        assert f"{part} cannot be read: " in done.err
-        assert "Delete this part; the next run writes it anew." in done.err
-    part.unlink()
-    assert skrec(*command).code == 0
+        assert done.code == 0, done.err
+        assert pq.read_table(part).equals(whole)
+    part.write_text("user,item\n")
+    done = skrec(*command)
+    assert done.code == 2
+    assert f"{part} stands there and is of another" in done.err
+    assert part.read_text() == "user,item\n"
 
 
 def replace_after(monkeypatch, name, path, by):
@@ -206,21 +179,14 @@ def test_a_model_that_is_replaced_meanwhile(skrec, log, model, other_model, tmp_
     folder, path = tmp_path / "lists", tmp_path / "m.skops"
     path.write_bytes(model.read_bytes())
     command = ["recommend", path, "--history", log, "-k", 4, "--output", f"{folder}/"]
+    # The lists are those of the model that was read, and say so.
     with monkeypatch.context() as patched:
         replace_after(patched, "load_model_file", path, other_model)
-        done = skrec(*command)
-    assert done.code == 2
-    assert f"{path} was replaced while it was read" in done.err
-    assert not folder.exists()
-    # After the model was read the lists and the mark are those of the model that was read.
-    path.write_bytes(model.read_bytes())
-    with monkeypatch.context() as patched:
-        replace_after(patched, "read_log", path, other_model)
         assert skrec(*command).code == 0
     written = pq.read_table(folder)
     done = skrec(*command)
     assert done.code == 2
-    assert "holds lists of another model" in done.err
+    assert "stands there and is of another model" in done.err
     path.write_bytes(model.read_bytes())
     assert skrec(*command).code == 0
     lists = tmp_path / "lists.parquet"
@@ -231,10 +197,10 @@ def test_a_model_that_is_replaced_meanwhile(skrec, log, model, other_model, tmp_
 def test_another_version_does_not_go_on(skrec, model, tmp_path, monkeypatch):
     command = ["recommend", model, "-k", 4, "--output", f"{tmp_path / 'lists'}/"]
     assert skrec(*command).code == 0
-    monkeypatch.setattr(_recommend, "__version__", "0.0.1")
+    monkeypatch.setattr(_list_parts, "__version__", "0.0.1")
     done = skrec(*command)
     assert done.code == 2
-    assert "or of another version of skrec" in done.err
+    assert "or another version of skrec" in done.err
 
 
 def test_a_folder_of_other_lists_is_refused(skrec, model, other_model, ids_file, tmp_path):
@@ -245,7 +211,8 @@ def test_a_folder_of_other_lists_is_refused(skrec, model, other_model, ids_file,
                   [model, "-k", 4, "--items", ids_file.with_name("items.txt")]):  # fmt: skip
         done = skrec("recommend", *other, "--output", f"{folder}/")
         assert done.code != 0
-        assert "holds lists of another model, other users or other options" in done.err
+        assert "is of another model, other parameters, other users or another" in done.err
+        assert f"delete {folder}/, or name another folder" in done.err
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("")
@@ -266,21 +233,20 @@ def other_model(skrec, log, tmp_path_factory):
     return path
 
 
-def test_a_run_killed_before_the_manifest_was_whole_is_begun_anew(skrec, model, tmp_path):
+def test_what_a_killed_run_left_is_removed(skrec, model, tmp_path):
     folder = tmp_path / "lists"
     folder.mkdir()
     code = (
         "import sys; from pathlib import Path; from skrec.utils._files import new_part; "
-        "new_part(Path(sys.argv[1], '_lists.json')).touch()"
+        "new_part(Path(sys.argv[1], 'part-00000.parquet')).touch()"
     )
     subprocess.run([sys.executable, "-c", code, folder], check=True)
     assert [entry.suffix for entry in folder.iterdir()] == [".part"]
     done = skrec("recommend", model, "-k", 4, "--output", f"{folder}/")
     assert done.code == 0, done.err
-    names = sorted(entry.name for entry in folder.iterdir())
-    assert names == ["_lists.json", "part-00000.parquet"]
+    assert [entry.name for entry in folder.iterdir()] == ["part-00000.parquet"]
     # A run that begins just now is of the same folder; other files that are being written are not.
-    for name, code in (("_lists.json", 0), ("mine.csv", 2)):
+    for name, code in (("part-00000.parquet", 0), ("mine.csv", 2)):
         busy = tmp_path / name
         busy.mkdir()
         part = new_part(busy / name)

@@ -11,12 +11,12 @@ from scipy.sparse import coo_array, save_npz
 
 import skrec
 import skrec.dask
-from skrec.dask._stamps import digest
 from skrec.datasets import make_interactions
 from skrec.decomposition import WMF, PureSVD
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import ItemKNN
 from skrec.preprocessing import InteractionEncoder
+from skrec.utils._stamps import digest
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
