@@ -11,6 +11,9 @@ from skrec.serving._options import check_options
 
 _LOG = logging.getLogger("skrec.serving")
 _OPTIONS = "SKREC_SERVE"  # the environment tells worker processes what to serve
+# Longer than proxies keep an idle connection, 60 s by custom, and than any pause of the event loop:
+# a connection that the service closes meets the request which the client is sending.
+_IDLE_SECONDS = 75
 _FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -29,7 +32,8 @@ def serve(
     """Serve a saved model over HTTP until a signal ends it.
 
     What ``python -m skrec serve`` does. After SIGTERM or Ctrl-C the requests that have begun are
-    answered, for at most 30 seconds, and then the signal does what it does elsewhere.
+    answered, for at most 30 seconds, and then the signal does what it does elsewhere. An idle
+    connection is kept for 75 seconds.
 
     Parameters
     ----------
@@ -84,6 +88,7 @@ def serve(
     options = {"model": str(Path(model).absolute()), "quantize": quantize, "max_k": max_k}
     options |= {"max_body": max_body, "reload_seconds": reload_seconds, "log_level": log_level}
     settings = {"access_log": False, "log_config": None, "timeout_graceful_shutdown": 30}
+    settings |= {"timeout_keep_alive": _IDLE_SECONDS}
     settings |= {"server_header": False, "lifespan": "on"}
     with _listening(host, port) as listening:
         # What is wrong with it is one error here, also where workers make their own.

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 import weakref
 
 import numpy as np
@@ -151,6 +152,27 @@ def of_cause(cause):
     return error
 
 
+def test_threads_take_short_turns_while_a_file_is_read(held, monkeypatch):
+    holder, _ = held
+    usual, turns = sys.getswitchinterval(), []
+    read = ModelHolder._read
+
+    def recorded(self):
+        turns.append(sys.getswitchinterval())
+        return read(self)
+
+    monkeypatch.setattr(ModelHolder, "_read", recorded)
+    assert holder.look()
+    assert turns == [pytest.approx(1e-4)]
+    assert sys.getswitchinterval() == usual
+    turns.clear()
+    monkeypatch.setattr("skrec.serving._holder.Server", failing(MemoryError()))
+    skrec.save(content_of(np.arange(20)), holder.path)
+    assert not holder.look()
+    assert turns == [pytest.approx(1e-4)]
+    assert sys.getswitchinterval() == usual
+
+
 PASSING = [MemoryError(), OSError(24, "Too many open files"), of_cause(MemoryError())]
 
 
@@ -244,6 +266,20 @@ def test_no_part_of_an_answer_waits_for_the_client():
             accepted, _ = listening.accept()
             with accepted:
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_idle_connection_outlives_that_of_a_proxy(tmp_path, monkeypatch, workers):
+    uvicorn = pytest.importorskip("uvicorn")
+    path = skrec.save(content_of(np.arange(20)), tmp_path / "model.skops")
+    monkeypatch.setattr("skrec.serving._serve._start_log", lambda level: None)
+    monkeypatch.setenv("SKREC_SERVE", "")
+    kept = []
+    of_one = lambda self, sockets: kept.append(self.config.timeout_keep_alive)  # noqa: E731
+    monkeypatch.setattr(uvicorn.Server, "run", of_one)
+    monkeypatch.setattr(uvicorn, "run", lambda *a, **k: kept.append(k["timeout_keep_alive"]))
+    serve(path, port=0, workers=workers)
+    assert kept[0] > 60
 
 
 def test_the_parent_of_workers_keeps_no_model(tmp_path, monkeypatch):
