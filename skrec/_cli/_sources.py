@@ -15,7 +15,6 @@ from skrec.datasets import (
     load_dataset,
     load_demo,
     load_interactions,
-    scan_interactions,
 )
 
 _MOVIELENS = ("100k", "1m", "10m", "20m", "25m", "32m", "latest-small")
@@ -67,7 +66,7 @@ def open_source(name, *, reading, data_home):
     path = Path(os.path.expanduser(name or _DEMO))
     _refuse_pipe(path)
     if name is not None and _is_log(path, name):
-        return Source(path.name, _read_files(path, reading), False)
+        return Source(path.name, load_interactions(path, **reading), False)
     if reading:
         raise CommandError(f"{option_of(reading)} is for files, and {path} is none.")
     if name is None or name == _DEMO:
@@ -145,7 +144,7 @@ def read_log(name, reading):
     _refuse_pipe(Path(name))
     if (Path(name) / _DATA_SET).is_file():
         name = Path(name) / _DATA_SET
-    return _read_files(name, reading)
+    return load_interactions(name, **reading)
 
 
 def parse_columns(text):
@@ -189,13 +188,6 @@ def _column(name, role):
             raise CommandError("--columns counts the places of columns from 1. Got 0.")
         return int(name) - 1
     return name
-
-
-def _read_files(name, reading):
-    """A folder with parquet in batches, for it may be large; the result is the same."""
-    path = Path(name)
-    large = path.is_dir() and next(path.rglob("*.parquet"), None) is not None
-    return (scan_interactions if large else load_interactions)(name, **reading)
 
 
 def _refuse_pipe(path):

@@ -18,6 +18,7 @@ from skrec._log._returns import subtract_returns
 __all__ = ["GatheredLog", "Matrix"]
 
 _CHUNK = 1 << 16  # lines that are merged at a time: they stay in the cache
+_SHORT = 1 << 15  # lines, users or items up to which numpy suffices
 
 
 class _Block(NamedTuple):
@@ -131,11 +132,9 @@ class GatheredLog:
         -------
         counts : ndarray of int64 of shape (n_codes,)
         """
-        from skrec._log._growing_kernels import add_counts
-
         counts = np.zeros(n_codes, dtype=np.int64)
         for block in self._blocks:
-            add_counts(getattr(block, side), counts)
+            _add_counts(getattr(block, side), counts)
         return counts
 
     def to_matrix(self, user_position, item_position, shape, *, duplicates, dtype, subtract):
@@ -175,8 +174,6 @@ class GatheredLog:
 
     def _placed(self, user_position, item_position, n_users, *, numbered):
         """Where the lines of each user stand, and the columns but for the users."""
-        from skrec._log._growing_kernels import take_places
-
         counts = self.counts("user", len(user_position))
         used = user_position >= 0
         bounds = np.zeros(n_users + 1, dtype=np.int64)
@@ -194,8 +191,7 @@ class GatheredLog:
         cursor, line = bounds[:-1].copy(), 0
         while self._blocks:
             block = self._blocks.popleft()
-            places = np.empty(len(block.user), dtype=np.int64)
-            take_places(user_position[block.user], cursor, places)
+            places = _take_places(user_position[block.user], cursor)
             columns["item"][places] = item_position[block.item]
             for name in ("value", "timestamp"):
                 if name in columns:
@@ -266,6 +262,36 @@ class _Merged:
         if time is not None and time.dtype.kind == "i":
             time = time.astype(np.int64, copy=False)
         return Matrix(X, time)
+
+
+def _is_short(codes, per_code):
+    """Whether numpy is done before numba is imported."""
+    return len(codes) < _SHORT and len(per_code) < _SHORT
+
+
+def _add_counts(codes, counts):
+    if _is_short(codes, counts):
+        counts += np.bincount(codes, minlength=len(counts))
+        return
+    from skrec._log._growing_kernels import add_counts
+
+    add_counts(codes, counts)
+
+
+def _take_places(codes, cursor):
+    """The next free place of each code, which moves the code's cursor."""
+    if not _is_short(codes, cursor):
+        from skrec._log._growing_kernels import take_places
+
+        places = np.empty(len(codes), dtype=np.int64)
+        take_places(codes, cursor, places)
+        return places
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes, minlength=len(cursor))
+    places = np.empty(len(codes), dtype=np.int64)
+    places[order] = np.arange(len(codes)) + np.repeat(cursor - (np.cumsum(counts) - counts), counts)
+    cursor += counts
+    return places
 
 
 def _row_chunks(bounds):

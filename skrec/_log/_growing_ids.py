@@ -76,7 +76,7 @@ def settled_texts(ids, used):
 
     Parameters
     ----------
-    ids : TextIds
+    ids : TextIds or ObjectIds
     used : ndarray of bool of shape (n_codes,)
 
     Returns
@@ -86,7 +86,7 @@ def settled_texts(ids, used):
     position : ndarray of int32 of shape (n_codes,) or None
     """
     codes = np.flatnonzero(used)
-    found = ids.in_order(codes, numbers=True)
+    found = ids.in_order(codes, numbers=True) if isinstance(ids, TextIds) else None
     return (None, None) if found is None else (found[0], _positions(codes, found[1], len(used)))
 
 
@@ -337,9 +337,13 @@ class ObjectIds:
 
     def encode(self, column):
         """Codes of a column of pyarrow without nulls, int32."""
+        return self.encode_texts(column.to_pylist())
+
+    def encode_texts(self, values):
+        """Codes of a list of ids, int32."""
         known = self._codes
-        codes = (known.setdefault(value, len(known)) for value in column.to_pylist())
-        return np.fromiter(codes, np.int32, len(column))
+        codes = (known.setdefault(value, len(known)) for value in values)
+        return np.fromiter(codes, np.int32, len(values))
 
     def take(self, codes):
         """Ids of some codes, an ndarray of objects."""

@@ -7,7 +7,9 @@ from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import find_columns
 from skrec.datasets._parquet_schema import common_fields, names_of_parts, require_columns
 
-__all__ = ["parquet_batches", "read_arrow", "read_parquet_parts"]
+__all__ = ["parquet_batches", "read_arrow", "read_parquet"]
+
+_BATCH = 1 << 17  # lines
 
 
 def read_arrow(path, kind, columns):
@@ -44,39 +46,26 @@ def read_arrow(path, kind, columns):
         return table, columns
 
 
-def read_parquet_parts(folder, paths, columns):
-    """Read parquet files as one table; names of folders such as ``day=1`` are columns.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    paths : list of pathlib.Path
-        Within it.
-    columns : tuple of 4 of str, int, "auto" or None
-        As for text files.
+def read_parquet(source, paths, columns):
+    """Read parquet files as one table; see `parquet_batches`.
 
     Returns
     -------
     table : pyarrow.Table
     columns : tuple of 4 of str, "auto" or None
         What to ask this table for.
-
-    Raises
-    ------
-    ValueError
-        If a file is damaged, if only some files have a column that is read, if a column has
-        types in two files that no type holds, or if columns cannot be told.
     """
-    with _errors_of_parts(folder, paths):
-        parts, columns = _dataset(folder, paths, columns)
-        table = parts.to_table()
-        table.validate(full=True)
-        return table, columns
+    import pyarrow as pa
+
+    with parquet_batches(source, paths, columns, _BATCH) as (schema, batches, columns):
+        return pa.Table.from_batches(batches, schema), columns
 
 
 @contextmanager
 def parquet_batches(source, paths, columns, batch_size):
     """Open parquet files to read them a batch at a time.
+
+    Names of folders such as ``day=1`` are columns.
 
     Parameters
     ----------
@@ -99,7 +88,8 @@ def parquet_batches(source, paths, columns, batch_size):
     Raises
     ------
     ValueError
-        As of `read_arrow` and `read_parquet_parts`.
+        If a file is damaged, if only some files have a column that is read, if a column has
+        types in two files that no type holds, or if columns cannot be told.
     """
     import pyarrow.parquet as pq
 

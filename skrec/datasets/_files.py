@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 
-__all__ = ["HEAD", "file_kind", "open_binary", "plain_errors"]
+__all__ = ["HEAD", "file_kind", "is_plain", "open_binary", "plain_errors"]
 
 HEAD = 1 << 16  # bytes that are looked at
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
@@ -103,6 +103,12 @@ def file_kind(path, encoding="utf-8"):
     if b"\0" in head[:8]:  # text in two or four bytes for each character
         head = head.decode(encoding, errors="ignore").lstrip("\ufeff").encode(errors="ignore")
     return "json" if _JSON.match(head) else "text"
+
+
+def is_plain(path):
+    """Whether a file is not compressed as a whole."""
+    with path.open("rb") as file:
+        return not file.read(6).startswith((*_ZIP, _GZIP, _BZIP2, _XZ, _ZSTD))
 
 
 @contextmanager

@@ -1,35 +1,20 @@
 """Interaction logs from files, folders and memory."""
 
-import os
-
 import numpy as np
 
 from skrec._log._aggregate import check_dtype, dtype_of_times
-from skrec._log._returns import NEGATIVE, settle_negative
-from skrec.datasets._bunch import (
-    ids_of_text,
-    log_bunch,
-    require_duplicates_rule,
-    times_as_values,
-)
+from skrec._log._returns import settle_negative
+from skrec.datasets._bunch import log_bunch, require_duplicates_rule, times_as_values
 from skrec.datasets._cache import read_matrix_market, read_npz
-from skrec.datasets._guess import ROLES
-from skrec.datasets._layout import find_layout
-from skrec.datasets._parts import find_parts, join_logs, kind_of_parts
+from skrec.datasets._files import is_plain
+from skrec.datasets._gather import read_gathered
+from skrec.datasets._parts import find_parts, kind_of_parts
+from skrec.datasets._reading import check_reading, is_in_memory
+from skrec.datasets._scan_readers import are_large
 from skrec.datasets._tabular import read_memory
-from skrec.datasets._text import read_carefully
-from skrec.datasets._text_checks import (
-    header_names,
-    refuse_doubtful,
-    refuse_no_lines,
-    refuse_other_names,
-    refuse_second_header,
-)
 from skrec.utils._log_names import is_time_name
 
-__all__ = ["check_reading", "is_in_memory", "load_interactions"]
-
-_LARGE = 1 << 20  # bytes from which the import of pyarrow pays
+__all__ = ["load_interactions"]
 
 
 def load_interactions(
@@ -171,6 +156,7 @@ def load_interactions(
 
     See Also
     --------
+    scan_interactions : Users in parts, of text and parquet.
     load_dataset : A folder in the data home, with titles.
     fetch_movielens : Data from the web.
     skrec.preprocessing.InteractionEncoder : A transformer, which keeps the ids.
@@ -187,8 +173,10 @@ def load_interactions(
     Where it is neither like the others (by digits and punctuation) nor has an id that
     occurs again, it may be one, and `header` is asked for.
 
-    Large files are read in blocks by pyarrow, and line by line where they are
-    irregular; pandas is not needed.
+    Text, and parquet from 1 MiB on, are read in batches, as `scan_interactions` reads them: at the
+    peak at most 40 bytes are taken for each line beyond the matrix, and what the distinct ids
+    take. Other logs are held as columns, 100 to 160 bytes a line. Text of less than 1 MiB, and
+    files that are irregular, are read line by line; pandas is not needed.
 
     Examples
     --------
@@ -207,135 +195,72 @@ def load_interactions(
     """
     require_duplicates_rule(duplicates)
     check_dtype(dtype)
-    given, dtype = dtype, np.float64 if as_times else dtype
     text = check_reading(
         (user, item, value, timestamp), delimiter=delimiter, header=header, quotechar=quotechar,
         encoding=encoding, decimal=decimal, negative=negative, drop_missing=drop_missing,
     )  # fmt: skip
-    columns = text["columns"]
+    rules = {"negative": negative, "duplicates": duplicates, "dtype": dtype, "as_times": as_times}
     if is_in_memory(path):
-        source, kind = "the log", "memory"
-        log = read_memory(path, source, columns, drop_missing=drop_missing, decimal=decimal)
+        source, log = "the log", path
     else:
         source, paths = find_parts(path)
         kind = kind_of_parts(source, paths, encoding)
         if kind in ("npz", "matrix market"):
-            read = read_npz if kind == "npz" else read_matrix_market
-            data = read(paths[0], duplicates=duplicates, dtype=dtype)
-            data.DESCR = f"Interactions in {source}."
-            data.n_dropped = 0
-            data = times_as_values(data, source, given) if as_times else data
+            data = _read_matrix(source, paths[0], kind, rules)
             return data.X if return_X else data
-        log = _read_files(source, paths, kind, text, drop_missing)
-    try:
-        data = _as_bunch(log, kind, source, negative=negative, duplicates=duplicates, dtype=dtype)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    data = times_as_values(data, source, given) if as_times else data
+        whole = kind == "parquet" and (len(paths) > 1 or is_plain(paths[0]))
+        if kind == "text" or (whole and are_large(paths)):
+            data = read_gathered(source, paths, kind, text, drop_missing=drop_missing, **rules)
+            return data.X if return_X else data
+        log, text["columns"] = _read_table(source, paths, kind, text, in_batches=whole)
+    log = read_memory(log, source, text["columns"], drop_missing=drop_missing, decimal=decimal)
+    data = _as_bunch(log, source, **rules)
     return data.X if return_X else data
 
 
-def check_reading(
-    columns, *, delimiter, header, quotechar, encoding, decimal, negative, drop_missing
-):
-    """Check the parameters on how a log is read.
-
-    Parameters
-    ----------
-    columns : tuple of 4 of str, int, "auto" or None
-    delimiter, header, quotechar, encoding, decimal, negative, drop_missing : object
-        See `load_interactions`.
-
-    Returns
-    -------
-    text : dict
-        Those of `find_layout`.
-    """
-    _check_rules(negative, drop_missing)
-    _check_columns(columns)
-    _check_text_parameters(delimiter, quotechar, encoding, decimal)
-    return {
-        "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
-        "encoding": encoding, "decimal": decimal,
-    }  # fmt: skip
+def _read_matrix(source, path, kind, rules):
+    read = read_npz if kind == "npz" else read_matrix_market
+    dtype = np.float64 if rules["as_times"] else rules["dtype"]
+    data = read(path, duplicates=rules["duplicates"], dtype=dtype)
+    data.DESCR = f"Interactions in {source}."
+    data.n_dropped = 0
+    return times_as_values(data, source, rules["dtype"]) if rules["as_times"] else data
 
 
-def is_in_memory(log):
-    """Whether it is a log and no path; a TypeError if it is neither."""
-    if log is None or isinstance(log, bytes | int | float):
-        raise TypeError(
-            f"Expected a path, a list of paths or a log in memory. Got {type(log).__name__}."
-        )
-    if isinstance(log, str | os.PathLike):
-        return False
-    paths = isinstance(log, list) and all(isinstance(part, str | os.PathLike) for part in log)
-    return not (paths and log)
-
-
-def _read_files(source, paths, kind, text, drop_missing):
-    columns = text["columns"]
-    if kind == "text":
-        return _read_text(source, paths, text, drop_missing)
+def _read_table(source, paths, kind, text, *, in_batches):
+    """Columns in memory, and how to ask for them."""
     if kind == "json":
         from skrec.datasets._json import read_json
 
-        log, columns = read_json(paths[0], columns, text["encoding"])
-    elif len(paths) > 1 or source.is_dir():
-        from skrec.datasets._arrow import read_parquet_parts
+        return read_json(paths[0], text["columns"], text["encoding"])
+    from skrec.datasets._arrow import read_arrow, read_parquet
 
-        log, columns = read_parquet_parts(source, paths, columns)
-    else:
-        from skrec.datasets._arrow import read_arrow
-
-        log, columns = read_arrow(paths[0], kind, columns)
-    return read_memory(log, source, columns, drop_missing=drop_missing, decimal=text["decimal"])
+    if in_batches:
+        return read_parquet(source, paths, text["columns"])
+    return read_arrow(paths[0], kind, text["columns"])
 
 
-def _read_text(source, paths, text, drop_missing):
-    first = find_layout(paths[0], **text)
-    logs = [_read_part(paths[0], first, drop_missing)]
-    given = text | {"delimiter": first.delimiter, "header": first.header, "columns": first.places}
-    for path in paths[1:]:
-        layout = find_layout(path, **given)
-        refuse_other_names(source, (paths[0], path), (first, layout), header=text["header"])
-        logs.append(_read_part(path, layout, drop_missing))
-    log = join_logs(logs)
-    refuse_no_lines(source, len(log.user), log.n_dropped)
-    _refuse_second_header(source, first, log)
-    if first.doubtful:
-        sides = (log.user, log.user_ids), (log.item, log.item_ids)
-        names = tuple(ids[codes[0]] for codes, ids in sides)
-        counts = tuple(np.count_nonzero(codes == codes[0]) for codes, _ in sides)
-        refuse_doubtful(source, len(log.user), names, counts, (log.user_ids, log.item_ids))
-    return log
+def _as_bunch(log, source, *, negative, duplicates, dtype, as_times):
+    is_time = as_times or is_time_name(log.value_name)
+    try:
+        data = _merged(
+            log, negative=negative, duplicates=duplicates,
+            dtype=np.float64 if as_times else dtype_of_times(dtype) if is_time else dtype,
+            more={
+                "value_name": log.value_name,
+                "n_dropped": log.n_dropped,
+                "DESCR": f"Interactions in {source}.",
+            },
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    return times_as_values(data, source, dtype) if as_times else data
 
 
-def _refuse_second_header(source, layout, log):
-    names = header_names(layout)
-    if names is not None and names[0] in log.user_ids and names[1] in log.item_ids:
-        codes = log.user_ids.index(names[0]), log.item_ids.index(names[1])
-        n_again = np.count_nonzero((log.user == codes[0]) & (log.item == codes[1]))
-        refuse_second_header(source, names, n_again)
-
-
-def _read_part(path, layout, drop_missing):
-    log = None
-    if path.stat().st_size >= _LARGE:
-        from skrec.datasets._text_fast import read_fast
-
-        log = read_fast(path, layout, drop_missing=drop_missing)
-    return read_carefully(path, layout, drop_missing=drop_missing) if log is None else log
-
-
-def _as_bunch(log, kind, source, *, negative, duplicates, dtype):
+def _merged(log, *, negative, duplicates, dtype, more):
     user_ids, user, item_ids, item = log.user_ids, log.user, log.item_ids, log.item
-    if kind == "text":
-        user_ids, place = ids_of_text(user_ids)
-        user = place[user]
-        item_ids, place = ids_of_text(item_ids)
-        item = place[item]
     keep, value, n_negative = settle_negative(
-        user, item, log.value, negative, name=log.value_name, duplicates=duplicates
+        user, item, log.value, negative, name=log.value_name, duplicates=duplicates, stacklevel=4
     )
     timestamp = log.timestamp
     if keep is not None:
@@ -346,14 +271,7 @@ def _as_bunch(log, kind, source, *, negative, duplicates, dtype):
     return log_bunch(
         user, item, user_ids, item_ids, value=value,
         aligned={} if timestamp is None else {"timestamp": timestamp},
-        duplicates=duplicates,
-        dtype=dtype_of_times(dtype) if is_time_name(log.value_name) else dtype,
-        more={
-            "value_name": log.value_name,
-            "n_dropped": log.n_dropped,
-            "n_negative": n_negative,
-            "DESCR": f"Interactions in {source}.",
-        },
+        duplicates=duplicates, dtype=dtype, more=more | {"n_negative": n_negative},
     )  # fmt: skip
 
 
@@ -362,43 +280,3 @@ def _only_used(ids, codes):
     used = np.zeros(len(ids), dtype=bool)
     used[codes] = True
     return ids[used], (np.cumsum(used) - 1)[codes]
-
-
-def _check_rules(negative, drop_missing):
-    if not isinstance(drop_missing, bool | np.bool_):
-        raise ValueError(f"drop_missing must be True or False. Got {drop_missing!r}.")
-    if negative not in NEGATIVE:
-        raise ValueError(f"negative must be one of {NEGATIVE}. Got {negative!r}.")
-
-
-def _check_columns(columns):
-    for role, column in zip(ROLES, columns, strict=True):
-        absent = column is None and role in ("value", "timestamp")
-        place = isinstance(column, int) and not isinstance(column, bool)
-        if not (absent or place or isinstance(column, str)):
-            raise ValueError(
-                f"{role} must be the name or the place of a column, or 'auto'. Got {column!r}."
-            )
-
-
-def _check_text_parameters(delimiter, quotechar, encoding, decimal):
-    if delimiter is not None and not (
-        isinstance(delimiter, str) and delimiter and not set(delimiter) & set("\r\n")
-    ):
-        raise ValueError(f"delimiter must be text without line breaks, or None. Got {delimiter!r}.")
-    if quotechar is not None and not (isinstance(quotechar, str) and len(quotechar) == 1):
-        raise ValueError(f"quotechar must be one character, or None. Got {quotechar!r}.")
-    if decimal not in (".", ","):
-        raise ValueError(f"decimal must be '.' or ','. Got {decimal!r}.")
-    if quotechar is not None and quotechar == delimiter:
-        raise ValueError(
-            f"delimiter and quotechar are both {quotechar!r}. Expected two characters; pass "
-            "quotechar=None if quotes mean nothing."
-        )
-    try:
-        "".encode(encoding)  # codecs.lookup knows others, too, that are none of text
-    except (LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"encoding must be a name that Python knows, such as 'utf-8' or 'latin-1'. Got "
-            f"{encoding!r}."
-        ) from error

@@ -4,13 +4,10 @@ import glob
 import os
 from pathlib import Path
 
-import numpy as np
-
 from skrec.datasets._files import file_kind
-from skrec.datasets._text import RawLog
 from skrec.datasets._urls import RemoteFile, find_remote, is_url
 
-__all__ = ["find_parts", "join_logs", "kind_of_parts"]
+__all__ = ["find_parts", "kind_of_parts"]
 
 
 def find_parts(path):
@@ -97,30 +94,6 @@ def kind_of_parts(root, paths, encoding="utf-8"):
     return kind
 
 
-def join_logs(logs):
-    """One log of several, in their order.
-
-    Parameters
-    ----------
-    logs : list of RawLog
-        With ids as lists of text.
-
-    Returns
-    -------
-    log : RawLog
-    """
-    if len(logs) == 1:
-        return logs[0]
-    user, user_ids = _join_ids([(log.user, log.user_ids) for log in logs])
-    item, item_ids = _join_ids([(log.item, log.item_ids) for log in logs])
-    return RawLog(
-        user, user_ids, item, item_ids,
-        _join([log.value for log in logs]),
-        _join([log.timestamp for log in logs]),
-        logs[0].value_name, sum(log.n_dropped for log in logs),
-    )  # fmt: skip
-
-
 def _refuse_repeated(root, parts):
     """Each line of a file that stands there twice would count twice."""
     known = {}
@@ -160,16 +133,3 @@ def _files_of_folder(folder):
             f"load_dataset({folder.name!r}, data_home={str(folder.parent)!r})."
         )
     return [part for part in parts if part.stat().st_size] or parts
-
-
-def _join_ids(sides):
-    index = {}
-    joined = []
-    for codes, ids in sides:
-        place = np.array([index.setdefault(text, len(index)) for text in ids], dtype=np.intp)
-        joined.append(place[codes])
-    return np.concatenate(joined), list(index)
-
-
-def _join(columns):
-    return None if columns[0] is None else np.concatenate(columns)

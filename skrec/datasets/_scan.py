@@ -1,19 +1,13 @@
 """Interaction logs from files that are larger than the memory they may take."""
 
-import warnings
-
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec._log._aggregate import check_dtype, dtype_of_times
-from skrec._log._gathered import GatheredLog
-from skrec._log._growing_ids import settled_ids, settled_texts
-from skrec._log._returns import describe_negative, is_rating_name, nothing_left, require_sum
-from skrec.datasets._bunch import bunch_of, ids_of_text, require_duplicates_rule, times_as_values
-from skrec.datasets._load import check_reading, is_in_memory
+from skrec._log._aggregate import check_dtype
+from skrec.datasets._bunch import bunch_of, require_duplicates_rule
+from skrec.datasets._gather import BATCH, read_gathered
 from skrec.datasets._parts import find_parts, kind_of_parts
-from skrec.datasets._scan_readers import scan_parquet, scan_text
-from skrec.utils._log_names import is_time_name
+from skrec.datasets._reading import check_reading, is_in_memory
 
 __all__ = ["scan_interactions"]
 
@@ -37,14 +31,15 @@ def scan_interactions(
     as_times=False,
     return_X=False,
     n_parts=None,
-    batch_size=131_072,
+    batch_size=BATCH,
 ):
     """Read a large interaction log from parquet or text, a batch of lines at a time.
 
-    The result is that of `load_interactions`, which holds all columns of the log at once. Here
-    each batch becomes codes of 4 bytes as soon as it is read, and two counting passes make the
-    matrix: one counts the lines of each user, the other puts each line in its place. At the peak
-    at most 40 bytes are taken for each line beyond the matrix, and what the distinct ids take.
+    The result is that of `load_interactions`, which reads such files in the same way: each batch
+    becomes codes of 4 bytes as soon as it is read, and two counting passes make the matrix. One
+    counts the lines of each user, the other puts each line in its place. At the peak at most 40
+    bytes are taken for each line beyond the matrix, and what the distinct ids take. Here users
+    may come in parts, and what would be held as columns is refused.
 
     Parameters
     ----------
@@ -118,14 +113,14 @@ def scan_interactions(
 
     See Also
     --------
-    load_interactions : The same for logs of any kind, also in memory.
+    load_interactions : Logs of any kind, also in memory.
     skrec.linear_model.EASE.partial_fit : A fit in parts.
 
     Notes
     -----
-    It differs from `load_interactions` where reading in batches must: JSON, Arrow, ORC, npz,
-    Matrix Market and logs in memory are refused; what is wrong with a file is found when the
-    files before it have been read; and a parquet file within gzip is not unpacked.
+    JSON, Arrow, ORC, npz, Matrix Market and logs in memory are refused, and a parquet file within
+    gzip is not unpacked. What is wrong with a file is found when the files before it have been
+    read.
 
     Each distinct id stands in a hash table. A whole number takes 16 to 64 bytes there, a text 32 to
     64 bytes beside its own, and half as much again while a table grows. Texts stand in the memory
@@ -170,30 +165,10 @@ def scan_interactions(
             f"{source} is of kind {kind}. Expected parquet, or text with one interaction in each "
             "line; read it with skrec.datasets.load_interactions."
         )
-    require_sum(negative, duplicates)
-    lines, options = GatheredLog(), {"drop_missing": drop_missing, "batch_size": int(batch_size)}
-    if kind == "text":
-        scanned = scan_text(source, paths, text, lines, **options)
-    else:
-        scanned = scan_parquet(source, paths, text["columns"], lines, decimal=decimal, **options)
-    ids = _settle_ids(scanned, lines, kind)
-    is_time = as_times or is_time_name(scanned.value_name)
-    try:
-        keep = _settle_negative(lines, negative, scanned.value_name)
-        data = _as_bunch(
-            lines, ids, keep_empty=keep, duplicates=duplicates,
-            subtract=negative == "subtract" and lines.n_negative > 0,
-            dtype=np.float64 if as_times else dtype_of_times(dtype) if is_time else dtype,
-            more={
-                "value_name": scanned.value_name,
-                "n_dropped": scanned.n_dropped,
-                "n_negative": lines.n_negative,
-                "DESCR": f"Interactions in {source}.",
-            },
-        )  # fmt: skip
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    data = times_as_values(data, source, dtype) if as_times else data
+    data = read_gathered(
+        source, paths, kind, text, drop_missing=drop_missing, negative=negative,
+        duplicates=duplicates, dtype=dtype, as_times=as_times, batch_size=int(batch_size),
+    )  # fmt: skip
     if n_parts is None:
         return data.X if return_X else data
     parts = _in_parts(data, int(n_parts), source)
@@ -205,68 +180,6 @@ def _check_counts(n_parts, batch_size):
         whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
         if not (whole and 1 <= count < 2**31) and not (name == "n_parts" and count is None):
             raise ValueError(f"{name} must be a whole number of at least 1. Got {count!r}.")
-
-
-def _settle_ids(scanned, lines, kind):
-    """Ids and the position of each code, of users and of items."""
-    settled = []
-    for side, ids in zip(("user", "item"), scanned.ids, strict=True):
-        used = lines.counts(side, len(ids)) > 0
-        if kind == "parquet":
-            settled.append(settled_ids(ids, used, side, stacklevel=3))
-            continue
-        found, position = settled_texts(ids, used)
-        if found is None:
-            codes = np.flatnonzero(used)
-            found, place = ids_of_text(ids.take(codes).tolist())
-            position = np.full(len(used), -1, dtype=np.int32)
-            position[codes] = place
-        settled.append((found, position))
-    return settled
-
-
-def _settle_negative(lines, how, name):
-    """Apply the rule for negative values; whether ids of which no line is left stay."""
-    if not lines.n_negative or how == "keep" or (how == "warn" and is_rating_name(name)):
-        return True
-    if how in ("warn", "error"):
-        row, first = lines.first_negative
-        message = describe_negative(lines.n_negative, lines.n_lines, first, row, name)
-        if how == "error":
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=3)
-        return True
-    if how == "drop":
-        n_lines = lines.n_lines
-        lines.drop_negative()
-        if not lines.n_lines:
-            raise nothing_left(how, lines.n_negative, n_lines)
-    return False
-
-
-def _as_bunch(lines, ids, *, keep_empty, duplicates, subtract, dtype, more):
-    (user_ids, user_position), (item_ids, item_position) = ids
-    shape, n_lines = (len(user_ids), len(item_ids)), lines.n_lines
-    X, time = lines.to_matrix(
-        user_position, item_position, shape, duplicates=duplicates, dtype=dtype, subtract=subtract
-    )
-    if not X.nnz:
-        raise nothing_left("subtract", lines.n_negative, n_lines)
-    if not keep_empty:
-        X, user_ids, item_ids = _without_empty(X, user_ids, item_ids)
-    return bunch_of(X, user_ids, item_ids, {} if time is None else {"timestamp": time}, more)
-
-
-def _without_empty(X, user_ids, item_ids):
-    """The matrix without users and items that have no entry, and the ids of the others."""
-    has_entries = np.diff(X.indptr) > 0
-    n_users_of = np.bincount(X.indices, minlength=X.shape[1])
-    place = (np.cumsum(n_users_of > 0) - 1).astype(X.indices.dtype)
-    indptr = np.append(X.indptr[:-1][has_entries], X.indptr[-1])
-    shape = (len(indptr) - 1, int(np.count_nonzero(n_users_of)))
-    kept = csr_array((X.data, place[X.indices], indptr), shape=shape)
-    kept.has_canonical_format = True
-    return kept, user_ids[has_entries], item_ids[n_users_of > 0]
 
 
 def _in_parts(data, n_parts, source):

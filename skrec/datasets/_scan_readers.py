@@ -23,8 +23,9 @@ from skrec.datasets._text_checks import (
 )
 from skrec.datasets._text_fast import FieldIds, Unusual, coded_blocks, fast_encoding
 
-__all__ = ["Scanned", "scan_parquet", "scan_text"]
+__all__ = ["Scanned", "are_large", "scan_parquet", "scan_text"]
 
+_LARGE = 1 << 20  # bytes of all files
 _SAMPLE = 100  # lines by which columns are told
 _LINE_BYTES = 64  # of text that are read for each line of a batch
 _SIDES = ("user", "item")
@@ -44,6 +45,16 @@ class Scanned(NamedTuple):
     ids: tuple[WholeIds | TextIds | ObjectIds, WholeIds | TextIds | ObjectIds]
     value_name: str | None
     n_dropped: int
+
+
+def are_large(paths):
+    """Whether compiled tables of ids pay: a few ids are known sooner than numba is imported.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path or RemoteFile
+    """
+    return sum(path.stat().st_size for path in paths) >= _LARGE
 
 
 def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
@@ -71,28 +82,30 @@ def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
         As of `load_interactions`.
     """
     first = find_layout(paths[0], **text)
-    encoding = fast_encoding(first) or "utf-8"
-    sides = FieldIds(encoding), FieldIds(encoding)
+    sides = None
+    if are_large(paths):
+        encoding = fast_encoding(first) or "utf-8"
+        sides = FieldIds(encoding), FieldIds(encoding)
+    ids = (ObjectIds(), ObjectIds()) if sides is None else tuple(side.ids for side in sides)
     given = text | {"delimiter": first.delimiter, "header": first.header, "columns": first.places}
     n_dropped = 0
     for path in paths:
         layout = first if path is paths[0] else find_layout(path, **given)
         refuse_other_names(source, (paths[0], path), (first, layout), header=text["header"])
         n_dropped += _scan_part(
-            path, layout, sides, lines, drop_missing=drop_missing, batch_size=batch_size
+            path, layout, ids, sides, lines, drop_missing=drop_missing, batch_size=batch_size
         )
     refuse_no_lines(source, lines.n_lines, n_dropped)
-    users, items = (side.ids for side in sides)
-    _refuse_second_header(source, first, lines, (users, items))
+    _refuse_second_header(source, first, lines, ids)
     if first.doubtful:
-        _refuse_doubtful(source, lines, (users, items))
-    return Scanned((users, items), value_name(first), n_dropped)
+        _refuse_doubtful(source, lines, ids)
+    return Scanned(ids, value_name(first), n_dropped)
 
 
-def _scan_part(path, layout, sides, lines, *, drop_missing, batch_size):
+def _scan_part(path, layout, ids, sides, lines, *, drop_missing, batch_size):
     """Add the lines of a file; how many were left out."""
     n_dropped, mark = 0, lines.mark()
-    if fast_encoding(layout) is not None:
+    if sides is not None and fast_encoding(layout) is not None:
         try:
             with plain_errors(path), open_binary(path) as binary:
                 blocks = coded_blocks(
@@ -107,30 +120,30 @@ def _scan_part(path, layout, sides, lines, *, drop_missing, batch_size):
             lines.rewind(mark)
             n_dropped = 0
     for log in careful_blocks(path, layout, drop_missing=drop_missing, n_lines=batch_size):
-        user = sides[0].ids.encode_texts(log.user_ids)[log.user]
-        item = sides[1].ids.encode_texts(log.item_ids)[log.item]
+        user = ids[0].encode_texts(log.user_ids)[log.user]
+        item = ids[1].encode_texts(log.item_ids)[log.item]
         lines.add(user, item, log.value, log.timestamp)
         n_dropped += log.n_dropped
     return n_dropped
 
 
-def _refuse_second_header(source, layout, lines, sides):
+def _refuse_second_header(source, layout, lines, ids):
     names = header_names(layout)
     if names is None:
         return
     try:  # a name that is none of the ids becomes one that no line has
-        codes = [ids.encode_texts([name]).item() for ids, name in zip(sides, names, strict=True)]
+        codes = [one.encode_texts([name]).item() for one, name in zip(ids, names, strict=True)]
     except UnicodeEncodeError:
         return
     refuse_second_header(source, names, lines.count_pair(*codes))
 
 
-def _refuse_doubtful(source, lines, sides):
+def _refuse_doubtful(source, lines, ids):
     texts, first, counts = [], [], []
-    for side, ids, code in zip(_SIDES, sides, lines.first(), strict=True):
-        n_lines = lines.counts(side, len(ids))
-        texts.append(ids.take(np.flatnonzero(n_lines)).tolist())
-        first.append(ids.take(np.array([code])).item())
+    for side, one, code in zip(_SIDES, ids, lines.first(), strict=True):
+        n_lines = lines.counts(side, len(one))
+        texts.append(one.take(np.flatnonzero(n_lines)).tolist())
+        first.append(one.take(np.array([code])).item())
         counts.append(int(n_lines[code]))
     refuse_doubtful(source, lines.n_lines, tuple(first), tuple(counts), tuple(texts))
 

@@ -15,7 +15,7 @@ from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES
 from skrec.datasets._layout import with_bom
 
-__all__ = ["RawLog", "careful_blocks", "is_missing", "read_carefully", "value_name"]
+__all__ = ["RawLog", "careful_blocks", "is_missing", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
@@ -35,37 +35,15 @@ class RawLog(NamedTuple):
     n_dropped: int = 0
 
 
-def read_carefully(path, layout, *, drop_missing=False):
-    """Read a file line by line.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    layout : Layout
-    drop_missing : bool, default=False
-        Leave out lines that lack an id, value or time instead of refusing them.
-
-    Returns
-    -------
-    log : RawLog
-
-    Raises
-    ------
-    ValueError
-        Names file, first bad line (from 1), what was found, what is expected and a remedy,
-        and how many lines are bad in which way.
-    """
-    return next(careful_blocks(path, layout, drop_missing=drop_missing, n_lines=None))
-
-
 def careful_blocks(path, layout, *, drop_missing, n_lines):
-    """`read_carefully`, some lines at a time.
+    """Read a file line by line, some lines at a time.
 
     Parameters
     ----------
     path : pathlib.Path
     layout : Layout
     drop_missing : bool
+        Leave out lines that lack an id, value or time instead of refusing them.
     n_lines : int or None
         How many lines a block has; None: all of them are one block.
 
@@ -77,7 +55,9 @@ def careful_blocks(path, layout, *, drop_missing, n_lines):
     Raises
     ------
     ValueError
-        As of `read_carefully`, after the last line: what was yielded before is then of no use.
+        Names file, first bad line (from 1), what was found, what is expected and a remedy,
+        and how many lines are bad in which way. It is raised after the last line: what was
+        yielded before is then of no use.
     """
     reader = _Reader(path, layout, drop_missing)
     with plain_errors(path), open_binary(path) as binary:

@@ -11,10 +11,9 @@ import numpy as np
 from skrec._log._entries import as_timestamps, parse_time, to_number
 from skrec._log._growing_ids import TextIds
 from skrec.datasets._delimiter import BLANKS
-from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._text import RawLog, is_missing, value_name
 
-__all__ = ["CodedBlock", "Unusual", "coded_blocks", "fast_encoding", "read_fast", "read_stream"]
+__all__ = ["CodedBlock", "Unusual", "coded_blocks", "fast_encoding", "read_stream"]
 
 _BLOCK = 1 << 24
 _LONGEST_MISSING = 4  # bytes of what stands for no id
@@ -67,30 +66,6 @@ class CodedBlock(NamedTuple):
     n_dropped: int
 
 
-def read_fast(path, layout, *, drop_missing=False):
-    """Read a file whose lines are plain.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    layout : skrec.datasets._layout.Layout
-    drop_missing : bool, default=False
-        As of `read_carefully`.
-
-    Returns
-    -------
-    log : RawLog or None
-        None where anything is unusual: bad lines, quotes within fields, line breaks within
-        quotes, lines that end in a carriage return alone. `read_carefully` reads such
-        files, or says what is wrong.
-    """
-    encoding = fast_encoding(layout)
-    if encoding is None:
-        return None
-    with plain_errors(path), open_binary(path) as binary:
-        return read_stream(binary, layout, encoding, drop_missing=drop_missing)
-
-
 def fast_encoding(layout):
     """Name of the encoding of files that are read block by block; None for others.
 
@@ -108,18 +83,21 @@ def fast_encoding(layout):
 
 
 def read_stream(binary, layout, encoding, *, drop_missing=False):
-    """As `read_fast`, of an open binary file.
+    """Read an open binary file whose lines are plain.
 
     Parameters
     ----------
     binary : file
     layout : skrec.datasets._layout.Layout
     encoding : str
+        See `fast_encoding`.
     drop_missing : bool, default=False
+        Leave out lines that lack an id, a value or a time.
 
     Returns
     -------
     log : RawLog or None
+        None where anything is unusual, see `coded_blocks`.
     """
     sides = FieldIds(encoding), FieldIds(encoding)
     try:
@@ -161,7 +139,9 @@ def coded_blocks(binary, layout, sides, *, drop_missing, block_bytes=None):
     Raises
     ------
     Unusual
-        If a line is not plain; what was yielded before may be wrong.
+        If a line is not plain: bad lines, quotes within fields, line breaks within quotes, lines
+        that end in a carriage return alone. What was yielded before may be wrong.
+        `skrec.datasets._text.careful_blocks` reads such files, or says what is wrong.
     """
     size = _BLOCK if block_bytes is None else block_bytes
     reader = _BlockReader(layout, sides, drop_missing)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skrec.datasets import _load, load_interactions
+from skrec.datasets import _scan_readers, load_interactions
 
 RATINGS = [[4.5, 3.0], [1.5, 0.0]]
 
@@ -28,7 +28,7 @@ def _german(delimiter, header=""):
 @pytest.mark.parametrize("header", ["", "user{0}item{0}rating\n"])
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", "::"])
 def test_decimal_commas(tmp_path, monkeypatch, delimiter, header, large):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     path = _write(tmp_path, _german(delimiter, header.format(delimiter)))
     with pytest.raises(ValueError, match=r"found '4,5'.*finite number.*decimal=','.*In all 3"):
         load_interactions(path)
@@ -41,12 +41,12 @@ def test_decimal_commas(tmp_path, monkeypatch, delimiter, header, large):
 def test_decimal_comma_takes_no_points_and_leaves_times_alone(tmp_path, monkeypatch):
     path = _write(tmp_path, "user;item;rating\n1;2;1.234\n")
     for large in (0, 1 << 20):
-        monkeypatch.setattr(_load, "_LARGE", large)
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
         with pytest.raises(ValueError, match=r"line 2: found '1.234'"):
             load_interactions(path, decimal=",")
     path = _write(tmp_path, "user;item;rating;time\n1;2;1,5;12.5\n")
     for large in (0, 1 << 20):
-        monkeypatch.setattr(_load, "_LARGE", large)
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
         assert load_interactions(path, decimal=",").timestamp.tolist() == [12.5]
 
 
@@ -83,7 +83,7 @@ def test_decimal_comma_takes_no_points_and_leaves_times_alone(tmp_path, monkeypa
 def test_unusual_but_plain(tmp_path, monkeypatch, text, user_ids, item_ids):
     path = _write(tmp_path, text)
     for large in (0, 1 << 20):
-        monkeypatch.setattr(_load, "_LARGE", large)
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
         data = load_interactions(path, value=None, timestamp=None)
         assert data.user_ids.tolist() == user_ids
         assert data.item_ids.tolist() == item_ids
@@ -254,7 +254,7 @@ def test_a_header_above_numbers_or_dates(tmp_path, field):
 )
 @pytest.mark.parametrize("large", [0, 1 << 20])
 def test_ragged_lines(tmp_path, monkeypatch, text, line, found, expected, large):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     message = rf"line {line}: found {found} .*expected {expected}, like the first line, one inter"
     with pytest.raises(ValueError, match=message):
         load_interactions(_write(tmp_path, text))
@@ -332,11 +332,11 @@ MESSY = "user,item,rating,time\n,1,3,1\na,,3,1\nb,1,,1\nc,1,3,\nd,1,4,2\nnan,1,3
 
 @pytest.mark.parametrize("large", [0, 1 << 20])
 def test_missing_is_counted_or_left_out(tmp_path, monkeypatch, large):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     path = _write(tmp_path, MESSY)
     if not large:  # the fast reader leaves out what is missing by itself
         with monkeypatch.context() as patch:
-            patch.setattr(_load, "read_carefully", None)
+            patch.setattr(_scan_readers, "careful_blocks", None)
             assert load_interactions(path, drop_missing=True).n_dropped == 5
     message = (
         r"line 2: found no user id \(''\).*drop_missing=True.* In all 2 lines have no user id "

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from pyarrow import feather, ipc, orc
 
-from skrec.datasets import _load, load_interactions
+from skrec.datasets import _scan_readers, load_interactions
 
 TEXT = b"user,item,rating,time\nann,7,4.5,1\nbob,9,3,2\nann,9,1,3\n"
 FRAME = pd.DataFrame(
@@ -112,8 +112,8 @@ def test_compressed_ones(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "zip"])
 def test_large_compressed_text(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(_load, "_LARGE", 0)
-    monkeypatch.setattr(_load, "read_carefully", None)
+    monkeypatch.setattr(_scan_readers, "_LARGE", 0)
+    monkeypatch.setattr(_scan_readers, "careful_blocks", None)
     _is_the_log(load_interactions(_write(tmp_path, READ[kind])))
 
 
@@ -239,13 +239,13 @@ def test_parquet_reads_only_its_columns(tmp_path, monkeypatch):
     path = tmp_path / "log.parquet"
     wide.to_parquet(path)
     read = []
-    whole = pq.ParquetFile.read
+    whole = pq.ParquetFile.iter_batches
 
-    def watched(self, columns):
+    def watched(self, batch_size, columns):
         read.append(columns)
-        return whole(self, columns=columns)
+        return whole(self, batch_size, columns=columns)
 
-    monkeypatch.setattr(pq.ParquetFile, "read", watched)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
     _is_the_log(load_interactions(path))
     assert read == [["user", "item", "rating", "time"]]
 
@@ -266,7 +266,7 @@ def test_folders_of_parquet(tmp_path):
 
 @pytest.mark.parametrize("large", [0, 1 << 20])
 def test_parts_as_text(tmp_path, monkeypatch, large):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     folder = tmp_path / "log"
     folder.mkdir()
     (folder / "part-0.csv").write_bytes(b"user,item,rating,time\nann,7,4.5,1\n")
@@ -321,7 +321,7 @@ def test_damage_is_a_plain_error(tmp_path, monkeypatch, data, places, cut, param
     for place, byte in places:
         damaged[place % len(damaged)] = byte
     path = _write(tmp_path, bytes(damaged[:cut]))
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     try:
         said = "log.dat" if load_interactions(path, negative="keep", **params).X.nnz else ""
     except ValueError as error:

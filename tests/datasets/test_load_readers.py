@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import skrec.datasets
-from skrec.datasets import _load, _text_fast, load_interactions
+from skrec.datasets import _scan_readers, load_interactions, scan_interactions
 
 _ODD = [
     *("", " ", "1_0", "0x10", "1e5", "1e-400", "1e400", "inf", "-Infinity", "nan", "NaN", "NULL"),
@@ -63,10 +64,10 @@ def texts(draw, delimiter):
     return draw(st.sampled_from(["", "", "\ufeff", "# made\n", "sep=,\r\n"])) + text
 
 
-def _outcome(path, params, large, monkeypatch):
-    monkeypatch.setattr(_load, "_LARGE", large)
+def _outcome(path, params, large, monkeypatch, read=load_interactions):
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     try:
-        data = load_interactions(path, negative="keep", **params)
+        data = read(path, negative="keep", **params)
     except ValueError as error:
         return str(error)
     return data
@@ -106,8 +107,8 @@ def test_both_readers_agree(tmp_path_factory, data, params):
     with pytest.MonkeyPatch.context() as monkeypatch:
         careful = _outcome(path, params, 1 << 40, monkeypatch)
         assert _is_same(_outcome(path, params, 0, monkeypatch), careful)
-        monkeypatch.setattr(_text_fast, "_BLOCK", 16)
-        assert _is_same(_outcome(path, params, 0, monkeypatch), careful)
+        in_small_blocks = partial(scan_interactions, batch_size=1)
+        assert _is_same(_outcome(path, params, 0, monkeypatch, in_small_blocks), careful)
 
 
 @settings(max_examples=300)
@@ -134,7 +135,10 @@ def test_both_readers_read_the_same_numbers(tmp_path_factory, numbers, decimal):
 _FOLDER = Path(skrec.datasets.__file__).parent
 _READERS = [
     *(_FOLDER / f"_{name}.py" for name in ("arrow", "delimiter", "files", "guess", "json")),
-    *(_FOLDER / f"_{name}.py" for name in ("layout", "load", "parts", "tabular", "text")),
+    *(
+        _FOLDER / f"_{name}.py"
+        for name in ("layout", "load", "parts", "reading", "tabular", "text")
+    ),
     *(_FOLDER.parent / "_log" / f"_{name}.py" for name in ("aggregate", "entries", "returns")),
 ]
 _ADVICE = re.compile(r"\bpass (?:the right |another column as \b)?(\w+)(=?)")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skrec.datasets import _load, _text_fast, load_interactions
+from skrec.datasets import _scan_readers, _text_fast, load_interactions, scan_interactions
 
 DENSE = [[4.5, 1.0], [0.0, 3.0]]
 
@@ -19,9 +19,18 @@ DENSE = [[4.5, 1.0], [0.0, 3.0]]
 def reader(request, monkeypatch):
     """Both ways to read; the fast one must not leave its work to the other."""
     if request.param == "fast":
-        monkeypatch.setattr(_load, "_LARGE", 0)
-        monkeypatch.setattr(_load, "read_carefully", None)
+        monkeypatch.setattr(_scan_readers, "_LARGE", 0)
+        monkeypatch.setattr(_scan_readers, "careful_blocks", None)
     return request.param
+
+
+def _read_fast(path, layout):
+    """The log of a file whose lines are plain, or None."""
+    encoding = _text_fast.fast_encoding(layout)
+    if encoding is None:
+        return None
+    with path.open("rb") as file:
+        return _text_fast.read_stream(file, layout, encoding)
 
 
 def _write(tmp_path, text, name="log.csv", encoding="utf-8"):
@@ -165,7 +174,7 @@ HARD = 'user,item,text,rating\nann,7,"one, ""two""\nthree",4.5\nbob,9,,3\n'
 def test_line_breaks_and_delimiters_within_quotes(tmp_path, monkeypatch):
     path = _write(tmp_path, HARD)
     for large in (1 << 20, 0):  # the fast reader gives such files away
-        monkeypatch.setattr(_load, "_LARGE", large)
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
         assert_array_equal(load_interactions(path).X.toarray(), [[4.5, 0], [0, 3]])
     path = _write(tmp_path, HARD + "eve,,x,1\n")
     with pytest.raises(ValueError, match="line 5: found no item id"):
@@ -205,7 +214,7 @@ def test_quotes_that_mean_nothing(tmp_path):
 )
 @pytest.mark.parametrize("place", [1, 3, 5])
 def test_bad_lines(tmp_path, monkeypatch, large, line, found, expected, place):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     lines = ["user,item,rating,timestamp", "a,1,1,1", "b,1,2,2", "a,2,3,3", "b,3,4,4"]
     lines.insert(place, line)
     path = tmp_path / "log.csv"
@@ -267,11 +276,10 @@ def test_blocks(tmp_path, monkeypatch):
     text = "user,item\n" + "".join(f"u{u},{i}\n" for u, i in rows)
     path = _write(tmp_path, text.removesuffix("\n"))
     expected = load_interactions(path)
-    monkeypatch.setattr(_load, "_LARGE", 0)
-    monkeypatch.setattr(_load, "read_carefully", None)
-    for block in (7, 64, 1000):
-        monkeypatch.setattr(_text_fast, "_BLOCK", block)
-        found = load_interactions(path)
+    monkeypatch.setattr(_scan_readers, "_LARGE", 0)
+    monkeypatch.setattr(_scan_readers, "careful_blocks", None)
+    for batch_size in (1, 2, 16):
+        found = scan_interactions(path, batch_size=batch_size)
         assert (found.X != expected.X).nnz == 0
         assert_array_equal(found.user_ids, expected.user_ids)
 
@@ -303,7 +311,7 @@ def test_what_the_fast_reader_leaves_to_the_careful_one(tmp_path):
 
     def read(text, delimiter=",", quotechar='"', encoding="utf-8"):
         layout = Layout(delimiter, False, ("u", "i", "v"), (0, 1, 2, None), quotechar, encoding)
-        return _text_fast.read_fast(_write(tmp_path, text, encoding=encoding), layout)
+        return _read_fast(_write(tmp_path, text, encoding=encoding), layout)
 
     assert read("a,b,1\n").value.tolist() == [1.0]
     for text in ('a,"b"c,1\n', 'a,"b""c",1\n', 'a,b",1\n', 'a,"b\nc",1\n', "a,b\n", "a,b,x\n",
@@ -325,7 +333,7 @@ quoted = st.text(st.sampled_from("ab, '\té"), max_size=5).map('"{}"'.format)
 def test_fast_reader_agrees_or_declines(tmp_path_factory, rows, end):
     """Whatever the text: the same log, or the fast reader leaves it to the careful one."""
     from skrec.datasets._layout import Layout
-    from skrec.datasets._text import read_carefully
+    from skrec.datasets._text import careful_blocks
 
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(end.join(",".join(row) for row in rows).encode())
@@ -333,9 +341,9 @@ def test_fast_reader_agrees_or_declines(tmp_path_factory, rows, end):
     places = (0, 1, 2 if width > 2 else None, 3 if width > 3 else None)
     names = ("user", "item", "rating", "time")[:width]
     layout = Layout(",", False, names, places, '"', "utf-8")
-    fast = _text_fast.read_fast(path, layout)
+    fast = _read_fast(path, layout)
     try:
-        careful = read_carefully(path, layout)
+        careful = next(careful_blocks(path, layout, drop_missing=False, n_lines=None))
     except ValueError:
         assert fast is None
         return
@@ -362,7 +370,7 @@ def test_numbers_are_read_as_python_reads_them(tmp_path_factory, texts):
     path = tmp_path_factory.getbasetemp() / "numbers.csv"
     path.write_text("".join(f"a,b,{text}\n" for text in texts))
     layout = Layout(",", False, ("user", "item", "value"), (0, 1, 2, None), '"', "utf-8")
-    found = _text_fast.read_fast(path, layout).value
+    found = _read_fast(path, layout).value
     expected = np.array(list(map(float, texts)))
     assert_array_equal(found, expected)
     assert_array_equal(np.signbit(found), np.signbit(expected))
@@ -372,9 +380,13 @@ def test_works_without_pandas_and_polars(tmp_path):
     path = _write(tmp_path, "user,item,rating\nann,7,4.5\nbob,9,3\nann,9,1\n")
     code = (
         "import sys\n"
-        "sys.modules['pandas'] = sys.modules['polars'] = None\n"
-        "from skrec.datasets import _load\n"
-        "_load._LARGE = 0\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name in ('pandas', 'polars'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"  # pyarrow stumbles over None in sys.modules
+        "from skrec.datasets import _scan_readers\n"
+        "_scan_readers._LARGE = 0\n"
         "from skrec.datasets import load_interactions, make_interactions\n"
         "from skrec.preprocessing import InteractionEncoder\n"
         f"assert load_interactions({str(path)!r}).X.sum() == 8.5\n"

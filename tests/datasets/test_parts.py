@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
 
-from skrec.datasets import _load, load_interactions, scan_interactions
+from skrec.datasets import _scan_readers, load_interactions, scan_interactions
 
 
 @pytest.fixture(params=[load_interactions, scan_interactions], ids=["load", "scan"])
@@ -136,7 +136,7 @@ def test_columns_are_told_by_name_in_each_part(tmp_path, read):
     "late", ["user,item\n3,4\n", "user,item\n", "name,thing\n3,4\n5,6\n"], ids=repr
 )
 def test_a_header_only_in_a_later_part_is_refused(tmp_path, monkeypatch, read, large, late):
-    monkeypatch.setattr(_load, "_LARGE", large)
+    monkeypatch.setattr(_scan_readers, "_LARGE", large)
     (tmp_path / "a.csv").write_text("1,2\n3,2\n1,4\n")
     (tmp_path / "b.csv").write_text(late)
     with pytest.raises(ValueError, match=r"first line of b\.csv looks like a header, but a\.csv"):

@@ -5,6 +5,7 @@ import gzip
 import os
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -19,12 +20,16 @@ from scipy.sparse import vstack
 
 from skrec._log import _gathered
 from skrec._log._growing_ids import WholeIds
-from skrec.datasets import load_interactions, scan_interactions
+from skrec.datasets import _scan_readers, load_interactions, scan_interactions
 
 
-def _outcome(read, path, params):
-    with warnings.catch_warnings(record=True) as caught:
+def _outcome(read, path, params, large):
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        warnings.catch_warnings(record=True) as caught,
+    ):
         warnings.simplefilter("always")
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
         try:
             data = read(path, **params)
         except ValueError as error:
@@ -33,10 +38,13 @@ def _outcome(read, path, params):
 
 
 def _assert_same(path, params, **more):
-    """Both readers give the same log, error and warnings."""
+    """Small and large logs are the same log, error and warnings.
+
+    Small ones are read as tables in memory, or line by line with ids in dictionaries of Python.
+    """
     (loaded, said), (scanned, also_said) = (
-        _outcome(load_interactions, path, params),
-        _outcome(scan_interactions, path, params | more),
+        _outcome(load_interactions, path, params, 1 << 40),
+        _outcome(scan_interactions, path, params | more, 0),
     )
     assert said == also_said
     if isinstance(loaded, str) or isinstance(scanned, str):
@@ -236,6 +244,28 @@ def test_ids_grow(tmp_path):
         _assert_same(tmp_path / "log.parquet", {"user": user, "item": item}, batch_size=7_000)
 
 
+def test_a_large_log_is_not_held_as_columns(tmp_path, monkeypatch):
+    """40 bytes a line beyond the matrix, which has 18 with its users and times."""
+    rng, n = np.random.default_rng(0), 200_000
+    log = {
+        "user": [f"u{code}" for code in rng.integers(0, 2_000, n)],
+        "item": rng.integers(0, 500, n),
+        "rating": rng.integers(1, 6, n) / 2,
+        "timestamp": rng.integers(0, 10**9, n),
+    }
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table(log), path)
+    peaks = []
+    for large in (0, 1 << 40):
+        monkeypatch.setattr(_scan_readers, "_LARGE", large)
+        load_interactions(path)  # what is compiled stays
+        tracemalloc.start()
+        load_interactions(path)
+        peaks.append(tracemalloc.get_traced_memory()[1] / n)
+        tracemalloc.stop()
+    assert peaks[0] < 58 < peaks[1]
+
+
 _DENSE = np.arange(5_000)
 _HASHES = _DENSE.repeat(10) + np.arange(50_000) * 0x1234567890AB + 2**40
 
@@ -262,10 +292,10 @@ import warnings
 
 import numpy as np
 
-from skrec.datasets import _load, load_interactions, scan_interactions
+from skrec.datasets import _scan_readers, load_interactions, scan_interactions
 
 warnings.simplefilter("error")
-_load._LARGE = 0  # all text is read in blocks
+_scan_readers._LARGE = 0  # all text is read in blocks
 folder = sys.argv[1]
 for name in ("log.csv", "log.parquet"):
     for read in (load_interactions, scan_interactions):

@@ -1,0 +1,87 @@
+"""The parameters on how a log is read."""
+
+import os
+
+import numpy as np
+
+from skrec._log._returns import NEGATIVE
+from skrec.datasets._guess import ROLES
+
+__all__ = ["check_reading", "is_in_memory"]
+
+
+def check_reading(
+    columns, *, delimiter, header, quotechar, encoding, decimal, negative, drop_missing
+):
+    """Check the parameters on how a log is read.
+
+    Parameters
+    ----------
+    columns : tuple of 4 of str, int, "auto" or None
+    delimiter, header, quotechar, encoding, decimal, negative, drop_missing : object
+        See `load_interactions`.
+
+    Returns
+    -------
+    text : dict
+        Those of `find_layout`.
+    """
+    _check_rules(negative, drop_missing)
+    _check_columns(columns)
+    _check_text_parameters(delimiter, quotechar, encoding, decimal)
+    return {
+        "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
+        "encoding": encoding, "decimal": decimal,
+    }  # fmt: skip
+
+
+def is_in_memory(log):
+    """Whether it is a log and no path; a TypeError if it is neither."""
+    if log is None or isinstance(log, bytes | int | float):
+        raise TypeError(
+            f"Expected a path, a list of paths or a log in memory. Got {type(log).__name__}."
+        )
+    if isinstance(log, str | os.PathLike):
+        return False
+    paths = isinstance(log, list) and all(isinstance(part, str | os.PathLike) for part in log)
+    return not (paths and log)
+
+
+def _check_rules(negative, drop_missing):
+    if not isinstance(drop_missing, bool | np.bool_):
+        raise ValueError(f"drop_missing must be True or False. Got {drop_missing!r}.")
+    if negative not in NEGATIVE:
+        raise ValueError(f"negative must be one of {NEGATIVE}. Got {negative!r}.")
+
+
+def _check_columns(columns):
+    for role, column in zip(ROLES, columns, strict=True):
+        absent = column is None and role in ("value", "timestamp")
+        place = isinstance(column, int) and not isinstance(column, bool)
+        if not (absent or place or isinstance(column, str)):
+            raise ValueError(
+                f"{role} must be the name or the place of a column, or 'auto'. Got {column!r}."
+            )
+
+
+def _check_text_parameters(delimiter, quotechar, encoding, decimal):
+    if delimiter is not None and not (
+        isinstance(delimiter, str) and delimiter and not set(delimiter) & set("\r\n")
+    ):
+        raise ValueError(f"delimiter must be text without line breaks, or None. Got {delimiter!r}.")
+    if quotechar is not None and not (isinstance(quotechar, str) and len(quotechar) == 1):
+        raise ValueError(f"quotechar must be one character, or None. Got {quotechar!r}.")
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal must be '.' or ','. Got {decimal!r}.")
+    if quotechar is not None and quotechar == delimiter:
+        raise ValueError(
+            f"delimiter and quotechar are both {quotechar!r}. Expected two characters; pass "
+            "quotechar=None if quotes mean nothing."
+        )
+    try:
+        "".encode(encoding)  # codecs.lookup knows others, too, that are none of text
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"encoding must be a name that Python knows, such as 'utf-8' or 'latin-1'. Got "
+            f"{encoding!r}."
+        ) from error
