@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from skrec._log._coded_ids import coded_column
 from skrec._log._entries import as_timestamps, as_values, as_values_or_dates
 from skrec._log._ids import as_id_column, is_missing
 
@@ -42,7 +43,7 @@ class Columns(NamedTuple):
         return Columns(*(None if column is None else column[rows] for column in self))
 
 
-def read_columns(log, names):
+def read_columns(log, names, *, coded=False):
     """Split a log into checked columns.
 
     Parameters
@@ -52,12 +53,14 @@ def read_columns(log, names):
     names : sequence of 4 of str or None
         Column names of user, item, value and timestamp in a frame or mapping; None for
         the last two where there is none.
+    coded : bool, default=False
+        Whether dictionary columns of Arrow may become `CodedIds`.
 
     Returns
     -------
     columns : Columns
-        Ids as arrays of `as_id_column`, values as float64 (dates of a named column as Unix
-        seconds), timestamps as int64 or float64.
+        Ids as arrays of `as_id_column`, or `CodedIds`, values as float64 (dates of a named column
+        as Unix seconds), timestamps as int64 or float64.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def read_columns(log, names):
     named = frame_names(log) is not None
     raw = _split_frame(log, names) if named else split_unnamed(log)
     read_values = as_values_or_dates if named else as_values
-    user, item = as_id_column(raw[0], "user"), as_id_column(raw[1], "item")
+    user, item = (_id_column(raw[place], _NAMES[place], coded) for place in (0, 1))
     value = None if raw[2] is None else read_values(raw[2])
     timestamp = None if raw[3] is None else as_timestamps(raw[3])
     for name, column in zip(_NAMES[1:], (item, value, timestamp), strict=True):
@@ -80,6 +83,11 @@ def read_columns(log, names):
                 f"the {name} column. Expected one of each per interaction."
             )
     return Columns(user, item, value, timestamp)
+
+
+def _id_column(values, name, coded):
+    found = coded_column(values) if coded else None
+    return as_id_column(values, name) if found is None else found
 
 
 def frame_names(log):

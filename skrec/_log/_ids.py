@@ -12,6 +12,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
+from skrec._log._coded_ids import CodedIds
 from skrec._log._id_index import IdIndex, kept_index
 from skrec.utils._parallel import in_other_thread
 
@@ -92,7 +93,7 @@ def unique_ids(column, name):
 
     Parameters
     ----------
-    column : ndarray of shape (n,)
+    column : ndarray or CodedIds of shape (n,)
         From `as_id_column`.
     name : str
         For messages.
@@ -105,6 +106,12 @@ def unique_ids(column, name):
     codes : ndarray of intp of shape (n,)
         ``ids[codes]`` equals `column`.
     """
+    if isinstance(column, CodedIds):
+        used = np.flatnonzero(np.bincount(column.codes, minlength=len(column.ids)))
+        ids, place = unique_ids(column.ids[used], name)
+        position = np.empty(len(column.ids), dtype=np.intp)
+        position[used] = place
+        return ids, position[column.codes]
     if column.dtype.kind in "iu":
         return _unique_integers(column)
     if column.dtype.kind == "f":
@@ -126,7 +133,7 @@ def find_ids(ids, column, name):
     ids : ndarray of shape (n_ids,)
         Distinct, in any order. Where ids are few beside them, finding takes the time of the few:
         what is made of the known ones is kept for the next call.
-    column : ndarray of shape (n,)
+    column : ndarray or CodedIds of shape (n,)
         From `as_id_column`.
     name : str
         For messages.
@@ -137,6 +144,8 @@ def find_ids(ids, column, name):
         -1 where the id is not among `ids`. Ids match as Python objects do: 1 equals 1.0,
         but not "1".
     """
+    if isinstance(column, CodedIds):
+        return find_ids(ids, column.ids, name)[column.codes]
     asked = _plainest(column, len(ids))
     kinds = {ids.dtype.kind, asked.dtype.kind}
     if not len(ids) or not len(column):
@@ -284,6 +293,8 @@ def plain(value):
 
 def to_numpy(column):
     """A column of pandas, polars or pyarrow as an array; what pyarrow cannot, one by one."""
+    if hasattr(getattr(column, "type", None), "value_type") and column.null_count:
+        return _objects(column.to_pylist())  # pyarrow fills gaps with the last id of a dictionary
     try:
         return column.to_numpy()
     except (TypeError, ValueError):  # an Array with text or nulls, nested columns

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skrec._log._ids import concatenate_ids, unique_ids
-from skrec.dask._csv import settled_ids
+from skrec.dask._log_files import settled_ids
 from skrec.dask._parts import (
     drops_returns,
     engine_over,

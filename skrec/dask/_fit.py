@@ -60,9 +60,10 @@ def fit(estimator, parts, *, encoder=None, client=None):
     replaced: what it had is computed again by others.
 
     Without a cluster each pass over rows opens all parts anew. Between passes this process holds
-    what parts keep, and hands it to joblib's workers again: `ItemKNN` keeps its weighted rows, of
-    the size of all rows, `WMF` the vectors of all users, `PureSVD` and `GraphFilter` what they
-    make of all rows to multiply with. These need a process that could hold X.
+    what parts keep, and hands it to joblib's workers again: `ItemKNN` keeps its weighted rows and
+    `SANSA` rows in its order of the items, of the size of all rows, `WMF` the vectors of all
+    users, `PureSVD` and `GraphFilter` what they make of all rows to multiply with. These need a
+    process that could hold X.
     `DummyRecommender`, `BM25Transformer`, `EASE` and `SLIM` keep nothing, and no process ever has
     all rows.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from scipy.sparse import csr_array, issparse, load_npz
 from sklearn.base import clone
 
-from skrec.dask._csv import read_csv_log
+from skrec.dask._log_files import read_csv_log, read_parquet_log
 from skrec.utils._engines import JoblibEngine
 from skrec.utils._sparse_check import sound_sparse
 
@@ -163,11 +163,7 @@ def _content(path, encoder):
             f"{path} is a log. Expected a matrix of users and items (.npz); for logs pass "
             "encoder=, such as that of skrec.dask.fit_encoder."
         )
-    if suffix == ".csv":
-        return read_csv_log(path, encoder)
-    from pyarrow.parquet import read_table
-
-    return read_table(path)
+    return (read_csv_log if suffix == ".csv" else read_parquet_log)(path, encoder)
 
 
 class Rows:

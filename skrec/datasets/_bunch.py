@@ -1,18 +1,13 @@
 """One form for every data set: a Bunch whose arrays are aligned with the matrix."""
 
-import re
-
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.utils import Bunch
 
 from skrec._log._aggregate import DUPLICATES, cast_values, dtype_of_times, merge_duplicates
-from skrec._log._ids import pack_ids
 from skrec.utils._times import check_times
 
-__all__ = ["bunch_of", "ids_of_text", "log_bunch", "require_duplicates_rule", "times_as_values"]
-
-_WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0").fullmatch
+__all__ = ["bunch_of", "log_bunch", "require_duplicates_rule", "times_as_values"]
 
 
 def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dtype, more):
@@ -120,30 +115,6 @@ def times_as_values(data, source, dtype):
     data.X = data.data = X
     data.value_name = name
     return data
-
-
-def ids_of_text(texts):
-    """Ids as whole numbers where all of them are written like some, else as text.
-
-    Parameters
-    ----------
-    texts : list of str
-        Distinct. "007" and "+7" are not how a whole number is written, and stay text.
-
-    Returns
-    -------
-    ids : ndarray
-        Sorted.
-    position : ndarray of intp of shape (len(texts),)
-        Where each text's id is among `ids`.
-    """
-    if all(map(_WHOLE, texts)):
-        numbers = [int(text) for text in texts]
-        if all(-(2**63) <= number < 2**63 for number in numbers):
-            texts = numbers
-    ids = pack_ids(texts)
-    place = {value: i for i, value in enumerate(ids.tolist())}
-    return ids, np.fromiter(map(place.__getitem__, texts), np.intp, len(texts))
 
 
 def require_duplicates_rule(duplicates):

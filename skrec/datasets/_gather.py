@@ -9,7 +9,8 @@ from skrec._log._aggregate import dtype_of_times
 from skrec._log._gathered import GatheredLog
 from skrec._log._growing_ids import settled_ids, settled_texts
 from skrec._log._returns import describe_negative, is_rating_name, nothing_left, require_sum
-from skrec.datasets._bunch import bunch_of, ids_of_text, times_as_values
+from skrec._log._text_ids import ids_of_text
+from skrec.datasets._bunch import bunch_of, times_as_values
 from skrec.datasets._scan_readers import scan_parquet, scan_text
 from skrec.utils._log_names import is_time_name
 

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from skrec.datasets._bunch import ids_of_text
+from skrec._log._text_ids import ids_of_text
 from skrec.datasets._cache import time_ranks
 from skrec.datasets._layout import Layout
 from skrec.datasets._tables import write_table

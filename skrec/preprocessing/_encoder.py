@@ -515,7 +515,8 @@ class InteractionEncoder(
         return np.array([str(item) for item in self.item_ids_.tolist()], dtype=object)
 
     def _read(self, log):
-        return read_columns(log, (self.user, self.item, self.value, self.timestamp))
+        names = (self.user, self.item, self.value, self.timestamp)
+        return read_columns(log, names, coded=True)
 
     def _settle_negative(self, columns, *, may_be_empty=False):
         """The interactions that stay, and which these are."""

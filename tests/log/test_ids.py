@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skrec._log import _id_index, _ids
+from skrec._log._coded_ids import coded_column
 from skrec._log._id_index import kept_index
-from skrec._log._ids import as_id_column, find_ids, pack_ids, unique_ids
+from skrec._log._ids import as_id_column, describe_ids, find_ids, pack_ids, unique_ids
+from skrec.datasets import load_interactions
+from skrec.preprocessing import InteractionEncoder
 
 N = _ids._LONG + 7
 
@@ -173,3 +176,55 @@ def test_known_ids_are_gone_through_once(monkeypatch):
     index = kept_index(tuples)
     monkeypatch.setattr(index, "_places", {("a", 7): 70})  # what is kept is what is asked
     assert find_ids(tuples, column, "item").tolist() == [70]
+
+
+TEXTS, NUMBERS = ["b", "a", "b", "c"], [7, -(2**40), 7, 3]
+
+
+@pytest.mark.parametrize("entries", [TEXTS, NUMBERS], ids=["text", "numbers"])
+def test_dictionary_columns_are_read_by_their_distinct_ids(entries):
+    plain = pa.array(entries)
+    chunks = [plain[:2].dictionary_encode(), plain[2:].dictionary_encode()]
+    filtered = pa.array([*entries, entries[0]]).dictionary_encode()[:4]
+    columns = [plain.dictionary_encode(), pa.chunked_array(chunks), filtered]
+    expected, codes = unique_ids(as_id_column(plain, "user"), "user")
+    known = np.unique(entries[1:])
+    for column in columns:
+        coded = coded_column(column)
+        ids, found = unique_ids(coded, "user")
+        assert_array_equal(ids, expected)
+        assert ids.dtype == expected.dtype
+        assert_array_equal(found, codes)
+        mask = np.array([False, True, True, True])
+        assert_array_equal(unique_ids(coded[mask], "user")[0], sorted({*entries[1:]}))
+        for few in (known, known[:1], known[:0]):
+            assert_array_equal(
+                find_ids(few, coded, "user"), find_ids(few, as_id_column(plain, "user"), "user")
+            )
+        assert [*coded] == entries
+        assert describe_ids(coded) == describe_ids(as_id_column(plain, "user"))
+
+
+def test_dictionary_columns_that_are_read_entry_by_entry():
+    for column in (
+        pa.array(["a", None]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None])),
+        pa.array([1.0, 2.0]).dictionary_encode(),
+        pa.array(["a"]),
+        np.array(["a"]),
+        ["a"],
+    ):
+        assert coded_column(column) is None
+
+
+def test_gaps_of_dictionary_columns_are_missing():
+    """pyarrow makes the last id of the dictionary of them, where chunks become an array."""
+    for name in ("user", "item", "value", "timestamp"):
+        log = {"user": ["a", "b", "c"], "item": [1, 2, 3], "value": [1.0, 2.0, 3.0]}
+        log["timestamp"] = [5, 6, 7]
+        log[name] = pa.array([log[name][0], None, log[name][2]]).dictionary_encode()
+        encoder = InteractionEncoder(value="value", timestamp="timestamp")
+        with pytest.raises(ValueError, match=r"(?i)entry 1\b.* is None"):
+            encoder.fit(pa.table(log))
+        with pytest.raises(ValueError, match=r"(?i)entry 1\b.* is None"):
+            load_interactions(pa.table(log))

@@ -1,0 +1,73 @@
+"""Columns of ids of which each distinct one stands once, as in dictionary columns of Arrow."""
+
+import numpy as np
+
+__all__ = ["CodedIds", "coded_column"]
+
+
+class CodedIds:
+    """A column of ids; what is done to ids is done to the distinct ones.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_ids,)
+        Of `as_id_column`. Some may stand in no entry.
+    codes : ndarray of int of shape (n,)
+        Which of them each entry is.
+    """
+
+    def __init__(self, ids, codes):
+        self.ids, self.codes = ids, codes
+
+    @property
+    def dtype(self):
+        """That of the ids."""
+        return self.ids.dtype
+
+    def __len__(self):
+        return len(self.codes)
+
+    def __iter__(self):
+        return iter(self.ids[self.codes])
+
+    def __getitem__(self, rows):
+        """Some entries, by a mask, an array of places or a slice."""
+        return CodedIds(self.ids, self.codes[rows])
+
+    def item(self, row):
+        """One entry, as a Python object."""
+        return self.ids.item(self.codes[row])
+
+
+def coded_column(values):
+    """A dictionary column of Arrow with text or whole numbers as `CodedIds`.
+
+    Parameters
+    ----------
+    values : object
+
+    Returns
+    -------
+    column : CodedIds or None
+        None of anything else, and where an entry is missing.
+    """
+    kind = getattr(values, "type", None)
+    if not hasattr(values, "to_pylist") or not hasattr(kind, "value_type") or values.null_count:
+        return None
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(kind):
+        return None
+    of = kind.value_type
+    is_text = pa.types.is_string(of) or pa.types.is_large_string(of)
+    if not is_text and not pa.types.is_integer(of):
+        return None
+    if isinstance(values, pa.ChunkedArray):
+        values = values.unify_dictionaries().combine_chunks()
+        if isinstance(values, pa.ChunkedArray):  # more text than one array holds
+            return None
+    if values.dictionary.null_count:
+        return None
+    distinct = values.dictionary
+    ids = np.array(distinct.to_pylist(), dtype=object) if is_text else distinct.to_numpy()
+    return CodedIds(ids, values.indices.to_numpy())
