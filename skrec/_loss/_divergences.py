@@ -8,12 +8,12 @@ LOG_2_PI = math.log(2 * math.pi)
 
 
 def kl_to_standard_normal(mean, log_variance):
-    """KL(N(mean, diag(exp(log_variance))) || N(0, I)) of each row, shape (n_rows,)."""
+    """KL(N(mean, diag(exp(log_variance))) || N(0, I)) for each row, shape (n_rows,)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
 def kl_to_unit_variance(log_variance):
-    """KL(N(m, diag(exp(log_variance))) || N(m, I)) of each row, whatever m; shape (n_rows,)."""
+    """KL(N(m, diag(exp(log_variance))) || N(m, I)) for each row and any m, shape (n_rows,)."""
     return 0.5 * (log_variance.exp() - 1 - log_variance).sum(1)
 
 
@@ -44,8 +44,8 @@ def log_mixture(points, log_weight, mean, log_variance):
     -------
     log_density : tensor of shape (n_points,)
     """
-    # The square is multiplied out: products of matrices, and no (n_points, n_parts, d). In
-    # bfloat16 its terms would cancel to nothing.
+    # The multiplied-out square needs matrix products only, and no (n_points, n_parts, d) tensor.
+    # In bfloat16 its terms would cancel to nothing, so autocast is off.
     with torch.autocast(points.device.type, enabled=False):
         precision = torch.exp(-log_variance)
         scaled = points.square() @ precision.T - 2 * points @ (mean * precision).T
@@ -54,26 +54,25 @@ def log_mixture(points, log_weight, mean, log_variance):
 
 
 def maximum_mean_discrepancy(points, draws, scale, weight=None):
-    """Squared MMD of two samples with the inverse multiquadratic kernel, without bias.
+    """Estimate the squared MMD of two samples without bias (inverse multiquadratic kernel).
 
     The kernel is k(a, b) = scale / (scale + ||a - b||^2), and the estimate (Tolstikhin et
     al. 2018)::
 
         mean of k(a_i, a_j), i != j  +  mean of k(b_i, b_j), i != j  -  2 mean of k(a_i, b_j)
 
-    It may be negative.
+    The estimate may be negative.
 
     Parameters
     ----------
     points : tensor of shape (n_points, d)
-        The a. Of a single one there is no pair: the first mean is then left out. It does
-        not depend on that point in any case.
+        The points a. A single point makes no pair: the first mean is then left out.
     draws : tensor of shape (n_draws, d)
-        The b, two at least.
+        The points b, at least two.
     scale : float
         The C of the paper, > 0: twice the dimension times the variance of the prior.
     weight : tensor of shape (n_points,), default=None
-        Weights of the points in the means, >= 0; a pair has the product of its weights.
+        Weights of the points in the means, >= 0. A pair weighs the product of its two weights.
 
     Returns
     -------

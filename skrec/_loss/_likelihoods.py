@@ -1,8 +1,8 @@
 """Likelihoods of a user's row given the outputs of a network (Liang et al. 2018).
 
-Each has ``negative_log(outputs, rows)``, and ``mixed(log_weight, outputs)`` of parts: outputs
-(n_rows, n_items) whose expected row is the mean, with weights of shape (n_rows, n_parts), of what
-the outputs of the parts expect.
+Each has ``negative_log(outputs, rows)``. All but `CrossEntropy` have
+``mixed(log_weight, outputs)``: it returns outputs (n_rows, n_items) whose expected row is the
+weighted mean of the expected rows of the parts. The weights have shape (n_rows, n_parts).
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Multinomial(NamedTuple):
     r"""-log p(x_u) = -sum_i x_ui log softmax(f_u)_i, without the multinomial coefficient."""
 
     def negative_log(self, outputs, rows):
-        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        """Loss of each row, shape (n_rows,), for outputs of shape (n_rows, n_items)."""
         value = rows.value.to(outputs.dtype)
         if goes_dense(rows, outputs.shape[1]):
             return _of_dense(self, outputs, rows, value)
@@ -65,7 +65,7 @@ class Gaussian(NamedTuple):
     confidence: float = 1.0
 
     def negative_log(self, outputs, rows):
-        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        """Loss of each row, shape (n_rows,), for outputs of shape (n_rows, n_items)."""
         value = rows.value.to(outputs.dtype)
         if goes_dense(rows, outputs.shape[1]):
             return _of_dense(self, outputs, rows, value)
@@ -88,7 +88,7 @@ class Logistic(NamedTuple):
     r"""-log p(x_u) = -sum_i [x_ui > 0] log s(f_ui) + [x_ui = 0] log s(-f_ui)."""
 
     def negative_log(self, outputs, rows):
-        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_items)."""
+        """Loss of each row, shape (n_rows,), for outputs of shape (n_rows, n_items)."""
         if goes_dense(rows, outputs.shape[1]):
             return _of_dense(self, outputs, rows, rows.value)
         observed = -outputs[rows.row, rows.column]
@@ -127,7 +127,7 @@ class CrossEntropy(NamedTuple):
     r"""-sum_i x_ui log s(f_ui) + (1 - x_ui) log s(-f_ui) of values x_ui in [0, 1]."""
 
     def negative_log(self, outputs, rows):
-        """Per row, shape (n_rows,), of outputs of shape (n_rows, n_columns)."""
+        """Loss of each row, shape (n_rows,), for outputs of shape (n_rows, n_columns)."""
         value = rows.value.to(outputs.dtype)
         if goes_dense(rows, outputs.shape[1]):
             return _of_dense(self, outputs, rows, value)
@@ -143,7 +143,7 @@ def _of_dense(model, outputs, rows, value):
 
 
 def _log_mean(log_weight, logs):
-    """Log of the weighted mean over the parts, with one part after another in memory."""
+    """Log of the weighted mean over the parts; holds one part at a time in memory."""
     total = None
     for one, each in zip(log_weight.T[:, :, None], logs, strict=True):
         each = one + each
@@ -152,7 +152,7 @@ def _log_mean(log_weight, logs):
 
 
 def layer_loss(model, layer, hidden, rows):
-    """``negative_log`` of a likelihood at a linear layer's outputs, by the fastest way.
+    """Compute a likelihood's ``negative_log`` at a linear layer's outputs, the fastest way.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def layer_loss(model, layer, hidden, rows):
 
 
 def likelihood(name, confidence):
-    """The likelihood of a name: "multinomial", "gaussian" or "logistic"."""
+    """The likelihood named "multinomial", "gaussian" or "logistic"."""
     if name == "gaussian":
         return Gaussian(confidence)
     return Multinomial() if name == "multinomial" else Logistic()

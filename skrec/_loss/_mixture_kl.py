@@ -1,11 +1,11 @@
-r"""Kullback-Leibler divergence between mixtures of normal distributions, one mixture a row.
+r"""Kullback-Leibler divergence between mixtures of normal distributions, one mixture per row.
 
 .. math:: f = \sum_a \pi_a f_a, \quad g = \sum_b \omega_b g_b, \qquad
     D(f \| g) = \int f(x) \log \frac{f(x)}{g(x)} \, dx
 
-has no closed form. Hershey and Olsen [1]_ compare what there is instead; here are their
-variational approximation, their variational upper bound, and the estimate by Monte Carlo, with
-draws from each part of f, as [2]_ have them. All can be differentiated.
+has no closed form. Hershey and Olsen [1]_ compare its approximations. This module has their
+variational approximation, their variational upper bound, and the Monte Carlo estimate with draws
+from each part of f [2]_. All are differentiable.
 
 References
 ----------
@@ -22,12 +22,12 @@ import torch
 from skrec._loss._divergences import kl_between_normals, log_mixture, log_normal
 
 MIXTURE_DIVERGENCES = ("variational", "upper", "monte_carlo")
-# Of the upper bound. After ten, mixtures of a few parts are mostly at their minimum.
+# Rounds of the upper bound. Ten mostly reach the minimum for mixtures of a few parts.
 N_ROUNDS = 10
 
 
 class Mixture(NamedTuple):
-    """Mixtures of diagonal normal distributions: one of each row, or one without an axis of rows.
+    """Mixtures of diagonal normal distributions: one per row, or one without the row axis.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Mixture(NamedTuple):
 
 
 def mixture_kl(name, f, g, draws):
-    """The divergence of a name of `MIXTURE_DIVERGENCES`, shape (n_rows,)."""
+    """The divergence that `name` selects from `MIXTURE_DIVERGENCES`, shape (n_rows,)."""
     if name == "monte_carlo":
         return monte_carlo_kl(f, g, draws)
     return upper_bound_kl(f, g) if name == "upper" else variational_kl(f, g)
@@ -63,9 +63,9 @@ def variational_kl(f, g):
     Parameters
     ----------
     f : Mixture
-        One of each row.
+        One for each row.
     g : Mixture
-        One for all.
+        One for all rows.
 
     Returns
     -------
@@ -83,22 +83,23 @@ def variational_kl(f, g):
 def upper_bound_kl(f, g, *, n_rounds=N_ROUNDS):
     r"""Bound the divergence of each row from above.
 
-    Splits the weights of both, :math:`\sum_b \phi_{ab} = \pi_a` and
-    :math:`\sum_a \psi_{ab} = \omega_b`, and minimises by turns, from
-    :math:`\phi_{ab} = \pi_a \omega_b` on,
+    Splits the weights of both mixtures, :math:`\sum_b \phi_{ab} = \pi_a` and
+    :math:`\sum_a \psi_{ab} = \omega_b`. Starts from :math:`\phi_{ab} = \pi_a \omega_b` and
+    minimises over psi and phi in turns
 
     .. math:: \sum_{ab} \phi_{ab} \log \frac{\phi_{ab}}{\psi_{ab}}
         + \sum_{ab} \phi_{ab} D(f_a \| g_b) \ge D(f \| g)
 
-    Any split is a bound; no round makes it worse. The best phi for a psi is put in, and the
-    shares psi_ab / omega_b count as constants for the gradient, as they may at a minimum.
+    Any split gives a bound, and no round makes the bound worse. The result uses the best phi for
+    the last psi. The gradient treats the shares psi_ab / omega_b as constants, which is right at
+    a minimum.
 
     Parameters
     ----------
     f : Mixture
-        One of each row.
+        One for each row.
     g : Mixture
-        One for all.
+        One for all rows.
     n_rounds : int, default=10
         At least 1.
 
@@ -119,20 +120,20 @@ def upper_bound_kl(f, g, *, n_rounds=N_ROUNDS):
 
 
 def monte_carlo_kl(f, g, draws):
-    r"""Estimate the divergence of each row by one draw from each part of f; without bias.
+    r"""Estimate the divergence of each row without bias, from one draw of each part of f.
 
     .. math:: \sum_a \pi_a \log \frac{f(x_a)}{g(x_a)}, \qquad x_a \sim f_a
 
-    The gradient has no bias either: nothing depends on which part was chosen, since all are.
+    The gradient has no bias either: all parts are drawn from, so no part is chosen by chance.
 
     Parameters
     ----------
     f : Mixture
-        One of each row.
+        One for each row.
     g : Mixture
-        One for all.
+        One for all rows.
     draws : tensor of shape (n_rows, n_parts of f, d)
-        The a-th of a row from the a-th part of its f.
+        Draw a of a row comes from part a of its f.
 
     Returns
     -------
@@ -147,8 +148,8 @@ def monte_carlo_kl(f, g, draws):
 
 def _kl_to_parts(f, g):
     """D(f_a || g_b) of each row, shape (n_rows, n_parts of f, n_parts of g)."""
-    # The square is multiplied out: products of matrices, and no tensor of four axes. In
-    # bfloat16 its terms would cancel to nothing.
+    # The multiplied-out square needs matrix products only, and no tensor of four axes. In
+    # bfloat16 its terms would cancel to nothing, so autocast is off.
     with torch.autocast(f.mean.device.type, enabled=False):
         precision = torch.exp(-g.log_variance)  # (n_parts of g, d)
         squares = (f.log_variance.exp() + f.mean.square()) @ precision.T

@@ -1,10 +1,10 @@
 """The multinomial likelihood of a wide linear layer on the CPU, with the layer inside.
 
-Outputs of shape (n_rows, n_items) are by far the largest thing in a step of training. Here
-they are made once, turned into the softmax where they lie, and that into the gradient, in
-blocks that stay in the processor's cache. Products of matrices are made some hundred items at
-a time, which the BLAS of torch does faster than all of them at once on the processors that were
-tried (docs/benchmarks/bench_mult_vae.py measures a whole epoch).
+The outputs, of shape (n_rows, n_items), are by far the largest array of a training step. This
+module computes them once. The softmax overwrites them, and the gradient overwrites the softmax,
+in blocks that stay in the processor's cache. Matrix products take a few hundred items at a time:
+on the processors that were tried, torch's BLAS is faster so than with all items at once
+(docs/benchmarks/bench_mult_vae.py measures a whole epoch).
 """
 
 import torch
@@ -33,7 +33,7 @@ class _Multinomial(torch.autograd.Function):
     def backward(ctx, grad):
         hidden, weight, scale, row, column, value = ctx.saved_tensors
         slope, scale = ctx.exponentials, (grad * scale)[:, None]
-        ctx.exponentials = None  # they become the gradient, once
+        ctx.exponentials = None  # the gradient overwrites them
         entry = (-value * grad[row]).split(_entries_of_blocks(slope, row))
         of_bias, start = torch.zeros_like(weight[:, 0]), 0
         for rows, of_entries in zip(_blocks(slope), entry, strict=True):
@@ -43,7 +43,7 @@ class _Multinomial(torch.autograd.Function):
             block.index_put_(at, of_entries, accumulate=True)
             of_bias += block.sum(0)
         of_hidden = slope @ weight if ctx.needs_input_grad[0] else None
-        if not ctx.needs_input_grad[1]:  # a layer that stands still
+        if not ctx.needs_input_grad[1]:  # the layer is frozen
             return of_hidden, None, of_bias, None, None, None
         of_weight = torch.empty_like(weight)
         for items in _item_blocks(weight):
@@ -58,7 +58,7 @@ def _outputs(hidden, weight, bias):
     for items in _item_blocks(weight):
         block = torch.addmm(bias[items], hidden, weight[items].t())
         outputs[:, items] = block
-        # Not a number stays one, and is told by the loss.
+        # NaN stays NaN here, and then shows in the loss.
         largest = torch.maximum(largest, block.amax(1))
     return outputs, largest
 
@@ -68,7 +68,7 @@ def _item_blocks(weight):
 
 
 def _blocks(outputs):
-    """Slices of rows, each of them a block."""
+    """Slices of rows, one for each block."""
     n_rows = max(1, _BLOCK_BYTES // max(1, outputs.shape[1] * outputs.element_size()))
     return [slice(at, min(at + n_rows, len(outputs))) for at in range(0, len(outputs), n_rows)]
 
@@ -86,7 +86,7 @@ def multinomial_of_layer(hidden, layer, rows):
     Parameters
     ----------
     hidden : float tensor of shape (n_rows, d)
-        On the CPU, of the layer's dtype.
+        On the CPU, in the layer's dtype.
     layer : torch.nn.Linear
         From d to n_items, with a bias.
     rows : Rows
@@ -94,7 +94,7 @@ def multinomial_of_layer(hidden, layer, rows):
     Returns
     -------
     losses : float tensor of shape (n_rows,)
-        Without the multinomial coefficient. To be differentiated once.
+        Without the multinomial coefficient. Can be differentiated only once.
     """
     value = rows.value.to(hidden.dtype)
     return _Multinomial.apply(hidden, layer.weight, layer.bias, rows.row, rows.column, value)

@@ -7,9 +7,9 @@ Each is a function of outputs of n users, ``positive`` (n, p) for items i of the
 - `Pairwise`: :math:`\sum_i w_i \sum_j v_j \ell(y_i - y_j)`;
 - `SampledSoftmax`: :math:`\sum_i w_i (\log(e^{y_i} + \sum_j v_j e^{y_j}) - y_i)`.
 
-In training p is 1, each row is an interaction, and v is 1 for each negative drawn for it. For
-a user who is folded in, i goes over the user's items, and the v of m negatives that are drawn
-once sum to `n_negatives`: so the sum is what training sums over epochs, in expectation.
+In training p is 1: each row is an interaction, and each negative drawn for it has v = 1. In the
+fold-in of a user, i runs over the user's items. The m negatives are drawn once, and their v sum to
+`n_negatives`, so the loss is the expectation of the loss in a training epoch.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Pointwise(NamedTuple):
         return mine + w.sum(1) * (v * self.loss.value(negative, 0)).sum(1)
 
     def slopes(self, positive, negative, w, v):
-        """Derivatives by the outputs, of their shapes."""
+        """Derivatives by the outputs, in the shapes of the outputs."""
         each = w.sum(1, keepdim=True) * v
         return w * self.loss.slope(positive, 1), each * self.loss.slope(negative, 0)
 
@@ -45,7 +45,7 @@ class Pointwise(NamedTuple):
 
 
 class LogisticMargin(NamedTuple):
-    """log(1 + e^-x), x being a difference of outputs (BPR)."""
+    """log(1 + e^-x) of a difference x of two outputs (BPR)."""
 
     def value(self, x):
         """The loss of each difference."""
@@ -61,7 +61,7 @@ class LogisticMargin(NamedTuple):
 
 
 class Hinge(NamedTuple):
-    """max(0, 1 - x), x being a difference of outputs."""
+    """max(0, 1 - x) of a difference x of two outputs."""
 
     def value(self, x):
         """The loss of each difference."""
@@ -72,15 +72,15 @@ class Hinge(NamedTuple):
         return -(x < 1).to(x.dtype)
 
     def curvature(self, x):
-        """That of the parabola that touches the loss at x and lies above it elsewhere.
+        """Curvature of the parabola that touches the loss at x and lies above it elsewhere.
 
-        The loss itself has none. Far from the kink it is held down, near it limited.
+        The loss itself has no curvature. The parabola's is bounded near the kink.
         """
         return 0.5 / (1 - x).abs().clamp(min=1e-3)
 
 
 class Pairwise(NamedTuple):
-    """A loss of the difference between each item of the user and each other one."""
+    """A loss of the difference between each item of the user and each other item."""
 
     loss: LogisticMargin | Hinge
 
@@ -90,13 +90,13 @@ class Pairwise(NamedTuple):
         return (w[:, :, None] * v[:, None] * losses).sum((1, 2))
 
     def slopes(self, positive, negative, w, v):
-        """Derivatives by the outputs, of their shapes."""
+        """Derivatives by the outputs, in the shapes of the outputs."""
         slope = self.loss.slope(positive[:, :, None] - negative[:, None])
         slope = w[:, :, None] * v[:, None] * slope
         return slope.sum(2), -slope.sum(1)
 
     def hessian(self, positive, negative, w, v, P, N):
-        """Second derivatives by a vector, see `Pointwise.hessian`."""
+        """Second derivatives by a vector; see `Pointwise.hessian`."""
         curvature = self.loss.curvature(positive[:, :, None] - negative[:, None])
         curvature = w[:, :, None] * v[:, None] * curvature
         # sum_ij c_ij (P_i - N_j)(P_i - N_j)^T
@@ -113,12 +113,12 @@ class SampledSoftmax(NamedTuple):
         return (w * (torch.logaddexp(positive, others) - positive)).sum(1)
 
     def slopes(self, positive, negative, w, v):
-        """Derivatives by the outputs, of their shapes."""
+        """Derivatives by the outputs, in the shapes of the outputs."""
         own, others = self._chances(positive, negative, v)
         return w * (own - 1), (w[:, :, None] * others).sum(1)
 
     def hessian(self, positive, negative, w, v, P, N):
-        """Second derivatives by a vector, see `Pointwise.hessian`."""
+        """Second derivatives by a vector; see `Pointwise.hessian`."""
         own, others = self._chances(positive, negative, v)
         mean = own[:, :, None] * P + others @ N  # (n, p, d)
         squares = _gram(P, w * own) + _gram(N, (w[:, :, None] * others).sum(1))
@@ -136,7 +136,7 @@ def _gram(vectors, weight):
     return vectors.mT @ (weight[:, :, None] * vectors)
 
 
-# By the names that the estimators' parameter `loss` has.
+# The keys are values of the estimators' parameter `loss`.
 PAIR_LOSSES = {
     "logistic": Pointwise(POINTWISE["logistic"]),
     "square": Pointwise(POINTWISE["square"]),

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class Logistic(NamedTuple):
-    """-t log s(y) - (1 - t) log s(-y), s being the logistic function."""
+    """-t log s(y) - (1 - t) log s(-y), where s is the logistic function."""
 
     def value(self, output, target):
         """The loss of each output."""

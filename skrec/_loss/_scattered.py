@@ -1,15 +1,15 @@
-"""Rows made dense, which a GPU takes less time for than to gather and to sort their entries."""
+"""Dense copies of rows: a GPU makes them faster than it gathers and sorts sparse entries."""
 
 import torch
 
 from skrec.utils import _device
 
-# Elements of a batch that is made dense at most: 512 MB in float32.
+# Most elements of a batch that is made dense: 512 MB in float32.
 _MOST = 2**27
 
 
 def goes_dense(rows, n_columns):
-    """Whether rows are computed with as dense ones.
+    """Whether to compute with dense copies of rows.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def goes_dense(rows, n_columns):
 
 
 def scattered(rows, value, n_columns):
-    """Dense rows.
+    """Make rows dense.
 
     Parameters
     ----------
     rows : Rows
-        No two entries at one place.
+        No two entries share a place.
     value : tensor of shape (n_entries,)
-        Of the entries; no gradient flows to it.
+        Values of the entries. No gradient flows to them.
     n_columns : int
 
     Returns

@@ -1,8 +1,8 @@
 r"""Losses of examples against negatives that all examples of a batch share.
 
-Examples have vectors x_e, the negatives vectors v_j: the outputs x_e v_j are a product of
-matrices. A block of them is made, turned into losses and slopes where it lies, and forgotten:
-outputs of shape (n_examples, n_negatives) never stand in memory.
+Example e has a vector x_e and negative j a vector v_j, so the outputs x_e v_j are a product of
+matrices. They are computed in blocks, and losses and slopes overwrite each block. So all outputs,
+of shape (n_examples, n_negatives), are never in memory at once.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-# Outputs that are made at once: few enough to stay in a processor's cache.
+# Outputs of one block: few enough to stay in a processor's cache.
 _N_OUTPUTS_CPU = 2**18
 _N_OUTPUTS = 2**26
-# A product with so few slopes that are not zero goes through these only.
+# Below this share of non-zero slopes, a product goes through the non-zero slopes only.
 _FEW = 0.03
 
 
@@ -35,14 +35,14 @@ class Shared(NamedTuple):
     log_expected: torch.Tensor
 
     def places(self, item):
-        """Where items stand among the negatives, -1 for others; of the shape of `item`."""
+        """Positions of items among the negatives, -1 for others; in the shape of `item`."""
         table = torch.full_like(self.log_expected, -1, dtype=torch.int64)
         table[self.items] = torch.arange(len(self.items), device=table.device)
         return table[item]
 
 
 class _SharedSoftmax(torch.autograd.Function):
-    """See `shared_softmax`. The slopes are computed on the way, for one backward pass."""
+    """See `shared_softmax`. Forward also computes the slopes, for one backward pass."""
 
     @staticmethod
     def forward(ctx, vectors, own, shared, offset, row, place, weight):
@@ -75,7 +75,7 @@ class _SharedSoftmax(torch.autograd.Function):
 
 
 class _SharedHinge(torch.autograd.Function):
-    """See `shared_hinge`. The slopes are computed on the way, for one backward pass."""
+    """See `shared_hinge`. Forward also computes the slopes, for one backward pass."""
 
     @staticmethod
     def forward(ctx, vectors, shared, margin, hidden, row, weight):
@@ -107,7 +107,7 @@ class _SharedHinge(torch.autograd.Function):
 
 
 def _blocks(vectors, shared):
-    """Slices of examples, each of them a block."""
+    """Slices of examples, one for each block."""
     limit = _N_OUTPUTS_CPU if vectors.device.type == "cpu" else _N_OUTPUTS
     n_rows = max(64, limit // max(1, len(shared)))
     return [slice(at, min(at + n_rows, len(vectors))) for at in range(0, len(vectors), n_rows)]
@@ -123,7 +123,7 @@ def _examples_of(blocks, row):
 
 
 def unit(vectors):
-    """Vectors divided by their lengths; zero stays zero, with a gradient that is finite."""
+    """Vectors divided by their lengths; a zero vector stays zero and has a finite gradient."""
     square = vectors.square().sum(-1, keepdim=True)
     return vectors * torch.where(square > 0, square, 1).rsqrt()
 
@@ -131,8 +131,8 @@ def unit(vectors):
 def shared_softmax(vectors, own, shared, offset, row, place, weight):
     """Weighted sum of minus the log probabilities of the examples' own items.
 
-    An example's classes are its own item and the negatives but that item. To be differentiated
-    once.
+    The classes of an example are its own item and the negatives other than it. The loss can be
+    differentiated only once.
 
     Parameters
     ----------
@@ -143,9 +143,9 @@ def shared_softmax(vectors, own, shared, offset, row, place, weight):
     offset : float tensor of shape (n_negatives,)
         Added to the outputs of the negatives.
     row : int64 tensor of shape (n_examples,)
-        Which vector is that of an example; ascending.
+        Index of each example's vector; ascending.
     place : int64 tensor of shape (n_examples,)
-        Where the own item stands among the negatives, or -1.
+        Position of each example's own item among the negatives, or -1.
     weight : float tensor of shape (n_examples,)
 
     Returns
@@ -158,7 +158,7 @@ def shared_softmax(vectors, own, shared, offset, row, place, weight):
 def shared_hinge(vectors, shared, margin, hidden, row, weight):
     """Weighted sum of ``max(0, x_e v_j - margin)`` over vectors and negatives.
 
-    To be differentiated once.
+    The loss can be differentiated only once.
 
     Parameters
     ----------
@@ -166,9 +166,9 @@ def shared_hinge(vectors, shared, margin, hidden, row, weight):
     shared : float tensor of shape (n_negatives, d)
     margin : float
     hidden : bool tensor of shape (n_users, n_negatives)
-        Which negatives do not count for the vectors of a user.
+        True where a negative does not count for a user's vectors.
     row : int64 tensor of shape (n_vectors,)
-        The users of the vectors.
+        The user of each vector.
     weight : float tensor of shape (n_vectors,)
 
     Returns
@@ -181,8 +181,8 @@ def shared_hinge(vectors, shared, margin, hidden, row, weight):
 def cosine_contrastive(vectors, own, others, row, seen, user, weight, *, margin, negative_weight):
     """Weighted sum of the cosine contrastive losses of examples (Mao et al. 2021).
 
-    An example has ``1 - cos(x, own)``, and `negative_weight` times the mean of
-    ``max(0, cos(x, v_j) - margin)`` over the negatives that its user has not.
+    The loss of an example is ``1 - cos(x, own)``, plus `negative_weight` times the mean of
+    ``max(0, cos(x, v_j) - margin)`` over the negatives that its user does not have.
 
     Parameters
     ----------
@@ -192,11 +192,11 @@ def cosine_contrastive(vectors, own, others, row, seen, user, weight, *, margin,
     others : float tensor of shape (n_negatives, d)
         Vectors of the negatives.
     row : int64 tensor of shape (n_examples,)
-        Which vector is that of an example.
+        Index of each example's vector.
     seen : bool tensor of shape (n_users, n_negatives)
-        Which negatives the users have.
+        True where the user has the negative.
     user : int64 tensor of shape (n_vectors,)
-        Which user's a vector is.
+        The user of each vector.
     weight : float tensor of shape (n_examples,)
     margin, negative_weight : float
 
