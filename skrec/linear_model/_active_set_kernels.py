@@ -1,8 +1,8 @@
-"""numba part of SLIM: the elastic net on a small set of active items, and who enters it.
+"""numba part of SLIM: the elastic net on a small set of active items, and which items enter it.
 
-Minimises 1/2 w^T S w - c^T w + l1 |w|_1 (over w >= 0 if `positive`), S = H[A, A] being the
-part of a large matrix H that belongs to the active items A: small enough to stay in the
-core's own cache. `skrec.linear_model._slim_kernels` says where S and c come from.
+Minimises 1/2 w^T S w - c^T w + l1 |w|_1 (over w >= 0 if `positive`). S = H[A, A] is the part of
+a large matrix H for the active items A, small enough to stay in the core's own cache.
+`skrec.linear_model._slim_kernels` says where S and c come from.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from skrec.utils._compile import njit
 from skrec.utils._select_kernels import keep_best
 
-# No "reassoc": the order of a sum would depend on how much was inlined, and that on whether
-# the machine code is fresh or from numba's cache. So products with S are sums of its rows.
+# No "reassoc": with it, the order of a sum depends on how much numba inlines, and fresh machine
+# code inlines otherwise than code from numba's cache. So products with S are sums of its rows.
 FLAGS = {"nogil": True, "cache": True, "fastmath": {"contract"}}
 
-# At most this many items enter at first, later as many as there are: many of those that
-# violate the conditions at an early point have no weight in the end.
+# At most this many items enter at first, later as many as are active already: many items that
+# violate the conditions early have no weight in the end.
 FIRST_ACTIVE = 32
 # Sweeps between two attempts with conjugate gradients, and the length of an attempt.
 _SWEEPS = 5
@@ -26,8 +26,8 @@ _CG_STEPS = 30
 def minimise_active(S, q, w, n, l1, positive, tol, max_iter, work):
     """Minimise 1/2 w^T S w - c^T w + l1 |w|_1 over the first n weights, in place.
 
-    Cyclic coordinate descent finds the signs; where they have come to rest, conjugate
-    gradients on the weights that are not zero do the rest much faster.
+    Cyclic coordinate descent finds the signs. Once the signs settle, conjugate gradients on
+    the non-zero weights finish much faster.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def minimise_active(S, q, w, n, l1, positive, tol, max_iter, work):
     -------
     n_iter : int
     step : float
-        Above `tol` only if `max_iter` was reached.
+        Largest change in the last sweep; above `tol` only if `max_iter` was reached.
     """
     n_iter = 0
     rest = 0
@@ -67,8 +67,7 @@ def minimise_active(S, q, w, n, l1, positive, tol, max_iter, work):
 
 @njit(**FLAGS)
 def _sweep(S, q, w, n, l1, positive):
-    """Minimise over one weight after the other; return the largest change, and how many
-    weights are not zero."""
+    """Minimise over each weight in turn; return the largest change and the number of non-zeros."""
     zero = l1 - l1  # of the right dtype
     largest = zero
     n_nonzero = 0
@@ -95,7 +94,7 @@ def _sweep(S, q, w, n, l1, positive):
 
 @njit(**FLAGS)
 def _conjugate_gradients(S, q, w, n, l1, positive, tol, max_iter, work):
-    """Go where the minimum over the weights that are not zero would be if no sign changed."""
+    """Go to the minimum over the non-zero weights, as if no sign changed on the way."""
     residual, direction, scale, change, product = work[0], work[1], work[2], work[3], work[4]
     zero = l1 - l1
     rho = zero
@@ -150,9 +149,9 @@ def _multiply(S, vector, n, product, zero):
 
 @njit(**FLAGS)
 def _walk_projected(S, q, w, n, change, step, image, l1, zero):
-    """Add `change` to weights >= 0; those that would fall below zero become zero.
+    """Add `change` to weights >= 0; weights that would fall below zero become zero.
 
-    Where that does not lower the objective, only the part up to the first zero is walked.
+    If that does not lower the objective, go only as far as the first weight that becomes zero.
     """
     for a in range(n):
         step[a] = max(change[a], -w[a])
@@ -176,7 +175,7 @@ def _walk_projected(S, q, w, n, change, step, image, l1, zero):
 def _walk_across_signs(S, q, w, n, change, at, image, l1, zero):
     """Go along `change` to the lowest point; weights may change their sign on the way.
 
-    The objective is a parabola with a kink where a weight is zero: its slope is followed
+    The objective is a parabola with a kink where a weight is zero. The walk follows its slope
     from kink to kink.
     """
     curvature = _multiply(S, change, n, image, zero)
@@ -213,7 +212,10 @@ def _walk_across_signs(S, q, w, n, change, at, image, l1, zero):
 
 @njit(**FLAGS)
 def find_violators(q, inverse, candidates, n_candidates, active, l1, positive, tol, found, size):
-    """Candidates outside the active set whose best weight exceeds `tol`, and the largest."""
+    """Find candidates outside the active set whose best weight exceeds `tol`.
+
+    Returns their number and the largest weight.
+    """
     n_found = 0
     largest = 0.0
     for i in range(n_candidates):
@@ -230,7 +232,7 @@ def find_violators(q, inverse, candidates, n_candidates, active, l1, positive, t
 
 @njit(**FLAGS)
 def enter(found, size, n_found, room, items, w, active, n):
-    """Append the `room` largest violators (of equal ones the first) to the active items."""
+    """Append the `room` largest violators (the first among equals) to the active items."""
     if n_found > room:
         keep_best(size, found, n_found, room)
         n_found = room
@@ -244,7 +246,7 @@ def enter(found, size, n_found, room, items, w, active, n):
 
 @njit(**FLAGS)
 def keep_nearest(g, norm, candidates, n_candidates, n_neighbors, size):
-    """Keep the candidates of the largest cosine g_k / norm_k, of equal ones the first."""
+    """Keep the candidates with the largest cosines g_k / norm_k, the first among equals."""
     if n_candidates <= n_neighbors:
         return n_candidates
     for i in range(n_candidates):
@@ -256,14 +258,14 @@ def keep_nearest(g, norm, candidates, n_candidates, n_neighbors, size):
 
 @njit(**FLAGS)
 def copy_to(source, target):
-    """Copy one array to another: as a loop, which numba compiles faster than a slice."""
+    """Copy one array to another by a loop, which numba compiles faster than a slice."""
     for i in range(source.shape[0]):
         target[i] = source[i]
 
 
 @njit(**FLAGS)
 def grown(matrix, n):
-    """A square buffer of at least n rows, with the old one's content."""
+    """A square buffer of at least n rows, with the content of the old buffer."""
     size = matrix.shape[0]
     if n <= size:
         return matrix
@@ -276,7 +278,7 @@ def grown(matrix, n):
 
 @njit(**FLAGS)
 def extended(array, n):
-    """A buffer of at least n elements, with the old one's content."""
+    """A buffer of at least n elements, with the content of the old buffer."""
     if n <= array.shape[0]:
         return array
     longer = np.empty(max(n, 2 * array.shape[0]), dtype=array.dtype)
@@ -286,7 +288,7 @@ def extended(array, n):
 
 @njit(**FLAGS)
 def store(items, w, n, out_items, out_values, used):
-    """Append the weights that are not zero to the buffers, which have the room."""
+    """Append the non-zero weights to the buffers, which have room for them."""
     for a in range(n):
         if w[a] != 0:
             out_items[used] = items[a]

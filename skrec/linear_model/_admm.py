@@ -13,14 +13,14 @@ from skrec.utils._parallel import run_ranges
 
 # Over-relaxation between 1 and 2.
 _RELAXATION = 1.6
-# rho is adapted at these iterations' multiples, if the residuals are out of balance by more
-# than this factor: each time costs an inverse.
+# Every so many iterations, rho is adapted if the residuals differ by more than this factor. Each
+# change costs an inverse.
 _ADAPT_EVERY = 10
 _IMBALANCE = 4.0
 
 
 def admm_memory(n_items, *, dtype=np.float32):
-    """Estimate the bytes that `admm_columns` takes beside the Gram matrix."""
+    """Estimate the bytes that `admm_columns` needs beside the Gram matrix."""
     return 5 * n_items * n_items * np.dtype(dtype).itemsize
 
 
@@ -38,35 +38,35 @@ def admm_columns(
 ):
     """Solve the problem of `skrec.linear_model._slim_columns.gram_columns` by ADMM.
 
-    W is split in two: B minimises 1/2 tr(B^T H B) - tr(B^T G) with diag(B) = 0, C the L1
-    norm (with C >= 0), and B = C. With the scaled multipliers U, E = diag(H), and
+    Splits W in two: B minimises 1/2 tr(B^T H B) - tr(B^T G) with diag(B) = 0, C minimises the
+    L1 norm (with C >= 0), and B = C. With the scaled multipliers U, E = diag(H), and
     P = (H + rho E)^-1, an iteration is [1]_
 
         B <- rho P E (C - U) + I - P diag(gamma)     with gamma such that diag(B) = 0,
         C <- soft threshold of B + U by l1 / (rho E),
         U <- U + B - C.
 
-    Differs from [1]_: rho is adapted and weighed by E, so that popular and rare items
-    converge alike; B is over-relaxed; and C has no diagonal either.
+    Differs from [1]_: rho is adapted and weighed by E, so popular and rare items converge alike;
+    B is over-relaxed; C has a zero diagonal, too.
 
     Parameters
     ----------
     gram, penalty, l1, positive, n_neighbors
         As in `gram_columns`.
     tol : float, default=1e-5
-        Largest norm of B - C and of the change of C, both weighed by E^(1/2), relative to
-        the norm of the first B, the solution with an L2 penalty only.
+        Largest norm of B - C and of the change of C, both weighed by E^(1/2). Both are relative
+        to the norm of the first B, which is the solution with an L2 penalty only.
     max_iter : int, default=1000
         Most iterations.
     device : str or torch.device, default="cpu"
-        Where to compute. Six such matrices want room, five on a CUDA device.
+        Where to compute. Needs room for six matrices n_items x n_items, five on a CUDA device.
     n_jobs : int or None, default=None
-        Threads of the kernels; torch and BLAS have their own number.
+        Threads of the kernels; torch and BLAS have their own numbers of threads.
 
     Returns
     -------
     coef : csc_array of shape (n_items, n_items), dtype of `gram`
-        C.
+        The matrix C.
     n_iter : int
         Number of iterations.
 
@@ -113,7 +113,7 @@ def admm_columns(
 
 
 def _allowed(gram, n_neighbors, n_jobs):
-    """Where weights may stand: a mask, or None for everywhere."""
+    """Mask of the places where weights may stand; None: everywhere."""
     if n_neighbors is None:
         return None
     from skrec.linear_model._slim_kernels import mark_nearest
@@ -142,7 +142,7 @@ def _check_device_memory(gram, device):
 
 
 class _State:
-    """The matrices of ADMM and what is done with them."""
+    """The matrices of ADMM and the operations on them."""
 
     def __init__(self, gram, penalty, weight, device, n_jobs):
         import torch
@@ -201,7 +201,7 @@ class _State:
         return primal, dual
 
     def _norm(self, matrix):
-        """Weighed by E^(1/2), relative to the scale."""
+        """Norm weighed by E^(1/2), relative to the scale."""
         rows = self._torch.linalg.vector_norm(matrix, dim=1)
         norm = float(self._torch.linalg.vector_norm(rows * self._weight[:, 0].sqrt()))
         return norm / self.scale if self.scale else norm

@@ -1,8 +1,8 @@
-"""The one BLAS operation that scipy's wrappers cannot do: on a part of a matrix, in place.
+"""A BLAS update of a part of a matrix in place, which scipy's wrappers cannot do.
 
-``scipy.linalg.blas`` copies any argument that is not contiguous, so that a block of a
-larger matrix is never written in place. The routines themselves take a leading dimension;
-scipy hands them out for Cython, and ctypes calls them (releasing the GIL).
+``scipy.linalg.blas`` copies any argument that is not contiguous, so it never writes into a block
+of a larger matrix. The BLAS routines themselves take a leading dimension. scipy exposes them for
+Cython; here ctypes calls them and releases the GIL.
 """
 
 import ctypes
@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 from scipy.linalg import cython_blas
 
-# OpenBLAS's threaded syrk gives each thread a buffer of a fixed size, and writes beyond it
-# where the matrix is so large that a thread's share of the rows does not fit (seen as a
-# segmentation fault in sgemm_otcopy, called by ssyrk_thread_LN, at n = 40,981 with two threads;
-# most likely that of spotrf at n = 38,048 too). Its gemm did not, so syrk gets small blocks and
-# gemm the rest.
+# OpenBLAS's threaded syrk gives each thread a buffer of a fixed size. If a thread's share of the
+# rows does not fit, syrk writes beyond the buffer. (It ended in a segmentation fault in
+# sgemm_otcopy, called by ssyrk_thread_LN, at n = 40,981 with two threads; the fault of spotrf at
+# n = 38,048 most likely has the same cause.) gemm did not fail, so syrk gets small blocks and gemm
+# the rest.
 _BLOCK = 4096
 
 _POINTER = ctypes.c_void_p
@@ -27,7 +27,7 @@ def subtract_gram(matrix, panel):
     Parameters
     ----------
     matrix : ndarray of shape (n, n), float32 or float64
-        C-contiguous. Below the diagonal nothing is read or written.
+        C-contiguous. Elements below the diagonal are neither read nor written.
     panel : ndarray of shape (k, n), dtype of `matrix`
         C-contiguous.
     """

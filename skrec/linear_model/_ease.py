@@ -1,6 +1,6 @@
 """EASE: the closed-form linear autoencoder (Steck 2019), with dropout (Steck 2020).
 
-With pairs of items as further inputs it is that of Steck and Liang (2021).
+Steck and Liang (2021) add pairs of items as inputs.
 """
 
 import numpy as np
@@ -44,52 +44,53 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     .. math:: \|X - X B\|_F^2 + \alpha \|B\|_F^2 \quad \text{with} \quad \mathrm{diag}(B) = 0,
 
     which gives :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
-    :math:`P = (X^T X + \alpha I)^{-1}`. With ``dropout=p`` the penalty gets the term
-    :math:`\frac{p}{1 - p} \|\mathrm{diag}(X^T X)^{1/2} B\|_F^2`, which is what training
-    with inputs dropped out at rate p converges to (EDLAE, full rank [2]_).
+    :math:`P = (X^T X + \alpha I)^{-1}`. ``dropout=p`` adds
+    :math:`\frac{p}{1 - p} \|\mathrm{diag}(X^T X)^{1/2} B\|_F^2` to the penalty. Training with
+    inputs dropped out at rate p converges to this objective (EDLAE, full rank [2]_).
 
-    With ``positive=True`` the same objective is minimised over :math:`B \ge 0`: a
-    non-negative ridge regression for each item, which is not the closed form with its
-    negative weights set to zero. Scores then are sums of what speaks for an item.
+    ``positive=True`` minimises the same objective over :math:`B \ge 0`: a non-negative ridge
+    regression for each item. This differs from the closed form with its negative weights set to
+    zero. Each item of a user then only adds to scores.
 
-    With ``n_pairs=m`` the m pairs of items that most users have are inputs like items
-    [3]_: :math:`z_{ur} = (x_{ui} x_{uj})^{1/2}` for the pair r = {i, j}, and
+    ``n_pairs=m`` takes the m pairs of items that most users share as inputs, too [3]_. The pair
+    r = {i, j} has the value :math:`z_{ur} = (x_{ui} x_{uj})^{1/2}`, and the objective is
 
     .. math:: \|X - X B - Z C\|_F^2 + \alpha \|B\|_F^2 + \alpha' \|C\|_F^2
               \quad \text{with} \quad B_{ii} = 0, \; C_{ri} = 0 \text{ for } i \in r,
 
-    where :math:`\alpha'` is `pair_alpha`. Weights C are mostly negative: who has both of
-    two items that say the same needs it said once.
+    where :math:`\alpha'` is `pair_alpha`. Most weights C are negative: two items of a user that
+    predict the same item then do not count twice.
 
-    Scores are ``X @ coef_``, plus ``Z @ pair_coef_``; they rank items and are in no unit.
-    A user without items gets zeros.
+    Scores are ``X @ coef_``, plus ``Z @ pair_coef_``; they rank items and have no unit. A user
+    without items gets zeros.
 
     Parameters
     ----------
     alpha : float, default=150.0
-        Penalty, the paper's :math:`\lambda`, > 0. Grows with the length of the rows; published
-        values, for large data, lie between 200 and 1,000.
+        Penalty, the paper's :math:`\lambda`, > 0. The best value grows with the length of the
+        rows; published values, for large data, lie between 200 and 1,000.
     positive : bool, default=False
-        Whether weights must be >= 0, EASE >= 0 of [1]_: solved column by column on the
-        CPU by coordinate descent on active sets, on CUDA by ADMM.
+        Whether weights must be >= 0 (EASE >= 0 of [1]_). The CPU solves column by column, by
+        coordinate descent on active sets; CUDA uses ADMM.
     dropout : float, default=0.0
-        Rate p at which inputs are dropped in expectation, in [0, 1).
+        Rate p, in [0, 1), at which inputs are dropped. Nothing is drawn: the objective is the
+        expectation.
     n_pairs : int, default=0
-        Number of pairs of items that are inputs. Those of the largest :math:`\sum_u x_{ui}
-        x_{uj}`; fewer if no more items have users in common. Not with ``positive=True``,
-        nor in `partial_fit`.
+        Number of pairs of items that are inputs: the pairs with the largest :math:`\sum_u x_{ui}
+        x_{uj}`. Fewer if fewer pairs of items share a user. ``positive=True`` and `partial_fit`
+        accept only 0.
     pair_alpha : float, default=5000.0
-        Penalty on the weights of pairs, > 0, the paper's :math:`\lambda_C`; some 10 times
-        `alpha` there. With `dropout` it grows like that of items.
+        Penalty on the weights of pairs, > 0: the paper's :math:`\lambda_C`, about 10 times its
+        :math:`\lambda`. `dropout` raises it as it raises `alpha`.
     dtype : {None, "float32", "float64"}, default=None
-        Of the item-item matrix and its inversion. None: float64 up to 1,024 items,
+        Type of the item-item matrix and its inversion. None: float64 up to 1,024 items,
         float32 above. See Notes for the accuracy.
     device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
-        Where the matrix is inverted. Anything but "cpu" imports torch; "auto" takes
-        CUDA where there is one.
+        Where the matrix is inverted. Any value but "cpu" imports torch; "auto" takes CUDA if
+        there is one.
     n_jobs : int or None, default=None
-        Threads of the Gram matrix and of scoring; None: all cores. The inversion uses
-        the threads of BLAS. The result does not depend on it, up to BLAS.
+        Threads of the Gram matrix and of scoring; None: all cores. The inversion uses the
+        threads of BLAS. The number changes the result by rounding in BLAS at most.
 
     Attributes
     ----------
@@ -117,22 +118,21 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     Notes
     -----
     Time is one pass over the pairs of items within each user, plus about n_items**3
-    multiply-adds; memory is one n_items x n_items matrix. Needs no n_users x n_items.
-    With pairs, both are those of n_items + n_pairs items, and C is kept beside B.
+    multiply-adds. Memory is one n_items x n_items matrix; no n_users x n_items matrix is formed.
+    With pairs, time and memory are those of n_items + n_pairs items, and C is kept beside B.
 
-    The default `alpha` is chosen on validation users of eight data sets of at most 2,000 items and
-    3,000 users to learn from (docs/benchmarks, defaults): its nDCG@100 is .96 to 1.00 of the best
-    of 12 settings there, that of 250, the default before, .94 to 1.00. Some five mean row
-    lengths, at least 100, are .97 to 1.00 of the best; ``dropout=0.3`` added .006 of it on average.
+    The default `alpha` was chosen on validation users of eight data sets with at most 2,000 items
+    and 3,000 training users (docs/benchmarks, defaults). Its nDCG@100 is .96 to 1.00 of the best
+    of 12 settings; the earlier default, 250, reaches .94 to 1.00. About five mean row lengths, but
+    at least 100, reach .97 to 1.00. ``dropout=0.3`` added .006 of the best on average.
 
-    Differs from [3]_: the weights are the exact minimum, from one inverse, while there
-    40 iterations of ADMM come near to it. Pairs of values other than 0/1 enter by their
-    geometric mean.
+    Differs from [3]_: the weights are the exact minimum, from one inverse; [3]_ approaches it
+    by 40 iterations of ADMM. A pair of values other than 0/1 enters by its geometric mean.
 
     In float32 the weights of MovieLens-1M, binarised, agree with float64 to 7e-6 of the
-    largest weight at alpha 300, and to 5e-5 at alpha 1 (docs/benchmarks, ease_accuracy): the
-    error grows with the condition number of X^T X + alpha I, so a tiny `alpha` wants
-    ``dtype="float64"``.
+    largest weight at alpha 300, and to 5e-5 at alpha 1 (docs/benchmarks, ease_accuracy). The
+    error grows with the condition number of X^T X + alpha I: use ``dtype="float64"`` with a
+    tiny `alpha`.
 
     References
     ----------
@@ -228,7 +228,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             With ``positive=True``, if a column was not solved in 1,000 passes.
         """
         X = self._start_fit(X)
-        self._device()  # it has to be there
+        self._device()  # raises if it is absent
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         for name in ("gram_", "n_iter_", "pairs_", "pair_coef_"):
             vars(self).pop(name, None)
@@ -247,7 +247,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         return self._pair_rounds() if self.n_pairs else super()._rounds(facts)
 
     def _pair_rounds(self):
-        """The pairs are those of the largest sums, and a second pass adds up what they say."""
+        """The first pass finds the pairs with the largest sums, the second their Gram matrix."""
         if self.positive:
             raise ValueError(
                 "EASE: positive=True solves for weights of items only. Got n_pairs="
@@ -276,7 +276,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     def _check_adds_up(self):
         if self.n_pairs:
             raise ValueError(
-                "EASE: partial_fit adds up X^T X, which says nothing of pairs as inputs. Got "
+                "EASE: partial_fit adds up X^T X, which has no products with pairs. Got "
                 f"n_pairs={self.n_pairs}: use n_pairs=0, or fit with all users."
             )
 
@@ -294,7 +294,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     @property
     def _has_pairs(self):
-        return hasattr(self, "pair_coef_")  # whatever `n_pairs` says since the fit
+        return hasattr(self, "pair_coef_")  # `n_pairs` may have changed since the fit
 
     def _scores(self, X):
         scores = sparse_dot_dense(X, self.coef_, n_jobs=self.n_jobs)
@@ -325,7 +325,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         -------
         contributions : csr_array of shape (n_users * m, n_items)
             Row ``u * m + j`` holds ``x_ui * coef_[i, items[u, j]]`` at each item i of user
-            u, and half of what each pair adds that holds i; it adds up to the score of
+            u, plus half of what each pair with i adds. The row sums to the score of
             ``items[u, j]``.
 
         Raises

@@ -10,7 +10,7 @@ BLOCK_SIZE = 512
 
 
 def gram_memory(n_items, *, dtype=np.float32, n_entries=0):
-    """Estimate the bytes that `add_gram` and the inversion take beside X.
+    """Estimate the bytes that `add_gram` and the inversion need beside X.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def gram_memory(n_items, *, dtype=np.float32, n_entries=0):
     Returns
     -------
     n_bytes : int
-        The buffer, and the larger of the column order of X (12 bytes an entry, indices
-        of 64 bits counted) and the panel of the inversion.
+        The buffer, plus the larger of two: the column order of X (12 bytes an entry, enough
+        for indices of 64 bits), and the panel of the inversion.
     """
     itemsize = np.dtype(dtype).itemsize
     panel = n_items * min(n_items, BLOCK_SIZE) * itemsize
@@ -44,7 +44,7 @@ def new_gram(n_items, *, dtype=np.float32, n_entries=0, name="EASE"):
     n_entries : int, default=0
         Stored entries of the X that will be added, for the estimate.
     name : str, default="EASE"
-        The estimator, for the message.
+        Name of the estimator, for the message.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def new_gram(n_items, *, dtype=np.float32, n_entries=0, name="EASE"):
     Raises
     ------
     MemoryError
-        If it does not fit; the message names the remedies.
+        If there is too little memory; the message names the remedies.
     """
     dtype = np.dtype(dtype)
     remedies = [
@@ -95,16 +95,16 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
     Notes
     -----
     Row i of the result is the sum, over the users u of item i, of w_u x_ui times the part
-    of u's row from i on. The rows are shared out among the threads by their cost, so
-    there is no race and no buffer per thread beyond one row, and every element is summed
-    in the same order whatever the number of threads: the result is the same to the bit.
+    of u's row from i on. Each thread computes whole rows, shared out by their cost. So there
+    is no race, a thread's buffer is one row, and every element is summed in one order: the
+    number of threads does not change a bit of the result.
 
     One call sums in float64 and rounds each element of `gram` once. So in float32 an
     element has a relative error of at most 2**-24 (6e-8) for each call that added to it,
     and counts (binary X, integer weights) are exact up to 2**24 = 16,777,216 users.
 
-    Beside `gram` it takes 8 bytes for each stored entry (16 from 2**31 entries on), and
-    4 more where the indices have 64 bits.
+    Memory beside `gram` is 8 bytes for each stored entry (16 from 2**31 entries on), and
+    4 more if the indices have 64 bits.
     """
     n_items = X.shape[1]
     check_square(gram, n_items)
@@ -131,7 +131,7 @@ def add_gram(X, gram, *, sample_weight=None, n_jobs=None):
     columns = (indptr, first, position, user)
 
     if values.min() == values.max():
-        # Binary data: the values need not be read, one factor serves for all of them.
+        # Binary data: one factor replaces all values, so they need not be read.
         weight = weight * float(values[0]) ** 2
 
         def add_rows(start, stop):
@@ -157,8 +157,8 @@ def check_square(matrix, n_items):
         )
     if not (flags.c_contiguous and flags.writeable and flags.aligned):
         raise ValueError(
-            "Expected a C-contiguous, aligned, writeable matrix, since it is worked on in "
-            "place. Got one that is not: pass np.require(matrix, requirements='CAW')."
+            "Expected a C-contiguous, aligned, writeable matrix, since the computation "
+            "overwrites it. Got one that is not: pass np.require(matrix, requirements='CAW')."
         )
 
 
@@ -180,7 +180,7 @@ def _row_weights(sample_weight, n_users):
 
 
 def _unsigned(indices):
-    """Item indices as uint32, without a copy where they have 32 bits."""
+    """Item indices as uint32, without a copy if they have 32 bits."""
     if indices.dtype == np.int32:
         return indices.view(np.uint32)
     return indices.astype(np.uint32)

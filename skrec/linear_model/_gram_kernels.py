@@ -4,15 +4,15 @@ import numpy as np
 
 from skrec.utils._compile import njit
 
-# Costs in units of one pair, measured: starting on a user's row misses the cache, and
-# every element of an output row is read, added to and cleared.
+# Measured costs, in units of one pair: the start of a user's row misses the cache, and every
+# element of an output row is read, added to and cleared.
 _ROW_START = 30
 _OUTPUT = 0.5
 
 
 @njit(nogil=True, cache=True)
 def column_entries(items, indptr, first, position, user, cost):
-    """Write the entries column by column, and what each column costs.
+    """Write the entries column by column, and the cost of each column.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def column_entries(items, indptr, first, position, user, cost):
     first : ndarray of shape (n_items + 1,), dtype=int64, written
         Bounds of the columns.
     position, user : ndarray of shape (n_entries,), written
-        Where the entries of a column stand in `items`, and whose they are; users ascend.
+        Position in `items` and user of each entry of a column; users ascend.
     cost : ndarray of shape (n_items,), dtype=float64, written
         Work for the column's row of the Gram matrix.
     """

@@ -11,11 +11,11 @@ from skrec.utils._device import resolve_device
 from skrec.utils._memory import check_memory
 from skrec.utils._parallel import run_ranges
 
-# Precision times variance inflation above which a warning is given. On generated data with
-# duplicate items the worst column of EASE's weights had a relative error of 10 to 20 times
-# that product, so of 1 to 2 % at this bound.
+# A larger product of machine precision and variance inflation gives a warning. On generated data
+# with duplicate items, the worst column of EASE's weights had a relative error of 10 to 20 times
+# that product: 1 to 2 % at this bound.
 _MAX_ERROR = 1e-3
-# Squares of the panel that are transposed at once: 128 x 128 fit into a core's cache.
+# Side of the squares of the panel that are transposed at once: they fit into a core's cache.
 _COPY_BLOCK = 128
 
 
@@ -29,10 +29,9 @@ def ridge_diagonal(gram, *, alpha, dropout=0.0):
     alpha : float
         Penalty of every item.
     dropout : float, default=0.0
-        Probability p in [0, 1) with which a full-rank denoising autoencoder drops an
-        input. In expectation over the dropped inputs its squared error is that of the
-        autoencoder without dropout plus this penalty [1]_; the weights are those that
-        apply to a row of which nothing is dropped.
+        Probability p in [0, 1) that a full-rank denoising autoencoder drops an input. In
+        expectation over the dropped inputs, its squared error is the error without dropout
+        plus this penalty [1]_. The weights are for rows with all their inputs.
 
     Returns
     -------
@@ -59,11 +58,11 @@ def ease_weights(gram, diagonal, *, device="cpu", n_jobs=None):
     diagonal : float or array-like of shape (n_items,)
         Added to the diagonal, see `ridge_diagonal`.
     device : str or torch.device, default="cpu"
-        "cpu" works in the buffer itself. Another device is torch's and needs room for two
-        such matrices.
+        "cpu" works in the buffer itself. Other devices use torch and need room for two such
+        matrices.
     n_jobs : int or None, default=None
-        Threads of the numba kernel. BLAS and torch have their own number of threads: limit
-        it with ``threadpoolctl`` or ``OMP_NUM_THREADS``.
+        Threads of the numba kernel. BLAS and torch have their own numbers of threads: limit
+        them with ``threadpoolctl`` or ``OMP_NUM_THREADS``.
 
     Returns
     -------
@@ -86,9 +85,9 @@ def ease_weights(gram, diagonal, *, device="cpu", n_jobs=None):
     MovieLens-1M (3,706 items, binary) the relative error of B in the Frobenius norm is 7e-6
     at d = 1,000, 1e-5 at 300 (where the condition number of G + diag(d) is 850), 3e-5 at 1
     (2.5e5) and 7e-5 at 0.01 (2.5e7); scores are within 4e-5 of the largest in each case.
-    Single columns may be worse: where items are nearly the same, their weights have a relative
-    error of 10 to 20 times 1e-7 max_j P_jj (G_jj + d_j). That maximum is known afterwards, and
-    the warning rests on it.
+    Single columns may be worse: the weights of items that are nearly the same have a relative
+    error of 10 to 20 times 1e-7 max_j P_jj (G_jj + d_j). The warning depends on this maximum,
+    which the inverse shows.
 
     References
     ----------
@@ -136,7 +135,7 @@ def invert_positive_definite(matrix, diagonal=0.0, *, device="cpu", n_jobs=None)
 def _negative_inverse(matrix, diagonal, device):
     """Write -P, P = (M + diag(diagonal))^-1, to the upper triangle; return P's diagonal."""
     given = _add_diagonal(matrix, diagonal)
-    # "cpu" is not resolved, since that imports torch.
+    # To resolve a device imports torch, so "cpu" is not resolved.
     resolved = None if str(device) == "cpu" else resolve_device(device)
     if resolved is None or resolved.type == "cpu":
         _sweep(matrix)
@@ -150,16 +149,16 @@ def _negative_inverse(matrix, diagonal, device):
 def _sweep(matrix, block_size=BLOCK_SIZE):
     """Replace M by -M^-1 in the upper triangle, the only one that is read.
 
-    Symmetric Gauss-Jordan elimination of a block K of rows and columns at a time. Where R
-    are all other rows, whether eliminated before or not:
+    Symmetric Gauss-Jordan elimination, one block K of rows and columns at a time. With R all
+    other rows, eliminated before or not:
 
         M_KK <- -M_KK^-1,   M_KR <- M_KK^-1 M_KR,   M_RR <- M_RR - M_RK M_KK^-1 M_KR.
 
     With M_KK = L L^T, W_R = L^-1 M_KR, W_K = -L^-1, and M_KK = M_KR = 0, all three are
-    M <- M - W^T W: one symmetric rank-k update in place. That makes n^3 floating-point
-    operations as LAPACK's potrf and potri do, at the rate of a matrix product, with n *
-    block_size elements beside the matrix. (OpenBLAS's own potrf with several threads ended
-    in a segmentation fault from n = 38,048 on.)
+    M <- M - W^T W: one symmetric rank-k update in place. This takes n^3 floating-point
+    operations, as many as LAPACK's potrf and potri, at the speed of a matrix product, and
+    n * block_size elements beside the matrix. (OpenBLAS's own potrf with several threads
+    ended in a segmentation fault from n = 38,048 on.)
     """
     n = matrix.shape[0]
     (trsm,) = get_blas_funcs(("trsm",), dtype=matrix.dtype)
@@ -169,17 +168,17 @@ def _sweep(matrix, block_size=BLOCK_SIZE):
         factor = _pivot_factor(matrix[start:stop, start:stop], start)
         panel = workspace[: (stop - start) * n].reshape(stop - start, n)
         _take_panel(matrix, panel, start, stop)
-        # Transposes of C-contiguous arrays are what BLAS works on without copies:
+        # BLAS works on transposes of C-contiguous arrays without copies:
         # panel^T L^-T = (L^-1 panel)^T; the lower triangle of matrix^T is our upper one.
         trsm(1.0, factor, panel.T, side=1, lower=1, trans_a=1, overwrite_b=1)
         subtract_gram(matrix, panel)
 
 
 def _pivot_factor(block, start):
-    """Cholesky factor L of a block on the diagonal, of which the upper triangle is read."""
+    """Cholesky factor L of a diagonal block, from its upper triangle."""
     (potrf,) = get_lapack_funcs(("potrf",), dtype=block.dtype)
     factor, info = potrf(block.T, lower=1, clean=1)
-    # NaN passes through; the diagonal of the inverse is checked for it at the end.
+    # NaN passes through; `_check_inverse` finds it in the diagonal of the inverse.
     if info > 0:
         raise _not_positive_definite(block.dtype, start + info - 1)
     return factor
@@ -188,8 +187,8 @@ def _pivot_factor(block, start):
 def _take_panel(matrix, panel, start, stop):
     """Move the block's rows and columns into `panel`; leave zeros behind.
 
-    Row k of the panel is row start + k of the whole symmetric matrix, but with -I in the
-    place of the block on the diagonal.
+    Row k of the panel is row start + k of the whole symmetric matrix, with -I instead of the
+    diagonal block.
     """
     for first in range(0, start, _COPY_BLOCK):
         last = min(first + _COPY_BLOCK, start)
@@ -201,7 +200,7 @@ def _take_panel(matrix, panel, start, stop):
 
 
 def _mirror(matrix, scale, n_jobs):
-    """Write M_ij scale_j to (i, j) and (j, i), i != j, M being the upper triangle."""
+    """Write M_ij scale_j to (i, j) and M_ij scale_i to (j, i), i < j, from the upper triangle M."""
     # Imported here because numba takes half a second.
     from skrec.linear_model._inverse_kernels import TILE, scale_and_mirror
 
@@ -215,7 +214,7 @@ def _mirror(matrix, scale, n_jobs):
 
 
 def _torch_negative_inverse(matrix, device):
-    """Do as `_sweep` does, by torch's Cholesky routines on a ``torch.device``."""
+    """Compute the result of `_sweep` with torch's Cholesky routines on a ``torch.device``."""
     import torch
 
     from skrec.utils._state_torch import torch_state
@@ -255,7 +254,7 @@ def _add_diagonal(matrix, diagonal):
 
 
 def _check_inverse(precision, given):
-    """Check the inverse by its diagonal, `given` being the matrix's own."""
+    """Check the inverse by its diagonal; `given` is the diagonal of the matrix."""
     if not (np.all(np.isfinite(precision)) and np.all(precision > 0)):
         bad = int(np.argmin(np.isfinite(precision) & (precision > 0)))
         raise _not_positive_definite(precision.dtype, bad)

@@ -10,8 +10,8 @@ TILE = 64
 def scale_and_mirror(matrix, scale, start, stop):
     """Fill both triangles from the upper one, for the rows of tiles start to stop.
 
-    With M the symmetric matrix whose upper triangle is given, M_ij scale_j is written to
-    both (i, j) and (j, i), i != j. The diagonal is left alone.
+    Let M be the symmetric matrix with the given upper triangle. M_ij scale_j is written to
+    (i, j) and M_ji scale_i to (j, i), i != j. The diagonal stays as it is.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Pairs of items as further inputs of EASE (Steck and Liang 2021).
 
-With z_r = sqrt(x_i x_j) for each pair r = {i, j}, rows x become (x, z), and the weights are those
-of a ridge regression of each item on all inputs that do not hold it.
+Each pair r = {i, j} has the value z_r = sqrt(x_i x_j), so rows x become (x, z). The weights are a
+ridge regression of each item on all inputs that do not hold it.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._memory import check_memory
 from skrec.utils._parallel import run_ranges
 
-# Rows of the Gram matrix that are looked through at once, and items that are solved at once.
+# Rows of the Gram matrix that are searched at once, and items that are solved at once.
 _BLOCK = 256
 
 
@@ -31,8 +31,8 @@ def frequent_pairs(gram, n_pairs):
     Returns
     -------
     pairs : ndarray of int32 of shape (n_found, 2)
-        i < j, sorted; at most `n_pairs`, those of products above zero. Of equal products the
-        lower indices come first.
+        i < j, sorted; at most `n_pairs`, with products above zero. Among equal products, lower
+        indices come first.
     """
     n_items = len(gram)
     keys, values = np.empty(0, np.int64), np.empty(0, gram.dtype)
@@ -47,7 +47,7 @@ def frequent_pairs(gram, n_pairs):
 
 
 def pair_values(X, pairs, *, n_jobs=None):
-    """The geometric means of the values of pairs that rows have.
+    """The geometric mean of the two values of each pair that a row has.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def check_pairs_memory(n_items, n_pairs, *, dtype, n_entries):
 
 
 def pair_weights(gram, diagonal, pairs, n_items, *, device="cpu", n_jobs=None):
-    """Weights of items and pairs in the scores of items.
+    """Solve for the weights of items and pairs in the scores of items.
 
     Minimises ||X - (X, Z) W||^2 + tr(W^T diag(d) W) where column i of W is zero at item i and at
     the pairs that hold i. With P = ((X, Z)^T (X, Z) + diag(d))^-1 and S the places that must be
@@ -160,7 +160,7 @@ def _first_of_inverse(matrix):
 
 
 def pair_contributions(Z, pairs, pair_coef, targets, n_items):
-    """What pairs add to scores, half of it at either item.
+    """Contributions of pairs to scores, half at each of the two items.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def count_pairs(rows, by_first, start, stop, out):
-    """``out[u]``: the number of pairs that row u has, for the rows from `start` to `stop`."""
+    """Write to ``out[u]`` how many pairs row u has, for the rows from `start` to `stop`."""
     ptr, idx, _ = rows
     pair_ptr, second = by_first
     has = np.zeros(pair_ptr.shape[0] - 1, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""What the linear models have in common: scores X @ B are explained by B, and so are items."""
+"""Explanations and similar items of the linear models, whose scores are X @ B."""
 
 from abc import abstractmethod
 
@@ -16,10 +16,10 @@ class ItemWeightsMixin:
 
     @abstractmethod
     def _heaviest(self, items, k):
-        """Lists of the items of the largest weights B[:, items], and these weights."""
+        """Lists of the items with the largest weights B[:, items], and these weights."""
 
     def _explained_rows(self, X):
-        """What B is multiplied with for the scores of checked rows: x in ``x @ B``."""
+        """The rows x of ``x @ B``, made from checked rows X."""
         return X
 
     def explain(self, X, items):
@@ -36,9 +36,9 @@ class ItemWeightsMixin:
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds ``x_ui * B[i, items[u, j]]``, with the weights B (the
-            `coef_` of EASE and SLIM), at each item i of user u; it adds up to the score
-            of ``items[u, j]``. Where the values of X are times, x is what they weigh.
+            Row ``u * m + j`` holds ``x_ui * B[i, items[u, j]]`` at each item i of user u,
+            with the weights B (the `coef_` of EASE and SLIM). The row sums to the score of
+            ``items[u, j]``. If the values of X are times, x are the weights of these times.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class ItemWeightsMixin:
         return explain_scores(X, items, self._weights)
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that speak most for given ones.
+        """Find the items with the largest weights for given items.
 
         Parameters
         ----------
@@ -63,15 +63,15 @@ class ItemWeightsMixin:
         Returns
         -------
         neighbors : ndarray of intp of shape (n, k)
-            Column indices of X: the items i of the largest weights ``B[i, items]``, never
-            the item itself; padded with -1. Of SLIM, the weights that are not zero.
+            Column indices of X: the items i with the largest weights ``B[i, items]``, never
+            the item itself; padded with -1. SLIM lists only items with a non-zero weight.
         weights : ndarray of shape (n, k), dtype of the weights
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         found, weights = self._heaviest(items, k)

@@ -1,4 +1,4 @@
-"""Small helpers for Gram matrices of which the upper triangle is given."""
+"""Small helpers for Gram matrices that are given by their upper triangle."""
 
 import numpy as np
 
@@ -36,5 +36,5 @@ def mirror_upper(matrix, *, n_jobs=None):
 
 
 def diagonal_as(values, matrix):
-    """A number, or one for each row, as an array of the matrix's dtype."""
+    """One number, or one for each row, as an array of the matrix's length and dtype."""
     return np.broadcast_to(np.asarray(values, dtype=matrix.dtype), len(matrix)).copy()

@@ -1,4 +1,4 @@
-"""EASE with weights that must not be negative."""
+"""EASE with non-negative weights."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def nonnegative_ease_weights(gram, diagonal, *, tol=None, max_iter=1000, device=
 
     Minimises 1/2 tr(B^T (G + diag(d)) B) - tr(B^T G) with diag(B) = 0 and B >= 0, where G
     is `gram` and d is `diagonal` [1]_: each column of B is a non-negative ridge regression.
-    That is not the same as setting the negative weights of EASE to zero.
+    It differs from EASE with its negative weights set to zero.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ def nonnegative_ease_weights(gram, diagonal, *, tol=None, max_iter=1000, device=
     tol : float or None, default=None
         A column is solved when no weight, on its own, would change by more than `tol` times
         the largest weight that one item alone would get. None: 1e-10 for a float64 buffer
-        on the CPU, 1e-5 else.
+        on the CPU, otherwise 1e-5.
     max_iter : int, default=1000
-        Most passes over the weights of a column that are not zero, or iterations of ADMM.
+        Most passes over the non-zero weights of a column, or most iterations of ADMM.
     device : str or torch.device, default="cpu"
-        "cpu" is coordinate descent, column by column, and takes room for the weights that
-        are not zero beside the buffer. Another device is torch's and takes ADMM, with room
-        for five such matrices on it.
+        "cpu" solves column by column, by coordinate descent, and needs room for the non-zero
+        weights beside the buffer. Other devices run ADMM in torch and need room for five
+        such matrices.
     n_jobs : int or None, default=None
         Threads. The result does not depend on it.
 
@@ -42,7 +42,7 @@ def nonnegative_ease_weights(gram, diagonal, *, tol=None, max_iter=1000, device=
     Raises
     ------
     ValueError
-        If `gram` is not of a supported form, or for ADMM not positive definite.
+        If `gram` has an unsupported form or, with ADMM, is not positive definite.
 
     Warns
     -----

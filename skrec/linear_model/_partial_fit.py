@@ -1,4 +1,4 @@
-"""Learning from users part after part, by adding up the Gram matrix."""
+"""`partial_fit`: learn from users part by part, by adding up the Gram matrix."""
 
 from abc import abstractmethod
 
@@ -27,7 +27,7 @@ class PartialFitMixin(SumsMixin):
 
     @abstractmethod
     def _finish(self, gram):
-        """Set `coef_` from a Gram matrix, which is used up unless `_keeps_gram`."""
+        """Set `coef_` from a Gram matrix, which it overwrites unless `_keeps_gram`."""
 
     def _part(self, X, weight=None):
         return add_gram(X, self._new_gram(X), sample_weight=weight, n_jobs=self.n_jobs)
@@ -36,12 +36,13 @@ class PartialFitMixin(SumsMixin):
         return cpu_or_device(self.device)
 
     def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
-        """Add more users; the result is that of one `fit` on all of them.
+        """Add more users, with the result of one `fit` on all users so far.
 
-        Keeps the Gram matrix X^T X, a dense one, whatever `fit` would do. `fit` keeps none:
-        after it, `partial_fit` begins anew. Each call rounds the matrix to its dtype. In float32,
-        the default above 1,024 items, an element from 2^24 = 16,777,216 on does not grow by a call
-        that adds 1 to it: use ``dtype="float64"`` where so many users share an item.
+        Keeps the dense Gram matrix X^T X, even where `fit` would not compute it. `fit` keeps no
+        Gram matrix: a `partial_fit` after it begins anew. Each call rounds the matrix to its
+        dtype. In float32, the default above 1,024 items, a call that adds 1 to an element of
+        2^24 = 16,777,216 or more leaves it as it was: use ``dtype="float64"`` if so many users
+        share an item.
 
         Parameters
         ----------
@@ -52,8 +53,8 @@ class PartialFitMixin(SumsMixin):
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users.
         solve : bool, default=True
-            Whether to compute `coef_` from what has been added so far. False saves the
-            time while chunks are still to come; the last call wants True.
+            Whether to compute `coef_` from the users so far. False saves time while more parts
+            follow; use True in the last call.
 
         Returns
         -------
@@ -70,18 +71,18 @@ class PartialFitMixin(SumsMixin):
         Warns
         -----
         ConvergenceWarning
-            If the weights were not solved in the most passes that are allowed.
+            If the weights did not converge within the allowed passes.
         UserWarning
             If it begins anew after `fit`.
         """
         self._check_adds_up()
         first = not hasattr(self, "gram_")
         X = self._start_fit(X, reset=first)
-        self._device()  # it has to be there
+        self._device()  # raises if it is absent
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         if first:
             forget_fit(self, ("coef_", "n_iter_"), "Gram matrix")
-        # A copy: should anything fail, the old one is what it was.
+        # A copy, so that a failure leaves the old matrix unchanged.
         gram = self._new_gram(X) if first else self._copy_of_gram(X)
         self.gram_ = add_gram(X, gram, sample_weight=weight, n_jobs=self.n_jobs)
         if solve:
@@ -89,7 +90,7 @@ class PartialFitMixin(SumsMixin):
         return self
 
     def _check_adds_up(self):
-        """Raise a ValueError where the parameters want more of the users than X^T X."""
+        """Raise a ValueError if the parameters need more than X^T X from the users."""
 
     def _copy_of_gram(self, X):
         copy = self._new_gram(X)

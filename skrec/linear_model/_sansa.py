@@ -24,7 +24,7 @@ from skrec.utils._params import (
 from skrec.utils._statistics import OnePart, run_rounds
 from skrec.utils._validation import check_sample_weight
 
-# Entries of each factor for one item, if `density` does not say.
+# Entries of each factor per item, if `density` is None.
 _ENTRIES_PER_ITEM = 100
 # Products below this number are not worth a second thread.
 _MIN_WORK = 1 << 18
@@ -34,7 +34,7 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     r"""Scalable approximate non-symmetric autoencoder: EASE in two sparse factors.
 
     EASE's weights [3]_ are :math:`B = I - P\,\mathrm{diag}(P)^{-1}` with
-    :math:`P = (X^T X + \alpha I)^{-1}`, a dense matrix. SANSA [1]_ has
+    :math:`P = (X^T X + \alpha I)^{-1}`, a dense matrix. SANSA [1]_ approximates
 
     .. math:: P \approx K^T D^{-1} K
 
@@ -49,49 +49,47 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     - The first 4,096 items, the head, are factored and inverted exactly.
     - Row i of any other item is :math:`k = e_i - \sum_{j \in S} w_j e_j`, where S are items
       before i, at first those with the largest cosines. The w minimise
-      :math:`d_i = k A k^T` with :math:`A = X^T X + \alpha I`, which makes
-      :math:`\sum_i (d_i - D_i) = \|(K L - I) D^{1/2}\|_F^2` the least on this pattern: the
-      residual of K as an inverse of L, although L is not needed. Then items with a small
-      :math:`w_j^2 A_{jj}` leave S for near items with a large residual
-      :math:`(k A)_j^2 / A_{jj}`, wherever that lowers :math:`d_i`, up to `max_iter` - 1
-      times.
-    - Of all entries of K, those with the largest :math:`K_{ij}^2 A_{jj} / d_i` stay, as
-      many as `density` allows; rows of up to 1,024 entries are solved once more for the
-      values of these.
+      :math:`d_i = k A k^T` with :math:`A = X^T X + \alpha I`. This also minimises
+      :math:`\sum_i (d_i - D_i) = \|(K L - I) D^{1/2}\|_F^2` on this pattern: the residual of
+      K as an inverse of L, without computing L. Then, up to `max_iter` - 1 times, items with
+      a small :math:`w_j^2 A_{jj}` leave S for near items with a large residual
+      :math:`(k A)_j^2 / A_{jj}`, wherever that lowers :math:`d_i`.
+    - `density` limits the entries of K: those with the largest :math:`K_{ij}^2 A_{jj} / d_i`
+      stay. Rows of up to 1,024 entries are solved once more for the values of these entries.
 
-    Scores rank items and are in no unit. A user without items gets zeros.
+    Scores rank items and have no unit. A user without items gets zeros.
 
     Parameters
     ----------
     alpha : float, default=150.0
-        Penalty, EASE's :math:`\lambda`, > 0. Grows with the number of users.
+        Penalty, EASE's :math:`\lambda`, > 0. The best value grows with the number of users.
     density : float or None, default=None
-        Entries of each factor, at most, as a share of n_items**2, in (0, 1]. The whole
-        triangle, and so EASE, takes (n_items + 1) / (2 n_items), a little over 0.5. The
-        diagonal of K, n_items entries, is counted and always kept. None: 100 entries for
-        each item, which is everything up to 199 items.
+        Most entries of each factor, as a share of n_items**2, in (0, 1]. The whole triangle,
+        which gives EASE, is (n_items + 1) / (2 n_items), a little over 0.5. The diagonal of K
+        counts n_items entries and is always kept. None: 100 entries per item, which is the
+        whole triangle up to 199 items.
     max_iter : int, default=2
-        Times that the rows beyond the head are solved while items are exchanged; 1 keeps
-        those of the largest cosines.
+        How often the rows beyond the head are solved; items are exchanged in between. 1 keeps
+        the items with the largest cosines.
     n_candidates : int, default=1024
-        Most elements of X^T X that are kept of the row of an item beyond the head, those
-        with the largest cosines, among the items before it; at least 4 times the entries of
-        a factor per item. The others count as zeros.
+        Most elements of X^T X that the row of an item beyond the head keeps: those with the
+        largest cosines, among the items before it. At least 4 times the entries of a factor
+        per item are kept. The others count as zeros.
     dtype : {None, "float32", "float64"}, default=None
-        Of the computation and the factors. None: float64 up to 1,024 items, float32 above.
+        Type of the computation and the factors. None: float64 up to 1,024 items, float32 above.
     n_jobs : int or None, default=None
-        Threads; None: all cores. The result does not depend on it, up to BLAS.
+        Threads; None: all cores. The number changes the result by rounding in BLAS at most.
 
     Attributes
     ----------
     encoder_ : csr_array of shape (n_items, n_items)
-        The factor E. Rows are items; columns are steps, that is places in `order_`.
+        The factor E. Rows are items; columns are steps: positions in `order_`.
     decoder_ : csr_array of shape (n_items, n_items)
         The factor F. Rows are steps, columns items.
     diagonal_ : ndarray of shape (n_items,), dtype=float64
-        Diagonal of E F, 1 up to rounding: scores are
-        ``X * diagonal_ - (X @ encoder_) @ decoder_``, so that rounding leaves nothing on
-        the diagonal of B either.
+        Diagonal of E F, 1 up to rounding. Scores are
+        ``X * diagonal_ - (X @ encoder_) @ decoder_``, so the diagonal of B is zero despite
+        rounding.
     pivots_ : ndarray of shape (n_items,), dtype=float64
         The diagonal of D, step by step.
     order_ : ndarray of intp of shape (n_items,)
@@ -100,11 +98,11 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         Stored entries of each factor divided by n_items**2.
     gram_kept_ : float
         Share of the non-zero elements of X^T X, in the rows beyond the head, that
-        `n_candidates` let through.
+        `n_candidates` keeps.
     loss_curve_ : list of float
-        Mean of log(d_i / A_ii), after each solution and at the end. It falls from
-        solution to solution, towards that of exact factors; at the end it rises by what
-        the dropped entries cost.
+        Mean of log(d_i / A_ii), after each solution and at the end. It falls from solution to
+        solution, towards its value for exact factors. At the end it rises by the cost of the
+        dropped entries.
     n_iter_ : int
         Times that the rows beyond the head were solved.
     gram_ : csr_array of shape (n_items, n_items), float64
@@ -131,20 +129,19 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     On MovieLens-1M, strong generalisation, nDCG@100 is .430 at a density of .05, .427 at .01
     and .424 at .005; EASE's is .431 (docs/benchmarks/bench_sansa.py). On validation users of eight
-    data sets of at most 2,000 items the default has .997 to 1.001 of the nDCG@100 of ``EASE()``
-    (docs/benchmarks, defaults).
+    data sets with at most 2,000 items, the default reaches .997 to 1.001 of the nDCG@100 of
+    ``EASE()`` (docs/benchmarks, defaults).
 
-    Rows beyond the head are solved on up to 2 m items, chosen among the 4 m nearest; items
-    without a common user are among these only where there are no more than 4 m items before
-    i. A is positive definite with every pivot at least `alpha`. Elements dropped for
-    `n_candidates` can break that: an item whose pivot within a row is below ``alpha / 2``
-    then gets no weight there. D is at least `alpha` in any case.
+    Rows beyond the head are solved on up to 2 m items, chosen among the 4 m nearest. Items
+    without a common user are among these only if no more than 4 m items come before i. A is
+    positive definite with every pivot at least `alpha`. Elements that `n_candidates` drops can
+    break that: an item whose pivot within a row falls below ``alpha / 2`` gets no weight there.
+    D is at least `alpha` in any case.
 
-    Differs from [1]_: there an approximate L is computed first, and K is its approximate
-    inverse, improved by minimal-residual steps. Here the rows of K minimise the residual of
-    the exact L, on the pattern that they have, in one step, as in [2]_: there is no
-    incomplete factor that could break down, and one approximation instead of two. The order
-    of the items keeps K sparse, not L.
+    Differs from [1]_: [1]_ first computes an approximate L; its K is an approximate inverse of
+    it, improved by minimal-residual steps. Here the rows of K minimise the residual of the
+    exact L on their pattern in one step, as in [2]_. That is one approximation instead of two,
+    and no incomplete factor can break down. The order of the items keeps K sparse, not L.
 
     References
     ----------
@@ -228,7 +225,7 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         Raises
         ------
         MemoryError
-            If it does not fit; nothing large has been allocated then.
+            If there is too little memory; nothing large has been allocated then.
         ValueError
             If a parameter or X is not valid, or if X^T X + alpha I is not positive
             definite to working precision.
@@ -278,7 +275,7 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         return max(n_items, int(self.density * n_items**2))
 
     def _set_factors(self, K):
-        """Bring K from the order of the steps to that of the items, and scale it."""
+        """Bring K from the order of the steps to the order of the items, and scale it."""
         n_items = K.shape[0]
         by_item = csr_array((K.data, self.order_[K.indices], K.indptr), shape=K.shape)
         by_item.sort_indices()

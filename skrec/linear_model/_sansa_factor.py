@@ -1,7 +1,7 @@
 """The factors of SANSA: A^-1 ~ K^T D^-1 K, with A = X^T X + alpha I and K sparse, unit lower.
 
-The items are put in order of descending popularity. The first of them, the head, are
-factored exactly by LAPACK; the others, the tail, row by row on sets of items.
+Items are in the order of descending popularity. LAPACK factors the first items, the head,
+exactly. The rows of the others, the tail, are solved one by one on sets of items.
 """
 
 from collections import namedtuple
@@ -16,9 +16,9 @@ from skrec.utils._parallel import run_ranges
 # Rows of the tail are solved on this many times the items that will stay on average: which
 # ones stay is known best afterwards, and some rows deserve more than others.
 _OVERSAMPLING = 2
-# Items that may enter a row, as a multiple of those in it.
+# Items that may enter a row, as a multiple of the items in it.
 _POOL = 2
-# Rows with more entries are not solved again after the least ones were dropped.
+# Longer rows are not solved again after their smallest entries were dropped.
 _MAX_RESOLVED = 1024
 _BLOCK = 256
 
@@ -112,8 +112,8 @@ def check_room(n_items, n_head, n_kept, n_block, *, n_entries, n_stored, dtype):
 def _head_factor(gram):
     """Exact rows of K for the head, as the columns of an upper triangle, and their pivots."""
     potrf, trtri = get_lapack_funcs(("potrf", "trtri"), dtype=gram.head.dtype)
-    # Transposes of C-contiguous arrays are what LAPACK works on without copies: it sees
-    # our upper triangle as the lower one. A = C C^T, K = diag(C) C^-1.
+    # LAPACK works on transposes of C-contiguous arrays without copies: it sees our upper
+    # triangle as the lower one. A = C C^T, K = diag(C) C^-1.
     factor, info = potrf(gram.head.copy().T, lower=1, overwrite_a=1, clean=1)
     scale = factor.diagonal().copy()
     if info == 0:
@@ -158,7 +158,7 @@ def _tail_rows(gram, alpha, size, max_iter, head_pivots, n_jobs):
 
 
 def _least_pivot(gram, alpha):
-    """What no pivot is below: alpha, and, relative to the diagonal, rounding."""
+    """Lower bounds of the pivots: alpha, and rounding relative to the diagonal."""
     dtype = gram.diagonal.dtype
     return dtype.type(alpha), dtype.type(10 * np.finfo(dtype).eps)
 
@@ -202,7 +202,7 @@ def _largest(gram, head, head_pivots, tail, n_kept):
 
 
 def _mark_largest(keys, n_kept):
-    """Mask of the `n_kept` largest keys above zero, of equal ones the first."""
+    """Mask of the `n_kept` largest keys above zero, the first among equals."""
     if n_kept <= 0:
         return np.zeros(len(keys), dtype=bool)
     if n_kept >= len(keys):
@@ -214,7 +214,7 @@ def _mark_largest(keys, n_kept):
 
 
 def _solve_again(gram, alpha, ptr, idx, val, pivots, n_jobs):
-    """Give the entries that were kept the best values that they can have."""
+    """Solve for the best values of the kept entries."""
     from skrec.linear_model._sansa_kernels import solve_rows
 
     lengths = np.diff(ptr)

@@ -9,7 +9,7 @@ FLAGS = {"nogil": True, "cache": True}
 
 @njit(**FLAGS)
 def keep_largest(keys, n, k, kept):
-    """Mark the k largest of n keys, of equal ones the first; return how many are marked."""
+    """Mark the k largest of n keys, the first among equals; return how many are marked."""
     if n <= k:
         kept[:n] = True
         return n

@@ -6,9 +6,9 @@ Row i of K is 1 at i and -w on a set S of items before i: w minimises
 
 the variance of item i that its S leaves unexplained. The rows are independent.
 
-`Gram` is the symmetric A in two parts. head: its first h rows and columns, of which the
-upper triangle is read. The others have their elements before the diagonal in CSR (ptr, idx,
-val), row i at i - h, indices ascending. diagonal: that of A.
+`Gram` holds the symmetric A in parts. head: the first h rows and columns; only its upper triangle
+is read. ptr, idx, val: the other rows before the diagonal in CSR, row i at i - h, indices
+ascending. diagonal: the diagonal of A.
 """
 
 from collections import namedtuple
@@ -61,7 +61,7 @@ def _gather_row(gram, i, S, n, place, target):
 
 @njit(**_FLAGS)
 def _finish_row(M, a, done, low, inverse):
-    """Factor row a, of which the first `done` elements are; return its pivot."""
+    """Factor row a from element `done` on; return its pivot."""
     row = M[a]
     for b in range(done, a):
         other = M[b]
@@ -72,7 +72,7 @@ def _finish_row(M, a, done, low, inverse):
     d = row[a]
     for b in range(a):
         d -= row[b] * row[b]
-    # Without this item, if it is too small: all that is divided by the pivot becomes zero.
+    # A pivot that is too small leaves its item out: every division by it gives zero.
     inverse[a] = 0 if 2 * d < low[0] or d < low[1] * row[a] else 1 / np.sqrt(d)
     return d
 
@@ -81,9 +81,9 @@ def _finish_row(M, a, done, low, inverse):
 def _factor(M, n, low, inverse):
     """Cholesky factor of the lower triangle, in place, without its diagonal.
 
-    `inverse` gets the inverse of the diagonal. Rows with a pivot below low[0] / 2, or below
-    low[1] times what was on the diagonal, are left out. Returns the last pivot. Four rows
-    at a time, which share what they read.
+    Writes the inverse of the diagonal to `inverse`. Leaves out rows with a pivot below
+    low[0] / 2, or below low[1] times the old diagonal element. Returns the last pivot. Works
+    on four rows at a time, which share the elements that they read.
     """
     d = low[0]
     for first in range(0, n, 4):
@@ -113,9 +113,9 @@ def _factor(M, n, low, inverse):
 def _solve_row(gram, i, S, n, low, buffers, weights):
     """Write the best weights of row i on S[:n], which ascends; return d_i.
 
-    The factor of A on S and i, in this order: its last row leads to the weights, its last
-    pivot is d_i. No pivot of A is below low[0], alpha; where one is, for want of elements
-    that were dropped or by rounding, the item gets no weight.
+    Factors A on S and i, in this order. The last row of the factor leads to the weights, its
+    last pivot is d_i. No pivot of A is below low[0], alpha. If dropped elements or rounding
+    lower a pivot, its item gets no weight.
     """
     M, inverse, place = buffers.M, buffers.inverse, buffers.place
     for a in range(n + 1):
@@ -151,7 +151,7 @@ def solve_rows(gram, ptr, idx, val, pivots, low, max_size, start, stop):
     low : tuple of two numbers of the dtype of `gram`
         Least pivot, absolute and relative to the diagonal.
     max_size : int
-        Longer rows, and those that have all items before them, are left as they are.
+        Longer rows stay as they are, and so do rows of the head with all items before them.
     start, stop : int
     """
     buffers = _new_buffers(gram, max_size)
@@ -165,9 +165,9 @@ def solve_rows(gram, ptr, idx, val, pivots, low, max_size, start, stop):
 
 @njit(**_FLAGS)
 def _nearest(gram, i, size, keys, kept, S):
-    """Write the `size` items before i of the largest cosines, ascending; return how many.
+    """Write the `size` items before i with the largest cosines, ascending; return how many.
 
-    Items without a common user are taken only where there is room for all items before i.
+    Takes items without a common user only if there is room for all items before i.
     """
     if i <= size:
         for j in range(i):
@@ -189,7 +189,7 @@ def _nearest(gram, i, size, keys, kept, S):
 
 @njit(**_FLAGS)
 def begin_rows(gram, low, counts, sets, weights, pivots, start, stop):
-    """Compute the rows of K from h + `start` on, on the items of the largest cosines.
+    """Compute the rows of K from h + `start` on, on the items with the largest cosines.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _residual(gram, i, S, k, n, pool, m, place, residual):
                 if s != j:
                     residual[a] += k[b] * gram.head[min(s, j), max(s, j)]
     for b in range(n):
-        # What the tail's items of S have in common with those before them.
+        # Elements of A of the tail's items of S with items before them ...
         if S[b] >= h:
             for p in range(gram.ptr[S[b] - h], gram.ptr[S[b] - h + 1]):
                 a = place[gram.idx[p]]
@@ -246,7 +246,7 @@ def _residual(gram, i, S, k, n, pool, m, place, residual):
                     residual[a] += k[b] * gram.val[p]
     for a in range(m):
         place[pool[a]] = -1
-    # ... and with those after them.
+    # ... and of the items of S with items after them.
     for b in range(n):
         place[S[b]] = b
     for a in range(m):
@@ -261,10 +261,11 @@ def _residual(gram, i, S, k, n, pool, m, place, residual):
 
 @njit(**_FLAGS)
 def refine_rows(gram, low, pool_size, counts, sets, weights, pivots, start, stop):
-    """Exchange items of the sets for others with a large residual, where d_i falls.
+    """Exchange items of the sets for others with a large residual, if that lowers d_i.
 
-    As `begin_rows`, whose result it refines. On its own, an item j outside of S lowers d_i by
-    (A k)_j^2 / A_jj, and one inside has k_j^2 A_jj at stake: the largest of both stay.
+    Refines the result of `begin_rows`, with its parameters. Alone, an item j outside S lowers
+    d_i by (A k)_j^2 / A_jj, and an item of S without which d_i may rise by k_j^2 A_jj competes
+    with that number: the items with the largest numbers stay.
     """
     h, size = gram.head.shape[0], sets.shape[1]
     buffers = _new_buffers(gram, size)
@@ -303,7 +304,7 @@ def refine_rows(gram, low, pool_size, counts, sets, weights, pivots, start, stop
 def score_rows(X, encoder, decoder, diagonal, start, stop, out):
     """``out = X * diagonal - (X @ encoder) @ decoder`` for the rows from `start` to `stop`.
 
-    Each row is summed in the order of its entries, whatever the other rows.
+    Each row is summed in the order of its entries, independently of the other rows.
     """
     ptr, idx, val = X
     first, steps, encoded = encoder
@@ -327,7 +328,7 @@ def score_rows(X, encoder, decoder, diagonal, start, stop, out):
 
 @njit(**_FLAGS)
 def score_pairs(X, encoder, decoder_columns, diagonal, rows, items, out):
-    """The scores of pairs, the decoder given by columns; `rows` ascend."""
+    """The scores of pairs, with the decoder given by columns; `rows` ascend."""
     ptr, idx, val = X
     first, steps, encoded = encoder
     begin, column_steps, decoded = decoder_columns
@@ -351,7 +352,7 @@ def score_pairs(X, encoder, decoder_columns, diagonal, rows, items, out):
 
 @njit(**_FLAGS)
 def weights_of(encoder, decoder_columns, sources, targets, out):
-    """Elements of the item-item matrix that are off its diagonal; zero on it."""
+    """Elements of the item-item matrix; zero on its diagonal."""
     first, steps, encoded = encoder
     begin, column_steps, decoded = decoder_columns
     for t in range(sources.shape[0]):

@@ -26,8 +26,8 @@ from skrec.utils._params import (
 from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._validation import check_sample_weight
 
-# The Gram matrix is the faster form where the pairs of items within the users, whose
-# number bounds its entries, would fill it this often.
+# The Gram matrix is faster if the number of pairs of items within the users, which bounds its
+# entries, exceeds this share of its elements.
 _MIN_FILL = 0.5
 
 
@@ -45,43 +45,42 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     :math:`\lambda` is :math:`\alpha \rho`, its :math:`\beta` is
     :math:`\alpha (1 - \rho)`, and scikit-learn's `ElasticNet` takes ``alpha / n_users``.
 
-    Scores are ``X @ coef_``; they rank items and are in no unit. A user without items
-    gets zeros.
+    Scores are ``X @ coef_``; they rank items and have no unit. A user without items gets zeros.
 
     Parameters
     ----------
     alpha : float, default=50.0
-        Penalty, > 0. Grows with the number of users and the square of the values.
+        Penalty, > 0. The best value grows with the number of users and the square of the values.
     l1_ratio : float, default=0.01
         Share of the L1 penalty, in [0, 1]. It makes W sparse; with `positive`, W is sparse
         even without it. At 1 the weights need not be unique.
     positive : bool, default=True
         Whether weights must be >= 0.
     n_neighbors : int or None, default=None
-        As in fsSLIM, an item is predicted by no others than its `n_neighbors` nearest ones
-        by cosine. None: by all.
+        Number of nearest items by cosine that may predict an item, as in fsSLIM. None: all
+        items.
     solver : {"cd", "admm"}, default="cd"
-        "cd" is coordinate descent [2]_ on the Gram matrix, one column at a time: the faster
-        one where W is sparse. "admm" is the alternating direction method of multipliers [3]_:
-        one inversion and a matrix product per iteration, whatever the penalty, on CPU or
-        CUDA, for W that is not sparse; it wants room for six n_items x n_items matrices.
+        "cd" is coordinate descent [2]_, one column at a time: faster if W is sparse. "admm" is
+        the alternating direction method of multipliers [3]_: one inversion, and a matrix
+        product per iteration, for any penalty, on CPU or CUDA; use it if W is not sparse. It
+        needs room for six n_items x n_items matrices.
     precompute : {"auto"} or bool, default="auto"
-        Whether "cd" works on the whole Gram matrix, n_items x n_items, or on X itself, which
-        needs memory in proportion to the entries of X and W only. "auto" estimates which
-        is faster, and takes X where the Gram matrix does not fit.
+        Whether "cd" works on the whole Gram matrix, n_items x n_items, or on X itself, with
+        memory in proportion to the entries of X and W. "auto" estimates which is faster, and
+        takes X if the Gram matrix does not fit into memory.
     tol : float or None, default=None
         "cd": a column is solved when no weight, on its own, would change by more than
         `tol` times the largest weight that one item alone would get. "admm": the
         primal and dual residuals, relative to the weights. None: 1e-5, with "cd" in
         float64 1e-10.
     max_iter : int, default=1000
-        Most passes over the active items of a column, or iterations of ADMM.
+        Most passes over the active items of a column, or most iterations of ADMM.
     dtype : {None, "float32", "float64"}, default=None
-        Of the computation and of `coef_`. None: float64 up to 1,024 items, float32 above.
+        Type of the computation and of `coef_`. None: float64 up to 1,024 items, float32 above.
     device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
-        Where "admm" computes; "auto" takes CUDA where there is one. "cd" uses the CPU.
+        Where "admm" computes; "auto" takes CUDA if there is one. "cd" uses the CPU.
     n_jobs : int or None, default=None
-        Threads; None: all cores. The result does not depend on it, up to BLAS.
+        Threads; None: all cores. The number changes the result by rounding in BLAS at most.
 
     Attributes
     ----------
@@ -105,20 +104,20 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     -----
     With X >= 0 and `positive`, an item with :math:`x_k^T x_j \le \alpha \rho` never gets a
     weight for item j, so columns of rare items are cheap. A column starts with the few most
-    promising items; others enter while the gradient asks for them. For s weights in a
-    column a pass costs s**2 operations, and a gradient s * n_items, or, without the Gram
+    promising items; others enter as the gradient asks for them. With s weights in a column, a
+    pass costs s**2 operations. A gradient costs s * n_items operations or, without the Gram
     matrix, the entries of the users who have the active items.
 
-    The defaults are chosen on validation users of eight data sets (docs/benchmarks, defaults):
-    their nDCG@100 is .98 to 1.00 of the best of 12 settings there; an `alpha` of 100 and an
-    `l1_ratio` of .05, the defaults before, reach .72 to .99. Many more users want a larger
-    `alpha`: on MovieLens-1M 300 was best. A larger `l1_ratio` is faster, and leaves items of
-    short rows without any weight.
+    The defaults were chosen on validation users of eight data sets (docs/benchmarks, defaults).
+    Their nDCG@100 is .98 to 1.00 of the best of 12 settings; the earlier defaults, an `alpha` of
+    100 and an `l1_ratio` of .05, reach .72 to .99. Raise `alpha` for many more users: on
+    MovieLens-1M 300 was best. A larger `l1_ratio` is faster, but leaves items of short rows
+    without any weight.
 
     MovieLens-1M (6,040 x 3,706, 61 weights a column) takes about a second on two cores.
 
-    Differs from [1]_: the columns are solved to the optimality conditions and not for a
-    number of sweeps; fsSLIM takes the candidates of each column by cosine alone.
+    Differs from [1]_: columns are solved to the optimality conditions, not for a number of
+    sweeps. fsSLIM chooses the candidates of each column by cosine alone.
 
     References
     ----------
@@ -223,7 +222,7 @@ class SLIM(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
             If `max_iter` did not suffice.
         """
         X = self._start_fit(X)
-        self._device()  # it has to be there
+        self._device()  # raises if it is absent
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
         require_squares(X.data, "The values of X")
         vars(self).pop("gram_", None)

@@ -1,4 +1,4 @@
-"""SLIM's columns by coordinate descent: the data in the form the kernels want, in threads."""
+"""SLIM's columns by coordinate descent: prepares the data for the kernels and runs the threads."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skrec.linear_model._mirror import diagonal_as, mirror_upper
 from skrec.utils._parallel import effective_n_threads
 
-# Columns that a thread takes at once. Their cost differs a lot, so few; but each time the
-# buffers of all items are allocated.
+# Columns that a thread takes at once. Few, since their costs differ a lot; not fewer, since each
+# call allocates buffers for all items.
 _COLUMNS = 64
 
 
@@ -23,8 +23,8 @@ def gram_columns(
     Parameters
     ----------
     gram : ndarray of shape (n_items, n_items), float32 or float64
-        C-contiguous. The upper triangle holds G = X^T X. The lower one is overwritten with
-        its mirror image; the upper one is as before in the end.
+        C-contiguous. The upper triangle holds G = X^T X and is the same at the end. The lower
+        triangle is overwritten with its mirror image.
     penalty : float or array-like of shape (n_items,)
         L2 penalty of the weights of each predicting item, >= 0.
     l1 : float, default=0.0
@@ -32,8 +32,8 @@ def gram_columns(
     positive : bool, default=True
         Whether W >= 0.
     n_neighbors : int or None, default=None
-        Weights that are not zero belong to pairs of one of the columns of X and its
-        `n_neighbors` nearest ones by cosine; equal ones by their index. None: all pairs.
+        In a column of W, only the `n_neighbors` columns of X nearest by cosine, of lower index
+        among equals, may have a weight. None: all.
     tol : float, default=1e-5
         A column is solved when no weight, on its own, would change by more than `tol` times
         the largest weight that one item alone would get.
@@ -94,9 +94,9 @@ def entry_columns(
     max_iter=1000,
     n_jobs=None,
 ):
-    """Do as `gram_columns` does, without a Gram matrix: memory grows with X's entries only.
+    """Solve as `gram_columns` does, without a Gram matrix: memory grows with X's entries only.
 
-    For very sparse X this is faster, too, since most of the Gram matrix would be zeros.
+    For very sparse X this is also faster, since most of the Gram matrix would be zeros.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def entry_columns(
     sample_weight : ndarray of shape (n_users,), default=None
         Weights of the rows, >= 0.
     dtype : {np.float32, np.float64}, default=np.float32
-        Of the computation and the result.
+        Type of the computation and the result.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def _columns_of(by_item):
 
 
 def _inverse(diagonal):
-    """1 / diagonal, 0 where that is 0."""
+    """1 / diagonal; 0 where the diagonal is 0."""
     inverse = np.zeros_like(diagonal)
     np.divide(1, diagonal, out=inverse, where=diagonal > 0)
     return inverse
@@ -175,7 +175,7 @@ def _solve(gram, data, settings, n_jobs):
         lists = new_lists(data) if gram is None else None
         return solve_columns(gram, data, settings, lists, start, min(start + _COLUMNS, n_items))
 
-    # One thread, too, is not the main one: see `in_other_thread`.
+    # Even a single thread is not the main one: see `in_other_thread`.
     with ThreadPoolExecutor(max(1, min(effective_n_threads(n_jobs), len(starts)))) as pool:
         parts = list(pool.map(part, starts))
     counts, items, values, reports = zip(*parts, strict=True)

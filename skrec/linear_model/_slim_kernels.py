@@ -4,12 +4,12 @@ Column j of the weights minimises, over w with w_j = 0 (and w >= 0 if `positive`
 
     1/2 w^T H w - g^T w + l1 |w|_1,    H = X^T diag(weight) X + l2 I,
 
-where g is column j of H. The active items start with the most promising ones; the problem
-is solved on them; then the gradient q = g - H w of all items says which of them want in.
+where g is column j of H. The active items start with the most promising ones. The problem is
+solved on them; the gradient q = g - H w of all items then says which others enter.
 
-Two forms of H: the matrix itself; or None, where all that a column needs of it is
-computed from X. That is much less than H if X is very sparse, and needs memory only in
-proportion to the entries of X.
+H is either the matrix itself or None. With None, the elements that a column needs are computed
+from X. If X is very sparse, they are much fewer than those of H, and memory is in proportion to
+the entries of X.
 """
 
 from collections import namedtuple
@@ -30,8 +30,8 @@ from skrec.linear_model._active_set_kernels import (
 )
 from skrec.utils._compile import njit
 
-# The problem on active items that more will join is solved to this share of the worst
-# violation that was found.
+# While more items will become active, the problem is solved to this share of the worst violation
+# that was found.
 _LOOSENESS = 0.1
 
 # rows = (indptr, indices, data) is X, columns = (indptr, users, data, data * weight) is X
@@ -42,10 +42,10 @@ Data = namedtuple("Data", "rows columns inverse norm")
 # l1, l2 of the dtype of the data. positive: w >= 0. screen: w >= 0 and H >= 0, so that
 # q <= g throughout: items with g <= l1 never have a weight. n_neighbors: number of
 # candidates of a column, 0 for all items. tol: a column is done when no single weight
-# would change by more than `tol` times what the best single weight is at w = 0.
+# would change by more than `tol` times the best single weight at w = 0.
 Settings = namedtuple("Settings", "l1 l2 positive screen n_neighbors tol max_iter")
 
-# Buffers of one thread, (n_items,) but for the last three, (n_users,).
+# Buffers of one thread: of length n_users the last three, of length n_items the others.
 _Buffers = namedtuple(
     "_Buffers",
     "q w before q_active g steps items candidates found active sizes touched head users f",
@@ -95,7 +95,7 @@ def _gram_column(data, j, g, touched):
 def _find_candidates(data, settings, j, g, buffers, n_touched):
     """Write which items may predict j; return how many.
 
-    Only the first `n_touched` items that share users with j are looked at; -1: all items.
+    Looks only at the first `n_touched` items that share users with j; -1: at all items.
     """
     n, candidates = 0, buffers.candidates
     least = settings.l1 if settings.screen else -np.inf
@@ -105,7 +105,7 @@ def _find_candidates(data, settings, j, g, buffers, n_touched):
         if k != j and data.inverse[k] != 0 and g[k] > (0 if few else least):
             candidates[n] = k
             n += 1
-    if few:  # the nearest of all; then those of them that may have a weight
+    if few:  # the nearest of all; among these, the items that may have a weight
         nearest = keep_nearest(g, data.norm, candidates, n, settings.n_neighbors, buffers.sizes)
         n = 0
         for i in range(nearest):
@@ -117,10 +117,10 @@ def _find_candidates(data, settings, j, g, buffers, n_touched):
 
 @njit(**FLAGS)
 def _begin_sparse(data, settings, j, buffers):
-    """Return g, the number of items that have to be cleared in it, and of candidates."""
+    """Return g, the number of its items to clear, and the number of candidates."""
     g = buffers.g
     n_touched = _gram_column(data, j, g, buffers.touched)
-    # All items can have a negative weight, those without common users too.
+    # Any item can have a negative weight, even without common users.
     few = settings.screen or settings.n_neighbors > 0
     m = _find_candidates(data, settings, j, g, buffers, n_touched if few else -1)
     for i in range(m):
@@ -156,9 +156,9 @@ def _gather_dense(H, S, items, start, stop):
 def _gather_sparse(data, l2, S, start, stop, buffers, n_users, lists, used):
     """Extend S by the active items from start to stop; list the users who have them.
 
-    ``head[u]`` begins a list of the active items that user u has: the place of the next
-    entry, the place in A, the value. So the work is that of the pairs of active items
-    within each user.
+    ``head[u]`` begins a list of the active items that user u has. Each entry holds the place
+    of the next entry, the place in A, and the value. So the work is one step for each pair of
+    active items within a user.
     """
     first, users, values, weighted = data.columns
     items, head = buffers.items, buffers.head
@@ -256,8 +256,8 @@ def _gradient_sparse(data, l2, g, buffers, n, n_candidates, n_users):
 def _solve_column(H, data, settings, j, buffers, S, entries):
     """Write the active items of column j and their weights to the buffers.
 
-    Returns how many there are, the iterations, whether they were enough, the last step
-    relative to the scale of the tolerance, and the buffers that may have grown.
+    Returns how many there are, the iterations, the last step relative to the scale of the
+    tolerance (0 if the column converged), and the buffers that may have grown.
     """
     l1, l2, positive, _, _, tol, max_iter = settings
     lists = entries
@@ -335,8 +335,8 @@ def solve_columns(H, data, settings, entries, start, stop):
     data : Data
     settings : Settings
     entries : tuple or None
-        What `new_lists` returns if H is None, else None. numba drops the code of the form
-        that is None, which saves half of the time of compilation.
+        The result of `new_lists` if H is None, else None. numba drops the code of the form
+        that is None, which halves the compile time.
     start, stop : int
 
     Returns
@@ -347,8 +347,8 @@ def solve_columns(H, data, settings, entries, start, stop):
         Their rows, in no order.
     values : ndarray of shape (counts.sum(),), dtype of the data
     report : ndarray of shape (3,), dtype=float64
-        Most iterations of a column; number of columns that `max_iter` did not suffice
-        for; their largest last step in units of ``tol``'s scale.
+        Most iterations of a column; number of columns that did not converge within `max_iter`;
+        their largest last step in units of ``tol``'s scale.
     """
     dtype = data.inverse.dtype
     buffers = _new_buffers(data, 0 if H is not None else data.rows[0].shape[0] - 1)

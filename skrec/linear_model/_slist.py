@@ -29,53 +29,52 @@ _BLOCK = 512
 
 
 class SLIST(ItemWeightsMixin, BaseRecommender):
-    r"""Linear model of sequences: ridge regression of what comes next on what came before.
+    r"""Linear model of sequences: ridge regression of the next items on the last ones.
 
-    The values of X are times: numbers > 0 in any unit, the larger the later. A row is parted into
-    the groups of its entries that have one time, in order; before each group but the first is a
-    position g. The row vector :math:`s_g` holds the user's entries before the position, and
-    :math:`t_g` those at it and after it. With n other entries between it and the position, an
-    entry weighs
+    The values of X are times: numbers > 0 in any unit; larger means later. Entries of a row that
+    have the same time form a group. Before each group but the first there is a position g. The
+    row vector :math:`s_g` holds the user's entries before the position, and :math:`t_g` those at
+    it and after it. An entry with n other entries between it and the position weighs
 
     .. math:: 2^{-n / h} \, 2^{-\Delta t / \tau} \;\text{ if } n < \mathrm{window},
         \text{ else } 0,
 
-    where :math:`\Delta t` is the difference of its time and that of group g. The model minimises,
-    in closed form [1]_,
+    where :math:`\Delta t` is the time between the entry and group g. The model minimises, in
+    closed form [1]_,
 
     .. math:: (1 - \sigma) \sum_{u, g} \|t_g - s_g B\|^2 + \sigma \|R - R B\|_F^2
         + \alpha \|B\|_F^2 \quad \text{with} \quad \mathrm{diag}(B) = 0,
 
-    where R is X with ones for its times: the second term is that of `EASE`, for what is alike
-    whatever the order. Scores are ``x @ coef_``, x being :math:`s_g` at the end of the row.
+    where R is X with ones instead of times. The second term is that of `EASE`, which learns what is
+    similar in any order. Scores are ``x @ coef_``, where x is :math:`s_g` at the end of the row.
 
     Parameters
     ----------
     alpha : float, default=100.0
         Penalty :math:`\alpha` > 0.
     half_life : float, default=2.0
-        How fast the influence of an item falls with the number of items since: h > 0, in
-        items. Infinite: not at all.
+        Number h > 0 of later items after which an item weighs half. Infinite: later items do
+        not lower a weight.
     window : int or None, default=20
-        How many items before a position are looked at, and how many after it. None: all, which
-        takes time quadratic in the length of a row.
+        How many items before a position count, and how many after it. None: all, which takes
+        time quadratic in the length of a row.
     similarity : float, default=0.5
-        Share :math:`\sigma` of the term of `EASE`, from 0, transitions alone, to 1, `EASE` on
-        ones. The best value says how much order matters in the data.
+        Share :math:`\sigma` of the term of `EASE`, from 0 (transitions alone) to 1 (`EASE` on
+        ones). The best value says how much order matters in the data.
     gap_half_life : float or None, default=None
-        How fast the influence of an item falls with the time since [2]_: :math:`\tau` > 0, in
-        the unit of the values of X. None, or infinite: not at all.
+        Time :math:`\tau` > 0, in the unit of the values of X, after which an item weighs half
+        [2]_. None or infinite: time does not lower a weight.
     dtype : {None, "float32", "float64"}, default=None
-        Of the item-item matrices and the inversion. None: float64 up to 1,024 items, float32
-        above.
+        Type of the item-item matrices and the inversion. None: float64 up to 1,024 items,
+        float32 above.
     n_jobs : int or None, default=None
-        Threads of EASE's Gram matrix and of scoring; None: all cores. The result does not depend
-        on it, up to BLAS.
+        Threads of EASE's Gram matrix and of scoring; None: all cores. The number changes the
+        result by rounding in BLAS at most.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_items, n_items)
-        The weights B: row i holds what having had item i says for each item next; zero diagonal.
+        The weights B: row i holds the weights of past item i for each next item; zero diagonal.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -83,28 +82,27 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
 
     See Also
     --------
-    EASE : Without order.
-    skrec.ensemble.Recency : Decays what any recommender is asked about.
+    EASE : The same without order.
+    skrec.ensemble.Recency : Weighs recent items more, for any recommender.
 
     Notes
     -----
-    Entries of one time have no order: they form one group, have one weight, and predict what
-    comes before or after all of them, never one another. Where all times of a row are equal, only
-    the term of EASE learns from it.
+    Entries of one time have no order: they form one group and have one weight. As transitions
+    they predict the later groups, never one another. A row whose times are all equal teaches only
+    the term of EASE.
 
-    Time is one pass over the entries with ``3 * window`` updates for each, more where groups are
-    large, EASE's Gram matrix, and about 2 n_items**3 multiply-adds; memory is three n_items x
-    n_items matrices. No row per position is ever made: the sums over positions are recurrences
-    (the source says which).
+    Time is one pass over the entries with ``3 * window`` updates for each (more in large groups),
+    plus EASE's Gram matrix and about 2 n_items**3 multiply-adds. Memory is three n_items x n_items
+    matrices. No row per position is ever made: recurrences sum over the positions (see the source).
 
     ``score(X)`` hides items by chance, as for all recommenders. Search with
     ``make_ranking_scorer("ndcg@10", holdout="last")``, which asks for the next item.
 
-    Differs from [1]_: the diagonal of B is zero, as an item that a user has is no candidate; the
-    two terms are mixed by :math:`\sigma` alone, without weights of sessions by their age, which
-    ``sample_weight`` can give; the half-life of training and scoring is one, and the paper's
-    decay exp(-n / delta) is ``half_life = delta * ln 2``. Differs from [2]_: of it there is
-    the decay in time alone, not the normalisation by trend.
+    Differs from [1]_: the diagonal of B is zero, since an item that a user has is no candidate.
+    :math:`\sigma` alone mixes the two terms; to weigh sessions by age, use ``sample_weight``.
+    Training and scoring share one half-life, and the paper's decay exp(-n / delta) is
+    ``half_life = delta * ln 2``. Differs from [2]_: only its decay in time is here, not its
+    normalisation by trend.
 
     References
     ----------
@@ -165,7 +163,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Times, > 0 where an interaction is.
+            Times of the interactions, > 0.
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n_users,), default=None
@@ -187,7 +185,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
         Warns
         -----
         UserWarning
-            If in no row the times differ, so that there is no order to learn from.
+            If the times are equal within every row, so that there is no order to learn from.
         """
         X = self._start_fit(X)
         check_times(X.data, "SLIST")
@@ -207,7 +205,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
             )
             gram += alike
             cross += alike
-            cross += alike.T  # only the diagonal counts twice, which is constrained anyway
+            cross += alike.T  # counts the diagonal twice, but the diagonal of B is fixed anyway
             del alike
         precision = invert_positive_definite(gram, self.alpha, n_jobs=self.n_jobs)
         self.coef_ = _without_diagonal(precision @ cross, precision)
@@ -230,7 +228,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
     def _add_transitions(self, X, row_weight, gram, cross):
         from skrec.linear_model._slist_kernels import Decay, Groups, add_transitions
 
-        order = latest_first(X)[0][::-1]  # of all rows, the last first
+        order = latest_first(X)[0][::-1]  # the last row first, its earliest entry first
         lengths = np.diff(X.indptr)[::-1]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         longest = int(lengths.max(initial=0))
@@ -253,7 +251,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
         return np.inf if self.gap_half_life is None else float(self.gap_half_life)
 
     def _past(self, X):
-        """What came before the end of each row, as the model has learned from it."""
+        """The entries of each row with their weights at its end, as in training."""
         check_times(X.data, "SLIST")
         ages = entry_ages(X, unit="position")
         with np.errstate(over="ignore"):
@@ -292,7 +290,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
 
 
 def _without_diagonal(coef, precision):
-    """The minimum under diag(B) = 0, from that without: B - P diag(diag(B) / diag(P)), in place."""
+    """Impose diag(B) = 0 on the minimum without it: B - P diag(diag(B) / diag(P)), in place."""
     multipliers = coef.diagonal() / precision.diagonal()
     for start in range(0, len(coef), _BLOCK):
         rows = slice(start, start + _BLOCK)

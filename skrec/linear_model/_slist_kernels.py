@@ -1,4 +1,4 @@
-"""Gram and cross product of what came before and what came next, in one pass over the rows."""
+"""numba part of SLIST: Gram and cross product of past and next items, in one pass over the rows."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from skrec.utils._compile import njit
 
 
 class Decay(NamedTuple):
-    """What an entry weighs at a position.
+    """Weight of an entry at a position.
 
     Attributes
     ----------
@@ -17,7 +17,7 @@ class Decay(NamedTuple):
     gap : float
         Half-life in time, or infinity.
     window : int
-        An entry with as many others between it and the position weighs nothing.
+        An entry with this many others or more between it and the position weighs nothing.
     """
 
     by_item: np.ndarray
@@ -26,7 +26,7 @@ class Decay(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """The groups of the row at hand, of all rows in the same memory.
+    """The groups of the current row; all rows use the same memory.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Groups(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def add_transitions(items, times, indptr, row_weight, decay, groups, gram, cross):
-    """Add the normal equations of "what came before predicts what came next".
+    """Add the normal equations of the regression of next items on past items.
 
-    The entries of a row are parted into groups of one time. Before each group but the first is a
-    position g, with what came before it in s_g and what came at it or later in t_g; an entry
-    with n others between it and the position, at a distance dt in time, weighs
+    Entries of a row that have the same time form a group. Before each group but the first there
+    is a position g: s_g holds the entries before it, t_g those at it or later. An entry with n
+    others between it and the position, at a distance dt in time, weighs
     ``decay.by_item[n] * exp2(-dt / decay.gap)``, or nothing if n >= decay.window. Then
 
         gram += sum_g w_u s_g^T s_g,    cross += sum_g w_u s_g^T t_g.
@@ -63,21 +63,22 @@ def add_transitions(items, times, indptr, row_weight, decay, groups, gram, cross
     row_weight : ndarray of float64 of shape (n_users,)
     decay : Decay
     groups : Groups
-        Room for those of the longest row.
+        Room for the groups of the longest row.
     gram : ndarray of shape (n_items, n_items)
         Only the upper triangle is written.
     cross : ndarray of shape (n_items, n_items)
 
     Notes
     -----
-    With E_h the end of group h among the row's entries and S_g = E_{g-1} the start of group g, the
-    squares of what an entry of h weighs at all later positions add up backwards:
+    Let E_h be the end of group h among the row's entries, S_g = E_{g-1} the start of group g, and
+    v_g(h) the weight of an entry of h at position g. Its squares at all later positions add up
+    backwards:
 
         R_h = sum_{g > h} v_g(h)^2 = u_h^2 (1 + by_item[E_{h+1} - E_h]^2 R_{h+1}),
 
-    u_h being the decay in time from h to h + 1. So a pair of groups h <= k takes part in the
-    Gram matrix with v(h, k) (R_k - R beyond the window of h). In the cross product the decays from
-    h to a position and from there to k multiply to the same number at all positions between.
+    where u_h is the decay in time from h to h + 1. So a pair of groups h <= k adds
+    v(h, k) (R_k - R beyond the window of h) to the Gram matrix. In the cross product, the decay
+    from h to a position times the decay from there to k is the same at all positions between.
     """
     for user in range(len(indptr) - 1):
         weight = row_weight[user]
@@ -93,7 +94,7 @@ def add_transitions(items, times, indptr, row_weight, decay, groups, gram, cross
 
 @njit(nogil=True, cache=True)
 def _find_groups(times, begin, end, start):
-    """Write where the groups of a row begin, and its end; return how many there are."""
+    """Write where the groups of a row begin, and the end of the row; return how many there are."""
     n_groups = 0
     for place in range(begin, end):
         if place == begin or times[place] != times[place - 1]:
