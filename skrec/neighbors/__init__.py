@@ -1,4 +1,4 @@
-"""Neighbour models: what similar items, or similar users, say, and walks between them."""
+"""Neighbour models: scores from similar items, from similar users, or from walks between them."""
 
 from skrec.neighbors._item_knn import ItemKNN
 from skrec.neighbors._p3alpha import P3alpha

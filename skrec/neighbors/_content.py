@@ -1,8 +1,8 @@
 """Features beside interactions: vectors of two blocks, and items that nobody has.
 
-An item (for UserKNN a user) is a vector of interactions and a vector of features. With a
-`feature_weight` w the blocks are scaled to length 1 and w and joined; with None the features
-are compared alone, by all options of the model, in place of the interactions.
+An item (for UserKNN a user) is a vector of interactions and a vector of features. A
+`feature_weight` w scales the blocks to length 1 and w, and joins them. With None, the features
+replace the interactions: all options of the model apply to them.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from skrec.utils._unit_rows import unit_rows
 
 
 def learned_rule(size):
-    """The rule of what is kept of features, of which there are so many."""
+    """The rule for the learned description of `size` features."""
     return Parts(
         {
             "weight": Array(size, low=0),
@@ -29,7 +29,7 @@ def learned_rule(size):
 
 
 _SIDE = Parts(tuple(Array("n_items") for _ in range(4)))
-# What ItemKNN keeps to score items that come later.
+# ItemKNN keeps this to score items that come later.
 CONTENT = Parts(
     {
         "vectors": Sparse("n_items", "n_item_features"),
@@ -42,7 +42,7 @@ CONTENT = Parts(
 
 
 def check_content(model, features):
-    """Raise a ValueError where features and options of the model contradict each other.
+    """Raise a ValueError if features and options of the model contradict each other.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def check_content(model, features):
 
 
 def described(features, kept, model):
-    """What the features of vectors with interactions say: see `learn_features`.
+    """Learn from the features of vectors with interactions: see `learn_features`.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def described(features, kept, model):
     Returns
     -------
     learned : dict
-        As that of `learn_features`, with zeros in place of what the metric does not need.
+        As from `learn_features`, with zeros for parts that the metric does not need.
     """
     n_features, none = features.shape[1], np.zeros(features.shape[1])
     if model.feature_weight is not None or not kept.any():
@@ -99,15 +99,15 @@ def described(features, kept, model):
 
 
 def frequency_exponent(model):
-    """By which power of their frequency features count less, whatever the model calls it."""
+    """The exponent of the frequency that divides the weights of features, in either model."""
     activity = getattr(model, "activity_exponent", None)
-    if activity == "auto":  # features are no users: their weights are the caller's
+    if activity == "auto":  # features are not users: the caller weighs them
         return 0.0
     return model.popularity_exponent if activity is None else activity
 
 
 def alone(features, learned, model, exponent):
-    """Vectors of features that are compared in place of interactions, and their side.
+    """Vectors of features that replace the interactions, and their side.
 
     Parameters
     ----------
@@ -133,22 +133,21 @@ def alone(features, learned, model, exponent):
 def joined(own, own_statistics, content, feature_weight, exponent):
     r"""Vectors :math:`[x / |x|^p, w f / |f|]` and their side.
 
-    Their denominators are the lengths that they have with p = 1: the root of 1, where there is
-    a block of interactions, plus w squared, where there is one of features.
+    Their denominators are their lengths for p = 1: the root of 1 (if there are interactions) plus
+    w squared (if there are features).
 
     Parameters
     ----------
     own : csr_array of shape (n, n_own)
         Compared values of the interactions.
     own_statistics : tuple of ndarray
-        (norm, slope, offset), see `skrec.neighbors._vectors.statistics`; there is no offset
-        other than zero.
+        (norm, slope, offset), see `skrec.neighbors._vectors.statistics`; offsets are zero.
     content : csr_array of shape (n, n_features)
         From `unit_rows`.
     feature_weight : float
         The w.
     exponent : float
-        The p; 1 but for "asymmetric_cosine".
+        The p; always 1 except with "asymmetric_cosine".
 
     Returns
     -------
@@ -170,18 +169,18 @@ def joined(own, own_statistics, content, feature_weight, exponent):
 
 
 def full_side(scale, norm, slope, offset):
-    """A side whose terms are zeros where the metric has none."""
+    """A side with zeros for the terms that the metric does not have."""
     none = np.zeros(len(norm))
     return (scale, norm, *(term if len(term) else none for term in (slope, offset)))
 
 
 def content_kind(model):
-    """The formula of the kernel. Features may be negative, so that products can cancel."""
+    """The formula of the kernel. Features may be negative, so products can cancel."""
     return similarity_kind("jaccard" if model.metric == "jaccard" else "pearson", False)
 
 
 def only(vectors, chosen):
-    """The chosen rows in their places, all others empty."""
+    """The chosen rows in their places; all other rows are empty."""
     counts = np.diff(vectors.indptr)
     kept = np.repeat(chosen, counts)
     indptr = np.concatenate([[0], np.cumsum(np.where(chosen, counts, 0))])
@@ -189,7 +188,7 @@ def only(vectors, chosen):
 
 
 def content_of_items(model, own, own_statistics, features):
-    """Vectors of all items for the search, and what is kept of them.
+    """Vectors of all items for the search, and the part of them that the model keeps.
 
     Parameters
     ----------
@@ -224,12 +223,12 @@ def content_of_items(model, own, own_statistics, features):
 
 
 def similar_by_content(model, targets, sources, content, own_weight, has_users, dtype):
-    """Lists of the nearest items with users, and beside them those without that are as near.
+    """Lists of the nearest items with users, plus items without users that are as near.
 
     Returns
     -------
     lists : csr_array of shape (n_items, n_items)
-        Row i holds the items that say something for item i.
+        Row i holds the neighbours of item i.
     """
     kind = content_kind(model)
     weight = content["learned"]["weight"]
@@ -251,10 +250,10 @@ def similar_by_content(model, targets, sources, content, own_weight, has_users, 
 
 
 def with_cold_items(model, lists, content, has_users, kind):
-    """Add the items that nobody has, which take no place of an item that somebody has.
+    """Add the items that nobody has, without taking the place of an item that somebody has.
 
-    Of them those that are at least as near as the last item of a full list, at most as many
-    as the list may be long.
+    Adds items that are at least as near as the last item of a full list, and at most as many
+    as a list may hold.
     """
     if has_users.all():
         return lists
@@ -284,7 +283,7 @@ def with_cold_items(model, lists, content, has_users, kind):
 
 
 def longer_content(model, item_features):
-    """What `ItemKNN` keeps, with further items that nobody has.
+    """The fitted state of `ItemKNN` with further items that nobody has.
 
     Parameters
     ----------

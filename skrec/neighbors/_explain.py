@@ -1,4 +1,4 @@
-"""What the items of a row add to a score that similar users gave."""
+"""Contributions of a row's items to a score from similar users."""
 
 
 def similarity_shares(x, side, others, other_sides, *, overlap, shrinkage):
@@ -9,20 +9,20 @@ def similarity_shares(x, side, others, other_sides, *, overlap, shrinkage):
     x : ndarray of shape (n,)
         Compared values of the row's items, times the weights of the items.
     side : tuple of float
-        (scale, norm, slope, offset) of the row; slope and offset None where there are none.
+        (scale, norm, slope, offset) of the row; slope and offset None if the metric has none.
     others : ndarray of shape (n_neighbors, n)
         Compared values of the neighbours at these items.
     other_sides : tuple of ndarray of shape (n_neighbors,)
-        The same of the neighbours.
+        The sides of the neighbours.
     overlap : bool
-        Whether the denominator is the union and not the product of the scales.
+        Whether the denominator is the union, not the product of the scales.
     shrinkage : float
         Added to the denominator.
 
     Returns
     -------
     shares : ndarray of shape (n_neighbors, n)
-        Rows add up to the similarities.
+        Each row sums to a similarity.
     """
     (scale, _, slope, offset), (scales, _, slopes, offsets) = side, other_sides
     products = others * x
@@ -31,7 +31,7 @@ def similarity_shares(x, side, others, other_sides, *, overlap, shrinkage):
     else:
         below = scale * scales + shrinkage
     if slope is not None:
-        # What the means take away is nobody's: it is shared equally.
+        # No single item causes what the means subtract: all items share it equally.
         taken = slope * slopes + offset + offsets
         products -= taken[:, None] / len(x)
     return products / below[:, None]

@@ -38,10 +38,10 @@ from skrec.utils._products import sparse_product, sparse_product_pairs
 class ItemKNN(PartialFitMixin, BaseRecommender):
     r"""Item-based nearest neighbours.
 
-    Two items are alike if the same users have them [1]_, [3]_. With :math:`x_i` the
+    Two items are alike if the same users have them [1]_, [3]_. Let :math:`x_i` be the
     column of item i, :math:`\langle x, y \rangle = \sum_u w_u x_u y_u` over the users, and
-    :math:`|x|^2 = \langle x, x \rangle`, the similarity that item j of a user has for an
-    item i is one of
+    :math:`|x|^2 = \langle x, x \rangle`. The similarity of an item j of a user to an item i is
+    one of
 
     - "cosine": :math:`\langle x_j, x_i \rangle / (|x_j| |x_i| + h)`;
     - "asymmetric_cosine": :math:`\langle x_j, x_i \rangle / (|x_j|^p |x_i|^q + h)` with two
@@ -50,86 +50,85 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
     - "pearson": the cosine of columns that are centred on their own means;
     - "adjusted_cosine": the cosine of columns that are centred on the means of the users;
     - "jaccard": the weight of the users who have both, divided by h plus the weight of
-      those who have either, whatever the values;
+      the users who have either, whatever the values;
 
-    where h is `shrinkage`. Each item i keeps the `n_neighbors` items j of the largest
+    where h is `shrinkage`. Each item i keeps the `n_neighbors` items j with the largest
     similarities :math:`s_{ji} > 0`, and
 
     - with ``feedback="implicit"`` a missing entry is a zero and the score of item i for a
       row x is :math:`\sum_j x_j s_{ji}`, which is ``X @ similarity_``;
-    - with ``feedback="rating"`` a missing entry is unknown, means are over the ratings
-      there are, and the score is the predicted rating
-      :math:`b_i + \sum_j s_{ji} (x_j - b_j) / \sum_j s_{ji}`, summed over the items that
-      the row has among the neighbours of i. What b is, `deviation` says.
+    - with ``feedback="rating"`` a missing entry is unknown, means are over stored ratings,
+      and the score is the predicted rating
+      :math:`b_i + \sum_j s_{ji} (x_j - b_j) / \sum_j s_{ji}`. The sums are over the items of
+      the row among the neighbours of i. `deviation` chooses b.
 
-    With features :math:`f_i` of the items, ``fit(X, item_features=F)``, the vectors that are
-    compared are joined of two blocks, the interactions scaled to length 1 and the features
-    scaled to length w, the `feature_weight` [4]_:
+    ``fit(X, item_features=F)`` gives features :math:`f_i` of the items. The compared vectors then
+    join two blocks: the interactions, scaled to length 1, and the features, scaled to length w,
+    the `feature_weight` [4]_:
 
     .. math:: s_{ji} = \frac{\langle x_j, x_i \rangle / (|x_j| |x_i|)
         + w^2 \langle f_j, f_i \rangle / (|f_j| |f_i|)}{n_j n_i + h},
         \qquad n_i^2 = [x_i \ne 0] + w^2 [f_i \ne 0]
 
     ("asymmetric_cosine" divides the first product by its powers of the norms). So an item that
-    nobody has is scored by its features, and `with_items` adds items that were no columns of X.
-    With ``feature_weight=None`` features alone are compared, and take the place of the users in
-    all that is said of the parameters: plain content-based filtering.
+    nobody has is scored by its features, and `with_items` adds items that were not columns of X.
+    ``feature_weight=None`` compares features alone: plain content-based filtering. In the
+    descriptions of the parameters, read "features" for "users" then.
 
     Parameters
     ----------
     n_neighbors : int or None, default=100
-        Neighbours kept of each item. None keeps every similarity above zero, for which
-        there must be memory. Ratings want more than implicit feedback, as only those
-        neighbours count that the user has rated.
+        Neighbours kept of each item. None keeps every similarity above zero, if there is memory
+        for them. Ratings need more neighbours than implicit feedback, since only neighbours that
+        the user has rated count.
     metric : str, default="asymmetric_cosine"
-        The similarity, one of those above: "cosine", "asymmetric_cosine",
-        "adjusted_cosine", "pearson" or "jaccard".
+        The similarity, see above: "cosine", "asymmetric_cosine", "adjusted_cosine", "pearson"
+        or "jaccard".
     shrinkage : float, default=0.0
         The constant h >= 0 in the denominator, in the unit of the product: for 0/1 data
-        a number of common users. It draws similarities with little support towards zero.
+        a number of common users. It moves similarities with little support towards zero.
     source_exponent : float, default=1.0
         The exponent p >= 0 on the norm of the user's item; "asymmetric_cosine" only.
     target_exponent : float or "auto", default="auto"
         The exponent q >= 0 on the norm of the scored item; "asymmetric_cosine" only.
-        Below 1 it favours popular items. "auto": 0.7, but 1 for features alone, whose norms say
-        nothing of popularity.
+        Below 1 it favours popular items. "auto": 0.7, but 1 for features alone, since their
+        norms do not measure popularity.
     weighting : {None, "tfidf", "bm25"}, default=None
         How values are weighed before they are compared, with items as documents and
         users as terms: x idf with idf = 1 + log((1 + n_items) / (1 + n(u))), or
         2.2 x / (x + 0.3 + 0.9 length(i) / average length) idf with
         idf = log(1 + (n_items - n(u) + 0.5) / (n(u) + 0.5)) (Okapi BM25, k1 = 1.2,
         b = 0.75), where n(u) is the number of the user's items and length(i) the sum of
-        the column. Scores weigh the row as it is. Implicit feedback only, and not for
+        the column. The row that is scored is not weighed. Implicit feedback only, and not for
         "jaccard".
     activity_exponent : float or "auto", default="auto"
-        Users count with the weight :math:`w_u = n(u)^{-e}`, e >= 0 (inverse user
-        frequency). 1 lets every user spread a weight of one over the items he has. "auto": 1,
-        but 0 for features alone.
+        Exponent e >= 0 of the users' weights :math:`w_u = n(u)^{-e}` (inverse user frequency).
+        With 1 each user spreads a weight of one over the user's items. "auto": 1, but 0 for
+        features alone.
     feedback : {"implicit", "rating"}, default="implicit"
-        What values mean, see above. Ratings may be negative.
+        Meaning of the values, see above. Ratings may be negative.
     deviation : {"auto", None, "item", "user", "both"}, default="auto"
         What is subtracted from ratings before they are averaged and added to the average:
         nothing, the mean of the item, the mean of the user, or the overall mean plus the
         biases of both. "rating" only. "auto": "both", which had the smallest error on each of
-        four data sets of ratings.
+        four rating data sets.
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.
     feature_weight : float or None, default=1.0
         Length w > 0 of the features beside interactions of length 1; None: features alone.
-        "asymmetric_cosine" makes the interactions of popular items longer, by its exponents.
-        Without ``item_features`` in `fit` it does nothing. Search it, from 0.1 to 1.4: a large
-        weight costs lists of items with users, a small one puts items without users last among
-        all.
+        The exponents of "asymmetric_cosine" make the interactions of popular items longer.
+        Without ``item_features`` in `fit` it has no effect. Tune it from 0.1 to 1.4: a large
+        weight makes lists of items with users worse, a small one ranks items without users last.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
     Attributes
     ----------
     similarity_ : csr_array of shape (n_items, n_items), dtype of X
-        Entry (j, i) is what item j of a user says for item i. Columns hold at most
-        `n_neighbors` entries, the diagonal none. With features they hold as many at most of items
-        that had no users, see Notes.
+        Entry (j, i) is the weight of a user's item j for item i. A column holds at most
+        `n_neighbors` entries; the diagonal is empty. With features a column may hold as many
+        more of items that had no users, see Notes.
     products_ : csr_array of shape (n_items, n_items), float64
         Products of the items over all users so far; only after `partial_fit`.
     intercept_ : float
@@ -138,9 +137,9 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         Mean rating of each item less `intercept_`, damped; zeros with
         ``deviation="user"``; "rating" only.
     item_has_users_ : ndarray of bool of shape (n_items,)
-        Which items had users in X; with item features only.
+        Whether each item had users in X; with item features only.
     n_item_features_in_ : int
-        Number of item features; only if there were any.
+        Number of item features; only with item features.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -153,41 +152,39 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
 
     Notes
     -----
-    With `weighting`, the values in the products and norms are the weighed ones. Only
-    items with a common user are compared. Similarities are rounded to 46 bits
-    ("pearson", "adjusted_cosine" and all metrics on ratings to multiples of
-    :math:`2^{-44}` of the product of the norms) so that
-    rounding does not order them; where the cut at `n_neighbors` falls among equal ones,
-    the lower item index stays.
+    `weighting` changes the values in the products and norms. Only items with a common user are
+    compared. Similarities are rounded to 46 bits ("pearson", "adjusted_cosine" and all metrics
+    on ratings: to multiples of :math:`2^{-44}` of the product of the norms), so that the rounding
+    of sums does not order them. If the cut at `n_neighbors` falls among equal similarities, the
+    lower item index stays.
 
-    Where no neighbour of an item is in the row, a predicted rating is b of that item, or
-    the item's mean with ``deviation=None``. Predicted ratings are not clipped.
+    If the row has no neighbour of an item, the predicted rating is b of that item, or the
+    item's mean with ``deviation=None``. Predicted ratings are not clipped.
 
-    Differs from [1]_: norms, and the means of Pearson, are over all users who have the
-    item, and not over those only who have both. Few common users then mean a small
-    similarity.
+    Differs from [1]_: norms, and the means of Pearson, are over all users who have the item, not
+    only over users who have both items. Few common users then mean a small similarity.
 
-    Features count by their cosine, whatever `metric` and `weighting` do to interactions, but for
-    ``feature_weight=None``. They cannot be joined for "jaccard", nor for "adjusted_cosine" of
-    implicit feedback. Neighbours are sought among the items that have users in X. Items without
-    users take nobody's place: those at least as near as the last neighbour stand beside the
-    list, for users who take them after the fit. So empty columns change no score, and
-    ``fit(X, F).with_items(N)`` equals a fit with N and empty columns. Features that were made of
-    interactions must not know those that are held out.
+    Features count by their cosine, whatever `metric` and `weighting` do to interactions, except
+    with ``feature_weight=None``. They cannot be joined with interactions for "jaccard", nor for
+    "adjusted_cosine" of implicit feedback. Neighbours are items that have users in X. Items
+    without users do not replace them: those at least as near as the last neighbour are added to
+    the list, for users who take them after the fit. So empty columns do not change a score, and
+    ``fit(X, F).with_items(N)`` equals a fit with N and empty columns. Features that are made
+    from interactions must not use held-out interactions.
 
-    Differs from [4]_: each block has length 1 before the blocks are joined, so that weights of
-    different data can be compared; there the lengths of texts decide with the weight.
+    Differs from [4]_: each block has length 1 before the blocks are joined, so the weights of
+    different data can be compared; in [4]_ the lengths of texts count, too.
 
-    The defaults are chosen on validation users of eight data sets (docs/benchmarks, defaults):
-    their nDCG@100 is .96 to 1.00 of the best of 16 settings there, plain cosine's .88 to .97.
+    The defaults were chosen on validation users of eight data sets (docs/benchmarks, defaults).
+    Their nDCG@100 is .96 to 1.00 of the best of 16 settings; plain cosine reaches .88 to .97.
 
-    With many items more neighbours and both exponents pay. On Gowalla, nDCG@20 on validation
+    With many items, more neighbours and both exponents help. On Gowalla, nDCG@20 on validation
     data is .100 with plain cosine, .111 with ``shrinkage=20`` and .124 with
     ``metric="asymmetric_cosine"``, exponents 1.2 and 0.5, ``activity_exponent=1`` and 1,000
     neighbours (docs/benchmarks, gowalla/itemknn).
 
-    Time is one pass over the pairs of items within each user; memory is that of the
-    neighbours, 12 bytes each, and of one row of products per thread.
+    Time is one pass over the pairs of items within each user. Memory holds the neighbours,
+    12 bytes each, and one row of products per thread.
 
     References
     ----------
@@ -213,7 +210,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
     array([[1, 2],
            [2, 1]])
 
-    Nobody has the last item, which is like the first one:
+    Nobody has the last item, but its features are those of the first item:
 
     >>> F = np.array([[1, 0], [1, 1], [0, 1], [0, 1], [1, 0]])
     >>> X = np.column_stack([X, np.zeros(4)])
@@ -317,7 +314,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         features = self._start_side(X, item_features=item_features).item_features
-        if self.metric != "jaccard":  # which looks at no value
+        if self.metric != "jaccard":  # "jaccard" reads no values
             require_squares(X.data, "The values of X")
         check_combination(self)
         if features is not None:
@@ -336,7 +333,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         by_item = X.tocsc()  # items are vectors, users features
         columns = csr_array((by_item.data, by_item.indices, by_item.indptr), shape=X.shape[::-1])
         some = columns
-        if item_features is not None and X.nnz:  # an empty column must not change what is learned
+        if item_features is not None and X.nnz:  # empty columns must not change what is learned
             some = columns[np.flatnonzero(np.diff(columns.indptr))]
         activity = self._how().exponent
         features = learn_features(some, **how, weighting=self.weighting, exponent=activity)
@@ -382,12 +379,12 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         self.similarity_ = lists.T.tocsr().astype(facts.dtype, copy=False)
 
     def _how(self):
-        """What is compared, for `skrec.neighbors._parts`."""
+        """The comparison of items, for `skrec.neighbors._parts`."""
         activity = 1.0 if isinstance(self.activity_exponent, str) else self.activity_exponent
         return Comparison(self.metric, self.weighting, activity)
 
     def _sides(self, norm, terms):
-        """The share of an item in the denominator as a target, and as a source."""
+        """The sides of all items as targets, and as sources."""
         return (
             (powered(norm, self.metric, norm_exponent(self, "target")), norm, *terms),
             (powered(norm, self.metric, self.source_exponent), norm, *terms),
@@ -446,7 +443,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         )
 
     def _rating_parts(self, X, bias):
-        """The deviations of X, and ones in their places."""
+        """The deviations of X, and ones in the same places."""
         values = deviations(
             X, self.intercept_, self.item_bias_, bias, deviation=rating_deviation(self)
         )
@@ -470,9 +467,9 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         -------
         contributions : csr_array of shape (n_users * m, n_items)
             Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``. Rows add up to the scores; with ``feedback="rating"`` and a
-            `deviation`, to the scores less the ratings b that were expected without
-            neighbours. Where no neighbour of an item is in the row, the row is empty.
+            ``items[u, j]``. Each row sums to the score; with ``feedback="rating"`` and a
+            `deviation`, to the score less the rating b that is expected without neighbours.
+            A row is empty if the user has no neighbour of the item.
 
         Raises
         ------
@@ -486,7 +483,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         values, ones = self._rating_parts(X, self._user_bias(X))
         parts = explain_scores(values, items, weights)
         total = np.asarray(explain_scores(ones, items, weights).sum(axis=1)).ravel()
-        # Similarities that are zero in the dtype of X have no say.
+        # Similarities that are zero in the dtype of X do not count.
         parts.data /= np.repeat(np.where(total > 0, total, 1.0), np.diff(parts.indptr))
         return parts.astype(X.dtype, copy=False)
 
@@ -505,15 +502,15 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
         Returns
         -------
         neighbors : ndarray of intp of shape (n, k)
-            Column indices of X, most similar first, of equal ones the lower index; -1
-            where there are no more.
+            Column indices of X, most similar first, lower indices first among equals; padded
+            with -1.
         similarities : ndarray of shape (n, k), dtype of `similarity_`
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         found, values = stored_lists(self.similarity_, items, k, n_jobs=self.n_jobs)

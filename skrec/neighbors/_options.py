@@ -1,4 +1,4 @@
-"""What the options of the neighbour models may be, alone and together."""
+"""Valid options of the neighbour models, alone and in combination."""
 
 from skrec.utils._params import NON_NEGATIVE, NONE, POSITIVE, POSITIVE_INTEGER, Options
 
@@ -22,7 +22,7 @@ SHARED_RULES = {
 
 
 def interaction_weighting(model):
-    """How values of X are weighed: what `weighting` says, or decides by itself.
+    """How values of X are weighed: `weighting`, or its choice if it is "auto".
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ def norm_exponent(model, side, *, alone=False):
     model : ItemKNN or UserKNN
     side : {"target", "source"}
     alone : bool, default=False
-        Whether features are compared in place of interactions.
+        Whether features replace the interactions.
 
     Returns
     -------
     exponent : float
-        What the parameter says, or decides by itself.
+        The parameter's value, or its choice if it is "auto".
     """
     exponent = getattr(model, f"{side}_exponent")
     if exponent != "auto":
@@ -59,12 +59,12 @@ def norm_exponent(model, side, *, alone=False):
 
 
 def feature_weighting(model):
-    """How values of features are weighed that take the place of interactions."""
+    """How the values of features are weighed that replace the interactions."""
     return None if model.weighting == "auto" else model.weighting
 
 
 def rating_deviation(model):
-    """What is subtracted from ratings: what `deviation` says, or decides by itself.
+    """What is subtracted from ratings: `deviation`, or its choice if it is "auto".
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def rating_deviation(model):
 
 
 def check_combination(model):
-    """Raise a ValueError where two options contradict each other.
+    """Raise a ValueError if two options contradict each other.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def check_combination(model):
 
 
 def forget(model, names):
-    """Delete what an earlier fit with other options left behind.
+    """Delete attributes that an earlier fit with other options left behind.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""P3alpha: items are scored by the random walks of three steps that lead to them."""
+"""P3alpha: random walks of three steps score the items where they end."""
 
 from functools import partial
 
@@ -20,40 +20,39 @@ class P3alpha(BaseRecommender):
     r"""Random walks of three steps on the graph of users and items.
 
     A walk goes from a user u to one of the items of u, to one of the users of that item,
-    and to one of the items of that user, each time with a probability in proportion to
+    and to one of the items of that user. Each step has a probability in proportion to
     the values of X: :math:`p_{ui} = x_{ui} / \sum_j x_{uj}` and
-    :math:`p_{iu} = x_{ui} / \sum_v x_{vi}`. Every step's probability is raised to the
-    power a, `exponent`, and an item is scored by the sum over the walks that end at
-    it [1]_:
+    :math:`p_{iu} = x_{ui} / \sum_v x_{vi}`. Each probability is raised to the power a,
+    `exponent`. The score of an item is the sum over the walks that end at it [1]_:
 
     .. math:: s_{ut} = \sum_i p_{ui}^a T_{it}, \qquad
               T_{it} = \sum_v p_{iv}^a \, p_{vt}^a \quad (i \ne t).
 
-    T is `similarity_`, a transition matrix between items, in which each item t keeps the
-    `n_neighbors` items i that lead to it with the largest weights. With a = 1 and all
-    neighbours, scores are the probabilities of the walks, without those that return to
-    the item they came through. An exponent below 1 favours items that many walks reach.
+    T is `similarity_`, a transition matrix between items. Each item t keeps the `n_neighbors`
+    items i that lead to it with the largest weights. With a = 1 and all neighbours, scores are
+    the probabilities of the walks, without walks that return to the item they came through. An
+    exponent below 1 favours items that many walks reach.
 
     Scores rank items. A user without items gets zeros.
 
     Parameters
     ----------
     n_neighbors : int or None, default=100
-        Neighbours kept of each item. None keeps all, for which there must be memory.
+        Neighbours kept of each item. None keeps all, if there is memory for them.
     exponent : float, default=0.7
         The power a >= 0 of each step's probability, the paper's :math:`\alpha`. Published
         values lie between 0.3 and 2; 1 is the plain walk.
     normalize : bool, default=True
-        Whether the kept weights of each item i, :math:`T_{i \cdot}`, are scaled to add up
-        to one, so that what the cut at `n_neighbors` has lost is spread over what is left.
+        Whether the kept weights of each item i, :math:`T_{i \cdot}`, are scaled to sum to one.
+        That spreads the weight lost in the cut at `n_neighbors` over the kept weights.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
     Attributes
     ----------
     similarity_ : csr_array of shape (n_items, n_items), dtype of X
-        T: entry (i, t) is what item i of a user says for item t. Columns hold at most
-        `n_neighbors` entries, the diagonal none.
+        T: entry (i, t) is the weight of a user's item i for item t. A column holds at most
+        `n_neighbors` entries; the diagonal is empty.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -67,20 +66,20 @@ class P3alpha(BaseRecommender):
 
     Notes
     -----
-    Values are the weights of the edges: counts lead walks to what a user has often. For
-    walks to which every interaction is alike, put scikit-learn's ``Binarizer`` before.
+    Values are the weights of the edges: counts lead walks to the items that a user has often.
+    To treat all interactions alike, put scikit-learn's ``Binarizer`` before.
 
     `ItemKNN` with ``metric="asymmetric_cosine"``, ``source_exponent=2 * a``,
-    ``target_exponent=0`` is kin: where X is 0/1 and all users have equally many items, the
-    weights are the same but for a factor.
+    ``target_exponent=0`` is similar: if X is 0/1 and all users have equally many items, the
+    weights are the same up to a factor.
 
-    Differs from [1]_: there all transitions are kept, and none are scaled. Both are cut
-    and scaled as in the experiments of [2]_, but for the side of the cut: there each item
-    i keeps the items that it leads to most, which are popular ones. On
-    MovieLens-1M lists are better as here.
+    Differs from [1]_: [1]_ keeps all transitions and scales none. Here they are cut and scaled
+    as in the experiments of [2]_, except for the side of the cut: in [2]_ each item i keeps the
+    items that it leads to most, which are popular ones. On MovieLens-1M the cut here gives better
+    lists.
 
-    Time is one pass over the pairs of items within each user; memory is that of the
-    neighbours, 12 bytes each, and of one row of products per thread.
+    Time is one pass over the pairs of items within each user. Memory holds the neighbours,
+    12 bytes each, and one row of products per thread.
 
     References
     ----------
@@ -184,8 +183,8 @@ class P3alpha(BaseRecommender):
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds, at each item of user u, the sum over the walks that
-            go through it to ``items[u, j]``. Rows add up to the scores.
+            Row ``u * m + j`` holds, at each item of user u, the sum over the walks through that
+            item to ``items[u, j]``. Each row sums to the score.
 
         Raises
         ------
@@ -196,7 +195,7 @@ class P3alpha(BaseRecommender):
         return explain_scores(steps, items, partial(stored_weights, self.similarity_))
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that walks from given ones lead to most.
+        """Find the items that walks from given items reach most.
 
         Parameters
         ----------
@@ -210,16 +209,15 @@ class P3alpha(BaseRecommender):
         Returns
         -------
         similar : ndarray of intp of shape (n, k)
-            Column indices of X, those of the largest ``similarity_[items]`` first, of
-            equal ones the lower index; -1 where there are no more. They are what is
-            recommended to a user who has that item only.
+            Column indices of X by descending ``similarity_[items]``, lower indices first among
+            equals; padded with -1. A user who has only that item gets the same list.
         weights : ndarray of shape (n, k), dtype of `similarity_`
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         k = check_k(k)

@@ -1,4 +1,4 @@
-"""Neighbours of items from users part after part, by adding up the products of items."""
+"""`partial_fit` of ItemKNN: users come in parts, and the products of items add up."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,7 +8,7 @@ from skrec.neighbors._parts import lists_of_products, products_of
 from skrec.utils._begin_anew import forget_fit
 from skrec.utils._fitted import Absent, Number, OneOf, Parts, Sparse, required_if
 
-# Norms of these are on the diagonal of the products; others need more than products.
+# The norms of these metrics are on the diagonal of the products; others need more than products.
 _METRICS = ("asymmetric_cosine", "cosine", "jaccard")
 
 
@@ -33,15 +33,16 @@ class PartialFitMixin:
         return hasattr(self, "similarity_")  # not before the first `partial_fit` that solves
 
     def partial_fit(self, X, y=None, *, solve=True):
-        """Add more users; the neighbours are those of one `fit` on all of them.
+        """Add more users, with the neighbours of one `fit` on all users so far.
 
-        Keeps the products of all items, `products_`: 12 bytes for each pair of items that have a
-        user in common, however many neighbours stay. `fit` keeps none: after it, `partial_fit`
-        begins anew. Products that are whole numbers, as those of binary data with
-        ``activity_exponent=0``, give the bits of one fit, others those up to rounding.
+        Keeps the products of all items, `products_`: 12 bytes for each pair of items that share a
+        user, however many neighbours stay. `fit` keeps no products: a `partial_fit` after it
+        begins anew. If all products are whole numbers, as for binary data with
+        ``activity_exponent=0``, the result has the bits of one fit; otherwise it is the same up to
+        rounding.
 
         All users must be compared in one way: `weighting`, `activity_exponent`, and whether
-        `metric` is "jaccard", stay the same from call to call. Other parameters may change.
+        `metric` is "jaccard", must not change between calls. Other parameters may change.
 
         Parameters
         ----------
@@ -50,8 +51,8 @@ class PartialFitMixin:
         y : ignored
             Present for scikit-learn's conventions.
         solve : bool, default=True
-            Whether to look for the neighbours in what has been added so far. False saves the
-            time while parts are still to come; the last call wants True.
+            Whether to find the neighbours for the users so far. False saves time while more
+            parts follow; use True in the last call.
 
         Returns
         -------
@@ -62,8 +63,8 @@ class PartialFitMixin:
         ------
         ValueError
             If a parameter or X is not valid; for ratings, ``weighting="bm25"`` and metrics of
-            centred values, which need more of the users than products; if the users before were
-            compared in another way.
+            centred values, which need more than products; if earlier users were compared in
+            another way.
 
         Warns
         -----
@@ -110,7 +111,7 @@ class PartialFitMixin:
                 )
 
     def _way_of_products(self):
-        """What decides the products; norms and lists are made of them at each solve."""
+        """The options that decide the products; each solve makes norms and lists from products."""
         _, weighting, exponent = self._how()
         return {
             "metric": "jaccard" if self.metric == "jaccard" else "cosine",

@@ -1,7 +1,7 @@
-"""Neighbours of items where users come in parts: products of items are sums over users.
+"""Neighbours of items if users come in parts: products of items are sums over users.
 
-The products of a block of items with all items are added up, the lists of the block are cut, and
-the next block follows: no process holds more than the products of one block.
+A round adds up the products of one block of items with all items and cuts the lists of the block.
+So no process holds more than the products of one block.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from skrec.neighbors._vectors import comparable, learn_features, norms_of, vecto
 from skrec.utils._finite import require_squares
 from skrec.utils._statistics import Pass
 
-# Products of a block at most, by what the users' numbers of items allow: 12 bytes each.
+# Most products of a block, by a bound from the users' numbers of items: 12 bytes each.
 _BLOCK = 1 << 26
 
 
 class Comparison(NamedTuple):
-    """What is compared of implicit feedback; names as in `skrec.neighbors._vectors`."""
+    """How implicit feedback is compared; names as in `skrec.neighbors._vectors`."""
 
     metric: str
     weighting: str | None
@@ -41,7 +41,7 @@ class ItemsOfPart(NamedTuple):
 
 
 def neighbor_rounds(how, *, side_of, n_neighbors, shrinkage, n_jobs):
-    """Passes that end in the nearest items of each item.
+    """Passes over the parts that return the nearest items of each item.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def lists_of_products(products, block, sides, *, metric, n_neighbors, shrinkage,
     Parameters
     ----------
     products : csr_array of shape (n_block_items, n_items)
-        Of the items of the block with all items, over all users.
+        Products of the items of the block with all items, over all users.
     block : tuple of int
         First item of the block, and the end.
     sides : tuple
@@ -115,7 +115,7 @@ def lists_of_products(products, block, sides, *, metric, n_neighbors, shrinkage,
 
 
 def products_of(X, how):
-    """The products of all items with each other over some users, float64, in canonical form."""
+    """Products of all pairs of items over some users, float64, in canonical form."""
     if how.metric != "jaccard":
         require_squares(X.data, "The values of X")
     _, kept = _compare(X, None, how, None, 1.0)
@@ -125,7 +125,7 @@ def products_of(X, how):
 
 
 def _blocks(bound):
-    """Ranges of items with at most so many products, at least one item each."""
+    """Ranges of items with at most `_BLOCK` products, at least one item each."""
     ends = np.cumsum(bound, dtype=np.float64)
     start = 0
     while start < len(bound):
@@ -148,8 +148,8 @@ def _features(V, how, length=None):
 
 
 def _lengths(X, how):
-    """Sums of the items' values, the weight of all users, and how many products items may have."""
-    if how.metric != "jaccard":  # which looks at no value
+    """Sums of the items' values, the weight of all users, and bounds of the items' products."""
+    if how.metric != "jaccard":  # "jaccard" reads no values
         require_squares(X.data, "The values of X")
     length = np.asarray(X.sum(axis=0, dtype=np.float64)).ravel()
     of_entry = np.repeat(np.diff(X.indptr), np.diff(X.indptr)).astype(np.float64)
@@ -158,12 +158,12 @@ def _lengths(X, how):
 
 
 def _total_weight(X, how):
-    """Of the users, as `learn_features` sums it for means over all of them."""
+    """Weight of the users, as `learn_features` sums it for means over all users."""
     return float((np.maximum(np.diff(X.indptr), 1.0) ** -how.exponent).sum())
 
 
 def _compare(X, kept, how, length, total_weight):
-    """Sums of what norms are made of; the items over the users of the part stay."""
+    """The part's terms of the norms; keeps the part's items."""
     V = _by_item(X)
     features = _features(V, how, length)
     if len(features["slope"]):  # the mean is over all users
@@ -178,5 +178,5 @@ def _compare(X, kept, how, length, total_weight):
 
 
 def _products(X, kept, start, stop):
-    """What the users of a part add to the products of a block of items with all items."""
+    """The part's products of a block of items with all items."""
     return csr_array(kept.weighted[start:stop] @ kept.by_user)

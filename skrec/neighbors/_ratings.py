@@ -1,10 +1,10 @@
-"""What a rating is expected to be before any neighbour is asked: mean and biases."""
+"""The rating that is expected without neighbours: mean and biases."""
 
 import numpy as np
 
 
 def fit_item_bias(X, *, deviation, damping):
-    """Mean rating, and how far each item's ratings lie from it.
+    """Mean rating, and how far each item's ratings lie from the mean.
 
     Parameters
     ----------
@@ -13,12 +13,12 @@ def fit_item_bias(X, *, deviation, damping):
     deviation : {None, "item", "user", "both"}
         With "user" items have no bias.
     damping : float
-        Pseudo-ratings at the mean that every item is given.
+        Number of pseudo-ratings at the mean that each item gets.
 
     Returns
     -------
     intercept : float
-        0 where there is no rating at all.
+        0 if there is no rating at all.
     item_bias : ndarray of shape (n_items,)
         0 for items without ratings.
     """
@@ -32,7 +32,7 @@ def fit_item_bias(X, *, deviation, damping):
 
 
 def user_bias(X, intercept, item_bias, *, deviation, damping):
-    """How far the ratings of each row lie from what their items let expect.
+    """How far the ratings of each row lie from those expected of their items.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def user_bias(X, intercept, item_bias, *, deviation, damping):
     intercept, item_bias
         From `fit_item_bias`.
     deviation, damping
-        As there; users have a bias with "user" and "both" only.
+        As in `fit_item_bias`; users have a bias with "user" and "both" only.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def user_bias(X, intercept, item_bias, *, deviation, damping):
 
 
 def deviations(X, intercept, item_bias, bias, *, deviation):
-    """The ratings less what was expected, or as they are where nothing is.
+    """The ratings less the expected ratings, or unchanged if `deviation` is None.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def predicted_ratings(total, weight, expected, *, deviation):
     total : ndarray
         Sum of the neighbours' deviations times their similarities.
     weight : ndarray
-        Sum of the similarities; 0 where no neighbour has a say.
+        Sum of the similarities; 0 without neighbours.
     expected : ndarray
         Ratings expected without neighbours.
     deviation : {None, "item", "user", "both"}

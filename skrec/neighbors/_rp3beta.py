@@ -5,11 +5,10 @@ from skrec.utils._params import NON_NEGATIVE
 
 
 class RP3beta(P3alpha):
-    r"""Random walks of three steps, less popular items weighed up.
+    r"""Random walks of three steps, with popular items weighed down.
 
-    The walks of `P3alpha` end at popular items for the most part. Their sums are
-    divided by a power b of the popularity :math:`d_t = \sum_v x_{vt}` [1]_, with
-    b = `popularity_exponent`:
+    Most walks of `P3alpha` end at popular items. RP3beta divides their sums by a power b,
+    `popularity_exponent`, of the popularity :math:`d_t = \sum_v x_{vt}` [1]_:
 
     .. math:: s_{ut} = \sum_i p_{ui}^a T_{it}, \qquad
               T_{it} = d_t^{-b} \sum_v p_{iv}^a \, p_{vt}^a \quad (i \ne t),
@@ -22,24 +21,23 @@ class RP3beta(P3alpha):
     Parameters
     ----------
     n_neighbors : int or None, default=100
-        Neighbours kept of each item. None keeps all, for which there must be memory.
+        Neighbours kept of each item. None keeps all, if there is memory for them.
     exponent : float, default=0.7
         The power a >= 0 of each step's probability, :math:`\alpha` of `P3alpha`. The
         paper's walks have 1.
     popularity_exponent : float, default=0.2
-        The power b >= 0 of the popularity, the paper's :math:`\beta`. The best ones for
-        ranking lie between 0.2 and 0.7; larger ones name rare items more often.
+        The power b >= 0 of the popularity, the paper's :math:`\beta`. The best values for
+        ranking lie between 0.2 and 0.7; larger values recommend rare items more often.
     normalize : bool, default=True
-        Whether the kept weights of each item i, :math:`T_{i \cdot}`, are scaled to add up
-        to one.
+        Whether the kept weights of each item i, :math:`T_{i \cdot}`, are scaled to sum to one.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
     Attributes
     ----------
     similarity_ : csr_array of shape (n_items, n_items), dtype of X
-        T: entry (i, t) is what item i of a user says for item t. Columns hold at most
-        `n_neighbors` entries, the diagonal none.
+        T: entry (i, t) is the weight of a user's item i for item t. A column holds at most
+        `n_neighbors` entries; the diagonal is empty.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -52,12 +50,12 @@ class RP3beta(P3alpha):
 
     Notes
     -----
-    Which neighbours an item keeps does not depend on `popularity_exponent`: the division
-    is the same for all items that lead to it.
+    `popularity_exponent` does not change which neighbours an item keeps: it divides the weights
+    of all items that lead to an item by the same number.
 
-    The default `popularity_exponent` is chosen on validation users of eight data sets
-    (docs/benchmarks, defaults): its nDCG@100 is .96 to 1.00 of the best of 18 settings there,
-    that of 0.4, the default before, .83 to 1.00.
+    The default `popularity_exponent` was chosen on validation users of eight data sets
+    (docs/benchmarks, defaults). Its nDCG@100 is .96 to 1.00 of the best of 18 settings; the
+    earlier default, 0.4, reaches .83 to 1.00.
 
     Differs from [1]_: the exponent of the walks may differ from 1, and transitions are cut
     and scaled, as in `P3alpha`. The popularity of an item is the sum of its values, which

@@ -1,4 +1,4 @@
-"""The search for the nearest vectors, a block of queries at a time."""
+"""The search for the nearest vectors, one block of queries at a time."""
 
 from typing import NamedTuple
 
@@ -13,22 +13,22 @@ _BLOCK_BYTES = 1 << 25
 
 
 class Search(NamedTuple):
-    """What is searched for, and where.
+    """The queries and the vectors to search.
 
     Attributes
     ----------
     kind : int
         See `similarity_kind`.
     skip_self : bool
-        Whether query i is vector i, which is then not its own neighbour.
+        Whether query i is vector i. A vector is then not its own neighbour.
     shrinkage : float
         Added to the denominators.
     query : tuple of ndarray
-        (ptr, idx, val) in CSR by query, with the weights of the features in its values.
+        (ptr, idx, val) in CSR by query; the values include the weights of the features.
     query_side, index_side : tuple of ndarray
         (scale, norm, slope, offset) of the queries and of the vectors.
     index : tuple of ndarray
-        (ptr, idx, val) of the vectors in CSR by feature, no values where all are 1.
+        (ptr, idx, val) of the vectors in CSR by feature; no values if all are 1.
     n_vectors : int
     """
 
@@ -43,7 +43,7 @@ class Search(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """The lists that are found for the queries of a block.
+    """The lists of the queries of a block.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Lists(NamedTuple):
 
 
 def similarity_kind(metric, rating):
-    """Which formula of the kernel a metric takes."""
+    """The number of the kernel's formula for a metric."""
     from skrec.neighbors._search_kernels import OVERLAP, RATIO, SIGNED
 
     if metric == "jaccard":
@@ -68,7 +68,7 @@ def similarity_kind(metric, rating):
 
 
 def search_index(by_feature, kind):
-    """The vectors to search as the kernel takes them.
+    """The vectors to search, in the form of the kernel.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def search_index(by_feature, kind):
     Returns
     -------
     ptr, idx, val : ndarray
-        No values where all are 1 and nothing is negative: the kernel then only adds.
+        No values if all are 1 and nothing is negative: the kernel then only adds.
     """
     from skrec.neighbors._search_kernels import SIGNED
 
@@ -94,7 +94,7 @@ def nearest(
     queries, query_side, index, index_side, *, weight, kind, n_neighbors, shrinkage,
     skip_self=False, n_jobs=None,
 ):  # fmt: skip
-    """Most similar vectors of each query.
+    """Find the most similar vectors of each query.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def nearest(
     shrinkage : float
         Added to the denominators.
     skip_self : bool, default=False
-        Whether query i is vector i, which is then not its own neighbour.
+        Whether query i is vector i. A vector is then not its own neighbour.
     n_jobs : int or None, default=None
         Threads; the result does not depend on it.
 
@@ -133,7 +133,7 @@ def nearest(
     search = Search(
         kind, skip_self, float(shrinkage), query, query_side, index, index_side, n_vectors
     )
-    # Entries of the index that each query walks through, the cost of its search.
+    # A query costs as many steps as it reads entries of the index.
     entries = np.diff(index[0])[queries.indices]
     cost = 1 + np.bincount(
         np.repeat(np.arange(n_queries), np.diff(queries.indptr)),

@@ -5,26 +5,26 @@ import numpy as np
 from skrec.utils._compile import njit
 from skrec.utils._select_kernels import keep_best
 
-# What the similarity of two vectors is, from their product <x, y>.
-RATIO = 0  # <x, y> / (scale_x scale_y + shrinkage), of values >= 0
-SIGNED = 1  # the same of values of both signs, whose sums can cancel
+# Formulas of the similarity of two vectors, from their product <x, y>.
+RATIO = 0  # <x, y> / (scale_x scale_y + shrinkage), for values >= 0
+SIGNED = 1  # the same for values of both signs, whose sums can cancel
 OVERLAP = 2  # <x, y> / (|x| + |y| - <x, y> + shrinkage)
 
-# Similarities are rounded to 46 significant bits, those that can cancel to multiples of
-# 2**-44 of the product of the norms, so that the rounding of sums does not order them.
+# Similarities are rounded to 46 significant bits (sums that can cancel: to multiples of 2**-44 of
+# the product of the norms), so that the rounding of sums does not order them.
 _SPLIT = 2.0**7 + 1.0
 _GRID = 2.0**44
 _SLACK = 1.0 - 2.0**-45
 
-# Candidates are gathered in a buffer of this many times n_neighbors, then cut: a
-# selection costs less for each of them than a heap.
+# Candidates are gathered in a buffer of this many times n_neighbors, then cut: per candidate,
+# a selection costs less than a heap.
 _BUFFER = 4
 
-# Where the entries to add are this many times the vectors, nearly all vectors are touched,
-# and looking for them afterwards is cheaper than listing them on the way.
+# If there are this many more entries than vectors, nearly all vectors are touched. To look for
+# them afterwards is then cheaper than to list them on the way.
 _DENSE = 4
 
-# Stands for a sum that is exactly zero, so that no vector is listed twice as touched.
+# Replaces a sum that is exactly zero, so that no vector is listed twice as touched.
 _TINY = 1e-300
 
 
@@ -36,7 +36,7 @@ def _rounded(value):
 
 @njit(nogil=True, cache=True)
 def _accumulate(query, q, index, product, touched):
-    """Products of query q with all vectors it shares a feature with; returns how many."""
+    """Add up products of query q with all vectors that share a feature; return how many."""
     query_ptr, query_idx, query_val = query
     index_ptr, index_idx, index_val = index
     ones = index_val.shape[0] == 0
@@ -77,7 +77,7 @@ def _accumulate(query, q, index, product, touched):
 
 @njit(nogil=True, cache=True, inline="always")
 def _steady(product, norms):
-    """A product that may have cancelled, rounded to a multiple of the grid of `norms`."""
+    """Round a product that may have cancelled to a multiple of the grid of `norms`."""
     return np.rint(product / norms * _GRID) / _GRID * norms if norms > 0.0 else 0.0
 
 
@@ -93,8 +93,8 @@ def _least(keys, size):
 def nearest_vectors(search, first, start, stop, out):
     """Fill the rows from `start` to `stop` with the most similar vectors of each query.
 
-    Row r is query ``first + r``, and with `skip_self` that is also the vector of this
-    index. Only similarities above zero count; of equal ones the lowest index comes first.
+    Row r is query ``first + r``; with `skip_self` this is also the index of its own vector. Only
+    similarities above zero count; among equals, lower indices come first.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def nearest_vectors(search, first, start, stop, out):
     first, start, stop : int
     out : skrec.neighbors._search.Lists, written
     """
-    # Arrays are taken out of their tuples here: in the loop that would count references.
+    # Arrays are unpacked here, since unpacking in the loop would count references.
     kind, skip_self, shrinkage, query, query_side, index, index_side, n_vectors = search
     out_size, out_items, out_values = out
     query_scale, query_norm, query_slope, query_offset = query_side
@@ -116,7 +116,7 @@ def nearest_vectors(search, first, start, stop, out):
     for r in range(start, stop):
         q = first + r
         n_touched = _accumulate(query, q, index, product, touched)
-        size, bound = np.int64(0), 0.0  # a plain 0 has keep_best compiled for this number, too
+        size, bound = np.int64(0), 0.0  # for a plain 0, numba would compile keep_best once more
         for t in range(n_touched):
             v = touched[t]
             value = product[v]
@@ -131,7 +131,7 @@ def nearest_vectors(search, first, start, stop, out):
                 if centred:
                     value -= query_slope[q] * slope[v] + query_offset[q] + offset[v]
                 value = _steady(value, query_norm[q] * norm[v])
-            # Norms whose square underflows are zero, and such vectors nobody's neighbours.
+            # A norm whose square underflows is zero; such a vector is never a neighbour.
             if value <= bound * below or below <= 0.0:
                 continue
             key = _rounded(value / below)
@@ -147,7 +147,7 @@ def nearest_vectors(search, first, start, stop, out):
             keep_best(keys, items, size, k)
             size = k
         out_size[r] = size
-        # One by one: a slice brings the text of an error, two seconds to compile.
+        # One by one: a slice compiles an error message, which takes two seconds.
         for t in range(size):
             out_items[r, t] = items[t]
             out_values[r, t] = keys[t]

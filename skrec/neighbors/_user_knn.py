@@ -1,4 +1,4 @@
-"""UserKNN: items are scored by the users most similar to the row."""
+"""UserKNN: the users most similar to a row score its items."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -47,10 +47,10 @@ from skrec.utils._validation import check_k
 class UserKNN(UserSideMixin, BaseRecommender):
     r"""User-based nearest neighbours.
 
-    Two users are alike if they have the same items [1]_. With :math:`x` a row to score,
+    Two users are alike if they have the same items [1]_. Let :math:`x` be a row to score,
     :math:`x_v` the row of a training user v,
     :math:`\langle x, y \rangle = \sum_i w_i x_i y_i` over the items, and
-    :math:`|x|^2 = \langle x, x \rangle`, the similarity of v to the row is one of
+    :math:`|x|^2 = \langle x, x \rangle`. The similarity of v to the row is one of
 
     - "cosine": :math:`\langle x_v, x \rangle / (|x_v| |x| + h)`;
     - "asymmetric_cosine": :math:`\langle x_v, x \rangle / (|x_v|^p |x|^q + h)` with two
@@ -58,76 +58,77 @@ class UserKNN(UserSideMixin, BaseRecommender):
       :math:`q = 2 (1 - \alpha)`);
     - "pearson": the cosine of rows that are centred on their own means;
     - "adjusted_cosine": the cosine of rows that are centred on the means of the items (an
-      item without training ratings has the mean of all);
+      item without training ratings gets the mean of all ratings);
     - "jaccard": the weight of the items that both have, divided by h plus the weight of
-      those that either has, whatever the values;
+      the items that either has, whatever the values;
 
-    where h is `shrinkage`. The `n_neighbors` training users of the largest similarities
+    where h is `shrinkage`. The `n_neighbors` training users with the largest similarities
     :math:`s_v > 0` are the neighbours of the row, and
 
     - with ``feedback="implicit"`` a missing entry is a zero and the score of item i is
       :math:`\sum_v s_v x_{vi}`;
-    - with ``feedback="rating"`` a missing entry is unknown, means are over the ratings
-      there are, and the score is the predicted rating
-      :math:`b_i + \sum_v s_v (x_{vi} - b_{vi}) / \sum_v s_v`, summed over the neighbours
-      who rated i. What b is, `deviation` says; "user" gives Resnick's formula.
+    - with ``feedback="rating"`` a missing entry is unknown, means are over stored ratings,
+      and the score is the predicted rating
+      :math:`b_i + \sum_v s_v (x_{vi} - b_{vi}) / \sum_v s_v`. The sums are over the neighbours
+      who rated i. `deviation` chooses b; "user" gives Resnick's formula.
 
-    Any row can be scored: nothing is learned for single users, their rows are kept.
+    Any row can be scored: the model keeps the training rows and learns nothing for single users.
 
-    With features :math:`f_v` of the users, ``fit(X, user_features=U)``, the vectors that are
-    compared are joined of two blocks, the row scaled to length 1 and the features scaled to
-    length w, the `feature_weight`:
+    ``fit(X, user_features=U)`` gives features :math:`f_v` of the users. The compared vectors then
+    join two blocks: the row, scaled to length 1, and the features, scaled to length w, the
+    `feature_weight`:
 
     .. math:: s_v = \frac{\langle x_v, x \rangle / (|x_v| |x|)
         + w^2 \langle f_v, f \rangle / (|f_v| |f|)}{n_v n + h},
         \qquad n^2 = [x \ne 0] + w^2 [f \ne 0]
 
     ("asymmetric_cosine" divides the first product by its powers of the norms). So a row without
-    items gets what users with like features have. With ``feature_weight=None`` features alone
-    are compared, and take the place of the items in all that is said of the parameters.
+    items gets the items of users with similar features. ``feature_weight=None`` compares features
+    alone. In the descriptions of the parameters, read "features" for "items" then.
 
     Parameters
     ----------
     n_neighbors : int or None, default=50
         Neighbours of each row. None takes every training user with a similarity above
-        zero. Ratings want more than implicit feedback, 100 to 300, as only those neighbours
-        count that have rated the item.
+        zero. Ratings need more neighbours than implicit feedback, 100 to 300, since only
+        neighbours who rated the item count.
     metric : str, default="cosine"
-        The similarity, one of those above: "cosine", "asymmetric_cosine",
-        "adjusted_cosine", "pearson" or "jaccard".
+        The similarity, see above: "cosine", "asymmetric_cosine", "adjusted_cosine", "pearson"
+        or "jaccard".
     shrinkage : float, default=0.0
         The constant h >= 0 in the denominator, in the unit of the product: for 0/1 data
-        a number of common items. It draws similarities with little support towards zero.
+        a number of common items. It moves similarities with little support towards zero.
     source_exponent : float, default=1.0
         The exponent p >= 0 on the norm of the neighbour; "asymmetric_cosine" only. Below
         1 it favours active neighbours.
     target_exponent : float, default=1.0
         The exponent q >= 0 on the norm of the row that is scored; "asymmetric_cosine"
-        only. Without `shrinkage` it scales all scores of a row and orders nothing.
+        only. Without `shrinkage` it scales all scores of a row and does not change their order.
     weighting : {"auto", None, "tfidf", "bm25"}, default="auto"
         How values are weighed before they are compared, with users as documents and
         items as terms: x idf with idf = 1 + log((1 + n_users) / (1 + n(i))), or
         2.2 x / (x + 0.3 + 0.9 length / average length) idf with
         idf = log(1 + (n_users - n(i) + 0.5) / (n(i) + 0.5)) (Okapi BM25, k1 = 1.2,
         b = 0.75), where n(i) is the number of the item's users and length the sum of the
-        row. Scores take the values as they are. Implicit feedback only, and not for
-        "jaccard". "auto": "tfidf" where it can be, but None for features alone.
+        row. Scores add up values that are not weighed. Implicit feedback only, and not for
+        "jaccard". "auto": "tfidf" for implicit feedback and other metrics than "jaccard",
+        otherwise None; None for features alone.
     popularity_exponent : float, default=0.0
-        Items count with the weight :math:`w_i = n(i)^{-e}`, e >= 0: what few have says
-        more than what all have.
+        Exponent e >= 0 of the items' weights :math:`w_i = n(i)^{-e}`: rare items count more
+        than items that all have.
     feedback : {"implicit", "rating"}, default="implicit"
-        What values mean, see above. Ratings may be negative.
+        Meaning of the values, see above. Ratings may be negative.
     deviation : {"auto", None, "item", "user", "both"}, default="auto"
         What is subtracted from ratings before they are averaged and added to the average:
         nothing, the mean of the item, the mean of the user, or the overall mean plus the
         biases of both. "rating" only. "auto": "both", which had the smallest error on each of
-        four data sets of ratings.
+        four rating data sets.
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.
     feature_weight : float or None, default=1.0
         Length w > 0 of the features beside rows of length 1; None: features alone. Without
-        ``user_features`` in `fit` it does nothing.
+        ``user_features`` in `fit` it has no effect.
     n_jobs : int or None, default=None
         Threads; None: all cores. The result does not depend on it.
 
@@ -146,9 +147,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
         Biases of the training users; zeros unless `deviation` is "user" or "both";
         "rating" only.
     n_user_features_in_ : int
-        Number of user features; only if there were any.
+        Number of user features; only with user features.
     user_feature_means_ : ndarray of shape (n_user_features,)
-        Their means, for rows that are scored without; only if there were any.
+        Means of the user features, for rows that are scored without features; only with user
+        features.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -160,33 +162,31 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     Notes
     -----
-    `fit` keeps the training rows. Scoring a row takes one pass over the entries of the items
-    that it has, and one over the rows of its neighbours; memory beyond the training rows is
-    that of a chunk of scores.
+    `fit` keeps the training rows. Scoring a row takes one pass over the users of the row's items,
+    and one over the rows of its neighbours. Memory holds the training rows and a chunk of scores.
 
-    A row that equals a training row is its own nearest neighbour. That adds to the
-    scores of the items it has, and to none of those it has not.
+    A row that equals a training row is its own nearest neighbour. That adds to the scores of the
+    row's own items only.
 
-    With `weighting`, the values in the products and norms are the weighed ones. Only
-    users with a common item are compared. Similarities are rounded as in `ItemKNN`, so
-    that rounding does not order them; where the cut at `n_neighbors` falls among equal
-    ones, the lower training row stays.
+    `weighting` changes the values in the products and norms. Only users with a common item are
+    compared. Similarities are rounded as in `ItemKNN`, so that the rounding of sums does not order
+    them. If the cut at `n_neighbors` falls among equal similarities, the lower training row stays.
 
-    Where no neighbour has rated an item, the predicted rating is b of that item, or
-    the item's mean with ``deviation=None``. Predicted ratings are not clipped.
+    If no neighbour has rated an item, the predicted rating is b of that item, or the item's mean
+    with ``deviation=None``. Predicted ratings are not clipped.
 
-    The defaults are chosen on validation users of eight data sets (docs/benchmarks, defaults):
-    their nDCG@100 is .95 to 1.00 of the best of 14 settings there; 100 neighbours without
-    weighting reach .89 to .98.
+    The defaults were chosen on validation users of eight data sets (docs/benchmarks, defaults).
+    Their nDCG@100 is .95 to 1.00 of the best of 14 settings; 100 neighbours without weighting
+    reach .89 to .98.
 
-    Features count by their cosine, whatever `metric` and `weighting` do to rows, but for
-    ``feature_weight=None``. They cannot be joined for "jaccard", nor for "adjusted_cosine" of
-    implicit feedback. Training users without items are nobody's neighbours then. The features
-    themselves are kept.
+    Features count by their cosine, whatever `metric` and `weighting` do to rows, except with
+    ``feature_weight=None``. They cannot be joined with rows for "jaccard", nor for
+    "adjusted_cosine" of implicit feedback. With features, training users without items are never
+    neighbours. The model keeps the features themselves.
 
-    Differs from [1]_: norms, and the means of Pearson, are over all items of a user, and
-    not over those only that both have. Neighbours are the nearest users of all, and not
-    the nearest of those who rated the item.
+    Differs from [1]_: norms, and the means of Pearson, are over all items of a user, not only
+    over items that both have. Neighbours are the nearest of all users, not the nearest of those
+    who rated the item.
 
     References
     ----------
@@ -320,7 +320,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         """
         X = self._start_fit(X)
         features = self._start_side(X, user_features=user_features).user_features
-        if self.metric != "jaccard":  # which looks at no value
+        if self.metric != "jaccard":  # "jaccard" reads no values
             require_squares(X.data, "The values of X")
         check_combination(self)
         if features is not None:
@@ -341,7 +341,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
                 "feature_weight": self.feature_weight,
             }
         vectors, self._sides = self._compared(X, features, self.source_exponent)
-        if features is not None:  # who has nothing to say takes nobody's place
+        if features is not None:  # users without items take no place in the lists
             vectors = only(vectors, has_items)
         self._index = search_index(vectors.T.tocsr(), self._kind)
         if self._rates:
@@ -351,7 +351,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
     def _check_fitted(self):
         n_users, n_items = self.interactions_.shape
         by_mean = self.metric in ("pearson", "adjusted_cosine")
-        centred = by_mean and not self._rates  # the metric says which terms there are
+        centred = by_mean and not self._rates  # the metric decides which terms there are
         (ptr, idx, val), mean = self._index, self._features["mean"]
         signed, n_columns = by_mean or (self._rates and self.metric != "jaccard"), n_items
         terms, content = n_users * centred, getattr(self, "_content", None)
@@ -393,7 +393,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         return content_kind(self) if hasattr(self, "_content") else similarity_kind(**self._how)
 
     def _compared(self, X, features, exponent):
-        """Vectors of rows and their side, with the features' block where there is one."""
+        """Vectors of rows and their side, with a block of features if there are any."""
         vectors = comparable(X, self._features, **self._how, weighting=interaction_weighting(self))
         norm, *terms = statistics(vectors, self._features, **self._how)
         if features is None:
@@ -407,7 +407,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
 
     @property
     def _column_weight(self):
-        """Weights of the columns that are compared."""
+        """Weights of the compared columns."""
         content = getattr(self, "_content", None)
         if content is None:
             return self.item_weight_
@@ -455,14 +455,14 @@ class UserKNN(UserSideMixin, BaseRecommender):
         return ratings.astype(X.dtype, copy=False)
 
     def similar_users(self, X, k=10, *, user_features=None, return_scores=False):
-        """Find the training users that are most similar to rows.
+        """Find the training users that are most similar to given rows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions of the users, known or new.
         k : int, default=10
-            Length of the lists, whatever `n_neighbors`.
+            Length of the lists; may exceed `n_neighbors`.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
             See `decision_function`.
@@ -472,15 +472,15 @@ class UserKNN(UserSideMixin, BaseRecommender):
         Returns
         -------
         neighbors : ndarray of intp of shape (n_users, k)
-            Row indices of the training matrix, most similar first, of equal ones the
-            lower index; -1 where there are no more.
+            Row indices of the training matrix, most similar first, lower indices first among
+            equals; padded with -1.
         similarities : ndarray of shape (n_users, k)
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If X is not valid or k is no whole number >= 1.
+            If X is not valid or k is not a whole number >= 1.
         """
         self._check_reads("similar_users", user_features, None)
         rows = self._start_rows(X, user_features)
@@ -491,10 +491,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
     def explain(self, X, items, *, user_features=None):
         """Split scores into what each item of the user adds, through the neighbours.
 
-        A similarity is a sum over the items that a neighbour shares with the row; what
-        item j adds to it, times what the neighbour says of the explained item, is what j
-        adds to the score. What the means take from a product ("pearson" and
-        "adjusted_cosine" on implicit feedback) is shared equally by the row's items.
+        A similarity is a sum over the items that a neighbour shares with the row. Item j
+        contributes its term of the similarity, times the neighbour's value of the explained
+        item. With "pearson" and "adjusted_cosine" on implicit feedback the means lower a
+        product; the row's items share this equally.
 
         Parameters
         ----------
@@ -511,10 +511,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
         -------
         contributions : csr_array of shape (n_users * m, n_items)
             Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``. Rows add up to the scores; with ``feedback="rating"`` and a
-            `deviation`, to the scores less the ratings b that were expected without
-            neighbours. Where no neighbour has an item, the row is empty. What features of the
-            users add to a similarity is no item's, and is not in the rows.
+            ``items[u, j]``. Each row sums to the score; with ``feedback="rating"`` and a
+            `deviation`, to the score less the rating b that is expected without neighbours. A
+            row is empty if no neighbour has the item. The rows leave out what features of the
+            users add to a similarity, since no item adds it.
 
         Raises
         ------
@@ -540,7 +540,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         """Contributions of the items of one row, (n_targets, n_items_of_row)."""
         who, here = neighbors.indices, row.indices
         said = self._deviations if self._rates else self.interactions_
-        said = said[who][:, targets].toarray()  # (n_neighbors, n_targets); -1 is mended below
+        said = said[who][:, targets].toarray()  # (n_neighbors, n_targets); -1: see the last line
         if self._rates:
             weight = neighbors.data @ self._rated[who][:, targets].toarray()
             said /= np.where(weight > 0, weight, 1.0)
@@ -562,7 +562,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
         )
 
     def _own_vectors(self, X, scaled):
-        """Training rows as their items are compared, without their features."""
+        """Compared values of training rows, without their features."""
         vectors = comparable(X, self._features, **self._how, weighting=interaction_weighting(self))
         if not scaled:
             return vectors

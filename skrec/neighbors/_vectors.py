@@ -1,8 +1,8 @@
-"""The vectors that are compared: their values, the weights of their features, their norms.
+"""The compared vectors: their values, the weights of their features, their norms.
 
-ItemKNN compares items over users, UserKNN users over items. Here a vector is a row and a
-feature a column of a CSR matrix V, whichever they are; w_f are the weights of the features,
-and <x, y> = sum_f w_f x_f y_f.
+ItemKNN compares items over users, UserKNN users over items. In both cases a vector is a row and a
+feature a column of a CSR matrix V; w_f are the weights of the features, and
+<x, y> = sum_f w_f x_f y_f.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ from skrec.utils._finite import require_finite
 BM25_SATURATION = 1.2
 BM25_LENGTH = 0.75
 
-# Relative size below which a difference of two floats is rounding and stands for zero.
+# A difference of two floats below this relative size is rounding and counts as zero.
 _NOISE = 2.0**-40
 
 
 def learn_features(V, *, metric, rating, weighting, exponent, length=None):
-    """What the training vectors say about the features.
+    """Learn about the features from the training vectors.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def learn_features(V, *, metric, rating, weighting, exponent, length=None):
     rating : bool
         Whether missing entries are unknown ratings; else they are zeros.
     exponent : float
-        Features count with their frequency to the power of minus this.
+        The weight of a feature is its frequency to the power of minus `exponent`.
     length : ndarray of shape (n_vectors,), default=None
-        Sums of the vectors, where V has some of their features only. None: those of V.
+        Sums of the vectors, if V has only some of their features. None: the sums of V.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def learn_features(V, *, metric, rating, weighting, exponent, length=None):
     features = {
         "weight": weight * idf**2,
         "mean": np.zeros(0),
-        # The mean of a vector is that of its values times idf.
+        # The mean of a vector is the mean of its values times idf.
         "slope": weight * idf / np.sqrt(weight.sum()) if centred else np.zeros(0),
         "average_length": float((V if length is None else length).sum(dtype=np.float64))
         / n_vectors,
@@ -81,12 +81,12 @@ def comparable(V, features, *, metric, rating, weighting):
     features : dict
         From `learn_features`.
     metric, rating, weighting
-        As there.
+        As in `learn_features`.
 
     Returns
     -------
     vectors : csr_array of shape (n_vectors, n_features)
-        The entries of V; the values are new where they differ.
+        The entries of V; the values are a new array only if they differ.
     """
     values = _values(V, features, metric, rating, weighting)
     return csr_array((values, V.indices, V.indptr), shape=V.shape)
@@ -115,18 +115,18 @@ def _values(V, features, metric, rating, weighting):
 
 
 def _deviations(values, mean):
-    # A vector of equal ratings must have norm zero, not the norm of the mean's rounding.
+    # A vector of equal ratings must have norm zero, not the rounding error of its mean.
     deviations = values - mean
     deviations[np.abs(deviations) <= _NOISE * np.abs(values)] = 0.0
     return deviations
 
 
 def statistics(vectors, features, *, metric, rating):
-    """Norms of vectors, and the terms that make their products those of centred vectors.
+    """Norms of vectors, and the terms that turn their products into those of centred vectors.
 
     With implicit feedback a missing entry is a zero, so a centred vector is dense. Its
-    products follow from those of the sparse ones: ``<x, y>`` of the centred vectors is
-    ``<x, y> - slope_x slope_y - offset_x - offset_y`` of the sparse ones.
+    products follow from the sparse vectors: ``<x, y>`` of the centred vectors is
+    ``<x, y> - slope_x slope_y - offset_x - offset_y`` of the sparse vectors.
 
     Parameters
     ----------
@@ -135,29 +135,29 @@ def statistics(vectors, features, *, metric, rating):
     features : dict
         From `learn_features`.
     metric, rating
-        As there.
+        As in `learn_features`.
 
     Returns
     -------
     norm : ndarray of shape (n_vectors,)
-        Of the centred vectors; for Jaccard the weighted number of entries.
-    slope, offset : ndarray of shape (n_vectors,), or (0,) where there is no such term
+        Norms of the centred vectors; for Jaccard the weighted number of entries.
+    slope, offset : ndarray of shape (n_vectors,), or (0,) if the metric has no such term
     """
     how = {"metric": metric, "rating": rating}
     return norms_of(*vector_sums(vectors, features, **how), **how)
 
 
 def vector_sums(vectors, features, *, metric, rating):
-    """What `statistics` are made of, sums over features.
+    """The sums over features that `statistics` needs.
 
     Parameters
     ----------
     vectors, features, metric, rating
-        As there.
+        As in `statistics`.
 
     Returns
     -------
-    square, slope, offset : ndarray of shape (n_vectors,), or (0,) where there is no such term
+    square, slope, offset : ndarray of shape (n_vectors,), or (0,) if the metric has no such term
     constant : float
     """
     weight = features["weight"]
@@ -167,7 +167,7 @@ def vector_sums(vectors, features, *, metric, rating):
 
     def total(values):
         sums = np.bincount(rows, weights=values, minlength=n_vectors)
-        return sums.astype(np.float64, copy=False)  # whole numbers where there is no entry
+        return sums.astype(np.float64, copy=False)  # bincount returns integers without entries
 
     entry_weight = weight[vectors.indices]
     if metric == "jaccard":
@@ -180,7 +180,7 @@ def vector_sums(vectors, features, *, metric, rating):
     if metric == "pearson":  # the mean is over all features
         slope = total(features["slope"][vectors.indices] * vectors.data)
         return square, slope, np.zeros(n_vectors), 0.0
-    # The mean is the feature's, over all vectors.
+    # The mean belongs to the feature, over all vectors.
     constant = float(np.sum(weight * features["mean"] ** 2))
     offset = total(weighted * features["mean"][vectors.indices]) - constant / 2
     return square, np.zeros(n_vectors), offset, constant

@@ -1,4 +1,4 @@
-"""The transitions between items by way of a user, cut to the largest."""
+"""The transitions between items through users, cut to the largest."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,7 +8,7 @@ from skrec.utils._finite import require_finite
 
 
 def powers_of_shares(X, exponent):
-    """The share that each entry has in the sum of its row, to a power.
+    """Powers of each entry's share in the sum of its row.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def transitions(
     n_neighbors : int or None
         Entries kept of each column; None keeps all.
     normalize : bool
-        Whether rows are scaled to add up to one.
+        Whether rows are scaled to sum to one.
     n_jobs : int or None, default=None
         Threads.
 
@@ -60,8 +60,8 @@ def transitions(
         )
         require_finite(popularity, "The sums of values")
         divisor = popularity**popularity_exponent
-    # An index of ones, as 0/1 data gives, is quicker to search: what is the same for a whole
-    # column stands in its scale. Relative to the largest, no power overflows.
+    # An index of ones, as from 0/1 data, is faster to search, so the largest value of a column
+    # goes into its scale. Powers of values relative to the largest do not overflow.
     largest = np.zeros(n_items)
     np.maximum.at(largest, X.indices, values)
     scale = (popularity / np.where(largest > 0, largest, 1.0)) ** exponent
