@@ -26,7 +26,7 @@ from skrec.utils._rating_ridge import rating_penalty, solve_side
 class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation of ratings with biases, by least squares or by SGD.
 
-    The rating that user u gives item i is predicted as
+    The predicted rating of item i by user u is
     :math:`\hat r_{ui} = \mu + b_u + c_i + w_u^T h_i`, where :math:`\mu` is the mean
     rating. Over the stored ratings R, the model minimises
 
@@ -34,21 +34,21 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         \sum_u n_u^\nu \left( b_u^2 + \sigma \|w_u\|^2 \right)
         + \sum_i n_i^\nu \left( c_i^2 + \sigma \|h_i\|^2 \right) \right)
 
-    with :math:`n_u` and :math:`n_i` the numbers of ratings of u and of i, and :math:`\sigma`
-    the spread of the ratings (`penalty_unit`), by
+    where :math:`n_u` and :math:`n_i` are the numbers of ratings of u and of i, and
+    :math:`\sigma` is the spread of the ratings (`penalty_unit`), by
 
-    - ``solver="als"``: alternating least squares [1]_. In turn all users' (w, b) and all
-      items' (h, c) are set to their exact minimum, so the objective falls in each sweep.
-    - ``solver="sgd"``: a step along minus the gradient on each rating in turn [2]_, each
-      rating carrying its share of the penalty, :math:`\alpha n_u^{\nu - 1}` of the user's
-      and :math:`\alpha n_i^{\nu - 1}` of the item's; in units of :math:`\sigma`.
+    - ``solver="als"``: alternating least squares [1]_. It sets all users' (w, b), then all
+      items' (h, c), to their exact minimum, so the objective falls in each sweep.
+    - ``solver="sgd"``: a step along minus the gradient for each rating in turn [2]_. Each
+      rating has its share of the penalty, :math:`\alpha n_u^{\nu - 1}` of the user's and
+      :math:`\alpha n_i^{\nu - 1}` of the item's, in units of :math:`\sigma`.
 
-    With ``bias=False``, :math:`\hat r_{ui} = w_u^T h_i`; "als" with ``alpha=0``, too, is
-    then the plain ALS of textbooks.
+    With ``bias=False``, :math:`\hat r_{ui} = w_u^T h_i`; "als" with ``alpha=0`` is then the
+    plain ALS of textbooks.
 
     Scores are predicted ratings, not clipped to the scale of the ratings; ``score`` is
-    minus the RMSE. Ratings may be negative; zeros, stored or not, mean "not rated". A
-    user without ratings is predicted :math:`\mu + c_i`.
+    minus the RMSE. Ratings may be negative; zeros, stored or not, mean "not rated". The
+    prediction for a user without ratings is :math:`\mu + c_i`.
 
     Parameters
     ----------
@@ -57,35 +57,32 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     solver : {"als", "sgd"}, default="als"
         How the objective is minimised, see above.
     bias : bool, default=True
-        Whether there are :math:`\mu`, b and c.
+        Whether the model has :math:`\mu`, b and c.
     alpha : float, default=0.05
-        Penalty, the papers' :math:`\lambda`, >= 0. Its size depends much on
-        `frequency_exponent`: with 0 it is one to a few tens.
+        Penalty, the papers' :math:`\lambda`, >= 0. Good values depend much on
+        `frequency_exponent`: with 0 they are one to a few tens.
     frequency_exponent : float, default=1.0
-        Exponent :math:`\nu` of the number of ratings that a vector takes part in, >= 0.
-        0 penalises all vectors alike; 1 is a penalty for each rating, as in ALS-WR [1]_
-        and as in SGD [2]_.
+        Exponent :math:`\nu` of the number of ratings of a user or item, >= 0. 0 penalises all
+        vectors alike; 1 is a penalty for each rating, as in ALS-WR [1]_ and in SGD [2]_.
     penalty_unit : "spread" or float, default="spread"
-        The unit :math:`\sigma` > 0 of the ratings in which penalties count, and in which "sgd"
-        makes its steps. "spread": the standard deviation of the ratings, so that the same
-        `alpha` does for stars from 1 to 5 and for ratings from -10 to 10. 1: the papers'
-        objectives.
+        The unit :math:`\sigma` > 0 of ratings in penalties and in the steps of "sgd". "spread":
+        the standard deviation of the ratings, so that one `alpha` suits stars from 1 to 5 and
+        ratings from -10 to 10. 1: the papers' objectives.
     learning_rate : float, default=0.02
         Length of the first steps, > 0; for "sgd".
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as
-        it began; for "sgd".
+        Whether the learning rate falls in a straight line towards 0 at `max_iter`, or stays
+        constant; for "sgd".
     max_iter : int, default=30
         Sweeps over users and items, or passes over the ratings.
     init_scale : float, default=0.1
         Expected length of the initial vectors, > 0.
     known_users : {"match", "fold_in"}, default="match"
-        For "sgd", what to do with a row that equals a training row: "match" takes what
-        was learned for it, "fold_in" solves for it as for a new row. With "als" every
-        row is solved for.
+        For "sgd", how to score a row that equals a training row: "match" takes the vector
+        learned for it, "fold_in" solves for it as for a new row. "als" solves for every row.
     random_state : int, RandomState or None, default=None
         Seed of the initial vectors and of the order of the ratings. The same seed gives
-        the same bits, whatever `n_jobs`.
+        the same bits for any `n_jobs`.
     n_jobs : int or None, default=None
         Threads; None: all cores.
     verbose : bool, default=False
@@ -94,10 +91,10 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_items)
-        Item vectors h; zeros for items without ratings. float64 with "als", float32
-        with "sgd", and so are the next three.
+        Item vectors h; zeros for items without ratings. This and the next three are float64
+        with "als", float32 with "sgd".
     user_factors_ : ndarray of shape (n_users, n_components)
-        Vectors w of the training users; zeros for those without ratings.
+        Vectors w of the training users; zeros for users without ratings.
     user_bias_ : ndarray of shape (n_users,)
         Biases b of the training users; zeros with ``bias=False``.
     item_bias_ : ndarray of shape (n_items,)
@@ -107,10 +104,10 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     penalty_unit_ : float
         The unit :math:`\sigma` in use.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        Hashes of the training rows, to know them again; only with "sgd".
+        Hashes of the training rows, to match rows with them; only with "sgd".
     loss_curve_ : list of float
-        With "als" the objective after each sweep. With "sgd" the mean squared error of
-        each pass, as met on the way, without the penalty.
+        With "als" the objective after each sweep. With "sgd" the mean squared error of each
+        pass, computed before each step, without the penalty.
     n_iter_ : int
         Sweeps or passes made.
     n_features_in_ : int
@@ -125,27 +122,27 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     Notes
     -----
-    A row that is new gets the w and b that minimise the objective, items fixed: a ridge
-    regression, solved exactly. "als" does the same for training rows, so `user_factors_`
-    and `user_bias_` are the exact minimum for the final items.
+    A new row gets the w and b that minimise the objective for fixed items: a ridge regression,
+    solved exactly. "als" does the same for training rows, so `user_factors_` and `user_bias_`
+    are the exact minimum for the final items.
 
-    Without a penalty, a row with fewer ratings than unknowns has no unique solution: a
-    ridge of at least 1e-10 times the mean diagonal element of the normal equations then
-    chooses (very nearly) the one of least norm. A larger `alpha` is not changed by it.
+    Without a penalty, a row with fewer ratings than unknowns has no unique solution. A ridge of
+    at least 1e-10 times the mean diagonal element of the normal equations then chooses (very
+    nearly) the solution of least norm. The ridge does not change a larger `alpha`.
 
-    For "sgd", users and items are dealt into blocks; cells of ratings that share no block
-    are worked on in parallel, without races. A sweep of "als" takes about 2 d**2 flops for
-    each rating and d**3 / 3 for each user and item, a pass of "sgd" about 8 d for each
-    rating. Memory is that of the vectors and of two copies of the ratings.
+    "sgd" deals users and items into blocks and works in parallel on cells of ratings that share
+    no block, without races. A sweep of "als" takes about 2 d**2 flops for each rating and
+    d**3 / 3 for each user and item, a pass of "sgd" about 8 d for each rating. Memory holds the
+    vectors and two copies of the ratings.
 
-    With ``penalty_unit="spread"``, ratings that are multiplied by a factor give predictions that
-    are multiplied by it. On 2,000 users of Jester, with ratings from -10 to 10, the default has an
-    RMSE of 4.11 on validation ratings, with a unit of 1 it has 5.24, and the items' means have
-    4.95 (docs/benchmarks, defaults).
+    With ``penalty_unit="spread"``, multiplying the ratings by a factor multiplies the predictions
+    by it. On 2,000 users of Jester, with ratings from -10 to 10, the default reaches an RMSE of
+    4.11 on validation ratings, a unit of 1 reaches 5.24, and the items' means 4.95
+    (docs/benchmarks, defaults).
 
-    Differs from [1]_: biases, solved for together with the vectors; the unit of the penalty.
-    Differs from [2]_: the unit of the penalty and of the steps; ratings are visited in an order
-    that suits the cache, and the learning rate falls.
+    Differs from [1]_: there are biases, solved for together with the vectors, and the penalty has
+    a unit. Differs from [2]_: the penalty and the steps have a unit, the order of the ratings
+    suits the cache, and the learning rate falls.
 
     References
     ----------
@@ -165,7 +162,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
            [2.7, 3.2, 3.5, 3.2]])
     """
 
-    # Its ratings are what a row is known by, not only which items it holds.
+    # A row matches a training row by its ratings, not only by its items.
     _reads_values = True
 
     _parameter_rules = {
@@ -190,7 +187,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         "user_factors_": Array("n_users", "n_components"),
         "item_bias_": Array("n_items"),
         "user_bias_": Array("n_users"),
-        # ALS solves for every row, and keeps nothing to know rows by.
+        # ALS solves for every row, and keeps no hashes of rows.
         "user_hashes_": required_if(
             lambda self: self.solver != "als", Array("n_users", 2, dtypes=("uint64",))
         ),
@@ -284,7 +281,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         largest = float(np.abs(ratings).max(initial=0.0))
         # Squares of very large and very small ratings would overflow and vanish.
         spread = largest and largest * float(np.std(ratings.astype(np.float64) / largest))
-        # "sgd" keeps vectors and biases in float32, where smaller ones would vanish.
+        # "sgd" keeps vectors and biases in float32, where smaller values would vanish.
         kept = np.float32 if self.solver == "sgd" else np.float64
         return spread if spread >= np.finfo(kept).tiny else 1.0
 
@@ -308,7 +305,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         self.user_bias_ = biases[0] * self.penalty_unit_
 
     def _keep_items(self, factors, bias, curve):
-        """Keep in rating units what was learned in units of the penalty."""
+        """Convert what was learned from units of the penalty to ratings, and keep it."""
         self.components_ = (factors * self.penalty_unit_**0.5).T
         self.item_bias_ = bias * self.penalty_unit_
         self.loss_curve_ = [loss * self.penalty_unit_ * self.penalty_unit_ for loss in curve]
@@ -331,7 +328,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         return self.components_.shape[0]
 
     def _problem(self, ratings):
-        """What the rows' own ridge regressions are made of, in units."""
+        """The data of the rows' ridge regressions, in units."""
         penalty = rating_penalty(np.diff(ratings.indptr), self.alpha, self.frequency_exponent)
         factors = self.components_.T / self.penalty_unit_**0.5
         bias = self.item_bias_ / self.penalty_unit_ if self.bias else None
@@ -352,7 +349,7 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         return np.column_stack([self.user_factors_, self.user_bias_])
 
     def _vectors(self, X):
-        # ALS leaves every row at the minimum for its ratings: there is nothing to remember.
+        # ALS puts every row at the minimum for its ratings, so no row is remembered.
         return self._fold_in(X) if self.solver == "als" else super()._vectors(X)
 
     def _users(self, X):
@@ -383,10 +380,10 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     def explain(self, X, items):
         r"""Split predicted ratings into what each rating of the user adds.
 
-        With :math:`A_u` the matrix of the user's normal equations and y the items'
-        vectors, a 1 behind them for the bias, the prediction for item i is
+        Let :math:`A_u` be the matrix of the user's normal equations and y the items' vectors
+        with a 1 appended for the bias. The prediction for item i is
         :math:`\mu + c_i + \sum_{j} (r_{uj} - \mu - c_j) \, y_j^T A_u^{-1} y_i`. Only with
-        ``solver="als"``: users learned by SGD are no function of their ratings.
+        ``solver="als"``: users learned by SGD are not a function of their ratings.
 
         Parameters
         ----------
@@ -399,8 +396,8 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
-            up to the score of ``items[u, j]`` less ``intercept_ + item_bias_``.
+            Row ``u * m + j`` holds the terms of the sum at the items of user u. The row sums to
+            the score of ``items[u, j]`` less ``intercept_ + item_bias_``.
 
         Raises
         ------

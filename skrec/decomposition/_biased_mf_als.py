@@ -9,9 +9,9 @@ from skrec.utils._rating_ridge import ROW_COST, augmented, offset_of, rating_pen
 
 
 def alternate(X, item_factors, *, biased, alpha, frequency_exponent, sweeps, n_jobs=None):
-    """Alternate between the users and the items, each solved for exactly.
+    """Alternate between the users and the items, and solve for each exactly.
 
-    The items' biases start at their own minimum without any factor.
+    The items' biases start at their minimum without factors.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _penalty(weight, factors, bias):
 
 
 def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
-    """What each rating of a row adds to the predictions for some columns.
+    """Compute what each rating of a row adds to the predictions for some columns.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def explained_rows(X, factors, bias, penalty, items, dtype, *, n_jobs=None):
     items : array-like of int of shape (n_rows,) or (n_rows, m)
         Columns, -1 for none.
     dtype : dtype
-        Of the result.
+        Type of the result.
     n_jobs : int or None, default=None
 
     Returns

@@ -12,7 +12,7 @@ from skrec.utils._ridge_kernels import cholesky, dot, longest_row, solve_cholesk
 
 @njit(nogil=True, cache=True)
 def explain_rows(indptr, indices, values, vectors, offset, penalty, targets, out, start, stop):
-    """What each rating of a row adds to the predictions for some columns.
+    """Compute what each rating of a row adds to the predictions for some columns.
 
     The prediction for column i is o_i + y_i . A^-1 b: rating j adds
     (x_j - o_j) y_j . A^-1 y_i.

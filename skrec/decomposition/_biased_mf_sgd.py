@@ -7,15 +7,15 @@ from skrec.utils._rating_ridge import rating_penalty
 
 
 def descend(X, factors, *, biased, alpha, frequency_exponent, rates, rng, passes, n_jobs=None):
-    """Step down on every rating once for each learning rate.
+    """Make one step on every rating for each learning rate.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
         Ratings less the intercept.
     factors : tuple of ndarray of float32, changed
-        User factors (n_users, d) and item factors (n_items, d). Those without ratings
-        become zero: nothing is learned for them, and the penalty says zero.
+        User factors (n_users, d) and item factors (n_items, d). Factors without ratings become
+        zero: they learn nothing, and zero minimises the penalty.
     biased : bool
         Whether there are biases; they start at zero.
     alpha, frequency_exponent : float
@@ -23,19 +23,19 @@ def descend(X, factors, *, biased, alpha, frequency_exponent, rates, rng, passes
     rates : ndarray of float32 of shape (n_passes,)
     rng : numpy.random.Generator
     passes : iterable of int
-        Numbers of the passes from 0, such as a range, or one with a progress bar around it.
+        Numbers of the passes from 0, such as a range, with or without a progress bar.
     n_jobs : int or None, default=None
 
     Returns
     -------
     biases : tuple of ndarray of float32 of shape (n_users,) and (n_items,)
     loss_curve : list of float
-        Mean squared error of each pass, as met on the way.
+        Mean squared error of each pass, computed before each step.
 
     Raises
     ------
     ValueError
-        If it is not finite.
+        If the error is not finite.
     """
     counts = np.diff(X.indptr), np.bincount(X.indices, minlength=X.shape[1])
     shares = tuple(_share(count, alpha, frequency_exponent) for count in counts)
@@ -57,7 +57,7 @@ def descend(X, factors, *, biased, alpha, frequency_exponent, rates, rng, passes
 
 
 def _share(count, alpha, frequency_exponent):
-    """Part of the penalty that each rating of a user, or of an item, carries."""
+    """The share of the penalty that each rating of a user, or of an item, has."""
     penalty = rating_penalty(count, alpha, frequency_exponent)
     most = np.finfo(np.float32).max
     return np.minimum(penalty / np.maximum(count, 1), most).astype(np.float32)

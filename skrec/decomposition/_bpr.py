@@ -26,7 +26,7 @@ from skrec.utils._params import (
 from skrec.utils._progress import ProgressBar
 from skrec.utils._rates import learning_rates
 
-# Negatives drawn for a user who is folded in.
+# Negatives drawn for the fold-in of a user.
 _N_NEGATIVES = 256
 
 
@@ -34,7 +34,7 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation by pairwise ranking: BPR-MF, maximum margin, WARP.
 
     The score of item i for user u is :math:`s_{ui} = p_u^T q_i + b_i`. For triplets of a
-    user, an item i of the user and an item j that the user has not, the model minimises
+    user, an item i of the user and an item j that the user does not have, the model minimises
 
     .. math:: \sum_{(u, i, j)} \ell(s_{ui} - s_{uj}) + \frac{\alpha}{2} \left(
         \|p_u\|^2 + \|q_i\|^2 + \|q_j\|^2 + b_i^2 + b_j^2 \right)
@@ -43,13 +43,13 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     - ``loss="log"``: :math:`\ell(x) = \log(1 + e^{-x})`, Bayesian personalised ranking [1]_;
     - ``loss="hinge"``: :math:`\ell(x) = \max(0, 1 - x)`, maximum margin with margin 1 [2]_;
-    - ``loss="warp"``: :math:`\ell(x) = L(r) \max(0, 1 - x)` [3]_, where j is the first item
-      drawn that violates the margin, :math:`r = \lfloor (n_{items} - 1) / draws \rfloor`
+    - ``loss="warp"``: :math:`\ell(x) = L(r) \max(0, 1 - x)` [3]_, where j is the first drawn
+      item that violates the margin, :math:`r = \lfloor (n_{items} - 1) / draws \rfloor`
       estimates the rank of i, and :math:`L(r) = \sum_{j \le r} 1/j` makes the top of the
-      list count most. An item that `max_sampled` draws do not beat is left alone.
+      list count most. If `max_sampled` draws find no violation, i gets no step.
 
-    Scores rank items and are in no unit. Only which items a user has matters, not the
-    stored values. A user without items gets the item biases.
+    Scores rank items and have no unit. The model reads which items a user has, not the stored
+    values. A user without items gets the item biases.
 
     Parameters
     ----------
@@ -58,33 +58,33 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     loss : {"log", "hinge", "warp"}, default="log"
         The pairwise loss, see above.
     solver : {"adagrad", "sgd"}, default="adagrad"
-        "sgd": plain steps. "adagrad": the step of a user or an item is divided by the
-        root of one plus the sum of its mean squared gradients so far, so that frequent
-        ones calm down. WARP's weights want "adagrad", or a `learning_rate` of about 0.01.
+        "sgd": plain steps. "adagrad": divides the step of a user or an item by the root of one
+        plus the sum of its mean squared gradients so far, so that frequent users and items
+        slow down. For WARP's weights use "adagrad", or a `learning_rate` of about 0.01.
     alpha : float, default=0.01
         Penalty, the papers' :math:`\lambda`, >= 0, on the parameters of each triplet. WARP's
-        losses are larger, so that it wants more: 0.2 to 1.
+        losses are larger and need a larger penalty: 0.2 to 1.
     learning_rate : float, default=0.2
         Length of the first steps, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as
-        it began.
+        Whether the learning rate falls in a straight line towards 0 at `max_iter`, or stays
+        constant.
     max_iter : int, default=50
-        Passes over the interactions. Large catalogues want more, or WARP: most uniform
+        Passes over the interactions. Large catalogues need more passes, or WARP: most uniform
         negatives are too easy to teach anything.
     max_sampled : int, default=50
-        Draws to find a violating item, for ``loss="warp"``.
+        Most draws to find a violating item, for ``loss="warp"``.
     negatives : {"uniform", "popularity"}, default="uniform"
-        How j is drawn among the items that the user has not: all alike, or in
-        proportion to the number of their users plus one.
+        How j is drawn among the items that the user does not have: uniformly, or in proportion
+        to the number of their users plus one.
     init_scale : float, default=0.1
         Expected length of the initial factors, > 0.
     known_users : {"match", "fold_in"}, default="match"
-        What to do with a row that has the items of a training row: "match" takes the vector
+        How to score a row that has the items of a training row: "match" takes the vector
         learned for it, "fold_in" treats it as a new row. See Notes.
     random_state : int, RandomState or None, default=None
-        Seed of the initial factors, of the order and of the negatives. The same seed
-        gives the same bits, whatever `n_jobs`.
+        Seed of the initial factors, of the order and of the negatives. The same seed gives the
+        same bits for any `n_jobs`.
     n_jobs : int or None, default=None
         Threads; None: all cores.
     verbose : bool, default=False
@@ -95,15 +95,15 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     components_ : ndarray of shape (n_components, n_items), float32
         Item factors.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        Factors of the training users; zeros for those without items.
+        Factors of the training users; zeros for users without items.
     item_bias_ : ndarray of shape (n_items,), float32
         Item biases.
     item_popularity_ : ndarray of int of shape (n_items,)
         Number of training users of each item.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        Hashes of the training rows, to know them again.
+        Hashes of the training rows, to match rows with them.
     loss_curve_ : list of float
-        Mean loss of the triplets in each pass, as met on the way; without the penalty.
+        Mean loss of the triplets in each pass, computed before each step, without the penalty.
     n_iter_ : int
         Passes made.
     seed_ : int
@@ -120,21 +120,21 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
 
     Notes
     -----
-    A row that is new is folded in: the same loss is minimised over its vector alone, by
-    the same solver in as many passes, with 256 negatives drawn once, keyed by the row's
-    content and `seed_`. So a row's result is a function of the row.
+    A new row is folded in: the same solver minimises the same loss over the row's vector alone,
+    in as many passes. Its 256 negatives are drawn once, keyed by the row's content and `seed_`.
+    So a row's result is a function of the row.
 
-    For the solver, users and items are dealt into blocks, the items anew for each pass.
-    Cells of interactions that share no block are worked on in parallel, and negatives
-    come from the item block of the cell. Over the passes every item is as likely a
-    negative as any other; there are no races, and the working set stays in cache.
+    The solver deals users and items into blocks, the items anew for each pass. It works in
+    parallel on cells of interactions that share no block, and draws negatives from the item
+    block of the cell. Over the passes, every item is an equally likely negative. There are no
+    races, and the working set stays in cache.
 
     A pass takes about 9 d multiply-adds for each interaction (7 d with "sgd"; with WARP d
-    more for each draw); memory is that of the factors, plus 8 bytes for each interaction.
+    more for each draw). Memory holds the factors, plus 8 bytes for each interaction.
 
-    Differs from [1]_: every interaction is visited once a pass instead of being drawn
-    with replacement; the learning rate falls; there is one `alpha`. Differs from [3]_:
-    a penalty instead of a bound on the norms.
+    Differs from [1]_: a pass visits every interaction once instead of drawing with replacement;
+    the learning rate falls; there is one `alpha`. Differs from [3]_: a penalty replaces the bound
+    on the norms.
 
     References
     ----------
@@ -248,7 +248,7 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
                 "use a smaller learning_rate, a larger alpha, or solver='adagrad'."
             ) from error
         counts = np.diff(X.indptr)
-        # Users without a single triplet have learned nothing: the penalty alone says zero.
+        # Users without a triplet have learned nothing: zero minimises their penalty.
         users[(counts == 0) | (counts == X.shape[1])] = 0
         self.user_factors_, self.components_, self.item_bias_ = users, items.T, bias
         self.item_popularity_ = np.bincount(X.indices, minlength=X.shape[1])
@@ -298,7 +298,7 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         return vectors
 
     def _negatives(self, X, hashes):
-        """Items to tell a new row's own items from, drawn by the row's content."""
+        """Negatives of new rows, drawn by the rows' content."""
         uniform = keyed_negatives(X, _N_NEGATIVES, self.seed_, hashes=hashes)
         if self.negatives == "uniform":
             return uniform

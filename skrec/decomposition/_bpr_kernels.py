@@ -15,9 +15,9 @@ from skrec.utils._ridge_kernels import kept
 
 LOG, HINGE, WARP = 0, 1, 2
 
-# What lets sums be vectorised; infinities and NaN keep their meaning.
+# These flags vectorise sums; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
-# So many factors of at most 2 can be multiplied without overflow, see _pairwise_run.
+# This many factors of at most 2 multiply without overflow, see _pairwise_run.
 _FLUSH = 500
 
 
@@ -50,7 +50,7 @@ def _squares(p, a, b):
 
 @njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _descend(p, a, b, slope, step_p, step_a, step_b, alpha):
-    """Step along -slope * p . (a - b) + alpha / 2 (|p|^2 + |a|^2 + |b|^2), downwards."""
+    """Step down the gradient of -slope * p . (a - b) + alpha / 2 (|p|^2 + |a|^2 + |b|^2)."""
     one = p.dtype.type(1)
     keep_p = kept(one, step_p, alpha)
     keep_a, keep_b = kept(one, step_a, alpha), kept(one, step_b, alpha)
@@ -89,7 +89,7 @@ def _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive
 def _pairwise_run(u, items, pool, mark, state, descent, model):
     """Log loss or hinge on the interactions of one user in one cell; sums the losses.
 
-    The log losses log(1 + e) are added as the logarithm of a product.
+    The logarithm of a product sums the log losses log(1 + e).
     """
     loss, _, _, rate, alpha, adaptive = descent
     P, Q, bias, of_users, of_items = model
@@ -122,7 +122,7 @@ def _pairwise_run(u, items, pool, mark, state, descent, model):
 def _warp_run(u, items, pool, mark, state, descent, model):
     """WARP on the interactions of one user in one cell; sums the weighted hinges.
 
-    An item that no draw beats, margin included, is left alone.
+    An item without a violating draw, margin included, gets no step.
     """
     _, harmonic, max_sampled, rate, alpha, adaptive = descent
     P, Q, bias, of_users, of_items = model
@@ -160,7 +160,7 @@ def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
     dealt : skrec.utils._cells.Dealt
     pools : skrec.utils._cells.Pools
     key : uint64
-        Of the epoch.
+        Key of the epoch.
     totals : ndarray of shape (n_blocks**2,), written
         Sum of the losses of each cell.
     """
@@ -183,7 +183,7 @@ def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
             items = cell_item[first:end]
             first = end
             if items.shape[0] == sizes[cell % n_blocks]:
-                continue  # the user has the whole block: there is no negative
+                continue  # the user has the whole block, so it has no negative
             if descent.loss == WARP:
                 loss_of_run, state = _warp_run(u, items, pool, mark, state, descent, model)
             else:
@@ -201,9 +201,9 @@ def fold_in_rows(indptr, indices, negatives, items, descent, out, start, stop):
     indptr, indices : ndarray
         Rows of the new users.
     negatives : ndarray of intp of shape (n_rows, n_draws)
-        Drawn once for each row, -1 for a row that has every item. Taken in turn.
+        Drawn once for each row and used in turn; -1 for a row that has every item.
     items : tuple of ndarray of shape (n_items, d) and (n_items,)
-        Their factors and biases.
+        Factors and biases of the items.
     descent : skrec.decomposition._bpr_sgd.Descent
         With the learning rate of each pass.
     out : ndarray of shape (n_rows, d), written
@@ -246,7 +246,7 @@ def fold_in_rows(indptr, indices, negatives, items, descent, out, start, stop):
 
 @njit(nogil=True, cache=True, inline="always")
 def _slope(x, loss):
-    """Minus the derivative of the loss by the margin x; for WARP before its weight."""
+    """Minus the derivative of the loss by the margin x; for WARP without its weight."""
     if loss != LOG:
         return 1 if x < 1 else 0
     e = math.exp(-abs(x))

@@ -9,14 +9,14 @@ from skrec.utils._cells import Cells
 from skrec.utils._dtype import single
 from skrec.utils._hashing import keyed_words
 
-# Tries to draw a popular item that a row has not.
+# Tries to draw a popular item that a row does not have.
 _N_TRIES = 8
 # In the order of the kernels' numbers.
 LOSSES = ("log", "hinge", "warp")
 
 
 class Model(NamedTuple):
-    """What is learned, and Adagrad's accumulators.
+    """The learned parameters, and Adagrad's accumulators.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Model(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """How a step goes down.
+    """The settings of a step.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class Descent(NamedTuple):
     max_sampled : int
         Draws for one interaction; for WARP.
     rate : float, or ndarray of shape (n_passes,)
-        Of the pass; where users are folded in, of each pass.
+        Learning rate of the pass; in the fold-in, of each pass.
     alpha : float, in the dtype of the factors
     adaptive : bool
-        Whether by Adagrad.
+        Whether to use Adagrad.
     """
 
     loss: int
@@ -83,7 +83,7 @@ def pairwise_factors(
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
-        Canonical; the values are not looked at.
+        Canonical; the values are not read.
     n_components : int
     loss : {"log", "hinge", "warp"}
     solver : {"adagrad", "sgd"}
@@ -93,12 +93,12 @@ def pairwise_factors(
     max_sampled : int
         For WARP.
     by_popularity : bool
-        Whether negatives are drawn by their number of users plus one.
+        Whether negatives are drawn in proportion to their number of users plus one.
     init_scale : float
         Expected length of the initial factors.
     rng : numpy.random.Generator
     passes : iterable of int
-        Numbers of the passes from 0, such as a range, or one with a progress bar around it.
+        Numbers of the passes from 0, such as a range, with or without a progress bar.
     n_jobs : int or None, default=None
         Threads; the result does not depend on them.
 
@@ -107,7 +107,7 @@ def pairwise_factors(
     user_factors, item_factors, item_bias : ndarray of float32
         Of shapes (n_users, n_components), (n_items, n_components) and (n_items,).
     loss_curve : list of float
-        Mean loss of the triplets of each pass, as met on the way, without the penalty.
+        Mean loss of the triplets of each pass, computed before each step, without the penalty.
 
     Raises
     ------
@@ -139,14 +139,14 @@ def pairwise_factors(
 
 
 def popular_negatives(X, uniform, popularity, seed, hashes):
-    """Items drawn in proportion to their popularity among those that a row has not.
+    """Items that rows do not have, drawn in proportion to their popularity.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
         Canonical; stored items are not drawn.
     uniform : ndarray of intp of shape (n_rows, n_draws)
-        What to take where several tries have met the row's own items only.
+        Replacements where several tries draw only the row's own items.
     popularity : ndarray of int of shape (n_items,)
         Positive.
     seed : int
@@ -159,8 +159,7 @@ def popular_negatives(X, uniform, popularity, seed, hashes):
     """
     upper = np.cumsum(popularity)
     n_rows, n_items = X.shape
-    # Canonical rows make these ascend, so that a draw is looked up by bisection; a sentinel
-    # stands behind them.
+    # Canonical rows make these ascend, so bisection can look up a draw. A sentinel is the last.
     starts = np.repeat(np.arange(n_rows) * n_items, np.diff(X.indptr))
     seen = np.append(starts + X.indices, np.iinfo(np.int64).max)
     items = uniform.copy()
@@ -183,7 +182,7 @@ def _normal(rng, shape, scale):
 
 
 def one_pass(cells, descent, model):
-    """Step down once on each interaction of `Cells`; returns the sum of the losses."""
+    """Make one step on each interaction of `Cells`; returns the sum of the losses."""
     from skrec.decomposition._bpr_kernels import train_cells
 
     return cells.train(partial(train_cells, descent, model))

@@ -27,55 +27,56 @@ class GraphFilter(
 ):
     r"""Low-pass filter on the graph of items, without training.
 
-    Users and items are the nodes of a graph with the values of X as edges. With the
-    degrees :math:`d_u = \sum_i x_{ui}` and :math:`d_i = \sum_u x_{ui}`, powers a =
-    `user_exponent` and b = `item_exponent`, and
+    Users and items are the nodes of a graph with the values of X as edges. The degrees are
+    :math:`d_u = \sum_i x_{ui}` and :math:`d_i = \sum_u x_{ui}`. With the powers a =
+    `user_exponent` and b = `item_exponent`, let
 
-    .. math:: R = D_U^{-a} X D_I^{-b},
+    .. math:: R = D_U^{-a} X D_I^{-b}.
 
-    the smooth signals on the items are the leading right singular vectors V of R. A row
-    is scored by what the ideal low-pass filter lets through, plus w = `linear_weight`
-    times one step of propagation [1]_:
+    The smooth signals on the items are the leading right singular vectors V of R. The scores of
+    a row are its image under the ideal low-pass filter, plus w = `linear_weight` times one step
+    of propagation [1]_:
 
     .. math:: s_u = x_u D_I^{-b} V V^T D_I^b + w \, x_u R^T R.
 
-    Both are linear in the row, so any row is scored alike, and nothing is learned but V.
+    Both terms are linear in the row, so known and new rows are scored alike. The model learns
+    only V.
 
-    Scores rank items and are in no unit. A user without items gets zeros.
+    Scores rank items and have no unit. A user without items gets zeros.
 
     Parameters
     ----------
     n_components : int, default=128
-        Number of singular vectors that the filter lets through. Sparse data with many
-        items wants more (256 to 1,024) than dense data (64 to 256).
+        Number of singular vectors that the filter lets through. Sparse data with many items
+        needs more (256 to 1,024) than dense data (64 to 256).
     linear_weight : float, default=0.0
-        Weight w >= 0 of the linear part. With it the normalised training matrix is kept,
-        8 bytes for each interaction (12 in float64), and a row passes all users who share
-        an item with it. Where the exponents do not add up to 1, R has a unit: that of the values
-        to the power 1 - a - b, and the weight belongs to that unit.
+        Weight w >= 0 of the linear part. If it is above 0, the model keeps the normalised
+        training matrix, 8 bytes for each interaction (12 in float64), and scoring a row reads
+        all users who share an item with it. If the exponents do not sum to 1, R has the unit of
+        the values to the power 1 - a - b, and the weight depends on that unit.
     user_exponent : float, default=0.3
-        The power a >= 0 of the degrees of users. Larger ones make active users count less. The
+        The power a >= 0 of the degrees of users. Larger powers make active users count less. The
         paper has 0.5 for users and for items.
     item_exponent : float, default=0.3
-        The power b >= 0 of the degrees of items. Larger ones let rare items shape the
-        vectors; the scores get the popularity back.
+        The power b >= 0 of the degrees of items. Larger powers let rare items shape the vectors;
+        the scores restore the popularity.
     max_iter : int, default=5
-        Products with R^T R in the search for the singular vectors, at least 3. More of
-        them are more accurate, which hardly changes the lists.
+        Products with R^T R in the search for the singular vectors, at least 3. More products
+        are more accurate, which hardly changes the lists.
     random_state : int, RandomState or None, default=None
-        Seed of the block that the search starts from.
+        Seed of the first block of the search.
     n_jobs : int or None, default=None
         Threads of the products with X; None: all cores. The vectors do not depend on it.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_items), dtype of X
-        V^T: orthonormal rows, that of the largest singular value first. Of each row the
-        element of largest size is positive.
+        V^T: orthonormal rows by descending singular value. The largest element of each row, by
+        absolute value, is positive.
     singular_values_ : ndarray of shape (n_components,), dtype of X
-        Of R, descending. With both exponents 0.5 the largest is 1.
+        Singular values of R, descending. With both exponents 0.5 the largest is 1.
     item_scale_ : ndarray of shape (n_items,), dtype of X
-        The powers :math:`d_i^b`, relative to that of the mean degree; 0 for an item without
+        The powers :math:`d_i^b`, relative to the power of the mean degree; 0 for an item without
         users. Scores are ``transform(X) @ (components_ * item_scale_)``, plus the linear part.
     interactions_ : csr_array of shape (n_users, n_items), dtype of X
         R; only with ``linear_weight > 0``.
@@ -89,29 +90,29 @@ class GraphFilter(
     See Also
     --------
     PureSVD : The projection without the degrees.
-    skrec.neighbors.P3alpha : Walks of three steps, which are the linear part's kin.
+    skrec.neighbors.P3alpha : Walks of three steps, similar to the linear part.
     skrec.linear_model.EASE : Stronger on dense data.
 
     Notes
     -----
-    The degrees are what tells it from `PureSVD`: on Gowalla nDCG@20 is .090 without them,
-    .157 with them, and .158 with the linear part too; on citeulike-a nDCG@10 is .613, .675
-    and .712 (docs/benchmarks). The scale of a row does not change its list, so the degree
-    of the user who is scored does not stand in the formula.
+    The degrees distinguish it from `PureSVD`. On Gowalla nDCG@20 is .090 without them, .157 with
+    them, and .158 with the linear part, too; on citeulike-a nDCG@10 is .613, .675 and .712
+    (docs/benchmarks). The scale of a row does not change its list, so the formula omits the
+    degree of the scored user.
 
     The vectors are found as in `PureSVD`. Time is about ``4 * max_iter * (n_components / 2
-    + 10)`` flops for each entry of X, and memory that of X twice, and of
-    ``2 * (max_iter - 1)`` blocks of ``n_components / 2 + 10`` columns on the items. R^T R is
-    never formed: with the linear part a row is multiplied with R^T, then with R.
+    + 10)`` flops for each entry of X. Memory holds X twice and ``2 * (max_iter - 1)`` blocks of
+    ``n_components / 2 + 10`` columns over the items. R^T R is never formed: the linear part
+    multiplies a row by R^T, then by R.
 
-    The defaults are chosen on validation users of eight data sets of at most 2,000 items
-    (docs/benchmarks, defaults): their nDCG@100 is .96 to 1.00 of the best of 6 settings there,
-    that of 256 components and exponents of 0.5 .84 to .97.
+    The defaults were chosen on validation users of eight data sets with at most 2,000 items
+    (docs/benchmarks, defaults). Their nDCG@100 is .96 to 1.00 of the best of 6 settings; 256
+    components with exponents of 0.5 reach .84 to .97.
 
-    Differs from [1]_: the exponents are free and smaller, the weight stands at the linear part
-    and not at the filter (the authors' 0.3 is ``linear_weight=1 / 0.3``).
+    Differs from [1]_: the exponents are free and smaller. The linear part has the weight, not the
+    filter (the authors' 0.3 is ``linear_weight=1 / 0.3``).
 
-    Of the polynomial filters of [2]_, the linear one is ``linear_weight`` alone, and near
+    Of the polynomial filters of [2]_, the linear filter is ``linear_weight`` alone. It is similar
     to `skrec.neighbors.P3alpha` and to `skrec.neighbors.ItemKNN` with
     ``metric="asymmetric_cosine"``.
 
@@ -230,8 +231,8 @@ class GraphFilter(
     def _rounds(self, facts):
         if self.linear_weight > 0:
             raise ValueError(
-                "GraphFilter with linear_weight > 0 keeps the rows of all users, which over parts "
-                f"are in no process. Got linear_weight={self.linear_weight}: use 0."
+                "GraphFilter with linear_weight > 0 keeps the rows of all users, but over parts no "
+                f"process has them all. Got linear_weight={self.linear_weight}: use 0."
             )
         degree = yield Pass(item_degrees, again=True)
         arguments = (degree, self.user_exponent, self.item_exponent, self.n_jobs)
@@ -246,7 +247,7 @@ class GraphFilter(
 
     def _vectors(self, X):
         source_scale = power(self.item_scale_, -1.0).astype(X.dtype)
-        with np.errstate(over="ignore"):  # such scores are an error
+        with np.errstate(over="ignore"):  # scores that are not finite raise an error later
             values = X.data * source_scale[X.indices]
         scaled = csr_array((values, X.indices, X.indptr), shape=X.shape)
         # The rows of the transpose lie in memory as `sparse_dot_dense` wants them.
@@ -280,13 +281,13 @@ class GraphFilter(
         return scores
 
     def _to_users(self, X, by_item):
-        """Chunks of rows, and what they have in common with each training user."""
+        """Chunks of rows, and their products with each training user."""
         n_users = self.interactions_.shape[0]
         for start, stop in row_chunks(X.shape[0], n_users * (X.dtype.itemsize + 8)):
             yield slice(start, stop), csr_array(X[start:stop] @ by_item)
 
     def transform(self, X):
-        """Filter users: their coefficients of the smooth signals.
+        """Compute the users' coefficients of the smooth signals.
 
         Parameters
         ----------
@@ -296,7 +297,7 @@ class GraphFilter(
         Returns
         -------
         vectors : ndarray of shape (n_users, n_components), dtype of X
-            ``X @ (components_ / item_scale_).T``, without the items that had no users.
+            ``X @ (components_ / item_scale_).T``, without items that had no users.
         """
         X = self._start_dense(X, self._n_features_out)
         return require_finite(self._vectors(X), "The vectors of users")
@@ -316,8 +317,8 @@ class GraphFilter(
         -------
         contributions : csr_array of shape (n_users * m, n_items)
             Row ``u * m + j`` holds, at each item i of user u, what ``x_ui`` adds to the
-            score of ``items[u, j]``: through the filter and the linear part. Rows add up
-            to the scores.
+            score of ``items[u, j]`` through the filter and the linear part. Each row sums to
+            the score.
 
         Raises
         ------
@@ -371,7 +372,7 @@ def item_degrees(X, sample_weight=None):
 
 
 def scaled_rows(X, degree, user_exponent, item_exponent):
-    """R of some rows, see `normalized`; degree: that of the items over all rows."""
+    """R of some rows, see `normalized`; `degree` is of the items over all rows."""
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     values = X.data.astype(np.float64, copy=False)
     with np.errstate(over="ignore"):
@@ -387,7 +388,7 @@ def _operator_of_part(X, kept, degree, user_exponent, item_exponent, n_jobs):
 
 
 def power(values, exponent):
-    """Powers of what is above zero; zeros stay."""
+    """Powers of values above zero; zeros stay zero."""
     with np.errstate(over="ignore", divide="ignore"):
         powers = np.where(values > 0, values, 1.0) ** exponent
     powers = require_finite(powers, "The powers of the degrees")

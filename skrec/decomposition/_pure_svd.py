@@ -24,46 +24,46 @@ class PureSVD(
 ):
     r"""Truncated singular value decomposition of the user-item matrix.
 
-    With missing values taken as zeros, the matrix of rank d that is nearest to X,
+    Missing values count as zeros. The matrix of rank d nearest to X,
 
     .. math:: \min_{\mathrm{rank}(R) = d} \|X - R\|_F^2,
 
     is :math:`R = X V V^T`, where the columns of V are the d leading right singular
-    vectors of X [1]_. A row is scored by its projection, :math:`x_u V V^T`, so a new
-    user is a row like any other.
+    vectors of X [1]_. The scores of a row are its projection :math:`x_u V V^T`, so new users
+    are scored like known ones.
 
-    Scores rank items; they are in the units of X, shrunk towards zero by the missing
-    values. A user without items gets zeros.
+    Scores rank items. They have the unit of X, but the missing values shrink them towards zero. A
+    user without items gets zeros.
 
     Parameters
     ----------
     n_components : int, default=64
-        Number d of singular vectors. What helps ranking is often far fewer than what
-        compresses well: 20 to 200. Beyond the rank of X, components are zeros.
+        Number d of singular vectors. Ranking often needs far fewer than compression: 20 to 200.
+        Components beyond the rank of X are zeros.
     solver : {"randomized", "arpack"}, default="randomized"
         "randomized": a random block Krylov space [2]_, [3]_; "arpack": Lanczos iterations to
         machine precision. See Notes for the accuracy.
     max_iter : int, default=8
-        Products with X^T X in the randomised solver, at least 3. More of them are more
+        Products with X^T X in the randomised solver, at least 3. More products are more
         accurate.
     n_oversamples : int, default=10
         Columns of the randomised solver's block beyond `n_components` / 2.
     random_state : int, RandomState or None, default=None
-        Seed of the block or vector that the solver starts from.
+        Seed of the solver's first block or vector.
     n_jobs : int or None, default=None
-        Threads of the products with X; None: all cores. The dense algebra of `fit` has
-        one. The vectors do not depend on it.
+        Threads of the products with X; None: all cores. The dense algebra of `fit` uses one
+        thread. The vectors do not depend on the number.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_items), dtype of X
-        V^T: orthonormal rows, that of the largest singular value first. Of each row the
-        element of largest size is positive.
+        V^T: orthonormal rows by descending singular value. The largest element of each row, by
+        absolute value, is positive.
     singular_values_ : ndarray of shape (n_components,), dtype of X
-        Descending.
+        Singular values, descending.
     n_iter_ : int
-        Products with X^T X that were made: of a block ("randomized"), of a vector
-        ("arpack"), or one with the unit matrix where there are few items.
+        Number of products of X^T X with a block ("randomized") or a vector ("arpack"); 1 if
+        few items need a single product with the unit matrix.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -77,20 +77,19 @@ class PureSVD(
 
     Notes
     -----
-    V is found as the leading eigenvectors of X^T X, whose products with a block need X
-    twice. The space that the randomised solver searches has ``max_iter - 1`` blocks, is
-    orthogonalised in full, and depends on the number of items only, not on the users:
-    weighting a user is exactly the same as repeating the row. With up to 256 items, or
-    twice `n_components`, X^T X is decomposed as a dense matrix by either solver.
+    V are the leading eigenvectors of X^T X. A product of X^T X with a block reads X twice. The
+    search space of the randomised solver has ``max_iter - 1`` blocks and is orthogonalised in
+    full. Its first block depends on the number of items only, not on the users, so weighting a
+    user is exactly the same as repeating the row. With up to 256 items, or twice `n_components`,
+    either solver decomposes X^T X as a dense matrix.
 
-    With the defaults the vectors miss 2e-5 of what the exact ones capture,
-    :math:`\|X V\|_F^2`, on MovieLens-1M, and 1.3e-4 on Gowalla (binarised). In
-    float32, singular values below 0.003 of the largest cannot be told from zero, and are
-    returned as zeros with their vectors; pass float64 where they matter.
+    With the defaults, :math:`\|X V\|_F^2` is lower than for the exact vectors by 2e-5 of it on
+    MovieLens-1M, and by 1.3e-4 on Gowalla (binarised). In float32, singular values below 0.003 of
+    the largest cannot be told from zero: they and their vectors are zeros. Pass float64 if they
+    matter.
 
-    Time is about ``4 * max_iter * (n_components / 2 + n_oversamples)`` flops for each
-    entry, and memory that of X, its transpose, and ``max_iter - 1`` blocks on the
-    items, twice.
+    Time is about ``4 * max_iter * (n_components / 2 + n_oversamples)`` flops for each entry.
+    Memory holds X, its transpose, and ``max_iter - 1`` blocks over the items, twice.
 
     References
     ----------
@@ -192,7 +191,7 @@ class PureSVD(
         if self.solver != "randomized":
             raise ValueError(
                 f"PureSVD over parts sums products with blocks. Got solver={self.solver!r}, which "
-                'asks for one vector after the other: use solver="randomized".'
+                'takes one vector at a time: use solver="randomized".'
             )
         self._keep(
             *(
@@ -248,9 +247,8 @@ class PureSVD(
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds ``x_ui * v_i . v_t``, with the columns v of
-            `components_` and t = ``items[u, j]``, at each item i of user u; it adds up
-            to the score of t.
+            Row ``u * m + j`` holds ``x_ui * v_i . v_t`` at each item i of user u, with the
+            columns v of `components_` and t = ``items[u, j]``. The row sums to the score of t.
 
         Raises
         ------

@@ -12,7 +12,7 @@ from skrec.utils._finite import require_squares
 from skrec.utils._sparse import sparse_dot_dense
 from skrec.utils._statistics import Pass
 
-# Up to so many items X^T X is formed and decomposed as a dense matrix, exactly.
+# Up to this many items, X^T X is decomposed exactly, as a dense matrix.
 _DENSE_ITEMS = 256
 
 
@@ -71,14 +71,14 @@ def right_singular_vectors(
     Returns
     -------
     vectors : ndarray of shape (n_items, n_components), dtype of X
-        Orthonormal, largest singular value first; the element of largest size of each is
-        positive. Zeros beyond the rank of X.
+        Orthonormal, largest singular value first. The largest element of each vector, by
+        absolute value, is positive. Zeros beyond the rank of X.
     singular_values : ndarray of shape (n_components,)
     n_products : int
-        Products with the operator that were made.
+        Number of products with the operator.
     """
     n_items = X.shape[1]
-    if not X.nnz:  # ARPACK refuses it
+    if not X.nnz:  # ARPACK refuses an empty matrix
         return nothing(n_items, n_components, X.dtype)
     require_squares(X.data, "The values of X")
     gram = WeightedGram(X, sample_weight, n_jobs=n_jobs)
@@ -100,7 +100,7 @@ def right_singular_vectors(
 
 
 def vector_rounds(n_items, dtype, n_components, *, max_iter, n_oversamples, random_state):
-    """The randomised solver as a generator: it yields blocks, and is sent M times the block.
+    """The randomised solver as a generator: it yields blocks and receives M times each block.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def vector_rounds(n_items, dtype, n_components, *, max_iter, n_oversamples, rand
     vectors, singular_values, n_products
         See `right_singular_vectors`.
     """
-    # BLAS is held to one thread within the algebra, and never across a yield: who asks for the
-    # products may fail, and what is suspended then closes nothing.
+    # BLAS has one thread within the algebra, but never across a yield: if the caller fails, a
+    # suspended generator would not restore the threads.
     if _is_small(n_items, n_components):
         dense = yield np.eye(n_items, dtype=dtype)
         values, vectors = _eigenpairs(dense)
@@ -133,7 +133,7 @@ def nothing(n_items, n_components, dtype):
 
 
 def answered(rounds, product):
-    """What a generator returns in the end whose blocks are answered by ``product(block)``."""
+    """Answer each block of a generator by ``product(block)``; return the generator's result."""
     answer = None
     with closing(rounds):
         while True:
@@ -151,9 +151,9 @@ def _is_small(n_items, n_components):
 def block_krylov(start, n_steps):
     """Ritz values and vectors of M from the space of start, M start, M^2 start, ...
 
-    Block Lanczos with full reorthogonalisation. One product serves two ends: it gives the
-    next block, and what the Rayleigh-Ritz step needs of the present one. A generator: it yields
-    blocks, and is sent M times the block.
+    Block Lanczos with full reorthogonalisation. Each product serves twice: for the next block,
+    and for the Rayleigh-Ritz step on the current one. A generator: it yields blocks and receives
+    M times each block.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def block_krylov(start, n_steps):
         Ascending.
     vectors : ndarray of shape (n_items, n_found)
     n_products : int
-        Products that were made.
+        Number of products.
     """
     n_items, n_products = len(start), 2
     basis = _orthonormal((yield start))
@@ -212,7 +212,7 @@ def _orthonormal_to(basis, block):
 
 
 def _leading(values, vectors, n_components):
-    """Sort, fix the signs, and write zeros for what is beyond the rank."""
+    """Sort, fix the signs, and write zeros beyond the rank."""
     order = np.argsort(-values, kind="stable")[:n_components]
     values, vectors = values[order], vectors[:, order]
     largest = values.max(initial=0.0)
@@ -229,7 +229,7 @@ def _leading(values, vectors, n_components):
 
 
 def vector_passes(facts, n_components, make_operator, arguments, **options):
-    """Passes over parts that end in the vectors of all, see `right_singular_vectors`.
+    """Passes over parts that return the vectors of all users, see `right_singular_vectors`.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def vector_passes(facts, n_components, make_operator, arguments, **options):
         ``make_operator(X, kept, *arguments)`` returns None and the `WeightedGram` of the part.
     arguments : tuple
     **options : object
-        Of `vector_rounds`.
+        Options of `vector_rounds`.
 
     Returns
     -------
@@ -260,11 +260,11 @@ def vector_passes(facts, n_components, make_operator, arguments, **options):
 
 
 def operator_of_part(X, kept, n_jobs):
-    """The `WeightedGram` of a part, which stays there."""
+    """The `WeightedGram` of a part; it stays with the part."""
     require_squares(X.data, "The values of X")
     return None, WeightedGram(X, None, n_jobs=n_jobs)
 
 
 def product_of_part(X, kept, block):
-    """What the users of a part add to M times a block."""
+    """The part's term of M times a block."""
     return kept @ block

@@ -27,7 +27,7 @@ from skrec.utils._wmf_als import (
 )
 from skrec.utils._wmf_parts import Problem, counts_of_part, sweep_rounds
 
-# Of the penalty that leaves nothing: what ``alpha="auto"`` takes.
+# ``alpha="auto"`` takes this share of the penalty that shrinks the vectors to nothing.
 _SHARE = 0.05
 
 
@@ -40,7 +40,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     .. math:: c_{ui} = c_0 + \kappa x_{ui} \text{ for } (u, i) \in S, \quad
         c_{ui} = c_0 \text{ elsewhere},
 
-    it minimises over all cells of the matrix
+    the model minimises over all cells of the matrix
 
     .. math:: \sum_{u, i} c_{ui} \left( [(u, i) \in S] - w_u^T h_i \right)^2
         + \alpha \left( \sum_u f_u \|w_u\|^2 + \sum_i f_i \|h_i\|^2 \right)
@@ -51,11 +51,11 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     - Hu et al. [1]_: ``unobserved_weight=1`` and ``frequency_exponent=0``. Their
       :math:`r_{ui}` is :math:`x_{ui}`, their :math:`\alpha` is `confidence`, their
       :math:`\lambda` is `alpha`, so that :math:`c_{ui} = 1 + \kappa x_{ui}`.
-    - iALS as Rendle et al. revisit it [2]_: binary X and ``confidence=1``. Their
+    - iALS of Rendle et al. [2]_: binary X and ``confidence=1``. Their
       :math:`\alpha_0` is `unobserved_weight`, their :math:`\nu` is `frequency_exponent`,
       and `alpha` is :math:`\lambda (1 + \alpha_0)`. See Notes.
 
-    Scores estimate the preference: about 1 for what a user would have.
+    Scores estimate the preference: about 1 for an item that the user would take.
 
     Parameters
     ----------
@@ -64,28 +64,29 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     confidence : float, default=1.0
         Weight :math:`\kappa` of a stored value of 1, > 0.
     alpha : float or "auto", default="auto"
-        Penalty, > 0. Its size depends much on `frequency_exponent`: with 1, good values
-        lie about 0.002 to 0.02 on dense data, and lower the sparser X is; with 0, about 1 to
-        a few hundred. "auto": a share of the penalty that would leave nothing, see Notes.
+        Penalty, > 0. Good values depend much on `frequency_exponent`: with 1, they are about
+        0.002 to 0.02 on dense data, and lower the sparser X is; with 0, about 1 to a few
+        hundred. "auto": a share of the penalty that would shrink all vectors to nothing, see
+        Notes.
     unobserved_weight : float, default=0.1
         Weight :math:`c_0` of the cells that X does not store, >= 0.
     frequency_exponent : float, default=1.0
-        Exponent :math:`\nu` of the number of cells, weighted, that a vector takes part
-        in, >= 0. 0 penalises all vectors alike, 1 every cell.
+        Exponent :math:`\nu` of the weighted number of cells in a vector's row or column, >= 0.
+        0 penalises all vectors alike, 1 every cell.
     solver : {"cg", "cholesky"}, default="cg"
-        How `fit` solves for a vector: a few steps of conjugate gradients from where the
-        vector stands [3]_, or exactly. New rows are always solved exactly.
+        How `fit` solves for a vector: by a few steps of conjugate gradients from its last value
+        [3]_, or exactly. New rows are always solved exactly.
     cg_steps : int, default=3
-        Steps of conjugate gradients at most: a vector whose residual is rounding stands.
+        Most steps of conjugate gradients. A vector stops early if its residual is rounding.
     max_iter : int, default=16
         Sweeps over the users and the items.
     init_scale : float, default=0.1
         Expected length of the initial item vectors, > 0.
     dtype : {None, "float32", "float64"}, default=None
-        Of the vectors and of the systems. None: float64 up to 1,024 items, float32
+        Type of the vectors and of the systems. None: float64 up to 1,024 items, float32
         above.
     device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
-        Where vectors are solved for, with torch on CUDA. A sweep moves no vector.
+        Where the vectors are solved for; CUDA uses torch. A sweep moves no vector between devices.
     random_state : int, RandomState or None, default=None
         Seed of the initial item vectors.
     n_jobs : int or None, default=None
@@ -100,11 +101,10 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     components_ : ndarray of shape (n_components, n_items)
         Item vectors.
     user_factors_ : ndarray of shape (n_users, n_components)
-        Vectors of the training users, solved exactly: ``transform`` of the training
-        rows. Not after a fit over parts (`skrec.dask.fit`), whose users never were here.
+        Vectors of the training users, solved exactly: ``transform`` of the training rows. Absent
+        after a fit over parts (`skrec.dask.fit`), which leaves the users with the parts.
     loss_curve_ : list of float
-        The objective in each sweep, after the users and before the items were solved
-        for.
+        The objective in each sweep, after solving for the users and before the items.
     n_iter_ : int
         Sweeps made.
     n_features_in_ : int
@@ -121,30 +121,31 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     Notes
     -----
     Every row, known or new, is scored with the vector that solves its own least squares
-    problem, items fixed. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
+    problem for fixed items. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
     stored entry and 2 d**2 (`cg_steps` + 1) for each user and item ("cholesky": 2 d**2
-    and d**3 / 3). Memory is that of the vectors and a transposed copy of X. The first item
-    vectors are drawn in the order of the items: another order gives other vectors, and
-    scores that are equal only as far as the sweeps have converged.
+    and d**3 / 3). Memory holds the vectors and a transposed copy of X. The first item vectors
+    are drawn in the order of the items. Another order of the items gives other vectors; scores
+    then agree only as far as the sweeps have converged.
 
-    With ``frequency_exponent=1`` a fixed penalty grows with the catalogue. If all rows are alike
-    and so are all columns, the vectors shrink to nothing, and `fit` warns, where `alpha`
-    exceeds
+    With ``frequency_exponent=1`` the penalty of a fixed `alpha` grows with the catalogue. If all
+    rows are alike and all columns are alike, the vectors shrink to nothing, and `fit` warns, if
+    `alpha` exceeds
 
     .. math:: \alpha_{\max} = \frac{\sum_{(u, i) \in S} c_{ui}}
         {\sqrt{n_{users} n_{items} \bar f_{user} \bar f_{item}}} ,
 
-    :math:`\bar f` being those of rows and columns of mean length, and a few times that where
-    some items are far more popular than others. ``alpha="auto"`` is 5 % of it.
-    On validation users of eight data sets of up to 2,000 items its nDCG@100 is .95 to 1.00 of the
-    best of 13 settings; on three of 5,000 to 22,000 items it is .93 to 1.00 of the best of 9, and
-    that of an `alpha` of .01, the default before, .54 to 1.00 (docs/benchmarks, defaults). With
-    many items and short rows an `unobserved_weight` of .01 is better still.
+    where :math:`\bar f` are the f of rows and columns of mean length. If some items are far more
+    popular than others, the limit is a few times as high. ``alpha="auto"`` is 5 % of
+    :math:`\alpha_{\max}`. On validation users of eight data sets with up to 2,000 items its
+    nDCG@100 is .95 to 1.00 of the best of 13 settings. On three with 5,000 to 22,000 items it is
+    .93 to 1.00 of the best of 9; the earlier default, an `alpha` of .01, reaches .54 to 1.00
+    (docs/benchmarks, defaults). With many items and short rows an `unobserved_weight` of .01 is
+    better still.
 
-    In [2]_ an observed cell takes part twice, with weight 1 and target 1, and with weight
-    :math:`\alpha_0` and target 0. That is the same as weight :math:`1 + \alpha_0` and
-    target :math:`1 / (1 + \alpha_0)`: the minimisers differ by a factor, and the ranking
-    by none, if the penalty is :math:`1 + \alpha_0` times theirs.
+    In [2]_ an observed cell counts twice: with weight 1 and target 1, and with weight
+    :math:`\alpha_0` and target 0. That equals weight :math:`1 + \alpha_0` and target
+    :math:`1 / (1 + \alpha_0)`. With a penalty of :math:`1 + \alpha_0` times theirs, the
+    minimisers differ by a factor and the rankings are the same.
 
     References
     ----------
@@ -240,13 +241,13 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         Raises
         ------
         ValueError
-            If a parameter or X is not valid, if the device is not there, or if the
-            weights are so large that the vectors overflow.
+            If a parameter or X is not valid, if the device is absent, or if the weights are so
+            large that the vectors overflow.
 
         Warns
         -----
         UserWarning
-            If the penalty leaves nothing of the vectors, see Notes.
+            If the penalty shrinks the vectors to nothing, see Notes.
         """
         X = self._start_fit(X)
         weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
@@ -259,7 +260,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         return self
 
     def _first_items(self, n_items):
-        # Drawn for the items alone: it does not depend on the users.
+        # The draws depend on the items alone, not on the users.
         items = check_random_state(self.random_state).normal(size=(n_items, self.n_components))
         items *= self.init_scale / np.sqrt(self.n_components)
         return items.astype(computation_dtype(self.dtype, n_items))
@@ -269,15 +270,15 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
             raise ValueError(
                 f"The item vectors overflow {items.dtype}. Got confidence={self.confidence}, "
                 f"alpha={self.alpha_:g}, frequency_exponent={self.frequency_exponent}: scale X, "
-                'lower what is largest, or use dtype="float64".'
+                'lower the largest of these, or use dtype="float64".'
             )
 
     def _rounds(self, facts):
-        """Sweeps whose users are solved for where they are, see `skrec.utils._wmf_parts`."""
+        """Sweeps that solve for users where their parts are, see `skrec.utils._wmf_parts`."""
         if self.solver != "cg":
             raise ValueError(
                 'WMF over parts sums the products of conjugate gradients. Got solver="cholesky", '
-                'whose systems of all items do not travel: use solver="cg".'
+                'which would send the systems of all items: use solver="cg".'
             )
         if getattr(cpu_or_device(self.device), "type", "cpu") != "cpu" and self.device != "auto":
             raise ValueError(
@@ -317,7 +318,7 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
 
     def _descend(self, X, items, weight):
         """Change the item vectors by `max_iter` sweeps; return the losses."""
-        if weight is not None:  # users of weight 0 are not there
+        if weight is not None:  # users of weight 0 do not take part
             X, weight = X[weight > 0], weight[weight > 0]
         users = np.zeros((X.shape[0], self.n_components), dtype=items.dtype)
         steps = self._half_steps(X, weight)

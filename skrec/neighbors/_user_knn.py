@@ -374,7 +374,7 @@ class UserKNN(UserSideMixin, BaseRecommender):
             if found != wanted:
                 raise refused(f"UserKNN.{name}", f"{found} values", f"{wanted}")
         if ptr[0] != 0 or ptr[-1] != len(idx) or (ptr[1:] < ptr[:-1]).any():
-            raise refused("UserKNN._index[0]", "pointers out of order", "such as rise from 0")
+            raise refused("UserKNN._index[0]", "pointers out of order", "pointers that rise from 0")
 
     def _fit_ratings(self, X):
         self.intercept_, self.item_bias_ = fit_item_bias(
