@@ -22,7 +22,7 @@ from skrec.utils._products import FEW_ROWS
 from skrec.utils._sparse import pattern
 from skrec.utils._state_torch import torch_state
 
-# Smooth ones: who is folded in stands where the slope is zero.
+# Only smooth activations: the fold-in of a user seeks the point where the slope is zero.
 _SMOOTH = ("identity", "sigmoid", "tanh")
 # Pairs whose vectors are gathered at once.
 _N_PAIRS = 2**16
@@ -34,7 +34,7 @@ class UserNodeNet(nn.Module):
     Parameters
     ----------
     n_users : int or None
-        None: nodes are given from outside.
+        None: nodes come from outside.
     n_items : int
     n_components : int
     activation : str
@@ -52,24 +52,23 @@ class UserNodeNet(nn.Module):
         return self.activation(self.first(rows, value) + node)
 
     def forward(self, batch, entries, value):
-        """Outputs at some entries of training rows, from other values in the rows' places."""
+        """Outputs at given entries of training rows, with other values in place of the rows'."""
         hidden = self.encode(batch, value, self.user(batch.users))
         return sampled_outputs(entries, hidden, self.last.weight, self.last.bias)
 
 
 class CDAE(LearnedUserRecommender):
-    r"""Collaborative denoising autoencoder: items and a node of the user, reconstructed.
+    r"""Collaborative denoising autoencoder: it reconstructs rows from items and a user's node.
 
-    The hidden layer of a user reads the user's items, some of them dropped at random, and a
-    vector :math:`V_u` that is learned for the user, the node; the outputs score the items
-    [1]_:
+    The hidden layer of a user reads the user's items, some of them dropped at random, and the
+    node, a vector :math:`V_u` learned for the user. The outputs score the items [1]_:
 
     .. math:: z_u = h(W^T \tilde x_u + V_u + b), \qquad y_u = W' z_u + b'
 
-    with :math:`\tilde x_{ui} = 1 / (1 - q)` for the items that are kept, q being `dropout`; with
-    `normalize` that over the square root of the number of the user's items.
-    Minimised over the user's items :math:`O_u` and `n_negatives` times as many items
-    :math:`S_u`, drawn anew in each epoch, uniformly among those that the user has not:
+    where :math:`\tilde x_{ui} = 1 / (1 - q)` for kept items and q is `dropout`. `normalize`
+    divides :math:`\tilde x_{ui}` by the square root of the number of the user's items. `fit`
+    minimises over the user's items :math:`O_u` and `n_negatives` times as many items :math:`S_u`,
+    drawn anew in each epoch, uniformly among the items that the user does not have:
 
     .. math:: \frac1n \sum_u \left( \sum_{i \in O_u} \ell(1, y_{ui})
         + \sum_{j \in S_u} \ell(0, y_{uj}) \right)
@@ -81,53 +80,52 @@ class CDAE(LearnedUserRecommender):
       :math:`\ell(t, y) = -t \log \sigma(y) - (1 - t) \log \sigma(-y)`;
     - ``loss="square"``: :math:`\ell(t, y) = (t - y)^2 / 2`.
 
-    Scores are the outputs y of the whole row and rank items. Only which items a user has
-    matters, not the stored values. A user whom `fit` has not seen is folded in: the same
-    objective, of the whole row, is minimised over the user's node alone.
+    Scores are the outputs y of the whole row and rank items. The model reads which items a user
+    has, not the stored values. A user whom `fit` has not seen is folded in: the user's node
+    minimises the same objective on the whole row.
 
     Parameters
     ----------
     n_components : int, default=50
-        Length of the hidden layer, and of the nodes. The paper's K.
+        Length of the hidden layer and of the nodes, the paper's K.
     activation : {"identity", "sigmoid", "tanh"}, default="sigmoid"
-        The h.
+        The activation h.
     loss : {"logistic", "square"}, default="logistic"
         See above.
     dropout : float, default=0.2
         Rate q at which items of a row are dropped, in [0, 1).
     normalize : bool, default=False
-        Whether the layer reads rows of length 1, as that of `MultDAE` does. The paper's are
-        not; where some users have many more items than others, it ranks better.
+        Whether the layer reads rows of length 1, as in `MultDAE` but not in the paper. It ranks
+        better if some users have many more items than others.
     n_negatives : int, default=5
         Items drawn for each item of a user, > 0.
     alpha : float, default=1e-4
-        Penalty of weights and nodes, the paper's :math:`\lambda`, >= 0. In the terms of one
-        user, a node's penalty is n times as large.
+        Penalty of weights and nodes, the paper's :math:`\lambda`, >= 0. Relative to the loss of
+        one user, a node's penalty is n times as large.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the node learned for it, the
-        first one if there are several; any other row is folded in. "fold_in": every row is
-        folded in.
+        "match": a row with the same items as a training row gets its learned node (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     learning_rate : float, default=0.01
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=100
         Users in a batch.
     max_iter : int, default=30
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, and from the nodes
-        of the rows that it knows, the first one's for equal rows; others are folded in
-        first. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Rows seen before start from
+        their nodes (equal rows from the first one's); other rows are folded in first. Adam's
+        moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order, the dropout and the negatives. The same seed
         gives the same bits on the same CPU.
@@ -139,20 +137,20 @@ class CDAE(LearnedUserRecommender):
     weights_ : dict of str to ndarray, float32
         "first.weight", W; "first.bias", b; "last.weight", W'; "last.bias", b'.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The nodes of the users that were learned from; zero for users without items.
+        The nodes of the training users; zero for users without items.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which their rows are known.
+        Hashes of the training rows, to match rows with them.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives of folded-in users.
     loss_curve_ : list of float
-        Mean loss of a user in each epoch, as met on the way; without the penalty.
+        Mean loss of a user over the batches of each epoch, without the penalty.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -167,22 +165,20 @@ class CDAE(LearnedUserRecommender):
 
     Notes
     -----
-    The first layer reads the entries of the rows, the last one is computed where there are
-    entries and negatives: an epoch takes about
-    ``(10 + 6 * n_negatives) * X.nnz * n_components`` flops, and Adam's
-    ``(n_users + 2 * n_items) * n_components`` numbers for each batch. Nothing has the size
-    n_users x n_items, or that of a batch of it.
+    The first layer reads only the entries of the rows, and the last layer is computed only at
+    entries and negatives. An epoch takes about ``(10 + 6 * n_negatives) * X.nnz * n_components``
+    flops; in each batch Adam updates ``(n_users + 2 * n_items) * n_components`` numbers. No array
+    has the size n_users x n_items, or batch_size x n_items.
 
-    Who is folded in has 256 negatives, drawn by the row's content and `seed_`, that count
-    for ``n_negatives * n_u / 256`` each. The node is found by Newton's method in float64; a
-    row's scores depend on no other row. With ``alpha=0`` nodes may grow without bound where
-    the negatives can be told from the items: they are then what 100 steps make of them. With
-    a small `alpha` the node of a user who is folded in fits the few items that are known of
-    the user, and ranks worse than no node would: choose `alpha` on users who are folded in,
-    as `score` and `early_stopping` do with new rows.
+    A folded-in user has 256 negatives, drawn by the row's content and `seed_`; each has the weight
+    ``n_negatives * n_u / 256``. Newton's method finds the node in float64. A row's scores do not
+    depend on other rows. With ``alpha=0`` a node may grow without bound if it can separate the
+    negatives from the items; it then stops after 100 steps. With a small `alpha` the node of a
+    folded-in user overfits the few known items, and ranks worse than no node. Choose `alpha` on
+    folded-in users: `score` and `early_stopping` measure them on new rows.
 
-    Differs from [1]_: Adam, not AdaGrad; biases are free of the penalty; the paper ranks for
-    its training users only, and has no folding in.
+    Differs from [1]_: Adam replaces AdaGrad; biases have no penalty; the paper ranks only for its
+    training users and has no fold-in.
 
     References
     ----------
@@ -224,7 +220,7 @@ class CDAE(LearnedUserRecommender):
         for alpha in (1e-5, 1e-4, 1e-3)
     ]
     _fitted_rules = {"user_factors_": Array("n_users", "=n_components", dtypes=("float32",))}
-    # Its nodes are corrections of what the row's items say, and start at zero.
+    # Nodes correct what the row's items predict, and start at zero.
     _learns_from_pairs = False
     _few_rows = FEW_ROWS
 
@@ -285,7 +281,7 @@ class CDAE(LearnedUserRecommender):
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _inputs(self, rows):
-        """What the layer reads of rows of a pattern."""
+        """The values that the layer reads for rows of ones."""
         return unit_length(rows) if self.normalize else rows.value
 
     def _loss(self, module, batch, step, generator):
@@ -317,7 +313,7 @@ class CDAE(LearnedUserRecommender):
         return nodes.cpu().numpy()
 
     def _hidden(self, module, rows, nodes):
-        """The hidden layer of rows of any values with some nodes."""
+        """The hidden layer of rows with given nodes, whatever the rows' values."""
         rows = rows._replace(value=torch.ones_like(rows.value), unit=None)
         return module.encode(rows, self._inputs(rows), nodes)
 
@@ -352,7 +348,7 @@ class CDAE(LearnedUserRecommender):
         return self._apply_to_hidden(X[wanted], pairs)
 
     def transform(self, X):
-        """Hidden layer of the users.
+        """Compute the hidden layer of the users.
 
         Parameters
         ----------
@@ -362,8 +358,7 @@ class CDAE(LearnedUserRecommender):
         Returns
         -------
         hidden : ndarray of shape (n_users, n_components), dtype of X
-            The z: ``hidden @ weights_["last.weight"].T + weights_["last.bias"]`` are the
-            scores.
+            The z. Scores are ``hidden @ weights_["last.weight"].T + weights_["last.bias"]``.
         """
         X = self._start_dense(X, self._n_features_out)
         return require_finite(

@@ -1,4 +1,4 @@
-"""Nodes of users who were not learned from: the objective minimised over them alone."""
+"""Fold-in of CDAE: the nodes of new users minimise the objective, all else fixed."""
 
 import torch
 
@@ -26,17 +26,17 @@ def user_nodes(inner, X, negatives, weight, bias, *, n_negatives, activation, lo
         + \frac{n_u \, \mathtt{n\_negatives}}{m} \sum_{j=1}^m \ell(0, y_{i_j})
         + \frac{\alpha}{2} \|v\|^2, \qquad y = W' h(a + v) + b'
 
-    from v = 0 by damped Newton steps in float64. A row's result does not depend on the
-    others but for rounding.
+    from v = 0 by damped Newton steps in float64. Other rows change a row's result by rounding at
+    most.
 
     Parameters
     ----------
     inner : float64 tensor of shape (n_rows, d)
-        The a: what goes into the hidden layer beside the node.
+        The a: the input of the hidden layer without the node.
     X : csr_array of shape (n_rows, n_items)
-        Canonical; only which entries it has matters.
+        Canonical; the values are not read.
     negatives : ndarray of intp of shape (n_rows, m)
-        Items that the rows have not; -1 for rows that have them all.
+        Items that the rows do not have; -1 for rows that have all items.
     weight, bias : float64 tensor of shape (n_items, d) and (n_items,)
         The W' and b'.
     n_negatives : int

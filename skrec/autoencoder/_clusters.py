@@ -1,4 +1,4 @@
-"""Weighted k-means, and the moments of its clusters: where the mixture of a VAE starts."""
+"""Weighted k-means and the moments of its clusters, where the mixture of a VAE starts."""
 
 import math
 
@@ -9,10 +9,10 @@ N_TRIES = 10
 
 
 def k_means(points, weight, n_clusters, random_state):
-    """The best of some tries of weighted k-means, each from a start by k-means++.
+    """The best of `N_TRIES` runs of weighted k-means, each from a k-means++ start.
 
-    It is plain numpy: scikit-learn's own adds up in the order in which threads end, so that
-    the same seed need not give the same bits.
+    Plain numpy: scikit-learn's k-means sums in the order in which threads end, so the same seed
+    may give different bits.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def k_means(points, weight, n_clusters, random_state):
     Returns
     -------
     label : intp ndarray of shape (n_points,)
-        Clusters may be empty where points coincide.
+        Clusters may be empty if points coincide.
     """
     best, label = math.inf, None
     squares = np.einsum("ij,ij->i", points, points)
@@ -52,13 +52,13 @@ def k_means(points, weight, n_clusters, random_state):
 def cluster_moments(mean, variance, weight, label, n_clusters):
     """Means of the latent vectors of each cluster's users, and the variance within clusters.
 
-    The variance is one for all clusters: with their own, those of small variance would take
-    the users of others, as the means of q lie nearer to a centre than draws do.
+    All clusters share one variance. With variances of their own, clusters of small variance would
+    take users from others, since the means of q lie nearer to a centre than draws do.
 
     Parameters
     ----------
     mean, variance : float64 ndarray of shape (n_users, n_x)
-        Of each user's normal distribution.
+        Moments of each user's normal distribution.
     weight : float64 ndarray of shape (n_users,)
     label : intp ndarray of shape (n_users,)
     n_clusters : int
@@ -66,7 +66,7 @@ def cluster_moments(mean, variance, weight, label, n_clusters):
     Returns
     -------
     means : float64 ndarray of shape (n_clusters, n_x)
-        An empty cluster has that of all users.
+        An empty cluster gets the mean of all users.
     variance : float64 ndarray of shape (n_x,)
     """
     total, sums = _sums(mean, weight, label, n_clusters)

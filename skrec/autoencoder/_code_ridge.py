@@ -5,10 +5,10 @@ from scipy.linalg import cho_factor, cho_solve
 
 
 def solve_rows(X, codes, alpha):
-    """Least squares of each row on the codes of its items.
+    """Solve the ridge regression of each row on the codes of its items.
 
     Minimises ``sum_i (x_ui - v . h_i - b)^2 + alpha / 2 ||v||^2`` over the stored entries of
-    each row; b is free. Without a penalty a ridge of 1e-10 times the mean diagonal element
+    each row; b has no penalty. Without `alpha`, a ridge of 1e-10 times the mean diagonal element
     chooses (very nearly) the v of least norm.
 
     Parameters
@@ -35,7 +35,7 @@ def solve_rows(X, codes, alpha):
 
 def _solve(rated, values, ridge):
     mean, level = rated.mean(axis=0), values.mean()
-    rated, values = rated - mean, values - level  # at the minimum b takes up the means
+    rated, values = rated - mean, values - level  # at the minimum, b absorbs the means
     n, d = rated.shape
     # (H^T H + c I)^-1 H^T r = H^T (H H^T + c I)^-1 r: the smaller of the two systems.
     matrix = rated @ rated.T if n <= d else rated.T @ rated

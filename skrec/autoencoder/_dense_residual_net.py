@@ -1,4 +1,4 @@
-"""The network of RecVAE: a deep encoder, each layer of which adds up those before it."""
+"""The network of RecVAE: a deep encoder whose layers add up all layers before them."""
 
 import copy
 import math
@@ -9,21 +9,21 @@ from torch.nn import functional
 
 from skrec._torch._layers import Linear, SparseLinear
 
-# As in the authors' code: activations that hardly differ are not blown up.
+# As in the authors' code: it keeps the normalisation from amplifying tiny differences.
 _EPSILON = 0.1
 
 
 class ResidualEncoder(nn.Module):
     """Means and log variances of latent vectors, by layers of one width.
 
-    Layer l is ``norm(swish(W_l h_{l-1} + b_l + h_1 + ... + h_{l-1}))``, `norm` being a layer
-    normalisation; the first one, which reads the row, adds nothing up.
+    Layer l is ``norm(swish(W_l h_{l-1} + b_l + h_1 + ... + h_{l-1}))``, where `norm` is a layer
+    normalisation. The first layer reads the row and adds up nothing.
 
     Parameters
     ----------
     n_items : int
     hidden : tuple of int
-        Widths of the layers, all alike.
+        Widths of the layers, all equal.
     n_components : int
     """
 
@@ -57,7 +57,7 @@ class RecVAENet(nn.Module):
         super().__init__()
         self.encoder = ResidualEncoder(n_items, hidden, n_components)
         self.decoder = Linear(n_components, n_items)
-        # In a list, no part of the module: its state is the encoder's, see `remember`.
+        # In a list, so it is not part of the module's state; see `remember`.
         self._old = []
 
     def remember(self):
@@ -69,13 +69,13 @@ class RecVAENet(nn.Module):
         return self._old[0](rows, value)
 
     def learn_only(self, part):
-        """Let the "encoder" or the "decoder" learn, and the other stand still."""
+        """Let the "encoder" or the "decoder" learn, and freeze the other."""
         self.encoder.requires_grad_(part == "encoder")
         self.decoder.requires_grad_(part == "decoder")
 
 
 def initialise_by_inputs(module, generator):
-    """Weights and biases uniform up to ``1 / sqrt(n_inputs)``; normalisations leave as it is."""
+    """Draw weights and biases uniformly up to ``1 / sqrt(n_inputs)``; normalisations start at 1."""
     with torch.no_grad():
         for part in module.modules():
             if isinstance(part, nn.LayerNorm):

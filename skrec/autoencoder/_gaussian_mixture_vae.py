@@ -40,13 +40,13 @@ from skrec.utils._params import (
     Options,
 )
 
-# Standard deviation of the first biases of the clusters' means: near each other, so that all
-# take part before they part. Far ones left clusters empty.
+# Standard deviation of the first biases of the clusters' means. They start near each other, so
+# that all clusters take part before they separate; distant means left clusters empty.
 SPREAD = 0.1
-# Share of the planned epochs after which clusters are set to those of k-means. Earlier, in nets
-# that had learned little, they were lost again; later, little time was left to fit them.
+# After this share of the planned epochs, the clusters are set to those of k-means. Earlier, nets
+# that had learned little lost them again; later, little time was left to fit them.
 START = 2 / 3
-# So many users has k-means at most.
+# Most users in k-means.
 N_USERS = 10_000
 
 
@@ -57,8 +57,8 @@ class ClusteringNet(nn.Module):
     ----------
     n_items : int
     hidden : tuple of int
-        h_1 ... h_m of the encoder; the decoder mirrors it, the network of w has one hidden
-        layer of h_m.
+        h_1 ... h_m of the encoder. The decoder mirrors it; the network of w has one hidden layer
+        of h_m.
     n_x, n_w : int
         Lengths of x and w.
     n_clusters : int
@@ -93,7 +93,7 @@ class ClusteringNet(nn.Module):
 
 
 def log_responsibilities(x, mean, log_variance):
-    """log p(z|x,w) by Bayes' rule, p(z) being uniform; shape (n_rows, n_clusters)."""
+    """log p(z|x,w) by Bayes' rule with a uniform p(z); shape (n_rows, n_clusters)."""
     return torch.log_softmax(log_normal(x[:, None], mean, log_variance), dim=1)
 
 
@@ -106,12 +106,12 @@ class GaussianMixtureVAE(
 ):
     r"""Variational autoencoder of users' rows that finds clusters of users.
 
-    In the letters of the paper [1]_: y is the user's row, x its latent vector, z the user's
-    cluster, uniform over `n_clusters`, and w another latent vector, N(0, I), of which a
-    network makes mean and diagonal variances of each cluster:
+    In the letters of the paper [1]_, y is the user's row, x its latent vector, and z the user's
+    cluster, uniform over `n_clusters`. Another latent vector w is N(0, I); a network maps it to
+    the mean and the diagonal variances of each cluster:
     :math:`p(x \mid w, z) = N(\mu_z(w), \mathrm{diag}(\sigma_z^2(w)))`. So a cluster need not
-    look normal. With :math:`q(x \mid y)` and :math:`q(w \mid y)` diagonal normal
-    distributions given by an encoder, and p(z|x, w) by Bayes' rule:
+    look normal. An encoder gives the diagonal normal distributions :math:`q(x \mid y)` and
+    :math:`q(w \mid y)`; p(z|x, w) follows by Bayes' rule. The objective is
 
     .. math:: \min \; \frac1n \sum_u \; -E_{q(x)} \log p(y_u \mid x) + \beta_t \left[
         E_{q(w)} E_{p(z \mid x, w)} \mathrm{KL}\left(q(x) \,\|\, p(x \mid w, z)\right)
@@ -120,66 +120,65 @@ class GaussianMixtureVAE(
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
 
     with one draw of x and of w for each row, and
-    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. As
-    for `MultDAE`, whose likelihoods there are, the row is scaled to length 1 and entries of
-    it are dropped at random before it is encoded.
+    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. The likelihoods
+    are those of `MultDAE`. As there, the row is scaled to length 1, and entries of it are dropped
+    at random before the encoder reads it.
 
-    Scores are the outputs of the decoder at the mean of :math:`q(x \mid y)`, the logits; they
-    rank items.
+    Scores are the logits: the outputs of the decoder at the mean of :math:`q(x \mid y)`. They rank
+    items.
 
     Parameters
     ----------
     n_clusters : int, default=10
-        The paper's K, number of values of z.
+        Number of values of z, the paper's K.
     n_components : int, default=50
         Length of x.
     n_style_components : int, default=10
         Length of w.
     hidden_layer_sizes : tuple of int, default=(200,)
-        Sizes of the encoder's layers; the decoder has them in reverse order. The network of
+        Sizes of the encoder's layers; the decoder reverses them. The network of
         w has one hidden layer, of the last size.
     activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
-        Of all layers but those that give logits, means and variances.
+        Activation of all layers but those that give logits, means and variances.
     likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
-        See `MultDAE`. "logistic" takes values as 1.
+        See `MultDAE`. "logistic" reads every stored value as 1.
     confidence : float, default=10.0
         Confidence c of the Gaussian likelihood, >= 0.
     beta : float, default=1.0
-        Weight of the divergences in the end, >= 0. 1 is the paper's bound.
+        Final weight of the divergences, >= 0. 1 is the paper's bound.
     n_annealing_steps : int or None, default=None
-        Updates after which the weight would reach 1; 0: `beta` from the start. None: `beta`
-        is reached after 80 % of the planned updates.
+        Updates after which the weight would reach 1; 0: `beta` from the start. None: the weight
+        reaches `beta` after 80 % of the planned updates.
     min_information : float, default=0.5
-        The paper's :math:`\lambda`, in nats, >= 0: so much may be known of a user's cluster
-        at no cost. From log(n_clusters) on, that divergence never counts.
+        The paper's :math:`\lambda`, in nats, >= 0: this much information on a user's cluster is
+        free. From log(n_clusters) on, that divergence never counts.
     dropout : float, default=0.5
-        Rate at which entries of the row are dropped, in [0, 1).
+        Rate of dropped entries of a row, in [0, 1).
     alpha : float, default=0.0
         Penalty of the weights, >= 0; biases are free.
     learning_rate : float, default=0.001
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=100
         Users in a batch.
     max_iter : int, default=100
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights. Clusters may need longer than the ranking.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights. Clusters may need longer than the ranking.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there. Adam's moments
-        start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order, the dropout and the draws of x and w. The same
         seed gives the same bits on the same CPU.
@@ -191,18 +190,18 @@ class GaussianMixtureVAE(
     weights_ : dict of str to ndarray, float32
         State of the networks.
     loss_curve_ : list of float
-        Mean of the objective of each epoch, as met on the way; without the penalty.
+        Mean of the objective over the batches of each epoch, without the penalty.
     divergence_curve_ : list of float
-        Mean of the three divergences of a user, added up, of each epoch; before `beta`.
+        Mean over users of the sum of the three divergences in each epoch, without `beta`.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_annealing_steps_ : int or float
-        The annealing steps in use; with `warm_start` and None those of the first fit.
+        The annealing steps in use; with `warm_start` and None, the steps of the first fit.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -216,20 +215,19 @@ class GaussianMixtureVAE(
 
     Notes
     -----
-    An epoch takes what one of `MultVAE` of the same layers does, and about
+    An epoch takes as much time as an epoch of `MultVAE` with the same layers, plus about
     ``8 * n_clusters * n_components`` numbers for each user.
 
-    Clusters need some hundred updates of the networks: with few users take a small
-    `batch_size`, or more epochs. With more clusters than there are groups of users a group
-    is shared between clusters.
+    Clusters need some hundred updates of the networks: with few users, use a small `batch_size`
+    or more epochs. With more clusters than groups of users, clusters share a group.
 
-    Differs from [1]_: rows are sparse, so the networks are dense ones, with one encoder up to
-    the last layers of q(x|y) and q(w|y); the divergences are annealed; the first means of
-    the clusters are drawn near each other; and after two thirds of the planned epochs the
-    clusters are set to those that k-means finds in the means of q(x|y), of at most 10,000
-    users, with the variance within them, w being without influence at first. Training goes
-    on from there; without it many fits ended with two groups in one cluster. A fit of one
-    epoch, a resumed one, and one that `early_stopping` ends before do without.
+    Differs from [1]_: rows are sparse, so the networks are dense, with one encoder up to the last
+    layers of q(x|y) and q(w|y). The divergences are annealed. The first means of the clusters are
+    drawn near each other. After two thirds of the planned epochs, the clusters are set to those
+    that k-means finds in the means of q(x|y) of at most 10,000 users, with the variance within
+    them; w has no influence at first. Training continues from there; without this step many fits
+    ended with two groups in one cluster. A fit of one epoch, a resumed fit, and a fit that
+    `early_stopping` ends earlier skip it.
 
     References
     ----------
@@ -348,7 +346,7 @@ class GaussianMixtureVAE(
         return module
 
     def _watch(self, problem, held, watched):
-        """Set the clusters to those of k-means once; a resumed fit keeps what it has."""
+        """Set the clusters to those of k-means once; a resumed fit keeps its clusters."""
         epochs = iter(range(1, self.max_iter + 1))
         start = int(START * self.max_iter)  # 0 for one epoch: never
 
@@ -371,14 +369,14 @@ class GaussianMixtureVAE(
             mean, log_variance = module.encode(rows, unit_length(rows))[:2]
             mean, variance = (p.double().cpu().numpy() for p in (mean, log_variance.exp()))
             if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-                return  # the fit diverges, which its loop will tell
+                return  # the fit diverges, and its loop raises the error
             label = k_means(mean, weight[users], self.n_clusters, random)
             means, within = cluster_moments(mean, variance, weight[users], label, self.n_clusters)
             log_within = np.log(within.clip(min=1e-8))
             found = np.stack([means, np.broadcast_to(log_within, means.shape)])
             bias = module.clusters.bias
             bias.copy_(torch.from_numpy(found.ravel()).to(bias.device, bias.dtype))
-            module.clusters.weight.zero_()  # w is without influence at first
+            module.clusters.weight.zero_()  # w has no influence at first
 
     def _parameter_groups(self, module):
         return split_penalty(module, self.alpha)
@@ -411,7 +409,7 @@ class GaussianMixtureVAE(
         return self.n_components
 
     def transform(self, X):
-        """Means of the users' latent vectors x.
+        """Compute the means of the users' latent vectors x.
 
         Parameters
         ----------
@@ -427,7 +425,7 @@ class GaussianMixtureVAE(
         return self._encoded(X, lambda module, rows: module.encode(rows, unit_length(rows))[0])
 
     def responsibilities(self, X):
-        """Probabilities of the clusters for each user.
+        """Compute the probabilities of the clusters for each user.
 
         Parameters
         ----------

@@ -22,19 +22,19 @@ from skrec.utils._params import POSITIVE_INTEGER
 class ItemAutoRec(RatingAutoencoder):
     r"""Autoencoder of items' ratings: I-AutoRec.
 
-    The column r_i of an item, with 0 where there is no rating, is encoded and decoded by a
-    network with one hidden layer; only observed ratings :math:`R` enter the loss [1]_:
+    A network with one hidden layer encodes and decodes the column r_i of an item, with 0 for
+    missing ratings. Only observed ratings :math:`R` enter the loss [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
         + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
         \hat r_{ui} = v_u^T h_i + b_u, \quad h_i = g(W r_i + \mu)
 
-    where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b
-    are free. A batch B of the n items carries the share :math:`|B| / n` of the penalty.
+    where g is the activation, and the v_u are the rows of V. The biases :math:`\mu` and b have no
+    penalty. A batch B of the n items has the share :math:`|B| / n` of the penalty.
 
-    Any row is scored, of training users too: with the codes h_i of the items as they are
-    after training, the objective is a ridge regression in the v and b of a user, and these
-    are set to its exact minimum for the ratings of the row.
+    Known and new rows are scored alike. For the fixed codes h_i of the items after training, the
+    objective is a ridge regression in the v and b of a user; they are set to its exact minimum
+    for the ratings of the row.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
     zeros, stored or not, mean "not rated".
@@ -42,46 +42,46 @@ class ItemAutoRec(RatingAutoencoder):
     Parameters
     ----------
     n_components : int, default=500
-        Units d of the hidden layer.
+        Number d of units of the hidden layer.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
-        The g; outputs are as they are.
+        The activation g; the outputs have none.
     alpha : float, default=200.0
         Penalty, the paper's :math:`\lambda`, >= 0.
     center : bool, default=False
-        Whether the network reads ratings less the mean of their user, in place of r_i;
-        0 stays where there is none.
+        Whether the network reads ratings less the mean of their user, instead of r_i. Missing
+        ratings stay 0.
     default_rating : float or None, default=None
-        What is predicted for items without training ratings, and to users without ratings.
-        None: the mean of the training ratings.
+        The prediction for items without training ratings, and for users without ratings. None:
+        the mean of the training ratings.
     clip : bool, default=True
         Whether predictions are clipped to the range of the training ratings.
     learning_rate : float, default=0.001
-        Of Adam's first steps, > 0.
+        Learning rate of Adam's first steps, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
-        `max_iter`, or as it began.
+        Whether the learning rate falls linearly, epoch by epoch, to 0 at `max_iter`, or stays
+        constant.
     batch_size : int, default=128
         Items in a batch.
     max_iter : int, default=15
-        Epochs; with `warm_start` so many more. Many of them overfit.
+        Number of epochs; with `warm_start`, of further epochs. Many epochs overfit.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
-        no longer falls, and to keep the best weights.
+        Whether to hold out users, stop when the RMSE of a hidden fifth of their ratings no
+        longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a fall by `tol` after which to stop.
+        Stop after this many epochs without a fall by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest fall of the validation error that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, of the same users.
-        Adam's moments start anew.
+        Whether a further `fit`, of the same users, continues from the fitted weights. Adam's
+        moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order and the noise. The same seed gives the same bits
         on the same CPU.
@@ -101,20 +101,20 @@ class ItemAutoRec(RatingAutoencoder):
     n_ratings_ : ndarray of int of shape (n_items,)
         Training ratings of each item.
     loss_curve_ : list of float
-        Sum of squared errors per item of each epoch, as met on the way; without the penalty.
+        Sum of squared errors per item over the batches of each epoch, without the penalty.
     error_curves_ : dict of str to list of float
-        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
-        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
-        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
-        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
-        without ``X_test``.
+        RMSE after each epoch. "train_reconstruction": of the training ratings;
+        "validation_reconstruction" and "test_reconstruction": of all ratings of the held-out
+        users and of ``X_test``; "validation_prediction" and "test_prediction": of a hidden
+        fifth of their ratings, predicted from the rest. Empty without `early_stopping` and
+        ``X_test``.
     validation_scores_ : list of float
         Minus "validation_prediction"; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -124,21 +124,20 @@ class ItemAutoRec(RatingAutoencoder):
 
     See Also
     --------
-    UserAutoRec : The same of users' rows.
-    skrec.decomposition.BiasedMF : Item vectors that are free, not functions of ratings.
+    UserAutoRec : The same for users' rows.
+    skrec.decomposition.BiasedMF : Free item vectors, which are not functions of ratings.
 
     Notes
     -----
-    An epoch takes the flops of one of `UserAutoRec`; the outputs of a batch are
-    batch_size x n_users. To score
-    a user with n ratings takes about ``m**2 * (M + m / 3)`` flops, m and M being
-    the lesser and the greater of n and d.
+    An epoch takes as many flops as an epoch of `UserAutoRec`; the outputs of a batch are
+    batch_size x n_users. To score a user with n ratings takes about ``m**2 * (M + m / 3)`` flops,
+    where m is the lesser and M the greater of n and d.
 
-    The network's own V and b are kept in `weights_` for `warm_start` only. The curves'
-    "train_reconstruction" is the network's.
+    `weights_` keeps the network's own V and b for `warm_start` only. The curve
+    "train_reconstruction" is of the network's own outputs.
 
-    Differs from [1]_: Adam in place of RProp; b begins at the users' mean ratings, and
-    v_u and b_u are solved for in the end.
+    Differs from [1]_: Adam replaces RProp; b begins at the users' mean ratings, and v_u and b_u
+    are solved for at the end.
 
     References
     ----------
@@ -222,7 +221,7 @@ class ItemAutoRec(RatingAutoencoder):
             raise ValueError(
                 "warm_start needs the users of the first fit, whose ratings the network reads. "
                 f"Got {n_users} users to learn from, expected {known}; use warm_start=False for "
-                "others."
+                "other users."
             )
         return super()._resumed_state(problem)
 
@@ -242,7 +241,7 @@ class ItemAutoRec(RatingAutoencoder):
         return lambda X: self._predicted(X, codes)
 
     def _reconstruction(self, module, problem):
-        """RMSE of the network's outputs for the columns, users' weights not being solved for."""
+        """RMSE of the network's own outputs for the columns, without solving for users."""
 
         def outputs(columns):
             with torch.inference_mode():
@@ -265,7 +264,7 @@ class ItemAutoRec(RatingAutoencoder):
         return self.n_components
 
     def transform(self, X):
-        """Weights of users over the codes of items.
+        """Compute the users' weights over the codes of items.
 
         Parameters
         ----------

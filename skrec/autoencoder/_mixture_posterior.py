@@ -1,4 +1,4 @@
-"""What `MultVAE` does where its encoder gives a mixture of normal distributions."""
+"""`MultVAE` with an encoder that gives a mixture of normal distributions."""
 
 import torch
 
@@ -10,19 +10,19 @@ from skrec._torch._layers import standard_normal, unit_length
 def mixture_terms(module, rows, value, model, divergence, generator):
     """Loss of the reconstruction, and divergence, of each row; each of shape (n_rows,).
 
-    Every part is drawn from once and decoded, and what comes of it counts with the weight of the
-    part: so both are without bias, and so are their gradients, those of the weights too.
+    One draw of every part is decoded, and counts with the weight of the part. So both terms have
+    no bias, nor have their gradients, the gradients of the weights included.
 
     Parameters
     ----------
     module : VariationalNet
-        Of more than one part, with a `prior`.
+        With more than one part and a `prior`.
     rows : Rows
     value : tensor
-        Of the rows, as they are encoded.
+        Values of the rows for the encoder.
     model : Multinomial, Gaussian or Logistic
     divergence : str
-        Of `MIXTURE_DIVERGENCES`.
+        One of `MIXTURE_DIVERGENCES`.
     generator : torch.Generator
     """
     posterior = module.encode_mixture(rows, value)
@@ -34,7 +34,7 @@ def mixture_terms(module, rows, value, model, divergence, generator):
 
 
 def mixture_scores(module, rows, model):
-    """Outputs of the mixture of what is decoded from the means; shape (n_rows, n_items)."""
+    """Outputs of the mixture of the decoded means; shape (n_rows, n_items)."""
     posterior = module.encode_mixture(rows, unit_length(rows))
     outputs = (module.decode(mean) for mean in posterior.mean.unbind(1))
     return model.mixed(posterior.log_weight, outputs)

@@ -23,7 +23,7 @@ from skrec.utils._params import FRACTION, NON_NEGATIVE, SIZES, Options
 
 
 class DenoisingNet(nn.Module):
-    """n_items - h_1 - ... - h_m - ... - h_1 - n_items, activations but at the end.
+    """n_items - h_1 - ... - h_m - ... - h_1 - n_items, with activations except at the end.
 
     Parameters
     ----------
@@ -59,61 +59,61 @@ class MultDAE(
 ):
     r"""Denoising autoencoder of users' rows with a multinomial likelihood.
 
-    The row of a user is scaled to length 1, entries are dropped at random, and a network
-    f is trained to reconstruct the whole row [1]_:
+    The row of a user is scaled to length 1, and entries are dropped at random. A network f learns
+    to reconstruct the whole row [1]_:
 
     .. math:: \min \; \frac1n \sum_u -\log p(x_u \mid f(\tilde x_u))
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2, \qquad
         \log p(x_u \mid f) = \sum_i x_{ui} \log \frac{e^{f_i}}{\sum_j e^{f_j}}
 
-    with the multinomial likelihood; ``likelihood="gaussian"`` and ``"logistic"`` have
+    This is the multinomial likelihood; ``likelihood="gaussian"`` and ``"logistic"`` replace
+    :math:`\log p` by
 
     .. math:: -\tfrac12 \sum_i c_{ui} (x_{ui} - f_i)^2, \qquad
         \sum_i [x_{ui} > 0] \log \sigma(f_i) + [x_{ui} = 0] \log \sigma(-f_i)
 
-    in its place, with :math:`c_{ui} = 1 + c \, [x_{ui} > 0]`, c being `confidence`.
+    where :math:`c_{ui} = 1 + c \, [x_{ui} > 0]` and c is `confidence`.
 
     Scores are the outputs f, the logits; they rank items.
 
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(200,)
-        Sizes of the encoder's layers; the decoder has them in reverse order. (200,) is the
+        Sizes of the encoder's layers; the decoder reverses them. (200,) is the
         paper's I-200-I.
     activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
-        Of all layers but the last.
+        Activation of all layers but the last.
     likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
-        See above. "logistic" takes values as 1.
+        See above. "logistic" reads every stored value as 1.
     confidence : float, default=10.0
         The c of the Gaussian likelihood, >= 0.
     dropout : float, default=0.5
-        Rate at which entries of the row are dropped, in [0, 1).
+        Rate of dropped entries of a row, in [0, 1).
     alpha : float, default=4e-5
-        Penalty of the weights, >= 0; biases are free. The authors' :math:`2 \lambda`.
+        Penalty of the weights, >= 0, the authors' :math:`2 \lambda`; biases have none.
     learning_rate : float, default=0.001
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=500
         Users in a batch.
     max_iter : int, default=100
-        Epochs, with early stopping at most; with `warm_start` so many more.
+        Number of epochs, the most with early stopping; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights. "auto": from 10,000 users on.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights. "auto": from 10,000 users on.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there. Adam's moments
-        start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order and the dropout. The same seed gives the same
         bits on the same CPU.
@@ -125,14 +125,14 @@ class MultDAE(
     weights_ : dict of str to ndarray, float32
         State of the network.
     loss_curve_ : list of float
-        Mean of -log p of each epoch, as met on the way; without the penalty.
+        Mean of -log p over the batches of each epoch, without the penalty.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -147,12 +147,12 @@ class MultDAE(
 
     Notes
     -----
-    The first layer reads the entries of the rows only. An epoch takes about
-    ``6 * n_users * n_items * h_1`` flops for the last layer, n_items h_1 for each batch for
-    Adam. On the CPU a batch's outputs take about 4 bytes for each element with the
-    multinomial likelihood, 8 with the logistic and 16 with the Gaussian.
+    The first layer reads only the entries of the rows. An epoch takes about
+    ``6 * n_users * n_items * h_1`` flops for the last layer; in each batch Adam updates
+    n_items h_1 numbers for it. On the CPU a batch's outputs take about 4 bytes for each element
+    with the multinomial likelihood, 8 with the logistic and 16 with the Gaussian.
 
-    Differs from [1]_: the penalty is written per user's mean loss, so the authors' .01 /
+    Differs from [1]_: the penalty is relative to the mean loss of a user, so the authors' .01 /
     batch size is ``alpha=4e-5`` with their batches of 500.
 
     References
@@ -247,7 +247,7 @@ class MultDAE(
         return self.hidden_layer_sizes[-1]
 
     def transform(self, X):
-        """Outputs of the innermost layer.
+        """Compute the outputs of the innermost layer.
 
         Parameters
         ----------

@@ -50,9 +50,9 @@ class MultVAE(
 ):
     r"""Variational autoencoder of users' rows with a multinomial likelihood.
 
-    The row of a user, scaled to length 1 and with entries dropped at random, is encoded as
-    a normal distribution :math:`q(z \mid x_u) = N(\mu_u, \mathrm{diag}(\sigma_u^2))` of a
-    latent vector, which is decoded by f [1]_:
+    An encoder maps the row of a user, scaled to length 1 and with entries dropped at random, to a
+    normal distribution :math:`q(z \mid x_u) = N(\mu_u, \mathrm{diag}(\sigma_u^2))` of a latent
+    vector, and f decodes the vector [1]_:
 
     .. math:: \min \; \frac1n \sum_u \left(
         -E_{q(z \mid x_u)} \log p(x_u \mid f(z))
@@ -60,10 +60,10 @@ class MultVAE(
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
 
     with one draw of z for each row, and
-    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. For
-    the likelihoods see `MultDAE`.
+    :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. `MultDAE`
+    describes the likelihoods.
 
-    Another `prior` p(z) takes the place of N(0, I): its divergence is then
+    Another `prior` p(z) replaces N(0, I) and has the divergence
     :math:`\log q(z \mid x_u) - \log p(z)` at the drawn z. ``divergence="mmd"`` is the
     Wasserstein autoencoder [2]_, which compares the draws of a whole batch with draws of p:
 
@@ -71,8 +71,8 @@ class MultVAE(
         + v \, \mathrm{KL}\left(N(\mu_u, \mathrm{diag}(\sigma_u^2)) \,\|\, N(\mu_u, I)\right)
         \right) + \beta_t \, \mathrm{MMD}^2(q(z), p(z)) + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
 
-    with the kernel :math:`C / (C + \|a - b\|^2)`, C = 2 d, estimated without bias, and v,
-    `variance_penalty`, against the collapse of the variances [3]_.
+    with the kernel :math:`C / (C + \|a - b\|^2)`, C = 2 d, and an estimate without bias. The
+    weight v, `variance_penalty`, keeps the variances from collapsing [3]_.
 
     Scores are the outputs :math:`f(\mu_u)`, the logits; they rank items.
 
@@ -87,83 +87,82 @@ class MultVAE(
 
     with one draw from each component for each row [6]_, so that the gradient by the weights
     :math:`\pi` has no bias either. Between mixtures the divergence D has no closed form:
-    `mixture_divergence` says what stands for it [5]_. Scores are then the outputs whose
-    expected row is :math:`\sum_a \pi_{ua}` times that of :math:`f(\mu_{ua})`: the log of
-    :math:`\sum_a \pi_{ua} \mathrm{softmax}(f(\mu_{ua}))` with the multinomial likelihood.
+    `mixture_divergence` chooses an approximation [5]_. The expected row of the scores is then the
+    mean, with the weights :math:`\pi_{ua}`, of the expected rows of :math:`f(\mu_{ua})`. With the
+    multinomial likelihood the scores are the log of
+    :math:`\sum_a \pi_{ua} \mathrm{softmax}(f(\mu_{ua}))`.
 
     Parameters
     ----------
     n_components : int, default=200
         Length d of the latent vector.
     hidden_layer_sizes : tuple of int, default=()
-        Sizes of the encoder's layers; the decoder has them in reverse order. (): both halves are
-        linear. They ranked better on seven of eight data sets (docs/benchmarks, defaults) and among
-        the 8,000 items of Gowalla with most users (gowalla/multvae). The paper's I-600-200-600-I
-        is (600,) with 200 components and batches of 500.
+        Sizes of the encoder's layers; the decoder reverses them. (): both halves are linear. This
+        ranked better on seven of eight data sets (docs/benchmarks, defaults) and on the 8,000 items
+        of Gowalla with most users (gowalla/multvae). The paper's I-600-200-600-I is (600,) with
+        200 components and batches of 500.
     activation : {"tanh", "sigmoid", "relu", "selu", "identity"}, default="tanh"
-        Of all layers but the last and the latent one.
+        Activation of all layers but the last and the latent one.
     likelihood : {"multinomial", "gaussian", "logistic"}, default="multinomial"
-        See `MultDAE`. "logistic" takes values as 1.
+        See `MultDAE`. "logistic" reads every stored value as 1.
     confidence : float, default=10.0
         Confidence c of the Gaussian likelihood, >= 0.
     beta : float, default=0.2
-        Weight of the divergence in the end, >= 0. 1 is the plain VAE. An MMD is at most 2,
-        whatever the length of the rows: with ``divergence="mmd"`` take 10 or more.
+        Final weight of the divergence, >= 0. 1 is the plain VAE. An MMD is at most 2 for rows of
+        any length: with ``divergence="mmd"`` use 10 or more.
     n_annealing_steps : int or None, default=None
-        Updates after which the weight would reach 1, as the paper counts; 0: `beta` from
-        the start. None: `beta` is reached after 80 % of the planned updates. The paper's
-        200,000 suit large data only.
+        Updates after which the weight would reach 1, as in the paper; 0: `beta` from the start.
+        None: the weight reaches `beta` after 80 % of the planned updates. The paper's 200,000 suit
+        large data only.
     prior : {"standard", "gaussian_mixture", "vamp"}, default="standard"
-        N(0, I); a mixture of normal distributions with learned weights, means and diagonal
-        variances; or the mixture, with equal weights, of the encoder's distributions for
-        learned pseudo-rows [4]_, each of them the softplus of its parameters, scaled to
-        length 1.
+        "standard": N(0, I). "gaussian_mixture": a mixture of normal distributions with learned
+        weights, means and diagonal variances. "vamp": the mixture, with equal weights, of the
+        encoder's distributions for learned pseudo-rows [4]_. A pseudo-row is the softplus of its
+        parameters, scaled to length 1.
     n_prior_components : int, default=100
-        Parts of the mixture; "standard" has none. Pseudo-rows are dense: n_items
+        Parts of the prior's mixture; "standard" has none. Pseudo-rows are dense: n_items
         parameters each.
     n_posterior_components : int, default=1
-        Normal distributions in the mixture q(z | x_u); 1: a single one. More go with
-        ``divergence="kl"`` and the priors "standard" and "gaussian_mixture".
+        Number of normal distributions in the mixture q(z | x_u). More than 1 needs
+        ``divergence="kl"`` and the prior "standard" or "gaussian_mixture".
     divergence : {"kl", "mmd"}, default="kl"
-        See above. With "mmd" the weights of the mixture stay equal: draws of the prior do
-        not depend on them smoothly.
+        See above. With "mmd" the weights of the prior's mixture stay equal, since its draws do not
+        depend on them smoothly.
     mixture_divergence : {"variational", "upper", "monte_carlo"}, default="monte_carlo"
-        The D of ``n_posterior_components > 1``, without effect on a single one. "variational":
-        the approximation by divergences between the components of both, neither a lower nor
-        an upper bound. "upper": the variational upper bound, after ten rounds.
-        "monte_carlo": :math:`\sum_a \pi_{ua} \log (q(z_a) / p(z_a))` at the draws, without
-        bias.
+        The D of ``n_posterior_components > 1``. "variational": the approximation by divergences
+        between the components of both, neither a lower nor an upper bound. "upper": the
+        variational upper bound, after ten rounds. "monte_carlo":
+        :math:`\sum_a \pi_{ua} \log (q(z_a) / p(z_a))` at the draws, without bias.
     variance_penalty : float, default=0.1
-        The v of ``divergence="mmd"``, >= 0; not annealed.
+        The weight v of ``divergence="mmd"``, >= 0; not annealed.
     dropout : float, default=0.5
-        Rate at which entries of the row are dropped, in [0, 1).
+        Rate of dropped entries of a row, in [0, 1).
     alpha : float, default=0.0
-        Penalty of the weights, >= 0; biases are free.
+        Penalty of the weights, >= 0; biases have none.
     learning_rate : float, default=0.001
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=100
-        Users in a batch; the paper's have 500. With few users an epoch must not be a handful of
-        steps.
+        Users in a batch; the paper has 500. With few users, choose it small enough for many steps
+        in an epoch.
     max_iter : int, default=100
-        Epochs, with early stopping at most; with `warm_start` so many more.
+        Number of epochs, the most with early stopping; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights. "auto": from 10,000 users on.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights. "auto": from 10,000 users on.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there. Adam's moments
-        start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order, the dropout and the draws. The same seed
         gives the same bits on the same CPU.
@@ -173,21 +172,21 @@ class MultVAE(
     Attributes
     ----------
     weights_ : dict of str to ndarray, float32
-        State of the network, and of the prior.
+        State of the network and of the prior.
     loss_curve_ : list of float
-        Mean of the objective of each epoch, as met on the way; without the penalty.
+        Mean of the objective over the batches of each epoch, without the penalty.
     divergence_curve_ : list of float
-        Mean divergence of each epoch, before its weight: the KL of a user, or the
-        unbiased estimate of MMD^2, which may be below 0.
+        Mean divergence of each epoch, without its weight: the KL of a user, or the unbiased
+        estimate of MMD^2, which may be below 0.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_annealing_steps_ : int or float
-        The annealing steps in use; with `warm_start` and None those of the first fit.
+        The annealing steps in use; with `warm_start` and None, the steps of the first fit.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -203,20 +202,20 @@ class MultVAE(
 
     Notes
     -----
-    With one component the divergence from "standard" is in closed form, and that from the
+    With one component the divergence from "standard" has a closed form; the divergence from the
     other priors is taken at the drawn z.
 
-    The weights of several components are learned, and little keeps them apart from 0 and 1: a
-    mixture saves at most log N nats of divergence, and components differ by more at the
-    reconstruction of long rows. On MovieLens-1M one of three took nearly all of the weight, and
-    equal weights, which were tried, ranked worse. `posterior_weights` shows them.
+    The weights of several components are learned, and little keeps them from 0 and 1: a mixture
+    saves at most log N nats of divergence, and in long rows the components differ by more in the
+    reconstruction. On MovieLens-1M one of three took nearly all of the weight; equal weights were
+    tried and ranked worse. `posterior_weights` shows the weights.
 
-    Differs from [5]_: covariance matrices are diagonal, and the bound ends after ten rounds.
+    Differs from [5]_: covariance matrices are diagonal, and the bound stops after ten rounds.
 
-    The first layer reads the entries of the rows only. An epoch takes about
-    ``6 * n_users * n_items * h_1`` flops for the last layer, n_items h_1 for each batch for
-    Adam. On the CPU a batch's outputs take about 4 bytes for each element with the
-    multinomial likelihood, 8 with the logistic and 16 with the Gaussian. A mixture of N
+    The first layer reads only the entries of the rows. An epoch takes about
+    ``6 * n_users * n_items * h_1`` flops for the last layer; in each batch Adam updates
+    n_items h_1 numbers for it. On the CPU a batch's outputs take about 4 bytes for each element
+    with the multinomial likelihood, 8 with the logistic and 16 with the Gaussian. A mixture of N
     components takes the decoder's time and the outputs' memory N times.
 
     References
@@ -339,9 +338,9 @@ class MultVAE(
     def _check_posterior(self):
         if self.n_posterior_components > 1 and (self.prior == "vamp" or self.divergence == "mmd"):
             raise ValueError(
-                f"n_posterior_components={self.n_posterior_components} goes with divergence='kl' "
+                f"n_posterior_components={self.n_posterior_components} needs divergence='kl' "
                 "and prior='standard' or 'gaussian_mixture'. Got "
-                f"divergence={self.divergence!r} and prior={self.prior!r}; with those use "
+                f"divergence={self.divergence!r} and prior={self.prior!r}; with these use "
                 "n_posterior_components=1."
             )
 
@@ -370,7 +369,7 @@ class MultVAE(
         losses = losses + self.variance_penalty * kl_to_unit_variance(log_variance)
         n_draws = max(2, len(latent))
         draws = module.prior.sample(n_draws, latent, module.encode_dense, generator)
-        scale = 2 * self.n_components  # of the paper's 2 d sigma^2, sigma = 1
+        scale = 2 * self.n_components  # the paper's 2 d sigma^2 with sigma = 1
         mmd = maximum_mean_discrepancy(latent, draws, scale, batch.weight)
         return (batch.weight * losses).mean() + beta * mmd, mmd
 
@@ -384,7 +383,7 @@ class MultVAE(
         return self.n_components
 
     def transform(self, X, *, return_std=False):
-        """Means of the users' latent vectors.
+        """Compute the means of the users' latent vectors.
 
         Parameters
         ----------
@@ -396,9 +395,9 @@ class MultVAE(
         Returns
         -------
         mean : ndarray of shape (n_users, n_components), dtype of X
-            The mean of q(z | x_u) for each user; of a mixture, that of the whole.
+            The mean of q(z | x_u) for each user, over the whole mixture.
         std : ndarray of shape (n_users, n_components), dtype of X
-            Only with ``return_std=True``: the standard deviations, likewise.
+            Only with ``return_std=True``: the standard deviations of q(z | x_u).
         """
         X = self._start_dense(X, self._n_features_out)
 
@@ -412,7 +411,7 @@ class MultVAE(
         return (mean, std) if return_std else mean
 
     def posterior_weights(self, X):
-        """Weights of the components of the users' mixtures q(z | x_u).
+        """Compute the weights of the components of the users' mixtures q(z | x_u).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What the autoencoders share: rules of parameters, probabilities."""
+"""Rules of parameters and probabilities that the autoencoders share."""
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -12,13 +12,13 @@ def has_probabilities(model):
     """Whether `predict_proba` is defined; raises an AttributeError that says why it is not."""
     if model.likelihood != "multinomial":
         raise AttributeError(
-            "predict_proba is there for likelihood='multinomial' only. "
-            f"Got {model.likelihood!r}; decision_function has the scores."
+            "predict_proba exists for likelihood='multinomial' only. "
+            f"Got {model.likelihood!r}; use decision_function for scores."
         )
     if not getattr(model, "counts_", True):
         raise AttributeError(
-            "predict_proba is there for whole numbers only, and X of fit held fractions: of "
-            "weights there is no multinomial distribution. Fit to counts or to zeros and ones "
+            "predict_proba exists for whole numbers only, since weights have no multinomial "
+            "distribution. Got an X of fit with fractions: fit to counts or to zeros and ones "
             "(sklearn.preprocessing.Binarizer), or take the softmax of decision_function."
         )
     return True
@@ -29,10 +29,10 @@ class ProbabilitiesMixin:
 
     @available_if(has_probabilities)
     def predict_proba(self, X):
-        """Probabilities of the multinomial: which item an interaction of the user is with.
+        """Probabilities that an interaction of the user is with each item.
 
-        Only with the multinomial likelihood, and if X of `fit` held whole numbers: of
-        fractional weights there is no multinomial distribution.
+        Only with the multinomial likelihood, and if X of `fit` held whole numbers: fractional
+        weights have no multinomial distribution.
 
         Parameters
         ----------

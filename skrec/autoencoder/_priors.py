@@ -1,7 +1,7 @@
 """Priors of a latent vector: fixed, a learned mixture, the mixture of posteriors.
 
-A prior gives the divergence of encoded rows from it, and draws. Both are told how the
-autoencoder encodes a dense row, ``encode(values)``, which one of the priors needs.
+A prior computes the divergence of encoded rows from it, and makes draws. Both functions get
+``encode(values)``, which encodes dense rows, since one of the priors needs it.
 """
 
 import math
@@ -14,25 +14,25 @@ from skrec._loss._divergences import kl_to_standard_normal, log_mixture, log_nor
 from skrec._loss._mixture_kl import Mixture
 from skrec._torch._layers import standard_normal
 
-# Of the composite prior's wide part.
+# Log variance of the composite prior's wide part.
 _WIDE_LOG_VARIANCE = 10.0
 
 PRIORS = ("standard", "gaussian_mixture", "vamp")
 
 
 class StandardPrior(nn.Module):
-    """N(0, I): nothing to learn, and the divergence in closed form."""
+    """N(0, I): it learns nothing, and its divergence has a closed form."""
 
     def initialise(self, generator):
         """Draws nothing."""
 
     def mixture(self, latent):
-        """The prior as a `Mixture`, of one part; dtype and device are those of `latent`."""
+        """The prior as a `Mixture` of one part, with the dtype and device of `latent`."""
         zero = latent.new_zeros((1, latent.shape[-1]))
         return Mixture(zero[:, 0], zero, zero)
 
     def divergence(self, latent, mean, log_variance, encode):
-        """KL(q(z|x) || p(z)) of each row, shape (n_rows,); the drawn z are not needed."""
+        """KL(q(z|x) || p(z)) of each row, shape (n_rows,); it does not read the drawn z."""
         return kl_to_standard_normal(mean, log_variance)
 
     def sample(self, n_draws, latent, encode, generator):
@@ -41,7 +41,7 @@ class StandardPrior(nn.Module):
 
 
 class MixturePrior(nn.Module):
-    """Mixture of normal distributions: weights, means and diagonal variances are learned.
+    """Mixture of normal distributions with learned weights, means and diagonal variances.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ class MixturePrior(nn.Module):
 class VampPrior(nn.Module):
     """Mixture, with equal weights, of the posteriors of learned pseudo-rows [1]_.
 
-    A pseudo-row is a dense row, softplus of its parameters scaled to length 1: positive and
-    of the length that the encoder knows from users.
+    A pseudo-row is a dense row: the softplus of its parameters, scaled to length 1. So it is
+    positive and has the length of users' rows.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class VampPrior(nn.Module):
 
 
 def composite_divergence(latent, mean, log_variance, old_mean, old_log_variance, weights):
-    """log q(z|x) - log p(z|x) at the drawn z, p the composite prior of RecVAE [1]_.
+    """log q(z|x) - log p(z|x) at the drawn z; p is the composite prior of RecVAE [1]_.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def composite_divergence(latent, mean, log_variance, old_mean, old_log_variance,
     old_mean, old_log_variance : tensor of shape (n_rows, d)
         The distribution of an earlier encoder.
     weights : sequence of float of length 3
-        Of N(0, I), the earlier encoder's distribution, and N(0, exp(10) I); any sum > 0.
+        Weights of N(0, I), the earlier encoder's distribution, and N(0, exp(10) I); any sum > 0.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def _draw(n_draws, parts, generator):
 
 
 def make_prior(name, n_parts, n_components, n_items):
-    """The prior of a name of `PRIORS`, its parameters not yet drawn."""
+    """The prior that `name` selects from `PRIORS`, before its parameters are drawn."""
     if name == "gaussian_mixture":
         return MixturePrior(n_parts, n_components)
     return VampPrior(n_parts, n_items) if name == "vamp" else StandardPrior()

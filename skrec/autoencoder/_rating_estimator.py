@@ -1,4 +1,4 @@
-"""What the rating autoencoders share: defaults, clipping, curves of errors."""
+"""Shared by the rating autoencoders: defaults, clipping, curves of errors."""
 
 from abc import abstractmethod
 
@@ -29,8 +29,8 @@ RATING_RULES = {
 class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     """An autoencoder of observed ratings.
 
-    A subclass writes `_net` and `_loss`. One whose network reads other rows than the users'
-    writes the hooks that say so, and `_reconstruction`.
+    A subclass writes `_net` and `_loss`. If its network does not read users' rows, it also writes
+    the hooks for its own rows and `_reconstruction`.
     """
 
     _fitted_rules = {
@@ -49,7 +49,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
 
     @abstractmethod
     def _net(self, n_columns):
-        """The network of rows with so many columns, with weights of any value."""
+        """The network of rows with `n_columns` columns, with weights of any value."""
 
     def fit(self, X, y=None, *, X_test=None):
         """Learn the weights.
@@ -59,11 +59,11 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Ratings; zeros mean "not rated".
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed on to callbacks.
         X_test : {array-like, sparse matrix, dataframe} of shape (n_test_users, n_items), \
                 default=None
-            Ratings of users to watch: their errors after each epoch enter `error_curves_`.
-            They teach nothing and stop nothing.
+            Ratings of users to watch: `error_curves_` gets their errors after each epoch. They
+            neither train nor stop the model.
 
         Returns
         -------
@@ -74,17 +74,17 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         ------
         ValueError
             If a parameter, X or X_test is not valid, or the loss is not finite. The estimator
-            is then what it was before.
+            then stays as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted. The model is then the one after the last whole epoch.
         """
         return self._fit_weighted(X, None, y=y, watched=X_test)
 
     def _build_module(self, shape, problem=None):
-        """The module; the outputs' biases, and the center, are the columns' mean ratings."""
+        """The module, with the columns' mean ratings as output biases and as center."""
         module = self._net(shape[1])
         if problem is not None:
             initialise(module, problem.generator)
@@ -96,7 +96,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         return module
 
     def _plan(self, problem, n_batches):
-        """Set what predictions fall back on, the number of examples, and begin the curves."""
+        """Set the fallbacks of predictions and the number of examples, and begin the curves."""
         X = problem.X
         self.default_rating_ = (
             mean_rating(X) if self.default_rating is None else float(self.default_rating)
@@ -104,12 +104,12 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         self.rating_range_ = (float(X.data.min()), float(X.data.max())) if X.nnz else (0.0, 0.0)
         self.n_ratings_ = np.bincount(X.indices, minlength=X.shape[1])
         self._n_examples = X.shape[0]
-        # Copies: if the fit fails, the curves are to be what they were.
+        # Copies, so that a failed fit leaves the old curves unchanged.
         known = self.error_curves_ if self.n_iter_ else {}
         self.error_curves_ = {name: list(curve) for name, curve in known.items()}
 
     def _parameter_groups(self, module):
-        # Of a batch's mean: its share |B| / n of alpha / 2 ||.||^2, divided by |B| as well.
+        # The loss is a batch's mean, so its share |B| / n of alpha / 2 ||.||^2 is divided by |B|.
         return split_penalty(module, self.alpha / self._n_examples)
 
     def _score(self, module, rows):
@@ -131,7 +131,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         return lambda X: self._completed(outputs(X), X)
 
     def _completed(self, scores, X):
-        """Predictions clipped, and the default where nothing is known; in place."""
+        """Clip predictions, and set the default where nothing is known; in place."""
         if self.clip:
             np.clip(scores, *self.rating_range_, out=scores)
         scores[:, self.n_ratings_ == 0] = self.default_rating_
@@ -139,11 +139,11 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         return scores
 
     def _reconstruction(self, module, problem):
-        """RMSE of the module in training at what it learns from."""
+        """RMSE of the module on its training ratings."""
         return observed_rmse(self._scorer(module, problem), problem.X)
 
     def _watch(self, problem, held, watched):
-        """Record errors after each epoch, if validation or test users are looked at."""
+        """Record errors after each epoch, if there are validation or test users."""
         if watched is None and not self.early_stopping:
             return None
 
@@ -163,7 +163,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         self.error_curves_.setdefault(name, []).append(float(value))
 
     def reconstruction_error(self, X):
-        """RMSE of the ratings that the model is shown, unlike `score`, which hides some.
+        """Compute the RMSE of ratings that the model reads; `score` hides some instead.
 
         Parameters
         ----------
@@ -174,12 +174,12 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         -------
         error : float
             Square root of the mean of ``(x_ui - prediction_ui)**2`` over the stored ratings;
-            NaN where there are none.
+            NaN without ratings.
         """
         return observed_rmse(self._scores, self._start_scoring(X))
 
     def transform(self, X):
-        """Outputs of the innermost layer.
+        """Compute the outputs of the innermost layer.
 
         Parameters
         ----------
@@ -196,24 +196,24 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
 
 
 def column_means(X, default):
-    """Mean of the stored values of each column; of those without any, the default."""
+    """Mean of the stored values of each column; the default for columns without any."""
     count = np.bincount(X.indices, minlength=X.shape[1])
     total = np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
     return np.where(count > 0, total / np.maximum(count, 1), default)
 
 
 def mean_rating(X):
-    """Mean of the stored values; 0 where there are none."""
+    """Mean of the stored values; 0 if there are none."""
     return float(X.data.mean(dtype=np.float64)) if X.nnz else 0.0
 
 
 def pairs_of(scores):
-    """``pairs(X, rows, items)`` of a function that scores all items for rows of X."""
+    """Make ``pairs(X, rows, items)`` from a function that scores all items for rows of X."""
     return lambda X, rows, items: scores(X)[rows, items]
 
 
 def observed_rmse(scores, X):
-    """RMSE of ``scores(X_rows)``, of the shape of X_rows, at the stored values of X."""
+    """RMSE of ``scores(X_rows)``, which has the shape of X_rows, at the stored values of X."""
     if not X.nnz:
         return float("nan")
     total = 0.0

@@ -1,32 +1,32 @@
-"""Ratings as levels: which value each softmax unit of a rating stands for."""
+"""Ratings as levels: the values of a rating's softmax units."""
 
 import numpy as np
 
 
 def find_levels(values, n_levels):
-    """The distinct values, or means of bins of about as many values each.
+    """The distinct values, or means of bins of about equally many values.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
     n_levels : int
-        At most so many.
+        Most levels.
 
     Returns
     -------
     levels : ndarray of shape (n_found,), float64
-        Ascending, each once; 0 where there is no value.
+        Ascending, each once; a single 0 without values.
     """
     distinct = np.unique(values.astype(np.float64))
     if len(distinct) > n_levels:
         bins = np.array_split(np.sort(values.astype(np.float64)), n_levels)
-        # Divided first: sums of very large values are none.
+        # Divided first, since sums of very large values overflow.
         distinct = np.unique([(part / len(part)).sum() for part in bins if len(part)])
     return distinct if len(distinct) else np.zeros(1)
 
 
 def nearest_level(values, levels):
-    """The place of the level that is nearest to each value; of two alike, the lower one.
+    """The place of the level nearest to each value; the lower one of two equally near.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ from skrec.utils._progress import ProgressBar
 # Numbers in one block of logits.
 _BLOCK = 1 << 20
 _SINGLE = ("float32",)
-# What `fit` sets, in either orientation.
+# The attributes that `fit` sets in each orientation.
 _FITTED = {
     "user": ("item_weights_", "item_intercept_", "rated_weights_"),
     "item": ("user_weights_", "user_intercept_", "components_", "user_hashes_"),
@@ -51,9 +51,9 @@ def _of_items(rule):
 class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     r"""Restricted Boltzmann machine of ratings, trained by contrastive divergence.
 
-    Each rating is a softmax unit over the K levels that ratings have; hidden units h are
-    binary [1]_. With ``orientation="user"`` an example is a user and the units are the items,
-    of which the rated ones take part, :math:`R_u`; :math:`k_i` is the level of the rating:
+    Each rating is a softmax unit over the K levels of ratings; hidden units h are binary [1]_. With
+    ``orientation="user"`` an example is a user and the units are the items. Only the rated items
+    :math:`R_u` take part; :math:`k_i` is the level of a rating:
 
     .. math:: E_u(V, h) = -\sum_{i \in R_u} \left( b_{i k_i} + \sum_f W_{i k_i f} h_f \right)
         - \sum_f c_f h_f
@@ -62,68 +62,70 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
         {\sum_{V, h} e^{-E_u(V, h)}}
         - \frac{\alpha}{2} \left( \|W\|^2 + \|b - b^0\|^2 \right)
 
-    whose gradient is that of the energy at the data less its mean over the model. The second
-    is estimated at the end of T steps of Gibbs sampling from the data, CD-T:
+    The gradient of the first term is the mean of the energy's gradient over the model, less the
+    energy's gradient at the data. CD-T estimates the mean after T steps of Gibbs sampling from
+    the data:
 
     .. math:: p(h_f = 1 \mid V) = \sigma\left(c_f + \sum_{i \in R_u} W_{i k_i f}\right),
         \qquad p(k_i = k \mid h) = \mathrm{softmax}_k\left(b_{ik} + \sum_f W_{ikf} h_f\right)
 
-    :math:`b^0`, where the b start, are the logarithms of the levels' frequencies among the
-    ratings of the item.
+    The b start from :math:`b^0`, the logarithms of the levels' frequencies among the ratings of
+    the item.
 
     A score is the mean of the levels under :math:`p(k_i = k \mid \hat h)`, where
-    :math:`\hat h_f = p(h_f = 1 \mid V)` of the row that is scored, any row. Scores are in the
-    units of the ratings; ``score`` is minus the RMSE. Ratings may be negative; zeros, stored
-    or not, mean "not rated".
+    :math:`\hat h_f = p(h_f = 1 \mid V)` of the scored row, known or new. Scores have the unit of
+    the ratings; ``score`` is minus the RMSE. Ratings may be negative; zeros, stored or not, mean
+    "not rated".
 
     With ``orientation="item"`` rows and columns change places: an item is an example, and a
-    user is a softmax unit with weights :math:`W_u` and biases :math:`b_u` of its own. The
-    codes :math:`\hat h_i` of the items, `components_`, are what the ratings of `fit` give. Of
-    a row that is new there are no weights: they are set to the minimum of
+    user is a softmax unit with weights :math:`W_u` and biases :math:`b_u` of its own. The codes
+    :math:`\hat h_i` of the items, `components_`, follow from the ratings of `fit`. A new row has
+    no weights yet: they are set to the minimum of
 
     .. math:: -\sum_{i \in R_u} \log \mathrm{softmax}_{k_i}\left(b_u + W_u \hat h_i\right)
         + \frac{\alpha m}{2} \left( \|W_u\|^2 + \|b_u - b^0_u\|^2 \right)
 
-    m being the number of items with ratings, and :math:`\alpha m` at least .1. Its gradient is
-    that of contrastive divergence where hidden units do not change between the data and the
+    where m is the number of items with ratings, and :math:`\alpha m` is at least .1. Contrastive
+    divergence has the same gradient if hidden units do not change between the data and the
     samples.
 
     Parameters
     ----------
     n_components : int, default=100
-        Hidden units, the paper's F. Several hundred are better with ``orientation="item"``.
+        Number of hidden units, the paper's F. Several hundred are better with
+        ``orientation="item"``.
     orientation : {"user", "item"}, default="user"
-        What an example is, see above.
+        Whether users or items are the examples, see above.
     conditional : bool, default=False
-        Whether which units are rated speaks as well: :math:`\sum_{i \in R_u} D_{if}` is added
-        to :math:`c_f`, the paper's conditional RBM.
+        Whether to add :math:`\sum_{i \in R_u} D_{if}` to :math:`c_f`, so that the set of rated
+        items counts, too: the paper's conditional RBM.
     n_levels : int, default=10
-        At most so many levels. Ratings with more distinct values are put into so many bins
-        of about equal counts, whose means are the levels; from 2 to 100.
+        Most levels, from 2 to 100. If ratings have more distinct values, the levels are the means
+        of this many bins of about equal counts.
     n_gibbs_steps : int, default=1
-        The T of the first epochs.
+        The number T of steps in the first epochs.
     max_gibbs_steps : int or None, default=None
-        The T of the last epochs; it rises in equal shares of the epochs. None: T stays.
+        The T of the last epochs; T rises in equal shares of the epochs. None: T stays the same.
     alpha : float, default=0.001
-        Penalty, >= 0; hidden biases are free.
+        Penalty, >= 0; hidden biases have none.
     learning_rate : float, default=0.05
-        Of the first epochs, > 0, for the mean gradient of a batch.
+        Learning rate of the first epochs, > 0, for the mean gradient of a batch.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
-        `max_iter`, or as it began.
+        Whether the learning rate falls linearly, epoch by epoch, to 0 at `max_iter`, or stays
+        constant.
     momentum : float, default=0.9
         Share of a step that the next one repeats, in [0, 1).
     batch_size : int, default=100
         Examples in a batch.
     max_iter : int, default=50
-        Epochs.
+        Number of epochs.
     known_users : {"match", "fold_in"}, default="match"
-        With ``orientation="item"``, what to do with a row that equals a training row in items
-        and ratings: "match" takes the weights learned for it, "fold_in" solves for them as for
-        a new row. Without effect on ``orientation="user"``.
+        With ``orientation="item"``, how to score a row that equals a training row in items and
+        ratings: "match" takes the weights learned for it, "fold_in" solves for them as for a new
+        row. No effect with ``orientation="user"``.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order and the samples. The same seed gives the same
-        bits, whatever `n_jobs`.
+        bits for any `n_jobs`.
     n_jobs : int or None, default=None
         Threads; None: all cores.
     verbose : bool, default=False
@@ -134,28 +136,28 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     levels_ : ndarray of shape (K,), float64
         The levels, ascending.
     item_weights_ : ndarray of shape (n_items, K, n_components), float32
-        The W; zeros for items without ratings. This and the next two with
-        ``orientation="user"`` only.
+        The W; zeros for items without ratings. This and the next two exist only with
+        ``orientation="user"``.
     item_intercept_ : ndarray of shape (n_items, K), float32
         The b.
     rated_weights_ : ndarray of shape (n_items, n_components), float32
         The D; only with ``conditional=True``.
     user_weights_ : ndarray of shape (n_users, K, n_components), float32
-        The W of the training users; zeros for those without ratings. This and the next three
-        with ``orientation="item"`` only.
+        The W of the training users; zeros for users without ratings. This and the next three
+        exist only with ``orientation="item"``.
     user_intercept_ : ndarray of shape (n_users, K), float32
         The b of the training users.
     components_ : ndarray of shape (n_components, n_items), float32
         The codes of the items.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        Hashes of the training rows, to know them again.
+        Hashes of the training rows, to match rows with them.
     intercept_hidden_ : ndarray of shape (n_components,), float32
         The c.
     loss_curve_ : list of float
-        Mean of :math:`-\log p(k_i \mid h)` over the ratings, at hidden states drawn from
-        the data, of each epoch, as met on the way.
+        Mean of :math:`-\log p(k_i \mid h)` over the ratings in each epoch, at hidden states
+        drawn from the data, computed before each update.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -165,27 +167,27 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     --------
     UserAutoRec : An autoencoder of the same rows, trained by gradients.
     ItemAutoRec : An autoencoder of the same columns.
-    skrec.decomposition.BiasedMF : Mostly more exact, and faster.
+    skrec.decomposition.BiasedMF : Usually more accurate, and faster.
 
     Notes
     -----
-    A rating whose value is no level counts as the nearest one. Predictions lie between the
-    least and the greatest level.
+    A rating that is not a level counts as the nearest level. Predictions lie between the least
+    and the greatest level.
 
-    An epoch takes about ``(2 T + 6) * X.nnz * n_components`` multiplications and additions and
-    ``2 * T * X.nnz * K * n_components`` of the softmax, and for each batch six numbers of
-    memory for each weight. The weights of the units take ``4 * n_units * K * n_components``
-    bytes, twice while they are learned. A new row of n ratings takes with
-    ``orientation="item"`` some tens of steps of ``4 n K min(n, n_components)`` flops.
+    An epoch takes about ``(2 T + 6) * X.nnz * n_components`` multiplications and additions, and
+    ``2 * T * X.nnz * K * n_components`` for the softmax; a batch moves six numbers for each
+    weight. The weights of the units take ``4 * n_units * K * n_components`` bytes, twice as much
+    during `fit`. With ``orientation="item"`` a new row of n ratings takes some tens of steps of
+    ``4 n K min(n, n_components)`` flops.
 
-    On validation ratings of MovieLens-1M neither a T that rises nor ``conditional=True``
-    lowered the error of users' machines.
+    On validation ratings of MovieLens-1M, neither a rising T nor ``conditional=True`` lowered the
+    error with ``orientation="user"``.
 
-    Differs from [1]_: biases are held near the log frequencies; the learning rate falls; the
-    probabilities of hidden units, not their states, enter the gradient, and T is the same in
-    all epochs unless `max_gibbs_steps` is given. Predictions are the paper's second formula,
-    with probabilities in place of hidden states, not the exact conditional distribution.
-    The item orientation is that of [2]_, which says nothing of new users.
+    Differs from [1]_: the penalty holds biases near the log frequencies; the learning rate falls;
+    the probabilities of hidden units, not their states, enter the gradient; T is the same in
+    all epochs unless `max_gibbs_steps` is given. Predictions use the paper's second formula, with
+    probabilities in place of hidden states, not the exact conditional distribution. The item
+    orientation follows [2]_, which does not treat new users.
 
     References
     ----------
@@ -204,7 +206,7 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
     array([1, 2])
     """
 
-    # Its ratings are what a row is known by, not only which items it holds.
+    # A row matches a training row by its ratings, not only by its items.
     _reads_values = True
 
     _parameter_rules = {
@@ -394,12 +396,12 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
         return _joined(*solve_units(X, levels, codes, start, self.alpha * self._n_examples))
 
     def _users(self, X):
-        """What the scores of rows are made of, in the dtype of X.
+        """The rows' part of their scores, in the dtype of X.
 
         Returns
         -------
         users : tuple of ndarray
-            Of either the rows or the items, there are codes; of the others, weights and biases.
+            Codes of the rows with ``orientation="user"``, otherwise their weights and biases.
         """
         if self._by_user:
             rated = getattr(self, "rated_weights_", np.zeros((0, self._n_features_out)))
@@ -463,7 +465,7 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
         return scores
 
     def transform(self, X):
-        r"""What is known of users.
+        r"""Compute vectors of users.
 
         Parameters
         ----------
@@ -474,8 +476,8 @@ class RBMRecommender(LearnedUsersMixin, BaseRecommender):
         -------
         vectors : ndarray of shape (n_users, n_components), dtype of X
             With ``orientation="user"`` the probabilities of the hidden units. With
-            ``orientation="item"`` :math:`\sum_k (r_k - \bar r) W_{uk}`, r being the levels and
-            :math:`\bar r` their mean: what each hidden unit of an item adds for the user.
+            ``orientation="item"`` :math:`\sum_k (r_k - \bar r) W_{uk}`, where r are the levels and
+            :math:`\bar r` is their mean: what each hidden unit of an item adds for the user.
         """
         X = self._start_dense(X, self._n_features_out)
         vectors = self._users(X)[0]

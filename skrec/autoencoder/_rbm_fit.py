@@ -1,4 +1,4 @@
-"""Contrastive divergence for softmax units of which each example shows some."""
+"""Contrastive divergence for softmax units; each example shows some of them."""
 
 from typing import NamedTuple
 
@@ -7,8 +7,8 @@ from scipy.sparse import csr_array
 
 from skrec.utils._parallel import plain_interrupts, run_ranges
 
-# Pseudo-ratings, with the levels' frequencies over all ratings, that a unit's own frequencies
-# are smoothed by: a level that a unit has never shown is rare, not impossible.
+# Pseudo-ratings with the levels' frequencies over all ratings. They smooth a unit's own
+# frequencies: a level that a unit has never shown is rare, not impossible.
 _SMOOTHING = 1.0
 
 
@@ -21,7 +21,7 @@ class Machine(NamedTuple):
     bias : ndarray of shape (n_units, n_levels)
     hidden_bias : ndarray of shape (n_components,)
     rated : ndarray of shape (n_units, n_components) or (0, n_components)
-        Weights of which units are shown; without rows in a machine that is not conditional.
+        Weights of the shown units; no rows if the machine is not conditional.
     """
 
     weight: np.ndarray
@@ -30,7 +30,7 @@ class Machine(NamedTuple):
     rated: np.ndarray
 
     def is_finite(self):
-        """Whether all parameters are."""
+        """Whether all parameters are finite."""
         return all(bool(np.isfinite(part).all()) for part in self)
 
 
@@ -59,7 +59,7 @@ def log_frequencies(X, levels, level_counts):
 
 
 def first_machine(X, levels, level_counts, n_components, conditional, rng):
-    """N(0, .01) weights, log frequencies for visible biases; units without entries have zeros.
+    """Weights from N(0, .01^2), log frequencies as visible biases; zeros for units without entries.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def hidden_probabilities(X, levels, machine, dtype, *, n_jobs=None):
     levels : ndarray of int8 of shape (nnz,)
     machine : Machine
     dtype : dtype
-        What is computed in.
+        Type of the computation.
     n_jobs : int or None, default=None
     """
     from skrec.autoencoder._rbm_kernels import encode
@@ -148,7 +148,7 @@ class ContrastiveDivergence:
         self._place, self._entry = np.empty((2, room), dtype=np.int64)
 
     def epoch(self, rate, n_steps):
-        """Go through all examples once; the mean of -log p(v | h) of the ratings, as met."""
+        """Go through all examples once; return the mean -log p(v | h) of the ratings."""
         order, total = self._rng.permutation(self._examples), 0.0
         for start in range(0, len(order), self._batch_size):
             total += self._step(order[start : start + self._batch_size], rate, n_steps)
@@ -188,5 +188,5 @@ class ContrastiveDivergence:
 
 
 def _float32(number):
-    # Larger numbers would be infinite.
+    # Larger numbers would become infinite.
     return np.float32(min(number, float(np.finfo(np.float32).max)))

@@ -11,7 +11,7 @@ import numpy as np
 from skrec.utils._compile import njit
 from skrec.utils._mix_kernels import GOLDEN, mix
 
-# What lets sums be vectorised; infinities and NaN keep their meaning.
+# These flags vectorise sums; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -43,7 +43,7 @@ def _activate(total, out):
 
 @njit(nogil=True, cache=True)
 def _softmax(unit, hidden, weight, bias, out):
-    """p(v_unit = k | h) for each k, of hidden states or their probabilities."""
+    """p(v_unit = k | h) for each k, from hidden states or their probabilities."""
     most = np.float32(-np.inf)
     for k in range(out.shape[0]):
         out[k] = bias[unit, k] + _dot(weight[unit, k], hidden)
@@ -58,7 +58,7 @@ def _softmax(unit, hidden, weight, bias, out):
 
 @njit(nogil=True, cache=True)
 def _hidden(units, levels, base, weight, out):
-    """p(h_f = 1 | V) of an example, whose units and their levels are given."""
+    """p(h_f = 1 | V) of an example with given units and levels."""
     total = base.copy()
     for e in range(units.shape[0]):
         _add(total, weight[units[e], levels[e]])
@@ -70,7 +70,7 @@ def sample(
     examples, indptr, indices, levels, model, n_steps, key, hidden, last_hidden, last_levels,
     losses, start, stop,
 ):  # fmt: skip
-    """Gibbs sampling from the data, `n_steps` times there and back, of some examples.
+    """Run `n_steps` steps of Gibbs sampling from the data for some examples.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ def sample(
         Rows of a CSR matrix with `indptr`, `indices` and, as values, `levels`.
     model : tuple of ndarray
         Weights (n_units, n_levels, d), visible bias (n_units, n_levels), hidden bias (d,), and
-        weights of what is rated, (n_units, d) or (0, d).
+        weights of rated units, (n_units, d) or (0, d).
     n_steps : int
         The T of CD-T.
     key : uint64
-        Of this update.
+        Key of this update.
     hidden, last_hidden : ndarray of shape (n, d), changed
         p(h | V) of the data, and after the last step.
     last_levels : ndarray of int8 of shape (nnz,), changed
@@ -127,7 +127,7 @@ def sample(
 
 @njit(nogil=True, cache=True)
 def by_unit(examples, indptr, indices, first, place, entry):
-    """The entries of some examples, sorted by unit.
+    """Sort the entries of some examples by unit.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ def by_unit(examples, indptr, indices, first, place, entry):
     first : ndarray of int64 of shape (n_units + 1,), changed
         Where the entries of each unit begin.
     place, entry : ndarray of int of shape (n_entries,), changed
-        Of each entry, the place of its example among `examples`, and where it stands in
-        `indices`. There may be more room than entries.
+        For each entry, the place of its example in `examples`, and its own place in `indices`.
+        There may be more room than entries.
     """
     first[:] = 0
     for example in examples:
@@ -156,7 +156,7 @@ def by_unit(examples, indptr, indices, first, place, entry):
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _follow(value, speed, slope, anchor, momentum, rate, alpha, share):
-    """One step with momentum along a slope, less what the penalty says."""
+    """One step with momentum along a slope, less the slope of the penalty."""
     for f in range(value.shape[0]):
         speed[f] = momentum * speed[f] + rate * (share * slope[f] - alpha * (value[f] - anchor[f]))
         value[f] += speed[f]
@@ -172,15 +172,15 @@ def update(
     Parameters
     ----------
     order : tuple of ndarray
-        What `by_unit` has written.
+        The arrays that `by_unit` has written.
     levels, last_levels, hidden, last_hidden, model :
         See `sample`.
     speeds : tuple of ndarray, changed
-        Of the model's parameters, with their shapes.
+        Speeds of the model's parameters, with their shapes.
     start_bias : ndarray of shape (n_units, n_levels)
-        What the penalty draws the biases to.
+        The penalty pulls the biases towards these.
     known : ndarray of bool of shape (n_units,)
-        Units with ratings; the others are left alone.
+        Units with ratings; the others stay as they are.
     how : tuple of float32
         Momentum, learning rate, alpha, 1 / number of examples.
     start, stop : int
@@ -233,5 +233,5 @@ def encode(indptr, indices, levels, weight, hidden_bias, rated, out, start, stop
             if rated.shape[0]:
                 _add(total, rated[indices[e]])
         for f in range(total.shape[0]):
-            # Where exp overflows, 0 is right.
+            # If exp overflows, the result 0 is right.
             total[f] = one / (one + math.exp(-total[f]))

@@ -24,11 +24,11 @@ class _EqualSizes:
         return value in SIZES and len(set(value)) == 1
 
     def __str__(self):
-        return f"{SIZES}, all alike, as layers are added up"
+        return f"{SIZES}, all equal, since layers are added up"
 
 
 class _Shares:
-    """Rule of a parameter: three numbers >= 0, of which the second leaves room for others."""
+    """Rule of a parameter: three numbers >= 0, the first or the third > 0."""
 
     def __contains__(self, value):
         return (
@@ -39,7 +39,7 @@ class _Shares:
         )
 
     def __str__(self):
-        return "three finite numbers >= 0, not only the second of them > 0"
+        return "three finite numbers >= 0, the first or the third > 0"
 
 
 class RecVAE(
@@ -47,25 +47,25 @@ class RecVAE(
 ):
     r"""Variational autoencoder with a prior that follows its encoder.
 
-    As in `MultVAE`, the row of a user, scaled to length 1, is encoded as a normal distribution
-    of a latent vector, decoded by f, here a linear layer, and compared by a multinomial
-    likelihood [1]_:
+    As in `MultVAE`, an encoder maps the row of a user, scaled to length 1, to a normal distribution
+    of a latent vector. A linear layer f decodes the vector, and a multinomial likelihood compares
+    the result with the row [1]_:
 
     .. math:: \min \; \frac1n \sum_u \left(
         -E_{q(z \mid x_u)} \log p(x_u \mid f(z))
         + \beta_u \left( \log q(z \mid x_u) - \log p(z \mid x_u) \right) \right)
 
-    at one draw of z for each row. What is different:
+    with one draw of z for each row. It differs from `MultVAE` in four ways:
 
-    - The divergence weighs by the user: :math:`\beta_u = \gamma n_u`, :math:`n_u` the sum of
-      the row.
+    - The weight of the divergence depends on the user: :math:`\beta_u = \gamma n_u`, where
+      :math:`n_u` is the sum of the row.
     - The prior is a mixture of N(0, I), the distribution
-      :math:`q_{old}(z \mid x_u)` of the encoder as it was at the begin of the epoch, and
+      :math:`q_{old}(z \mid x_u)` of the encoder at the beginning of the epoch, and
       :math:`N(0, e^{10} I)`.
-    - An epoch goes through all users `n_encoder_steps` times, in which only the encoder learns,
-      from rows of which entries are dropped at random; then `n_decoder_steps` times, in which
-      only the decoder learns, from whole rows.
-    - Each layer l of the encoder adds up those before it, with layer normalisation:
+    - In an epoch, first only the encoder learns, in `n_encoder_steps` passes over all users, from
+      rows with entries dropped at random. Then only the decoder learns, in `n_decoder_steps`
+      passes, from whole rows.
+    - Each layer l of the encoder adds up all layers before it, with layer normalisation:
       :math:`h_l = \mathrm{norm}(\mathrm{swish}(W_l h_{l-1} + b_l + h_1 + \dots + h_{l-1}))`.
 
     Scores are the outputs :math:`f(\mu_u)`, the logits; they rank items.
@@ -75,44 +75,43 @@ class RecVAE(
     n_components : int, default=200
         Length of the latent vector.
     hidden_layer_sizes : tuple of int, default=(600, 600, 600, 600, 600)
-        Sizes of the encoder's layers, all alike.
+        Sizes of the encoder's layers, all equal.
     gamma : float, default=0.005
         Weight of the divergence for each interaction, >= 0.
     beta : float or None, default=None
-        Weight of the divergence for all users alike, in place of :math:`\gamma n_u`, >= 0.
+        One weight of the divergence for all users, >= 0. None: :math:`\gamma n_u`.
     prior_weights : tuple of float, default=(0.15, 0.75, 0.1)
         Weights of the three parts of the prior, in the order above, >= 0; they are scaled to
-        sum 1.
+        sum to 1.
     n_encoder_steps : int, default=3
         Passes over the users in an epoch in which the encoder learns.
     n_decoder_steps : int, default=1
         Passes over the users in an epoch in which the decoder learns.
     dropout : float, default=0.5
-        Rate at which entries of the row are dropped while the encoder learns, in [0, 1).
+        Rate of dropped entries of a row while the encoder learns, in [0, 1).
     learning_rate : float, default=0.0005
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=500
         Users in a batch.
     max_iter : int, default=50
-        Epochs, with early stopping at most; with `warm_start` so many more.
+        Number of epochs, the most with early stopping; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights. "auto": from 10,000 users on.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights. "auto": from 10,000 users on.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there. Adam's moments
-        start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order, the dropout and the draws. The same seed
         gives the same bits on the same CPU.
@@ -124,16 +123,16 @@ class RecVAE(
     weights_ : dict of str to ndarray, float32
         State of the network.
     loss_curve_ : list of float
-        Mean of the objective over the passes of each epoch, as met on the way.
+        Mean of the objective over the batches of each epoch.
     divergence_curve_ : list of float
-        Mean divergence of a user in each epoch, before its weight.
+        Mean divergence of a user in each epoch, without its weight.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -149,12 +148,11 @@ class RecVAE(
     Notes
     -----
     With E and D steps an epoch takes about ``(4 E + 4 D) * n_users * n_items * n_components``
-    flops for the last layer and, h being the width of L hidden layers,
-    ``(8 E + 4 D) * n_users * L * h**2`` for the encoder and its predecessor. The first layer
-    reads the entries of the rows only.
+    flops for the last layer. The encoder and its predecessor, with L hidden layers of width h,
+    take ``(8 E + 4 D) * n_users * L * h**2``. The first layer reads only the entries of the rows.
 
-    Differs from [1]_: the earlier encoder is at first the new one, not another draw; a weight
-    of the divergence is the sum of a row's values, which are counts there.
+    Differs from [1]_: the first predecessor is a copy of the encoder, not another draw;
+    :math:`n_u` is the sum of a row's values, in [1]_ a count.
 
     References
     ----------
@@ -173,7 +171,7 @@ class RecVAE(
     array([1, 2])
     """
 
-    # What `ProbabilitiesMixin` asks.
+    # `ProbabilitiesMixin` reads this.
     likelihood = "multinomial"
 
     _parameter_rules = {
@@ -266,7 +264,7 @@ class RecVAE(
         """Weight of the divergence of each row."""
         if self.beta is not None:
             return self.beta
-        if _device.apart(rows.value.device):  # whose index_add would add in any order
+        if _device.apart(rows.value.device):  # its index_add would add in any order
             return self.gamma * row_sums(rows)
         total = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
         return self.gamma * total.index_add(0, rows.row, rows.value)
@@ -279,7 +277,7 @@ class RecVAE(
         return self.n_components
 
     def transform(self, X, *, return_std=False):
-        """Means of the users' latent vectors.
+        """Compute the means of the users' latent vectors.
 
         Parameters
         ----------
@@ -293,7 +291,7 @@ class RecVAE(
         mean : ndarray of shape (n_users, n_components), dtype of X
             The mean of q(z | x_u) for each user.
         std : ndarray of shape (n_users, n_components), dtype of X
-            Only with ``return_std=True``: the standard deviations, likewise.
+            Only with ``return_std=True``: the standard deviations of q(z | x_u).
         """
         X = self._start_dense(X, self._n_features_out)
 
@@ -306,7 +304,7 @@ class RecVAE(
 
 
 class _Step(NamedTuple):
-    """Some rows, what learns from them, and whether an epoch begins with them."""
+    """Some rows, the part that learns from them, and whether an epoch begins with them."""
 
     rows: Rows
     part: str
@@ -318,7 +316,7 @@ class _Step(NamedTuple):
 
 
 class _Alternating:
-    """Batches of an epoch: passes in which the encoder learns, then those of the decoder."""
+    """Batches of an epoch: the passes of the encoder, then the passes of the decoder."""
 
     def __init__(self, batches, n_encoder_steps, n_decoder_steps):
         self._batches = batches

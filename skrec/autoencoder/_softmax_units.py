@@ -1,17 +1,17 @@
-"""Softmax units over frozen codes, each fitted to what it shows: multinomial regressions."""
+"""Softmax units over frozen codes, each fitted to its ratings: multinomial regressions."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 _MAX_STEPS = 200
-# No logit moves by more than this when the steps end.
+# The steps end when no logit moves by more than this.
 _NEAR = 1e-6
-# Without a penalty there need not be a minimum, and with a small one it takes many steps.
+# Without a penalty there may be no minimum; with a small penalty it takes many steps.
 _LEAST_PENALTY = 0.1
 
 
 def solve_units(X, levels, codes, start_bias, alpha):
-    r"""The weights and biases of a softmax unit for each row.
+    r"""Solve for the weights and biases of a softmax unit for each row.
 
     Minimises over w_k and b_k, for the stored entries i of each row and their levels k_i,
 
@@ -27,7 +27,7 @@ def solve_units(X, levels, codes, start_bias, alpha):
     start_bias : ndarray of shape (n_rows, n_levels), float64
         The b_0.
     alpha : float
-        At least .1 is taken.
+        Values below .1 count as .1.
 
     Returns
     -------
@@ -47,11 +47,11 @@ def solve_units(X, levels, codes, start_bias, alpha):
 
 
 def _solve(inputs, levels, offset, alpha):
-    """Regression weights of shape (n_levels, d), of inputs of shape (n, d).
+    """Regression weights of shape (n_levels, d) for inputs of shape (n, d).
 
-    The Hessian is at most that of the squares of the inputs, halved (Böhning 1992). Steps by
-    its inverse, accelerated (Nesterov), are taken until the logits stand still. Of fewer inputs
-    than there are weights for, the weights are a combination: their coefficients are solved for.
+    Half the Gram matrix of the inputs bounds the Hessian (Böhning 1992). Accelerated steps
+    (Nesterov) by the inverse of the bound run until the logits stand still. With fewer inputs than
+    weights, the weights are a combination of the inputs, and the steps solve for its coefficients.
     """
     n, d = inputs.shape
     wide = n <= d
@@ -59,7 +59,7 @@ def _solve(inputs, levels, offset, alpha):
     bound = matrix / 2
     bound[np.diag_indices_from(bound)] += alpha
     factor = cho_factor(bound, overwrite_a=True, check_finite=False)
-    # Of either kind of unknowns the logits are `basis` times them.
+    # For either kind of unknowns, the logits are `basis` times the unknowns.
     basis = matrix if wide else inputs
     shown = np.zeros((n, len(offset)))
     shown[np.arange(n), levels] = 1
@@ -74,7 +74,7 @@ def _solve(inputs, levels, offset, alpha):
         if np.abs(change).max() <= _NEAR:
             now = after
             break
-        # A step against the slope at which momentum arrived: it begins anew.
+        # If momentum arrived at an upward slope, it begins anew.
         upward = np.vdot(slope, change if wide else after - now) > 0
         following = 1.0 if upward else (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         share = 0.0 if upward else (momentum - 1) / following

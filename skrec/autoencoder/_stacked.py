@@ -15,22 +15,22 @@ from skrec.utils._state_torch import products_in
 class StackedAutoencoder(RatingAutoencoder):
     r"""Autoencoder of users' ratings with several layers, noise and pretraining.
 
-    The row r_u of a user, less the items' mean ratings and with 0 where there is no rating,
-    is corrupted (below) and given to a network f that encodes it in layers and decodes it in
-    the same sizes backwards; only observed ratings :math:`R`, without noise, enter the loss,
-    as in AutoRec [1]_:
+    The row r_u of a user, less the items' mean ratings and with 0 for missing ratings, is
+    corrupted by noise. A network f encodes it in layers, and decodes it in the same sizes in
+    reverse order. Only observed ratings :math:`R`, without noise, enter the loss, as in AutoRec
+    [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - f_i(\tilde r_u))^2
         + \frac{\alpha}{2} \sum_l \|W_l\|_F^2
 
-    over weights :math:`W_l` and biases, which are free. With ``tied_weights=True`` the
-    decoder's weights are the encoder's, transposed, and counted once. A batch B of the n
-    users carries the share :math:`|B| / n` of the penalty.
+    over weights :math:`W_l` and biases; biases have no penalty. With ``tied_weights=True`` the
+    decoder's weights are the encoder's, transposed, and count once. A batch B of the n users has
+    the share :math:`|B| / n` of the penalty.
 
-    ``pretraining="layerwise"`` first learns layer after layer [2]_: the first one as an
-    autoencoder of the ratings with the loss above; each further one as an autoencoder of
-    the codes of the layers below it, with the sum of squared errors of all units. All of
-    them are then trained together.
+    ``pretraining="layerwise"`` first learns one layer after the other [2]_: the first as an
+    autoencoder of the ratings with the loss above, each further layer as an autoencoder of the
+    codes of the layers below it, with the sum of squared errors of all units. Then all layers are
+    trained together.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
     zeros, stored or not, mean "not rated".
@@ -38,57 +38,58 @@ class StackedAutoencoder(RatingAutoencoder):
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(500,)
-        Sizes of the encoder's layers; the decoder has them in reverse order.
+        Sizes of the encoder's layers; the decoder reverses them.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
-        Of all layers but the last.
+        Activation of all layers but the last.
     tied_weights : bool, default=False
         Whether the decoder shares the encoder's weights.
     pretraining : {"layerwise"} or None, default=None
         See above.
     pretraining_max_iter : int, default=10
-        Epochs for each layer, at the learning rate of the start.
+        Epochs of pretraining for each layer, at the first learning rate.
     corruption : {"mask", "gaussian"} or None, default=None
-        Noise of the inputs in training, in pretraining of each layer's. "mask" sets entries
-        to 0 with probability `corruption_level` and divides the others by 1 less that, so
-        that sums keep their mean; "gaussian" adds normal noise to the observed ratings.
+        Noise on the inputs in training; in pretraining, on the inputs of each layer. "mask" sets
+        entries to 0 with probability `corruption_level` and divides the others by
+        ``1 - corruption_level``, so that sums keep their mean. "gaussian" adds normal noise to
+        the observed ratings.
     corruption_level : float, default=0.1
         The probability, in [0, 1), or the standard deviation, >= 0.
     alpha : float, default=300.0
         Penalty, >= 0.
     center : bool, default=True
-        Whether the network reads ratings less the mean of their item, or as they are.
+        Whether the network reads ratings less the mean of their item; otherwise it reads the
+        ratings themselves.
     default_rating : float or None, default=None
-        What is predicted for items without training ratings, and to users without ratings.
-        None: the mean of the training ratings.
+        The prediction for items without training ratings, and for users without ratings. None:
+        the mean of the training ratings.
     clip : bool, default=True
         Whether predictions are clipped to the range of the training ratings.
     learning_rate : float, default=0.001
-        Of Adam's first steps, > 0.
+        Learning rate of Adam's first steps, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
-        `max_iter`, or as it began.
+        Whether the learning rate falls linearly, epoch by epoch, to 0 at `max_iter`, or stays
+        constant.
     batch_size : int, default=128
         Users in a batch.
     max_iter : int, default=60
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
-        no longer falls, and to keep the best weights.
+        Whether to hold out users, stop when the RMSE of a hidden fifth of their ratings no
+        longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a fall by `tol` after which to stop.
+        Stop after this many epochs without a fall by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest fall of the validation error that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there.
-        Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order and the noise. The same seed gives the same bits
         on the same CPU.
@@ -106,20 +107,20 @@ class StackedAutoencoder(RatingAutoencoder):
     n_ratings_ : ndarray of int of shape (n_items,)
         Training ratings of each item.
     loss_curve_ : list of float
-        Sum of squared errors per user of each epoch, as met on the way; without the penalty.
+        Sum of squared errors per user over the batches of each epoch, without the penalty.
     error_curves_ : dict of str to list of float
-        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
-        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
-        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
-        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
-        without ``X_test``.
+        RMSE after each epoch. "train_reconstruction": of the training ratings;
+        "validation_reconstruction" and "test_reconstruction": of all ratings of the held-out
+        users and of ``X_test``; "validation_prediction" and "test_prediction": of a hidden
+        fifth of their ratings, predicted from the rest. Empty without `early_stopping` and
+        ``X_test``.
     validation_scores_ : list of float
         Minus "validation_prediction"; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -137,12 +138,12 @@ class StackedAutoencoder(RatingAutoencoder):
     Notes
     -----
     An epoch takes about ``2 * n_users * n_items + 8 * X.nnz`` flops for each unit of the first
-    hidden layer, and 12 for each user and weight between hidden layers; Adam n_items numbers
-    a unit for each batch, twice without tied weights. The largest array is that of the outputs
-    of a batch, batch_size x n_items.
+    hidden layer, and 12 for each user and weight between hidden layers. In each batch Adam updates
+    n_items numbers for each unit, twice as many without tied weights. The largest array is the
+    outputs of a batch, batch_size x n_items.
 
-    Differs from [2]_: masking noise scales up what is kept, and what is learned in the end
-    is to reconstruct, not to classify.
+    Differs from [2]_: masking noise scales up the kept entries, and the final task is to
+    reconstruct, not to classify.
 
     References
     ----------
@@ -233,8 +234,8 @@ class StackedAutoencoder(RatingAutoencoder):
         X = super()._start_fit(X, reset=reset)
         if self.corruption == "mask" and self.corruption_level >= 1:
             raise ValueError(
-                'corruption_level is the probability to be masked with corruption="mask" and '
-                f"must be < 1. Got {self.corruption_level}."
+                'corruption_level is a probability with corruption="mask" and must be < 1. Got '
+                f"{self.corruption_level}."
             )
         return X
 
@@ -249,7 +250,7 @@ class StackedAutoencoder(RatingAutoencoder):
                 self._pretrain_layer(module, level, batches, problem.noise)
 
     def _pretrain_layer(self, module, level, batches, generator):
-        """Train one layer of the encoder, and the layer of the decoder that mirrors it."""
+        """Train one layer of the encoder, and its mirror image in the decoder."""
         layer_loss = self._code_loss if level else self._rating_loss
         autocast = self._autocast(module)
 
@@ -281,7 +282,7 @@ class StackedAutoencoder(RatingAutoencoder):
         return masked_squares(outputs, batch, batch.weight[batch.row])
 
     def _code_loss(self, module, level, batch, generator):
-        """Loss of a further layer, which reconstructs the codes below it."""
+        """Loss of a further layer, which reconstructs the codes of the layers below it."""
         with torch.no_grad():
             code = full_precision(module.encode(batch, module.inputs(batch), depth=level))
         errors = code_errors(module, level, code, self._noisy(code, generator))

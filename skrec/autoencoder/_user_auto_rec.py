@@ -8,16 +8,15 @@ from skrec.utils._params import POSITIVE_INTEGER
 class UserAutoRec(RatingAutoencoder):
     r"""Autoencoder of users' ratings: U-AutoRec.
 
-    The row r_u of a user, less the items' mean ratings m and with 0 where there is no rating,
-    is encoded and decoded by a network with one hidden layer; only observed ratings :math:`R`
-    enter the loss [1]_:
+    A network with one hidden layer encodes and decodes the row r_u of a user, less the items' mean
+    ratings m and with 0 for missing ratings. Only observed ratings :math:`R` enter the loss [1]_:
 
     .. math:: \min \; \sum_{(u, i) \in R} (r_{ui} - \hat r_{ui})^2
         + \frac{\alpha}{2} \left( \|W\|_F^2 + \|V\|_F^2 \right), \qquad
         \hat r_u = W g(V (r_u - m) + \mu) + b
 
-    where g is the activation. The biases :math:`\mu` and b are free. A batch B of the n
-    users carries the share :math:`|B| / n` of the penalty.
+    where g is the activation. The biases :math:`\mu` and b have no penalty. A batch B of the n
+    users has the share :math:`|B| / n` of the penalty.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative;
     zeros, stored or not, mean "not rated".
@@ -25,46 +24,45 @@ class UserAutoRec(RatingAutoencoder):
     Parameters
     ----------
     n_components : int, default=500
-        Units of the hidden layer.
+        Number of units of the hidden layer.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
-        The g; outputs are as they are.
+        The activation g; the outputs have none.
     alpha : float, default=300.0
         Penalty, the paper's :math:`\lambda`, >= 0.
     center : bool, default=True
-        Whether the network reads ratings less the mean of their item. False is the paper's:
-        ratings as they are, m = 0.
+        Whether the network reads ratings less the mean of their item. False, as in the paper:
+        m = 0.
     default_rating : float or None, default=None
-        What is predicted for items without training ratings, and to users without ratings.
-        None: the mean of the training ratings.
+        The prediction for items without training ratings, and for users without ratings. None:
+        the mean of the training ratings.
     clip : bool, default=True
         Whether predictions are clipped to the range of the training ratings.
     learning_rate : float, default=0.001
-        Of Adam's first steps, > 0.
+        Learning rate of Adam's first steps, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line, epoch by epoch, towards 0 at
-        `max_iter`, or as it began.
+        Whether the learning rate falls linearly, epoch by epoch, to 0 at `max_iter`, or stays
+        constant.
     batch_size : int, default=128
         Users in a batch.
     max_iter : int, default=60
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
-        What matrix products of `fit` are computed in; weights are float32 in any case.
-        TF32 is a GPU's; a CPU takes float32 for it. A processor without bfloat16 emulates it,
-        and takes far longer.
+        Precision of the matrix products in `fit`; weights are always float32. Only GPUs have
+        TF32; a CPU uses float32 instead. A processor without bfloat16 emulates it and takes far
+        longer.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when the RMSE of a fifth of their ratings, hidden,
-        no longer falls, and to keep the best weights.
+        Whether to hold out users, stop when the RMSE of a hidden fifth of their ratings no
+        longer falls, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a fall by `tol` after which to stop.
+        Stop after this many epochs without a fall by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest fall of the validation error that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there.
-        Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" uses CUDA if there is a CUDA device.
     random_state : int, RandomState or None, default=None
         Seed of the first weights, the order and the noise. The same seed gives the same bits
         on the same CPU.
@@ -82,20 +80,20 @@ class UserAutoRec(RatingAutoencoder):
     n_ratings_ : ndarray of int of shape (n_items,)
         Training ratings of each item.
     loss_curve_ : list of float
-        Sum of squared errors per user of each epoch, as met on the way; without the penalty.
+        Sum of squared errors per user over the batches of each epoch, without the penalty.
     error_curves_ : dict of str to list of float
-        RMSE after each epoch. "train_reconstruction" of the ratings learned from,
-        "validation_reconstruction" and "test_reconstruction" of all ratings of the held-out
-        users and of ``X_test``, "validation_prediction" and "test_prediction" of a fifth of
-        their ratings, hidden and predicted from the rest. Empty without `early_stopping` and
-        without ``X_test``.
+        RMSE after each epoch. "train_reconstruction": of the training ratings;
+        "validation_reconstruction" and "test_reconstruction": of all ratings of the held-out
+        users and of ``X_test``; "validation_prediction" and "test_prediction": of a hidden
+        fifth of their ratings, predicted from the rest. Empty without `early_stopping` and
+        ``X_test``.
     validation_scores_ : list of float
         Minus "validation_prediction"; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -105,18 +103,18 @@ class UserAutoRec(RatingAutoencoder):
 
     See Also
     --------
-    ItemAutoRec : The same of items' columns; mostly more exact.
+    ItemAutoRec : The same for items' columns; usually more accurate.
     StackedAutoencoder : With more layers, noise and pretraining.
 
     Notes
     -----
-    An epoch takes about ``2 * n_users * n_items * n_components`` flops for the outputs, of
-    which those with a rating are kept, ``8 * X.nnz * n_components`` for all else, and Adam's
-    ``2 * n_items * n_components`` numbers for each batch. The largest array is that of the
-    outputs of a batch, batch_size x n_items.
+    An epoch takes about ``2 * n_users * n_items * n_components`` flops for the outputs (it keeps
+    those with a rating) and ``8 * X.nnz * n_components`` for all else. In each batch Adam updates
+    ``2 * n_items * n_components`` numbers. The largest array is the outputs of a batch,
+    batch_size x n_items.
 
-    Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam in the
-    place of RProp; b begins at the items' mean ratings.
+    Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam replaces
+    RProp; b begins at the items' mean ratings.
 
     References
     ----------
