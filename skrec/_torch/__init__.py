@@ -1,4 +1,4 @@
-"""What the neural estimators share: sparse batches, layers, schedules, the fit loop.
+"""Shared parts of the neural estimators: sparse batches, layers, schedules, the fit loop.
 
-Imports torch; only modules that have begun to compute import it.
+Its modules import torch.
 """

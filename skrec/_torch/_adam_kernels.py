@@ -23,7 +23,7 @@ def _step(w, m, v, g, decay, rate, eps):
 def step_rows(weight, mean, square, slot, index, value, decay, rate, eps):
     """A step of Adam for the rows that occur in `index`, by the sums of their values.
 
-    `slot`, -1 everywhere, has a place for each row of `weight`. decay: those of both moments.
+    `slot` has a place for each row of `weight`, all -1. decay: the decays of both moments.
     """
     n = 0
     which = np.empty(min(len(index), len(weight)), np.int64)

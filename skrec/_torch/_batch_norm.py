@@ -1,4 +1,4 @@
-"""Batch normalisation whose state is floats only, and for which a batch may be one row."""
+"""Batch normalisation with a state of floats only; a batch may have one row."""
 
 import torch
 from torch import nn
@@ -6,10 +6,10 @@ from torch.nn import functional
 
 
 class BatchNorm(nn.Module):
-    """Columns less their mean, over their standard deviation, with a scale and a shift learned.
+    """Columns less their mean, over their standard deviation, with a learned scale and shift.
 
-    In training the mean and the variance are those of the batch, and running ones follow them by
-    a tenth of the way; the running ones serve out of training, and for a batch of one row.
+    In training the mean and the variance are the batch's; running averages move a tenth of the way
+    to them. Outside training, and for a batch of one row, the layer uses the running averages.
 
     Parameters
     ----------

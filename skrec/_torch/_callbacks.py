@@ -1,4 +1,4 @@
-"""The callbacks of scikit-learn, where it has them (from 1.9 on)."""
+"""The callbacks of scikit-learn, from version 1.9 on."""
 
 import copy
 
@@ -7,25 +7,25 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:
-        """Of a scikit-learn without callbacks: there is nothing to set."""
+        """Empty: this scikit-learn has no callbacks."""
 
     def with_callbacks(method):
-        """The method as it is."""
+        """Return the method unchanged."""
         return method
 
 
 class FitTasks:
-    """Tells the callbacks of an estimator of its fit, and of each epoch as a task of it.
+    """Reports a fit to the estimator's callbacks, and each epoch as a task of the fit.
 
     Parameters
     ----------
     estimator : TorchRecommender
     X : csr_array of shape (n_users, n_items)
-        What `fit` was given, canonical.
+        The X of `fit`, canonical.
     y : object
-        What `fit` was given beside it.
+        The y of `fit`.
     n_epochs : int
-        How many epochs there can be.
+        Most epochs.
     """
 
     def __init__(self, estimator, X, y, n_epochs):
@@ -35,12 +35,12 @@ class FitTasks:
             self._fit.call_on_fit_task_begin(estimator=estimator, **self._data)
 
     def epoch(self, fitted):
-        """After an epoch. True: a callback wants no more of them.
+        """Report the end of an epoch; return True if a callback asks to stop.
 
         Parameters
         ----------
         fitted : callable
-            Returns the fitted attributes as they are now; called only if a callback asks.
+            Returns the current fitted attributes; called only if a callback asks for them.
         """
         if self._fit is None:
             return False
@@ -51,7 +51,7 @@ class FitTasks:
         )
 
     def end(self):
-        """After the fit, when the estimator is whole."""
+        """Report the end of the fit, when the estimator is complete."""
         if self._fit is not None:
             self._fit.call_on_fit_task_end(
                 estimator=self._estimator, reconstruction_attributes={}, **self._data

@@ -16,7 +16,7 @@ from skrec.utils._params import NON_NEGATIVE, Interval, Options
 from skrec.utils._state_torch import torch_state
 
 COSINE = "cosine_contrastive"
-# What a class takes that has this loss beside those of pairs.
+# Parameter rules of a class with this loss and the pair losses.
 COSINE_RULES = {
     "loss": Options((*PAIR_RULES["loss"].values, COSINE)),
     "margin": Interval(0, 1, closed="left"),
@@ -30,9 +30,9 @@ class SharedPairs(NamedTuple):
     Attributes
     ----------
     pairs : Pairs
-        Without negatives of their own.
+        Pairs without negatives of their own.
     rows : Rows
-        Row r is that of the user of pair r.
+        Row r belongs to the user of pair r.
     shared : Shared
     """
 
@@ -76,11 +76,11 @@ class ShuffledSharedPairs:
 
 
 class CosineContrastiveMixin:
-    """``loss="cosine_contrastive"`` of a `FactorRecommender`; stands left of it.
+    """``loss="cosine_contrastive"`` for a `FactorRecommender`; place it left of the class.
 
-    The class has the parameters `margin` and `negative_weight`, and `COSINE_RULES`. Vectors are
-    compared by their cosines: what is kept for items has length 1, and biases are zero. The
-    negatives of a batch are shared by its interactions.
+    The class has the parameters `margin` and `negative_weight`, and `COSINE_RULES`. Scores are
+    cosines: the kept item vectors have length 1, and biases are zero. All interactions of a batch
+    share its negatives.
     """
 
     @property
@@ -128,7 +128,7 @@ class CosineContrastiveMixin:
 
     @property
     def _is_penalised(self):
-        # Lengths are free: who has learned nothing has the mean direction, not none.
+        # Lengths are free: untaught users get the mean direction, not zero.
         return not self._is_cosine and super()._is_penalised
 
     def _vectors(self, X, *, known_users=None):
@@ -137,7 +137,7 @@ class CosineContrastiveMixin:
 
     def _resumed_state(self, problem):
         state = super()._resumed_state(problem)
-        if self._is_cosine:  # with lengths, by which a step of the rate turns them
+        if self._is_cosine:  # with their lengths, which decide how far a step turns them
             vectors = super()._vectors(problem.X_given, known_users="match")
             state["user.weight"] = vectors.astype(np.float32)
         return state
@@ -162,15 +162,15 @@ class CosineContrastiveMixin:
 
 
 class CosineRows:
-    r"""The loss of each row by the direction of its vector, in a form that Newton's steps take.
+    r"""The loss of each row by the direction of its vector, in a form for Newton's method.
 
     With unit vectors :math:`q` of items and :math:`a = \frac1n \sum_i q_i` of a row, the loss
-    is :math:`f(x) = 1 - a x + \mu \, \mathrm{mean}_j \max(0, q_j x - m)` at a unit vector x.
-    Minimised is, over vectors p of any length,
+    is :math:`f(x) = 1 - a x + \mu \, \mathrm{mean}_j \max(0, q_j x - m)` at a unit vector x. The
+    class minimises, over vectors p of any length,
 
     .. math:: \frac{|a|}2 \|p\|^2 - a p + \mu \, \mathrm{mean}_j \max(0, q_j p - m \|p\|)
 
-    which is least in the direction where f is least: along :math:`p = r x` it is
+    This function and f are least in the same direction: along :math:`p = r x` it is
     :math:`r (f(x) - 1) + r^2 |a| / 2`, at best :math:`-(f(x) - 1)^2 / (2 |a|)`.
     """
 
@@ -196,17 +196,17 @@ class CosineRows:
         return quadratic + (self._v * self._excess(vectors).clamp(min=0)).sum(1)
 
     def derivatives(self, vectors):
-        """Slopes, and Hessians with the parabola's curvature that touches each hinge above it."""
+        """Slopes, and Hessians with a parabola above each hinge, which touches the hinge."""
         excess = self._excess(vectors)
         away = self._N - self._margin * unit(vectors)[:, None]  # (n, m, d)
         slope = self._size[:, None] * vectors - self._mean
         slope = slope + ((self._v * (excess > 0))[:, None] @ away)[:, 0]
         curvature = 0.5 * self._v / excess.abs().clamp(min=1e-3)
         hessian = away.mT @ (curvature[:, :, None] * away)
-        # One where there is nothing to learn from: its slope is zero.
+        # 1 for rows that teach nothing: their slope is zero.
         hessian.diagonal(dim1=1, dim2=2).add_(torch.where(self.taught, self._size, 1)[:, None])
         return slope, hessian
 
     def direction(self, vectors):
-        """Unit vectors; the mean's own direction where no other falls below it."""
+        """Unit vectors; the direction of the row's mean if no other is better."""
         return torch.where((self.value(vectors) < 0)[:, None], unit(vectors), self.start)

@@ -1,7 +1,7 @@
-"""ReLU and dropout in one pass, by draws that are the same on all devices.
+"""ReLU and dropout in one pass, with the same draws on all devices.
 
-A number is kept or not by 16 bits of a word of splitmix64, of which each number knows its own: a
-kernel makes a thousand million of them in a second, torch's generator a fifth as many.
+16 bits of a word of splitmix64 decide whether a number is kept; the place of the number gives the
+word. A kernel makes a thousand million draws in a second, torch's generator a fifth as many.
 """
 
 import torch
@@ -14,16 +14,16 @@ _FACTORS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
 def relu_dropped(value, rate, generator):
-    """ReLU, of which each number is set to zero with probability `rate`, and the others scaled up.
+    """Apply ReLU, set each number to zero with probability `rate`, and scale up the others.
 
     Parameters
     ----------
     value : float tensor
-        No leaf of the graph; on a CPU the result is written over it.
+        Not a leaf of the graph. On a CPU the result overwrites it.
     rate : float
-        In [0, 1); it is rounded to a multiple of 2**-16.
+        In [0, 1); rounded to a multiple of 2**-16.
     generator : torch.Generator or None
-        On the CPU; one number is drawn from it. None: nothing is dropped.
+        On the CPU; gives one number, the seed. None: nothing is dropped.
 
     Returns
     -------
@@ -70,7 +70,7 @@ class _ReluDropped(torch.autograd.Function):
 
 
 def bits_of(seed, shape, device):
-    """16 bits for each number of a tensor, int32 from 0 to 65,535, by torch on any device."""
+    """16 bits for each number of a tensor: int32 from 0 to 65,535, by torch on any device."""
     n = torch.Size(shape).numel()
     word = torch.arange(1, -(-n // 4) + 1, device=device) * _signed(_GOLDEN) + _signed(seed)
     for shift, factor in _FACTORS:
@@ -85,5 +85,5 @@ def _signed(word):
 
 
 def _shifted(word, shift):
-    """Shifted to the right as unsigned words are."""
+    """The word shifted to the right as an unsigned word."""
     return (word >> shift) & (2 ** (64 - shift) - 1)

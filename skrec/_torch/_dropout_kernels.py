@@ -6,13 +6,13 @@ from skrec.utils._compile import njit
 from skrec.utils._ridge_kernels import FAST
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# Words of 64 bits that are mixed at once; each decides about four numbers.
+# Words of 64 bits that are mixed at once; each decides four numbers.
 _N_WORDS = 64
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def relu_dropped(x, seed, bar, scale):
-    """Make ``max(x, 0) * scale`` of x where the 16 bits of a number are at least `bar`, else 0.
+    """Replace x by ``max(x, 0) * scale`` where the 16 bits of a number are at least `bar`, else 0.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def relu_dropped(x, seed, bar, scale):
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             words[k] = z ^ (z >> np.uint64(31))
-        # One view, and two choices in a row, are what the compiler makes vectors of.
+        # The compiler vectorises this form: one view, and two choices in a row.
         some = x[begin : begin + len(bits)]
         for k in range(len(some)):
             value = some[k]
-            kept = zero if value <= 0 else value * scale  # NaN is handed on
+            kept = zero if value <= 0 else value * scale  # NaN stays NaN
             some[k] = zero if bits[k] < bar else kept
 
 

@@ -1,4 +1,4 @@
-"""What is the same in every neural fit: the optimiser, epochs, records, weights to keep."""
+"""Shared by all neural fits: the optimiser, epochs, records, weights to keep."""
 
 import warnings
 
@@ -35,12 +35,12 @@ class EpochsMixin:
         "_n_updates": COUNT,
         "_split_seed": SEED,
     }
-    # What every fit of a class that has no such parameter does.
+    # Values for classes without these parameters.
     precision = "float32"
     schedule = "constant"
 
     def _parameter_groups(self, module):
-        """What the optimiser takes."""
+        """The parameter groups for the optimiser."""
         return module.parameters()
 
     def _optimizer(self, module):
@@ -48,12 +48,12 @@ class EpochsMixin:
         return torch.optim.Adam(self._parameter_groups(module), lr=self.learning_rate, fused=True)
 
     def _after_batches(self, module, batches):
-        """Called when an epoch's batches are through; returns what is added to the mean loss."""
+        """Called after the batches of an epoch; returns a term of the epoch's mean loss."""
         return 0.0
 
     def _keep(self, module, problem):
-        """Make the fitted state of the trained module."""
-        # Copies: the module may go on to learn.
+        """Make the fitted state from the trained module."""
+        # Copies, since the module may continue to learn.
         self.weights_ = {
             name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
         }
@@ -73,7 +73,7 @@ class EpochsMixin:
         def loss(batch, step):
             with autocast:
                 value = self._loss(module, batch, step, generator)
-            # Within the caller's autocast, torch would keep the weights of this step for the next.
+            # Within the caller's autocast, torch would reuse the weights of this step in the next.
             torch.clear_autocast_cache()
             return value
 
@@ -115,8 +115,8 @@ class EpochsMixin:
         if history.interrupted:
             which = "the epoch that validated best" if chosen else f"epoch {self.n_iter_}"
             warnings.warn(
-                f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model is that of "
-                f"{which}.",
+                f"The fit was interrupted in epoch {self.n_iter_ + 1}: the model of {which} is "
+                "kept.",
                 ConvergenceWarning,
                 stacklevel=9,
             )
@@ -130,9 +130,9 @@ class EpochsMixin:
         )
 
     def _module(self, dtype, device, *, scores=False):
-        """The fitted module, without what belongs to single users; built once in a call.
+        """The fitted module, without the vectors of single users; built once in a call.
 
-        `scores`: it is asked for outputs alone, so that layers may keep float32 weights.
+        `scores`: the module only computes outputs, so layers may keep float32 weights.
         """
         key = (dtype, str(device), scores, torch.is_inference_mode_enabled())
         return built_once(
@@ -144,7 +144,7 @@ class EpochsMixin:
             module = self._build_module((None, self.n_features_in_))
         stays = () if _device.apart(torch.device(device)) or not scores else narrow_weights(module)
         state = {
-            # Sent as they are: float64 of a weight would take the way twice as long.
+            # Sent as float32: float64 weights would take twice as long to send.
             name: sent_array(value, torch.device(device)).to(
                 torch.float32 if name in stays else dtype
             )
@@ -155,12 +155,12 @@ class EpochsMixin:
 
 
 def finite_or_least(score):
-    """A score, or minus infinity in place of NaN."""
+    """A score, or minus infinity instead of a value that is not finite."""
     return score if np.isfinite(score) else -np.inf
 
 
 def check_finite(module, epoch):
-    """Raise if the last update, of which there is no loss, went wrong."""
+    """Raise if the last update made weights that are not finite; no later loss would show it."""
     if not all(bool(torch.isfinite(value).all()) for value in module.state_dict().values()):
         raise FloatingPointError(f"The weights after epoch {epoch} are not finite.")
 

@@ -1,4 +1,4 @@
-"""The base class of the neural estimators: `fit` and scoring, written once."""
+"""The base class of the neural estimators, with their `fit` and scoring."""
 
 import warnings
 from abc import abstractmethod
@@ -37,7 +37,7 @@ from skrec.utils._state_torch import torch_state
 from skrec.utils._tags import recommender_tags
 from skrec.utils._validation import check_candidates, validate_interactions
 
-# What every neural estimator takes; a class adds its own.
+# Parameter rules of every neural estimator; a class adds its own.
 TORCH_RULES = {
     "learning_rate": POSITIVE,
     "batch_size": POSITIVE_INTEGER,
@@ -49,49 +49,48 @@ TORCH_RULES = {
     "tol": NON_NEGATIVE,
     "warm_start": BOOLEAN,
 }
-# Of those that also have ``early_stopping="auto"``.
+# The rules with ``early_stopping="auto"``.
 STOPPING_RULES = TORCH_RULES | {"early_stopping": (Options(("auto",)), BOOLEAN)}
-# From so many users on "auto" stops early. With fewer, ten epochs are few updates: on 1,126 users
-# of citeulike-t fits ended where nDCG@100 was .259 (MultVAE) and .183 (MultDAE), not .301 and .309.
+# "auto" stops early from this many users on. With fewer, ten epochs are few updates: on 1,126 users
+# of citeulike-t fits ended at an nDCG@100 of .259 (MultVAE) and .183 (MultDAE), not .301 and .309.
 MANY_USERS = 10_000
 
 
 class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
-    """A recommender whose scores of a row are what a torch module makes of it.
+    """A recommender whose torch module computes the scores of a row.
 
     A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
-    hooks: `_build_module`, `_batches`, `_loss`, `_score`. Others have a default: see `HOOKS`.
-    The fitted state is a dict of numpy arrays, `weights_`, from which the module is built anew
-    for each call: so pickling, cloning, workers and machines without CUDA are no special cases.
+    hooks: `_build_module`, `_batches`, `_loss`, `_score`. Other hooks have a default: see `HOOKS`.
+    The fitted state is a dict of numpy arrays, `weights_`. Each call builds the module from it, so
+    pickling, cloning, workers and machines without CUDA are no special cases.
 
-    The callbacks of scikit-learn (1.9) are told of `fit` and of each epoch, a task of it; they
-    get X, y and, if they ask, the fitted estimator as it is then.
+    The callbacks of scikit-learn (1.9) hear of `fit` and of each epoch as its task. They get X, y
+    and, if they ask, the estimator as fitted so far.
     """
 
     _fitted_rules = {
         "counts_": Flag(),
     }
-    # Where `_loss` takes more of its generator than noise: a seed, say.
+    # True if `_loss` draws more than noise from its generator, such as a seed.
     _draws_on_host = False
-    # So many rows are scored on the CPU where there is CUDA, too: the weights of a catalogue are
-    # read in less time than they are sent.
+    # Up to this many rows are scored on the CPU even if there is CUDA: to read the weights of a
+    # catalogue takes less time than to send them.
     _few_rows = FEW_ROWS
 
     @abstractmethod
     def _build_module(self, shape, problem=None):
         """A module for X of a shape (n_users, n_items).
 
-        With a `Problem` its first weights are drawn from ``problem.generator``. Without one
-        they are of no matter, as a fitted state is loaded; n_users is None if the module
-        scores vectors that come from outside.
+        With a `Problem`, its first weights are drawn from ``problem.generator``. Without one, the
+        weights may have any value, since a fitted state replaces them; n_users is None if the
+        module scores vectors that come from outside.
         """
 
     @abstractmethod
     def _loss(self, module, batch, step, generator):
-        """Mean loss of a batch, a scalar tensor, or it and the mean divergence in it.
+        """Mean loss of a batch, a scalar tensor; or a tuple of the mean loss and mean divergence.
 
-        Noise is drawn by the generator, where it is: on the CPU, or on the GPU that is computed
-        on.
+        Noise is drawn by the generator, on its device: the CPU, or the GPU of the fit.
         """
 
     @abstractmethod
@@ -99,18 +98,18 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """Scores of `Rows`, a tensor of shape (n_rows, n_items)."""
 
     def _batches(self, problem):
-        """What the loop goes through in each epoch."""
+        """The batches of an epoch, for the fit loop."""
         rows = training_rows(problem.X, problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
     def _plan(self, problem, n_batches):
-        """Called before the first update, with their number in an epoch: set what losses need."""
+        """Called before the first update, with the number of batches: set what losses need."""
 
     def _pretrain(self, module, batches, problem):
-        """Called before the first epoch of a fit that resumes nothing."""
+        """Called before the first epoch of a fit that is not resumed."""
 
     def _scorer(self, module, problem):
-        """A function of canonical rows that scores them with the module in training."""
+        """A function that scores canonical rows with the module in training."""
 
         def scores(X):
             with torch.inference_mode():
@@ -120,10 +119,9 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         return scores
 
     def _watch(self, problem, held, watched):
-        """What to call with the module and its validation score after each epoch, or None.
+        """A function to call with the module and its validation score after each epoch, or None.
 
-        held, watched: the users that early stopping looks at, the rows that `fit` was given
-        to watch; or None.
+        held, watched: the users of early stopping, and the rows that `fit` got to watch; or None.
         """
         return None
 
@@ -135,7 +133,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0.
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed on to callbacks.
 
         Returns
         -------
@@ -145,24 +143,24 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         Raises
         ------
         ValueError
-            If a parameter or X is not valid, or the loss is not finite. The estimator is then
-            what it was before.
+            If a parameter or X is not valid, or the loss is not finite. The estimator then stays
+            as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y)
 
     @with_callbacks
     def _fit_weighted(self, X, sample_weight, *, y=None, watched=None, side=None):
-        """`fit` with weights of the users in the loss: what `LOCA` asks for."""
+        """`fit` with weights of the users in the loss, for `LOCA`."""
         with restored_on_failure(self), torch_state():
             return self._learn(X, sample_weight, y, watched, side)
 
     def _learn(self, X, sample_weight, y, watched, side):
-        flag = isinstance(self.warm_start, bool | np.bool_)  # the rules say so below
+        flag = isinstance(self.warm_start, bool | np.bool_)  # other values fail the rules below
         resumes = flag and self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
         tasks = FitTasks(self, X, y, self.max_iter)
@@ -175,10 +173,10 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         return self
 
     def _prepare(self, X, sample_weight, side, resumes):
-        """The problem, and what is held out of it or None."""
+        """The problem, and its held-out part or None."""
         side = self._start_side(X, **(SideInformation() if side is None else side)._asdict())
         device = resolve_device(self.device)
-        # What an earlier fit left must not stand beside what this one sets.
+        # Attributes of an earlier fit must not stand beside those of this one.
         for name in ("best_validation_score_", *(() if resumes else ("weights_",))):
             vars(self).pop(name, None)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))
@@ -192,10 +190,10 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         held_out = self._hold_out(X, self._split_seed) if stops else None
         if stops and held_out is None and not isinstance(self.early_stopping, str):
             warnings.warn(
-                "early_stopping=True, but no user that could be held out has two items, of "
-                f"which one could be hidden: there are max_iter={self.max_iter} epochs, and "
-                "none of them is chosen. Use early_stopping=False, or a larger "
-                f"validation_fraction. Got {self.validation_fraction} of {X.shape[0]} users.",
+                "early_stopping=True needs held-out users with two items, to hide one. Got none "
+                f"among validation_fraction={self.validation_fraction} of {X.shape[0]} users: the "
+                f"fit makes all max_iter={self.max_iter} epochs and keeps the last. Use "
+                "early_stopping=False, or a larger validation_fraction.",
                 stacklevel=7,
             )
         generator = torch.Generator().manual_seed(seed)
@@ -207,7 +205,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         return self.early_stopping
 
     def _hold_out(self, X, seed):
-        """What early stopping holds out, as `HeldOut`: users. None: there is nothing to score."""
+        """The users that early stopping holds out, as `HeldOut`; None if nothing can be scored."""
         rows, held = split_off_users(X.shape[0], self.validation_fraction, seed)
         held = X[held]
         if np.diff(held.indptr).max(initial=0) < 2:
@@ -252,37 +250,37 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     def _first_module(self, problem, resumes):
         if not resumes:
             return self._drawn_module(problem)
-        # Its weights are replaced; the draws of the fit are not for them.
+        # The weights are replaced, so they must not use up draws of the fit.
         seed = torch.Generator().manual_seed(problem.seed)
         module = self._drawn_module(problem._replace(generator=seed))
         try:
-            # Copies: it shares no memory with `weights_`.
+            # Copies, so that the module shares no memory with `weights_`.
             module.load_state_dict(
                 {name: torch.tensor(v) for name, v in self._resumed_state(problem).items()}
             )
         except RuntimeError as error:
             raise ValueError(
-                "warm_start goes on with the network of the first fit, and the parameters, or "
+                "warm_start continues with the network of the first fit, but the parameters, or "
                 "the data that the network reads, now ask for another one: use "
-                f"warm_start=False, or the parameters and data of that fit. {error}"
+                f"warm_start=False, or the parameters and data of the first fit. {error}"
             ) from error
         return module
 
     def _drawn_module(self, problem):
-        # Layers draw from torch's global generator when they are made. It is left as it was,
-        # also where several threads fit at once.
+        # New layers draw from torch's global generator. It is restored, even if several threads
+        # fit at once.
         with global_draws(problem.seed):
             return self._build_module(problem.X.shape, problem)
 
     def _resumed_state(self, problem):
-        """The state that a fit begins with which goes on from the fitted one."""
+        """The first state of a resumed fit."""
         return self.weights_
 
     def _apply(self, X, function, *, chunks=None):
         """``function(module, rows)`` of the rows of X, in its dtype, as an ndarray.
 
-        Rows are the last axis but one of what it returns. `chunks` are bounds of rows to go
-        through one after another; None: all rows at once.
+        The last axis but one of the function's result are the rows. `chunks` are bounds of rows
+        that are computed one after another; None: all rows at once.
         """
         device = self._scoring_device(X.shape[0])
         if chunks is None:
@@ -300,12 +298,12 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             return function(module, DeviceRows(X, device, dtype=dtype).everything())
 
     def _scoring_device(self, n_rows):
-        """Where so many rows are scored."""
+        """The device that scores `n_rows` rows."""
         device = resolve_device(self.device)
         return torch.device("cpu") if n_rows <= self._few_rows else device
 
     def _encoded(self, X, function):
-        """`_apply` for hidden layers: those of many rows at once would be large."""
+        """`_apply` for hidden layers, in chunks since those of many rows would be large."""
         encoded = self._apply(X, function, chunks=row_chunks(X.shape[0], 0))
         return require_finite(encoded, "The vectors of users")
 
@@ -313,7 +311,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         return self._apply(X, self._score)
 
     def _device_scores(self, X, device):
-        """`_scores` as a tensor on a device; None in a class that computes them on the host."""
+        """`_scores` as a tensor on a device; None in a class that scores on the host."""
         return self._applied(X, self._score, device)
 
     def _lists(self, rows, k, items=None, exclude_seen=True):
@@ -328,11 +326,11 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
                 )  # fmt: skip
             if found is not None:
                 return found
-        # Also where a score is not finite: the host says what is wrong.
+        # Also if a score is not finite: the host then raises the error.
         return super()._lists(rows, k, items, exclude_seen)
 
 
-# What a class over `TorchRecommender` may write of its own: what is left is written once.
+# A class over `TorchRecommender` may override these, and nothing else.
 HOOKS = (
     "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_plan",
     "_pretrain", "_after_batches", "_scorer", "_watch", "_keep", "_resumed_state", "_hold_out",
@@ -341,7 +339,7 @@ HOOKS = (
 
 
 def split_off_users(n_users, fraction, seed):
-    """Indices of the users to learn from, and of those held out unless there is but one user."""
+    """Indices of the users to learn from, and of held-out users if there is more than one user."""
     order = np.random.RandomState(seed).permutation(n_users)
     n_held = min(max(1, round(fraction * n_users)), n_users - 1)
     return np.sort(order[n_held:]), np.sort(order[:n_held])

@@ -8,12 +8,12 @@ from skrec.utils._ridge_kernels import FAST
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def add_fields(first, column, value, field, linear, vectors, pairs, out, sums):
-    """Sums of vectors by row and field into `sums`, linear terms and pairs into `out`.
+    """Write sums of vectors by row and field to `sums`, linear terms and pairs to `out`.
 
     Parameters
     ----------
     first : ndarray of uint64 of shape (n_rows + 1,)
-        Where the entries of each row begin and end.
+        Bounds of the entries of each row.
     column : ndarray of uint64 of shape (n_entries,)
     value : ndarray of shape (n_entries,)
     field : ndarray of uint64 of shape (n_columns,)
@@ -56,9 +56,9 @@ def add_field_gradients(first, column, value, field, sums, pairs, slopes, gradie
     Parameters
     ----------
     slopes : tuple of ndarray
-        Gradients by `out` and by `sums`, of their shapes.
+        Gradients by `out` and by `sums`, in their shapes.
     gradients : tuple of ndarray
-        Of the shapes of `linear` and `vectors`.
+        Gradients by `linear` and by `vectors`, in their shapes.
     """
     of_out, of_sums = slopes
     of_linear, of_vectors = gradients

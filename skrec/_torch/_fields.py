@@ -1,8 +1,8 @@
-"""What rows say by fields, in one pass over their entries: sums of vectors, pairs, weights.
+"""Sums of vectors by field, pairs and linear terms of rows, in one pass over their entries.
 
-On a CPU a kernel goes from row to row, forward and backward. The same from torch's parts sorts
-the entries by column for the gradients, and writes each intermediate result to memory: an epoch
-of DeepFM took twice as long.
+On a CPU a kernel goes from row to row, forward and backward. The same computation in torch sorts
+the entries by column for the gradients and writes each intermediate result to memory: an epoch of
+DeepFM took twice as long.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def field_sums(rows, field, n_fields, linear, vectors, *, pairs):
     linear : float tensor of shape (n_columns, n_outputs)
     vectors : float tensor of shape (n_columns, width)
     pairs : bool
-        Whether the products of two fields' sums are added up; each output then has
+        Whether to add up the products of two fields' sums; each output then has
         ``width // n_outputs`` columns of `vectors`.
 
     Returns
@@ -69,6 +69,6 @@ class _FieldSums(torch.autograd.Function):
 
 
 def _entries(first, column, value, field):
-    """Arrays of the entries; indices without a sign, which no kernel counts from the end."""
+    """Arrays of the entries. Indices are unsigned, so kernels need no test for negative ones."""
     first, column, field = (part.numpy().view(np.uint64) for part in (first, column, field))
     return first, column, value.numpy(), field

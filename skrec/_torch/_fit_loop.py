@@ -1,4 +1,4 @@
-"""The loop of every neural fit. It knows batches, a loss and a module; no estimator."""
+"""The loop of every neural fit. It knows batches, a loss and a module, but no estimator."""
 
 import math
 from typing import NamedTuple
@@ -7,10 +7,10 @@ from skrec.utils._interrupts import hands_interrupts_on
 
 
 class History(NamedTuple):
-    """What a fit leaves behind: means of the loss, validation scores, the epochs that it took.
+    """The record of a fit: means of the loss, validation scores, the number of epochs.
 
-    `divergences` are those of each epoch, empty where the loss tells of none. `interrupted` says
-    that Ctrl-C ended it; the module is then that of the last whole epoch.
+    `divergences` holds one for each epoch; empty if the loss returns none. `interrupted`: Ctrl-C
+    ended the fit, and the module is the one after the last whole epoch.
     """
 
     losses: list
@@ -29,25 +29,25 @@ def fit_loop(
     ----------
     module : torch.nn.Module
     optimizer : torch.optim.Optimizer
-        Of the module's parameters. One that has ``update(batch, step)`` makes the steps of a
-        batch by itself, and returns its mean loss: `loss` is not called.
+        Optimiser of the module's parameters. If it has ``update(batch, step)``, that makes the
+        steps of a batch and returns its mean loss, and `loss` is not called.
     batches : iterable
-        An epoch's batches, anew each time it is gone through. One that has `n_rows` counts for
-        so many in the means over an epoch.
+        The batches of an epoch, new in each iteration. A batch with `n_rows` has this weight in
+        the means over an epoch.
     loss : callable
         ``loss(batch, step)`` returns the mean loss of a batch, a scalar tensor; or a tuple of
-        it and the mean divergence in it, which is recorded.
+        the mean loss and the mean divergence, which is recorded.
     epochs : iterable of int
-        Numbers of the epochs, from 1; a progress bar goes around them.
+        Numbers of the epochs, from 1; may be a progress bar.
     step : int, default=0
-        Updates made before.
+        Number of earlier updates.
     stopping : EarlyStopping, default=None
         Called after each epoch.
     on_epoch : callable, default=None
         ``on_epoch(epoch, loss, score)`` after each epoch; True ends the fit.
     finish : callable, default=None
-        ``finish()`` when the batches of an epoch are through, before the module is scored; what
-        it returns is added to the epoch's mean loss.
+        ``finish()`` after the batches of an epoch, before the module is scored; its result is
+        added to the epoch's mean loss.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def fit_loop(
     FloatingPointError
         If a loss is not finite.
     KeyboardInterrupt
-        Inside `whole_fits_only`; elsewhere an interrupt ends the loop with what it has.
+        Inside `whole_fits_only`. Elsewhere an interrupt ends the loop after its last whole epoch.
     """
     update = getattr(optimizer, "update", None) or _along_gradients(optimizer, loss)
     n_updates = step
@@ -84,7 +84,7 @@ def fit_loop(
 
 
 def epoch_loop(module, one_epoch, *, epochs, stopping=None, on_epoch=None):
-    """Go through epochs, whatever is done in one of them; arguments are those of `fit_loop`.
+    """Run epochs of any kind; parameters as in `fit_loop`.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def epoch_loop(module, one_epoch, *, epochs, stopping=None, on_epoch=None):
 
 
 def _along_gradients(optimizer, loss):
-    """One step of an optimiser of torch for each batch."""
+    """Make a function that takes one step of a torch optimiser for a batch."""
 
     def update(batch, step):
         optimizer.zero_grad(set_to_none=True)
@@ -148,14 +148,14 @@ def copied(module):
 
 
 class EarlyStopping:
-    """Keeps the best state by a score, and says when it no longer rises.
+    """Keeps the best state by a score, and tells when the score no longer rises.
 
     Parameters
     ----------
     score : callable
         ``score(module)`` returns a float, higher is better.
     n_iter_no_change : int
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float
     """
 
@@ -165,11 +165,11 @@ class EarlyStopping:
 
     @property
     def stop(self):
-        """Whether there was no rise for long enough."""
+        """Whether the score has not risen for `n_iter_no_change` epochs."""
         return self._since >= self._patience
 
     def start(self, module):
-        """Begin with a module that is fitted already: what follows must be better."""
+        """Begin with a fitted module: later states must be better."""
         self.best_score = self._bar = float(self._score(module))
         self.best_state = copied(module)
 

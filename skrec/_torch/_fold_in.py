@@ -1,24 +1,24 @@
-"""Terms of the objectives of users who are folded in, in groups of rows of like length."""
+"""Terms of the objectives of folded-in users, in groups of rows of similar length."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-# Items drawn for a row that is folded in.
+# Negatives drawn for a folded-in row.
 N_DRAWS = 256
-# Numbers of a group of rows that are held at once.
+# Most numbers in memory for a group of rows.
 _GROUP_SIZE = 2**21
 _MAX_ROWS = 1024
 
 
 class Terms(NamedTuple):
-    """Items of some rows and items that are drawn for them, padded to one length.
+    """Items and drawn negatives of some rows, padded to one length.
 
     Attributes
     ----------
     rows : int64 tensor of shape (n,)
-        Which rows they are.
+        Indices of the rows.
     items : int64 tensor of shape (n, p)
     w : float64 tensor of shape (n, p)
         1; 0 for padding.
@@ -40,21 +40,21 @@ def terms_of_rows(X, negatives, n_negatives, device, *, numbers_of_row):
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
-        Canonical; only which entries it has matters.
+        Canonical; the values are not read.
     negatives : ndarray of intp of shape (n_rows, m)
-        Items that the rows have not; -1 for rows that have them all.
+        Items that the rows do not have; -1 for rows that have all items.
     n_negatives : int
         Negatives of each interaction in training.
     device : torch.device
     numbers_of_row : callable
-        ``numbers_of_row(lengths)`` returns how many numbers a row of so many items takes.
+        ``numbers_of_row(lengths)`` returns how many numbers rows of these lengths need.
 
     Yields
     ------
     terms : Terms
     """
     lengths = np.diff(X.indptr)
-    # Rows of like length go together, so that little is padded.
+    # Rows of similar length go together, to pad little.
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(order):

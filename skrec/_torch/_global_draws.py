@@ -1,4 +1,4 @@
-"""Draws of layers that know torch's global generators only, as their first weights and dropout."""
+"""Draws of layers that only use torch's global generators, such as first weights and dropout."""
 
 from contextlib import contextmanager
 
@@ -11,15 +11,15 @@ _GLOBAL_GENERATOR = lock_across_forks()
 
 @contextmanager
 def global_draws(seed, device=None):
-    """Let torch's global generators draw by a seed, and leave them as they were.
+    """Let torch's global generators draw by a seed, and restore them.
 
-    Also where several threads fit at once: one waits for the other.
+    If several threads fit at once, one waits for the other.
 
     Parameters
     ----------
     seed : int
     device : torch.device or None, default=None
-        Whose generator is meant beside that of the CPU.
+        Device whose generator is seeded beside the CPU's.
     """
     devices = []
     if device is not None and device.type == "cuda":

@@ -1,9 +1,9 @@
-r"""The graph of users and items, and what a step along its edges makes of vectors.
+r"""The graph of users and items, and steps of vectors along its edges.
 
-An edge of user u and item i, of degrees :math:`d_u` and :math:`d_i`, has a weight by which u
-takes the vector of i, :math:`d_u^{-a} d_i^{-b}`, and one by which i takes that of u,
-:math:`d_i^{-a} d_u^{-b}`. Products are numba's on the CPU, where rows are parallel within
-torch's number of threads, and sparse products of torch elsewhere.
+An edge of user u and item i, with degrees :math:`d_u` and :math:`d_i`, has two weights: u takes
+the vector of i with :math:`d_u^{-a} d_i^{-b}`, and i takes the vector of u with
+:math:`d_i^{-a} d_u^{-b}`. numba computes products on the CPU, with rows in parallel on torch's
+number of threads; torch computes sparse products elsewhere.
 """
 
 import numpy as np
@@ -12,29 +12,29 @@ from torch.nn import functional
 
 from skrec.utils._parallel import run_ranges
 
-# Multiplications below which a second thread costs more than it saves.
+# With fewer multiplications, a second thread costs more than it saves.
 _SMALL = 1 << 20
 
 
 class Graph:
-    """The edges of a user-item matrix, with weights made of the degrees.
+    """The edges of a user-item matrix, with weights from the degrees.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
-        Canonical; only which entries it has matters.
+        Canonical; the values are not read.
     device : torch.device
     exponents : tuple of float, default=(0.5, 0.5)
-        Minus those of the degrees of who takes and of who gives, the a and b above.
+        The a and b above: minus the exponents of the degrees of the taker and of the giver.
 
     Attributes
     ----------
     users : matrix of shape (n_users, n_items)
-        By which users take from items; see `_Rows.times`.
+        Weights with which users take from items; see `_Rows.times`.
     items : matrix of shape (n_items, n_users)
-        By which items take from users.
+        Weights with which items take from users.
     turned : Graph
-        That of the transposed matrices: ``turned.items`` is the transpose of ``users``.
+        The graph of the transposed matrices: ``turned.items`` is the transpose of ``users``.
     """
 
     def __init__(self, X, device, exponents=(0.5, 0.5)):
@@ -56,7 +56,7 @@ class Graph:
             other.turned = self
 
     def summed(self, users, items, n_steps, *, present=(None, None)):
-        """Sums of the vectors and of what 1 to `n_steps` steps make of them, for all nodes.
+        """Sums of the vectors and of their images after 1 to `n_steps` steps, for all nodes.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Graph:
         -------
         users, items : float tensors
         """
-        # x + A x + ... + A^n x = x + A (x + A (x + ...)): one sum, no layer is kept.
+        # x + A x + ... + A^n x = x + A (x + A (x + ...)): one sum, so no layer is kept.
         u, i = users, items
         for _ in range(n_steps):
             u, i = (
@@ -108,7 +108,7 @@ class _Rows:
         rows : int64 tensor, default=None
             None: all.
         present : int64 tensor, default=None
-            Rows of `source` that are not zero, where `rows` is None; None: all.
+            Rows of `source` that are not zero, if `rows` is None; None: all.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class _Rows:
         shape = (len(wanted), source.shape[1])
         if plus is None:
             product = plus = torch.zeros(shape, dtype=source.dtype)
-        else:  # written by the kernel's threads, row by row
+        else:  # the kernel's threads write all rows
             product = torch.empty(shape, dtype=source.dtype)
         arrays = [part.detach().contiguous().numpy() for part in (source, plus, product)]
         if present is None:
@@ -142,7 +142,7 @@ class _Rows:
 
 
 class _DeviceRows:
-    """A sparse matrix elsewhere."""
+    """A sparse matrix on another device."""
 
     def __init__(self, matrix, weights, device):
         lengths = np.diff(matrix.indptr)
@@ -154,16 +154,16 @@ class _DeviceRows:
         ).to(device)  # fmt: skip
 
     def times(self, source, *, plus=None, rows=None, present=None):
-        """See `_Rows.times`; whatever the rows, the whole product is computed."""
+        """See `_Rows.times`; this computes the whole product for any rows."""
         product = torch.sparse.mm(self._matrix, source.detach())
         product = product if rows is None else product[rows]
         return product if plus is None else product.add_(plus.detach())
 
 
 def distinct(index):
-    """The distinct ones of some indices, and the places of all among them; on the CPU only.
+    """The distinct indices, and the place of each index among them; on the CPU only.
 
-    Elsewhere (None, index): their number would be waited for.
+    Elsewhere (None, index), since the host would wait for their number.
     """
     if index.device.type != "cpu":
         return None, index
@@ -195,14 +195,14 @@ class _Step(torch.autograd.Function):
 
 
 def step(graph, users, items, user_rows=None, item_rows=None):
-    """What users take from items and items from users, with gradients.
+    """One step: users take from items and items from users, with gradients.
 
     Parameters
     ----------
     graph : Graph
     users, items : float tensors of shapes (n_users, d) and (n_items, d)
     user_rows, item_rows : int64 tensor, default=None
-        Which of them take, each once; None: all.
+        The users and items that take, each once; None: all.
 
     Returns
     -------
@@ -216,7 +216,7 @@ class _MeanOfLayers(torch.autograd.Function):
     def forward(ctx, users, items, graph, n_steps, of_users, of_items):
         ctx.graph, ctx.n_steps, ctx.sizes = graph, n_steps, (len(users), len(items))
         ctx.save_for_backward(of_users, of_items)
-        # All but the last step are needed everywhere, the last one where it is read.
+        # All steps but the last are needed for all nodes, the last only where it is read.
         before_users, before_items = graph.summed(users, items, n_steps - 1)
 
         def at(matrix, source, first, index):
@@ -232,7 +232,7 @@ class _MeanOfLayers(torch.autograd.Function):
     @staticmethod
     def backward(ctx, mean_users, mean_items, first_users, first_items):
         index = ctx.saved_tensors
-        # The matrix of all nodes is symmetric: gradients take the same way.
+        # The matrix of all nodes is symmetric, so gradients use the same products.
         users, items = (
             _scattered(where, grad / (ctx.n_steps + 1), size)
             for where, grad, size in zip(index, (mean_users, mean_items), ctx.sizes, strict=True)
@@ -251,9 +251,9 @@ def _scattered(index, grad, size):
 
 
 def mean_of_layers(graph, users, items, n_steps, of_users, of_items):
-    r"""Means of vectors and of what steps make of them, where they are read; with gradients.
+    r"""Means of vectors and of their images after each step, where they are read; with gradients.
 
-    With the matrix A of a symmetric graph of all nodes and their vectors E it is
+    With the matrix A of a symmetric graph of all nodes and their vectors E, the mean is
     :math:`\frac{1}{n + 1} \sum_{k=0}^n A^k E`.
 
     Parameters
@@ -274,6 +274,6 @@ def mean_of_layers(graph, users, items, n_steps, of_users, of_items):
 
     Notes
     -----
-    Kept for the gradient are the indices alone.
+    Only the indices are kept for the gradient.
     """
     return _MeanOfLayers.apply(users, items, graph, n_steps, of_users, of_items)

@@ -1,7 +1,7 @@
 """numba part of `skrec._torch._graph`; imported only when a product is computed on the CPU.
 
-Matrices are tuples (ptr, idx, val). Each row is summed in the order of its entries, by one
-thread: results do not depend on their number.
+Matrices are tuples (ptr, idx, val). One thread sums each row in the order of its entries, so
+results do not depend on the number of threads.
 """
 
 from skrec.utils._compile import njit
@@ -9,7 +9,7 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def add_rows(matrix, source, rows, plus, out, start, stop):
-    """``out = plus + (matrix @ source)[rows]``, of which the places from `start` to `stop`."""
+    """``out = plus + (matrix @ source)[rows]``, for the places from `start` to `stop`."""
     ptr, idx, val = matrix
     for t in range(start, stop):
         row, first = out[t], plus[t]
@@ -23,7 +23,7 @@ def add_rows(matrix, source, rows, plus, out, start, stop):
 
 @njit(nogil=True, cache=True)
 def add_from_some(matrix, source, present, plus, out, start, stop):
-    """``out = plus + matrix @ source``, where other rows of `source` than the present are zero."""
+    """``out = plus + matrix @ source``, if only the `present` rows of `source` are not zero."""
     ptr, idx, val = matrix
     for u in range(start, stop):
         row, first = out[u], plus[u]

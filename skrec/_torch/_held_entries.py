@@ -1,4 +1,4 @@
-"""Early stopping by entries that are held out of the rows of all users."""
+"""Early stopping by entries that are held out from the rows of all users."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from skrec._torch._problem import HeldOut
 
 
 def hold_out_entries(X, share, seed, make_scores):
-    """Entries, a share of the rows of at most 10,000 users, as `HeldOut`.
+    """Hold out a share of the entries of at most 10,000 users, as `HeldOut`.
 
     Parameters
     ----------
@@ -17,13 +17,13 @@ def hold_out_entries(X, share, seed, make_scores):
     share : float
     seed : int
     make_scores : callable
-        ``make_scores(module, problem)`` returns a function of an array of users, which returns
-        their scores, an array of shape (n, n_items) of its own.
+        ``make_scores(module, problem)`` returns a function that maps an array of users to a new
+        array of their scores, of shape (n, n_items).
 
     Returns
     -------
     held_out : HeldOut or None
-        The score is the mean nDCG@100. None: there is no user with two items.
+        Its score is the mean nDCG@100. None if no user has two items.
     """
     hidden = entries_to_watch(X, share, seed)
     if hidden is None:

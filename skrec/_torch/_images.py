@@ -1,24 +1,24 @@
-"""Pictures of items on a device, as bytes; floats are made for a batch only."""
+"""Pictures of items on a device, as bytes; only a batch becomes floats."""
 
 import numpy as np
 import torch
 
-# Catalogues of so many bytes of pictures are copied to the device once.
+# Pictures of up to this many bytes in all are copied to the device once.
 _MAX_BYTES = 2**30
-# Numbers of the pictures that pass a network at once where no gradient is wanted.
+# Numbers in the pictures that pass a network at once without gradients.
 _N_NUMBERS = 2**22
 
 
 class DeviceImages:
-    """Pictures of items, of which batches are wanted as floats from -1 to 1.
+    """Pictures of items; a batch of them becomes floats from -1 to 1.
 
-    They lie on the device as bytes, where there is room for all of them; others are read batch
-    by batch and moved as bytes.
+    If there is room for all pictures, they lie on the device as bytes; otherwise batches are read
+    and moved as bytes.
 
     Parameters
     ----------
     images : Images
-        Of one size.
+        All of one size.
     device : torch.device
     """
 
@@ -39,12 +39,12 @@ class DeviceImages:
         return pixels.float().sub_(127.5).div_(127.5)
 
     def _read(self, items):
-        # A grey picture is read as a view, of which torch warns.
+        # A grey picture is read as a view, and torch warns of views.
         pixels = np.require(self._images[items], requirements="W")
         return torch.from_numpy(pixels).to(self._device)
 
     def through(self, network, items):
-        """What a network makes of the pictures of items, in parts: no gradient, shape (m, d)."""
+        """Outputs of a network for the pictures of items, shape (m, d), in parts, no gradient."""
         height, width = self._images.size
         size = max(1, _N_NUMBERS // (3 * height * width))
         with torch.no_grad():
@@ -52,7 +52,7 @@ class DeviceImages:
 
 
 def distinct_items(item, n_items):
-    """Items that occur, each once, and the place of each occurrence among them.
+    """The distinct items, and the place of each occurrence among them.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def distinct_items(item, n_items):
     Returns
     -------
     distinct : int64 tensor of shape (m,)
-        Ascending. On CUDA m is the largest number that there can be, so that nobody waits to
-        hear how many there are; item 0 fills up what is left.
+        Ascending. On CUDA m is the largest possible number, so that the host does not wait for
+        the actual number; item 0 fills the rest.
     place : int64 tensor of the shape of `item`
     """
     if item.device.type == "cpu":
@@ -73,6 +73,6 @@ def distinct_items(item, n_items):
     rank = occurs.cumsum(0) - 1
     distinct = torch.zeros(min(n_items, item.numel()) + 1, dtype=torch.int64, device=item.device)
     everything = torch.arange(n_items, device=item.device)
-    # Those that do not occur are written to one place more, which is cut off.
+    # Items that do not occur go to an extra place, which is cut off.
     distinct[torch.where(occurs > 0, rank, len(distinct) - 1)] = everything
     return distinct[:-1], rank[item]

@@ -1,4 +1,4 @@
-"""Layers that read sparse rows, draw from a given generator, and are initialised as papers do."""
+"""Layers that read sparse rows, draw from a given generator, and start as in the papers."""
 
 import math
 
@@ -10,7 +10,7 @@ from skrec._loss._scattered import goes_dense, scattered
 from skrec._torch._products import by_column, sparse_product
 from skrec.utils._products import FEW_ROWS, rows_product
 
-# Weights from which a product row by row is faster than torch's for a few rows in float32, too.
+# From this many weights on, row-by-row products beat torch's for a few rows, in float32, too.
 _LARGE = 1 << 20
 
 ACTIVATIONS = {
@@ -23,13 +23,13 @@ ACTIVATIONS = {
 
 
 class NarrowWeight:
-    """A layer that scores float64 rows with a `weight` that stays float32; left of the module.
+    """A layer that scores float64 rows with a float32 `weight`; place it left of the module.
 
-    The products are summed in float64, which a float32 weight loses nothing by. To make float64
-    of the weights of a catalogue takes twenty times what they take for one row.
+    Products are summed in float64, which loses nothing of a float32 weight. To convert the weights
+    of a catalogue to float64 takes twenty times as long as to score one row.
     """
 
-    # A network that reads the weight itself sets it to False.
+    # A network that reads the weight itself sets this to False.
     keeps_narrow = True
     _wide = None
 
@@ -37,19 +37,19 @@ class NarrowWeight:
         return value.dtype == torch.float64 and self.weight.dtype == torch.float32
 
     def _wide_weight(self):
-        if self._wide is None:  # the layer lives as long as the call
+        if self._wide is None:  # kept, since the layer lives only for one call
             self._wide = self.weight.detach().double()
         return self._wide
 
 
 def narrow_weights(module):
-    """Names in the state of a module of the weights that may stay float32."""
+    """Names of the weights in a module's state that may stay float32."""
     layers = module.named_modules()
     return {f"{name}.weight" for name, layer in layers if getattr(layer, "keeps_narrow", False)}
 
 
 class Linear(NarrowWeight, nn.Linear):
-    """torch's linear layer, but for a few rows to score, whose products are computed row by row.
+    """torch's linear layer; products of a few rows to score are computed row by row.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Linear(NarrowWeight, nn.Linear):
     """
 
     def reset_parameters(self):
-        """Draw the first weights, where there is memory for them."""
+        """Draw the first weights, unless they have no memory (meta device)."""
         if not self.weight.is_meta:
             super().reset_parameters()
 
@@ -73,18 +73,18 @@ class Linear(NarrowWeight, nn.Linear):
         return super().forward(value)
 
     def _has_few(self, value):
-        """Whether a value is that of a few rows which are scored on the CPU."""
+        """Whether `value` holds a few rows that are scored on the CPU."""
         few = value.dim() == 2 and len(value) <= FEW_ROWS and value.device.type == "cpu"
         exact = value.dtype in (torch.float32, torch.float64)
         return few and exact and torch.is_inference_mode_enabled()
 
 
-# Of fewer outputs the entries alone are read in less time than rows are made dense.
+# With fewer outputs, to read the entries alone is faster than to make rows dense.
 _DENSE_OUTPUTS = 4
 
 
 class SparseLinear(NarrowWeight, nn.Module):
-    """A linear layer of sparse rows: what is zero is never touched, in its gradient neither.
+    """A linear layer of sparse rows; neither it nor its gradient touches zeros.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ class SparseLinear(NarrowWeight, nn.Module):
         self.bias = nn.Parameter(torch.empty(n_outputs))
 
     def forward(self, rows, value, turned=None):
-        """Shape (n_rows, n_outputs), of `Rows` with other values in their places.
+        """Outputs of shape (n_rows, n_outputs), for `Rows` with other values.
 
-        `turned`, the entries by column, is made here if there is none and a gradient is wanted.
+        `turned` are the entries by column; made here if it is None and a gradient is needed.
         """
         if self.weight.shape[1] >= _DENSE_OUTPUTS and goes_dense(rows, len(self.weight)):
             return torch.addmm(self.bias, scattered(rows, value, len(self.weight)), self.weight)
@@ -140,18 +140,18 @@ def standard_normal(shape, like, generator):
 
 
 def unit_length(rows):
-    """Values of `Rows`, divided by the L2 norm of their row."""
+    """Values of `Rows`, each divided by the L2 norm of its row."""
     if rows.unit is not None:
         return rows.unit
     zero = torch.zeros(rows.n_rows, dtype=rows.value.dtype, device=rows.value.device)
-    # Squares of very small or large values would not be numbers.
+    # Squares of very small or large values would vanish or overflow.
     largest = zero.scatter_reduce(0, rows.row, rows.value.abs(), "amax")
     value = rows.value / largest[rows.row]
     return value / zero.index_add(0, rows.row, value.square()).sqrt()[rows.row]
 
 
 def dense_layers(sizes, activation, *, last=True):
-    """Linear layers from size to size, with activations after each, or all but the last."""
+    """Linear layers from size to size, with activations after each, or after all but the last."""
     layers = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [Linear(n_in, n_out), ACTIVATIONS[activation]()]
@@ -159,7 +159,7 @@ def dense_layers(sizes, activation, *, last=True):
 
 
 def initialise(module, generator):
-    """Glorot's uniform weights, and biases from a narrow normal distribution.
+    """Draw Glorot's uniform weights, and biases from a narrow normal distribution.
 
     Biases are normal with standard deviation .001, truncated at two deviations, as in Liang
     et al.'s code.
@@ -174,5 +174,5 @@ def initialise(module, generator):
 
 
 def full_precision(tensor):
-    """The tensor; one that autocast made bfloat16 as float32, for what is no matrix product."""
+    """The tensor, as float32 if autocast made it bfloat16: only matrix products use bfloat16."""
     return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

@@ -1,4 +1,4 @@
-"""Pretraining of networks; of a `StackedNet` a layer after the other (Vincent et al. 2010)."""
+"""Pretraining of networks; a `StackedNet` learns layer by layer (Vincent et al. 2010)."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ from skrec._torch._optimizers import split_penalty
 
 
 def pretrain(module, batches, loss, *, alpha, learning_rate, n_epochs):
-    """Train a module by a loss of its own, before there is a model of any epoch.
+    """Train a module by its own loss, before the first epoch of the model.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ def pretrain(module, batches, loss, *, alpha, learning_rate, n_epochs):
     Returns
     -------
     losses : list of float
-        Of each epoch.
+        Mean loss of each epoch.
 
     Raises
     ------
     ValueError
         If a loss is not finite.
     KeyboardInterrupt
-        There is no model of any epoch yet.
+        If interrupted: there is no model of a whole epoch yet.
     """
     optimizer = torch.optim.Adam(split_penalty(module, alpha), lr=learning_rate, fused=True)
     epochs = range(1, n_epochs + 1)
@@ -50,22 +50,22 @@ def pretrain(module, batches, loss, *, alpha, learning_rate, n_epochs):
 
 
 def layer_pair(module, level):
-    """One layer of the encoder of a `StackedNet`, from 0, and the decoder's that mirrors it."""
+    """Layer `level` of a `StackedNet`'s encoder, from 0, and its mirror image in the decoder."""
     encoder = module.encoder[level - 1] if level else module.first
     return nn.ModuleList([encoder, module.decoder[-1 - level]])
 
 
 def code_errors(module, level, code, noisy):
-    """Squared errors of a further layer that reconstructs the codes below it, shape (n_rows,).
+    """Squared errors of a further layer that reconstructs the codes it reads, shape (n_rows,).
 
     Parameters
     ----------
     module : StackedNet
     level : int
-        Of the encoder's layer, from 1.
+        Number of the encoder's layer, from 1.
     code : float tensor of shape (n_rows, h)
     noisy : float tensor of shape (n_rows, h)
-        What the layer reads.
+        The code with noise, which the layer reads.
     """
     hidden = module.activation(module.encoder[level - 1](noisy))
     layer = len(module.decoder) - 1 - level

@@ -1,4 +1,4 @@
-"""Models that learn a vector for each training user, from sampled pairs: written once."""
+"""Base classes of models that learn a vector for each training user, from sampled pairs."""
 
 from abc import abstractmethod
 
@@ -26,7 +26,7 @@ from skrec.utils._products import FEW_ROWS
 from skrec.utils._sparse import has_users
 from skrec.utils._state_torch import torch_state
 
-# What every model of sampled pairs takes; a class adds its own.
+# Parameter rules of every model of sampled pairs; a class adds its own.
 PAIR_RULES = {
     "loss": Options(tuple(PAIR_LOSSES)),
     "n_negatives": POSITIVE_INTEGER,
@@ -35,16 +35,16 @@ PAIR_RULES = {
     "solver": Options(("adam", "sparse_adam")),
     **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
 }
-# What a class over `LearnedUserRecommender` may write of its own, and over `FactorRecommender`.
+# A class over `LearnedUserRecommender`, or over `FactorRecommender`, may override these.
 LEARNED_USER_HOOKS = (
     *HOOKS, "_solver", "_penalty", "_user_penalty", "_user_vectors", "_user_scorer", "_fold_in",
     "_outputs", "_of_rows", "_numbers_of_pair",
 )  # fmt: skip
 FACTOR_HOOKS = (*LEARNED_USER_HOOKS, "_item_vectors")
 
-# Outputs of the network that are computed at once where users are scored.
+# Outputs of the network that scoring computes at once.
 _N_OUTPUTS = 2**18
-# Steps of Adam on the vectors of users who are folded in through a network.
+# Steps of Adam on the vectors of users folded in through a network.
 FOLD_IN_STEPS, FOLD_IN_RATE = 50, 0.1
 
 
@@ -55,11 +55,11 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
     `solver` among its parameters, `_parameter_rules` (its own and `PAIR_RULES`) and
     `_build_module`. The module has ``user``, an embedding of all that belongs to a user, and
     ``forward(vector, item)`` with vectors (n, d) and items (n, m), which returns outputs
-    (n, m). All else is here: pairs as batches, entries held out for early stopping, users
-    known by the content of their rows, others folded in, scores in chunks.
+    (n, m). This class does the rest: pairs as batches, entries held out for early stopping, users
+    matched by the content of their rows, other users folded in, scores in chunks.
 
-    Minimised is the mean over the interactions (u, i), with `n_negatives` items j drawn anew
-    in each epoch, of a loss of `PAIR_LOSSES` and alpha / 2 times `_penalty`.
+    `fit` minimises the mean over the interactions (u, i), each with `n_negatives` items j drawn
+    anew in each epoch, of a loss of `PAIR_LOSSES` plus alpha / 2 times `_penalty`.
     """
 
     _fitted_rules = {
@@ -75,15 +75,15 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
             }.items()
         },
     }
-    # What a class without such a parameter does.
+    # Value for classes without this parameter.
     solver = "adam"
-    # Without a penalty many vectors fit a short row equally well, or ever better the longer they
-    # are, and training ends long before. Who is folded in then has a normal prior with the mean
-    # and the covariance of the learned vectors. A class with other batches has none.
+    # Without a penalty, many vectors fit a short row equally well, or fit it better the longer they
+    # are, and training stops long before. Folded-in users then get a normal prior with the mean
+    # and the covariance of the learned vectors. A class with other batches has no prior.
     _learns_from_pairs = True
-    # A network scores each pair of a user and an item: the weights are the least of it.
+    # A network scores each pair of a user and an item, which costs more than to send the weights.
     _few_rows = -1
-    # Items that are drawn for each row that is folded in.
+    # Negatives drawn for each folded-in row.
     _n_drawn = N_DRAWS
 
     def _batches(self, problem):
@@ -104,20 +104,20 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return module(vector, item)
 
     def _of_rows(self, module, X, terms):
-        """What gives the outputs of rows of X that are folded in, by vectors and items."""
+        """The function of vectors and items that gives the outputs of folded-in rows of X."""
         return module
 
     def _penalty(self, module, vector, item):
-        """Squares of the parameters that a pair reads, shape (b,), with the user's."""
+        """Squares of the parameters that a pair reads, the user's included, shape (b,)."""
         return vector.square().sum(1)
 
     def _user_vectors(self, module):
-        """Vectors of the users who are learned from, a tensor of shape (n_users, d)."""
+        """Vectors of the training users, a tensor of shape (n_users, d)."""
         return module.user.weight
 
     @property
     def _solver(self):
-        """The optimiser that `solver` stands for."""
+        """The name of the optimiser."""
         return self.solver
 
     def _optimizer(self, module):
@@ -126,18 +126,18 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return SparseAndDenseAdam(module, self._parameter_groups(module), self.learning_rate)
 
     def _score(self, module, rows, vectors):
-        """Scores of users with some vectors; `rows`: what they have."""
+        """Scores of users with given vectors; `rows` are the users' rows."""
         item = torch.arange(self.n_features_in_, device=vectors.device)
         some = max(1, _N_OUTPUTS // len(item))
         outputs = [module(part, item.expand(len(part), -1)) for part in vectors.split(some)]
         return torch.cat(outputs) if outputs else vectors.new_empty(0, len(item))
 
     def _user_scorer(self, module):
-        """A function of rows and vectors: `_score` with a module for many calls."""
+        """A function of rows and vectors: `_score` with one module, for many calls."""
         return lambda rows, vectors: self._score(module, rows, vectors)
 
     def _hold_out(self, X, seed):
-        """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
+        """Hold out a share of the entries of at most 10,000 users; see `TorchRecommender`."""
 
         def make_scores(module, problem):
             with torch.inference_mode():
@@ -154,7 +154,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return hold_out_entries(X, self.validation_fraction, seed, make_scores)
 
     def _resumed_state(self, problem):
-        # Rows that were learned from are known by their content, others begin folded in.
+        # Earlier training rows are matched by their content; other rows are folded in first.
         vectors = self._vectors(problem.X_given, known_users="match")
         return {**self.weights_, "user.weight": vectors.astype(np.float32)}
 
@@ -167,16 +167,16 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
             self.user_factors_ = self._user_vectors(module).cpu().numpy().copy()
         lengths = np.diff(problem.X.indptr)
         untaught = lengths == 0
-        if self._learns_from_pairs:  # who has every item that anybody has is in no pair
+        if self._learns_from_pairs:  # a user who has every item that anybody has is in no pair
             self.item_has_users_ = has_users(problem.X)
             untaught |= lengths == self.item_has_users_.sum()
             self.user_mean_, self.user_precision_ = normal_prior(self.user_factors_[~untaught])
-        # As the penalty alone says, or the prior.
+        # The minimum of the penalty alone, or of the prior.
         self.user_factors_[untaught] = 0 if self._is_penalised else self.user_mean_
 
     @property
     def _user_penalty(self):
-        """What stands before half the squares of a user's vector, for each interaction."""
+        """The factor of half the squares of a user's vector, for each interaction."""
         return self.alpha
 
     @property
@@ -184,7 +184,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return bool(self._user_penalty) or not self._learns_from_pairs
 
     def _drawn(self, X, hashes):
-        """Negatives of rows that are folded in, as of training rows: items that somebody has."""
+        """Negatives of folded-in rows, as of training rows: items that somebody has."""
         known = np.flatnonzero(self.item_has_users_)
         if not len(known):
             return np.full((X.shape[0], self._n_drawn), -1)
@@ -194,7 +194,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
         return np.where(drawn >= 0, known[drawn], -1)
 
     def _terms(self, X, hashes, device, numbers_of_row):
-        """The terms of rows that are folded in; those without a negative have none."""
+        """The terms of folded-in rows; rows without a negative have no terms."""
         negatives = self._drawn(X, hashes)
         for terms in terms_of_rows(
             X, negatives, self.n_negatives, device, numbers_of_row=numbers_of_row
@@ -202,7 +202,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
             yield terms._replace(w=terms.w * (terms.v[:, :1] > 0))
 
     def _prior(self, device):
-        """Mean and precision of the vectors of users who are folded in; zeros with `alpha`."""
+        """Mean and precision of the prior of folded-in users; zeros with a penalty."""
         width = self._n_features_out
         if self._is_penalised:
             mean, precision = np.zeros(width), np.zeros((width, width))
@@ -216,7 +216,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
     @property
     def _numbers_of_pair(self):
-        """Numbers that a row which is folded in takes for each of its items."""
+        """Numbers that a folded-in row needs for each of its items."""
         return 4 * self._n_features_out
 
     @torch_state()
@@ -235,7 +235,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 
     def _descended(self, module, terms, prior):
         """Vectors of rows after some steps from the prior's mean: shape (n, d)."""
-        # A network is not convex in its user: Adam's steps fall in a straight line to 0.
+        # The loss is not convex in the user's vector, so these are Adam's steps; rates fall to 0.
         loss, n_positive = PAIR_LOSSES[self.loss], terms.items.shape[1]
         item = torch.cat([terms.items, terms.negatives], dim=1)
         vector = prior[0].expand(len(item), -1)
@@ -248,7 +248,7 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
                 total = loss.value(*parts, terms.w, terms.v)
                 total = total + _penalty_of(vector, self._user_penalty * terms.w.sum(1), prior)
                 (slope,) = torch.autograd.grad(total.sum(), vector)
-            slope = torch.nan_to_num(slope)  # of a softmax without a negative
+            slope = torch.nan_to_num(slope)  # a softmax without a negative gives NaN
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope.square()
             rate = FOLD_IN_RATE * (1 - (step - 1) / FOLD_IN_STEPS)
             move = mean / (1 - 0.9**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
@@ -272,9 +272,9 @@ class LearnedUserRecommender(LearnedUsersMixin, TorchRecommender):
 class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
     """Learned users whose scores are ``vector @ q_i + b_i``.
 
-    A subclass writes `_item_vectors` too. The vectors of items are all that scoring needs:
-    features, networks and graphs are not saved. Users are folded in by Newton's method on the
-    objective of the whole row, with negatives drawn by the row's content.
+    A subclass also writes `_item_vectors`. Scoring needs only the vectors of items: features,
+    networks and graphs are not saved. Newton's method folds users in, on the objective of the
+    whole row, with negatives drawn by the row's content.
     """
 
     _fitted_rules = {
@@ -288,7 +288,7 @@ class FactorRecommender(SimilarItemsMixin, LearnedUserRecommender):
         """The q, a tensor of shape (n_items, d), and the b, of shape (n_items,)."""
 
     def _user_scorer(self, module):
-        items, bias = self._item_vectors(module)  # once, whatever features or graphs they cost
+        items, bias = self._item_vectors(module)  # once, since features or graphs are costly
         return lambda rows, vectors: vectors @ items.t() + bias
 
     def _score(self, module, rows, vectors):
@@ -371,7 +371,7 @@ class RowObjective:
 
 
 def _penalty_of(vectors, penalty, prior):
-    """Half the penalty times the squares, and minus the log density of the prior: (n,)."""
+    """Half the penalty times the squares, minus the log density of the prior: (n,)."""
     mean, precision = prior
     away = vectors - mean
     return penalty / 2 * vectors.square().sum(1) + ((away @ precision) * away).sum(1) / 2
@@ -380,8 +380,8 @@ def _penalty_of(vectors, penalty, prior):
 def normal_prior(vectors):
     """Mean, and inverse of the covariance, of learned vectors of shape (n, d), in float64.
 
-    A thousandth of the mean variance is added on the diagonal, so that there is an inverse;
-    where all vectors are one, the variance is taken as one.
+    A thousandth of the mean variance is added to the diagonal, so that an inverse exists. If all
+    vectors are equal, the variance counts as 1.
     """
     width = vectors.shape[1]
     if not len(vectors):
@@ -398,8 +398,8 @@ def normal_prior(vectors):
 def first_rows(weight, drawn, std, generator):
     """Draw the rows of an embedding from a normal distribution, and set the others to zero.
 
-    Items without users keep zero: what the generator gives to the others does not depend on
-    how many of them there are.
+    Items without users stay zero and use no draws, so their number does not change the draws of
+    the others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Lists cut where the scores are, of which only items and scores of the k best come back."""
+"""Lists cut on the device of the scores; only the items and scores of the k best come back."""
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from skrec.utils._row_side import row_range
 from skrec.utils._ties import grid_width
 from skrec.utils._validation import check_k
 
-# Of scores and what is made of them to order them.
+# Bytes of scores and of the ranks made from them, at once.
 _CHUNK_BYTES = 2**29
 _BYTES_OF_SCORE = 32
 _MAX_ROWS = 4096
-# Of lists that stay on the device until they come back.
+# Bytes of lists that wait on the device before they come back.
 _HELD_BYTES = 2**28
 
 
@@ -39,12 +39,11 @@ def device_lists(score_rows, X, k, device, *, exclude_seen=True, allowed=None):
     Returns
     -------
     lists : (ndarray of intp of shape (n_rows, k), ndarray of shape (n_rows, k)) or None
-        Items and scores as `skrec._recommend.recommend_rows` has them; None where a score is
-        not finite.
+        Items and scores as from `skrec._recommend.recommend_rows`; None if a score is not finite.
 
     Notes
     -----
-    The host waits for what comes back, once in `_HELD_BYTES` of it.
+    The host waits for the device once for each `_HELD_BYTES` of lists.
     """
     n_rows, n_items = X.shape
     k = check_k(k)
@@ -98,9 +97,9 @@ def device_top_k(scores, k, *, seen=None, allowed=None):
     k : int
         At most n_items.
     seen : int64 tensor of shape (n_seen,), default=None
-        Places ``row * n_items + item`` that take no part.
+        Places ``row * n_items + item`` that the lists leave out.
     allowed : bool tensor of shape (n_items,) or (n_rows, n_items), default=None
-        What takes part.
+        The candidates.
 
     Returns
     -------
@@ -109,7 +108,7 @@ def device_top_k(scores, k, *, seen=None, allowed=None):
     values : tensor of shape (n_rows, k), dtype of `scores`
         Padded with -inf.
     finite : bool tensor of shape (n_rows,)
-        Whether all scores of the row are; the list says nothing where they are not.
+        Whether all scores of the row are finite; otherwise its list has no meaning.
     """
     n_items = scores.shape[1]
     low, high = torch.aminmax(scores, dim=1, keepdim=True)
@@ -132,7 +131,7 @@ def device_top_k(scores, k, *, seen=None, allowed=None):
 
 
 def _masked(rank, least, seen, allowed):
-    """Put what takes no part below all others; in place."""
+    """Rank excluded items below all others; in place."""
     if seen is not None:
         rank.view(-1).index_fill_(0, seen, least)
     if allowed is not None:
@@ -141,7 +140,7 @@ def _masked(rank, least, seen, allowed):
 
 
 def _cells(scores, scale):
-    """As `skrec.utils._ties.quantize_scores` has them, to the last bit."""
+    """Equals `skrec.utils._ties.quantize_scores` to the last bit."""
     # A scale below 1e-290 would make the cell width underflow.
     boost = torch.where(scale > 1e-290, torch.ones_like(scale), 2.0**600)
     grid = grid_width(_numpy_dtype(scores))

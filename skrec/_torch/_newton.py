@@ -3,18 +3,18 @@
 import torch
 
 _MAX_STEPS = 100
-# A Newton step from a slope so small, relative to the first one, is the last: the error
-# that it leaves is about the square.
+# A Newton step from a slope this small, relative to the first slope, is the last: its error is
+# about the square.
 _NEAR = 1e-6
-# Equal but for rounding is no rise.
+# A relative rise up to this is rounding.
 _ROUNDING = 1e-12
 
 
 def minimise_rows(start, value, derivatives):
     """Minimise a function of each row's vector.
 
-    Steps are those of Newton's method, damped where the function would rise or its Hessian
-    is not positive definite. A row's result does not depend on the others but for rounding.
+    Takes steps of Newton's method, damped if the function would rise or its Hessian is not
+    positive definite. Other rows change a row's result by rounding at most.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def minimise_rows(start, value, derivatives):
     Returns
     -------
     vectors : float64 tensor of shape (n_rows, d)
-        Where the slope is zero; a row without a minimum has what 100 steps make of it.
+        Points where the slope is zero. A row without a minimum stops after 100 steps.
     """
     vectors = start
     reached, damping, first = value(vectors), torch.zeros_like(start[:, 0]), None
@@ -45,7 +45,7 @@ def minimise_rows(start, value, derivatives):
         root, failed = torch.linalg.cholesky_ex(hessian)
         trial = vectors - torch.cholesky_solve(slope[:, :, None], root)[:, :, 0]
         tried = value(trial)
-        # Not a number is never accepted.
+        # NaN is never accepted.
         fell = is_open & (failed == 0) & (tried <= reached + _ROUNDING * reached.abs())
         last = fell & (damping == 0) & (size <= _NEAR * first)
         vectors = torch.where(fell[:, None], trial, vectors)

@@ -1,11 +1,11 @@
-"""What Adam minimises by, and Adam for embeddings of which a batch touches few rows."""
+"""Parameter groups for Adam, and Adam for embeddings if a batch reads only few of their rows."""
 
 import numpy as np
 import torch
 
 
 class RowAdam(torch.optim.SparseAdam):
-    """SparseAdam; on the CPU by a kernel, which sums and moves the rows in one pass."""
+    """SparseAdam; on the CPU a kernel sums and moves the rows in one pass."""
 
     def step(self):
         """One step."""
@@ -44,15 +44,15 @@ class RowAdam(torch.optim.SparseAdam):
 
 
 class SparseAndDenseAdam:
-    """Adam whose steps leave alone the rows of sparse embeddings that a batch has not touched.
+    """Adam that, in sparse embeddings, moves only the rows that a batch reads.
 
-    Such rows keep their moments until they are next read; dense Adam moves them at each step.
+    Other rows keep their moments until a batch reads them; dense Adam moves all rows in each step.
 
     Parameters
     ----------
     module : torch.nn.Module
     groups : iterable of parameters or of dict
-        What an optimiser takes.
+        Parameter groups, as for any optimiser.
     lr : float
     """
 
@@ -93,7 +93,7 @@ class SparseAndDenseAdam:
 
 
 def split_penalty(module, alpha):
-    """Adam's parameter groups: weights with the gradient of alpha / 2 ||W||^2, biases free."""
+    """Adam's parameter groups: weights with the penalty alpha / 2 ||W||^2, biases without one."""
     weights, biases = [], []
     for name, parameter in module.named_parameters():
         (biases if name.rsplit(".", 1)[-1] == "bias" else weights).append(parameter)

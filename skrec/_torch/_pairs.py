@@ -13,7 +13,7 @@ _CHUNK = 2**18
 
 
 class Pairs(NamedTuple):
-    """Some interactions, each with items that its user has not.
+    """Some interactions, each with items that its user does not have.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Pairs(NamedTuple):
 class ShuffledPairs:
     """Batches of all interactions in a new order for each pass, with new negatives.
 
-    Negatives are drawn uniformly, with replacement, among the items that the user has not and
-    that anybody has: an item without users is no negative. Users who have every such item take
-    no part.
+    Negatives are drawn uniformly, with replacement, among the items that somebody has and the
+    user does not: an item without users is never a negative. Users who have every item that
+    anybody has take no part.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ class ShuffledPairs:
 
     Notes
     -----
-    Beside the matrix up to 24 bytes for each interaction, and the draws of 2**18 of them.
+    Memory beside the matrix is up to 24 bytes for each interaction, plus the draws of 2**18
+    interactions.
     """
 
     def __init__(self, problem, batch_size, n_negatives):
@@ -71,7 +72,7 @@ class ShuffledPairs:
         taught = np.flatnonzero((lengths < len(present))[rows])
 
         def put(array, dtype=torch.int64):
-            # A matrix may be read-only (a memory map), which torch warns of.
+            # A matrix may be read-only (a memory map), and torch warns of that.
             return torch.as_tensor(np.require(array, requirements=("C", "W")), dtype=dtype).to(
                 device
             )
@@ -96,7 +97,7 @@ class ShuffledPairs:
             yield from self._batches_of(chunk)
 
     def _batches_of(self, chosen):
-        """Batches of interactions, in an order of their places."""
+        """Batches of the interactions at the places `chosen`, in this order."""
         users = self._users[chosen]
         parts = (users, self._items[chosen], self._negatives(users), self._weight[users])
         for batch in zip(*(part.split(self._batch_size) for part in parts), strict=True):
@@ -130,8 +131,8 @@ class ShuffledPairs:
 class PairsOfUsers(ShuffledPairs):
     """Batches of users drawn uniformly, with replacement, each with one of the user's items.
 
-    So each user counts alike, and not each interaction. Negatives, and who takes no part, are
-    those of `ShuffledPairs`.
+    So all users count alike, not all interactions. Negatives, and the users who take no part, are
+    as in `ShuffledPairs`.
 
     Parameters
     ----------
@@ -139,14 +140,14 @@ class PairsOfUsers(ShuffledPairs):
     batch_size : int
         Draws of a user in a batch.
     n_negatives : int
-        Draws of an item for each of them.
+        Draws of an item for each of these users.
     n_samples : int or None, default=None
         Draws of a user in a pass; None: as many as there are interactions.
     """
 
     def __init__(self, problem, batch_size, n_negatives, n_samples=None):
         super().__init__(problem, batch_size, n_negatives)
-        # Interactions stand user by user: where each user's begin, and how many there are.
+        # Interactions are sorted by user: where each user's begin, and how many each user has.
         _, self._counts = torch.unique_consecutive(self._users, return_counts=True)
         self._starts = self._counts.cumsum(0) - self._counts
         if n_samples is not None and len(self._users):

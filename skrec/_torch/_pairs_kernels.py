@@ -5,10 +5,10 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def missing_items(users, uniform, below, indptr, n_left, found):
-    """Items that users have not, from uniform numbers in [0, 1).
+    """Items that users do not have, from uniform numbers in [0, 1).
 
-    Below the k-th of a row's sorted items c_k, c_k - k items are missing: by bisection the
-    place among the missing ones becomes an item.
+    Below the k-th of a row's sorted items c_k, c_k - k items are missing: bisection turns a place
+    among the missing items into an item.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def missing_items(users, uniform, below, indptr, n_left, found):
         c_k - k, row by row.
     indptr : ndarray of int64 of shape (n_users + 1,)
     n_left : ndarray of int64 of shape (n_users,)
-        How many items each user has not.
+        How many items each user does not have.
     found : ndarray of int64 of shape (n, m), written
     """
     for k in range(users.shape[0]):

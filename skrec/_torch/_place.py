@@ -1,17 +1,17 @@
-"""The way of tensors to a device, and where the noise of a fit is drawn."""
+"""Copies of tensors to a device, and the generator of the noise of a fit."""
 
 import numpy as np
 import torch
 
-# Bytes of a copy that goes through pinned memory at most, unless its like is sent again and again:
-# to pin memory for one large copy takes longer than to wait.
+# Most bytes of a copy through pinned memory, unless similar copies follow: to pin memory for one
+# large copy takes longer than to wait.
 _MOST_PINNED = 2**22
 
 
 def sent(tensor, device, *, again=False):
     """A tensor of the CPU on a device.
 
-    A copy to a GPU is not waited for, if it is not large or, with `again`, one of many.
+    The host does not wait for a copy to a GPU that is small or, with `again`, one of many.
     """
     if device.type == "cuda" and (again or tensor.nbytes <= _MOST_PINNED):
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -20,12 +20,12 @@ def sent(tensor, device, *, again=False):
 
 def sent_array(array, device):
     """`sent` of an array, which may be read-only."""
-    # Workers get read-only memory maps, which torch does not take.
+    # Workers get read-only memory maps, which torch does not accept.
     return sent(torch.from_numpy(np.require(array, requirements=("C", "W"))), device)
 
 
 def noise_generator(generator, device):
-    """What draws the noise of a fit: a generator of the GPU with the same seed, or the CPU's.
+    """The generator of the noise of a fit: one on the GPU with the same seed, or the CPU's.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def noise_generator(generator, device):
     Returns
     -------
     generator : torch.Generator
-        Its draws are others on each kind of device.
+        Its draws differ between kinds of devices.
     """
     if device.type != "cuda":
         return generator

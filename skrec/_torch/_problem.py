@@ -1,4 +1,4 @@
-"""What a neural fit is made of, in one immutable thing that the hooks are handed."""
+"""The data of a neural fit, in one immutable object for the hooks."""
 
 from typing import NamedTuple
 
@@ -12,25 +12,25 @@ from skrec.utils._validation import check_sample_weight
 
 
 class Problem(NamedTuple):
-    """The data of a fit and where it is learned from.
+    """The data of a fit, with its device and generators.
 
     Attributes
     ----------
     X : csr_array of shape (n_users, n_items)
-        What is learned from: canonical, without held-out users or entries.
+        The training data: canonical, without held-out users or entries.
     X_given : csr_array of shape (n_users, n_items)
-        The whole rows of the same users, by whose content they are known again.
+        The whole rows of the same users; later rows are matched with their content.
     weight : ndarray of shape (n_users,) or None
-        Weights of the users in the loss; None: all alike.
+        Weights of the users in the loss; None: all equal.
     item_features : ndarray or csr_array of shape (n_items, n_item_features), images, or None
     user_features : ndarray or csr_array of shape (n_users, n_user_features) or None
     context : ndarray or csr_array of shape (X.nnz, n_context_features) or None
         Row p belongs to ``X.data[p]``.
     device : torch.device
     generator : torch.Generator
-        On the CPU, whatever the device: the source of the draws of the fit, but for noise.
+        Always on the CPU: the source of all draws of the fit except noise.
     noise : torch.Generator
-        What draws the noise of a step: that generator, or on a GPU one of its own.
+        Draws the noise of a step: `generator`, or on a GPU a separate one.
     """
 
     X: csr_array
@@ -49,20 +49,20 @@ class Problem(NamedTuple):
         return self.generator.initial_seed()
 
     def transposed(self):
-        """The same problem with the items in place of the users; weights stay as they are."""
+        """The same problem with items and users exchanged; weights stay as they are."""
         X = self.X.T.tocsr()
         return self._replace(X=X, X_given=X if self.X_given is self.X else self.X_given.T.tocsr())
 
 
 class HeldOut(NamedTuple):
-    """What early stopping takes away from X, and how it looks at it.
+    """The part of X that early stopping holds out, and its score.
 
     Attributes
     ----------
     rows : ndarray of int of shape (n_kept_users,)
         Users to learn from.
     entries : ndarray of bool of shape (X.nnz,) or None
-        Entries to learn from; None: all those of the rows.
+        Entries to learn from; None: all entries of the rows.
     score : callable
         ``score(module, problem)`` returns a float, higher is better.
     users : csr_array of shape (n_held_users, n_items) or None
@@ -81,7 +81,7 @@ def make_problem(X, weight, side, held_out, device, generator):
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
-        As it was given, canonical.
+        The X of `fit`, canonical.
     weight : array-like of shape (n_users,) or None
     side : SideInformation
         Checked, aligned with X.
@@ -92,7 +92,7 @@ def make_problem(X, weight, side, held_out, device, generator):
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, or if all users who are learned from have none.
+        If a weight is negative or not finite, or if all training users have weight 0.
     """
     given, weight = X, check_sample_weight(weight, X.shape[0], np.float64)
     users, context = side.user_features, side.context
@@ -109,8 +109,8 @@ def make_problem(X, weight, side, held_out, device, generator):
         users = None if users is None else users[rows]
         if weight is not None and not weight.any():
             raise ValueError(
-                "sample_weight is zero for every user who is learned from: early stopping holds "
-                "out the others. Use early_stopping=False, or a smaller validation_fraction."
+                "sample_weight is zero for every user to learn from: early stopping holds out the "
+                "other users. Use early_stopping=False, or a smaller validation_fraction."
             )
     noise = noise_generator(generator, device)
     return Problem(X, given, weight, side.item_features, users, context, device, generator, noise)

@@ -1,7 +1,7 @@
-"""Products with sparse rows whose gradients, too, touch only what is stored.
+"""Products with sparse rows; they and their gradients touch only stored entries.
 
-The gradient that torch has for the weight of an ``embedding_bag`` scatters row by row, much
-slower on a CPU than the sum over the entries sorted by column, here.
+torch's gradient for the weight of an ``embedding_bag`` scatters row by row. On a CPU this is much
+slower than the sum over the entries sorted by column, here.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class ByColumn(NamedTuple):
         Where the entries of each column begin.
     row : int64 tensor of shape (n_entries,)
     order : int64 tensor of shape (n_entries,)
-        Places of these entries among those of the rows.
+        Places of these entries among the entries of the rows.
     """
 
     start: torch.Tensor
@@ -40,7 +40,7 @@ def by_column(rows, n_columns):
         parts = (turned.indptr[:-1], turned.indices, turned.data)
         return ByColumn(*(torch.from_numpy(part.astype(np.int64)) for part in parts))
     column, order = torch.sort(rows.column, stable=True)
-    # Not bincount, for which the host would wait.
+    # Not bincount, since the host would wait for it.
     start = torch.searchsorted(column, torch.arange(n_columns, device=column.device))
     return ByColumn(start, rows.row[order], order)
 
@@ -85,7 +85,7 @@ class _ObservedProduct(torch.autograd.Function):
 
 
 def sparse_product(rows, value, weight, turned):
-    """``X @ weight`` of the rows X with some values in their places.
+    """``X @ weight`` of the rows X with other values in their places.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def sparse_product(rows, value, weight, turned):
         No gradient flows to it.
     weight : float tensor of shape (n_columns, d)
     turned : ByColumn or None
-        None: no gradient is wanted.
+        None: no gradient is needed.
 
     Returns
     -------

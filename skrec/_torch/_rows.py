@@ -1,4 +1,4 @@
-"""Rows of a CSR matrix on a device, sliced there or, where it is too large, on the host."""
+"""Rows of a CSR matrix on a device, sliced there or, if the matrix is too large, on the host."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from skrec._torch._layers import unit_length
 from skrec._torch._place import sent, sent_array
 from skrec.utils import _device
 
-# Of the free memory of a GPU, what a matrix may take to stand there.
+# A matrix stays on a GPU if it takes at most this share of the free memory.
 _SHARE = 0.25
 
 
@@ -19,7 +19,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     users : int64 tensor of shape (n_rows,)
-        Which rows of the matrix they are.
+        Indices of the rows in the matrix.
     start : int64 tensor of shape (n_rows,)
         Where the entries of each row begin.
     row : int64 tensor of shape (n_entries,)
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
     weight : float tensor of shape (n_rows,)
         Weights of the rows in the loss, with mean 1 over the matrix.
     unit : float tensor of shape (n_entries,) or None
-        Values of rows of length 1, where they are made ahead: see `unit_length`.
+        Values of the rows scaled to length 1, if computed ahead: see `unit_length`.
     """
 
     users: torch.Tensor
@@ -47,7 +47,7 @@ class Rows(NamedTuple):
 
 
 class DeviceRows:
-    """A CSR matrix that was copied to a device once.
+    """A CSR matrix that is copied to a device once.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ class DeviceRows:
         Canonical.
     device : torch.device
     dtype : torch.dtype, default=torch.float32
-        Of the values.
+        Type of the values.
     weight : ndarray of shape (n_rows,), default=None
-        Weights of the rows; they are scaled to mean 1. None: all alike.
+        Weights of the rows; they are scaled to mean 1. None: all equal.
     """
 
     def __init__(self, X, device, *, dtype=torch.float32, weight=None):
@@ -72,7 +72,7 @@ class DeviceRows:
         self._weight = sent(_scaled(weight, X.shape[0], dtype), self.device)
 
     def __getitem__(self, users):
-        """The rows of some indices, an int64 tensor, as `Rows`."""
+        """The rows with the given indices, an int64 tensor, as `Rows`."""
         return self._taken(users.to(self.device))
 
     def _taken(self, users, n_entries=None):
@@ -83,15 +83,15 @@ class DeviceRows:
         row = torch.repeat_interleave(length, output_size=n_entries)
         entry = (first - start).index_select(0, row)
         entry += torch.arange(len(row), device=self.device)
-        # index_select gathers in a third of the time that brackets take on a CPU.
+        # On a CPU, index_select takes a third of the time of brackets.
         column, value = (part.index_select(0, entry) for part in (self._column, self._value))
         unit = None if self._unit is None else self._unit.index_select(0, entry)
         return Rows(users, start, row, column, value, self._weight[users], unit)
 
     def batches(self, order, batch_size):
-        """`Rows` of batches of some indices, a tensor of the CPU.
+        """Batches of the rows with the given indices, a tensor of the CPU, as `Rows`.
 
-        The host knows how many entries each batch has, and asks the device for nothing.
+        The host knows how many entries each batch has, so it does not wait for the device.
         """
         if not len(order):
             return
@@ -109,9 +109,9 @@ class DeviceRows:
 
 
 class HostRows:
-    """As `DeviceRows`, of a matrix that stays with the host: batches are sent ahead of their use.
+    """As `DeviceRows`, for a matrix that stays on the host: batches are sent ahead of their use.
 
-    Parameters are those of `DeviceRows`.
+    Parameters as in `DeviceRows`.
     """
 
     def __init__(self, X, device, *, dtype=torch.float32, weight=None):
@@ -119,7 +119,7 @@ class HostRows:
         self._X, self._weight = X, _scaled(weight, X.shape[0], dtype)
 
     def batches(self, order, batch_size):
-        """`Rows` of batches of some indices, a tensor of the CPU."""
+        """Batches of the rows with the given indices, a tensor of the CPU, as `Rows`."""
         for users in order.split(batch_size):
             some = self._X[users.numpy()]
             first, value = some.indptr.astype(np.int64), torch.tensor(some.data, dtype=self._dtype)
@@ -130,9 +130,9 @@ class HostRows:
 
 
 def training_rows(X, device, *, weight=None):
-    """The rows that a fit goes through: on the device, or with the host if they are too many.
+    """The training rows of a fit: on the device, or on the host if they are too large.
 
-    Parameters are those of `DeviceRows`.
+    Parameters as in `DeviceRows`.
     """
     if device.type == "cuda" and _n_bytes(X) > _SHARE * _free_bytes(device):
         return HostRows(X, device, weight=weight)
@@ -140,7 +140,7 @@ def training_rows(X, device, *, weight=None):
 
 
 def _free_bytes(device):
-    """Of a GPU; what torch keeps for itself it gives again."""
+    """Free bytes of a GPU; includes memory that torch has reserved and can use again."""
     index = torch.cuda.current_device() if device.index is None else device.index
     kept = torch.cuda.memory_reserved(index) - torch.cuda.memory_allocated(index)
     return torch.cuda.mem_get_info(index)[0] + kept
@@ -157,7 +157,7 @@ def _scaled(weight, n_rows, dtype):
 
 
 def _unit_values(first, value):
-    """`unit_length` of all rows, by the host: the sums of a GPU come in any order."""
+    """`unit_length` of all rows, on the host, since a GPU sums in any order."""
     row = torch.from_numpy(np.repeat(np.arange(len(first) - 1), np.diff(first)))
     start = torch.from_numpy(first[:-1])
     return unit_length(Rows(None, start, row, None, value, None))
@@ -171,11 +171,11 @@ class ShuffledRows:
     rows : DeviceRows or HostRows
     batch_size : int
     generator : torch.Generator
-        On the CPU, whatever the device.
+        Always on the CPU.
     """
 
     def __init__(self, rows, batch_size, generator):
-        # A number of NumPy's, from somebody's grid, is none for torch.
+        # torch does not accept a NumPy integer, such as one from a search grid.
         self._rows, self._batch_size, self._generator = rows, int(batch_size), generator
 
     def __len__(self):

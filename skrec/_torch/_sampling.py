@@ -10,12 +10,12 @@ from skrec.utils import _device
 
 # Entries whose vectors are gathered at once: few enough to stay in a processor's cache.
 _N_GATHERED = 2**14
-# On a GPU: so many that there are few batches of them.
+# The same on a GPU: many at once.
 _N_GATHERED_APART = 2**20
 
 
 class Entries(NamedTuple):
-    """Observed entries of rows, in each row followed by its negatives.
+    """Observed entries of rows; in each row, its negatives follow.
 
     Attributes
     ----------
@@ -27,7 +27,8 @@ class Entries(NamedTuple):
     target : float tensor of shape (n_entries,)
         1 for observed entries, 0 for negatives.
     weight : float tensor of shape (n_entries,) or None
-        0 for negatives of rows that have every item, which have none; None: there are no such.
+        0 for the negatives of rows that have every item, since they have no real ones; None: no
+        such rows.
     """
 
     start: torch.Tensor
@@ -43,25 +44,25 @@ class Entries(NamedTuple):
 
 
 def negatives(rows, n_columns, n_negatives, generator):
-    """Items drawn uniformly, with replacement, among those that a row has not.
+    """Items drawn uniformly, with replacement, among those that a row does not have.
 
     Parameters
     ----------
     rows : Rows
-        Of a canonical matrix.
+        Rows of a canonical matrix.
     n_columns : int
     n_negatives : int
-        Draws for each entry of a row; none where a row has every item.
+        Draws for each entry of a row; none for a row that has every item.
     generator : torch.Generator
 
     Returns
     -------
     row, column : int64 tensor of shape (n_draws,)
-        `row` ascends. On a GPU rows that have every item have draws, too: of any item.
+        `row` ascends. On a GPU rows that have every item get draws, too: any items.
     """
     device, n_entries = rows.column.device, len(rows.row)
     left = n_columns - _lengths(rows)
-    if _device.apart(device):  # as many as may be: the host knows, and does not ask
+    if _device.apart(device):  # the largest number, which the host knows without waiting
         row = rows.row.repeat_interleave(int(n_negatives))
     else:
         row = torch.repeat_interleave((n_columns - left) * n_negatives * (left > 0))
@@ -133,7 +134,7 @@ class _SampledOutputs(torch.autograd.Function):
 
 
 def sampled_outputs(entries, hidden, weight, bias):
-    """``hidden @ weight.T + bias`` at the entries, and nowhere else.
+    """``hidden @ weight.T + bias`` at the entries only.
 
     Parameters
     ----------

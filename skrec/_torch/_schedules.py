@@ -1,4 +1,4 @@
-"""Weights that change in the course of the updates, as pure functions."""
+"""Weights and rates that change during the updates, as pure functions."""
 
 from skrec.utils._fitted import Number
 
@@ -9,12 +9,13 @@ def annealed(step, beta, n_annealing_steps):
     Parameters
     ----------
     step : int
-        Updates made so far, from 0.
+        Number of earlier updates.
     beta : float
         The final weight.
     n_annealing_steps : float
-        Liang et al. (2018) have min(beta, step / n_annealing_steps): so many updates would
-        reach 1, beta is reached after ``beta * n_annealing_steps`` of them. 0: at once.
+        The weight is min(beta, step / n_annealing_steps), as in Liang et al. (2018). It would
+        reach 1 after this many updates, and reaches beta after ``beta * n_annealing_steps``. 0:
+        beta from the start.
 
     Returns
     -------
@@ -32,7 +33,7 @@ def annealed(step, beta, n_annealing_steps):
 
 
 def planned_annealing(beta, n_updates, share=0.8):
-    """`n_annealing_steps` with which beta is reached after a share of the planned updates.
+    """`n_annealing_steps` that reach beta after a share of the planned updates.
 
     Parameters
     ----------
@@ -57,13 +58,14 @@ def planned_annealing(beta, n_updates, share=0.8):
 
 
 def rate_share(schedule, done):
-    """The learning rate as a share of the first one, when a share of the epochs is over.
+    """The learning rate as a share of the first one, after a share of the epochs.
 
     Parameters
     ----------
     schedule : {"constant", "linear"}
-        As it began, or in a straight line to 0.
+        Constant, or linear to 0.
     done : float
+        The share of the epochs.
 
     Returns
     -------
@@ -84,7 +86,7 @@ class AnnealingMixin:
     _fitted_rules = {"n_annealing_steps_": Number(0)}
 
     def _plan(self, problem, n_batches):
-        # Without a number, a resumed fit keeps the one that was planned at first.
+        # With None, a resumed fit keeps the number of the first fit.
         if self.n_annealing_steps is None and self._n_updates:
             return
         self.n_annealing_steps_ = self.n_annealing_steps

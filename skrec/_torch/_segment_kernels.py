@@ -6,11 +6,11 @@ import numpy as np
 
 from skrec.utils._compile import njit
 
-# What lets sums be vectorised; infinities and NaN keep their meaning.
+# These flags vectorise sums; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
-# Rows by their number: a view of each would be counted by all its users.
+# Rows are given by index: views of rows would count references.
 @njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _dot(A, i, B, j):
     """A_i . B_j"""
@@ -29,7 +29,7 @@ def _add(scale, A, i, B, j):
 
 @njit(nogil=True, cache=True)
 def _shares(query, q, keys, member, begin, end, without, share, first):
-    """Shares of the members of one list: a softmax, zero for `without`; False if all are."""
+    """Softmax shares of the members of one list, 0 for `without`; returns False if all are 0."""
     top = query.dtype.type(-np.inf)
     for e in range(begin, end):
         if member[e] != without:
@@ -51,7 +51,7 @@ def _shares(query, q, keys, member, begin, end, without, share, first):
 
 @njit(nogil=True, cache=True)
 def _mean(query, q, keys, values, member, begin, end, without, share, first, out):
-    """The mean of a list's values by their shares, into ``out[q]``."""
+    """Write the mean of a list's values, weighted by their shares, to ``out[q]``."""
     out[q] = 0
     if _shares(query, q, keys, member, begin, end, without, share, first):
         for e in range(begin, end):
@@ -60,10 +60,10 @@ def _mean(query, q, keys, values, member, begin, end, without, share, first, out
 
 @njit(nogil=True, cache=True)
 def attend(begin, end, query, keys, values, reading, share, out):
-    """For some queries the mean of the values of a list, by the softmax of query . key.
+    """For some queries, write the mean of a list's values by the softmax of query . key.
 
-    `reading` is a `skrec._torch._segments.Reading`. `share` (n_read,) gets the weights, those of
-    query q from ``first[q]`` on, `out` (n, d) the means; zeros for a list without a member.
+    `reading` is a `skrec._torch._segments.Reading`. `share` (n_read,) gets the weights; those of
+    query q begin at ``first[q]``. `out` (n, d) gets the means; zeros for a list without members.
     """
     start, member, place, without, first = reading
     for q in range(begin, end):
@@ -73,7 +73,7 @@ def attend(begin, end, query, keys, values, reading, share, out):
 
 @njit(nogil=True, cache=True)
 def attend_backward(query, keys, values, reading, share, out, grad, gradients, of_query_only):
-    """Add to the gradients by queries, keys and values; `grad` (n, d) is that by `out`."""
+    """Add to the gradients by queries, keys and values; `grad` (n, d) is the gradient by `out`."""
     start, member, place, _, first = reading
     of_query, of_keys, of_values = gradients
     for q in range(len(query)):
@@ -91,7 +91,7 @@ def attend_backward(query, keys, values, reading, share, out, grad, gradients, o
 
 @njit(nogil=True, cache=True)
 def list_factors(begin, end, base, keys, lists, factor):
-    """exp(base_i . k_v - its largest in the list) of all members v of the lists i."""
+    """Write exp(base_i . k_v - the largest of its list) for all members v of the lists i."""
     start, member = lists
     for i in range(begin, end):
         top = base.dtype.type(-np.inf)
@@ -106,9 +106,9 @@ def list_factors(begin, end, base, keys, lists, factor):
 def attend_factored(begin, end, query, keys, values, lists, factor, of_member, least, share, out):
     """`attend` with a query ``vector + base[i]`` for each list: exponentials are products.
 
-    `factor` are those of `list_factors`, `of_member` (m,) are exp(vector . k_v - its largest).
-    Where all products of a list are too small for their sum to be exact, below `least`, the
-    exponentials are taken of sums.
+    `factor` is from `list_factors`; `of_member` (m,) is exp(vector . k_v - the largest). If the
+    products of a list sum to less than `least`, the sum may not be exact: the exponentials are
+    then computed from the sums of the logits.
     """
     start, member = lists
     for i in range(begin, end):

@@ -7,9 +7,9 @@ import torch
 
 from skrec.utils._parallel import plain_interrupts, run_ranges
 
-# Numbers that are gathered at once where there is no kernel.
+# Numbers that are gathered at once without a kernel.
 _N_GATHERED = 2**24
-# A sum of products of exponentials, each at most 1, below which it may not be exact.
+# A smaller sum of products of exponentials, each at most 1, may not be exact.
 _LEAST_SUM = 1e-20
 
 
@@ -28,7 +28,7 @@ class Lists(NamedTuple):
 
     @classmethod
     def of_rows(cls, X, device):
-        """The columns that the rows of a csr_array hold."""
+        """The columns of the entries of each row of a csr_array."""
         parts = (torch.from_numpy(a.astype(np.int64)) for a in (X.indptr, X.indices))
         return cls(*(part.to(device) for part in parts))
 
@@ -38,18 +38,18 @@ class Lists(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Which list each of n queries reads.
+    """The list that each of n queries reads.
 
     Attributes
     ----------
     start, member : int64 tensors
-        Those of `Lists`.
+        As in `Lists`.
     place : int64 tensor of shape (n,)
         The list of each query.
     without : int64 tensor of shape (n,)
         A member that the query leaves out; -1: none.
     first : int64 tensor of shape (n,)
-        How many entries the queries before it read.
+        Number of entries that earlier queries read.
     """
 
     start: torch.Tensor
@@ -68,14 +68,14 @@ def attend(query, keys, values, lists, place, without):
     keys, values : float tensors of shape (n_members, d)
     lists : Lists
     place : int64 tensor of shape (n,)
-        The list that each query goes over.
+        The list that each query reads.
     without : int64 tensor of shape (n,)
         A member that each query leaves out; -1: none.
 
     Returns
     -------
     mean : float tensor of shape (n, d)
-        Zero where a list has no member.
+        Zero for a list without members.
     """
     end = lists.lengths(place).cumsum(0)
     n_read = int(end[-1]) if len(end) else 0
@@ -101,7 +101,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         query, keys, values, share, out, *reading = ctx.saved_tensors
-        # Where users are folded in, the memories of others stay as they are.
+        # The fold-in of users keeps the memories of other users fixed.
         only = not any(ctx.needs_input_grad[1:3])
         others = [keys.new_empty(0, 0)] * 2 if only else map(torch.zeros_like, (keys, values))
         gradients = (torch.zeros_like(query), *others)
@@ -125,12 +125,12 @@ def _arrays(parts):
 
 
 def _gathered(reading, width, n_read):
-    """Some queries at a time: which they are, and of each entry that they read the place of its
-    query among them, its own among all that are read, and its member."""
+    """Yield groups of queries: their slice and, for each entry that they read, the place of its
+    query in the group, its own place among all entries read, and its member."""
     start, member, place, _, first = reading
     bounds = [0, len(place)]
     if n_read * width > _N_GATHERED:
-        # Where the entries of so many chunks end; a query is not cut.
+        # Bounds of the chunks; the entries of one query stay in one chunk.
         wanted = torch.arange(0, n_read, max(1, _N_GATHERED // width), device=first.device)
         bounds = sorted({*bounds, *torch.searchsorted(first, wanted).tolist()})
     for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
@@ -169,9 +169,9 @@ def _backward_gathered(query, keys, values, reading, share, out, grad, gradients
 class AllLists:
     """Attention of users to all lists, one user after another, on a CPU and without gradients.
 
-    The first queries of a user are ``vector + base[i]``: their exponentials are products of one
-    for each member and one for each entry of a list, which are made once, here. So a user costs
-    a multiplication of vectors of length d for each entry, and no exponential.
+    The first queries of a user are ``vector + base[i]``. Their exponentials are products of one
+    factor for each member and one for each entry of a list; the latter factors are computed once,
+    here. So each entry costs a user a multiplication of vectors of length d, and no exponential.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class AllLists:
         start, member = self._lists
         self._lengths, n = np.diff(start), len(start) - 1
         self._all = (*self._lists, np.arange(n), np.full(n, -1), start[:-1])
-        # What each entry gives to the exponentials of a first query, and room for shares.
+        # Each entry's factor of the exponentials of a first query, and room for shares.
         self._factor, self._share = np.empty((2, len(member)), self._base.dtype)
         self._run("list_factors", self._base, self._keys, self._lists, self._factor)
 

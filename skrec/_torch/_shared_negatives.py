@@ -1,4 +1,4 @@
-"""Negatives that a whole batch shares: a draw for each batch, or every item."""
+"""Negatives that a whole batch shares: drawn for each batch, or every item."""
 
 import numpy as np
 import torch
@@ -9,9 +9,9 @@ from skrec._loss._shared_negatives import Shared
 class SharedNegatives:
     """Draws of items that somebody has, in proportion to weights, with a known expectation.
 
-    The k-th of m draws looks up a uniform number from [k/m, (k + 1)/m) in the cumulated
-    shares p of the items: so item j is drawn ``m p_j`` times in expectation, and where m is the
-    number of items and all weigh alike, each is drawn once.
+    Draw k of m looks up a uniform number from [k/m, (k + 1)/m) in the cumulated shares p of the
+    items. So item j is drawn ``m p_j`` times in expectation. If m is the number of items and all
+    shares are equal, each item is drawn once.
 
     Parameters
     ----------
@@ -20,10 +20,10 @@ class SharedNegatives:
     n_draws : int or None
         None: every item that somebody has, once.
     by_popularity : bool
-        Whether items are drawn in proportion to their users; all alike otherwise.
+        Whether items are drawn in proportion to their users; otherwise uniformly.
     device : torch.device
     generator : torch.Generator
-        On the CPU, whatever the device.
+        Always on the CPU.
     """
 
     def __init__(self, popularity, n_draws, by_popularity, device, generator):
@@ -60,7 +60,7 @@ class SharedNegatives:
 
 
 def seen_places(rows, shared):
-    """Which negatives the rows have: bool tensor of shape (n_rows, n_negatives).
+    """Whether each row has each negative: bool tensor of shape (n_rows, n_negatives).
 
     Parameters
     ----------
@@ -68,5 +68,5 @@ def seen_places(rows, shared):
     shared : Shared
     """
     seen = torch.zeros(rows.n_rows, len(shared.items) + 1, dtype=torch.bool, device=rows.row.device)
-    seen[rows.row, shared.places(rows.column)] = True  # others fall on the last place, -1
+    seen[rows.row, shared.places(rows.column)] = True  # other items go to the last place, -1
     return seen[:, :-1]

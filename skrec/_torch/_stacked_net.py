@@ -9,7 +9,7 @@ from skrec._torch._products import by_column, observed_product
 
 
 class DecoderLayer(nn.Module):
-    """A linear layer with a weight of its own, or only a bias and an encoder's weight.
+    """A linear layer with its own weight, or with only a bias and an encoder's weight.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class DecoderLayer(nn.Module):
 
 
 class StackedNet(nn.Module):
-    """n_columns - h_1 - ... - h_m - ... - h_1 - n_columns, activations but at the end.
+    """n_columns - h_1 - ... - h_m - ... - h_1 - n_columns, with activations except at the end.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class StackedNet(nn.Module):
     Attributes
     ----------
     center : float tensor of shape (n_columns,)
-        What is taken off the values of each column before they are read.
+        Subtracted from the values of each column before the network reads them.
     """
 
     def __init__(self, n_columns, hidden, activation, *, tied=False):
@@ -54,7 +54,7 @@ class StackedNet(nn.Module):
         self.decoder.append(DecoderLayer(hidden[0], n_columns, tied))
 
     def inputs(self, rows):
-        """What the network reads of `Rows`, shape (n_entries,)."""
+        """The values that the network reads from `Rows`, shape (n_entries,)."""
         return rows.value - self.center[rows.column]
 
     def decoder_weight(self, layer):
@@ -66,7 +66,7 @@ class StackedNet(nn.Module):
         return self.encoder[level - 1].weight.t() if level else self.first.weight
 
     def encode(self, rows, value, turned=None, *, depth=None):
-        """The innermost layer, shape (n_rows, h_m), or that of a depth counted from 1."""
+        """The innermost layer, shape (n_rows, h_m), or the layer at `depth`, counted from 1."""
         code = self.first_code(rows, value, turned)
         for layer in self.encoder[: None if depth is None else depth - 1]:
             code = self.activation(layer(code))
@@ -105,7 +105,7 @@ class StackedNet(nn.Module):
 
 
 def masked_squares(outputs, rows, weight):
-    """Sum of weighted squared errors over the entries, for each row in the mean.
+    """Sum of weighted squared errors over the entries, divided by the number of rows.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def masked_squares(outputs, rows, weight):
 
 
 def corrupted(value, corruption, level, generator):
-    """Values with noise: "mask" sets some to 0 and scales up the others, "gaussian" adds."""
+    """Values with noise: "mask" zeroes some and scales up the others, "gaussian" adds noise."""
     if corruption == "mask":
         return dropped(value, level, generator)
     if corruption == "gaussian":

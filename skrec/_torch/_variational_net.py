@@ -27,7 +27,7 @@ class VariationalNet(nn.Module):
         Length of the latent vector.
     activation : str
     n_parts : int, default=1
-        More than 1: the encoder gives a mixture of so many normal distributions.
+        Number of normal distributions in the encoder's mixture; 1: no mixture.
     """
 
     def __init__(self, n_items, hidden, n_components, activation, n_parts=1):
@@ -48,7 +48,7 @@ class VariationalNet(nn.Module):
         return self._latent(self.first(rows, value)).chunk(2, dim=1)
 
     def encode_mixture(self, rows, value):
-        """`Mixture` of the latent vectors of each row, of more than one part."""
+        """`Mixture` of the latent vectors of each row, for more than one part."""
         n_parts, d = self.shape
         outputs = full_precision(self._latent(self.first(rows, value)))
         mean, log_variance, logit = outputs.split([n_parts * d, n_parts * d, n_parts], dim=1)
@@ -58,7 +58,7 @@ class VariationalNet(nn.Module):
         )
 
     def encode_dense(self, values):
-        """`encode` of a tensor of shape (n_rows, n_items)."""
+        """`encode` for a dense tensor of shape (n_rows, n_items)."""
         return self._latent(
             values @ self.first.weight.to(values.dtype) + self.first.bias.to(values.dtype)
         ).chunk(2, dim=1)

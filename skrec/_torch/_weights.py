@@ -1,4 +1,4 @@
-"""The rule of fitted weights: those of the module that they are to be loaded into."""
+"""The rule of fitted weights: they must fit the module that will load them."""
 
 import torch
 
@@ -11,9 +11,9 @@ class Weights:
     Parameters
     ----------
     without : tuple of str, default=()
-        What the state has and the weights do not: vectors of users are an attribute of their own.
+        Parts of the state that the weights omit: vectors of users have their own attribute.
     users_of : str or None, default=None
-        The array of which the length is the number of users, for a network that reads columns.
+        The array whose length is the number of users, for a network that reads columns.
     """
 
     def __init__(self, *, without=(), users_of=None):
@@ -23,7 +23,7 @@ class Weights:
         if type(value) is not dict:
             raise refused(name, type(value).__name__, "a dict of arrays")
         for key, array in value.items():
-            # Sizes first: the module may be built by those of the weights.
+            # Sizes first, since the module may be built from the sizes of the weights.
             Array(*[None] * getattr(array, "ndim", 0), dtypes=("float32",)).check(
                 array, f"{name}[{key!r}]", {}, owner
             )
@@ -35,7 +35,7 @@ class Weights:
             raise refused(
                 f"{name}[{key!r}]",
                 f"shape {found.get(key, 'none')}",
-                f"{expected.get(key, 'none')}, as the parameters and the other attributes say",
+                f"{expected.get(key, 'none')}, which the parameters and other attributes ask for",
             )
 
     def _shapes(self, owner, name):
@@ -47,6 +47,6 @@ class Weights:
             state = module.state_dict()
         except (*unbuilt, OverflowError) as error:
             raise refused(
-                name, f"parameters of which no network is made: {error}", "one"
+                name, f"parameters that make no network: {error}", "parameters that make one"
             ) from error
         return {key: tuple(v.shape) for key, v in state.items() if key not in self._without}

@@ -79,7 +79,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted. The model is then the one after the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y, watched=X_test)
 

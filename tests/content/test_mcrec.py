@@ -428,7 +428,7 @@ def test_a_resumed_fit_keeps_the_vectors_of_nodes(X, relations):
     np.testing.assert_array_equal(model.node_vectors_["item"], items)
     np.testing.assert_allclose(model.user_factors_, users[::-1], atol=1e-6)
     assert model.n_iter_ == 4
-    with pytest.raises(ValueError, match="warm_start goes on"):
+    with pytest.raises(ValueError, match="warm_start continues"):
         model.fit(X)  # without the relations
 
 

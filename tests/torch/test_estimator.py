@@ -175,7 +175,7 @@ def test_an_interrupted_fit_says_which_model_it_leaves(early_stopping):
     pytest.importorskip("sklearn.callback")
     model = MultDAE((6,), early_stopping=early_stopping, **SMALL)
     which = "the epoch that validated best" if early_stopping else "epoch 3"
-    with pytest.warns(ConvergenceWarning, match=f"the model is that of {which}"):
+    with pytest.warns(ConvergenceWarning, match=f"the model of {which} is kept"):
         model.set_callbacks(_Keep(interrupted_at=2)).fit(X)
     assert model.n_iter_ == len(model.loss_curve_) == 3
     assert np.isfinite(model.decision_function(X)).all()
