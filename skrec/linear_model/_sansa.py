@@ -104,7 +104,7 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         solution, towards its value for exact factors. At the end it rises by the cost of the
         dropped entries.
     n_iter_ : int
-        Times that the rows beyond the head were solved.
+        How often the rows beyond the head were solved.
     gram_ : csr_array of shape (n_items, n_items), float64
         Lower triangle of the sum of X^T X so far; only after `partial_fit`.
     n_features_in_ : int
@@ -119,13 +119,12 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
 
     Notes
     -----
-    With m entries of a factor per item, time beyond the head is that of the pairs of items
-    within the users, plus, an item and solution, about (2 m)**3 / 3 multiply-adds and a look
-    at up to 6 m rows of `n_candidates` elements. Memory is that of both factors, of the kept
-    elements of X^T X (8 bytes each in float32), of the head, 128 MB in float32, and of whole rows
-    of X^T X, at most 0.8 GB. Scoring
-    takes, per user, the entries of the rows of E that belong to his items, and of the rows
-    of F that these lead to.
+    Let m be the entries of a factor per item. Time beyond the head is one pass over the pairs
+    of items within the users, plus, for each item and solution, about (2 m)**3 / 3 multiply-adds
+    and a look at up to 6 m rows of `n_candidates` elements. Memory holds both factors, the kept
+    elements of X^T X (8 bytes each in float32), the head, 128 MB in float32, and whole rows of
+    X^T X, at most 0.8 GB. To score a user, the model reads the rows of E of the user's items, and
+    the rows of F that these lead to.
 
     On MovieLens-1M, strong generalisation, nDCG@100 is .430 at a density of .05, .427 at .01
     and .424 at .005; EASE's is .431 (docs/benchmarks/bench_sansa.py). On validation users of eight
@@ -242,7 +241,7 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         self._finish((yield from gram_rounds(n_items, **self._how(n_items, n_stored))))
 
     def _how(self, n_items, n_stored=0):
-        """How the Gram matrix is made, for `skrec.linear_model._sansa_gram`."""
+        """Settings of the Gram matrix, for `skrec.linear_model._sansa_gram`."""
         n_entries, dtype = self._n_entries(n_items), computation_dtype(self.dtype, n_items)
         room = {"n_entries": n_entries, "n_stored": n_stored, "dtype": dtype}
         return {

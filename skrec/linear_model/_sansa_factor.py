@@ -13,8 +13,8 @@ from scipy.sparse import csr_array
 from skrec.utils._memory import check_memory
 from skrec.utils._parallel import run_ranges
 
-# Rows of the tail are solved on this many times the items that will stay on average: which
-# ones stay is known best afterwards, and some rows deserve more than others.
+# Rows of the tail are solved on this many times the items that stay on average: the solution says
+# best which items matter, and some rows deserve more items than others.
 _OVERSAMPLING = 2
 # Items that may enter a row, as a multiple of the items in it.
 _POOL = 2
@@ -65,14 +65,14 @@ def factorise(ordered, *, alpha, n_entries, max_iter, n_jobs):
 
 
 def _row_size(n_items, n_entries):
-    """Items that a row of the tail is solved on."""
+    """Number of items that a row of the tail is solved on."""
     return min(n_items, -(-_OVERSAMPLING * n_entries // n_items))
 
 
 def n_needed(n_items, n_entries):
-    """Elements of a row of the Gram matrix that `factorise` needs, if there are so many.
+    """Number of elements that `factorise` needs of a row of the Gram matrix, if the row has them.
 
-    Rows in which every item may take part must be whole.
+    A row must keep all elements if every item may take part in it.
     """
     return _POOL * _row_size(n_items, n_entries)
 
@@ -84,18 +84,18 @@ def check_room(n_items, n_head, n_kept, n_block, *, n_entries, n_stored, dtype):
     ----------
     n_items, n_head : int
     n_kept, n_block : int
-        Elements of the Gram matrix beyond the head: those kept, and those that are whole at once.
+        Elements of the Gram matrix beyond the head: those kept, and those in whole rows at once.
     n_entries : int
-        Of the factor.
+        Entries of the factor.
     n_stored : int
-        Of X in this process.
+        Stored entries of X in this process.
     dtype : dtype
     """
     itemsize = np.dtype(dtype).itemsize
     entry = 4 + itemsize
     held = n_kept * entry + n_head**2 * itemsize + 2 * n_stored * entry
     sets = (n_items - n_head) * _row_size(n_items, n_entries)
-    # While the largest are found: the keys, a copy of them, a mask; the entries, twice.
+    # The search for the largest holds the keys, a copy of them, a mask, and the entries twice.
     keys = 9 * (sets + n_head * n_head // 2)
     last = 2 * sets * entry + n_head**2 * itemsize + keys + 2 * n_entries * entry
     check_memory(

@@ -1,7 +1,7 @@
 """X^T X of SANSA as a sum over users: a dense head, and rows cut to the nearest items.
 
-Rows beyond the head are added up block by block. The block is cut, and the next one follows: no
-process holds more whole rows than those of one block.
+Rows beyond the head are added up in blocks. A block is cut before the next one begins, so no
+process holds more whole rows than one block.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,26 +17,26 @@ from skrec.utils._statistics import Pass
 
 # Items of the dense head: two matrices of 64 MB in float32, and a few seconds of LAPACK.
 _HEAD = 4096
-# Elements of the whole rows of a block, at most: 12 bytes each.
+# Most elements in the whole rows of a block: 12 bytes each.
 BLOCK = 1 << 25
-# Shares of a block for each thread, so that a slow one is not waited for.
+# Shares of a block for each thread, so that threads need not wait for a slow one.
 _SHARES = 4
 
 
 class OrderedGram(NamedTuple):
-    """A = X^T X + alpha I, items in descending order of popularity.
+    """A = X^T X + alpha I, with items in descending order of popularity.
 
     Attributes
     ----------
     order : ndarray of shape (n_items,)
         The item at each step.
     head : ndarray of shape (h, h)
-        Of the first items; the upper triangle is read.
+        Rows of the first items; only the upper triangle is read.
     ptr, idx, val : ndarray
         The other rows in CSR, before the diagonal.
     diagonal : ndarray of shape (n_items,)
     kept : float
-        Share of the elements of the other rows that was kept.
+        Share of the elements of the other rows that are kept.
     """
 
     order: np.ndarray
@@ -49,19 +49,19 @@ class OrderedGram(NamedTuple):
 
 
 def gram_rounds(n_items, *, alpha, n_candidates, dtype, n_jobs, check):
-    """Passes that end in the Gram matrix.
+    """Passes over the parts that return the Gram matrix.
 
     Parameters
     ----------
     n_items : int
     alpha : float
     n_candidates : int
-        Most elements that are kept of a row beyond the head, those with the largest cosines.
+        Most elements that a row beyond the head keeps: those with the largest cosines.
     dtype : dtype
     n_jobs : int or None
     check : callable
-        ``check(n_head, n_kept, n_block)`` raises where there is no memory: for the items of the
-        head, the most elements beyond it that are kept, and those that are whole at once.
+        ``check(n_head, n_kept, n_block)`` raises if there is too little memory. It gets the number
+        of items in the head, the most elements kept beyond it, and the most in whole rows at once.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def gram_rounds(n_items, *, alpha, n_candidates, dtype, n_jobs, check):
 
 
 def gram_of_sums(sums, activity, *, alpha, n_candidates, dtype, n_jobs, check):
-    """The Gram matrix of what `sums_of` has made of all users.
+    """The Gram matrix from the results of `sums_of` over all users.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def gram_of_sums(sums, activity, *, alpha, n_candidates, dtype, n_jobs, check):
 
 
 def sums_of(X, weight, n_jobs):
-    """What users add to X^T X, and to the activity of the users of each item.
+    """The users' terms of X^T X, and of the activity of the users of each item.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def sums_of(X, weight, n_jobs):
 
 
 def n_sums(X):
-    """How many elements `sums_of` has at most."""
+    """An upper bound of the elements that `sums_of` returns."""
     return int(np.minimum(_pairs(X), np.arange(X.shape[1])).sum()) + X.shape[1]
 
 
@@ -159,14 +159,14 @@ def popularity(X, *, weight=None):
 def _order(norm, activity):
     """The items in descending order of popularity.
 
-    Of equally popular items, which are many, those of the more active users come first, so
-    that the order depends on what the items are called as rarely as possible.
+    Many items are equally popular. Among these, items of more active users come first, so that
+    the order of the columns decides as rarely as possible.
     """
     return np.lexsort((-activity, -norm))
 
 
 def _put_in_order(X, kept, order, by_column, *, weight=None):
-    """Pairs of each item with items before it; the rows in order stay with the part."""
+    """Pairs of each item with items before it; the part keeps its rows in order."""
     place = np.empty(X.shape[1], dtype=X.indices.dtype)
     place[order] = np.arange(X.shape[1])
     ordered = csr_array((X.data.copy(), place[X.indices], X.indptr), shape=X.shape)
@@ -182,7 +182,7 @@ def _pairs(X):
 
 
 def _columns(X):
-    """Where the entries of each column stand, and whose they are."""
+    """Positions and users of the entries of each column."""
     from skrec.linear_model._gram_kernels import column_entries
 
     items, indptr = X.indices.astype(np.uint32, copy=False), X.indptr.astype(np.int64)
@@ -199,7 +199,7 @@ def _head(X, kept, h, dtype, n_jobs):
 
 
 def _whole_rows(X, kept, start, stop, n_jobs):
-    """What the users of a part add to rows of X^T X, before the diagonal, in float64."""
+    """The part's terms of rows of X^T X, before the diagonal, in float64."""
     from skrec.linear_model._sansa_gram_kernels import gram_rows
 
     ordered, columns, weight, pairs = kept
@@ -227,7 +227,7 @@ def _whole_rows(X, kept, start, stop, n_jobs):
 
 
 def _blocks(bound):
-    """Ranges of rows with at most so many elements, at least one row each."""
+    """Ranges of rows with at most `BLOCK` elements, at least one row each."""
     ends, start = np.cumsum(bound), 0
     while start < len(bound):
         done = ends[start - 1] if start else 0
@@ -237,7 +237,7 @@ def _blocks(bound):
 
 
 def _cut(rows, norm, n_candidates, dtype, n_jobs):
-    """Of each row the elements with the largest cosines: how many, their columns and values."""
+    """The elements of each row with the largest cosines: their number, columns and values."""
     from skrec.linear_model._sansa_gram_kernels import keep_nearest
 
     counts = np.minimum(np.diff(rows.indptr), n_candidates).astype(np.int64)

@@ -87,7 +87,7 @@ def keep_nearest(rows, norm, n_kept, ptr, idx, val, start, stop):
         The diagonal of the matrix, > 0.
     n_kept : int
     ptr : ndarray of shape (n_rows + 1,), dtype=int64
-        Where the elements of each row are to stand: at most `n_kept`, or all.
+        Places for the elements of each row: `n_kept`, or all if there are fewer.
     idx, val : ndarray, written
     start, stop : int
     """

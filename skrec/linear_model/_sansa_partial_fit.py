@@ -1,4 +1,4 @@
-"""SANSA from users part after part, by adding up X^T X as a sparse matrix."""
+"""`partial_fit` of SANSA: users come in parts, and X^T X adds up as a sparse matrix."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -9,7 +9,7 @@ from skrec.utils._fitted import Absent, Array, Sparse, required_if
 from skrec.utils._memory import check_memory
 from skrec.utils._validation import check_sample_weight
 
-# What `fit` sets.
+# The attributes that `fit` sets.
 _LEARNED = (
     "order_", "pivots_", "encoder_", "decoder_", "diagonal_", "gram_kept_", "density_",
     "loss_curve_", "n_iter_",
@@ -17,7 +17,7 @@ _LEARNED = (
 
 
 def is_solved(model):
-    """Whether a model must have its factors: it has some, or no sums of users still to come."""
+    """Whether a model must have its factors: it has some, or it has no sums that are unsolved."""
     return hasattr(model, "order_") or not hasattr(model, "gram_")
 
 
@@ -32,12 +32,12 @@ class PartialFitMixin:
     }
 
     def partial_fit(self, X, y=None, *, sample_weight=None, solve=True):
-        """Add more users; the result is that of one `fit` on all of them.
+        """Add more users, with the result of one `fit` on all users so far.
 
-        Keeps X^T X, a sparse matrix: 12 bytes for each pair of items that have a user in common,
-        whatever `n_candidates` is. `fit` keeps none: after it, `partial_fit` begins anew. Sums of
-        whole numbers, as those of binary data, give the bits of one fit, others those up to
-        rounding.
+        Keeps X^T X, a sparse matrix: 12 bytes for each pair of items that share a user, whatever
+        `n_candidates` is. `fit` keeps no X^T X: a `partial_fit` after it begins anew. If the sums
+        are whole numbers, as for binary data, the result has the bits of one fit; otherwise it is
+        the same up to rounding.
 
         Parameters
         ----------
@@ -48,8 +48,8 @@ class PartialFitMixin:
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users.
         solve : bool, default=True
-            Whether to compute the factors from what has been added so far. False saves the time
-            while parts are still to come; the last call wants True.
+            Whether to compute the factors from the users so far. False saves time while more
+            parts follow; use True in the last call.
 
         Returns
         -------
@@ -59,7 +59,7 @@ class PartialFitMixin:
         Raises
         ------
         MemoryError
-            If it does not fit.
+            If there is too little memory.
         ValueError
             If a parameter or X is not valid, or if X^T X + alpha I is not positive definite to
             working precision.
@@ -85,7 +85,7 @@ class PartialFitMixin:
     def _add(self, X, weight, first):
         known = 0 if first else self.gram_.nnz
         check_memory(
-            36 * n_sums(X) + 12 * known,  # made by threads and joined, and added to what there is
+            36 * n_sums(X) + 12 * known,  # parts of threads, the joined parts, the old and new sums
             f"The sums of SANSA.partial_fit over {X.shape[1]:,} items",
             ["use fit, or skrec.dask.fit for parts, which keep the nearest items only",
              "give fewer users at once"],
