@@ -45,7 +45,7 @@ class RP3beta(P3alpha):
 
     See Also
     --------
-    P3alpha : The walks as they are.
+    P3alpha : The same walks, not divided by popularity.
     ItemKNN : Similarities of other kinds, ratings too.
 
     Notes

@@ -119,10 +119,10 @@ class UserKNN(UserSideMixin, BaseRecommender):
     feedback : {"implicit", "rating"}, default="implicit"
         Meaning of the values, see above. Ratings may be negative.
     deviation : {"auto", None, "item", "user", "both"}, default="auto"
-        What is subtracted from ratings before they are averaged and added to the average:
-        nothing, the mean of the item, the mean of the user, or the overall mean plus the
-        biases of both. "rating" only. "auto": "both", which had the smallest error on each of
-        four rating data sets.
+        The b that is subtracted from ratings and added to their average. None: 0; "item": the mean
+        of the item; "user": the mean of the user; "both": the overall mean plus the biases of
+        both. "rating" only. "auto": "both", which had the smallest error on each of four rating
+        data sets.
     damping : float, default=0.0
         Number of pseudo-ratings at the overall mean that each mean or bias includes, so
         that means of few ratings are not extreme. "rating" only.

@@ -328,7 +328,7 @@ def test_files_that_were_tampered_with(tmp_path):
     refused(lambda twin: twin.fields_.scale_.fill(0), "scale_")
     refused(lambda twin: setattr(twin.fields_, "field_", twin.fields_.field_ + 1), "steps")
     refused(lambda twin: setattr(twin, "classes_", np.array([1, 0])), "ascending")
-    refused(lambda twin: setattr(twin, "fields_", None), "no network is made")
+    refused(lambda twin: setattr(twin, "fields_", None), "make no network")
     refused(lambda twin: vars(twin).pop("weights_"), "weights_")
 
 
