@@ -170,7 +170,7 @@ class AllLists:
     """Attention of users to all lists, one user after another, on a CPU and without gradients.
 
     The first queries of a user are ``vector + base[i]``. Their exponentials are products of one
-    factor for each member and one for each entry of a list; the latter factors are computed once,
+    factor for each member and one for each entry of a list. The entries' factors are computed once,
     here. So each entry costs a user a multiplication of vectors of length d, and no exponential.
 
     Parameters
