@@ -190,9 +190,9 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         held_out = self._hold_out(X, self._split_seed) if stops else None
         if stops and held_out is None and not isinstance(self.early_stopping, str):
             warnings.warn(
-                "early_stopping=True needs held-out users with two items, to hide one. Got none "
-                f"among validation_fraction={self.validation_fraction} of {X.shape[0]} users: the "
-                f"fit makes all max_iter={self.max_iter} epochs and keeps the last. Use "
+                "early_stopping=True needs a held-out user who has two items, to hide one. Got no "
+                f"such user in validation_fraction={self.validation_fraction} of {X.shape[0]} "
+                f"users: the fit makes all max_iter={self.max_iter} epochs and keeps the last. Use "
                 "early_stopping=False, or a larger validation_fraction.",
                 stacklevel=7,
             )

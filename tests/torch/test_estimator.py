@@ -288,4 +288,4 @@ def test_early_stopping_may_not_hold_out_all_weight():
         except ValueError as error:
             messages.add(str(error))
     assert len(messages) == 1
-    assert "early stopping holds out the others" in messages.pop()
+    assert "early stopping holds out the other users" in messages.pop()
