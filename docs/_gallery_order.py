@@ -17,6 +17,7 @@ ORDER = (
     "plot_context.py",
     "plot_two_stage.py",
     "plot_popularity_bias.py",
+    "plot_worrying.py",
     "plot_linear_and_neural.py",
     "plot_mult_vae_annealing.py",
     "plot_likelihoods.py",
