@@ -46,6 +46,8 @@ default_role = "py:obj"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 
+myst_heading_anchors = 3  # of pages that link to a heading of another one
+
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "unsrt"
 bibtex_reference_style = "author_year"

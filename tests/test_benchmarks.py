@@ -1,6 +1,8 @@
 """The experiments of docs/benchmarks: their list, their records, the page made from them."""
 
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,26 +24,57 @@ FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 def _importable(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     yield
-    for name in (
-        "experiments",
-        "run",
-        "_picture",
-        "_protocols",
-        "_tables",
-        "_record",
-        "_defaults_data",
-        "_defaults_grids",
-        "bench_cuda",
-        "bench_mult_vae",
-    ):
+    for name in [path.stem for path in FOLDER.glob("*.py")]:
         sys.modules.pop(name, None)
 
 
-def test_the_page_is_made_from_the_records():
-    from _tables import write_tables
+def test_the_pages_are_made_from_the_records():
+    from _tables import pages, write_tables
 
-    page = FOLDER / "README.md"
-    assert write_tables(page, check=True) == 0, "run `python docs/benchmarks/run.py tables`"
+    assert len(pages(FOLDER)) > 12
+    assert write_tables(FOLDER, check=True) == 0, "run `python docs/benchmarks/run.py tables`"
+
+
+def test_every_page_is_in_the_index():
+    index = (FOLDER / "README.md").read_text()
+    names = {path.stem for path in FOLDER.glob("*.md")} - {"README"}
+    (toctree,) = re.findall(r"```\{toctree\}\n.*?\n\n(.*?)```", index, re.DOTALL)
+    assert sorted(toctree.split()) == sorted(names)
+    assert set(re.findall(r"^\| \[[^]]*\]\((\w+)\.md\)", index, re.MULTILINE)) == names
+
+
+def test_every_method_has_a_short_name_of_its_own():
+    from _names import SHORT, short
+    from experiments import EXPERIMENTS, FIGURES
+
+    for protocol in {each.protocol for each in EXPERIMENTS}:
+        names = [short(each.name) for each in EXPERIMENTS if each.protocol == protocol]
+        assert len(names) == len(set(names))
+        assert max(map(len, names)) <= 24
+    assert set(SHORT) <= {each.name for each in EXPERIMENTS} | {each.method for each in FIGURES}
+
+
+def test_remarks_are_footnotes_and_equal_ones_are_one():
+    from _cells import Footnotes
+
+    notes = Footnotes()
+    assert [notes.mark(*texts) for texts in (("x", ""), ("y", "x"), ("",))] == [
+        "<sup>a</sup>",
+        "<sup>b a</sup>",
+        "",
+    ]
+    assert notes.below("| t |").endswith("</div>\n\n- <sup>a</sup> x\n- <sup>b</sup> y")
+
+
+def test_links_between_the_pages_lead_somewhere():
+    for page in FOLDER.glob("*.md"):
+        for name, heading in re.findall(r"\]\((\w+\.md)?(#[\w-]+)?\)", page.read_text()):
+            target = FOLDER / (name or page.name)
+            assert target.is_file(), (page.name, name)
+            if heading:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+                slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+                assert heading[1:] in slugs, (page.name, name, heading)
 
 
 def test_the_picture_is_drawn_from_the_records(tmp_path, monkeypatch):
@@ -58,12 +91,18 @@ def test_the_picture_is_drawn_from_the_records(tmp_path, monkeypatch):
 def test_check_finds_a_page_that_is_behind(tmp_path):
     from _tables import write_tables
 
-    page = tmp_path / "README.md"
-    text = (FOLDER / "README.md").read_text()
-    page.write_text(text.replace("| method |", "| methods |", 1))
-    assert write_tables(page, check=True) == 1
-    assert write_tables(page) == 0
-    assert page.read_text() == text
+    for page in FOLDER.glob("*.md"):
+        shutil.copy(page, tmp_path)
+    assert write_tables(tmp_path, check=True) == 0
+    for name in ("gowalla.md", "ratings.md"):
+        page, text = tmp_path / name, (FOLDER / name).read_text()
+        page.write_text(text.replace("| method |", "| methods |", 1))
+        assert write_tables(tmp_path, check=True) == 1
+        assert write_tables(tmp_path) == 0
+        assert page.read_text() == text
+    page.write_text(text.replace("<!-- ratings: generated", "<!-- rating: generated"))
+    with pytest.raises(ValueError, match=r"each part once\. Got otherwise: \['ratings'\]"):
+        write_tables(tmp_path)
 
 
 def test_records_are_of_the_experiments_as_they_are_declared():
@@ -360,8 +399,6 @@ class _Stranger:
 
 
 def test_methods_that_are_not_skrecs_come_into_tables_and_picture(tmp_path, monkeypatch):
-    import shutil
-
     import _picture
     import _record
     import _tables
@@ -377,7 +414,7 @@ def test_methods_that_are_not_skrecs_come_into_tables_and_picture(tmp_path, monk
 
     results = tmp_path / "results"
     shutil.copytree(FOLDER / "results", results, ignore=shutil.ignore_patterns("per_user"))
-    for module in (_record, _tables, run):
+    for module in (_record, run):
         monkeypatch.setattr(module, "RESULTS", results)
     monkeypatch.setattr(run, "PER_USER", tmp_path / "per_user")
     X = csr_array(make_interactions(90, 30, 900, random_state=0, return_X=True))
@@ -397,19 +434,18 @@ def test_methods_that_are_not_skrecs_come_into_tables_and_picture(tmp_path, monk
     }
     own = [experiments.Experiment("ml1m_strong", name, *rest) for name, rest in models.items()]
     monkeypatch.setattr(experiments, "EXPERIMENTS", experiments.EXPERIMENTS + own)
-    for module in (_tables, _picture):
-        monkeypatch.setattr(module, "EXPERIMENTS", experiments.EXPERIMENTS)
+    monkeypatch.setattr(_picture, "EXPERIMENTS", experiments.EXPERIMENTS)
     for each in own:
         run.run_experiment(each)
-    page = tmp_path / "README.md"
-    page.write_text((FOLDER / "README.md").read_text())
-    assert _tables.write_tables(page) == 0
+    for page in FOLDER.glob("*.md"):
+        shutil.copy(page, tmp_path)
+    assert _tables.write_tables(tmp_path) == 0
+    text = (tmp_path / "ml1m_strong.md").read_text()
     for each in own:
         record = json.loads((results / "ml1m_strong" / f"{each.slug}.json").read_text())
         value = f"{record['test']['mean']['ndcg@100']:.4f}".removeprefix("0")
-        assert (
-            f"| [{each.name}](results/ml1m_strong/{each.slug}.json) | {value} " in page.read_text()
-        )
+        assert f"| [{each.name}](results/ml1m_strong/{each.slug}.json) | {value} " in text
+        assert f"\npython docs/benchmarks/run.py run ml1m_strong/{each.slug} --again\n" in text
     picture = tmp_path / "picture.svg"
     _picture.draw("ml1m_strong", picture)
     assert _picture.is_current("ml1m_strong", picture)
@@ -453,9 +489,7 @@ def test_files_of_experiments_that_are_refused(tmp_path, monkeypatch, text, mess
 
 @pytest.mark.slow
 def test_the_page_of_ones_own_method_is_followed_literally(tmp_path, data_home):
-    import re
     import shlex
-    import shutil
     import subprocess
     import textwrap
 
@@ -476,5 +510,5 @@ def test_the_page_of_ones_own_method_is_followed_literally(tmp_path, data_home):
     assert record["test"]["mean"]["ndcg@10"] > 0.3  # popularity has .2183
     assert (
         "| [Random walk](results/ml100k_mcrec/random_walk.json)"
-        in (copied / "README.md").read_text()
+        in (copied / "ml100k_mcrec.md").read_text()
     )

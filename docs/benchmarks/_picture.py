@@ -1,4 +1,4 @@
-"""The picture of README.md: quality against the time of a fit, from the records."""
+"""The picture of ml1m_strong.md: quality against the time of a fit, from the records."""
 
 import html
 import itertools
@@ -22,6 +22,8 @@ KINDS = {
     "skrec.neural_network": ("neural", "#6A4C93", "P"),
     "skrec.content": ("content", "#B8860B", "*"),
 }
+# What a sub-package does not say.
+_FAMILIES = {"GraphFilter": "graph filter", "MCRec": "neural", "AfterItsParts": "neural"}
 # Of any other package: adapters, pipelines of them, methods of one's own.
 OTHERS = ("others", "0.35", "h")
 
@@ -36,16 +38,30 @@ def _points(protocol):
             continue
         record = json.loads(record_path(each).read_text())
         seconds = max(record["chosen"]["fit"]["processor_seconds"], 0.01)
-        kind = ".".join(type(final_step(each.estimator)).__module__.split(".")[:2])
         test = record["test"]
         error = test["standard_error"][metric]
-        points.append([kind, each.name, seconds, test["mean"][metric], error])
+        points.append([kind_of(each.estimator), each.name, seconds, test["mean"][metric], error])
     return points
+
+
+def kind_of(estimator):
+    """The sub-package of an estimator, of what it refines, or of a pipeline's last step."""
+    kinds = [
+        ".".join(each.__module__.split(".")[:2]) for each in type(final_step(estimator)).__mro__
+    ]
+    return next((kind for kind in kinds if kind in KINDS), kinds[0])
 
 
 def is_current(protocol, path):
     """Whether the picture was drawn from the records as they are."""
     return html.escape(json.dumps(_points(protocol)), quote=False) in path.read_text()
+
+
+def family(estimator):
+    """The family of an estimator in the tables."""
+    names = [each.__name__ for each in type(final_step(estimator)).__mro__]
+    of_name = next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
+    return of_name or KINDS.get(kind_of(estimator), OTHERS)[0]
 
 
 def pareto(points):

@@ -33,7 +33,8 @@ class Problem(NamedTuple):
 class Protocol(NamedTuple):
     """One way to measure; the first metric chooses.
 
-    `also` makes further figures of the users' values, for the record only.
+    `also` makes further figures of the users' values, for the record only. `data` names the files
+    of get_data.py that it reads.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Protocol(NamedTuple):
     normalize: str
     load: Callable
     also: Callable | None = None
+    data: tuple = ()
 
     def problem(self):
         """The parts of it, with the denominator of this protocol."""
@@ -168,6 +170,7 @@ PROTOCOLS = {
         ("ndcg@100", "recall@20", "recall@50"),
         "min",
         _ml1m_strong,
+        data=("ml-1m/interactions",),
     ),
     "ml1m_ncf": Protocol(
         "ML-1M, leave-one-out with 99 given negatives (He et al. 2017)",
@@ -178,6 +181,7 @@ PROTOCOLS = {
         ("ndcg@10", "hit_rate@10"),
         "min",
         _ml1m_ncf,
+        data=("ml-1m/interactions", "ml-1m/ncf_leave_one_out"),
     ),
     "ml1m_last": Protocol(
         "ML-1M, the last item of each user among all items",
@@ -190,6 +194,7 @@ PROTOCOLS = {
         ("ndcg@10", "hit_rate@10"),
         "min",
         _ml1m_last,
+        data=("ml-1m/interactions",),
     ),
     "gowalla": Protocol(
         "Gowalla, LightGCN's split",
@@ -199,6 +204,7 @@ PROTOCOLS = {
         ("ndcg@20", "recall@20"),
         "relevant",
         _gowalla,
+        data=("gowalla/interactions",),
     ),
     "ml100k_mcrec": Protocol(
         "ML-100K, MCRec's split",
@@ -211,6 +217,7 @@ PROTOCOLS = {
         "relevant",
         _ml100k_mcrec,
         _mcrec_ndcg,
+        ("ml-100k/interactions", "ml-100k/mcrec_split"),
     ),
     "citeulike_cmn": Protocol(
         "citeulike-a, CMN's split: leave-one-out with 100 given negatives",
@@ -220,5 +227,6 @@ PROTOCOLS = {
         ("ndcg@10", "hit_rate@10"),
         "min",
         _citeulike_cmn,
+        data=("citeulike-a/cmn_leave_one_out",),
     ),
 }

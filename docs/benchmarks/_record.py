@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -37,6 +38,20 @@ def environment():
         "versions": versions,
         "machine": f"{platform.machine()}, {model}, {os.cpu_count()} cores",
     }
+
+
+def peer_versions(python, names):
+    """Versions of packages that another environment's Python has; None for one that it lacks."""
+    code = (
+        "import json, sys\nfrom importlib import metadata\nfound = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: found[name] = metadata.version(name)\n"
+        "    except metadata.PackageNotFoundError: found[name] = None\n"
+        "print(json.dumps(found))"
+    )
+    command = [str(python), "-I", "-c", code, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def _lines(path):

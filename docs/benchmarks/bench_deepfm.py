@@ -268,7 +268,7 @@ def main():
     if options.worker:
         work(options)
         return
-    from _record import write
+    from _record import peer_versions, write
     from _row_tables import ml_1m
     from scipy.sparse import save_npz
 
@@ -282,6 +282,8 @@ def main():
         models["eager"] = run("eager", folder, 2)
         if options.deepctr_python:
             models["deepctr"] = run("deepctr", folder, 1, options.deepctr_python)
+            versions = peer_versions(options.deepctr_python, ["deepctr-torch", "torch"])
+            models["deepctr"]["versions"] = versions
     floor = models["skrec"].pop("floor")
     least = models["skrec"]["least_cpu_s"]
     for row in models.values():

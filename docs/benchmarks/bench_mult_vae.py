@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from _data import binary
-from _record import RESULTS, environment, write
+from _record import RESULTS, environment, peer_versions, write
 from scipy.sparse import csr_array, load_npz, save_npz
 
 NAME = "mult_vae_epoch"
@@ -222,6 +222,7 @@ def compare_recbole(folder, options):
         ),
     }
     least = {name: min(found["epoch_seconds"]) for name, found in row.items()}
+    row["peers"] = peer_versions(options.recbole_python, ["recbole", "torch"])
     row["share_of_recbole"] = round(least["skrec"] / least["recbole"], 3)
     return row
 

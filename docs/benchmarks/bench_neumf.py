@@ -254,14 +254,18 @@ def main():
         work(options)
         return
     from _protocols import PROTOCOLS
-    from _record import write
+    from _record import peer_versions, write
 
+    peers = {}
+    if options.recbole_python:
+        peers = peer_versions(options.recbole_python, ["recbole", "torch"])
     part = PROTOCOLS["ml1m_ncf"].problem().test
     write(
         NAME,
         {
             "what": "NeuMF, 8 components beside 64-32-16-8, 4 negatives, on He et al.'s ML-1M",
             "load_average_before": round(os.getloadavg()[0], 1),
+            "peers": peers,
             "epochs": epochs(part, options),
             **lists_and_new_users(part),
         },

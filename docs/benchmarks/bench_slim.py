@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from _data import binary
-from _record import RESULTS, measured, write
+from _record import RESULTS, measured, peer_versions, write
 from scipy.sparse import csc_array, csr_array, load_npz, save_npz
 
 SETTINGS = {"ml-1m": (5.0, 95.0), "gowalla": (1.0, 19.0)}
@@ -230,7 +230,8 @@ def main():
     data = json.loads(path.read_text())["data"] if path.is_file() else {}
     for name in options.data:  # one that is run again replaces its own entry only
         command = " ".join(["python", *sys.argv])
-        data[name] = {"command": command, **compare(name, options)}
+        versions = peer_versions(options.peer_python, ["irspack", "lenskit"])
+        data[name] = {"command": command, "peers": versions, **compare(name, options)}
     write("slim", {"gap": GAP, "data": data})
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from _data import binary
-from _record import measured, write
+from _record import measured, peer_versions, write
 from scipy.sparse import csr_array, csr_matrix
 
 PENALTY = 10.0
@@ -182,6 +182,7 @@ def main():
             {
                 "what": "one sweep of conjugate-gradient ALS; least of the sweeps and rounds",
                 "threads": options.threads,
+                "peers": peer_versions(options.peer_python, ["implicit", "irspack"]),
                 "rounds": options.rounds,
                 "load_average_5_min": round(os.getloadavg()[1], 1),
                 "results": rows,

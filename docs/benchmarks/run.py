@@ -12,8 +12,8 @@ own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in r
 one is not run again unless ``--again`` is given. The values of single users, from which paired
 differences are tested, are not under version control: where they are missing, `users` fits what
 the records have chosen, and tests the differences anew; methods that it does not fit are compared
-by the mean and the standard error of their record. `tables` writes README.md's generated
-parts and its picture; ``tables --check`` only says whether they are up to date.
+by the mean and the standard error of their record. `tables` writes the generated parts of the
+pages and their pictures; ``tables --check`` only says whether they are up to date.
 """
 
 import argparse
@@ -331,7 +331,7 @@ def main():
     users.add_argument("names", nargs="+", metavar="NAME", help="an experiment or a protocol")
     for command in (running, users):
         command.add_argument("--threads", type=int, help="of torch")
-    tables = commands.add_parser("tables", help="write README.md's tables from the records")
+    tables = commands.add_parser("tables", help="write the pages' tables from the records")
     tables.add_argument("--check", action="store_true", help="only say whether they differ")
     for command in commands.choices.values():
         command.add_argument("--experiments", metavar="FILE", help="a file with more EXPERIMENTS")
@@ -351,7 +351,7 @@ def main():
         if not options.check:
             draw("ml1m_strong", picture)
             _growth_table.draw(HERE / "growth.svg")
-        behind = write_tables(HERE / "README.md", check=options.check)
+        behind = write_tables(HERE, check=options.check)
         current = is_current("ml1m_strong", picture)
         sys.exit(behind or int(not current or not _growth_table.is_current(HERE / "growth.svg")))
 
