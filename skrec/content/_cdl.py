@@ -11,50 +11,50 @@ from skrec.utils._params import FRACTION
 
 
 class CDL(TextRecommender):
-    r"""Collaborative deep learning: a denoising autoencoder of texts with factors of items.
+    r"""Collaborative deep learning: item factors tied to a denoising autoencoder of the texts.
 
-    The text :math:`x_i` of item i, some of its words set to zero at random, is read by a stacked
-    autoencoder, whose innermost layer is :math:`\theta(\tilde x_i)` and whose outputs are
-    :math:`f(\tilde x_i)`. With S the interactions, and the weights
-    :math:`c_{ui} = c_0 + x_{ui}` of stored and :math:`c_{ui} = c_0` of missing entries,
-    network and vectors minimise [1]_
+    A stacked autoencoder reads :math:`\tilde x_i`, the text :math:`x_i` of item i with some words
+    set to zero at random. Its innermost layer is :math:`\theta(\tilde x_i)`, its outputs are
+    :math:`f(\tilde x_i)`. S are the interactions. Stored entries weigh
+    :math:`c_{ui} = c_0 + x_{ui}`, missing entries :math:`c_{ui} = c_0`. Network and vectors
+    minimise [1]_
 
     .. math:: \sum_u \sum_{i \,\mathrm{has\ users}} c_{ui}
         \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
         + \alpha_V \sum_{i \,\mathrm{has\ users}} \|v_i - \theta(x_i)\|^2
         + w \sum_i \ell(x_i, f(\tilde x_i))
 
-    by turns: a pass of Adam over the texts, the vectors fixed, and a sweep of alternating least
-    squares, the network fixed, which solves for all users and then for all items exactly. So the
-    network learns from the interactions, through the third term. Before, it is pretrained on the
-    texts alone, layer after layer [2]_.
+    by turns. Adam passes over the texts with the vectors fixed. Then a sweep of alternating least
+    squares, with the network fixed, solves exactly for all users and then for all items. So the
+    network learns from the interactions, through the third term. It is first pretrained on the
+    texts alone, layer by layer [2]_.
 
-    An item without users has the vector that its :math:`\theta` says, see `cold_items`, and
+    The vector of an item without users comes from its :math:`\theta`, see `cold_items`;
     `with_items` adds items that were no columns of X. Every row, known or new, is scored with the
-    vector that solves its own least squares problem, as with `~skrec.decomposition.WMF`. Scores
-    estimate the preference: about 1 for what a user would have.
+    vector that solves its own least squares problem, as in `~skrec.decomposition.WMF`. Scores
+    estimate the preference: about 1 for items that a user would take.
 
     Parameters
     ----------
     n_components : int, default=50
-        Length of the vectors, and of the innermost layer.
+        Length of the vectors, and size of the innermost layer.
     hidden_layer_sizes : tuple of int, default=(200,)
-        Sizes of the encoder's layers before it; the decoder has them in reverse order.
+        Sizes of the encoder's layers before the innermost one; the decoder reverses them.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="tanh"
-        Of all layers but the last, the innermost among them.
+        Activation of all layers but the last; the innermost layer has it too.
     likelihood : {"logistic", "gaussian"}, default="logistic"
         The loss :math:`\ell(x, f)` of a text x in the network's outputs f:
         :math:`-\sum_w x_w \log s(f_w) + (1 - x_w) \log s(-f_w)` with the logistic function s, or
         :math:`\frac12 \|x - f\|^2`.
     word_values : {"max", "binary", "given"}, default="max"
         How the network reads ``item_features``: each row divided by its largest value, as ones
-        and zeros, or as they are. With ``likelihood="logistic"`` values lie in [0, 1]: "given"
-        refuses others.
+        and zeros, or as given. ``likelihood="logistic"`` needs values in [0, 1]: "given" raises
+        on others.
     corruption_level : float, default=0.3
-        Probability in [0, 1) with which a word, or in pretraining a unit of the layer below, is
-        set to zero; what is kept is divided by 1 less that.
+        Probability in [0, 1) of setting a word (in pretraining: a unit of the layer below) to
+        zero. Kept values are divided by one minus this probability.
     text_weight : float, default=0.1
-        The w of the losses of texts, > 0; the paper's :math:`\lambda_n`, or twice that with
+        Weight w of the losses of texts, > 0; the paper's :math:`\lambda_n`, or twice that with
         ``likelihood="gaussian"``.
     unobserved_weight : float, default=0.01
         Weight :math:`c_0` of a missing entry, >= 0: the paper's b; its a is
@@ -62,47 +62,47 @@ class CDL(TextRecommender):
     alpha : float, default=2.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
     item_alpha : float, default=0.15
-        How strongly vectors of items and codes of texts are held together, > 0; the paper's
+        How strongly the vectors of items and the codes of texts are tied, > 0; the paper's
         :math:`\lambda_v`.
     network_alpha : float, default=0.0
         Adam's penalty of the network's weights, >= 0; biases are free.
     learned_texts : {"known", "all"}, default="known"
-        Whose texts the network learns from: of items with users, or of all, as the authors'
-        code does. With "all" a text of an item without users changes the vectors of the others.
+        The texts that the network learns from: those of items with users, or all, as in the
+        authors' code. With "all" the text of an item without users changes the other vectors.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": the minimum of the objective if
-        nobody has them,
-        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as the authors' code has it.
-        "text": :math:`\theta_i` itself, as the paper has it; such items then stand too high
+        The vectors of items without users. "shrunk" minimises the objective for an item that
+        nobody has,
+        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as in the authors' code.
+        "text" is :math:`\theta_i` itself, as in the paper; such items then rank too high
         among those with users, see `CTR`.
     pretraining_max_iter : int, default=10
-        Epochs for each layer; 0: there is no pretraining.
+        Epochs for each layer; 0 skips pretraining.
     learning_rate : float, default=2e-3
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=128
         Texts in a batch.
     max_iter : int, default=10
-        Epochs: passes over the texts, each with a sweep over the users and the items; with
-        `warm_start` so many more.
+        Number of epochs, each a pass over the texts and a sweep over the users and the items;
+        with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights and vectors.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights and vectors.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the network and the vectors of items that are
-        there. Features are passed again. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted network and item vectors. Pass the
+        features again. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
         Seed of the first weights and vectors, the order and the noise. The same seed gives the
         same bits on the same CPU.
     n_jobs : int or None, default=None
-        Threads of what is solved for; None: all cores. The vectors do not depend on it.
+        Threads of the least squares solver; None: all cores. The vectors do not depend on it.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -111,26 +111,26 @@ class CDL(TextRecommender):
     components_ : ndarray of shape (n_components, n_items)
         The vectors of the items.
     user_factors_ : ndarray of shape (n_users, n_components)
-        The vectors of the users that were learned from, solved exactly.
+        The vectors of the training users, solved exactly.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`.
     weights_ : dict of str to ndarray, float32
         State of the network; empty without features.
     text_mean_ : ndarray of shape (n_components,), float32
-        The :math:`\theta` of items whose features are all zero: the mean over the texts that
-        were learned from. Only with features.
+        The :math:`\theta` of items whose features are all zero: the mean over the texts that the
+        network learned from. Only with features.
     pretraining_curves_ : list of list of float
         Losses of each layer's pretraining; empty without it.
     loss_curve_ : list of float
-        The objective of each epoch, divided by the number of texts that are learned from, as met
-        on the way; without the penalty of the network.
+        The objective of each epoch, computed during the epoch and divided by the number of
+        texts learned from; without the penalty of the network.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -145,35 +145,35 @@ class CDL(TextRecommender):
     See Also
     --------
     CVAE : The same with a variational autoencoder.
-    CTR : :math:`\theta` of a singular value decomposition, which is far cheaper.
-    skrec.decomposition.WMF : Without texts.
-    skrec.neighbors.ItemKNN : With ``item_features``: likeness of texts and of users joined.
+    CTR : :math:`\theta` comes from a singular value decomposition, which is far cheaper.
+    skrec.decomposition.WMF : The same without texts.
+    skrec.neighbors.ItemKNN : With ``item_features``, joins similarities of texts and of users.
 
     Notes
     -----
     Without ``item_features`` there is no network: all :math:`\theta` are zero, and the model is
-    `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties. A row of zeros says
-    nothing of an item, and teaches nothing.
+    `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties. A row of zeros
+    means that nothing is known of the item: the network does not learn from it.
 
-    A missing entry of an item that nobody has weighs nothing for the users. In a row to score,
-    items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
-    the network of one epoch with the vectors of the one before.
+    The missing entries of an item without users have no weight in the users' problems. In a row
+    to score, an item that had no users at `fit` weighs its stored value alone. An interrupted fit
+    may keep the network of one epoch with the vectors of the epoch before.
 
-    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` should be
-    some tenths of :math:`n^2`, `item_alpha` some :math:`1 / n^2`. The defaults suit codes of length
-    2.6, as there are on citeulike-t; see the columns of `components_`.
+    The codes set the scale: the item vectors become about as long as the codes. For codes of
+    length n, `alpha` should be some tenths of :math:`n^2` and `item_alpha` some :math:`1 / n^2`.
+    The defaults suit codes of length 2.6, as on citeulike-t; compare the columns of `components_`.
 
-    An epoch takes ``6 * n_words * hidden_layer_sizes[0]`` flops a text for the outputs, of which
-    there are batch_size x n_words at a time, Adam ``2 * n_words * hidden_layer_sizes[0]`` numbers
-    for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
-    each user and item. The first layer reads the words of the texts only. Words that few texts
-    have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
+    *Time* of an epoch: ``6 * n_words * hidden_layer_sizes[0]`` flops per text for the outputs;
+    ``2 * n_words * hidden_layer_sizes[0]`` numbers that Adam updates per batch; ``2 * d**2`` flops
+    per stored entry and ``d**3 / 3`` per user and item for the sweep. *Memory*: the outputs of a
+    batch, batch_size x n_words. The first layer reads only the words that a text has. Words of few
+    texts cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
 
-    Differs from [1]_: in the network's loss too, vectors are held to :math:`\theta` of the text
-    without noise; layers are of tanh unless asked otherwise, and outputs are linear: "logistic"
-    stands for the authors' sigmoid; items without users take no part in the users' problems, as
-    in the authors' code, nor in the third term; Adam in place of other descents; no dropout
-    and no penalty for dense codes; halves are left out of the first three terms.
+    Differs from [1]_: in the network's loss too, vectors are tied to :math:`\theta` of the text
+    without noise; tanh is the default activation; outputs are linear, and "logistic" stands for
+    the authors' sigmoid; items without users take no part in the users' problems, as in the
+    authors' code, nor in the third term; Adam replaces other descents; dense codes have no
+    dropout and no penalty; the first three terms lack the factor 1/2.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What features say of the parameters of items that nobody has."""
+"""Parameters of items without users, predicted from their features."""
 
 import numpy as np
 import torch
@@ -11,16 +11,16 @@ from sklearn.linear_model import Ridge
 from skrec._torch._pairs import ShuffledPairs
 from skrec.content._tables import not_zero, parts
 
-# Pairs by which the level is set, at most.
+# At most so many pairs determine the level.
 _N_PAIRS = 2**18
 
 
 class ColdRule:
-    """Own parameters of items without users, as their features let expect them.
+    """Own parameters of items without users, predicted from their features.
 
-    Those of the items with users are regressed on the features about their means, by ridge
-    regression with a penalty of 1. So an item of which nothing is known, a row of zeros, has
-    parameters of zero, as the mean item has.
+    A ridge regression with a penalty of 1 predicts the own parameters of the items with users,
+    minus their mean, from the features. So an item of which nothing is known, a row of zeros, has
+    parameters of zero, as the mean item.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class ColdRule:
 def _ridge(features, scale, rows, targets):
     """Coefficients (d, n) for targets whose mean is zero, and the mean (d,) of the features.
 
-    The products are summed over parts of the rows: centred in float64 a table of a shop's
-    pictures would take several times what it takes itself.
+    The products are summed over parts of the rows: a centred float64 copy of the features of a
+    shop's pictures would take several times the memory of the features.
     """
 
     def scaled():
@@ -82,18 +82,18 @@ def _ridge(features, scale, rows, targets):
 
 
 def cold_level(problem, users, warm, cold):
-    """How much is added to the scores of items that nobody has, to rank them among the others.
+    """The constant to add to the scores of items without users, to rank them among the others.
 
-    Of each of the training's pairs of an item that the user has and one that the user has not,
-    first the one and then the other is scored as if nobody had it: minimised is the sum of
-    ``log(1 + exp(-x))`` over the differences x of their scores.
+    Each training pair has an item that the user has and one that the user does not have. First
+    the one, then the other is scored as if it had no users. The level minimises the sum of
+    ``log(1 + exp(-x))`` over the differences x of the two scores.
 
     Parameters
     ----------
     problem : Problem
     users : float tensor of shape (n_users, d)
     warm, cold : tuple of float tensors, (n_items, d) and (n_items,)
-        Vectors and biases of the items, and what they would be if nobody had them.
+        Vectors and biases of the items, and those that they would have without users.
 
     Returns
     -------

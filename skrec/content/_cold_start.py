@@ -1,4 +1,4 @@
-"""ColdStart: a ridge regression from features to scores, for items that nobody has."""
+"""ColdStart: a ridge regression from features to scores, for items without users."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -28,38 +28,38 @@ _RIDGE = ("item_has_users_", "coef_", "feature_means_", "cold_weights_")
 
 
 class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""Any recommender, which learns from features how items would score that nobody has.
+    r"""Any recommender, with a ridge regression from features to scores for items without users.
 
-    Items with users in X have the scores of `estimator`. A ridge regression of a user's scores
-    on the features of these items,
+    `estimator` scores the items with users in X. A ridge regression of a user's scores on the
+    features of these items,
 
     .. math:: \min_{b, w} \sum_{i \,\mathrm{has\ users}} (s_{ui} - b - w^T f_i)^2
         + \alpha \|w\|^2,
 
-    gives the scores :math:`b + w^T f_i` of all other items. For a factor model, whose scores are
-    :math:`v_u^T q_i + b_i`, they are :math:`v_u^T \hat q_i + \hat b_i` with the vectors and biases
-    that a ridge regression from features to item vectors and biases predicts, as in the attribute
-    mapping of [1]_: the regression is linear in its targets.
+    gives the scores :math:`b + w^T f_i` of all other items. The scores of a factor model are
+    :math:`v_u^T q_i + b_i`; then those of the other items are :math:`v_u^T \hat q_i + \hat b_i`,
+    where a ridge regression predicts :math:`\hat q_i` and :math:`\hat b_i` from features, as in the
+    attribute mapping of [1]_: a ridge regression is linear in its targets.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        What scores the items that have users; a pipeline or a search that ends in a recommender
-        is one too. None: ``PureSVD()``.
+        Scores the items that have users. A pipeline or a search that ends in a recommender works
+        too. None: ``PureSVD()``.
     alpha : float, default=1.0
-        Penalty :math:`\alpha > 0`. Features are divided by the mean length of those of items with
-        users first, so that it means the same in any unit.
+        Penalty :math:`\alpha > 0`. Features are first divided by their mean length over items
+        with users, so that `alpha` means the same in any unit.
     random_state : int, RandomState or None, default=None
-        Seed of the model within, where its own `random_state` is None.
+        Seed of `estimator` where its own `random_state` is None.
 
     Attributes
     ----------
     estimator_ : recommender
-        The model, fitted to the columns of X that have users; to all of X without features.
+        The fitted model. With features it has only the columns of X with users; else all.
     item_has_users_ : ndarray of bool of shape (n_items,)
-        Which items are columns of `estimator_`. This and the next three: with features only.
+        Which items are columns of `estimator_`. Only with features, as the next three attributes.
     coef_ : ndarray of shape (n_item_features, n_known), float64
-        ``coef_ @ scores`` are the w of a user with these scores of the n_known items with users.
+        ``coef_ @ scores`` is the w of a user with these scores of the n_known items with users.
     feature_means_ : ndarray of shape (n_item_features,), float64
         Means of the features of items with users, in the unit of the features.
     cold_weights_ : ndarray of shape (n_known, n_cold), float64
@@ -74,23 +74,23 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     See Also
     --------
     VBPR : Learns vectors and a projection of features together.
-    skrec.neighbors.ItemKNN : With ``item_features``, likeness of content and of users joined.
+    skrec.neighbors.ItemKNN : With ``item_features``, joins similarities of content and of users.
 
     Notes
     -----
-    Without ``item_features`` it is `estimator`. The features are for the regression alone, also
-    where `estimator` could read them. It is fitted to the columns with users only, so that empty
-    columns change no score, and ``fit(X, F).with_items(N)`` equals a fit with N and empty
-    columns. Of a row that is scored it sees the items that had users at ``fit``.
+    Without ``item_features``, `ColdStart` is `estimator`. Only the regression reads the features,
+    even where `estimator` could read them. `estimator` is fitted to the columns with users only:
+    empty columns change no score, and ``fit(X, F).with_items(N)`` equals a fit with N and empty
+    columns. It also sees only these columns of a row to score.
 
-    A column without users is one of a shop's new items, or one that nobody wants: both are scored
-    by what items with like features get.
+    A column without users is a new item of a shop, or an item that nobody wants. Both get the
+    scores of items with similar features.
 
-    `coef_` is dense. Features of texts with thousands of words are better reduced before, by
-    scikit-learn's TruncatedSVD for example.
+    `coef_` is dense. Reduce text features of thousands of words first, for example by
+    scikit-learn's TruncatedSVD.
 
-    Differs from [1]_: there the mapping of attributes is learned by BPR's loss or by nearest
-    neighbours too; here it is the linear one, by least squares and with an intercept.
+    Differs from [1]_: the paper also learns the mapping of attributes by BPR's loss or by nearest
+    neighbours. Here it is linear, fitted by least squares, and has an intercept.
 
     References
     ----------
@@ -116,7 +116,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "estimator": (NONE, InstanceOf((BaseEstimator,), "a recommender (not a class)")),
         "alpha": POSITIVE,
     }
-    # Of a model that is given, its own settings are tried instead.
+    # A given estimator's own settings are tried instead.
     _search_grid = [{"alpha": alpha} for alpha in (0.3, 1.0, 3.0, 10.0)]
     _search_within = "estimator"
 
@@ -144,7 +144,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return tags
 
     def _base(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything that is no estimator; tags are asked for before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else PureSVD()
 
     def _weighs(self):
@@ -160,7 +160,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         context=None,
         sample_weight=None,
     ):
-        """Fit the model to the items with users, and the regression.
+        """Fit the model to the items with users, and the regression to its scores.
 
         Parameters
         ----------
@@ -173,11 +173,11 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             Row i describes column i of X. None: the model alone.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
-            For a model that reads them; so for the next.
+            Passed on to an estimator that reads them, as is `context`.
         context : InteractionContext, default=None
             One row for each stored entry of X.
         sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
+            Weights of the users; only present if `estimator` has it.
 
         Returns
         -------
@@ -187,7 +187,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If `estimator` has no ``decision_function``, or does not read what is given.
+            If `estimator` has no ``decision_function``, or does not read an argument given here.
         ValueError
             If a parameter, X or the features are not valid.
         MemoryError
@@ -211,7 +211,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return self
 
     def _fit_ridge(self, X, side, sample_weight):
-        """Learn how features say scores; returns the columns with users, and what is known."""
+        """Fit the regression; returns the columns with users, and the rest of `side` for them."""
         users = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         counts = True if sample_weight is None else np.asarray(sample_weight)[users] > 0
         has_users = np.zeros(X.shape[1], dtype=bool)
@@ -228,14 +228,14 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return csr_array(X[:, known]), side
 
     def _weights_of(self, features):
-        """How much the score of each known item counts in that of each item of features."""
+        """Weight of each known item's score in the score of each item of `features`."""
         n_known, n_cold = self.coef_.shape[1], features.shape[0]
         check_memory(
             8 * n_known * n_cold,
             f"ColdStart with {n_cold:,} items without users beside {n_known:,} with users",
             ["leave out items that nobody has", "add them in parts, with_items"],
         )
-        # In float64 whatever the features are: w is a difference of many scores.
+        # float64 whatever the dtype of the features: w is a difference of many scores.
         product = np.asarray(features.astype(np.float64) @ self.coef_)  # (n_cold, n_known)
         product += 1.0 / n_known - self.feature_means_ @ self.coef_
         return np.ascontiguousarray(product.T)
@@ -276,7 +276,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
 
 def ridge(features, alpha):
-    """Coefficients by which targets of items give weights of features.
+    """The matrix that turns targets of items into ridge weights of features, and feature means.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def ridge(features, alpha):
     Returns
     -------
     coef : ndarray of shape (d, n), float64
-        ``coef @ targets`` are the weights w of the ridge regression with intercept.
+        ``coef @ targets`` is the w of the ridge regression with intercept.
     means : ndarray of shape (d,), float64
     """
     n, d = features.shape

@@ -8,45 +8,45 @@ from skrec.utils._params import NONE, InstanceOf, Options
 
 
 class ContentRecommender(MetaEstimatorMixin, PairRecommender):
-    r"""A classifier or regressor of scikit-learn, fitted to rows of a user and an item.
+    r"""A scikit-learn classifier or regressor, fitted to rows of a user and an item.
 
     The classical content-based approach [1]_: each interaction is a row
 
     .. math:: [\, \mathrm{user\ id},\ \mathrm{user\ features},\ \mathrm{context} \mid
         \mathrm{item\ id},\ \mathrm{item\ features} \,]
 
-    with one-hot ids, and `estimator` learns the label of rows. With ``feedback="implicit"`` it is
-    1, and 0 for rows of the same user (in the same context) and `n_negatives` items drawn
-    uniformly among those that the user has not and somebody has; with ``feedback="rating"`` it is
-    the rating. The score of an item is what the estimator says of the row that it makes with the
-    user: its ``decision_function`` or the probability of a 1, its prediction, or for a classifier
-    of ratings their mean under its probabilities.
+    with one-hot ids, and `estimator` learns the label of rows. With ``feedback="rating"`` the label
+    is the rating. With ``feedback="implicit"`` it is 1. For each interaction, `n_negatives` rows of
+    the same user (in the same context) have the label 0; their items are drawn uniformly among
+    those that somebody has and this user does not. To score an item, the estimator predicts the
+    row of the user and the item: by its ``decision_function`` or the probability of a 1, by its
+    prediction, or, for a classifier of ratings, by their mean under its probabilities.
 
-    What a linear model adds up from both sides orders items for all users alike: around
-    ``Ridge()``, ``pairs="concatenate"`` gives every user the same ranking. By default the row also
-    holds the products of each user column with each item column, but those of two ids, so that a
-    linear model learns which item features users and their features go with. Trees, forests and
-    networks find such products themselves, and want ``pairs="concatenate"``.
+    Columns of users add the same number to all items in a linear model: around ``Ridge()``,
+    ``pairs="concatenate"`` ranks the items alike for every user. By default the row therefore also
+    holds the product of each user column with each item column, except of two ids, so that a
+    linear model learns which item features go with which users and user features. Trees, forests
+    and networks find such products themselves: give them ``pairs="concatenate"``.
 
     Parameters
     ----------
     estimator : classifier or regressor, default=None
-        An estimator of scikit-learn, a pipeline that ends in one, or a search. One that does not
-        take sparse input gets dense rows. None: ``LogisticRegression(max_iter=1000)``, for ratings
+        A scikit-learn estimator, a pipeline that ends in one, or a search. It gets dense rows if
+        it does not take sparse input. None: ``LogisticRegression(max_iter=1000)``, for ratings
         ``Ridge()``.
     n_negatives : int, default=4
-        Rows with label 0 for each interaction; "implicit" only.
+        Rows with label 0 for each interaction; only for "implicit".
     use_ids : bool, default=True
-        Whether rows have the ids of users, and of items where there are item features; without
-        item features, items always have theirs.
+        Whether rows have the ids of users, and of items where there are item features. Without
+        item features, rows always have the ids of items.
     pairs : {"concatenate", "product"}, default="product"
-        What the columns of a row are, see above.
+        The columns of a row, see above.
     feedback : {"implicit", "rating"}, default="implicit"
-        What values of X mean. For "implicit" only which items a user has matters, but for
-        `weights`.
+        Meaning of the values of X. For "implicit" only the set of a user's items matters, except
+        with ``weights="value"``.
     weights : {"uniform", "value"}, default="uniform"
-        What the row of an interaction weighs: 1, or the value in X. Rows of drawn items weigh 1.
-        For "value", `estimator` must take a `sample_weight`; "implicit" only.
+        Weight of an interaction's row: 1, or the value in X. Rows of drawn items weigh 1. "value"
+        needs an `estimator` that takes `sample_weight`, and "implicit".
     random_state : int, RandomState or None, default=None
         Seed of the drawn items, and of `estimator` where its own `random_state` is None.
 
@@ -55,11 +55,11 @@ class ContentRecommender(MetaEstimatorMixin, PairRecommender):
     estimator_ : estimator
         The fitted model; a `DummyRegressor` where all labels are the same.
     item_columns_ : ndarray of int64 of shape (n_items,)
-        Which column of ids an item has in rows; -1: none, as it had no users, or rows have no ids.
+        Column of an item's id in rows; -1 if the item had no users or rows have no ids.
     item_known_ : csr_array of shape (n_items, n_item_features)
         The features of items; only if there were any.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which training users are known again; with ``use_ids=True`` only.
+        Hashes that identify the rows of training users; only with ``use_ids=True``.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -67,35 +67,33 @@ class ContentRecommender(MetaEstimatorMixin, PairRecommender):
 
     See Also
     --------
-    skrec.neighbors.ItemKNN : Likeness of items by features, without learning.
-    ColdStart : Learns from features how items would score in another model.
+    skrec.neighbors.ItemKNN : Similarity of items by features, without learning.
+    ColdStart : Learns from features the scores of another model for items without users.
     DeepFM, WideAndDeep : The same rows, as fields of one network.
 
     Notes
     -----
-    A row of X with the content of a training row has the id of that user. Any other row is an
-    unknown user, whose columns of the id are zeros, and is scored by its features and context.
-    Nothing is folded in.
+    A row of X that equals a training row has the id of that user. Any other row is an unknown
+    user: its id columns are zeros, and its features and context score it. Nothing is folded in.
 
-    With ``pairs="product"`` there are n_users * n_item_features columns for the ids of users: a
-    model of each user's own. Where that is too many use ``use_ids=False``, or fewer features.
-    Scale features first; a penalty means nothing else.
+    With ``pairs="product"`` the ids of users take n_users * n_item_features columns: a model for
+    each user. If that is too many, use ``use_ids=False`` or fewer features. Scale features first,
+    since a penalty depends on their unit.
 
     **Watch time.** A logistic regression with ``weights="value"`` is YouTube's ranking model [2]_.
-    Where X has the minutes that were watched, the odds that it learns are those minutes for each
-    row of label 0, so that ``exp(decision_function)`` is about the expected watch time of an
-    impression, if few of them are watched. That is so for impressions given to ``fit_rows``; with
-    drawn items it is that number but for a factor, and orders items alike. The paper gives numbers
-    as x, x^2 and sqrt(x): make such columns of the features by scikit-learn's
-    `FunctionTransformer`.
+    If X holds watched minutes, the model learns as odds the minutes for each row of label 0. So
+    ``exp(decision_function)`` is about the expected watch time of an impression, if few
+    impressions are watched. This holds for impressions given to ``fit_rows``. With drawn items it
+    holds up to a factor, which leaves the ranking as it is. The paper feeds numbers as x, x^2 and
+    sqrt(x): make such columns with scikit-learn's `FunctionTransformer`.
 
-    **Context.** ``fit`` takes an `InteractionContext`, and scoring takes one row for each row of X,
-    or for each pair. Where a pair has many contexts use ``fit_rows``.
+    **Context.** ``fit`` takes an `InteractionContext`; scoring takes one row for each row of X, or
+    for each pair. Use ``fit_rows`` where a pair has many contexts.
 
-    All pairs of a user and an item that are scored are made into rows, in chunks. That costs a
-    prediction of `estimator` for each item, many times that of a factor model.
+    *Time*: scoring makes a row for each pair of a user and an item, in chunks. That costs one
+    prediction of `estimator` per item, many times the cost of a factor model.
 
-    `skrec.load` takes plain arrays only, and trees of scikit-learn hold others: save a model
+    `skrec.load` takes plain arrays only, and scikit-learn's trees hold other objects: save a model
     around trees or forests with joblib.
 
     References
@@ -107,8 +105,8 @@ class ContentRecommender(MetaEstimatorMixin, PairRecommender):
 
     Examples
     --------
-    Half of the users take items of one genre, the others those of the other; nobody has the last
-    two items:
+    Half of the users take items of one genre, the other half items of the other genre. Nobody has
+    the last two items:
 
     >>> import numpy as np
     >>> from skrec.content import ContentRecommender

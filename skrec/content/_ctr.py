@@ -1,4 +1,4 @@
-"""CTR: factors about what the items' texts say (Wang and Blei 2011), with topics of an SVD."""
+"""CTR: item factors around vectors of their texts (Wang and Blei 2011), which an SVD makes."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -23,31 +23,31 @@ from skrec.utils._sparse import has_users
 
 
 class CTR(TextFactorsMixin, BaseRecommender):
-    r"""Collaborative topic regression: weighted factors of items stand about their texts.
+    r"""Collaborative topic regression: weighted item factors around vectors of their texts.
 
-    With :math:`\theta_i` a short vector of the text of item i, S the interactions, and the
-    weights :math:`c_{ui} = c_0 + \kappa x_{ui}` of stored and :math:`c_{ui} = c_0` of missing
-    entries, vectors of users and items minimise
+    :math:`\theta_i` is a short vector of the text of item i, and S are the interactions. Stored
+    entries weigh :math:`c_{ui} = c_0 + \kappa x_{ui}`, missing entries :math:`c_{ui} = c_0`. The
+    vectors of users and items minimise
 
     .. math:: \sum_u \sum_{i \,\mathrm{has\ users}} c_{ui}
         \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
         + \alpha_V \sum_{i \,\mathrm{has\ users}} \|v_i - \theta_i\|^2
 
-    by alternating least squares, all solved exactly [1]_. The :math:`\theta_i` do not come from LDA
-    as in [1]_, but from a truncated singular value decomposition: they are the projections of the
-    texts, divided by their mean length, on the leading right singular vectors of all of them. It
-    is the cheapest of the three models of this kind; `CDL` and `CVAE` learn :math:`\theta` with
-    the vectors.
+    by alternating least squares, each step solved exactly [1]_. Unlike in [1]_, the
+    :math:`\theta_i` come from a truncated singular value decomposition instead of LDA: the texts,
+    divided by their mean length, are projected on the leading right singular vectors of all of
+    them. CTR is the cheapest of the three models of this kind; `CDL` and `CVAE` learn
+    :math:`\theta` with the vectors.
 
-    An item without users has the vector that its :math:`\theta` says, see `cold_items`, and
+    The vector of an item without users comes from its :math:`\theta`, see `cold_items`;
     `with_items` adds items that were no columns of X. Every row, known or new, is scored with the
-    vector that solves its own least squares problem, as with `~skrec.decomposition.WMF`. Scores
-    estimate the preference: about 1 for what a user would have.
+    vector that solves its own least squares problem, as in `~skrec.decomposition.WMF`. Scores
+    estimate the preference: about 1 for items that a user would take.
 
     Parameters
     ----------
     n_components : int, default=50
-        Length of the vectors. Texts of lower rank have zeros in the others.
+        Length of the vectors. Texts of lower rank leave zeros in the other components.
     confidence : float, default=1.0
         Weight :math:`\kappa` of a stored value of 1, > 0. The paper's a is
         :math:`\kappa + c_0`.
@@ -56,22 +56,22 @@ class CTR(TextFactorsMixin, BaseRecommender):
     alpha : float, default=1.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
     item_alpha : float, default=1.0
-        How strongly vectors of items are held to :math:`\theta`, > 0; the paper's
+        How strongly the vectors of items are tied to :math:`\theta`, > 0; the paper's
         :math:`\lambda_v`.
     learned_texts : {"known", "all"}, default="known"
-        Which texts the SVD is fitted to: those of items with users, or all. With "all"
-        a text of an item without users changes the vectors of the others.
+        The texts that the SVD is fitted to: those of items with users, or all. With "all"
+        the text of an item without users changes the other vectors.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": the minimum of the objective if
-        nobody has them,
-        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`. "text": :math:`\theta_i` itself,
-        as papers have it; such items then stand too high among those with users, see Notes.
+        The vectors of items without users. "shrunk" minimises the objective for an item that
+        nobody has,
+        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`. "text" is :math:`\theta_i` itself,
+        as in the papers; such items then rank too high among those with users, see Notes.
     max_iter : int, default=10
         Sweeps over the users and the items.
     device : {"cpu", "auto", "cuda", "cuda:N"} or torch.device, default="cpu"
-        Where vectors are solved for. CUDA wants torch.
+        Where to solve for the vectors. CUDA needs torch.
     random_state : int, RandomState or None, default=None
-        Seed of what is added to :math:`\theta` in the first vectors of the items, and of the SVD.
+        Seed of the noise added to :math:`\theta` in the first item vectors, and of the SVD.
     n_jobs : int or None, default=None
         Threads; None: all cores. The vectors do not depend on it.
     verbose : bool, default=False
@@ -86,14 +86,14 @@ class CTR(TextFactorsMixin, BaseRecommender):
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`.
     text_components_ : ndarray of shape (n_components, n_item_features), float64
-        ``item_features @ text_components_.T`` are the :math:`\theta`; with features only, as the
-        next.
+        ``item_features @ text_components_.T`` are the :math:`\theta`; only with features, as the
+        next attribute.
     text_mean_ : ndarray of shape (n_components,), float64
         The :math:`\theta` of items whose features are all zero: the mean over the learned texts.
     loss_curve_ : list of float
-        The objective in each sweep, after the users and before the items were solved for.
+        The objective in each sweep, between the users' and the items' half.
     n_iter_ : int
-        Sweeps made.
+        Number of sweeps.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -105,30 +105,30 @@ class CTR(TextFactorsMixin, BaseRecommender):
 
     See Also
     --------
-    CDL : The texts are read by a denoising autoencoder that also learns from the interactions.
+    CDL : A denoising autoencoder reads the texts and also learns from the interactions.
     CVAE : The same with a variational autoencoder.
-    skrec.decomposition.WMF : Without texts.
-    skrec.neighbors.ItemKNN : With ``item_features``: likeness of texts and of users joined.
+    skrec.decomposition.WMF : The same without texts.
+    skrec.neighbors.ItemKNN : With ``item_features``, joins similarities of texts and of users.
 
     Notes
     -----
-    Weights of words are read as they are: make them with scikit-learn's TfidfVectorizer or
+    CTR reads the weights of words as given: make them with scikit-learn's TfidfVectorizer or
     TfidfTransformer. Without ``item_features`` all :math:`\theta` are zero, and the model is
     `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties.
 
-    A missing entry of an item that nobody has weighs nothing for the users, so that such columns
-    change no other score. In a row to score, items that had no users at `fit` count by the
-    stored value alone.
+    The missing entries of an item without users have no weight in the users' problems, so that
+    such columns change no other score. In a row to score, an item that had no users at `fit`
+    weighs its stored value alone.
 
     On citeulike-t with ten items a user (docs/benchmarks, content_citeulike-t), the shrunk form
     ranked better than :math:`\theta` itself where all items are ranked together.
 
-    A sweep takes about ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for each user
-    and item. *Memory*: the vectors and a transposed copy of X.
+    *Time* of a sweep: about ``2 * d**2`` flops per stored entry, and ``d**3 / 3`` per user and
+    item. *Memory*: the vectors and a transposed copy of X.
 
-    Differs from [1]_: :math:`\theta` comes from an SVD and is not learned with the vectors; halves
-    are left out of the objective; items without users take no part in the users' problems, as in
-    the authors' code of `CDL`.
+    Differs from [1]_: :math:`\theta` comes from an SVD and is not learned with the vectors; the
+    objective lacks the factors 1/2; items without users take no part in the users' problems, as
+    in the authors' code of `CDL`.
 
     References
     ----------
@@ -192,18 +192,18 @@ class CTR(TextFactorsMixin, BaseRecommender):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, item_features=None):
-        """Read the texts, and learn the vectors.
+        """Read the texts and learn the vectors.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, >= 0; stored values are weights of the ones.
+            Interactions, >= 0; a stored value is the weight of a preference of 1.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Weights of words, >= 0; row i is the text of column i of X, and a row of zeros says
-            nothing. None: there are no texts, see Notes.
+            Weights of words, >= 0; row i is the text of column i of X. A row of zeros means that
+            nothing is known of the item. None: there are no texts, see Notes.
 
         Returns
         -------
@@ -239,7 +239,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
         return self
 
     def _read(self, X, features, generator):
-        """Set how texts are read; returns what they say, shape (n_items, n_components)."""
+        """Fit the SVD of the texts; returns their vectors, shape (n_items, n_components)."""
         for name in ("text_components_", "text_mean_"):
             vars(self).pop(name, None)
         if features is None:
@@ -250,7 +250,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
             axes = svd.fit(learned).components_.astype(np.float64)
         else:
             axes = np.zeros((self.n_components, features.shape[1]))
-        # Penalties mean the same whatever the unit of the weights is.
+        # With the mean length divided out, penalties do not depend on the unit of the weights.
         self.text_components_ = axes / mean_length(learned, slice(None))
         self.text_mean_ = np.asarray(learned @ self.text_components_.T).sum(axis=0)
         self.text_mean_ /= max(1, learned.shape[0])

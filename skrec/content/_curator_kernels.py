@@ -5,7 +5,7 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def two_largest(vectors, start, column, first, second):
-    """Items of each row with the largest and the next largest number of each component.
+    """For each row and component, the items with the largest and the next largest number.
 
     Parameters
     ----------

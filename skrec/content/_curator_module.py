@@ -1,4 +1,4 @@
-"""The network of `CuratorNet`: layers over items' features, and over what a user has of them."""
+"""The network of `CuratorNet`: layers over item features, and layers over user profiles."""
 
 import torch
 from torch import nn
@@ -9,12 +9,12 @@ from skrec._torch._learned_users import first_rows
 from skrec._torch._products import by_column, sparse_product
 from skrec.utils._parallel import plain_interrupts
 
-# Items whose vectors are made at once where no gradient is wanted.
+# Vectors made at once where no gradient is needed.
 _N_ITEMS = 2**16
 
 
 class CuratorModule(nn.Module):
-    """Vectors of items by their features, and of users by the vectors of their items.
+    """Vectors of items from their features, and vectors of users from those of their items.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ class CuratorModule(nn.Module):
     item_sizes : tuple of int
         Sizes of the layers over features; the last one is the length of the vectors, d.
     user_sizes : tuple of int
-        Sizes of the layers over profiles, before that which makes a vector of length d.
+        Sizes of the layers over profiles, without the last one, which has size d.
     """
 
     def __init__(self, n_features, item_sizes, user_sizes):
         super().__init__()
-        # Features are sparse, or the places of items: their products are made by the table.
+        # Features are sparse, or places of items: the feature table makes their products.
         self.first = SparseLinear(n_features, item_sizes[0])
         self.item = dense_layers(item_sizes, "selu")
         self.user = dense_layers((2 * item_sizes[-1], *user_sizes, item_sizes[-1]), "selu")
@@ -39,7 +39,7 @@ class CuratorModule(nn.Module):
         Parameters
         ----------
         seen : ndarray of bool of shape (n_features,)
-            The others have weights of zero.
+            Features whose weights are drawn; the others have weights of zero.
         n_inputs : int
             How many features of an item are not zero.
         generator : torch.Generator
@@ -58,15 +58,15 @@ class CuratorModule(nn.Module):
         return self.item(functional.selu(product + self.first.bias))
 
     def all_items(self):
-        """Vectors of all items of which there are features, without a gradient: shape (n, d)."""
+        """Vectors of all items that have features, without a gradient: shape (n, d)."""
         items = torch.arange(self.features.n_items, device=self.first.weight.device)
         with torch.inference_mode():
             return torch.cat([self.items(part) for part in items.split(_N_ITEMS)])
 
     def users(self, rows, vectors):
-        """Vectors of the users of `Rows`, by those of the items: shape (n_rows, d).
+        """Vectors of the users of `Rows`, from the vectors of the items: shape (n_rows, d).
 
-        Nothing is learned from them. Rows without items are those of a profile of zeros.
+        Nothing is learned from these rows. A row without items has a profile of zeros.
         """
         return self.user(profiles(rows, vectors))
 
@@ -87,16 +87,16 @@ def profiles(rows, vectors):
 
 
 def profiles_without(rows, vectors, place, own):
-    """The same of rows from which an item is left out, with gradients: shape (b, 2 d).
+    """`profiles` of rows from which one item is left out, with gradients: shape (b, 2 d).
 
     Parameters
     ----------
     rows : Rows
     vectors : float tensor of shape (n_items, d)
     place : int64 tensor of shape (b,)
-        Which of the rows.
+        The row of each profile.
     own : int64 tensor of shape (b,)
-        The item of the row that is left out, -1 for none. Something is left of each row.
+        The item of the row to leave out, -1 for none. A row has at least one other item.
     """
     one = torch.ones(len(rows.column), dtype=vectors.dtype, device=vectors.device)
     sums = sparse_product(rows, one, vectors, by_column(rows, len(vectors)))  # (n_rows, d)
@@ -110,7 +110,7 @@ def profiles_without(rows, vectors, place, own):
 
 
 def two_largest(vectors, rows):
-    """Which items of a row have the largest and the next largest number of each component.
+    """For each row and component, the items with the largest and the next largest number.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def two_largest(vectors, rows):
     Returns
     -------
     first, second : int64 tensors of shape (n_rows, d)
-        Items; -1 where a row has none, or no second one. Of equal numbers, that of the item
-        that stands first in the row.
+        Items; -1 where a row has no item, or no second one. Among equal numbers, the item that
+        stands first in the row.
     """
     shape = (rows.n_rows, vectors.shape[1])
     if vectors.device.type != "cpu":
@@ -138,14 +138,14 @@ def two_largest(vectors, rows):
 
 
 def _two_largest_gathered(vectors, rows, shape):
-    """`two_largest` by torch alone; all vectors of the rows' items are gathered."""
+    """`two_largest` in torch alone; it gathers the vectors of all items of the rows."""
     gathered, n_entries = vectors[rows.column], len(rows.column)  # (n_entries, d)
     row = rows.row[:, None].expand_as(gathered)
     entry = torch.arange(n_entries, device=row.device)[:, None].expand_as(gathered)
     found = []
     for _ in range(2):
         top = gathered.new_full(shape, -torch.inf).scatter_reduce(0, row, gathered, "amax")
-        # Entries that were taken before are minus infinity, and so is the top where none is left.
+        # Entries taken before are minus infinity, as is the top of a row with none left.
         is_top = (gathered == top[rows.row]) & (gathered > -torch.inf)
         place = torch.where(is_top, entry, n_entries)
         which = row.new_full(shape, n_entries).scatter_reduce(0, row, place, "amin")

@@ -1,4 +1,4 @@
-"""CuratorNet: a user is what layers make of the looks of the user's items (Messina et al. 2020)."""
+"""CuratorNet: layers make a user's vector from the looks of her items (Messina et al. 2020)."""
 
 import numpy as np
 import torch
@@ -30,75 +30,76 @@ from skrec.utils._state_torch import torch_state
 class CuratorNet(
     SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender
 ):
-    r"""A user is what layers make of the looks of the user's items; items are scored by theirs.
+    r"""Layers make a user's vector from the looks of the user's items, and vectors of all items.
 
-    Nothing is learned of single users [1]_. Layers g make vectors of the items' features
-    :math:`f_i`, and layers h make a vector of the user of those of the items P that a row has,
-    the profile:
+    Nothing is learned of single users [1]_. Layers g turn the features :math:`f_i` of item i into
+    a vector. Layers h turn the vectors of the items P of a row, its profile, into a vector of the
+    user:
 
     .. math:: v_i = g(f_i), \qquad
         x_P = h\Big( \Big[ \frac1{|P|} \sum_{i \in P} v_i \,;\; \max_{i \in P} v_i \Big] \Big),
         \qquad s_{Pi} = x_P^T v_i
 
     with the maximum taken component by component, and SELU after each layer, the last ones too.
-    So a new row is scored as one of the training is, and an item without users by its features
-    as any other. The layers are learned from triplets: item i is to be ranked above item j for a
-    profile P. Minimised is
+    So a new row is scored like a training row, and an item without users by its features like any
+    other. The layers are learned from triplets: item i should rank above item j for a profile P.
+    They minimise
 
     .. math:: \frac{1}{|T|} \sum_{(P, i, j) \in T} \log(1 + e^{-(s_{Pi} - s_{Pj})})
         + \frac{\alpha}{2} \|W\|_F^2
 
     with the weights W of all layers, without their biases. For each interaction of a user u with
-    an item i each of the `guidelines` gives a triplet, drawn anew in each epoch:
+    an item i, each of the `guidelines` draws a triplet anew in each epoch:
 
-    - "profile": the item i above one that the user has not, by the user's *other* items;
-    - "item": i above any other item, by i alone as the profile;
-    - "style": an item like i, of its group and its cluster, that the user has not, above one of
-      no group and no cluster that the user has anything of; by all items of the user;
-    - "group": another item of the group of i, above one of another group, by i alone; only where
-      the looks agree: the cosine of i's features with the first is larger by `margin`.
+    - "profile": item i above an item that the user does not have, for the user's *other* items;
+    - "item": item i above any other item, for i alone as the profile;
+    - "style": an item of the same group and cluster as i that the user does not have, above an
+      item of a group and a cluster of which the user has nothing; for all items of the user;
+    - "group": another item of the group of i above an item of another group, for i alone; only
+      where the looks agree: the cosine of i with the first is larger by `margin`.
 
-    Groups are `item_groups`, artists in [1]_; clusters of looks are found by k-means. The j of
-    the first two are drawn uniformly, a share of them, `cluster_share`, within the cluster of i.
-    An item without users is in no triplet. Which items a user has matters, not the stored values.
+    Groups are `item_groups`, artists in [1]_; k-means finds clusters of looks. The item j of the
+    first two is drawn uniformly, with probability `cluster_share` within the cluster of i. An
+    item without users is in no triplet. Only the set of a user's items matters, not the stored
+    values.
 
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(200, 200)
-        Sizes of the layers g over features. The last one is the length of the vectors.
+        Sizes of the layers g over features. The last size is the length of the vectors.
     user_layer_sizes : tuple of int, default=(300, 300)
-        Sizes of the layers h over profiles; one to the length of the items' vectors follows.
+        Sizes of the layers h over profiles; a last layer of the length of the vectors follows.
     guidelines : tuple of str, default=("profile", "item", "style")
-        Which triplets are drawn, of the four above, each once. "group" needs `item_groups`;
-        without them "style" is by clusters alone, and without features by groups alone.
+        The guidelines that draw triplets, of the four above, each once. "group" needs
+        `item_groups`. Without groups "style" uses clusters alone, without features groups alone.
     item_groups : array-like of shape (n_items,) or None, default=None
-        A label of each item, such as its artist: whole numbers or text. Only `fit` looks at it.
+        A label of each item, such as its artist: whole numbers or text. Only `fit` reads it.
     n_clusters : int, default=100
-        Clusters of the items with users, at most.
+        Largest number of clusters of the items with users.
     cluster_share : float, default=0.6
-        See above, in [0, 1].
+        Share of j drawn within the cluster of i, in [0, 1].
     margin : float, default=0.1
-        See "group", >= 0.
+        Least difference of the cosines in "group", >= 0.
     alpha : float, default=1e-4
         Penalty of the weights, >= 0.
     learning_rate : float, default=1e-3
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=1024
         Triplets in a batch.
     max_iter : int, default=10
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, and standardises as the
-        first one. Features are passed again. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights, with the first fit's
+        standardisation. Pass the features again. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -112,24 +113,24 @@ class CuratorNet(
     components_ : ndarray of shape (hidden_layer_sizes[-1], n_items), float32
         The vectors of the items.
     user_mean_ : ndarray of shape (hidden_layer_sizes[-1],), float32
-        Mean of the vectors of the users that were learned from; that of a row without items.
+        Mean vector of the training users; a row without items has it.
     feature_means_ : ndarray of shape (n_item_features,), float64
-        Of the items with users, without those of which nothing is known; only if there were
-        features, as the next.
+        Means of the features over the items with users, rows of zeros left out; only with
+        features, as the next attribute.
     feature_deviations_ : ndarray of shape (n_item_features,), float64
-        Their standard deviations; 0 for a constant one, of which nothing is learned.
+        Standard deviations of the features; 0 for a constant one, which the layers ignore.
     weights_ : dict of str to ndarray, float32
         "first.weight" and "first.bias", the first layer over standardised features;
-        "item...", the others; "user...", those over profiles.
+        "item...", the other layers over features; "user...", the layers over profiles.
     loss_curve_ : list of float
-        Mean loss of a triplet in each epoch, as met on the way; without the penalty.
+        Mean loss of a triplet over the batches of each epoch, without the penalty.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -143,31 +144,30 @@ class CuratorNet(
 
     See Also
     --------
-    VisRank : Nothing is learned of the interactions.
-    VBPR : A vector is learned for each user, and one for each item.
+    VisRank : Scores by features without learning from the interactions.
+    VBPR : Learns a vector for each user and each item.
     skrec.neural_network.YouTubeRecommender : The mean of learned vectors, and a softmax.
 
     Notes
     -----
-    Features are standardised column by column, also sparse ones, which stay sparse. A row of
-    zeros says that nothing is known of an item, and stays one: the item is the mean item.
-    Features that are made of the interactions, held-out ones among them, tell of what is to be
-    predicted.
+    Features are standardised column by column; sparse ones stay sparse. A row of zeros means that
+    nothing is known of an item: it remains zero, and the item counts as the mean item. Features
+    made from the interactions, held-out ones included, leak what is to be predicted.
 
-    What is to be ranked high in a "profile" is no part of it, so a row of one item gives no such
-    triplet. Its mean is one subtraction away, and its maximum one comparison with the second
-    largest. Two items whose features have a cosine above 1 - 1e-7 are never ranked one above the
-    other. Where 20 draws find no triplet for an interaction, there is none.
+    In "profile" the item to rank high is left out of the profile, so a row of one item gives no
+    such triplet. Leaving it out costs one subtraction for the mean, and one comparison with the
+    second largest for the maximum. Two items whose features have a cosine above 1 - 1e-7 never
+    rank one above the other. If 20 draws find no triplet for an interaction, it has none.
 
     *Time* of a batch: 6 flops for each weight of g and distinct item, and for each weight of h and
-    triplet; k-means takes ``2 * n_items * n_clusters * n_item_features`` an iteration, once.
-    *Memory*: the features three times, and what layers make of a batch. Features are not kept.
+    triplet. K-means takes ``2 * n_items * n_clusters * n_item_features`` an iteration, once.
+    *Memory*: the features three times, and the layers' outputs for a batch. Features are not kept.
 
-    Differs from [1]_: "profile" takes the item that is to be ranked high out of the profile, where
-    the network could read it off (the authors' code leaves it inside); triplets are drawn anew in
-    each epoch, not ten million of them once, so that none has to be looked for twice; the learning
-    rate is constant, and larger; clusters are made of all features, where the authors' code keeps
-    two principal components. The guidelines that need the order of a user's baskets are left out.
+    Differs from [1]_: "profile" leaves the item to rank high out of the profile, where the network
+    could read it off (the authors' code leaves it in); triplets are drawn anew in each epoch,
+    instead of ten million once, so that no search for duplicates is needed; the learning rate is
+    constant, and larger; clusters use all features, where the authors' code keeps two principal
+    components. The guidelines that need the order of a user's baskets are left out.
 
     References
     ----------
@@ -268,11 +268,11 @@ class CuratorNet(
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0.
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Row i describes column i of X. None: an item is described by its place alone, so that
-            the first layer is a learned table of items.
+            Row i describes column i of X. None: only its place describes an item, so that the
+            first layer is a learned table of items.
 
         Returns
         -------
@@ -283,12 +283,12 @@ class CuratorNet(
         ------
         ValueError
             If a parameter, X or the features are not valid, or the loss is not finite. The
-            estimator is then what it was before.
+            estimator then stays as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
 
@@ -324,12 +324,12 @@ class CuratorNet(
             for name in ("feature_means_", "feature_deviations_"):  # of an earlier fit
                 vars(self).pop(name, None)
         else:
-            # A fit that goes on keeps the unit of its first layer.
+            # A fit that continues keeps the unit of its first layer.
             if not self.n_iter_ or not hasattr(self, "feature_means_"):
                 self.feature_means_, self.feature_deviations_ = moments(features, kept)
             module.features = self._standardised(features).on(problem.device)
             seen = (self.feature_deviations_ > 0) & seen_features(features, kept)
-        # Of an item's place one number is not zero.
+        # Without features, one input of an item is not zero: its place.
         n_inputs = 1 if features is None else max(1, int(seen.sum()))
         module.draw(seen, n_inputs, problem.generator)
 
@@ -360,7 +360,7 @@ class CuratorNet(
         item, place = distinct_items(torch.cat(parts), module.features.n_items)
         column, single, positive, negative = place.split([len(part) for part in parts])
         vectors = module.items(item)  # (m, d)
-        # What is left out of a row is what it is to be compared with.
+        # The item to rank high is left out of the row.
         own = torch.where(batch.own >= 0, positive[: len(batch.own)], -1)
         of_rows = profiles_without(rows._replace(column=column), vectors, batch.place, own)
         alone = functional.embedding(single, vectors)
@@ -369,7 +369,7 @@ class CuratorNet(
         return (batch.weight * functional.softplus(-(users * above).sum(1))).mean()
 
     def _hold_out(self, X, seed):
-        """Entries, a share of the rows of at most 10,000 users; see `TorchRecommender`."""
+        """Hold out entries of at most 10,000 users; see `TorchRecommender`."""
 
         def make_scores(module, problem):
             items = module.all_items()
@@ -428,7 +428,7 @@ class CuratorNet(
         Returns
         -------
         vectors : ndarray of shape (n_users, hidden_layer_sizes[-1]), dtype of X
-            What the layers make of the rows' items; `user_mean_` for rows without any.
+            The layers' output for the rows' items; `user_mean_` for rows without items.
         """
         X = self._start_dense(X, self._n_features_out)
         return self._encoded(X, lambda module, rows: self._users(module, rows)[0])

@@ -1,4 +1,4 @@
-"""Triplets of a profile, an item and another item that is to be ranked below it."""
+"""Triplets of a profile, an item to rank high and an item to rank below it."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from skrec._torch._rows import DeviceRows, Rows
 
 GUIDELINES = ("profile", "item", "style", "group")
-# Interactions of which triplets are made at once, and draws until one is given up.
+# Interactions that get triplets at once, and draws after which an interaction is given up.
 _CHUNK = 2**16
 _N_DRAWS = 20
 
@@ -44,14 +44,14 @@ class LabelsRule:
 
 
 class Labels:
-    """Items by a label, of which others with the same label are drawn.
+    """Items by a label, to draw items with the same label.
 
     Parameters
     ----------
     label : ndarray of int64 of shape (n_items,)
         From 0.
     user, item : ndarray of int64 of shape (n_entries,)
-        What users have.
+        Pairs of a user and an item that she has.
     """
 
     def __init__(self, label, user, item):
@@ -62,13 +62,13 @@ class Labels:
         self._of_rows = np.unique(user * self._n + label[item])
 
     def drawn(self, item, uniform):
-        """An item with the label of each of some items, which may be that item itself."""
+        """For each item, a drawn item with the same label, possibly itself."""
         label = self.label[item]
         place = self._start[label] + (uniform * self._count[label]).astype(np.int64)
         return self._members[place]
 
     def in_row(self, user, item):
-        """Whether the user has an item with the label of this one."""
+        """Whether the user has an item with the label of the given item."""
         return among(self._of_rows, user * self._n + self.label[item])
 
 
@@ -88,12 +88,12 @@ class Drawn(NamedTuple):
     user : ndarray of int64
         The row that is the profile, or -1.
     single : ndarray of int64
-        The item that is the profile alone, or -1.
+        The item that alone is the profile, or -1.
     own : ndarray of int64
         The item that is left out of the row, or -1.
     positive, negative : ndarray of int64
     entry : ndarray of int64
-        The interaction that the triplet is made for.
+        The interaction behind the triplet.
     """
 
     user: np.ndarray
@@ -105,14 +105,14 @@ class Drawn(NamedTuple):
 
 
 class Curator:
-    """Draws triplets for interactions, by a guideline.
+    """Draws triplets for interactions by a guideline.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
         Canonical.
     looks : Looks or None
-        Of the items; None: nothing is known of how they look.
+        Looks of the items; None: nothing is known of them.
     cluster, group : ndarray of int64 of shape (n_items,) or None
         Labels of the items.
     cluster_share, margin : float
@@ -140,9 +140,9 @@ class Curator:
         )
 
     def __call__(self, guideline, entry):
-        """Triplets for some entries of X, as `Drawn`: at most one for each."""
+        """Triplets for some entries of X, as `Drawn`: at most one per entry."""
         propose = getattr(self, f"_{guideline}")
-        if guideline == "profile":  # an item is ranked by others
+        if guideline == "profile":  # the other items of the row rank an item
             entry = entry[self._length[self.user[entry]] > 1]
         pair = propose(self.user[entry], self.item[entry])
         kept = pair[:, 0] >= 0
@@ -158,7 +158,7 @@ class Curator:
         )
 
     def _profile(self, user, item):
-        """Each item above one that the row has not."""
+        """Each item above one that the row does not have."""
         return self._above(item, lambda at, other: ~self._has(user[at], other))
 
     def _item(self, user, item):
@@ -170,7 +170,7 @@ class Curator:
 
         def propose(at, n_draws):
             other = self._any(len(at))
-            # A cluster may hold nothing that is allowed.
+            # A cluster may hold no allowed item.
             close = np.flatnonzero(near[at] & (n_draws < _N_DRAWS // 2))
             if len(close):
                 other[close] = self._cluster.drawn(item[at[close]], self._uniform(len(close)))
@@ -179,7 +179,7 @@ class Curator:
         return self._drawn(len(item), propose, lambda at, pair: allowed(at, pair[:, 1]))
 
     def _style(self, user, item):
-        """One that is like an item of the row, above one that is like none of them."""
+        """An item like one of the row's items, above an item like none of them."""
         if self._cells is None:
             return np.full((len(item), 2), -1)
 
@@ -197,7 +197,7 @@ class Curator:
         return self._drawn(len(item), propose, accept)
 
     def _group(self, user, item):
-        """One of the item's group, above one of another that looks less like the item."""
+        """An item of the same group, above an item of another group that looks less similar."""
 
         def propose(at, n_draws):
             fellow = self._groups.drawn(item[at], self._uniform(len(at)))
@@ -214,7 +214,7 @@ class Curator:
         return self._drawn(len(item), propose, accept)
 
     def _drawn(self, n, propose, accept):
-        """Pairs of items that are accepted and do not look the same: (n, 2), -1 for none."""
+        """Accepted pairs of items that do not look the same: (n, 2), -1 for none."""
         found, left = np.full((n, 2), -1), np.arange(n)
         for n_draws in range(_N_DRAWS):
             if not len(left):
@@ -235,16 +235,16 @@ class Curator:
 
 
 class Triplets(NamedTuple):
-    """A batch: n triplets with rows as profiles, then m with single items.
+    """A batch: n triplets with rows as profiles, then m with single items as profiles.
 
     Attributes
     ----------
     rows : Rows
-        The profiles, each once.
+        The distinct profiles.
     place : int64 tensor of shape (n,)
-        Which of the rows is the profile.
+        The row that is the profile.
     own : int64 tensor of shape (n,)
-        The item that is left out of it, -1 for none.
+        The item to leave out of the row, -1 for none.
     single : int64 tensor of shape (m,)
     positive, negative : int64 tensor of shape (n + m,)
     weight : float tensor of shape (n + m,)
@@ -266,7 +266,7 @@ class Triplets(NamedTuple):
 
 
 class ShuffledTriplets:
-    """Batches of triplets for all interactions in a new order for each pass, drawn anew.
+    """Batches of triplets for all interactions; each pass draws anew, in a new order.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class ShuffledTriplets:
     def __len__(self):
         n_rest = len(self._curator.item) % _CHUNK
         sizes = [_CHUNK] * (len(self._curator.item) // _CHUNK) + [n_rest] * (n_rest > 0)
-        # At most: not every interaction has a triplet by each guideline.
+        # An upper bound: not every interaction has a triplet by each guideline.
         return sum(-(-n * len(self._guidelines) // self._batch_size) for n in sizes)
 
     def __iter__(self):

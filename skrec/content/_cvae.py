@@ -11,12 +11,12 @@ from skrec.utils._params import NON_NEGATIVE
 
 
 class CVAE(TextRecommender):
-    r"""Collaborative variational autoencoder: factors of items about codes of their texts.
+    r"""Collaborative variational autoencoder: item factors around codes of their texts.
 
     The text :math:`x_i` of item i is encoded as a normal distribution
-    :math:`q(z \mid x_i) = N(\mu_i, \mathrm{diag}(\sigma_i^2))`, whose draws are decoded by f. With
-    S the interactions, and the weights :math:`c_{ui} = c_0 + x_{ui}` of stored and
-    :math:`c_{ui} = c_0` of missing entries, network and vectors minimise [1]_
+    :math:`q(z \mid x_i) = N(\mu_i, \mathrm{diag}(\sigma_i^2))`; f decodes a draw z. S are the
+    interactions. Stored entries weigh :math:`c_{ui} = c_0 + x_{ui}`, missing entries
+    :math:`c_{ui} = c_0`. Network and vectors minimise [1]_
 
     .. math:: \sum_u \sum_{i \,\mathrm{has\ users}} c_{ui}
         \left( [(u, i) \in S] - u_u^T v_i \right)^2 + \alpha \sum_u \|u_u\|^2
@@ -24,84 +24,84 @@ class CVAE(TextRecommender):
         + w \sum_i \left( E_{q(z \mid x_i)} \ell(x_i, f(z))
         + \beta \, \mathrm{KL}(q(z \mid x_i) \,\|\, N(0, I)) \right)
 
-    by turns: a pass of Adam over the texts with one draw of z for each, the vectors fixed, and a
-    sweep of alternating least squares with :math:`\theta_i = \mu_i` as the means of the items'
-    vectors, which solves for all users and then for all items exactly. So the network learns from
-    the interactions, through the third term, in which the drawn z stands. Before, it is pretrained
-    on the texts alone.
+    by turns. Adam passes over the texts with one draw of z for each and the vectors fixed. Then a
+    sweep of alternating least squares, with :math:`\theta_i = \mu_i` as the means of the items'
+    vectors, solves exactly for all users and then for all items. So the network learns from the
+    interactions, through the third term, which holds the drawn z. It is first pretrained on the
+    texts alone.
 
-    An item without users has the vector that its :math:`\theta` says, see `cold_items`, and
+    The vector of an item without users comes from its :math:`\theta`, see `cold_items`;
     `with_items` adds items that were no columns of X. Every row, known or new, is scored with the
-    vector that solves its own least squares problem, as with `~skrec.decomposition.WMF`. Scores
-    estimate the preference: about 1 for what a user would have.
+    vector that solves its own least squares problem, as in `~skrec.decomposition.WMF`. Scores
+    estimate the preference: about 1 for items that a user would take.
 
     Parameters
     ----------
     n_components : int, default=50
         Length of the vectors, and of the latent vector of a text.
     hidden_layer_sizes : tuple of int, default=(200,)
-        Sizes of the encoder's layers; the decoder has them in reverse order.
+        Sizes of the encoder's layers; the decoder reverses them.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="tanh"
-        Of all layers but the last and the latent one.
+        Activation of all layers but the last and the latent one.
     likelihood : {"logistic", "gaussian"}, default="logistic"
         The loss :math:`\ell(x, f)` of a text x in the network's outputs f:
         :math:`-\sum_w x_w \log s(f_w) + (1 - x_w) \log s(-f_w)` with the logistic function s, or
         :math:`\frac12 \|x - f\|^2`.
     word_values : {"max", "binary", "given"}, default="max"
         How the network reads ``item_features``: each row divided by its largest value, as ones
-        and zeros, or as they are. With ``likelihood="logistic"`` values lie in [0, 1]: "given"
-        refuses others.
+        and zeros, or as given. ``likelihood="logistic"`` needs values in [0, 1]: "given" raises
+        on others.
     beta : float, default=0.2
         Weight of the divergence, >= 0.
     text_weight : float, default=0.1
-        The w of the losses of texts, > 0; the :math:`\lambda_r` of the authors' code.
+        Weight w of the losses of texts, > 0; the :math:`\lambda_r` of the authors' code.
     unobserved_weight : float, default=0.01
         Weight :math:`c_0` of a missing entry, >= 0: the paper's b; its a is
         :math:`1 + c_0` for ones.
     alpha : float, default=7.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
     item_alpha : float, default=0.04
-        How strongly vectors of items and codes of texts are held together, > 0; the paper's
+        How strongly the vectors of items and the codes of texts are tied, > 0; the paper's
         :math:`\lambda_v`.
     network_alpha : float, default=0.0
         Adam's penalty of the network's weights, >= 0; biases are free.
     learned_texts : {"known", "all"}, default="known"
-        Whose texts the network learns from: of items with users, or of all, as the authors'
-        code does. With "all" a text of an item without users changes the vectors of the others.
+        The texts that the network learns from: those of items with users, or all, as in the
+        authors' code. With "all" the text of an item without users changes the other vectors.
     cold_items : {"shrunk", "text"}, default="shrunk"
-        The vectors of items without users. "shrunk": the minimum of the objective if
-        nobody has them,
-        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as the authors' code has it.
-        "text": :math:`\theta_i` itself, as the paper has it; such items then stand too high
+        The vectors of items without users. "shrunk" minimises the objective for an item that
+        nobody has,
+        :math:`(c_0 U^T U + \alpha_V I)^{-1} \alpha_V \theta_i`, as in the authors' code.
+        "text" is :math:`\theta_i` itself, as in the paper; such items then rank too high
         among those with users, see `CTR`.
     pretraining_max_iter : int, default=10
-        Epochs of pretraining; 0: there is none.
+        Epochs of pretraining; 0 skips it.
     learning_rate : float, default=2e-3
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=128
         Texts in a batch.
     max_iter : int, default=10
-        Epochs: passes over the texts, each with a sweep over the users and the items; with
-        `warm_start` so many more.
+        Number of epochs, each a pass over the texts and a sweep over the users and the items;
+        with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights and vectors.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights and vectors.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the network and the vectors of items that are
-        there. Features are passed again. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted network and item vectors. Pass the
+        features again. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
         Seed of the first weights and vectors, the order and the noise. The same seed gives the
         same bits on the same CPU.
     n_jobs : int or None, default=None
-        Threads of what is solved for; None: all cores. The vectors do not depend on it.
+        Threads of the least squares solver; None: all cores. The vectors do not depend on it.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -110,26 +110,26 @@ class CVAE(TextRecommender):
     components_ : ndarray of shape (n_components, n_items)
         The vectors of the items.
     user_factors_ : ndarray of shape (n_users, n_components)
-        The vectors of the users that were learned from, solved exactly.
+        The vectors of the training users, solved exactly.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`.
     weights_ : dict of str to ndarray, float32
         State of the network; empty without features.
     text_mean_ : ndarray of shape (n_components,), float32
-        The :math:`\theta` of items whose features are all zero: the mean over the texts that
-        were learned from. Only with features.
+        The :math:`\theta` of items whose features are all zero: the mean over the texts that the
+        network learned from. Only with features.
     pretraining_curves_ : list of list of float
-        Losses of the pretraining, in a list of its own; empty without it.
+        A list that holds one list, the losses of the pretraining; empty without pretraining.
     loss_curve_ : list of float
-        The objective of each epoch, divided by the number of texts that are learned from, as met
-        on the way; without the penalty of the network.
+        The objective of each epoch, computed during the epoch and divided by the number of
+        texts learned from; without the penalty of the network.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -144,35 +144,35 @@ class CVAE(TextRecommender):
     See Also
     --------
     CDL : The same with a denoising autoencoder.
-    CTR : :math:`\theta` of a singular value decomposition, which is far cheaper.
-    skrec.decomposition.WMF : Without texts.
-    skrec.neighbors.ItemKNN : With ``item_features``: likeness of texts and of users joined.
+    CTR : :math:`\theta` comes from a singular value decomposition, which is far cheaper.
+    skrec.decomposition.WMF : The same without texts.
+    skrec.neighbors.ItemKNN : With ``item_features``, joins similarities of texts and of users.
 
     Notes
     -----
     Without ``item_features`` there is no network: all :math:`\theta` are zero, and the model is
-    `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties. A row of zeros says
-    nothing of an item, and teaches nothing.
+    `~skrec.decomposition.WMF` with ``frequency_exponent=0`` and two penalties. A row of zeros
+    means that nothing is known of the item: the network does not learn from it.
 
-    A missing entry of an item that nobody has weighs nothing for the users. In a row to score,
-    items that had no users at `fit` count by the stored value alone. An interrupted fit may keep
-    the network of one epoch with the vectors of the one before.
+    The missing entries of an item without users have no weight in the users' problems. In a row
+    to score, an item that had no users at `fit` weighs its stored value alone. An interrupted fit
+    may keep the network of one epoch with the vectors of the epoch before.
 
-    Codes set the scale: with codes of length n, vectors are about as long, and `alpha` should be
-    some tenths of :math:`n^2`, `item_alpha` some :math:`1 / n^2`. The defaults suit codes of length
-    5, as there are on citeulike-t; see the columns of `components_`.
+    The codes set the scale: the item vectors become about as long as the codes. For codes of
+    length n, `alpha` should be some tenths of :math:`n^2` and `item_alpha` some :math:`1 / n^2`.
+    The defaults suit codes of length 5, as on citeulike-t; compare the columns of `components_`.
 
-    An epoch takes ``6 * n_words * hidden_layer_sizes[0]`` flops a text for the outputs, of which
-    there are batch_size x n_words at a time, Adam ``2 * n_words * hidden_layer_sizes[0]`` numbers
-    for each batch, and the sweep ``d**2`` flops for each stored entry, twice, and ``d**3 / 3`` for
-    each user and item. The first layer reads the words of the texts only. Words that few texts
-    have cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
+    *Time* of an epoch: ``6 * n_words * hidden_layer_sizes[0]`` flops per text for the outputs;
+    ``2 * n_words * hidden_layer_sizes[0]`` numbers that Adam updates per batch; ``2 * d**2`` flops
+    per stored entry and ``d**3 / 3`` per user and item for the sweep. *Memory*: the outputs of a
+    batch, batch_size x n_words. The first layer reads only the words that a text has. Words of few
+    texts cost as much as others: leave them out (``min_df`` of scikit-learn's CountVectorizer).
 
-    Differs from [1]_ and the authors' code: layers are of tanh unless asked otherwise; the decoder
-    has weights of its own, not those of the encoder transposed; all layers are pretrained
-    together, and without noise; the draws are new in each epoch, where the code repeats them;
-    items without users take no part in the users' problems, as in the code, nor in the third
-    term; halves are left out of the first three terms.
+    Differs from [1]_ and the authors' code: tanh is the default activation; the decoder has its
+    own weights instead of the encoder's transposed; all layers are pretrained together, without
+    noise; each epoch makes new draws, where the code repeats them; items without users take no
+    part in the users' problems, as in the code, nor in the third term; the first three terms lack
+    the factor 1/2.
 
     References
     ----------

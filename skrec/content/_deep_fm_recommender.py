@@ -14,9 +14,10 @@ class DeepFM(FieldRecommender):
     .. math:: [\, \mathrm{user\ id},\ \mathrm{user\ features},\ \mathrm{context},\
         \mathrm{item\ id},\ \mathrm{item\ features} \,]
 
-    With "implicit" feedback its label is 1, and rows of the same user, in the same context, with
-    `n_negatives` items drawn among those that the user has not and somebody has, are labelled 0.
-    With :math:`e_f`, the sum of the vectors of what a row x has in field f, the score is [1]_
+    With "implicit" feedback its label is 1. For each interaction, `n_negatives` rows of the same
+    user in the same context have the label 0; their items are drawn among those that somebody has
+    and this user does not. :math:`e_f` is the sum of the vectors of the values of a row x in field
+    f. The score is [1]_
 
     .. math:: s(x) = b + w^T x + \sum_{f < g} e_f^T e_g + h^T \mathrm{MLP}([e_1, \ldots, e_F])
 
@@ -34,48 +35,48 @@ class DeepFM(FieldRecommender):
         Length d of the vectors. 0: a linear model, without pairs and layers.
     fields : dict of str to list of str, default=None
         The field of each column of a table, such as ``{"item_features": ["genre"] * 18 +
-        ["year"]}``; keys are "user_features", "item_features" and "context". The columns of a
-        table that is not named, or of all with None, are one field called as the table.
+        ["year"]}``; keys are "user_features", "item_features" and "context". A table that is not
+        named is one field with the table's name; with None each table is.
     hidden_layer_sizes : tuple of int, default=(128, 64)
         Sizes of the ReLU layers over the vectors of all fields. (): a factorization machine [2]_.
     dropout : float, default=0.2
-        Share of the hidden units that is set to zero in training.
+        Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
-        Whether what each layer makes is standardised over the batch, before its ReLU.
+        Whether to standardise the outputs of each layer over the batch, before its ReLU.
     n_negatives : int, default=4
-        Rows with label 0 for each interaction; "implicit" only.
+        Rows with label 0 for each interaction; only for "implicit".
     use_ids : bool, default=True
-        Whether rows have the ids of users, and of items where there are item features; without
-        item features, items always have theirs.
+        Whether rows have the ids of users, and of items where there are item features. Without
+        item features, rows always have the ids of items.
     feedback : {"implicit", "rating"}, default="implicit"
-        What values of X mean. For "implicit" only which items a user has matters, but for
-        `weights`.
+        Meaning of the values of X. For "implicit" only the set of a user's items matters, except
+        with ``weights="value"``.
     weights : {"uniform", "value"}, default="uniform"
-        What an interaction weighs beside a drawn item: 1, or its value, as in YouTube's ranking
-        model; see `ContentRecommender`.
+        Weight of an interaction, where a drawn item weighs 1: 1, or its value, as in YouTube's
+        ranking model; see `ContentRecommender`.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the epoch of the least loss is kept. "auto": from 10,001
-        rows on, drawn items included.
+        Whether to hold out rows and keep the epoch of least loss. "auto": with more than 10,000
+        rows, drawn items included.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out.
+        Share of the rows held out.
     n_iter_no_change : int, default=3
-        Epochs without a fall of the loss by `tol` after which to stop.
+        Stop after this many epochs without a fall of the loss by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes. May be changed after ``fit``.
+        Where to compute. May be changed after ``fit``.
     random_state : int, RandomState or None, default=None
         Seed of drawn items, first vectors, batches, dropout and held-out rows.
     verbose : bool, default=False
@@ -86,21 +87,21 @@ class DeepFM(FieldRecommender):
     estimator_ : DeepFMClassifier or DeepFMRegressor
         The fitted model of rows; a `DummyRegressor` where all labels are the same.
     item_columns_ : ndarray of int64 of shape (n_items,)
-        Which column of ids an item has in rows; -1: none, as it had no users, or rows have no ids.
+        Column of an item's id in rows; -1 if the item had no users or rows have no ids.
     item_known_ : csr_array of shape (n_items, n_item_features)
         The features of items; only if there were any.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which training users are known again; with ``use_ids=True`` only.
+        Hashes that identify the rows of training users; only with ``use_ids=True``.
     user_mean_ : ndarray of shape (n_components + 1,)
-        Mean of the weights and vectors of the training users; without layers only, as the next.
+        Mean of the weights and vectors of the training users; only without layers, as the next.
     user_precision_ : ndarray of shape (n_components + 1, n_components + 1)
-        Inverse of their covariance.
+        Inverse of the covariance of these numbers.
     seed_ : int
-        Of the items that are drawn where a row is folded in.
+        Seed of the items drawn to fold a row in.
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch, minus the mean loss of held-out rows; with early stopping only.
+        Minus the mean loss of the held-out rows after each epoch; only with early stopping.
     n_iter_ : int
         Epochs.
     n_features_in_ : int
@@ -112,35 +113,35 @@ class DeepFM(FieldRecommender):
     --------
     WideAndDeep : Chosen crosses in place of products of vectors.
     ContentRecommender : Rows of pairs for any classifier or regressor.
-    DeepFMClassifier : The same model over tables that have no user and no item.
+    DeepFMClassifier : The same model for tables without users and items.
 
     Notes
     -----
-    **New users.** A row of X with the content of a training row is that user. Any other row is an
-    unknown user. With layers, it has the vector 0 in the field of the user, and is told from
-    others by its features and context alone: without any, all unknown users have one list. Without
-    layers (``hidden_layer_sizes=()``) the score is linear in the weight and the vector of the user,
-    and an unknown user is folded in: the loss of the row's items, in the mean context of the
-    training, and of 256 items that are drawn by the content of the row and weighed as many
-    as ``n_negatives`` for each item, is minimised over them by Newton's method, with a normal
-    prior that has the mean and covariance of the training users.
+    **New users.** A row of X that equals a training row is that user. Any other row is an unknown
+    user. With layers, an unknown user has the vector 0 in the user field: only features and
+    context tell unknown users apart, and without them all have the same list. Without layers
+    (``hidden_layer_sizes=()``) the score is linear in the weight and the vector of the user, and an
+    unknown user is folded in. Newton's method minimises over them the loss of the row's items, in
+    the mean training context, plus the loss of 256 drawn items. The content of the row determines
+    the draws, which weigh as much as `n_negatives` items for each item of the row. A normal prior
+    has the mean and covariance of the training users.
 
-    **New items** are scored by their features, with the vector 0 in the field of the item.
+    **New items** are scored by their features, with the vector 0 in the item field.
 
-    **Context.** ``fit`` takes an `InteractionContext`, and scoring takes one row for each row of X,
-    or for each pair. Where a pair has many contexts use ``fit_rows``.
+    **Context.** ``fit`` takes an `InteractionContext`; scoring takes one row for each row of X, or
+    for each pair. Use ``fit_rows`` where a pair has many contexts.
 
     **Fields.** The n values of a row in one field are divided by sqrt(n), and columns by their
-    largest absolute value. In the layers and pairs a field is one vector, the sum of those of its
-    values, so that a table of numbers is projected. Columns that say different things, such
-    as a genre and a year, want fields of their own.
+    largest absolute value. In layers and pairs a field is one vector, the sum of the vectors of
+    its values, so a table of numbers is projected. Give columns of different kinds, such as genre
+    and year, fields of their own.
 
-    All pairs of a user and an item that are scored are made into rows, in chunks. That costs a
-    prediction of the network for each item, many times that of a factor model: rank what another
-    model retrieves, by `~skrec.ensemble.TwoStageRecommender`.
+    *Time*: scoring makes a row for each pair of a user and an item, in chunks. That costs one
+    prediction of the network per item, many times the cost of a factor model. Let another model
+    retrieve items to rank, by `~skrec.ensemble.TwoStageRecommender`.
 
-    Differs from [1]_: negatives are drawn, where the paper has clicks and no clicks; one dropout
-    after each layer, and none before; the layers are smaller by default.
+    Differs from [1]_: negatives are drawn, where the paper has clicks and no clicks; dropout
+    follows each layer, none precedes the first; the layers are smaller by default.
 
     References
     ----------
@@ -151,7 +152,7 @@ class DeepFM(FieldRecommender):
 
     Examples
     --------
-    What is taken depends on the hour:
+    The hour decides which items are taken:
 
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
@@ -235,5 +236,5 @@ class DeepFM(FieldRecommender):
         of_weight = np.ones((rows.shape[0], 1))
         if "vectors" not in model.weights_:
             return of_weight
-        # The user's field has the vector 0: what is left are the vectors of all others.
+        # The user's field has the vector 0: the sum holds the vectors of all other fields.
         return np.hstack([of_weight, rows @ model.weights_["vectors"].astype(np.float64)])

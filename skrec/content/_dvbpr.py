@@ -1,4 +1,4 @@
-"""DVBPR: Bayesian personalised ranking by pictures, seen by a network of its own."""
+"""DVBPR: Bayesian personalised ranking by pictures, which its own network reads."""
 
 import numpy as np
 import torch
@@ -36,19 +36,18 @@ class _Network:
 
 
 class DVBPR(FactorRecommender):
-    r"""Bayesian personalised ranking by the items' pictures, seen by a network that is learned.
+    r"""Bayesian personalised ranking by the items' pictures, which a learned network reads.
 
     The score of item i with the picture :math:`x_i` for user u is
 
     .. math:: s_{ui} = \theta_u^T \Phi(x_i)
 
-    with a network :math:`\Phi` from pictures to vectors, learned together with the
-    :math:`\theta` from triplets of a user, an item i of the user and an item j that the user
-    has not [1]_: both pictures pass the same network. With `n_latent` vectors that belong to
-    single items are added, as in [2]_: :math:`s_{ui} = \theta_u^T \Phi(x_i) + \gamma_u^T
-    \gamma_i`. Minimised is the mean over the interactions (u, i), with `n_negatives` items j
-    drawn for each of them, anew in each epoch, uniformly among those that the user has not and
-    somebody has:
+    with a network :math:`\Phi` from pictures to vectors. The network and the :math:`\theta` are
+    learned together from triplets of a user, an item i of the user and an item j that the user
+    does not have [1]_: both pictures pass the same network. `n_latent` adds vectors of single
+    items, as in [2]_: :math:`s_{ui} = \theta_u^T \Phi(x_i) + \gamma_u^T \gamma_i`. `fit` minimises
+    the mean over the interactions (u, i). Each draws `n_negatives` items j anew in each epoch,
+    uniformly among the items that somebody has and the user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \sum_j \ell(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \Big( \|\theta_u\|^2 + \|\gamma_u\|^2
@@ -59,27 +58,27 @@ class DVBPR(FactorRecommender):
     the weights W of the network's layers without their biases.
 
     An item without users in X has :math:`\gamma_i = 0` and is ranked by its picture;
-    `with_items` adds items that were no columns of X. Scores rank items. Only which items a
-    user has matters, not the stored values.
+    `with_items` adds items that were no columns of X. Scores only rank items. Only the set of a
+    user's items matters, not the stored values.
 
     Parameters
     ----------
     n_components : int, default=32
         Length of the vectors theta and Phi(x); the K of [1]_, which takes 50.
     network : {"small", "cnn-f"}, torch.nn.Module or callable, default="small"
-        "small": three convolutions 3 x 3 with 16, 32 and 64 filters, each to half the height
-        and width, and a layer of 64, for pictures of about 32 to 64 pixels. "cnn-f": the
-        paper's five convolutions and two layers of 4,096, for those of 224. Or a module from
-        pictures (n, 3, h, w), floats from -1 to 1, to vectors (n, n_components), which is
-        copied and goes on to learn from the weights that it has; or a function that makes one,
-        called with `n_components`.
+        "small": three convolutions 3 x 3 with 16, 32 and 64 filters, each halving height and
+        width, and a layer of 64, for pictures of about 32 to 64 pixels. "cnn-f": the paper's
+        five convolutions and two layers of 4,096, for pictures of 224. Or a module from
+        pictures (n, 3, h, w), floats from -1 to 1, to vectors (n, n_components); a copy of it
+        learns on from its weights. Or a function that makes such a module from
+        `n_components`.
     image_size : int, (int, int) or None, default=None
-        Height and width to which pictures are brought. None: arrays stay as they are, files
+        Height and width to which pictures are resized. None: arrays keep their size, files
         become 224 x 224.
     n_latent : int, default=0
-        Length of the vectors gamma, which belong to single items; 0 for none, as in [1]_.
+        Length of the vectors gamma of single items; 0 for none, as in [1]_.
     loss : {"bpr", "hinge"}, default="bpr"
-        See above.
+        The loss of a difference of scores, see above.
     n_negatives : int, default=1
         Items drawn for each interaction, > 0.
     alpha : float, default=0.05
@@ -87,34 +86,34 @@ class DVBPR(FactorRecommender):
     network_alpha : float, default=1e-4
         Penalty :math:`\alpha_\Phi` of the network's weights, >= 0.
     network_rate : float, default=0.1
-        Steps of the network, as a share of `learning_rate`, > 0.
+        Learning rate of the network, as a share of `learning_rate`, > 0.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the vector learned for it, the
-        first one's if there are several; any other row is folded in. "fold_in": every row is
-        folded in.
+        "match": a row with the same items as a training row gets the vector learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row
+        in.
     n_jobs : int or None, default=None
         Threads that read files or resize pictures; None: all cores.
     learning_rate : float, default=0.01
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=2048
         Interactions in a batch, each with its negatives. Each distinct item of a batch passes
         the network once, so that a large batch of few items costs little.
     max_iter : int, default=10
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out items whole, to stop when the nDCG@100 of ranking them by their
-        pictures no longer rises, and to keep the best weights. Without pictures single
-        entries are held out.
+        Whether to hold out whole items, stop when the nDCG@100 of ranking them by their
+        pictures no longer rises, and keep the best weights. Without pictures, single entries
+        are held out.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1).
+        Share of the items that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, and from the vectors
-        of the rows that it knows, the first one's for equal rows; others are folded in
-        first. Pictures are passed again. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Rows seen before start from
+        their vectors (equal rows from the first one's); other rows are folded in first. Pass
+        the pictures again. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -130,33 +129,33 @@ class DVBPR(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         Zeros.
     user_factors_ : ndarray of shape (n_users, n_components + n_latent), float32
-        The theta and gamma of the users that were learned from; for users without items, or
-        with all that anybody has, zero, or the mean of the others with ``alpha=0``.
+        The theta and gamma of the training users. A user without items, or with every item that
+        anybody has, has zeros, or with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which their rows are known.
+        Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components + n_latent,)
-        Mean of the vectors of users who were in pairs.
+        Mean of the vectors of the users who were in training pairs.
     user_precision_ : ndarray of shape (d, d), d being n_components + n_latent
-        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+        Inverse of the covariance of these vectors; with ``alpha=0`` both serve to fold users in.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
-        Which items had users that were learned from: negatives are drawn among these.
+        Which items had users at `fit`: negatives are drawn among these.
     image_size_ : tuple of int
         Height and width of the pictures that the network reads; only if there were pictures.
     weights_ : dict of str to ndarray, float32
         "network...", the weights of the network; "item.weight", gamma, zero for items without
         users. No picture is kept.
     loss_curve_ : list of float
-        Mean loss of an interaction in each epoch, as met on the way; with the penalty of the
-        vectors.
+        Mean loss of an interaction over the batches of each epoch, the penalty of the vectors
+        included.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -168,27 +167,27 @@ class DVBPR(FactorRecommender):
 
     See Also
     --------
-    VBPR : By features that some network has made of the pictures before.
+    VBPR : Reads features that another network made of the pictures.
 
     Notes
     -----
-    The network soon knows the pictures of the training items by heart: the loss goes on to fall
-    where items that nobody has are ranked worse and worse. `early_stopping` looks at items that
-    are held out; held-out entries would not show it.
+    The network soon memorises the pictures of the training items: the loss keeps falling while
+    items that nobody has are ranked worse and worse. `early_stopping` watches held-out items,
+    since held-out entries would not show this.
 
-    Pictures are bytes until they are in a batch. They lie on the device where all of them take
-    no more than 1 GiB as bytes; others are read again for each batch, files with `n_jobs`
-    threads. An epoch takes three times the network's flops for each distinct item of a batch.
-    An item without a picture has a black one. On CUDA the network gets as many pictures as a
-    batch can have at most, so that nothing waits to hear how many there are; layers that look at
-    the whole batch, as batch normalisation does, then meet the first item more than once.
+    Pictures are bytes until they are in a batch. They stay on the device if all of them take at
+    most 1 GiB as bytes. Others are read again for each batch, files by `n_jobs` threads. An
+    epoch takes three times the network's flops for each distinct item of a batch. An item without
+    a picture gets a black one. On CUDA the network always gets as many pictures as a batch can
+    have at most, so that no step waits for their number. Layers that read the whole batch, such
+    as batch normalisation, then meet the first item more than once.
 
-    A row that is new is folded in, as by `VBPR`: pictures are not needed for it.
+    A new row is folded in as by `VBPR`, without pictures.
 
     Differs from [1]_: "small" is the default network; vectors have ten times the network's
-    learning rate; alpha and `network_alpha` are set for a mean loss over 2,048 interactions,
-    where [1]_ adds up those of 128 with penalties of 1 and .001; an item without users is no
-    negative; dropout is active in training only.
+    learning rate; alpha and `network_alpha` suit a mean loss over 2,048 interactions, where [1]_
+    sums the losses of 128 with penalties of 1 and .001; an item without users is no negative;
+    dropout acts in training only.
 
     References
     ----------
@@ -203,7 +202,7 @@ class DVBPR(FactorRecommender):
     >>> from skrec.content import DVBPR
     >>> X = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]] * 10)  # nobody has the last item
     >>> pictures = np.zeros((5, 3, 8, 8), np.uint8)
-    >>> pictures[[0, 1, 4], 0] = 255  # three red ones, and two blue ones
+    >>> pictures[[0, 1, 4], 0] = 255  # three red ones and two blue ones
     >>> pictures[[2, 3], 2] = 255
     >>> model = DVBPR(4, max_iter=100, random_state=0).fit(X, item_features=pictures)
     >>> model.predict(X[:1])
@@ -290,12 +289,12 @@ class DVBPR(FactorRecommender):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0.
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, ndarray of shape (n_items, c, h, w), or sequence of \
                 n_items paths, default=None
-            Picture i is that of column i of X: bytes from 0 to 255, or floats from 0 to 1, with
-            c = 1 or c = 3; or a file, None for an item without a picture. None: there is no
-            network, and items have learned vectors of length ``n_components + n_latent``.
+            Picture i shows the item of column i of X. Either bytes from 0 to 255 or floats from
+            0 to 1, with c = 1 or c = 3, or a file; None for an item without a picture. None for
+            all: no network, and items have learned vectors of length ``n_components + n_latent``.
 
         Returns
         -------
@@ -308,13 +307,12 @@ class DVBPR(FactorRecommender):
             If Pillow is needed, for files or another size, and missing.
         ValueError
             If a parameter, X or a picture is not valid, if the network does not make vectors of
-            the right length, or the loss is not finite. The estimator is then what it was
-            before.
+            the right length, or the loss is not finite. The estimator then stays as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
 
@@ -380,7 +378,7 @@ class DVBPR(FactorRecommender):
         return penalty + module.item(item).square().sum((1, 2))
 
     def _hold_out(self, X, seed):
-        """Items whole, if there are pictures; see `LearnedUserRecommender` otherwise."""
+        """Hold out whole items if there are pictures; else see `LearnedUserRecommender`."""
         if not hasattr(self, "image_size_"):
             return super()._hold_out(X, seed)
         known = np.flatnonzero(has_users(X))
@@ -410,7 +408,7 @@ class DVBPR(FactorRecommender):
 
     def _keep(self, module, problem):
         super()._keep(module, problem)
-        # Counters of layers, too: all weights are loaded in the dtype of a call.
+        # Counters of layers become floats too: a call loads all weights in one dtype.
         self.weights_ = {
             name: np.asarray(value, np.float32) for name, value in self.weights_.items()
         }

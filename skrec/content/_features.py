@@ -1,4 +1,4 @@
-"""Item features on a device: products with a weight, of all items or of some."""
+"""Item features on a device: their products with a weight, for all items or for some."""
 
 import numpy as np
 import torch
@@ -10,14 +10,14 @@ from skrec.content._tables import parts
 
 
 class FeatureTable:
-    """Features of items, dense or sparse, of which products with a weight are wanted.
+    """Features of items, dense or sparse, to be multiplied with weights.
 
     Parameters
     ----------
     features : ndarray or csr_array of shape (n_items, n_features)
     device : torch.device
     scale : float, default=1.0
-        By which they are divided.
+        Divisor of the features.
     """
 
     def __init__(self, features, device, scale=1.0):
@@ -40,7 +40,7 @@ class FeatureTable:
         return sparse_product(self._whole, self._whole.value, weight, self._by_column)
 
     def product_of(self, items, weight):
-        """The same of some items, a tensor of any shape: shape (\\*items.shape, n)."""
+        """``features[items] @ weight``, items of any shape: shape (\\*items.shape, n)."""
         if items.numel() >= self.n_items:
             return self.product(weight)[items]
         flat = items.flatten()

@@ -1,4 +1,4 @@
-"""Models of rows of fields as recommenders: which columns of a row are a field."""
+"""Models of rows of fields as recommenders: the field of each column of a row."""
 
 import copy
 
@@ -19,7 +19,7 @@ from skrec.utils._state_torch import torch_state
 
 # Items drawn for a row that is folded in.
 _N_DRAWS = 256
-# Numbers that are held at once.
+# Numbers held at once.
 _N_NUMBERS = 2**22
 # Fields of the ids.
 USER, ITEM = "user", "item"
@@ -57,12 +57,12 @@ class FieldRecommender(PairRecommender):
 
     A subclass writes `__init__`, with parameters of the row models, `fields` and those of
     `PAIR_RULES`, and `_row_models`: the classifier, and the regressor of ratings. Without layers
-    the outputs are linear in some numbers of the user. The hooks say what they are:
-    `_learned_numbers` of training users, and `_design`, what they are multiplied with. Those of
-    unknown users are folded in.
+    the outputs are linear in some numbers of the user, and those of unknown users are folded in.
+    Two hooks define them: `_learned_numbers` returns them for training users, and `_design` the
+    numbers that they are multiplied with.
     """
 
-    # Numbers of its own that a user may have and still be folded in.
+    # Most numbers that a user may have to be folded in.
     _max_own = np.inf
 
     _fitted_rules = {
@@ -98,22 +98,22 @@ class FieldRecommender(PairRecommender):
         twice = sorted({label for label in named if named.count(label) > 1})
         if twice:
             raise ValueError(
-                f"fields must have labels of their own in each table, and {USER!r} and {ITEM!r} "
-                f"are those of the ids. Got {twice[0]!r} twice."
+                f"fields must have different labels in each table, and {USER!r} and {ITEM!r} "
+                f"are taken by the ids. Got {twice[0]!r} twice."
             )
         of_users = [USER] * users.ids.shape[1] + labels["user_features"] + labels["context"]
         return np.array([*of_users, *([ITEM] * items.ids.shape[1]), *labels["item_features"]])
 
     def _learned_numbers(self, model, columns):
-        """Numbers of users whose ids are `columns` of encoded rows: (n_users, n_own)."""
+        """Learned numbers of the users whose ids are `columns` of rows: (n_users, n_own)."""
         raise NotImplementedError
 
     def _design(self, model, rows):
-        """What a user's numbers are multiplied with in encoded rows: (n_rows, n_own)."""
+        """Factors of a user's numbers in encoded rows: (n_rows, n_own)."""
         raise NotImplementedError
 
     def _n_own(self, model):
-        """How many numbers of its own a user has."""
+        """How many numbers a user has."""
         return self._design(model, csr_array((1, model.fields_.n_columns))).shape[1]
 
     def _learn(self, X, log, side, named, random_state):
@@ -145,7 +145,7 @@ class FieldRecommender(PairRecommender):
 
     @property
     def _fitted_model(self):
-        """The row model, on the device that is wanted now."""
+        """The row model, on the device set now."""
         check_is_fitted(self)
         model = self.estimator_
         if not isinstance(model, RowModel):
@@ -173,7 +173,7 @@ class FieldRecommender(PairRecommender):
         return own
 
     def _terms(self, X, hashes, user_features):
-        """What rows are told by their items and, without ratings, by items drawn for them."""
+        """Terms of the rows' items and, without ratings, of items drawn for them."""
         user, item, target = entry_rows(X), X.indices, X.data.astype(np.float64)
         weight = np.ones(X.nnz)
         if not self._rates:
@@ -201,7 +201,7 @@ class FieldRecommender(PairRecommender):
         return Terms(user, self._design(model, _encoded(model, pairs)), offset, target, weight)
 
     def _negatives(self, X, hashes):
-        """Items that somebody has, and the row has not; -1 where there are none."""
+        """Items that somebody has and the row does not; -1 where there are none."""
         known = np.flatnonzero(self.item_columns_ >= 0)
         drawn = keyed_negatives(X[:, known], _N_DRAWS, self.seed_, hashes=hashes)
         return np.where(drawn >= 0, known[drawn], -1)

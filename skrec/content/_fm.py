@@ -8,63 +8,63 @@ SCORING = Options(("loss", "roc_auc"))
 
 
 class FMClassifier(RowClassifier):
-    r"""A factorization machine that tells classes apart.
+    r"""Classifier of rows of fields: a factorization machine.
 
     Rows x of any columns, one-hot ids among them, have the log odds [1]_
 
     .. math:: s(x) = b + \sum_j w_j x_j + \sum_{j < l} v_j^T v_l \, x_j x_l, \qquad
         v_j \in \mathbb{R}^d
 
-    so that the weight of a pair of categories is a product of two vectors, which is learned from
-    all pairs that either of them is in. With rows of (user, item) it is a matrix factorization
-    with biases. `fit` minimises, by Adam over batches,
+    so the weight of a pair of categories is a product of two vectors, learned from all pairs of
+    either category. On rows of (user, item) this is a matrix factorization with biases. `fit`
+    minimises, by Adam over batches,
 
     .. math:: \frac{1}{\sum_i \omega_i} \sum_i \omega_i \, \ell(y_i, s(x_i))
         + \frac{\alpha}{2} \sum_j \|v_j\|^2 + \frac{\alpha_w}{2} \sum_j w_j^2
 
     with the logistic loss and the weights :math:`\omega` of rows; alpha is `alpha`, and
-    :math:`\alpha_w` is `linear_alpha`. Each of more than two classes has such an s, and the loss is
-    that of their softmax.
+    :math:`\alpha_w` is `linear_alpha`. With more than two classes each has such an s, and the loss
+    is the softmax loss.
 
     Parameters
     ----------
     n_components : int, default=16
         Length d of the vectors. 0: logistic regression.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Columns of a dataframe or array that hold categories, numbers or text: a mask of shape
-        (n_features,), places or names. "from_dtype": those of a dataframe whose dtype is a
-        category, text or object. All others are numbers.
+        Columns of a dataframe or array that hold categories, as numbers or text: a mask of shape
+        (n_features,), places or names. "from_dtype": columns of a dataframe whose dtype is
+        category, text or object. All other columns are numbers.
     fields : array-like of int or str of shape (n_features,), default=None
-        To which field each column belongs, for a sparse matrix (or array) of one-hot and multi-hot
-        columns. None: each column of a sparse matrix is a field of its own.
+        The field of each column of a sparse matrix (or array) of one-hot and multi-hot columns.
+        None: each column of a sparse matrix is a field of its own.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     schedule : {"constant", "linear"}, default="constant"
-        Whether the learning rate stays, or falls to 0 in a straight line.
+        Whether the learning rate stays constant or falls linearly to 0.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the best epoch is kept. "auto": from 10,001 rows on.
+        Whether to hold out rows and keep the best epoch. "auto": with more than 10,000 rows.
     scoring : {"loss", "roc_auc"}, default="loss"
-        What early stopping looks at; "roc_auc" for two classes.
+        Score for early stopping; "roc_auc" needs two classes.
     validation_fraction : float, default=0.1
-        Share of the rows, of each class, that is held out.
+        Share of the rows of each class that is held out.
     n_iter_no_change : int, default=3
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, with its categories and scales.
+        Whether `fit` continues from the last fit, with its categories and scales.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes.
+        Where to compute.
     random_state : int, RandomState or None, default=None
         Seed of the first vectors, batches and held-out rows.
     verbose : bool, default=False
@@ -75,18 +75,18 @@ class FMClassifier(RowClassifier):
     classes_ : ndarray of shape (n_classes,)
         Labels, ascending.
     fields_ : object
-        What was learned of the columns: categories, means, scales, fields.
+        The columns as `fit` saw them: categories, means, scales and fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``vectors`` (n_columns, n_components * n_outputs).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch; mean log likelihood or AUC.
+        Mean log likelihood or AUC of the held-out rows after each epoch.
     best_validation_score_ : float
-        The highest of them; with early stopping only.
+        The highest validation score; only with early stopping.
     n_iter_ : int
-        Epochs of all fits.
+        Number of epochs, over all fits.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str of shape (n_features,)
@@ -95,29 +95,29 @@ class FMClassifier(RowClassifier):
     See Also
     --------
     FMRegressor : The same for numbers.
-    ContentRecommender : Makes a recommender of a classifier of rows.
+    ContentRecommender : Turns a classifier of rows into a recommender.
     sklearn.linear_model.LogisticRegression : The model without vectors.
 
     Notes
     -----
-    Pairs of columns of one field are left out: of a multi-hot field such as genres, the sum of the
-    vectors stands for the field. The pairs of a row with n entries cost n d products, as
+    Pairs of columns of one field are left out: the sum of the vectors stands for a multi-hot
+    field such as genres. The pairs of a row with n entries cost n d products, by
 
     .. math:: \sum_{f < g} e_f^T e_g = \tfrac12 \Big( \big\| \sum_f e_f \big\|^2
         - \sum_f \|e_f\|^2 \Big), \qquad e_f = \sum_{j \in f} v_j x_j .
 
-    **Columns.** A category is one column of x, which is 1 or 0. One that `fit` has not seen has
-    weights of zero: it says nothing. A missing one has weights of its own, learned if there were
-    such rows. Numbers are centred and divided by their standard deviation; a missing number is a
-    column of its own. Of a sparse matrix, columns are divided by their largest absolute value, the
-    n entries of a row in one field by sqrt(n), and a row without entries in a field has a column
-    that says so (not where each column is a field).
+    **Columns.** A category is one column of x, which is 1 or 0. A category unseen in `fit` has
+    weights of zero and does not count. A missing category has its own weights, learned if `fit`
+    saw missing ones. Numbers are centred and divided by their standard deviation; a missing number
+    has its own column. In a sparse matrix, columns are divided by their largest absolute value, and
+    the n entries of a row in one field by sqrt(n). A row without entries in a field has a column
+    that says so, unless each column is a field.
 
-    **Weights of rows.** Equal rows with equal targets are one row of greater weight, and rows are
-    put into an order by content before chance has a say. So a weight of 2 is the same as a row
-    twice, to the bit, and the order of the rows does not matter.
+    **Weights of rows.** Equal rows with equal targets become one row of greater weight, and rows
+    are sorted by content before any random draw. So a weight of 2 equals repeating the row, to the
+    bit, and the order of the rows does not matter.
 
-    Differs from [1]_: Adam over batches in place of stochastic steps, and the fields above.
+    Differs from [1]_: Adam over batches replaces stochastic steps; fields are as above.
 
     References
     ----------
@@ -126,7 +126,7 @@ class FMClassifier(RowClassifier):
 
     Examples
     --------
-    Who likes what is a matter of the pair, and no matter of either alone:
+    The pair decides who likes what, and neither the user nor the genre alone:
 
     >>> import numpy as np
     >>> from skrec.content import FMClassifier
@@ -185,7 +185,7 @@ class FMClassifier(RowClassifier):
 
 
 class FMRegressor(RowRegressor):
-    r"""A factorization machine that predicts numbers.
+    r"""Regressor of rows of fields: a factorization machine.
 
     The s(x) of `FMClassifier`, for the standardised target [1]_; `fit` minimises
 
@@ -199,38 +199,38 @@ class FMRegressor(RowRegressor):
     n_components : int, default=16
         Length d of the vectors. 0: ridge regression.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Columns of a dataframe or array that hold categories, numbers or text: a mask of shape
-        (n_features,), places or names. "from_dtype": those of a dataframe whose dtype is a
-        category, text or object. All others are numbers.
+        Columns of a dataframe or array that hold categories, as numbers or text: a mask of shape
+        (n_features,), places or names. "from_dtype": columns of a dataframe whose dtype is
+        category, text or object. All other columns are numbers.
     fields : array-like of int or str of shape (n_features,), default=None
-        To which field each column belongs, for a sparse matrix (or array) of one-hot and multi-hot
-        columns. None: each column of a sparse matrix is a field of its own.
+        The field of each column of a sparse matrix (or array) of one-hot and multi-hot columns.
+        None: each column of a sparse matrix is a field of its own.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     schedule : {"constant", "linear"}, default="constant"
-        Whether the learning rate stays, or falls to 0 in a straight line.
+        Whether the learning rate stays constant or falls linearly to 0.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the best epoch is kept. "auto": from 10,001 rows on.
+        Whether to hold out rows and keep the best epoch. "auto": with more than 10,000 rows.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out.
+        Share of the rows held out.
     n_iter_no_change : int, default=3
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, with its categories and scales.
+        Whether `fit` continues from the last fit, with its categories and scales.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes.
+        Where to compute.
     random_state : int, RandomState or None, default=None
         Seed of the first vectors, batches and held-out rows.
     verbose : bool, default=False
@@ -239,18 +239,18 @@ class FMRegressor(RowRegressor):
     Attributes
     ----------
     fields_ : object
-        What was learned of the columns: categories, means, scales, fields.
+        The columns as `fit` saw them: categories, means, scales and fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``vectors`` (n_columns, n_components).
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch; minus the mean loss of standardised values.
+        Minus the mean loss of the held-out rows, in standardised values, after each epoch.
     best_validation_score_ : float
-        The highest of them; with early stopping only.
+        The highest validation score; only with early stopping.
     n_iter_ : int
-        Epochs of all fits.
+        Number of epochs, over all fits.
     target_mean_, target_scale_ : float
         Mean and standard deviation of y, which is standardised while fitting.
     n_features_in_ : int
@@ -261,23 +261,23 @@ class FMRegressor(RowRegressor):
     See Also
     --------
     FMClassifier : The same for classes, with more on the model.
-    skrec.decomposition.BiasedMF : Users and items only, as a recommender.
+    skrec.decomposition.BiasedMF : A recommender of users and items only.
 
     Notes
     -----
-    **Columns.** A category is one column of x, which is 1 or 0. One that `fit` has not seen has
-    weights of zero: it says nothing. A missing one has weights of its own, learned if there were
-    such rows. Numbers are centred and divided by their standard deviation; a missing number is a
-    column of its own. Of a sparse matrix, columns are divided by their largest absolute value, the
-    n entries of a row in one field by sqrt(n), and a row without entries in a field has a column
-    that says so (not where each column is a field).
+    **Columns.** A category is one column of x, which is 1 or 0. A category unseen in `fit` has
+    weights of zero and does not count. A missing category has its own weights, learned if `fit`
+    saw missing ones. Numbers are centred and divided by their standard deviation; a missing number
+    has its own column. In a sparse matrix, columns are divided by their largest absolute value, and
+    the n entries of a row in one field by sqrt(n). A row without entries in a field has a column
+    that says so, unless each column is a field.
 
-    **Weights of rows.** Equal rows with equal targets are one row of greater weight, and rows are
-    put into an order by content before chance has a say. So a weight of 2 is the same as a row
-    twice, to the bit, and the order of the rows does not matter.
+    **Weights of rows.** Equal rows with equal targets become one row of greater weight, and rows
+    are sorted by content before any random draw. So a weight of 2 equals repeating the row, to the
+    bit, and the order of the rows does not matter.
 
-    Differs from [1]_: Adam over batches in place of stochastic steps; pairs of columns of one
-    field are left out; the target is standardised.
+    Differs from [1]_: Adam over batches replaces stochastic steps; pairs of columns of one field
+    are left out; the target is standardised.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Numbers of users that a model of rows does not know, by what they took."""
+"""Fold users into a model of rows that does not know them, from the items that they took."""
 
 from typing import NamedTuple
 
@@ -8,21 +8,21 @@ from torch.nn import functional
 
 from skrec._torch._newton import minimise_rows
 
-# Numbers of a group of rows that are held at once.
+# Numbers of a group of rows held at once.
 _GROUP_SIZE = 2**21
 
 
 class Terms(NamedTuple):
-    """Terms of the objectives of some users, by user.
+    """Terms of the objectives of some users, ordered by user.
 
     Attributes
     ----------
     user : ndarray of int of shape (n_terms,)
         Ascending.
     design : ndarray of float64 of shape (n_terms, d)
-        What a user's own numbers are multiplied with.
+        Factors of a user's own numbers.
     offset : ndarray of float64 of shape (n_terms,)
-        The output for a user of whom nothing is known.
+        The output for a user with numbers of zero.
     target : ndarray of float64 of shape (n_terms,)
     weight : ndarray of float64 of shape (n_terms,)
     """
@@ -35,17 +35,17 @@ class Terms(NamedTuple):
 
 
 def own_numbers(terms, n_users, mean, precision, *, logistic):
-    """The numbers of each user at the minimum of the losses and of a normal prior.
+    """The numbers of each user that minimise the losses under a normal prior.
 
     Parameters
     ----------
     terms : Terms
     n_users : int
     mean : ndarray of shape (d,)
-        Of the prior, and so of users without terms.
+        Mean of the prior, which users without terms get.
     precision : ndarray of shape (d, d)
     logistic : bool
-        Whether the loss is the logistic one, or half the square.
+        Whether the loss is the logistic one; else half the square.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def own_numbers(terms, n_users, mean, precision, *, logistic):
     found = np.tile(mean, (n_users, 1))
     lengths = np.bincount(terms.user, minlength=n_users)
     first = np.cumsum(lengths) - lengths
-    order = np.argsort(lengths, kind="stable")  # users of like length go together
+    order = np.argsort(lengths, kind="stable")  # users of similar length go together
     order = order[lengths[order] > 0]
     prior = torch.from_numpy(mean), torch.from_numpy(precision)
     while len(order):

@@ -1,4 +1,4 @@
-"""IBR: a projection of the features in which items of one user are near each other."""
+"""IBR: a projection of the features that brings the items of one user near each other."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,16 +16,16 @@ from skrec.utils._params import NON_NEGATIVE, POSITIVE_INTEGER
 
 
 class IBR(ProfileMixin, BaseRecommender):
-    r"""Image-based recommendation: a distance of style that is learned from the interactions.
+    r"""Image-based recommendation: a distance of style, learned from the interactions.
 
-    With :math:`f_i` the features of item i and E a projection to few dimensions, the distance of
+    :math:`f_i` are the features of item i, and E projects them to few dimensions. The distance of
     two items and the probability that they go together are [1]_
 
     .. math::
 
        d_{ij} = \|E^T (f_i - f_j)\|^2, \qquad P(i \sim j) = \sigma(c - d_{ij}).
 
-    E and c are found by L-BFGS, which minimises
+    L-BFGS finds the E and c that minimise
 
     .. math::
 
@@ -33,30 +33,30 @@ class IBR(ProfileMixin, BaseRecommender):
        + \sum_{(i, j) \in Q} \log(1 - \sigma(c - d_{ij})) \Big) + \frac{\alpha}{2} \|E\|_F^2,
 
     where R are `n_pairs` pairs of items that one user has, and Q as many pairs of any two items
-    that users have. An item's score for a user is minus its distance to the nearest item of the
-    user, or what else `aggregate` says. So items that nobody has are scored as all others, and so
-    are new users.
+    that users have. The score of an item for a user is minus its distance to the nearest of the
+    user's items, or another `aggregate`. So items and users without training interactions are
+    scored like all others.
 
     Parameters
     ----------
     n_components : int, default=20
         Columns of E, the K of [1]_.
     aggregate : {"max", "mean", "top_k"}, default="max"
-        What is taken of the likenesses, minus the distances, to the user's items: the largest
-        (the nearest item), the mean, weighted by the row, or the mean of the `n_neighbors`
+        How the similarities, minus the distances, to the user's items are combined: the largest
+        (the nearest item), the mean weighted by the row, or the mean of the `n_neighbors`
         largest. May be changed after ``fit``.
     n_neighbors : int, default=3
-        How many items count at the most; "top_k" only.
+        Number of largest similarities in the mean; "top_k" only.
     n_pairs : int, default=50000
-        Pairs in R: an interaction is drawn, and another item of the same user.
+        Pairs in R: draw an interaction, then another item of the same user.
     alpha : float, default=0.001
-        The penalty >= 0 on E, for features that are divided by their mean length. What is best
-        depends on the features more than elsewhere: choose it on validation data. One that is
-        too large leaves E zero and all distances with it, which warns.
+        Penalty on E, >= 0, for features divided by their mean length. The best value depends
+        strongly on the features: choose it on validation data. Too large a value makes E and all
+        distances zero; then `fit` warns.
     max_iter : int, default=50
-        Iterations of L-BFGS at the most.
+        Most iterations of L-BFGS.
     tol : float, default=1e-6
-        The fit ends where an iteration lowers the objective by less than this share of it, >= 0.
+        The fit ends when an iteration lowers the objective by less than this share, >= 0.
     random_state : int, RandomState or None, default=None
         Seed of the pairs and of the first E.
 
@@ -65,16 +65,16 @@ class IBR(ProfileMixin, BaseRecommender):
     components_ : ndarray of shape (n_components, n_items), dtype of X
         The style vectors :math:`E^T f_i`.
     projection_ : ndarray of shape (n_item_features, n_components), float64
-        E, for features that are divided by `feature_scale_`; zero for features that no item with
-        users has. Without features there is one for each item.
+        E, for features divided by `feature_scale_`; zero for features that no item with users
+        has. Without features E has a row for each item.
     intercept_ : float
-        The c.
+        The constant c.
     feature_scale_ : float
         Mean length of the features of items with users.
     loss_curve_ : list of float
         The objective after each iteration.
     n_iter_ : int
-        Iterations made; 0 where no user has two items.
+        Number of iterations; 0 where no user has two items.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -86,25 +86,25 @@ class IBR(ProfileMixin, BaseRecommender):
 
     See Also
     --------
-    VisRank : By the cosines of the features as they are.
+    VisRank : Ranks by the cosines of the given features.
     VBPR : Learns what each user likes of the features, and vectors of the items.
 
     Notes
     -----
     Without features E has a row for each item, and the model is an embedding of the items; items
-    that nobody has are then all at the origin.
+    without users are then all at the origin.
 
-    Differences take off what is common to all features, but not from an item of which nothing is
-    known, whose row of zeros lies at the origin: centre the features, so that it is the mean item.
-    Features that are made of the interactions, held-out ones among them, tell of what is to be
+    Differences cancel what is common to all features, except for an item of which nothing is
+    known: its row of zeros lies at the origin. Centre the features, so that the origin is the mean
+    item. Features made from the interactions, held-out ones included, leak what is to be
     predicted.
 
-    *Time*: an iteration takes about ``16 * n_pairs * n_components`` flops for the pairs, and 4 for
-    each entry of the features and component. *Memory*: ``64 * n_pairs * n_components`` bytes while
-    fitting; a fitted model keeps no features.
+    *Time*: an iteration takes about ``16 * n_pairs * n_components`` flops for the pairs, and 4
+    flops per entry of the features and component. *Memory*: ``64 * n_pairs * n_components`` bytes
+    while fitting; a fitted model keeps no features.
 
-    Differs from [1]_: pairs of items that one user has stand for the shop's lists of what is bought
-    and viewed together; E is penalised; the distance has no part of each user's own.
+    Differs from [1]_: pairs of items of one user replace the shop's lists of items bought or
+    viewed together; E is penalised; the distance has no part for each user.
 
     References
     ----------
@@ -177,7 +177,7 @@ class IBR(ProfileMixin, BaseRecommender):
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Row i describes column i of X. None: an item is described by its place alone.
+            Row i describes column i of X. None: only its place describes an item.
 
         Returns
         -------
@@ -206,20 +206,20 @@ class IBR(ProfileMixin, BaseRecommender):
         return self
 
     def _first_projection(self, features, kept, random_state):
-        """Normal numbers; zeros for features that no item with users has."""
+        """Normal numbers, with zeros for features that no item with users has."""
         seen = seen_features(features, kept)
         first = np.zeros((features.shape[1], self.n_components))
         first[seen] = random_state.normal(size=(seen.sum(), self.n_components))
         return first / np.sqrt(self.n_components)
 
     def _minimise(self, features, related, others, first):
-        """L-BFGS from a first projection; sets what it has found."""
+        """Run L-BFGS from a first projection, and set the projection and intercept."""
         self.projection_, self.intercept_ = first, 0.0
         self.loss_curve_, self.n_iter_ = [], 0
         if not len(related) or not len(others):
             return
         objective = StyleObjective(features, related, others, self.alpha)
-        # At first half of the pairs are taken to go together.
+        # The first c lets half of the pairs go together.
         start = np.append(first.ravel(), objective.mean_distance(first))
 
         def keep(intermediate_result):
@@ -300,7 +300,7 @@ class StyleObjective:
         pairs = np.concatenate([related, others])
         signs = np.tile([1.0, -1.0], len(pairs))
         places = 2 * np.arange(len(pairs) + 1)
-        # Row p holds 1 and -1 at the items of pair p: a product is the differences.
+        # Row p holds 1 and -1 at the items of pair p: a product makes the differences.
         shape = (len(pairs), features.shape[0])
         self._difference = csr_array((signs, pairs.ravel(), places), shape=shape)
         self._back = self._difference.T.tocsr()
@@ -322,12 +322,12 @@ class StyleObjective:
 
 
 def related_pairs(X, n_pairs, random_state):
-    """Pairs of different items of one row each: an entry is drawn, then another one of its row.
+    """Pairs of different items of one row: draws an entry, then another entry of its row.
 
     Returns
     -------
     pairs : ndarray of int of shape (n_pairs, 2)
-        None where no row has two items.
+        Empty if no row has two items.
     """
     lengths = np.diff(X.indptr)
     row = np.repeat(np.arange(len(lengths)), lengths)
@@ -341,7 +341,7 @@ def related_pairs(X, n_pairs, random_state):
 
 
 def random_pairs(items, n_pairs, random_state):
-    """Pairs of two different ones of some items."""
+    """Pairs of two different items."""
     if len(items) < 2:
         return np.empty((0, 2), np.intp)
     first = random_state.randint(len(items), size=n_pairs)

@@ -1,4 +1,4 @@
-"""The network of `DVBPR`: vectors of items that are made of their pictures."""
+"""The network of `DVBPR`: vectors of items from their pictures."""
 
 import copy
 
@@ -11,12 +11,12 @@ _DROPOUT = 0.5  # of the authors
 
 
 class PictureNet(nn.Module):
-    """Vectors of items, the first part made of pictures by a network, the rest learned freely.
+    """Vectors of items: a network makes the first part of pictures, the rest is learned freely.
 
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users are given from outside.
+        None: the vectors of users come from outside.
     n_items : int
     n_components, n_latent : int
         Lengths of the two parts.
@@ -34,7 +34,7 @@ class PictureNet(nn.Module):
         self.images = None
 
     def vectors(self, items, pictured):
-        """Vectors of items, of which the network has made `pictured` or None: (m, d)."""
+        """Vectors of items; `pictured` are the network's outputs, or None: (m, d)."""
         parts = [] if pictured is None else [pictured]
         return torch.cat([*parts, *([] if self.item is None else [self.item(items)])], dim=1)
 
@@ -61,7 +61,7 @@ class PictureNet(nn.Module):
 
 
 def image_network(network, n_components, size):
-    """The network that a parameter stands for, with weights drawn from torch's generator.
+    """The network that the parameter names, with weights drawn from torch's generator.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ def image_network(network, n_components, size):
 
 
 def check_network(network, n_components, size):
-    """Raise a ValueError unless a network makes vectors of the right length of pictures."""
-    expected = f"a tensor of shape (n, {n_components}) of pictures (n, 3, {size[0]}, {size[1]})"
+    """Raise a ValueError unless a network makes vectors of the right length from pictures."""
+    expected = f"a tensor of shape (n, {n_components}) from pictures (n, 3, {size[0]}, {size[1]})"
     remedy = (
-        "End it with nn.Linear(..., n_components), and use image_size for pictures of the size "
-        "that it reads."
+        "End it with nn.Linear(..., n_components), and use image_size to bring the pictures to the "
+        "size that it reads."
     )
     if not isinstance(network, nn.Module):
         raise ValueError(
@@ -108,11 +108,11 @@ def check_network(network, n_components, size):
     finally:
         network.train()
     if shape != (2, n_components):
-        raise ValueError(f"network must make {expected}. Got shape {shape} of 2. {remedy}")
+        raise ValueError(f"network must make {expected}. Got shape {shape} from 2. {remedy}")
 
 
 def _half(n, times):
-    """What is left of a length that is halved, rounded up."""
+    """A length after some halvings, rounded up."""
     for _ in range(times):
         n = -(-n // 2)
     return n

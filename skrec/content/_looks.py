@@ -1,4 +1,4 @@
-"""How items look: cosines of their features, and clusters of them."""
+"""The looks of items: cosines of their features, and clusters of them."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -30,15 +30,15 @@ class Looks:
         self._square = self._shift @ self._shift
         squares = np.asarray(self._rows.multiply(self._rows).sum(axis=1)).ravel()
         rest = squares - 2 * self._of_shift + self._square
-        # What rounding leaves of a difference is no length.
+        # A difference made of rounding errors counts as unknown.
         self._known = self._known & (rest > 1e-12 * (squares + self._square))
         self._length = np.sqrt(np.where(self._known, rest, 1))
 
     def cosines(self, first, second):
-        """Cosines of pairs of items, shape (n,). 0 with items of which nothing is known."""
+        """Cosines of pairs of items, shape (n,); 0 if one of the two is unknown."""
         known = self._known[first] & self._known[second]
         if self._shift is None:
-            # Exact near 1, where a sum of products would not be.
+            # Exact near 1, which a sum of products would not be.
             away = np.square(self._rows[first] - self._rows[second]).sum(axis=1)
             return np.where(known, 1 - away.astype(np.float64) / 2, 0)
         product = np.asarray(self._rows[first].multiply(self._rows[second]).sum(axis=1)).ravel()
@@ -46,15 +46,15 @@ class Looks:
         return np.where(known, product / (self._length[first] * self._length[second]), 0)
 
     def same(self, first, second):
-        """Which pairs look the same, or are two items that nothing tells apart."""
+        """Which pairs look the same; two items of which nothing is known do."""
         unknown = ~(self._known[first] | self._known[second])
         return unknown | (self.cosines(first, second) > 1 - _LEAST)
 
 
 def clusters(table, n_clusters, seed):
-    """Clusters of the items of a `StandardTable` by k-means, at most so many: shape (n_items,)."""
+    """K-means clusters of the items of a `StandardTable`, at most so many: shape (n_items,)."""
     rows = table.rows
-    if issparse(rows):  # scikit-learn takes no other indices
+    if issparse(rows):  # scikit-learn takes 32-bit indices only
         indices = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
         rows = csr_array((rows.data, *indices), shape=rows.shape)
     kmeans = KMeans(

@@ -21,7 +21,7 @@ class PathNet(nn.Module):
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users are given from outside.
+        None: the vectors of users come from outside.
     n_items : int
     n_components : int
     n_node_components : int

@@ -131,7 +131,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._learn(X, y, sample_weight)
 

@@ -26,9 +26,9 @@ class RowNet(nn.Module):
     hidden_layer_sizes : tuple of int, default=()
         Layers over the vectors of all fields; none: there is no such part.
     dropout : float, default=0.0
-        Share of the hidden units that is set to zero in training.
+        Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
-        Whether what each layer makes is standardised over the batch, before its ReLU.
+        Whether to standardise the outputs of each layer over the batch, before its ReLU.
     n_crosses : int, default=0
         Columns of crossed categories, which have a weight each and no vector.
     """

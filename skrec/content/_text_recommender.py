@@ -197,7 +197,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0; stored values are weights of the ones.
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
             Weights of words, >= 0; row i is the text of column i of X, and a row of zeros says
@@ -212,12 +212,12 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         ------
         ValueError
             If a parameter, X or the features are not valid, or the loss is not finite. The
-            estimator is then what it was before.
+            estimator then stays as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
 

@@ -22,7 +22,7 @@ class VBPRNet(nn.Module):
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users are given from outside.
+        None: the vectors of users come from outside.
     n_items : int
     n_features : int
     n_components, n_content_components : int
@@ -100,31 +100,31 @@ class VBPR(FactorRecommender):
         for all of them, `cold_level_`. "zero": zeros, as in [1]_; then they are ranked well among
         themselves, and low among items that have users.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the vector learned for it, the
-        first one's if there are several; any other row is folded in. "fold_in": every row is
-        folded in.
+        "match": a row with the same items as a training row gets the vector learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row
+        in.
     solver : {"adam", "sparse_adam"}, default="adam"
-        "adam": each step moves all vectors. "sparse_adam": only those that the batch reads,
-        which is faster where there are many users or items, and another optimiser.
+        "adam" moves all vectors in each step. "sparse_adam" moves only those that the batch
+        reads: a different optimiser, faster with many users or items.
     learning_rate : float, default=0.01
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     batch_size : int, default=1024
         Interactions in a batch, each with its negatives.
     max_iter : int, default=50
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, and from the vectors
-        of the rows that it knows, the first one's for equal rows; others are folded in
-        first. Features are passed again. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Rows seen before start from
+        their vectors (equal rows from the first one's); other rows are folded in first. Pass
+        the features again. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -143,13 +143,13 @@ class VBPR(FactorRecommender):
         The gamma and theta of the users that were learned from; for users without items,
         or with all that anybody has, zero, or the mean of the others with ``alpha=0``.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which their rows are known.
+        Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components + n_content_components,)
-        Mean of the vectors of users who were in pairs.
+        Mean of the vectors of the users who were in training pairs.
     user_precision_ : ndarray of shape (d, d), d being n_components + n_content_components
-        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+        Inverse of the covariance of these vectors; with ``alpha=0`` both serve to fold users in.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     feature_scale_ : float
@@ -167,15 +167,15 @@ class VBPR(FactorRecommender):
         beta', for features that are divided by `feature_scale_`. Zero for items without users,
         and for features that no item with users has.
     loss_curve_ : list of float
-        Mean loss of an interaction in each epoch, as met on the way; with the penalty of the
+        Mean loss of an interaction over the batches of each epoch, the penalty included of the
         vectors.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
@@ -318,7 +318,7 @@ class VBPR(FactorRecommender):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, >= 0.
         y : ignored
-            Present for scikit-learn's conventions; handed on to callbacks.
+            Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
             Row i describes column i of X. None: an item is described by its place alone, so
@@ -333,12 +333,12 @@ class VBPR(FactorRecommender):
         ------
         ValueError
             If a parameter, X or the features are not valid, or the loss is not finite. The
-            estimator is then what it was before.
+            estimator then stays as it was.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         return self._fit_weighted(X, None, y=y, side=SideInformation(item_features))
 

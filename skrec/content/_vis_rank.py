@@ -65,8 +65,7 @@ class VisRank(ProfileMixin, BaseRecommender):
     features.
 
     A row of zeros says that nothing is known of an item, and has the cosine 0 with all others.
-    Features that are made of the interactions, held-out ones among them, tell of what is to be
-    predicted.
+    Features made from the interactions, held-out ones included, leak what is to be predicted.
 
     "max" is a poor choice for features with few values, such as genres: most items then have the
     same score for a user, and the order of the items decides.

@@ -1,4 +1,4 @@
-"""WideAndDeepClassifier and WideAndDeepRegressor: weights that remember, layers that generalise."""
+"""WideAndDeepClassifier and WideAndDeepRegressor: crosses memorise, layers generalise."""
 
 from skrec.content._deep_fm import LAYER_RULES
 from skrec.content._fm import SCORING
@@ -8,72 +8,71 @@ from skrec.content._row_targets import RowClassifier, RowRegressor
 
 
 class WideAndDeepClassifier(CrossesMixin, RowClassifier):
-    r"""Linear weights of columns and crosses beside layers over vectors, that tell classes apart.
+    r"""Classifier of rows of fields: linear weights of columns and crosses, and layers.
 
     Rows x of columns in fields f, with the vectors :math:`e_f = \sum_{j \in f} v_j x_j` and the
     products :math:`\phi(x)` of crossed categories, have the log odds [1]_
 
     .. math:: s(x) = b + w^T [x, \phi(x)] + h^T \mathrm{MLP}([e_1, \ldots, e_F])
 
-    and `fit` minimises, for both parts at once by Adam over batches,
+    and `fit` minimises, for both parts together by Adam over batches,
 
     .. math:: \frac{1}{\sum_i \omega_i} \sum_i \omega_i \, \ell(y_i, s(x_i))
         + \frac{\alpha}{2} \sum_j \|v_j\|^2 + \frac{\alpha_w}{2} \|w\|^2
 
     with the logistic loss and the weights :math:`\omega` of rows; alpha is `alpha`, and
-    :math:`\alpha_w` is `linear_alpha`. With more than two classes each has a w and an h, and the
-    loss is that of their softmax.
+    :math:`\alpha_w` is `linear_alpha`. With more than two classes each has its own w and h, and the
+    loss is the softmax loss.
 
     Parameters
     ----------
     n_components : int, default=16
-        Length d of the vectors. 0: there is no deep part.
+        Length d of the vectors. 0: no deep part.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Columns of a dataframe or array that hold categories, numbers or text: a mask of shape
-        (n_features,), places or names. "from_dtype": those of a dataframe whose dtype is a
-        category, text or object. All others are numbers.
+        Columns of a dataframe or array that hold categories, as numbers or text: a mask of shape
+        (n_features,), places or names. "from_dtype": columns of a dataframe whose dtype is
+        category, text or object. All other columns are numbers.
     fields : array-like of int or str of shape (n_features,), default=None
-        To which field each column belongs, for a sparse matrix (or array) of one-hot and multi-hot
-        columns. None: each column of a sparse matrix is a field of its own.
+        The field of each column of a sparse matrix (or array) of one-hot and multi-hot columns.
+        None: each column of a sparse matrix is a field of its own.
     cross_features : list of (str, str) or of (int, int), default=None
-        Pairs of fields whose categories are crossed: names or places of columns, or labels of
-        `fields`.
+        Pairs of fields to cross: names or places of columns, or labels of `fields`.
     n_cross_buckets : int, default=262144
-        Columns for the crosses of a pair; more crosses than that share columns, by a hash.
+        Most columns for the crosses of a pair; if there are more crosses, a hash shares columns.
     hidden_layer_sizes : tuple of int, default=(128, 64)
-        Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
+        Sizes of the ReLU layers over the vectors of all fields; (): no layers.
     dropout : float, default=0.2
-        Share of the hidden units that is set to zero in training.
+        Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
-        Whether what each layer makes is standardised over the batch, before its ReLU.
+        Whether to standardise the outputs of each layer over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights of columns and crosses.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     schedule : {"constant", "linear"}, default="constant"
-        Whether the learning rate stays, or falls to 0 in a straight line.
+        Whether the learning rate stays constant or falls linearly to 0.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the best epoch is kept. "auto": from 10,001 rows on.
+        Whether to hold out rows and keep the best epoch. "auto": with more than 10,000 rows.
     scoring : {"loss", "roc_auc"}, default="loss"
-        What early stopping looks at; "roc_auc" for two classes.
+        Score for early stopping; "roc_auc" needs two classes.
     validation_fraction : float, default=0.1
-        Share of the rows, of each class, that is held out.
+        Share of the rows of each class that is held out.
     n_iter_no_change : int, default=3
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, with its categories and scales.
+        Whether `fit` continues from the last fit, with its categories and scales.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes.
+        Where to compute.
     random_state : int, RandomState or None, default=None
         Seed of the first vectors, batches, dropout and held-out rows.
     verbose : bool, default=False
@@ -84,7 +83,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     classes_ : ndarray of shape (n_classes,)
         Labels, ascending.
     fields_ : object
-        What was learned of the columns: categories, means, scales, fields.
+        The columns as `fit` saw them: categories, means, scales and fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``crosses`` (n_crosses, n_outputs), and with layers
@@ -94,15 +93,15 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch; mean log likelihood or AUC.
+        Mean log likelihood or AUC of the held-out rows after each epoch.
     best_validation_score_ : float
-        The highest of them; with early stopping only.
+        The highest validation score; only with early stopping.
     n_iter_ : int
-        Epochs of all fits.
+        Number of epochs, over all fits.
     cross_pairs_ : ndarray of int64 of shape (n_pairs, 2)
-        Places of the fields that are crossed.
+        Places of the crossed fields.
     cross_sizes_ : ndarray of int64 of shape (n_pairs,)
-        How many columns the crosses of each pair have.
+        Number of columns for the crosses of each pair.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str of shape (n_features,)
@@ -112,29 +111,29 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
     --------
     WideAndDeepRegressor : The same for numbers.
     DeepFMClassifier : Products of vectors in place of chosen crosses.
-    ContentRecommender : Makes a recommender of a classifier of rows.
+    ContentRecommender : Turns a classifier of rows into a recommender.
 
     Notes
     -----
-    **Crosses.** Only pairs that `cross_features` names are crossed: a column for each pair of
-    categories that a row has in two fields, which are the weights that remember. Without them the
-    wide part is linear. A pair with more possible crosses than `n_cross_buckets` shares columns by
-    a hash of both categories. A category that `fit` has not seen is in no cross. Numbers are not
-    crossed: `KBinsDiscretizer` makes categories of them.
+    **Crosses.** A pair of fields in `cross_features` gets a column for each pair of categories
+    that a row has in the two fields; these weights memorise. Without crosses the wide part is
+    linear. A pair with more possible crosses than `n_cross_buckets` shares columns by a hash of
+    both categories. A category unseen in `fit` is in no cross. Numbers are not crossed:
+    `KBinsDiscretizer` makes categories of them.
 
-    **Columns.** A category is one column of x, which is 1 or 0. One that `fit` has not seen has
-    weights of zero: it says nothing. A missing one has weights of its own, learned if there were
-    such rows. Numbers are centred and divided by their standard deviation; a missing number is a
-    column of its own. Of a sparse matrix, columns are divided by their largest absolute value, the
-    n entries of a row in one field by sqrt(n), and a row without entries in a field has a column
-    that says so (not where each column is a field).
+    **Columns.** A category is one column of x, which is 1 or 0. A category unseen in `fit` has
+    weights of zero and does not count. A missing category has its own weights, learned if `fit`
+    saw missing ones. Numbers are centred and divided by their standard deviation; a missing number
+    has its own column. In a sparse matrix, columns are divided by their largest absolute value, and
+    the n entries of a row in one field by sqrt(n). A row without entries in a field has a column
+    that says so, unless each column is a field.
 
-    **Weights of rows.** Equal rows with equal targets are one row of greater weight, and rows are
-    put into an order by content before chance has a say. So a weight of 2 is the same as a row
-    twice, to the bit, and the order of the rows does not matter.
+    **Weights of rows.** Equal rows with equal targets become one row of greater weight, and rows
+    are sorted by content before any random draw. So a weight of 2 equals repeating the row, to the
+    bit, and the order of the rows does not matter.
 
-    **Batch norm.** With `batch_norm` the outputs of a layer are scaled by the mean and the variance
-    of the batch, in which a row counts once whatever its weight; predictions use running ones.
+    **Batch norm.** `batch_norm` scales the outputs of a layer by their mean and variance over the
+    batch, in which a row counts once whatever its weight. Predictions use running averages.
 
     Differs from [1]_: Adam for both parts, where the paper has FTRL with an L1 penalty for the wide
     and AdaGrad for the deep one; numbers have vectors; smaller layers, with dropout.
@@ -146,7 +145,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
 
     Examples
     --------
-    Which pairs are liked is remembered by crosses alone, without a deep part:
+    Crosses alone, without a deep part, memorise the pairs that are liked:
 
     >>> import numpy as np
     >>> from skrec.content import WideAndDeepClassifier
@@ -215,7 +214,7 @@ class WideAndDeepClassifier(CrossesMixin, RowClassifier):
 
 
 class WideAndDeepRegressor(CrossesMixin, RowRegressor):
-    r"""Linear weights of columns and crosses beside layers over vectors, that predict numbers.
+    r"""Regressor of rows of fields: linear weights of columns and crosses, and layers.
 
     The s(x) of `WideAndDeepClassifier`, for the standardised target [1]_; `fit` minimises
 
@@ -227,51 +226,50 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
     Parameters
     ----------
     n_components : int, default=16
-        Length d of the vectors. 0: there is no deep part.
+        Length d of the vectors. 0: no deep part.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
-        Columns of a dataframe or array that hold categories, numbers or text: a mask of shape
-        (n_features,), places or names. "from_dtype": those of a dataframe whose dtype is a
-        category, text or object. All others are numbers.
+        Columns of a dataframe or array that hold categories, as numbers or text: a mask of shape
+        (n_features,), places or names. "from_dtype": columns of a dataframe whose dtype is
+        category, text or object. All other columns are numbers.
     fields : array-like of int or str of shape (n_features,), default=None
-        To which field each column belongs, for a sparse matrix (or array) of one-hot and multi-hot
-        columns. None: each column of a sparse matrix is a field of its own.
+        The field of each column of a sparse matrix (or array) of one-hot and multi-hot columns.
+        None: each column of a sparse matrix is a field of its own.
     cross_features : list of (str, str) or of (int, int), default=None
-        Pairs of fields whose categories are crossed: names or places of columns, or labels of
-        `fields`.
+        Pairs of fields to cross: names or places of columns, or labels of `fields`.
     n_cross_buckets : int, default=262144
-        Columns for the crosses of a pair; more crosses than that share columns, by a hash.
+        Most columns for the crosses of a pair; if there are more crosses, a hash shares columns.
     hidden_layer_sizes : tuple of int, default=(128, 64)
-        Sizes of the ReLU layers over the vectors of all fields; (): there is no such part.
+        Sizes of the ReLU layers over the vectors of all fields; (): no layers.
     dropout : float, default=0.2
-        Share of the hidden units that is set to zero in training.
+        Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
-        Whether what each layer makes is standardised over the batch, before its ReLU.
+        Whether to standardise the outputs of each layer over the batch, before its ReLU.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights of columns and crosses.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     schedule : {"constant", "linear"}, default="constant"
-        Whether the learning rate stays, or falls to 0 in a straight line.
+        Whether the learning rate stays constant or falls linearly to 0.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the best epoch is kept. "auto": from 10,001 rows on.
+        Whether to hold out rows and keep the best epoch. "auto": with more than 10,000 rows.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out.
+        Share of the rows held out.
     n_iter_no_change : int, default=3
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, with its categories and scales.
+        Whether `fit` continues from the last fit, with its categories and scales.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes.
+        Where to compute.
     random_state : int, RandomState or None, default=None
         Seed of the first vectors, batches, dropout and held-out rows.
     verbose : bool, default=False
@@ -280,7 +278,7 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
     Attributes
     ----------
     fields_ : object
-        What was learned of the columns: categories, means, scales, fields.
+        The columns as `fit` saw them: categories, means, scales and fields.
     weights_ : dict of str to ndarray of float32
         The state of the network: ``linear.weight`` (n_columns, n_outputs), ``linear.bias``,
         ``crosses`` (n_crosses, n_outputs), and with layers
@@ -290,17 +288,17 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch; minus the mean loss of standardised values.
+        Minus the mean loss of the held-out rows, in standardised values, after each epoch.
     best_validation_score_ : float
-        The highest of them; with early stopping only.
+        The highest validation score; only with early stopping.
     n_iter_ : int
-        Epochs of all fits.
+        Number of epochs, over all fits.
     target_mean_, target_scale_ : float
         Mean and standard deviation of y, which is standardised while fitting.
     cross_pairs_ : ndarray of int64 of shape (n_pairs, 2)
-        Places of the fields that are crossed.
+        Places of the crossed fields.
     cross_sizes_ : ndarray of int64 of shape (n_pairs,)
-        How many columns the crosses of each pair have.
+        Number of columns for the crosses of each pair.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str of shape (n_features,)
@@ -313,24 +311,24 @@ class WideAndDeepRegressor(CrossesMixin, RowRegressor):
 
     Notes
     -----
-    **Crosses.** Only pairs that `cross_features` names are crossed: a column for each pair of
-    categories that a row has in two fields, which are the weights that remember. Without them the
-    wide part is linear. A pair with more possible crosses than `n_cross_buckets` shares columns by
-    a hash of both categories. A category that `fit` has not seen is in no cross. Numbers are not
-    crossed: `KBinsDiscretizer` makes categories of them.
+    **Crosses.** A pair of fields in `cross_features` gets a column for each pair of categories
+    that a row has in the two fields; these weights memorise. Without crosses the wide part is
+    linear. A pair with more possible crosses than `n_cross_buckets` shares columns by a hash of
+    both categories. A category unseen in `fit` is in no cross. Numbers are not crossed:
+    `KBinsDiscretizer` makes categories of them.
 
-    **Columns.** A category is one column of x, which is 1 or 0. One that `fit` has not seen has
-    weights of zero: it says nothing. A missing one has weights of its own, learned if there were
-    such rows. Numbers are centred and divided by their standard deviation; a missing number is a
-    column of its own. Of a sparse matrix, columns are divided by their largest absolute value, the
-    n entries of a row in one field by sqrt(n), and a row without entries in a field has a column
-    that says so (not where each column is a field).
+    **Columns.** A category is one column of x, which is 1 or 0. A category unseen in `fit` has
+    weights of zero and does not count. A missing category has its own weights, learned if `fit`
+    saw missing ones. Numbers are centred and divided by their standard deviation; a missing number
+    has its own column. In a sparse matrix, columns are divided by their largest absolute value, and
+    the n entries of a row in one field by sqrt(n). A row without entries in a field has a column
+    that says so, unless each column is a field.
 
-    **Weights of rows.** Equal rows with equal targets are one row of greater weight, and rows are
-    put into an order by content before chance has a say. So a weight of 2 is the same as a row
-    twice, to the bit, and the order of the rows does not matter.
+    **Weights of rows.** Equal rows with equal targets become one row of greater weight, and rows
+    are sorted by content before any random draw. So a weight of 2 equals repeating the row, to the
+    bit, and the order of the rows does not matter.
 
-    Differs from [1]_: as `WideAndDeepClassifier` does; the paper predicts clicks only.
+    Differs from [1]_ as `WideAndDeepClassifier` does; the paper predicts clicks only.
 
     References
     ----------

@@ -15,10 +15,11 @@ class WideAndDeep(FieldRecommender):
     .. math:: [\, \mathrm{user\ id},\ \mathrm{user\ features},\ \mathrm{context},\
         \mathrm{item\ id},\ \mathrm{item\ features} \,]
 
-    With "implicit" feedback its label is 1, and rows of the same user, in the same context, with
-    `n_negatives` items drawn among those that the user has not and somebody has, are labelled 0.
-    With :math:`e_f`, the sum of the vectors of what a row x has in field f, and :math:`\phi(x)`,
-    the products of what it has in two fields that are crossed, the score is [1]_
+    With "implicit" feedback its label is 1. For each interaction, `n_negatives` rows of the same
+    user in the same context have the label 0; their items are drawn among those that somebody has
+    and this user does not. :math:`e_f` is the sum of the vectors of the values of a row x in field
+    f, and :math:`\phi(x)` holds the products of its values in two crossed fields. The score is
+    [1]_
 
     .. math:: s(x) = b + w^T [x, \phi(x)] + h^T \mathrm{MLP}([e_1, \ldots, e_F])
 
@@ -33,58 +34,57 @@ class WideAndDeep(FieldRecommender):
     Parameters
     ----------
     n_components : int, default=16
-        Length d of the vectors. 0: there is no deep part.
+        Length d of the vectors. 0: no deep part.
     fields : dict of str to list of str, default=None
         The field of each column of a table, such as ``{"item_features": ["genre"] * 18 +
-        ["year"]}``; keys are "user_features", "item_features" and "context". The columns of a
-        table that is not named, or of all with None, are one field called as the table.
+        ["year"]}``; keys are "user_features", "item_features" and "context". A table that is not
+        named is one field with the table's name; with None each table is.
     cross_features : list of (str, str), default=None
-        Pairs of fields that are crossed: "user" and "item", which are the ids, and those that
-        `fields` names, such as ``[("user_features", "genre"), ("context", "item")]``. None: the
-        wide part is linear, and adds to what an item is liked by all only.
+        Pairs of fields to cross: "user" and "item", which are the ids, and those that `fields`
+        names, such as ``[("user_features", "genre"), ("context", "item")]``. None: the wide part
+        is linear, and adds only the popularity of items.
     n_cross_buckets : int, default=262144
-        Columns for the crosses of a pair; more crosses than that share columns, by a hash.
+        Most columns for the crosses of a pair; if there are more crosses, a hash shares columns.
     hidden_layer_sizes : tuple of int, default=(128, 64)
-        Sizes of the ReLU layers over the vectors of all fields. (): there is no
-        deep part.
+        Sizes of the ReLU layers over the vectors of all fields. (): no deep part.
     dropout : float, default=0.2
-        Share of the hidden units that is set to zero in training.
+        Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
-        Whether what each layer makes is standardised over the batch, before its ReLU.
+        Whether to standardise the outputs of each layer over the batch, before its ReLU.
     n_negatives : int, default=4
-        Rows with label 0 for each interaction; "implicit" only.
+        Rows with label 0 for each interaction; only for "implicit".
     use_ids : bool, default=True
-        Whether rows have the ids of users, and of items where there are item features; without
-        item features, items always have theirs.
+        Whether rows have the ids of users, and of items where there are item features. Without
+        item features, rows always have the ids of items.
     feedback : {"implicit", "rating"}, default="implicit"
-        What values of X mean. For "implicit" only which items a user has matters, but for
-        `weights`.
+        Meaning of the values of X. For "implicit" only the set of a user's items matters, except
+        with ``weights="value"``.
     weights : {"uniform", "value"}, default="uniform"
-        What an interaction weighs beside a drawn item: 1, or its value, as in YouTube's ranking
-        model; see `ContentRecommender`.
+        Weight of an interaction, where a drawn item weighs 1: 1, or its value, as in YouTube's
+        ranking model; see `ContentRecommender`.
     alpha : float, default=0.0
         Penalty of the vectors.
     linear_alpha : float, default=0.0
         Penalty of the weights of columns and crosses.
     learning_rate : float, default=0.003
-        Of Adam.
+        Adam's learning rate.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto": a 200th of the rows, from 32 to 4,096.
     max_iter : int, default=30
-        Epochs, or the most of them.
+        Number of epochs; with early stopping, the most.
     init_scale : float, default=0.01
         Standard deviation of the first vectors.
     early_stopping : bool or "auto", default="auto"
-        Whether rows are held out, and the epoch of the least loss is kept. "auto": from 10,001
-        rows on, drawn items included.
+        Whether to hold out rows and keep the epoch of least loss. "auto": with more than 10,000
+        rows, drawn items included.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out.
+        Share of the rows held out.
     n_iter_no_change : int, default=3
-        Epochs without a fall of the loss by `tol` after which to stop.
+        Stop after this many epochs without a fall of the loss by more than `tol`.
     tol : float, default=1e-4
-        Tolerance of early stopping.
+        Smallest improvement that counts in early stopping.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where torch computes. May be changed after ``fit``.
+        Where to compute. May be changed after ``fit``.
     random_state : int, RandomState or None, default=None
         Seed of drawn items, first vectors, batches, dropout and held-out rows.
     verbose : bool, default=False
@@ -95,22 +95,22 @@ class WideAndDeep(FieldRecommender):
     estimator_ : WideAndDeepClassifier or WideAndDeepRegressor
         The fitted model of rows; a `DummyRegressor` where all labels are the same.
     item_columns_ : ndarray of int64 of shape (n_items,)
-        Which column of ids an item has in rows; -1: none, as it had no users, or rows have no ids.
+        Column of an item's id in rows; -1 if the item had no users or rows have no ids.
     item_known_ : csr_array of shape (n_items, n_item_features)
         The features of items; only if there were any.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which training users are known again; with ``use_ids=True`` only.
+        Hashes that identify the rows of training users; only with ``use_ids=True``.
     user_mean_ : ndarray of shape (n_own,)
-        Mean of the weights of the training users: their own, and those of their crosses. Without a
-        deep part only, as the next two.
+        Mean of the weights of the training users: their own, and those of their crosses. Only
+        without a deep part, as the next two.
     user_precision_ : ndarray of shape (n_own, n_own)
-        Inverse of their covariance.
+        Inverse of the covariance of these numbers.
     seed_ : int
-        Of the items that are drawn where a row is folded in.
+        Seed of the items drawn to fold a row in.
     loss_curve_ : list of float
         Mean loss of each epoch, with the penalties.
     validation_scores_ : list of float
-        Of each epoch, minus the mean loss of held-out rows; with early stopping only.
+        Minus the mean loss of the held-out rows after each epoch; only with early stopping.
     n_iter_ : int
         Epochs.
     n_features_in_ : int
@@ -122,39 +122,39 @@ class WideAndDeep(FieldRecommender):
     --------
     DeepFM : Products of the vectors of all fields in place of chosen crosses.
     ContentRecommender : Rows of pairs for any classifier or regressor.
-    WideAndDeepClassifier : The same model over tables that have no user and no item.
+    WideAndDeepClassifier : The same model for tables without users and items.
 
     Notes
     -----
-    **Crosses.** A cross of a field of the user or the context with one of the item remembers who
-    or what goes with which items: ("user", "genre") is a weight for each user and genre, and
-    ("context", "item") one for each situation and item. A cross within the user's side, or within
-    the item's, is the same for all items, or for all users.
+    **Crosses.** A cross of a field of the user or the context with a field of the item memorises
+    what goes with which items: ("user", "genre") is a weight for each user and genre, and
+    ("context", "item") one for each situation and item. A cross within the user's side is the
+    same for all items, one within the item's side the same for all users.
 
-    **New users.** A row of X with the content of a training row is that user. Any other row is an
-    unknown user. With layers, it has the vector 0 in the field of the user, is in no cross of it,
-    and is told from others by its features and context alone: without any, all unknown users have
-    one list. Without a deep part (``n_components=0``, or no layers) the score is linear in the
-    weights that a user has, and those of an unknown user are folded in as `DeepFM` does it, if they
-    are at most 128: one, and one for each column that the field of the user is crossed with.
+    **New users.** A row of X that equals a training row is that user. Any other row is an unknown
+    user. With layers, an unknown user has the vector 0 in the user field and is in no cross of
+    it: only features and context tell unknown users apart, and without them all have the same
+    list. Without a deep part (``n_components=0``, or no layers) the score is linear in the weights
+    of a user: one, and one for each column that the user field is crossed with. If these are at
+    most 128, they are folded in for an unknown user, as by `DeepFM`.
 
-    **New items** are scored by their features, with the vector 0 in the field of the item.
+    **New items** are scored by their features, with the vector 0 in the item field.
 
-    **Context.** ``fit`` takes an `InteractionContext`, and scoring takes one row for each row of X,
-    or for each pair. Where a pair has many contexts use ``fit_rows``.
+    **Context.** ``fit`` takes an `InteractionContext`; scoring takes one row for each row of X, or
+    for each pair. Use ``fit_rows`` where a pair has many contexts.
 
     **Fields.** The n values of a row in one field are divided by sqrt(n), and columns by their
-    largest absolute value. In the layers a field is one vector, the sum of those of its
-    values, so that a table of numbers is projected. Columns that say different things, such
-    as a genre and a year, want fields of their own.
+    largest absolute value. In the layers a field is one vector, the sum of the vectors of its
+    values, so a table of numbers is projected. Give columns of different kinds, such as genre
+    and year, fields of their own.
 
-    All pairs of a user and an item that are scored are made into rows, in chunks. That costs a
-    prediction of the network for each item, many times that of a factor model: rank what another
-    model retrieves, by `~skrec.ensemble.TwoStageRecommender`.
+    *Time*: scoring makes a row for each pair of a user and an item, in chunks. That costs one
+    prediction of the network per item, many times the cost of a factor model. Let another model
+    retrieve items to rank, by `~skrec.ensemble.TwoStageRecommender`.
 
-    Differs from [1]_: negatives are drawn, where the paper has impressions; Adam for both parts,
-    where the paper has FTRL with an L1 penalty for the wide and AdaGrad for the deep one; smaller
-    layers, with dropout.
+    Differs from [1]_: negatives are drawn, where the paper has impressions; Adam fits both parts,
+    where the paper has FTRL with an L1 penalty for the wide and AdaGrad for the deep one; layers
+    are smaller, with dropout.
 
     References
     ----------
@@ -163,7 +163,7 @@ class WideAndDeep(FieldRecommender):
 
     Examples
     --------
-    Which item is taken in which situation is remembered by crosses alone:
+    Crosses alone memorise which item is taken in which situation:
 
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
@@ -243,7 +243,7 @@ class WideAndDeep(FieldRecommender):
         self.verbose = verbose
 
     def _user_crosses(self, model):
-        """Of each pair of fields with that of the user: its number, order, and other columns."""
+        """For each pair with the user's field: its number, its order, and its other columns."""
         fields = model.fields_
         user = fields.field_number(USER, None)
         for number, pair in enumerate(model.cross_pairs_.tolist()):

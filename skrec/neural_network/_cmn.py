@@ -53,7 +53,7 @@ class CMN(LearnedUserRecommender):
     :math:`10^{-3} J \|w\|^2 / 2`, J being `n_negatives`, by Adam at the rate .001. Half of
     each enters the network; c starts at random.
 
-    Scores rank items. Only which items a user has matters, not the stored values.
+    Scores only rank items. Only the set of a user's items matters, not the stored values.
 
     Parameters
     ----------
@@ -85,14 +85,14 @@ class CMN(LearnedUserRecommender):
         Epochs; with `warm_start` so many more. On what is pretrained few are best, and more
         learn the training rows by heart: `early_stopping` finds how many.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the weights that are there, without pretraining,
         and from the memories of the rows that it knows, the first one's for equal rows. Others
@@ -126,20 +126,20 @@ class CMN(LearnedUserRecommender):
     user_precision_ : ndarray of shape (n_components, n_components)
         Inverse of their covariance; both are for users who are folded in.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     pretraining_curve_ : list of float
         Mean loss of an interaction in each epoch of pretraining; empty without it.
     loss_curve_ : list of float
-        Mean loss of an interaction in each epoch, as met on the way; with the penalty.
+        Mean loss of an interaction over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int

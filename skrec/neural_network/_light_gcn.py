@@ -118,11 +118,11 @@ class LightGCN(FactorRecommender):
         Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
         longer rises, and to keep the best weights. Held-out items are no edges.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
         Whether a further `fit` goes on from layer 0 as it is: of the items, and of the rows
         that it knows, the first one's for equal rows; that of others begins at zero, as where
@@ -149,26 +149,26 @@ class LightGCN(FactorRecommender):
     user_factors_ : ndarray of shape (n_users, n_components), float32
         The vectors of the users that were learned from; zero for users without items.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which their rows are known.
+        Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
         Mean of layer 0 of users with items.
     user_precision_ : ndarray of shape (n_components, n_components)
         Inverse of its covariance; both are for ``own_layer="solved"``.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
         "user.weight" and "item.weight", layer 0: what `warm_start` goes on from.
     loss_curve_ : list of float
-        Mean loss of a triplet in each epoch, as met on the way; with the penalty.
+        Mean loss of a triplet over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int

@@ -33,7 +33,7 @@ class PairNet(nn.Module):
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users are given from outside.
+        None: the vectors of users come from outside.
     n_items : int
     product : int
         Length of the parts that are multiplied; 0 for none.

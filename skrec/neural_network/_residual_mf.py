@@ -83,18 +83,18 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     batch_size : int, default=2048
         Interactions in a batch of the network, each with its negatives.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the content of a training row has the vector learned for it, the first
-        one's if there are several; any other row is folded in. "fold_in": every row is folded in.
+        "match": a row equal to a training row gets the vector learned for it (that of the first
+        such row); any other row is folded in. "fold_in" folds every row in.
         Ratings are content.
     early_stopping : bool, default=False
         Whether to hold out items of the users, to stop either solver when the nDCG@100 of finding
         them, or minus the RMSE of the held-out ratings, no longer rises, and to keep the best.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the factors and the network that are there, and from
         the vectors of the rows that it knows; others are folded in first.
@@ -314,7 +314,7 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
         Warns
         -----
         ConvergenceWarning
-            If the fit was interrupted: the model is that of the last whole epoch.
+            If the fit was interrupted: the model of the last whole epoch is kept.
         """
         flag = isinstance(self.warm_start, bool | np.bool_)  # the rules say so below
         resumes = flag and self.warm_start and hasattr(self, "components_")

@@ -35,7 +35,7 @@ class SpectralCFNet(nn.Module):
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users are given from outside.
+        None: the vectors of users come from outside.
     n_items : int
     n_components : int
         Length of a layer's vectors.
@@ -107,7 +107,7 @@ class SpectralCF(FactorRecommender):
     .. math:: -\log \sigma(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \left( \|v_u\|^2 + \|v_i\|^2 + \|v_j\|^2 \right)
 
-    Scores rank items. Only which items a user has matters, not the stored values.
+    Scores only rank items. Only the set of a user's items matters, not the stored values.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ class SpectralCF(FactorRecommender):
     alpha : float, default=0.01
         Penalty of the vectors, >= 0; the authors' decay, which is 0.001 there.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the vector learned for it, the
-        first one's if there are several; any other row is folded in. "fold_in": every row is
-        folded in.
+        "match": a row with the same items as a training row gets the vector learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row
+        in.
     solver : {"adam", "rmsprop"}, default="adam"
         "rmsprop": the authors', with a decay of 0.9.
     learning_rate : float, default=0.02
@@ -133,16 +133,16 @@ class SpectralCF(FactorRecommender):
     epoch_size : int or None, default=None
         Triplets in an epoch; None: as many as there are interactions.
     max_iter : int, default=50
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
         Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
         longer rises, and to keep the best weights. Held-out items are no edges.
     validation_fraction : float, default=0.1
-        Share of the items held out for it, in (0, 1), of at most 10,000 users.
+        Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the filters and from layer 0 of the items and of
         the rows that it knows, the first one's for equal rows; others are folded in first. The
@@ -165,26 +165,26 @@ class SpectralCF(FactorRecommender):
     user_factors_ : ndarray of shape (n_users, (n_layers + 1) * n_components), float32
         The vectors of the users that were learned from.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which their rows are known.
+        Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape ((n_layers + 1) * n_components,)
         Mean of the vectors of users who were in triplets.
     user_precision_ : ndarray of shape (c, c), c being (n_layers + 1) * n_components
-        Inverse of their covariance; both are for users who are folded in with ``alpha=0``.
+        Inverse of the covariance of these vectors; with ``alpha=0`` both serve to fold users in.
     seed_ : int
-        Of the negatives of users who are folded in.
+        Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
         "filters", of shape (n_layers, n_components, n_components).
     loss_curve_ : list of float
-        Mean loss of a triplet in each epoch, as met on the way; with the penalty.
+        Mean loss of a triplet over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int

@@ -99,22 +99,22 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         "sparse_adam" moves only the vectors that a batch reads, and is faster with drawn
         negatives and many items; it is another optimiser.
     learning_rate : float, default=0.01
-        Of Adam, > 0.
+        Adam's learning rate, > 0.
     schedule : {"linear", "constant"}, default="linear"
         How the learning rate goes on: in a straight line to 0 at `max_iter`, or as it began.
     batch_size : int, default=50
         Users in a batch.
     max_iter : int, default=60
-        Epochs; with `warm_start` so many more.
+        Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
         Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
         the best weights.
     validation_fraction : float, default=0.1
-        Share of the users held out for it, in (0, 1).
+        Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
-        Epochs without a rise by `tol` after which to stop.
+        Stop after this many epochs without a rise by more than `tol`.
     tol : float, default=1e-4
-        See `n_iter_no_change`, >= 0.
+        Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
         Whether a further `fit` goes on from the weights that are there. Adam's moments
         start anew.
@@ -132,14 +132,14 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         "item.weight", the z; "output.weight", the v where they are not tied; "layers...";
         "bias", the b. Vectors of items without users are zero.
     loss_curve_ : list of float
-        Mean loss of an example in each epoch, as met on the way; with the penalty.
+        Mean loss of an example over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
         nDCG@100 of the held-out users after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
-        The best of them, or that of the model which a resumed fit began with; only with
-        `early_stopping`.
+        The best of these scores, or the score of the model that a resumed fit started from; only
+        with `early_stopping`.
     n_iter_ : int
-        Epochs made.
+        Number of epochs.
     counts_ : bool
         Whether X of `fit` held whole numbers only.
     n_features_in_ : int
