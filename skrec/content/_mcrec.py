@@ -1,4 +1,4 @@
-"""MCRec: metapaths as context of a user and an item (Hu et al. 2018)."""
+"""MCRec: metapaths as the context of a user and an item (Hu et al. 2018)."""
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from skrec.utils._side_information import SideInformation
 
 
 class MCRec(LearnedUserRecommender):
-    r"""Metapaths as context of a user and an item, with attention of three kinds.
+    r"""Metapaths as the context of a user and an item, with attention of three kinds.
 
     A metapath is a sequence of kinds of nodes, such as "user-item-genre-item". Its instances
     between a user u and an item i are paths: an item of u, a genre of that item, and i of this
-    genre. A convolution reads the vectors of three nodes in a row, and the largest outputs over
-    the places of a path, and over the paths p that are read of a metapath :math:`\rho`, are the
-    vector of the metapath [1]_. With vectors :math:`x_u` and :math:`y_i` that are learned,
+    genre. A convolution reads the vectors of three consecutive nodes. The vector of the metapath
+    :math:`\rho` holds its largest outputs over the places of a path, and over the paths p that are
+    read [1]_. With learned vectors :math:`x_u` and :math:`y_i`,
 
     .. math:: c_\rho = \max_{p \in \rho(u, i)} \max_t \,
         \mathrm{ReLU}(W_\rho [v_{p,t}; v_{p,t+1}; v_{p,t+2}] + b_\rho), \qquad
@@ -34,53 +34,52 @@ class MCRec(LearnedUserRecommender):
         \tilde y = \mathrm{ReLU}(V [y_i; c] + b_V) \odot y_i, \qquad
         s_{ui} = \mathrm{MLP}([\tilde x; c; \tilde y]),
 
-    and :math:`\sigma(s_{ui})` is the chance of an interaction. Minimised is the mean over the
-    interactions (u, i), with `n_negatives` items j drawn anew for each of them in each epoch,
-    uniformly among those that the user has not and somebody has:
+    and :math:`\sigma(s_{ui})` is the probability of an interaction. `fit` minimises the mean over
+    the interactions (u, i). Each draws `n_negatives` items j anew in each epoch, uniformly among
+    the items that somebody has and the user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( -\log \sigma(s_{ui})
         - \sum_j \log \sigma(-s_{uj}) + \frac{\alpha}{2} \Big( \|x_u\|^2 +
         \sum_{k \in \{i, j \ldots\}} \|y_k\|^2 \Big) \right)
 
-    or with another `loss`. Paths begin with the items of the row that is scored, so that a new
-    row has paths like any other. Scores rank items. Only which items a user has matters, not
-    the stored values.
+    or the mean of another `loss`. Paths begin with the items of the scored row, so a new row has
+    paths like any other. Scores only rank items. Only the set of a user's items matters, not the
+    stored values.
 
-    It ranks worse than `~skrec.linear_model.EASE`, which fits in a fraction of a second: on the
+    MCRec ranks worse than `~skrec.linear_model.EASE`, which fits in a fraction of a second: on the
     authors' split of ML-100K its nDCG@10 is .390 against .443, and in a published comparison [2]_
-    it is 15 % lower. Use it to study metapaths.
+    it is 15 % lower. Use MCRec to study metapaths.
 
     Parameters
     ----------
     n_components : int, default=32
         Length d of the vectors of users and items, and of metapaths.
     metapaths : sequence of str or None, default=None
-        Kinds of nodes with hyphens between. The first two are "user-item", the last is "item",
-        and each step must be a relation. None: "user-item-user-item", "user-item-a-item" for
-        each relation of items with a kind a, and "user-item-item" for one among items. Empty:
-        there is no context.
+        Kinds of nodes joined by hyphens. A metapath starts with "user-item" and ends with "item";
+        each step must be a relation. None: "user-item-user-item", "user-item-a-item" for each
+        relation of items with a kind a, and "user-item-item" for a relation among items. Empty:
+        no context.
     n_node_components : int, default=16
-        Length of the vectors v that convolutions read; these are not learned here.
+        Length of the vectors v that convolutions read; v is not learned by gradient steps.
     n_instances : int, default=5
-        Paths of a metapath that are read for a user and an item: the strongest ones, each with
-        another first item.
+        Paths of a metapath that are read for a user and an item: the strongest, each with a
+        different first item.
     max_paths : int, default=200
-        Last items that are kept for each first item of a metapath: those with the strongest
-        paths.
+        Last items kept for each first item of a metapath: those with the strongest paths.
     max_neighbors : int, default=100
-        Links of a node that are followed: those to the nodes most like it.
+        Links followed from a node: those to the nodes most similar to it.
     hidden_layer_sizes : tuple of int, default=(64, 32)
         Sizes of the layers of the MLP, with ReLU.
     dropout : float, default=0.2
-        Share of the numbers of metapaths' vectors that are set to zero in training, in [0, 1).
+        Share of the numbers of metapaths' vectors set to zero in training, in [0, 1).
     loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
-        "logistic" is the one above; "square" is the squared distance of the score from 1 or 0.
+        "logistic" is the loss above; "square" is the squared distance of the score from 1 or 0.
         "bpr", "hinge" and "softmax" compare the item with its negatives.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0.
     alpha : float, default=0.0
-        Penalty of the vectors that an interaction and its negatives read, >= 0. A small one that
-        is not 0 hardly holds the vectors of folded-in users.
+        Penalty of the vectors that an interaction and its negatives read, >= 0. A small value
+        above 0 hardly restrains the vectors of folded-in users.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
@@ -93,8 +92,8 @@ class MCRec(LearnedUserRecommender):
     batch_size : int, default=256
         Interactions in a batch, each with its negatives.
     max_iter : int, default=10
-        Epochs; with `warm_start` so many more. Few are best: after them the vectors learn the
-        training rows by heart. `early_stopping` finds how many.
+        Number of epochs; with `warm_start`, of further epochs. Few are best: then the vectors
+        start to memorise the training rows. `early_stopping` finds the number.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
         rises, and keep the best weights.
@@ -105,25 +104,24 @@ class MCRec(LearnedUserRecommender):
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, and from the vectors
-        of the rows that it knows, the first one's for equal rows; others are folded in
-        first. Relations are passed again, and paths are those of the new X; the vectors v of
-        items stay. Adam's moments start anew.
+        Whether a further `fit` continues from the fitted weights. Rows seen before start from
+        their vectors (equal rows from the first one's); other rows are folded in first. Pass
+        the relations again: paths are those of the new X, while the vectors v of items stay.
+        Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one. Paths
-        are looked for on the CPU.
+        are found on the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the order, the negatives, what is dropped, and of the block
-        from which the vectors v are computed. The same seed gives the same bits on the same
-        CPU.
+        Seed of the first weights, the order, the negatives, dropout, and the random block that
+        the vectors v are computed from. The same seed gives the same bits on the same CPU.
     verbose : bool, default=False
         Whether to show a progress bar.
 
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The x of the users that were learned from; for users without items, or with all that
-        anybody has, zero, or the mean of the others with ``alpha=0``.
+        The x of the training users. A user without items, or with every item that anybody has,
+        has zeros, or with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
@@ -135,7 +133,7 @@ class MCRec(LearnedUserRecommender):
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     node_vectors_ : dict of str to ndarray of shape (n_nodes, n_node_components), float32
-        The v of the nodes of each kind that paths have.
+        The v of the nodes of each kind on the paths.
     paths_ : dict of str to dict
         For each metapath "nodes", int32 of shape (n_paths, length - 1), the nodes of a path
         without its user; "strength", float32; and "start", int64 of shape (n_items + 1,): where
@@ -168,46 +166,46 @@ class MCRec(LearnedUserRecommender):
 
     Notes
     -----
-    The vectors v of items are the right singular vectors of X, its rows at length 1, times the
-    singular values, by `~skrec.decomposition.PureSVD`. The v of any other node is the mean of
-    those it is linked with by one relation: the first, X before `relations` in their order, that
-    links its kind with one whose v are known. Further relations of the kind say nothing of its v.
-    The user's is the mean over the row. All have length 1. The strength of a path is the product
-    of (1 + cosine) / 2 over its links from the first item on, and over its two ends if it has more
-    links than one; ties go to the nodes with the lower numbers. For each first and last item the
-    two strongest paths are kept.
+    The vectors v of items are the right singular vectors of X, its rows scaled to length 1, times
+    the singular values, by `~skrec.decomposition.PureSVD`. The v of any other node is the mean of
+    the v of the nodes that one relation links it with. That relation is the first one, X before
+    `relations` in their order, that links the node's kind with a kind whose v are known; further
+    relations of the kind do not change its v. The user's v is the mean over the row. All v have
+    length 1. The strength of a path is the product of (1 + cosine) / 2 over its links from the
+    first item on, times that of its two ends if it has more than one link; ties go to the nodes
+    with the lower numbers. The two strongest paths are kept for each first and last item.
 
-    In training the path of an interaction does not begin with its own item, does not lead
-    through the user's own node, and the user's v is without the item: as it is for a row
-    that is new, whose lists never hold its own items. So is a seen item scored, too. But a row
-    is scored through all user nodes, its own among them: where metapaths pass users, a known user
-    has paths there that training has left out.
+    In training, the path of an interaction neither begins with its own item nor leads through the
+    user's own node, and the user's v leaves the item out. The paths of a new row are like this,
+    since its lists never hold its own items. Seen items are scored in the same way. But a row is
+    scored through all user nodes, its own among them: where metapaths pass users, a known user
+    has paths that training left out.
 
-    To find paths takes ``n_items * max_neighbors ** h`` steps, h being the links of a path after
-    its first item, and up to ``2 * n_items * max_paths`` paths are kept for each metapath. To
-    find those of a row takes as many steps as its items have paths. The network then takes about
-    ``6 * n_node_components * n_components`` flops for each convolution of a path that is read,
-    and ``14 * n_components ** 2`` and the MLP for each pair; three times that in training.
+    *Time*: finding all paths takes ``n_items * max_neighbors ** h`` steps, with h links of a path
+    after its first item, and keeps up to ``2 * n_items * max_paths`` paths for each metapath.
+    Finding the paths of a row takes as many steps as its items have paths. The network then takes
+    about ``6 * n_node_components * n_components`` flops for each convolution of a path, and
+    ``14 * n_components ** 2`` and the MLP for each pair; three times that in training.
 
-    A row that is new is folded in: the loss of the whole row, with 128 negatives drawn by its
-    content and `seed_` that count for `n_negatives`, and with the penalty, is lowered over its
-    x in 50 steps of Adam, in float64; all else is frozen, and paths are those of the row: a
-    row's scores depend on no other row. With ``alpha=0`` a normal prior with the mean and the
-    covariance of the learned vectors stands in place of the penalty.
+    A new row is folded in. 50 steps of Adam over its x, in float64, lower the loss of the whole
+    row with the penalty, while all else is frozen. Its content and `seed_` determine 128
+    negatives, which count for `n_negatives`. Paths are those of the row, so its scores depend on
+    no other row. With ``alpha=0`` a normal prior with the mean and the covariance of the learned
+    vectors replaces the penalty.
 
-    Relations of users are of the users of `fit`, who are nodes inside paths only. Relations that
-    are made of interactions, such as neighbours of items, held-out ones among them, tell of what
-    is to be predicted.
+    Relations of users concern the users of `fit`, who are nodes inside paths only. Relations made
+    from interactions, such as neighbours of items, leak what is to be predicted if held-out
+    interactions are among them.
 
     Differs from [1]_ and its authors' code: paths always begin with items of the user, so
-    there is no "user-user-user-item"; which instances are read is decided by the strength above,
-    not drawn by similarities of vectors of a factorization machine, and these vectors are
-    singular ones. Attention to the user's and the item's components is a ReLU as in the paper,
-    where the code has a softmax on top of the ReLU, and its first bias is 1. A metapath
-    without an instance has no share, where the code reads zeros. Convolutions read three nodes as
-    in the paper, four in the code; dropout of metapaths' vectors is the code's, of .5 there. Only
-    vectors are penalised. Batches are counted in interactions, with their negatives. Items
-    without users are no negatives.
+    there is no "user-user-user-item". The strength above chooses the instances; in [1]_ they are
+    drawn by similarities of vectors of a factorization machine, and here these vectors are
+    singular vectors. Attention to the user's and the item's components is a ReLU as in the paper,
+    where the code adds a softmax, and its first bias is 1. A metapath without an instance has no
+    share, where the code reads zeros. Convolutions read three nodes as in the paper, four in the
+    code; dropout of metapaths' vectors comes from the code, where it is .5. Only vectors are
+    penalised. Batches are counted in interactions, with their negatives. Items without users are
+    no negatives.
 
     References
     ----------
@@ -257,7 +255,7 @@ class MCRec(LearnedUserRecommender):
     _search_grid = [
         {"dropout": dropout, "alpha": alpha} for dropout in (0.2, 0.5) for alpha in (0.0, 0.02)
     ]
-    # A loss through the network for each of its pairs, in float64.
+    # Each drawn pair costs a pass of the network, in float64.
     _n_drawn = 128
 
     def __init__(
@@ -324,10 +322,10 @@ class MCRec(LearnedUserRecommender):
             Present for scikit-learn's conventions; passed to callbacks.
         relations : dict of str to {array-like, sparse matrix, dataframe}, default=None
             Links between kinds of nodes: "item-genre" is a table of shape (n_items, n_genres)
-            whose entries other than zero are links. Kinds are "item", the columns of X, "user",
-            its rows, and any other words. A relation serves in both directions; one within a
+            whose nonzero entries are links. Kinds are "item", the columns of X, "user", the rows
+            of X, and any other words. A relation serves in both directions. A relation within a
             kind, such as "item-item", is read from rows to columns, without its diagonal.
-            "user-item" is X. None: there is no other relation.
+            "user-item" is X. None: no other relation.
 
         Returns
         -------
@@ -340,7 +338,7 @@ class MCRec(LearnedUserRecommender):
             If `relations` is no dict.
         ValueError
             If a parameter, X, a relation or a metapath is not valid, or the loss is not finite.
-            The estimator is then what it was before.
+            The estimator then stays as it was.
 
         Warns
         -----
@@ -350,7 +348,7 @@ class MCRec(LearnedUserRecommender):
         return self._fit_weighted(X, None, y=y, side=SideInformation(relations))
 
     def _start_side(self, X, *, item_features=None, **side):
-        # `Problem` carries what is known of the items: here their relations.
+        # `Problem` carries the side information of items: here their relations.
         side = super()._start_side(X, **side)
         links = check_relations(item_features, X.shape)
         return side._replace(item_features=(links, check_metapaths(self.metapaths, links)))
@@ -385,7 +383,7 @@ class MCRec(LearnedUserRecommender):
 
     def _find_paths(self, problem):
         X, (links, metapaths) = problem.X, problem.item_features
-        if self.n_iter_:  # a fit that goes on keeps what its convolutions read
+        if self.n_iter_:  # a fit that continues keeps the vectors that its convolutions read
             items = self.node_vectors_["item"]
         else:
             items = item_vectors(X, self.n_node_components, problem.seed)
@@ -410,7 +408,7 @@ class MCRec(LearnedUserRecommender):
 
     def _outputs(self, module, batch, vector, item, generator):
         own = torch.zeros_like(item, dtype=torch.bool)
-        own[:, 0] = True  # the item itself is none of those that paths begin with
+        own[:, 0] = True  # paths do not begin with the item itself
         vectors, present = module.path_vectors(batch.sums, item, own, batch.found)
         return module(vector, item, (dropped(vectors, self.dropout, generator), present))
 
@@ -431,7 +429,7 @@ class MCRec(LearnedUserRecommender):
     def _numbers_of_pair(self):
         d, d_nodes = self._n_features_out, self.node_vectors_["item"].shape[1]
         longest = max((name.count("-") + 1 for name in self.paths_), default=0)
-        # Nodes of the paths of one metapath, those of the convolutions, and their outputs.
+        # Nodes of the paths of one metapath, inputs of the convolutions, and their outputs.
         of_paths = self.n_instances * longest * (5 * d_nodes + d)
         return (1 + len(self.paths_)) * super()._numbers_of_pair + of_paths
 

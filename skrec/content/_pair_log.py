@@ -1,4 +1,4 @@
-"""What a model of pairs learns from: a log of users and items, with labels, weights, contexts."""
+"""The training data of a model of pairs: users and items with labels, weights and contexts."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Log(NamedTuple):
     label : ndarray of shape (n_rows,)
         1 or 0, or ratings.
     value : ndarray of float64 of shape (n_rows,)
-        Of the interaction; 1 for drawn items.
+        Value of the interaction; 1 for drawn items.
     context : ndarray or csr_array of shape (n_rows, n_context_features) or None
     """
 
@@ -35,7 +35,7 @@ class Log(NamedTuple):
     context: object = None
 
     def with_drawn(self, entries, items):
-        """The log, and rows with label 0 that have user and context of the rows `entries`."""
+        """The log with added rows of label 0, with user and context of the rows `entries`."""
         context = self.context
         n_rows = len(self.user)
         return Log(
@@ -54,18 +54,18 @@ def log_of(X, context):
 
 
 def drawn_log(log, X, shown, n_negatives, random_state):
-    """A log of interactions as labels 1, and of drawn items as labels 0.
+    """A log with the label 1 for interactions and 0 for drawn items.
 
     Parameters
     ----------
     log : Log
-        Of interactions.
+        The interactions.
     X : csr_array of shape (n_users, n_items)
-        Which items users have.
+        The items that users have.
     shown : csr_array of shape (n_users, n_items) or None
-        Among which of the items that a user has not is drawn; None: all that somebody has.
+        Items to draw from, none of them the user's; None: all items that somebody has.
     n_negatives : int
-        For each row of the log.
+        Drawn items for each row of the log.
     random_state : RandomState
 
     Returns
@@ -80,7 +80,7 @@ def drawn_log(log, X, shown, n_negatives, random_state):
 
 
 def checked_log(users, items, y, context, shape, *, rates):
-    """The log that `fit_rows` is given, and the matrix of its interactions.
+    """The log passed to `fit_rows`, checked, and the matrix of its interactions.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def checked_log(users, items, y, context, shape, *, rates):
         None: ones.
     context : {array-like, sparse matrix, dataframe} of shape (n_rows, n) or None
     shape : tuple of int or None
-        (n_users, n_items); None: as many as the log names.
+        (n_users, n_items); None: large enough for the log.
     rates : bool
         Whether `y` holds ratings.
 
@@ -105,8 +105,8 @@ def checked_log(users, items, y, context, shape, *, rates):
     items = check_item_indices(items, n_items)
     if users.ndim != 1 or users.shape != items.shape or not len(users):
         raise ValueError(
-            "users and items must be two arrays of one length, at least 1, with a place for each "
-            f"row of the log. Got shapes {users.shape} and {items.shape}."
+            "users and items must be two arrays of one length, at least 1, with the user and the "
+            f"item of each row of the log. Got shapes {users.shape} and {items.shape}."
         )
     if shape is None:
         n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
@@ -143,12 +143,12 @@ def _checked_shape(shape):
 
 
 def fit_weighted(model, rows, labels, weight):
-    """Fit a classifier with weights of rows: itself, a pipeline's last step, or a search's.
+    """Fit a classifier with row weights, passed to the last step of a pipeline or search.
 
     Raises
     ------
     ValueError
-        If it takes no weights.
+        If the classifier takes no weights.
     """
     if weight is None:
         return model.fit(rows, labels)

@@ -28,7 +28,7 @@ from skrec.utils._row_side import RowSide
 from skrec.utils._side_information import SideInformation, start_side
 from skrec.utils._sparse import pattern
 
-# Bytes of the rows of pairs that are scored at once.
+# Bytes of the rows of pairs scored at once.
 _CHUNK_BYTES = 1 << 26
 
 PAIR_RULES = {
@@ -46,9 +46,9 @@ class PairRecommender(UserSideMixin, BaseRecommender):
     `_base`; it may write `_for_columns` and `_pair_columns`.
     """
 
-    # Without features all it can learn is how popular items are.
+    # Without features it can only learn the popularity of items.
     _may_score_alike = True
-    # What the columns of rows are, see `pair_rows`.
+    # The columns of rows, see `pair_rows`.
     _pair_columns = "concatenate"
 
     _fitted_rules = {
@@ -70,15 +70,15 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         return isinstance(self.feedback, str) and self.feedback == "rating"
 
     def _base(self):
-        """The classifier or regressor that is fitted to rows."""
+        """The classifier or regressor to fit to rows."""
         raise NotImplementedError
 
     def _for_columns(self, model, users, items, side):
-        """The model, told what the columns of its rows are."""
+        """The model, told the columns of its rows."""
         return model
 
     def fit(self, X, y=None, *, item_features=None, user_features=None, context=None):
-        """Make rows of the interactions and fit the model to them.
+        """Fit the model to rows made of the interactions.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
                 (n_users, n_user_features), default=None
             Row u describes row u of X.
         context : InteractionContext, default=None
-            One row for each stored entry of X. A drawn item has that of its interaction.
+            One row for each stored entry of X. A drawn item has the context of its interaction.
 
         Returns
         -------
@@ -138,19 +138,19 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         context=None,
         shape=None,
     ):
-        """Fit the model to a log, in which a pair of a user and an item may have many rows.
+        """Fit the model to a log, which may hold many rows of the same user and item.
 
-        A matrix has one entry for a pair. A log has a row for each time that a user took an item,
-        or was shown it, with the situation of that time.
+        A matrix has one entry for each pair. A log has a row for each time that a user took an
+        item or was shown it, with the situation of that time.
 
         Parameters
         ----------
         users, items : array-like of int of shape (n_rows,)
             Places of the user and the item of each row, from 0 on.
         y : array-like of shape (n_rows,), default=None
-            With "implicit" feedback, how much of the item was taken, > 0, or 0: it was shown and
-            not taken. If there is no 0, items are drawn as by `fit`, for each row. With "rating",
-            the ratings. None: ones.
+            With "implicit" feedback, how much of the item was taken, > 0, or 0 for an item that
+            was shown and not taken. If no value is 0, items are drawn for each row as by `fit`.
+            With "rating", the ratings. None: ones.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
             Row i describes item i.
@@ -159,22 +159,23 @@ class PairRecommender(UserSideMixin, BaseRecommender):
             Row u describes user u.
         context : {array-like, sparse matrix, dataframe} of shape (n_rows, n_context_features), \
                 default=None
-            The situation of each row of the log. A drawn item has that of its row.
+            The situation of each row of the log. A drawn item has the situation of its row.
         shape : tuple of int, default=None
-            (n_users, n_items). None: as many as the log names.
+            (n_users, n_items). None: large enough for the log.
 
         Returns
         -------
         self : object
-            The fitted recommender, for a matrix X with ones where a value of `y` is > 0, or with
-            the mean rating of each pair: its rows are known again.
+            The recommender, fitted as to a matrix X with ones where a value of `y` is > 0, or with
+            the mean rating of each pair. It recognises the rows of this X.
 
         Raises
         ------
         TypeError
             If a given model is neither a classifier nor a regressor.
         ValueError
-            If the arrays have other lengths or values, or a parameter or a table is not valid.
+            If the arrays differ in length or hold wrong values, or a parameter or a table is not
+            valid.
         MemoryError
             If the rows do not fit into memory.
         """
@@ -262,7 +263,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         return rows if self._takes_sparse(model) else rows.toarray()
 
     def _content(self, X):
-        """What training rows are known by."""
+        """The content by which training rows are recognised."""
         return X if self._rates else pattern(X, dtype=X.dtype)
 
     def _check_fitted(self):
@@ -284,7 +285,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
             raise refused(f"{type(self).__name__}.estimator_", f"{found} features", f"{expected}")
 
     def _user_part(self, X, side):
-        """Ids and features of rows; the context of a row is one of its features."""
+        """Ids and features of rows; the context of a row counts as a feature."""
         self._check_fitted()
         places, n_users, own = np.full(X.shape[0], -1), 0, None
         if hasattr(self, "user_hashes_"):
@@ -296,7 +297,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         return users
 
     def _folded_in(self, X, hashes, unknown, user_features):
-        """Numbers of the rows that are `unknown`, zeros for the others; None: there are none."""
+        """Numbers for the `unknown` rows, zeros for the others; None: no row has numbers."""
 
     def _scores(self, X, side):
         n_rows, n_items = X.shape
@@ -310,7 +311,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         users = self._user_part(X[wanted], known)
         if side.context is None:
             return self._predicted(users, group, items, X.dtype)
-        # Each pair has a situation of its own.
+        # Each pair has its own situation.
         users = users.take(group).beside(side.context)
         return self._predicted(users, np.arange(len(rows)), items, X.dtype)
 
@@ -321,7 +322,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         return Part(id_columns(columns, int(columns.max()) + 1), known)
 
     def _predicted(self, users, rows, items, dtype):
-        """What the model says of pairs, in chunks."""
+        """The model's predictions for pairs, in chunks."""
         model, of_items = self._fitted_model, self._items()
         n_columns = n_pair_columns(users, of_items, self._pair_columns)
         widths = [
@@ -348,7 +349,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
         return self.estimator_
 
     def _said_of(self, model, pairs, users):
-        """What the model says of rows of pairs, with the users' own numbers."""
+        """The model's outputs for rows of pairs, with the users' own numbers added."""
         if not is_classifier(model):
             return model.predict(pairs)
         if self._rates:

@@ -7,15 +7,15 @@ from skrec._evaluation._entries import entry_rows
 
 
 class Part:
-    """Rows of one side of the pairs: ids of their own, and what is known of them.
+    """Rows of one side of the pairs: their ids and their features.
 
     Parameters
     ----------
     ids : csr_array of shape (n_rows, n_ids)
-        At most a single one in each row.
+        At most one entry of 1 in each row.
     known : csr_array of shape (n_rows, n_known)
     own : ndarray of shape (n_rows, n_own), default=None
-        Numbers of users without an id, which a model adds to what it says of rows.
+        Numbers of users without an id, which a model adds to its outputs.
     """
 
     def __init__(self, ids, known, own=None):
@@ -27,17 +27,17 @@ class Part:
         return (self.ids.shape[0], self.ids.shape[1] + self.known.shape[1])
 
     def take(self, rows):
-        """The part of some rows, each as often as it is named."""
+        """The part of some rows, repeated as often as named."""
         return Part(self.ids[rows], self.known[rows], None if self.own is None else self.own[rows])
 
     def beside(self, table):
-        """The part with a further table of what is known."""
+        """The part with a further table of features."""
         known = csr_array(hstack([self.known, csr_array(table)], format="csr"))
         return Part(self.ids, known, self.own)
 
 
 def id_columns(places, n_ids):
-    """Ones in the columns `places` of rows; -1: an unknown row, with zeros."""
+    """Ones in the columns `places` of rows; -1 makes a row of zeros."""
     known = places >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])
     shape = (len(places), n_ids)
@@ -45,19 +45,19 @@ def id_columns(places, n_ids):
 
 
 def places_of(ids):
-    """What `id_columns` was given."""
+    """The `places` that `id_columns` was given."""
     places = np.full(ids.shape[0], -1, dtype=np.int64)
     places[np.diff(ids.indptr) > 0] = ids.indices
     return places
 
 
 def item_part(features, has_users, use_ids):
-    """Ids of the items that have users, and the features of all.
+    """Ids of the items that have users, and the features of all items.
 
     Parameters
     ----------
     features : ndarray or csr_array of shape (n_items, n_item_features), or None
-        None: ids, whatever `use_ids`.
+        None: ids, whatever `use_ids` is.
     has_users : ndarray of bool of shape (n_items,)
     use_ids : bool
 
@@ -75,22 +75,22 @@ def item_part(features, has_users, use_ids):
 
 
 def user_part(places, n_ids, *tables):
-    """Ids of users, -1 for unknown ones, beside tables of what is known; None: no such table."""
+    """Ids of users (-1: unknown) beside tables of features; None: no such table."""
     known = [csr_array(table, dtype=np.float64) for table in tables if table is not None]
     empty = csr_array((len(places), 0))
     return Part(id_columns(places, n_ids), csr_array(hstack([empty, *known], format="csr")))
 
 
 def pair_rows(users, items, pairs):
-    """Rows of pairs, of which the places in the two parts belong together.
+    """Rows of pairs; row p of both parts makes pair p.
 
     Parameters
     ----------
     users, items : Part
         Of the pairs, of one length.
     pairs : {"concatenate", "product"}
-        "product": beside both parts all products of a column of one and a column of the other,
-        but those of two ids.
+        "product" adds all products of a column of one part and a column of the other, except
+        of two ids.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def pair_rows(users, items, pairs):
         whole_user = csr_array(hstack([users.ids, users.known], format="csr"))
         blocks += [products(whole_user, items.known), products(users.known, items.ids)]
     rows = csr_array(hstack(blocks, format="csr"))
-    if max(rows.nnz, rows.shape[1]) < 2**31:  # trees take no others
+    if max(rows.nnz, rows.shape[1]) < 2**31:  # trees need 32-bit indices
         rows.indices, rows.indptr = (
             part.astype(np.int32, copy=False) for part in (rows.indices, rows.indptr)
         )
@@ -119,7 +119,7 @@ def products(A, B):
     n, n_b = A.shape[0], B.shape[1]
     lengths = np.diff(B.indptr)
     row = entry_rows(A)
-    times = lengths[row]  # as often does an entry of A meet one of B
+    times = lengths[row]  # how often an entry of A meets one of B
     offset = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
     of_b = np.repeat(B.indptr[row], times) + offset
     columns = np.repeat(A.indices.astype(np.int64), times) * n_b + B.indices[of_b]
@@ -129,7 +129,7 @@ def products(A, B):
 
 
 def sampled_negatives(X, n_negatives, random_state, *, users=None):
-    """Items for each interaction that its user has not and somebody has.
+    """For each interaction, items that somebody has and its user does not.
 
     Parameters
     ----------
@@ -138,13 +138,12 @@ def sampled_negatives(X, n_negatives, random_state, *, users=None):
     n_negatives : int
     random_state : RandomState
     users : ndarray of int of shape (n_interactions,), default=None
-        Of the interactions. None: they are the entries of X.
+        User of each interaction. None: the interactions are the entries of X.
 
     Returns
     -------
     entries : ndarray of intp of shape (n_drawn,)
-        Places of the interactions that the draws belong to. Those of users who have all items
-        have none.
+        Interactions that the draws belong to. Users who have all items get no draws.
     items : ndarray of intp of shape (n_drawn,)
         Drawn uniformly, with replacement.
     """
@@ -152,12 +151,12 @@ def sampled_negatives(X, n_negatives, random_state, *, users=None):
     catalogue, place = np.flatnonzero(has_users), np.cumsum(has_users) - 1
     rows, lengths = entry_rows(X), np.diff(X.indptr)
     users = rows if users is None else users
-    left = len(catalogue) - lengths  # items that each user has not
+    left = len(catalogue) - lengths  # items that each user does not have
     entries = np.repeat(np.flatnonzero(left[users] > 0), n_negatives)
     user = users[entries]
     rank = (random_state.random_sample(len(entries)) * left[user]).astype(np.int64)
-    # Item number r of those that a user has not stands behind as many of those that he has as
-    # have at most r others before them.
+    # Item number r of those that a user does not have comes after those of her items that have
+    # at most r such items before them.
     before = place[X.indices] - (np.arange(X.nnz) - np.repeat(X.indptr[:-1], lengths))
     step = len(catalogue) + 1
     passed = np.searchsorted(rows * step + before, user * step + rank, side="right")
@@ -165,7 +164,7 @@ def sampled_negatives(X, n_negatives, random_state, *, users=None):
 
 
 def sampled_among(X, shown, n_negatives, random_state):
-    """Items for each interaction, drawn among those that are shown to its user.
+    """For each interaction, items drawn among those shown to its user.
 
     Parameters
     ----------
@@ -179,7 +178,7 @@ def sampled_among(X, shown, n_negatives, random_state):
     Returns
     -------
     entries, items : ndarray of intp of shape (n_drawn,)
-        As of `sampled_negatives`; users to whom nothing is shown have none.
+        As for `sampled_negatives`; users without shown items have none.
     """
     rows, lengths = entry_rows(X), np.diff(shown.indptr)
     entries = np.repeat(np.flatnonzero(lengths[rows] > 0), n_negatives)

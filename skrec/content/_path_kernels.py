@@ -1,4 +1,4 @@
-"""numba part of `skrec.content._paths`; imported only when paths are looked for."""
+"""numba part of `skrec.content._paths`; imported only when paths are searched."""
 
 import numpy as np
 
@@ -7,26 +7,26 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def best_paths(start, stop, where, indptr, indices, weight, vectors, n_kept, nodes, strength, n):
-    """The best two instances of a metapath from each of some items to each of the nearest ones.
+    """The best two instances of a metapath from each of some items to each of its nearest items.
 
     Parameters
     ----------
     start, stop : int
-        The items that instances begin with.
+        The range of the first items.
     where : ndarray of int64 of shape (h,)
-        Where the pointers of each hop's links begin in `indptr`.
+        Where the pointers of each hop begin in `indptr`.
     indptr, indices, weight : ndarrays
-        The links of all hops, one after another: a node's stand where `indptr` says.
+        The links of all hops, one hop after another; `indptr` says where a node's links stand.
     vectors : ndarray of float64 of shape (n_items, d)
         Of length 1, or 0.
     n_kept : int
-        Last items that are kept for each first one.
+        Number of last items kept for each first item.
     nodes : ndarray of int32 of shape (stop - start, 2 * n_kept, h + 1), written
-        The nodes of each instance, ordered by the last one, the stronger of two first.
+        The nodes of each instance, ordered by the last node, the stronger of two first.
     strength : ndarray of shape (stop - start, 2 * n_kept), written
-        Product of the weights, and where there are several hops of that of the two ends.
+        Product of the weights, with several hops also times the similarity of the two ends.
     n : ndarray of int64 of shape (stop - start,), written
-        Instances of each item.
+        Number of instances of each item.
     """
     n_items, h = len(vectors), len(where)
     best, via = np.empty((n_items, 2)), np.empty((n_items, 2, h), np.int32)
@@ -62,7 +62,7 @@ def best_paths(start, stop, where, indptr, indices, weight, vectors, n_kept, nod
             elif value > best[node, 1]:
                 best[node, 1], via[node, 1] = value, node_at
         some = np.sort(reached[:n_reached])
-        if h > 1:  # the ends, too, should be alike
+        if h > 1:  # the two ends should be similar too
             for last in some:
                 alike = max(0.0, (1 + (vectors[item] * vectors[last]).sum()) / 2)
                 for b in range(2):
@@ -103,7 +103,7 @@ def paths_of_row(row, start, last, strength, found):
         before = -1
         for path in range(start[item], start[item + 1]):
             target = last[path]
-            if target == before:  # the weaker one of the same ends
+            if target == before:  # the weaker instance of the same ends
                 continue
             before = target
             own, value = found[target], strength[path]
@@ -125,7 +125,7 @@ def paths_of_pairs(rows, items, indptr, indices, start, order, nodes, is_user, o
     rows : ndarray of int64 of shape (n,)
     items : ndarray of int64 of shape (n, m)
     indptr, indices : ndarrays
-        Of a matrix with sorted rows.
+        A matrix with sorted rows.
     start : ndarray of int64 of shape (n_items + 1,)
         Where the instances of each last item begin in `order`.
     order : ndarray of int64 of shape (n_paths,)
@@ -134,7 +134,7 @@ def paths_of_pairs(rows, items, indptr, indices, start, order, nodes, is_user, o
     is_user : ndarray of bool of shape (h + 1,)
         Which of the nodes are users.
     own : bool
-        Whether each row's own user is no node of its paths.
+        Whether to leave out paths through the row's own user.
     found : ndarray of int64 of shape (n, m, k), -1 everywhere, written
     """
     k = found.shape[2]

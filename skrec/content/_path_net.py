@@ -11,12 +11,12 @@ from skrec.utils._sparse import pattern
 
 _WIDTH = 3  # nodes that a convolution reads at once
 _STD = 0.1  # of the first vectors' components
-# Numbers of paths, written out, that are held at once where users are scored.
+# Numbers of written-out paths that are held at once where users are scored.
 _N_NUMBERS = 2**22
 
 
 class PathNet(nn.Module):
-    """Outputs of users and items, by their vectors and those of the paths between them.
+    """Outputs for users and items, from their vectors and those of the paths between them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class PathNet(nn.Module):
         self.graph = None
 
     def draw(self, problem):
-        """First weights: normal ones of vectors, Glorot's of layers, gates that are open."""
+        """Draw first weights: normal for vectors, Glorot's for layers; gates are open."""
         generator = problem.generator
         first_rows(self.user.weight, None, _STD, generator)
         first_rows(self.item.weight, has_users(problem.X), _STD, generator)
@@ -62,7 +62,7 @@ class PathNet(nn.Module):
                     layer.bias.fill_(1.0 if layer in (self.user_gate, self.item_gate) else 0.0)
 
     def path_vectors(self, sums, item, own, found):
-        """What paths say of pairs, and which metapaths have any.
+        """Vectors of the metapaths of pairs, and which metapaths have a path.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class PathNet(nn.Module):
             Sums of the vectors of the rows' items.
         item : int64 tensor of shape (n, m)
         own : bool tensor of shape (n, m)
-            Whether the row has the item: then it is not one of the user's items here.
+            Whether the row has the item, which then does not count among the user's items here.
         found : list of int64 tensor of shape (n, m, k)
             Places of instances, -1 for none.
 
@@ -89,7 +89,7 @@ class PathNet(nn.Module):
             if not len(nodes):
                 vectors.append(user.new_zeros(*item.shape, layer.out_features))
                 continue
-            # Where there are fewer paths than k, the first one stands again.
+            # With fewer paths than k, the first one fills the rest.
             place = nodes[torch.where(some >= 0, some, some[..., :1]).clamp(min=0)]
             parts = [user[:, :, None].expand(*some.shape, -1)]
             for c, kind in enumerate(kinds[1:]):
@@ -101,12 +101,12 @@ class PathNet(nn.Module):
         return torch.stack(vectors, dim=2), torch.stack(present, dim=2)
 
     def shares(self, x, y, vectors, present):
-        """How much each metapath counts, shape (n, m, n_metapaths): sums are 1, or 0 without."""
+        """Weight of each metapath, shape (n, m, n_metapaths): sums are 1, or 0 without paths."""
         d = x.shape[-1]
         of_user, of_item, of_path = self.attention.weight.split(d, dim=1)
         both = (x @ of_user.t() + y @ of_item.t() + self.attention.bias)[:, :, None]
         logit = torch.relu(self.share(torch.relu(both + vectors @ of_path.t())))[..., 0]
-        logit = torch.where(present, logit, 0.0)  # no smaller than any
+        logit = torch.where(present, logit, 0.0)  # 0 is not above any other
         share = (logit - logit.amax(dim=2, keepdim=True)).exp() * present
         return share / share.sum(dim=2, keepdim=True).clamp(min=1e-30)
 
@@ -128,7 +128,7 @@ class PathNet(nn.Module):
         Parameters
         ----------
         rows : Rows
-            What the users have.
+            The items of the users.
         vectors : tensor of shape (n, d)
         """
         n_items, like = len(self.item.weight), self.item.weight
@@ -186,9 +186,9 @@ class Graph:
         return pattern(X) @ self._vectors["item"]
 
     def on(self, like):
-        """The vectors and nodes, with the device and dtype of a tensor."""
+        """The vectors and nodes on the device, in the dtype, of a tensor."""
         if self._there is None:
-            with torch.inference_mode(False):  # training may go on with them
+            with torch.inference_mode(False):  # training may continue with them
                 self._there = DeviceGraph(self._vectors, self._instances, like)
         return self._there
 
@@ -211,5 +211,5 @@ class DeviceGraph:
 
 
 def unit(vectors):
-    """Vectors at length 1; what is nearly 0 stays so."""
+    """Vectors at length 1; nearly zero vectors stay nearly zero."""
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=1e-3)

@@ -1,4 +1,4 @@
-"""Batches of interactions and negatives, with the paths from the user to each of the items."""
+"""Batches of interactions and negatives, with the paths from the user to each item."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class PathPairs(NamedTuple):
 
 
 class ShuffledPathPairs:
-    """`ShuffledPairs` whose paths are looked for on the CPU, and copied without waiting.
+    """`ShuffledPairs` with paths, searched on the CPU and copied without waiting.
 
     Parameters
     ----------

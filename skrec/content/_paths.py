@@ -12,19 +12,19 @@ from skrec.utils._parallel import plain_interrupts
 from skrec.utils._sparse import pattern
 from skrec.utils._unit_rows import unit_rows
 
-# First items whose paths are looked for in one call.
+# First items whose paths one call searches.
 _N_ITEMS = 256
 
 
 class Instances(NamedTuple):
-    """The instances of a metapath that are kept, by their first item.
+    """The kept instances of a metapath, by their first item.
 
     Attributes
     ----------
     kinds : tuple of str
-        Of their nodes, with the user at first.
+        Kinds of the nodes, the user first.
     start : ndarray of int64 of shape (n_items + 1,)
-        Where those of each first item begin.
+        Where the instances of each first item begin.
     nodes : ndarray of int32 of shape (n_paths, len(kinds) - 1)
         All nodes but the user.
     strength : ndarray of float32 of shape (n_paths,)
@@ -49,7 +49,7 @@ def item_vectors(X, n_components, random_state):
 
 
 def node_vectors(kinds, items, X, links):
-    """Vectors of all nodes of some kinds: the mean of what they are linked with, at length 1.
+    """Vectors of all nodes of some kinds: the mean of the linked nodes' vectors, at length 1.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def node_vectors(kinds, items, X, links):
     found = {"item": items}
     relations = [("user", "item"), *links]
     while not kinds <= set(found):
-        for ends in relations:  # those next to what is known
+        for ends in relations:  # those next to known kinds
             for source, target in (ends, ends[::-1]):
                 if target in found and source not in found:
                     table = links_between(source, target, X, links) @ found[target]
@@ -83,9 +83,9 @@ def find_instances(kinds, vectors, X, links, *, max_paths, max_neighbors):
     X : csr_array
     links : dict of (str, str) to csr_array
     max_paths : int
-        Last items for each first one.
+        Last items kept for each first item.
     max_neighbors : int
-        Links of a node that are followed.
+        Links followed from a node.
     """
     from skrec.content._path_kernels import best_paths
 
@@ -125,9 +125,9 @@ def find_instances(kinds, vectors, X, links, *, max_paths, max_neighbors):
 
 
 def strongest_links(links, sources, targets, n):
-    """The n links of each node that lead to the most alike ones, with how alike they are.
+    """The n links of each node to the nodes most similar to it, with the similarities.
 
-    (1 + cosine) / 2, in [0, 1]. A csr_array in float64 with sorted rows.
+    The similarity is (1 + cosine) / 2, in [0, 1]. A csr_array in float64 with sorted rows.
     """
     row = np.repeat(np.arange(links.shape[0]), np.diff(links.indptr))
     alike = np.empty(links.nnz)
@@ -143,13 +143,13 @@ def strongest_links(links, sources, targets, n):
 
 
 class PathFinder:
-    """Finds the paths from rows to items among the instances that were kept.
+    """Finds the paths from rows to items among the kept instances.
 
     Parameters
     ----------
     instances : list of Instances
     n_instances : int
-        Paths of a pair for each metapath, at most.
+        Most paths of a pair for each metapath.
     """
 
     def __init__(self, instances, n_instances):
@@ -160,7 +160,7 @@ class PathFinder:
     def of_row(self, row):
         """Places of instances from the items of a row to all items.
 
-        A list of ndarrays (n_items, k) of int64, the strongest first; -1 where there is none.
+        A list of ndarrays (n_items, k) of int64, the strongest first; -1 where there is no path.
         """
         from skrec.content._path_kernels import paths_of_row
 
@@ -173,7 +173,7 @@ class PathFinder:
         return found
 
     def of_pairs(self, X, rows, items, *, own):
-        """The same of given pairs: ndarrays (n, m, k).
+        """Places of instances for given pairs: ndarrays (n, m, k).
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class PathFinder:
         rows : ndarray of int64 of shape (n,)
         items : ndarray of int64 of shape (n, m)
         own : bool
-            Whether rows are users of `fit`, who are no nodes of their own paths.
+            Whether rows are users of `fit`, whose paths do not pass their own nodes.
         """
         from skrec.content._path_kernels import paths_of_pairs
 
@@ -201,7 +201,7 @@ class PathFinder:
 
 
 def _by_last(one):
-    """Where the instances of each last item begin in an order by strength, and the order."""
+    """Where each last item's instances begin in an order by strength, and this order."""
     last = one.nodes[:, -1]
     order = np.lexsort((-one.strength, last))
     count = np.bincount(last, minlength=len(one.start) - 1)

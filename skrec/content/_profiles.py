@@ -1,7 +1,7 @@
-"""Scores of items by their likeness to the items that a user has, and what each of these adds.
+"""Scores of items by their similarity to the items of a user, and what each of these adds.
 
-The likeness of item j of a user and a scored item i is ``own[j] @ other[i]``: cosines where both
-are rows of unit length, and distances by vectors that are a little longer, see `distances`.
+The similarity of a user's item j and a scored item i is ``own[j] @ other[i]``. It is the cosine
+for rows of unit length, and minus a squared distance for the longer vectors of `distances`.
 """
 
 import numpy as np
@@ -18,10 +18,10 @@ PROFILE_RULES = {"aggregate": Options(AGGREGATES), "n_neighbors": POSITIVE_INTEG
 
 
 class ProfileMixin:
-    """Scores of a class by likeness to the items of a row, with the parameters of `PROFILE_RULES`.
+    """Scores by similarity to the items of a row, with the parameters of `PROFILE_RULES`.
 
-    It stands left of `BaseRecommender`. A class writes ``_tables(dtype)``, the `own` and `other`
-    of this module.
+    Place it left of `BaseRecommender`. A class writes ``_tables(dtype)``, which returns the `own`
+    and `other` of this module.
     """
 
     def _aggregate(self):
@@ -42,7 +42,7 @@ class ProfileMixin:
             raise refused(f"{type(self).__name__}.{name}", f"{width} features", f"{expected}")
 
     def explain(self, X, items):
-        """Split scores into what each item of the user adds.
+        """Split scores into the contributions of the user's items.
 
         Parameters
         ----------
@@ -55,10 +55,10 @@ class ProfileMixin:
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``: its likeness (the cosine, or minus the distance) times its share of
-            the row ("mean"), or over the number of items that count ("max", "top_k"). Rows add
-            up to the scores.
+            Row ``u * m + j`` holds the contribution of each item of user u to the score of
+            ``items[u, j]``. For "mean" it is the similarity (the cosine, or minus the distance)
+            times the item's share of the row. For "max" and "top_k" it is the similarity divided
+            by the number of items that count. Rows sum to the scores.
 
         Raises
         ------
@@ -78,7 +78,7 @@ def longer_table(table, rows):
 
 
 def distances(vectors):
-    """The `own` and `other` by which likeness is minus a squared distance.
+    """The `own` and `other` that make the similarity minus a squared distance.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def profile_scores(X, own, other, *, aggregate, n_neighbors):
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
-        Canonical; values weigh the items of a row where `aggregate` is "mean".
+        Canonical; for "mean" values weigh the items of a row.
     own, other : ndarray or csr_array of shape (n_items, d), dtype of X
-        See above.
+        See the top of this module.
     aggregate : {"mean", "max", "top_k"}
-        What is taken of the likenesses to the row's items: the mean, the largest, or the mean
-        of the `n_neighbors` largest.
+        How similarities to the row's items are combined: the mean, the largest, or the mean of
+        the `n_neighbors` largest.
     n_neighbors : int
 
     Returns
@@ -122,7 +122,7 @@ def profile_scores(X, own, other, *, aggregate, n_neighbors):
 
 
 def profile_pairs(X, own, other, rows, items):
-    """Scores of some pairs where the aggregate is the mean."""
+    """Scores of some pairs for the aggregate "mean"."""
     profile = shares(X) @ own
     if issparse(profile):
         return _dots(profile, other, rows, items)
@@ -130,7 +130,7 @@ def profile_pairs(X, own, other, rows, items):
 
 
 def profile_explanation(X, items, own, other, *, aggregate, n_neighbors):
-    """What each item of a row adds to the scores of some items; see `explain`.
+    """Contributions of each item of a row to the scores of some items; see `explain`.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def profile_explanation(X, items, own, other, *, aggregate, n_neighbors):
     if aggregate != "mean":
         n_counted = np.minimum(1 if aggregate == "max" else n_neighbors, np.maximum(lengths, 1))
         group = np.repeat(np.arange(len(rows)), lengths)
-        order = np.lexsort((-likeness, group))  # of equal ones the lower item index counts
+        order = np.lexsort((-likeness, group))  # among equal ones the lower item index counts
         place = np.empty(sources.nnz, np.intp)
         place[order] = np.arange(sources.nnz) - np.repeat(sources.indptr[:-1], lengths)
         weights = (place < n_counted[group]) / n_counted[group]
@@ -170,7 +170,7 @@ def _dots(own, other, first, second):
 
 
 def _largest(X, own, other, n):
-    """Means of the n largest likenesses; all that are needed are computed once a block."""
+    """Means of the n largest similarities; each needed one is computed once per block."""
     scores = np.zeros(X.shape, dtype=X.dtype)
     used, place = np.unique(X.indices, return_inverse=True)
     own = own[used]

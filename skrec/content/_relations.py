@@ -1,4 +1,4 @@
-"""Relations between items, users and what else there is, and metapaths over them."""
+"""Relations between items, users and other kinds of nodes, and metapaths over them."""
 
 from collections.abc import Mapping
 
@@ -7,19 +7,19 @@ from scipy.sparse import csr_array
 
 from skrec.utils._feature_rows import check_rows
 
-# The relation that X is.
+# X is this relation.
 OWN = ("user", "item")
 
 
 def check_relations(relations, shape):
-    """Relations as they were passed, checked.
+    """Check the relations passed to `fit`.
 
     Parameters
     ----------
     relations : dict of str to {array-like, sparse matrix, dataframe}, or None
-        "a-b": which b each a is linked with, as in "item-genre".
+        "a-b" links each a with some b, as in "item-genre".
     shape : tuple of int
-        Of X.
+        Shape of X.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def _ends(name):
             f"between, such as 'item-genre'. Got {name!r}."
         )
     if set(ends) == set(OWN):
-        raise ValueError(f"relations must not hold {name!r}: that relation is X.")
+        raise ValueError(f"relations must not hold {name!r}: X is that relation. Leave it out.")
     return ends
 
 
 def _ones(rows, *, without_loops):
-    """Ones where there are entries."""
+    """Ones at the entries other than zero."""
     rows.eliminate_zeros()
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     kept = row != rows.indices if without_loops else slice(None)
@@ -80,10 +80,10 @@ def check_metapaths(metapaths, links):
     Parameters
     ----------
     metapaths : sequence of str, or None
-        Such as "user-item-genre-item". None: "user-item-user-item", and one through each
-        relation of items.
+        For example "user-item-genre-item". None: "user-item-user-item", and one metapath through
+        each relation of items.
     links : dict of (str, str) to csr_array
-        What `check_relations` returns.
+        The result of `check_relations`.
     """
     if metapaths is None:
         found = [("user", "item", "user", "item")]
@@ -117,7 +117,7 @@ def _kinds(name, links):
 
 
 def links_between(source, target, X, links):
-    """Links of nodes of one kind to those of another, a csr_array of ones."""
+    """Links from nodes of one kind to nodes of another, a csr_array of ones."""
     if (source, target) in links:
         return links[source, target]
     if (target, source) in links:

@@ -1,4 +1,4 @@
-"""Columns of tables: numbers, and categories that are numbers or text."""
+"""Columns of tables: numbers, and categories given as numbers or text."""
 
 from numbers import Number
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from skrec.utils._fitted import kind_of, refused
 
-# Codes of a category that was not seen in training, and of none; then come those that were seen.
+# Codes of a category unseen in training and of a missing one; codes of seen categories follow.
 UNSEEN, MISSING, N_SPECIAL = 0, 1, 2
-# How the dtypes of columns of text and of categories begin, of pandas and polars.
+# First letters of the dtypes of text and category columns, of pandas and polars.
 _CATEGORY = ("categor", "enum", "object", "str", "utf8", "large_string")
 
 
@@ -18,9 +18,9 @@ class Categories:
     Parameters
     ----------
     kinds : str, default="iufO"
-        Kinds of dtypes that are allowed.
+        Allowed kinds of dtypes.
     least : int, default=0
-        How many there are at least.
+        Least number of categories.
     """
 
     def __init__(self, kinds="iufO", least=0):
@@ -53,7 +53,7 @@ def is_category(dtype):
 
 
 def missing_in(column, values):
-    """Which values of a column are missing: None, NaN, and what the dataframe says is."""
+    """Which values of a column are missing: None, NaN, and the dataframe's own missing values."""
     missing = np.zeros(len(values), dtype=bool)
     for name in ("isna", "is_null"):  # pandas, polars
         if hasattr(column, name):
@@ -70,13 +70,13 @@ def missing_in(column, values):
 
 
 def known_and_missing(column, name):
-    """What a column of categories holds, without what is missing, and where that is.
+    """The values of a column of categories that are not missing, and where values are missing.
 
     Parameters
     ----------
     column : Series of a dataframe or ndarray of shape (n_rows,)
     name : str
-        For the messages.
+        Name for messages.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def known_and_missing(column, name):
     Raises
     ------
     ValueError
-        If text and numbers are mixed, or there is something else.
+        If text and numbers are mixed, or there are other values.
     """
     values = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
     missing = missing_in(column, values)
@@ -118,7 +118,7 @@ def _as_numbers(values, name):
 
 
 def encoded(column, categories, name):
-    """Codes of what a column holds: `UNSEEN`, `MISSING`, or the place of a category plus 2."""
+    """Codes of a column's values: `UNSEEN`, `MISSING`, or the place of a category plus 2."""
     known, missing = known_and_missing(column, name)
     codes = np.full(len(missing), MISSING, dtype=np.int64)
     if not len(categories):
@@ -141,12 +141,12 @@ def encoded(column, categories, name):
 
 
 def numbers_of(column, name):
-    """A column as float64, NaN where something is missing.
+    """A column as float64, NaN where a value is missing.
 
     Raises
     ------
     ValueError
-        If it holds something else, or infinity.
+        If the column holds anything else, or infinity.
     """
     values = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
     if values.dtype.kind == "c":
@@ -157,8 +157,8 @@ def numbers_of(column, name):
         numbers[~missing] = values[~missing].astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Expected numbers in {name}, or that it is named in categorical_features: {error}"
+            f"Expected numbers in {name}, or {name} in categorical_features: {error}"
         ) from error
     if np.isinf(numbers).any():
-        raise ValueError(f"Input X contains infinity: {name} holds it. Expected finite numbers.")
+        raise ValueError(f"Input X contains infinity in {name}. Expected finite numbers.")
     return numbers

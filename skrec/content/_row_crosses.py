@@ -28,7 +28,7 @@ CROSS_RULES = {"cross_features": (NONE, _Pairs()), "n_cross_buckets": POSITIVE_I
 
 
 class CrossesMixin:
-    """A `RowModel` with `cross_features` and `n_cross_buckets`, and without pairs of vectors."""
+    """A `RowModel` with `cross_features` and `n_cross_buckets`, without pairs of vectors."""
 
     _pairs = False
     _fitted_rules = {
@@ -77,7 +77,7 @@ class CrossesMixin:
 
 
 def _only(X, columns):
-    """The entries of some columns, the shape as it was."""
+    """The entries of some columns, in the old shape."""
     kept = columns[X.indices]
     indptr = np.concatenate([[0], np.cumsum(kept)])[X.indptr]
     return csr_array((X.data[kept], X.indices[kept], indptr), shape=X.shape)
@@ -90,7 +90,7 @@ def _hashed(crosses, size):
 
 
 def cross_columns(crosses, n_crosses, size):
-    """Columns of crosses that are numbered up to `n_crosses`, at most `size` of them."""
+    """At most `size` columns for crosses that are numbered up to `n_crosses`."""
     if n_crosses <= size:
         return crosses
     return (mix64(crosses.astype(np.uint64)) % np.uint64(size)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Rows of a table as sparse rows of columns in fields: categories one-hot, numbers scaled."""
+"""A table as sparse rows of columns in fields: categories one-hot, numbers scaled."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -19,14 +19,14 @@ from skrec.utils._memory import check_memory
 
 
 class Fields(BaseEstimator):
-    """What a table of rows is made of; made by `make_fields`.
+    """The fields of a table's columns; `make_fields` makes it.
 
     Attributes
     ----------
     field_ : ndarray of int64 of shape (n_columns,)
         The field of each column of the encoded rows, ascending.
     center_, scale_ : ndarray of shape (n_columns,)
-        Taken off a value, and what it is then divided by.
+        Subtracted from a value, and divisor of the result.
     seen_ : ndarray of bool of shape (n_columns,)
         Which columns had an entry in training.
     """
@@ -57,7 +57,7 @@ class Fields(BaseEstimator):
         return self.single or self.n_columns == self.n_fields
 
     def learn_scale(self, raw, weight):
-        """Learn how values are scaled, from encoded rows and their weights."""
+        """Learn the scales of values from encoded rows and their weights."""
         self.seen_ = np.bincount(raw.indices, minlength=self.n_columns) > 0
         self.center_, self.scale_ = self._scale(raw, weight)
 
@@ -80,9 +80,9 @@ class Fields(BaseEstimator):
 class TableFields(Fields):
     """The fields of a dataframe or array: each column is one.
 
-    A column of categories has a column for what was not seen in training, one for what is
-    missing, and one for each category; a column of numbers one for the number and one for what
-    is missing.
+    A column of categories becomes one column for categories unseen in training, one for missing
+    values, and one for each category. A column of numbers becomes one column for the number and
+    one for missing values.
     """
 
     _fitted_rules = {"categories_": Series(Maybe(Categories()))}
@@ -112,7 +112,7 @@ class TableFields(Fields):
         self.field_ = np.repeat(np.arange(len(widths)), widths)
 
     def encode(self, X):
-        """Rows with one entry for each field, values as they are."""
+        """Rows with one entry for each field, values unscaled."""
         first = np.searchsorted(self.field_, np.arange(self.n_fields))
         n_rows = X.shape[0]
         index = np.empty((n_rows, self.n_fields), dtype=np.int32)
@@ -149,12 +149,12 @@ class TableFields(Fields):
         weight_of = np.bincount(at, of_entry, minlength=self.n_columns)
         center = mean_of(raw.data)
         scale = np.sqrt(mean_of((raw.data - center[at]) ** 2))
-        # What is constant, up to rounding, says nothing: it becomes zero or stays tiny.
+        # A column that is constant up to rounding becomes zero or stays tiny.
         flat = scale <= 1e-12 * np.abs(center)
         return center, np.where(numbers & self.seen_ & ~flat & (scale > 0), scale, 1.0)
 
     def field_number(self, name, names):
-        """Place of a column by its place or name, that holds categories."""
+        """Place of a column of categories, by its place or name."""
         place = name
         if isinstance(name, str):
             found = np.flatnonzero(np.asarray([] if names is None else names) == name)
@@ -175,17 +175,17 @@ class TableFields(Fields):
 
 
 class ColumnFields(Fields):
-    """The fields of a sparse matrix, or of any matrix of numbers whose columns are told apart.
+    """The fields of a sparse matrix, or of any matrix of numbers with given fields.
 
-    Columns of one field stand together, with one behind them for rows that have no entry in the
-    field; where each column is a field there is none, and such a row says nothing of it.
+    Columns of one field stand together. Behind them stands a column for rows that have no entry
+    in the field. It is left out where each column is a field; then such a row has no entry.
 
     Attributes
     ----------
     place_ : ndarray of int64 of shape (n_features,)
-        The column of encoded rows that a column of the matrix is.
+        Column of the encoded rows for each column of the matrix.
     labels_ : ndarray of shape (n_fields,)
-        What the fields are called.
+        Labels of the fields.
     """
 
     _fitted_rules = {
@@ -205,7 +205,7 @@ class ColumnFields(Fields):
         ----------
         n_features : int
         fields : ndarray of shape (n_features,) or None
-            Field of each column; None: each is one.
+            Field of each column; None: each column is a field.
         """
         self.labels_, number = None, np.arange(n_features)
         self.place_ = self.field_ = number
@@ -217,7 +217,7 @@ class ColumnFields(Fields):
             self.field_ = np.repeat(np.arange(len(self.labels_)), np.bincount(number) + 1)
 
     def encode(self, X):
-        """Rows with the entries of X, and one for each field that a row has nothing in."""
+        """Rows with the entries of X, and one entry for each field that a row lacks."""
         row, at, value = entry_rows(X), self.place_[X.indices], X.data
         shape = (X.shape[0], self.n_columns)
         if self.labels_ is not None:
@@ -252,7 +252,7 @@ class ColumnFields(Fields):
         return rows
 
     def field_number(self, name, names):
-        """Place of a field by what it is called."""
+        """Place of a field by its label."""
         labels = np.arange(self.n_fields) if self.labels_ is None else self.labels_
         found = np.flatnonzero(labels == name)
         if not len(found):
@@ -284,7 +284,7 @@ def make_fields(X, categorical_features, fields, names):
     Raises
     ------
     ValueError
-        If a parameter is not valid, or does not fit to X.
+        If a parameter is not valid, or does not fit X.
     """
     sparse, n_features = issparse(X), X.shape[1]
     if fields is None and not sparse:
@@ -351,7 +351,7 @@ def categorical_columns(X, given, names):
         strange = [name for name in columns.tolist() if name not in known]
         if strange:
             raise ValueError(
-                f"categorical_features names columns that X has not: {strange}. X has "
+                f"categorical_features names columns that X does not have: {strange}. X has "
                 f"{'no names' if names is None else list(names)}; use places where it has none."
             )
         columns = np.array([known[name] for name in columns.tolist()], dtype=np.int64)

@@ -11,26 +11,26 @@ from skrec._torch._products import by_column, sparse_product
 
 
 class RowNet(nn.Module):
-    """Outputs of rows by columns in fields.
+    """Outputs of rows, from columns in fields.
 
     Parameters
     ----------
     fields : Fields
     n_outputs : int
     n_components : int
-        Length of the vectors of columns; 0: there are none, nor where neither pairs nor layers
+        Length of the vectors of columns. There are none for 0, or if neither pairs nor layers
         read them.
     pairs : bool
-        Whether products of the vectors of two fields are added up; each output then has vectors
-        of its own.
+        Whether to add the products of the vectors of two fields; each output then has its own
+        vectors.
     hidden_layer_sizes : tuple of int, default=()
-        Layers over the vectors of all fields; none: there is no such part.
+        Sizes of the layers over the vectors of all fields; empty: no layers.
     dropout : float, default=0.0
         Share of the hidden units set to zero in training.
     batch_norm : bool, default=False
         Whether to standardise the outputs of each layer over the batch, before its ReLU.
     n_crosses : int, default=0
-        Columns of crossed categories, which have a weight each and no vector.
+        Columns of crossed categories; each has a weight and no vector.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RowNet(nn.Module):
         n_crosses=0,
     ):
         super().__init__()
-        # A NumPy number, from somebody's grid, is none for torch.
+        # torch takes no NumPy numbers, which a grid may hold.
         n_outputs, n_components = int(n_outputs), int(n_components)
         sizes = tuple(map(int, hidden_layer_sizes)) if n_components else ()
         read = n_components if pairs or sizes else 0
@@ -66,7 +66,7 @@ class RowNet(nn.Module):
             self.head = nn.Linear(sizes[-1], n_outputs, bias=False)
 
     def reset(self, bias, init_scale, seen, generator):
-        """Draw the first weights; columns that are not `seen` say nothing, and never will."""
+        """Draw the first weights; columns that are not `seen` keep weights of zero."""
         with torch.no_grad():
             self.linear.weight.zero_()
             self.linear.bias.copy_(torch.from_numpy(bias))
@@ -100,7 +100,7 @@ class RowNet(nn.Module):
         return out if self.hidden is None else out + self._deep(vectors.flatten(1), generator)
 
     def _in_one_pass(self, rows, crossed, generator):
-        """The same by a kernel, which also makes the gradients."""
+        """The outputs by a kernel, which also makes the gradients."""
         out, vectors = field_sums(
             rows, self._field, self._n_fields, self.linear.weight, self.vectors, pairs=self._pairs
         )
@@ -120,13 +120,13 @@ class RowNet(nn.Module):
         return 0.5 * each.sum(2)
 
     def _pairs_of_columns(self, rows, turned):
-        """As over fields, where no field has two entries: no vector is made for each field."""
+        """The pairs where no field has two entries: no vector is made for each field."""
         total = sparse_product(rows, rows.value, self.vectors, turned)
         squares = sparse_product(rows, rows.value.square(), self.vectors.square(), turned)
         return self._half_differences(total, squares)
 
     def _by_field(self, rows, turned):
-        """Sums of the vectors that a row has in each field."""
+        """Sums of the vectors of a row's entries in each field."""
         n_bags = rows.n_rows * self._n_fields
         if self._single:
             bag = torch.arange(n_bags, device=rows.column.device)

@@ -234,7 +234,7 @@ def test_warm_start_goes_on(cls):
     [
         ({"learning_rate": 1e30}, "diverged"),
         ({"n_components": -1}, "n_components"),
-        ({"categorical_features": ["nothing"]}, "names columns that X has not"),
+        ({"categorical_features": ["nothing"]}, "names columns that X does not have"),
         ({"categorical_features": [9]}, "places from 0 to 3"),
         ({"categorical_features": [True]}, "one for each of the 4"),
         ({"categorical_features": 0.5}, "categorical_features must be"),
