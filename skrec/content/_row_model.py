@@ -31,9 +31,9 @@ from skrec.utils._restore import WholeFitMixin
 from skrec.utils._state_torch import torch_state
 from skrec.utils._validation import canonical_csr, check_sample_weight, validate_table
 
-# Fields that the layers of a network read at most.
+# Most fields that the layers of a network read.
 _MAX_FIELDS = 1000
-# Above so many rows "auto" stops early, as HistGradientBoostingClassifier does.
+# "auto" stops early with more rows than this, as HistGradientBoostingClassifier does.
 _MANY_ROWS = 10_000
 
 ROW_RULES = {
@@ -52,7 +52,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
     """A model of rows of fields.
 
     A subclass writes `__init__`, `_parameter_rules` and `_build_module`; `RowClassifier` and
-    `RowRegressor` say what targets are.
+    `RowRegressor` define the targets.
     """
 
     _fitted_rules = {
@@ -99,7 +99,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         return 0
 
     def _learn_crosses(self):
-        """Set what is known of crossed fields, of a fit that resumes nothing."""
+        """Set the crossed fields, in a fit that resumes nothing."""
 
     def _crossed(self, X):
         """Crossed columns of encoded rows, or None."""
@@ -115,7 +115,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Target values.
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight is the same as that many copies of a row. None: 1.
+            A weight equals that many copies of a row. None: 1.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, X, y or a weight is not valid, or the loss is not finite. The
-            estimator is then what it was before.
+            estimator then stays as it was.
 
         Warns
         -----
@@ -197,8 +197,8 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         if self._hidden() and self.n_components and n_fields > _MAX_FIELDS:
             raise ValueError(
                 f"The layers of {type(self).__name__} would read the vectors of {n_fields:,} "
-                f"fields. Expected at most {_MAX_FIELDS:,}; say by `fields` which columns belong "
-                "to one field, or pass categories as columns of a dataframe."
+                f"fields. Expected at most {_MAX_FIELDS:,}; name in `fields` the columns that "
+                "belong to one field, or pass categories as columns of a dataframe."
             )
 
     def _train(self, problem, tasks, resumes):
@@ -247,8 +247,8 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
             module.load_state_dict({k: torch.tensor(v) for k, v in self.weights_.items()})
         except RuntimeError as error:
             raise ValueError(
-                "warm_start goes on with the network of the first fit, and the parameters now "
-                f"ask for another one: use warm_start=False, or those parameters. {error}"
+                "warm_start continues with the network of the first fit, but the parameters now "
+                f"ask for another one: use warm_start=False, or the first parameters. {error}"
             ) from error
 
     def _loss(self, module, batch, step, generator):

@@ -1,4 +1,4 @@
-"""What the fit of a row model is made of: equal rows merged, batches, rows held out."""
+"""The data of a row model's fit: equal rows merged, batches, rows held out."""
 
 from typing import NamedTuple
 
@@ -47,10 +47,10 @@ class RowProblem(NamedTuple):
 
 
 def merged(X, target, weight):
-    """Equal rows with equal targets as one, with the sum of their weights, in an order of content.
+    """Merge equal rows with equal targets, sum their weights, and order the rows by content.
 
-    So a weight is the same as that many copies of a row, to the bit, and the order of rows does
-    not matter.
+    So a weight equals that many copies of a row, to the bit, and the order of rows does not
+    matter.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def merged(X, target, weight):
 
 
 def held_out(target, fraction, seed):
-    """Rows to learn from and rows to hold out, a share of each class; indices, ascending.
+    """Indices, ascending, of rows to learn from and of rows to hold out, a share of each class.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Batches:
 
 
 def outputs(module, X, crossed, device, dtype, n_numbers):
-    """What a module says of encoded rows, chunk by chunk: float64 of shape (n_rows, n_outputs).
+    """Outputs of a module for encoded rows, in chunks: float64 of shape (n_rows, n_outputs).
 
     Parameters
     ----------
@@ -140,9 +140,9 @@ def outputs(module, X, crossed, device, dtype, n_numbers):
     crossed : csr_array of shape (n_rows, n_crosses) or None
     device : torch.device
     dtype : torch.dtype
-        Of the module.
+        Dtype of the module.
     n_numbers : int
-        Numbers that a row takes up within the module.
+        Numbers that a row needs within the module.
     """
     step, found = max(1, 2**22 // max(1, n_numbers)), []
     with torch.inference_mode():

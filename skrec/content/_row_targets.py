@@ -1,4 +1,4 @@
-"""What the targets of row models are: classes, or numbers."""
+"""Targets of row models: classes, or numbers."""
 
 import warnings
 
@@ -17,7 +17,7 @@ from skrec.utils._matrices import checked_array
 
 
 def _column(y):
-    """Targets as a 1-D array; of one column, with scikit-learn's warning."""
+    """Targets as a 1-D array; a single column raises scikit-learn's warning."""
     if y is None:
         raise ValueError(
             "This estimator requires y to be passed, but the target y is None. Expected an array "
@@ -62,13 +62,13 @@ class RowClassifier(ClassifierMixin, RowModel):
             self.classes_ = classes
         elif not np.isin(classes, self.classes_).all():
             raise ValueError(
-                f"warm_start goes on with the classes of the first fit, {self.classes_}. Got "
-                f"others: {np.setdiff1d(classes, self.classes_)}."
+                f"warm_start continues with the classes of the first fit, {self.classes_}. Got "
+                f"others: {np.setdiff1d(classes, self.classes_)}. Use warm_start=False."
             )
         return np.searchsorted(self.classes_, target)
 
     def _learn_target(self, codes, weight):
-        """There is nothing to learn of classes but their number."""
+        """Nothing to learn: `_codes` has set the classes."""
 
     def _scaled_target(self, codes):
         return codes.astype(np.int64)
@@ -114,7 +114,7 @@ class RowClassifier(ClassifierMixin, RowModel):
         Returns
         -------
         scores : ndarray of float64 of shape (n_samples,) or (n_samples, n_classes)
-            Above 0 where ``classes_[1]`` is the likelier one.
+            Above 0 where ``classes_[1]`` is the more likely class.
         """
         out = self._outputs(X)
         return out[:, 0] if out.shape[1] == 1 else out
@@ -138,7 +138,7 @@ class RowClassifier(ClassifierMixin, RowModel):
         return softmax(out, axis=1)
 
     def predict(self, X):
-        """The likeliest class.
+        """The most likely class.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class RowClassifier(ClassifierMixin, RowModel):
 
 
 class RowRegressor(RegressorMixin, RowModel):
-    """A `RowModel` of numbers, by squared errors of standardised targets."""
+    """A `RowModel` of numbers, fitted by squared errors of standardised targets."""
 
     _fitted_rules = {"target_mean_": Number(), "target_scale_": Number(0)}
     _n_outputs = 1

@@ -1,4 +1,4 @@
-"""Features at mean 0 and deviation 1, sparse ones without becoming dense."""
+"""Features at mean 0 and deviation 1; sparse ones stay sparse."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, issparse
 from skrec.content._cold import not_zero
 from skrec.content._features import FeatureTable
 
-# A column whose deviation is a smaller share of its largest number than this is constant.
+# A column is constant if its deviation is a smaller share of its largest number than this.
 _LEAST = 1e-7
 
 
@@ -37,7 +37,7 @@ def moments(features, kept):
     if issparse(shares):
         squares = np.asarray(shares.multiply(shares).mean(axis=0)).ravel()
         variances = np.maximum(squares - means**2, 0)
-        variances[variances < 1e-14] = 0  # what rounding leaves of a difference
+        variances[variances < 1e-14] = 0  # rounding errors of a difference
     else:
         variances = shares.var(axis=0)
     deviations = np.sqrt(variances)
@@ -52,7 +52,7 @@ def _divided(table, by):
 
 
 class StandardTable:
-    """Features minus means, divided by deviations; a row of zeros stays one.
+    """Features minus means, divided by deviations; a row of zeros stays zero.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class StandardTable:
             self.rows, self.shift = rows.astype(np.float32), None
 
     def on(self, device):
-        """The same on a device, of which products are wanted, as `DeviceTable`."""
+        """The table on a device, for products, as `DeviceTable`."""
         return DeviceTable(self, device)
 
 
@@ -93,7 +93,7 @@ class DeviceTable:
             self._known = torch.from_numpy(table.known).to(device)
 
     def product_of(self, items, weight):
-        """Of some items, an int64 tensor of shape (m,): shape (m, n)."""
+        """The products of some items, an int64 tensor of shape (m,): shape (m, n)."""
         found = self._table.product_of(items, weight)
         if self._shift is None:
             return found

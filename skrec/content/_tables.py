@@ -1,4 +1,4 @@
-"""Tables of features, dense or sparse: their unit, and which columns say something."""
+"""Tables of features, dense or sparse: their unit, and the columns that are not all zero."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -7,7 +7,7 @@ _N_NUMBERS = 2**22  # of a part
 
 
 def parts(features, rows):
-    """Some rows of a table, a part after the other, so that there is no second dense table.
+    """Some rows of a table, part by part, so that no second dense table is needed.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def parts(features, rows):
     Yields
     ------
     place : slice
-        Which of `rows`.
+        The places of the part in `rows`.
     part : ndarray or csr_array of shape (m, d)
         A sparse table comes whole.
     """
@@ -38,7 +38,7 @@ def not_zero(features):
 
 
 def mean_length(features, kept):
-    """Mean L2 norm of the rows `kept` of features that are not zero; 1 if there are none."""
+    """Mean L2 norm of the nonzero rows of features among the rows `kept`; 1 if there are none."""
     some = features[kept]
     if issparse(some):
         lengths = np.sqrt(some.multiply(some).sum(1))
@@ -51,8 +51,8 @@ def mean_length(features, kept):
 def spread(features, kept):
     """Root mean square distance of the rows `kept` of features from their mean.
 
-    Rows of zeros say nothing and do not count. 1 if there are no others; the root mean square
-    length where all are equal.
+    Rows of zeros mean that nothing is known, and do not count. 1 if all rows are zero; the root
+    mean square length if all others are equal.
     """
     square, mean, n_known = 0.0, np.zeros(features.shape[1]), 0
     for _, part in parts(features, np.flatnonzero(kept)):
@@ -68,7 +68,7 @@ def spread(features, kept):
 
 
 def seen_features(features, kept):
-    """Which columns of features are not zero everywhere in the rows `kept`."""
+    """Which columns of features have a nonzero number in the rows `kept`."""
     found = np.zeros(features.shape[1], dtype=bool)
     for _, part in parts(features, np.flatnonzero(kept)):
         if issparse(part):

@@ -1,4 +1,4 @@
-"""What the factor models of items' texts share: one ALS, and where items without users stand."""
+"""Shared by the factor models of items' texts: the ALS, and the vectors of cold items."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -11,7 +11,7 @@ from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Option
 from skrec.utils._sparse import has_users
 from skrec.utils._wmf_als import gram_matrix, sweep, transposed
 
-# What every factor model of texts takes; a class adds its own.
+# Parameters of every factor model of texts; a class adds its own.
 TEXT_RULES = {
     "n_components": POSITIVE_INTEGER,
     "confidence": POSITIVE,
@@ -21,12 +21,12 @@ TEXT_RULES = {
     "learned_texts": Options(("known", "all")),
     "cold_items": Options(("shrunk", "text")),
 }
-# Expected length of what is drawn for the first vectors of items, as of `WMF`.
+# Expected length of the noise in the first vectors of items, as in `WMF`.
 INIT_SCALE = 0.1
 
 
 class TextFactorsMixin(WeightedFactorsMixin):
-    """Vectors of items about what is made of their texts, and those of items without users.
+    """Item vectors around vectors of their texts, also for items without users.
 
     The estimator has the parameters of `TEXT_RULES`, `device` and `n_jobs`.
     """
@@ -41,7 +41,7 @@ class TextFactorsMixin(WeightedFactorsMixin):
         return np.full(X.shape[0], float(self.alpha))
 
     def _counted_items(self):
-        # A missing entry of an item that nobody has says nothing of the user.
+        # A missing entry of an item that nobody has tells nothing of the user.
         return self.item_has_users_
 
     def _keep_items(self, X, items, of_text):
@@ -50,11 +50,11 @@ class TextFactorsMixin(WeightedFactorsMixin):
         Parameters
         ----------
         X : csr_array of shape (n_users, n_items)
-            What was learned from.
+            The training matrix.
         items : ndarray of shape (n_items, n_components)
-            Vectors; those of items without users do not count.
+            Vectors; those of items without users are ignored.
         of_text : ndarray of shape (n_items, n_components) or None
-            What the texts say of the vectors, see `filled`. None: there are no texts.
+            Vectors made of the texts, see `filled`. None: there are no texts.
         """
         cold = ~has_users(X)
         self.item_has_users_ = ~cold
@@ -85,14 +85,14 @@ class TextFactorsMixin(WeightedFactorsMixin):
 
 
 class TextALS:
-    """Vectors of users, and of the items that have users, by turns.
+    """Solves by turns for the vectors of users and of the items that have users.
 
     Parameters
     ----------
     model : TextFactorsMixin
     X : csr_array of shape (n_users, n_items)
     dtype : numpy dtype
-        Of the vectors.
+        Dtype of the vectors.
     """
 
     def __init__(self, model, X, dtype):
@@ -114,12 +114,12 @@ class TextALS:
         ----------
         items : ndarray of shape (n_known, n_components), changed
         prior : ndarray of shape (n_known, n_components) or None
-            The means of their vectors; None: zeros.
+            The means of the items' vectors; None: zeros.
 
         Returns
         -------
         loss : float
-            The weighted squares of the preferences and the penalties, between the two.
+            The weighted squares of the preferences and the penalties, between the two halves.
         """
         if not len(items):
             return 0.0
@@ -131,12 +131,12 @@ class TextALS:
 
 
 def drawn_items(generator, n, n_components):
-    """What is added to the first vectors of n items, drawn by a RandomState."""
+    """Noise for the first vectors of n items, drawn by a RandomState."""
     return generator.normal(size=(n, n_components)) * (INIT_SCALE / np.sqrt(n_components))
 
 
 def read_texts(features, learned_from, X):
-    """Which texts a model learns from: indices of items.
+    """The texts that a model learns from: indices of items.
 
     Parameters
     ----------
@@ -150,18 +150,18 @@ def read_texts(features, learned_from, X):
 
 
 def filled(of_text, features, mean):
-    """What texts say, with a mean in place of rows of zeros, which say nothing."""
+    """Vectors of texts, with a mean in place of rows of zeros, of which nothing is known."""
     of_text[~not_zero(features)] = mean
     return of_text
 
 
 def check_texts(features, name):
-    """Raise unless features are those of texts: numbers that are not negative."""
+    """Raise unless the features can be texts: numbers that are not negative."""
     values = features.data if issparse(features) else features
     if values.size and values.min() < 0:
         raise ValueError(
             f"{name} reads texts as weights of words, which are not negative. Got item_features "
-            f"with {values.min():g}: pass counts or tf-idf, such as of scikit-learn's "
-            "TfidfVectorizer."
+            f"with {values.min():g}: pass counts or tf-idf, such as scikit-learn's "
+            "TfidfVectorizer makes."
         )
     return features

@@ -1,4 +1,4 @@
-"""The base of CDL and CVAE: a network of texts and one ALS learn from each other by turns."""
+"""The base of CDL and CVAE: a network of texts and an ALS learn from each other by turns."""
 
 import copy
 from abc import abstractmethod
@@ -35,7 +35,7 @@ from skrec.utils._side_information import SideInformation
 from skrec.utils._sparse import has_users
 from skrec.utils._state_torch import torch_state
 
-# What both networks take; a class adds its own.
+# Parameters of both networks; a class adds its own.
 NETWORK_RULES = {
     **{name: rule for name, rule in TEXT_RULES.items() if name != "confidence"},
     "hidden_layer_sizes": SIZES,
@@ -51,14 +51,14 @@ LIKELIHOODS = {"logistic": CrossEntropy(), "gaussian": Gaussian(0.0)}
 
 
 class TextModule(nn.Module):
-    """A network of texts, and the vectors of items, which no gradient moves.
+    """A network of texts, and the vectors of items, which have no gradient.
 
     Parameters
     ----------
     network : nn.Module or None
         None: there are no texts.
     items : float tensor of shape (n_items, n_components) or None
-        None: for a module that only reads texts.
+        None for a module that only reads texts.
     """
 
     def __init__(self, network, items=None):
@@ -68,14 +68,14 @@ class TextModule(nn.Module):
 
 
 class TextBatch(NamedTuple):
-    """Some texts, and what is known of the items that they belong to.
+    """Some texts, and which of their items have users.
 
     Attributes
     ----------
     rows : Rows
         ``rows.users`` are items.
     rated : float tensor of shape (n_rows,)
-        1 for items with users, whose vectors are to be near the codes, and 0 for others.
+        1 for items with users, whose vectors should be near the codes, and 0 for others.
     """
 
     rows: Rows
@@ -88,7 +88,7 @@ class TextBatch(NamedTuple):
 
 
 class TextBatches:
-    """Batches of the texts that are learned from, in a new order for each pass.
+    """Batches of the texts that the network learns from; each pass has a new order.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class TextBatches:
         None: there are no batches.
     batch_size : int
     als : TextALS
-        Whose turn it is after each pass.
+        Sweeps after each pass.
     """
 
     def __init__(self, problem, texts, batch_size, als):
@@ -126,7 +126,7 @@ class Texts:
     ----------
     words : csr_array of shape (n_items, n_words)
     learned : ndarray of int
-        Items whose texts are learned from.
+        Items whose texts the network learns from.
     device : torch.device
     """
 
@@ -135,10 +135,10 @@ class Texts:
         self._nothing = ~not_zero(words)
 
     def codes(self, code_of, n_numbers):
-        """Codes of all items and their mean over those learned from, both float32 on the CPU.
+        """Codes of all items and their mean over the learned texts, both float32 on the CPU.
 
-        The mean stands where a text says nothing. `code_of` takes `Rows`; it holds about
-        `n_numbers` numbers for each.
+        A text that is all zero gets the mean. `code_of` takes `Rows` and holds about `n_numbers`
+        numbers for each.
         """
         found = []
         for start, stop in row_chunks(self.rows.shape[0], 4 * n_numbers):
@@ -152,21 +152,20 @@ class Texts:
 
 
 class TextRecommender(TextFactorsMixin, TorchRecommender):
-    """Vectors of items about the outputs of a network that reads their texts.
+    """Item vectors around the outputs of a network that reads the texts of the items.
 
-    An epoch is a pass of the network over the texts, with the items' vectors as targets beside the
-    texts themselves, and a sweep of the ALS, with the network's outputs as means of the items'
-    vectors. A subclass writes `__init__`, `_network`, `_output_layer`, `_code`,
+    An epoch is a pass of the network over the texts and a sweep of the ALS. The items' vectors
+    are targets of the network, beside the texts; the network's outputs are means of the items'
+    vectors in the ALS. A subclass writes `__init__`, `_network`, `_output_layer`, `_code`,
     `_text_losses` and `_pretrain_texts`.
-    """
 
     _fitted_rules = {
         "weights_": Weights(without=("item",)),
         "pretraining_curves_": Series(CURVE),
     }
-    # Of a stored value of 1.
+    # Weight of a stored value of 1.
     confidence = 1.0
-    # Rows are scored by what solves for their vectors, not by the module.
+    # The solver for their vectors scores rows, not the module.
     _score = _device_scores = None
 
     @abstractmethod
@@ -175,19 +174,19 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
 
     @abstractmethod
     def _output_layer(self, network):
-        """The layer whose outputs are those of the words."""
+        """The layer whose outputs are the words."""
 
     @abstractmethod
     def _code(self, network, rows):
-        """What the network says of the vectors of items with some texts, shape (n_rows, d)."""
+        """Codes of some texts, shape (n_rows, d)."""
 
     @abstractmethod
     def _text_losses(self, network, rows, generator):
-        """Losses of texts (n_rows,), and the codes that stand for the vectors (n_rows, d)."""
+        """Losses of texts (n_rows,), and the codes that the vectors are tied to (n_rows, d)."""
 
     @abstractmethod
     def _pretrain_texts(self, network, batches, generator):
-        """Train the network before there are vectors of items."""
+        """Train the network before items have vectors."""
 
     def fit(self, X, y=None, *, item_features=None):
         """Learn the network and the vectors.
@@ -195,13 +194,13 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, >= 0; stored values are weights of the ones.
+            Interactions, >= 0; a stored value is the weight of a preference of 1.
         y : ignored
             Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Weights of words, >= 0; row i is the text of column i of X, and a row of zeros says
-            nothing. None: there are no texts, see Notes.
+            Weights of words, >= 0; row i is the text of column i of X. A row of zeros means that
+            nothing is known of the item. None: there are no texts, see Notes.
 
         Returns
         -------
@@ -223,7 +222,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
 
     def _words(self, features):
         """The texts as the network reads them: a csr_array of float32 in [0, 1]."""
-        # Divided before they are cast: float32 has no place for very small or large counts.
+        # Divided before they are cast: float32 cannot hold very small or large counts.
         texts = csr_array(check_texts(features, type(self).__name__), dtype=np.float64, copy=True)
         if self.word_values == "binary":
             texts.data[:] = texts.data > 0
@@ -232,7 +231,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
             texts.data /= np.repeat(largest, np.diff(texts.indptr))
         elif texts.nnz and texts.data.max() > 1 and self.likelihood == "logistic":
             raise ValueError(
-                'With likelihood="logistic" words have values in [0, 1]. Got item_features of '
+                'With likelihood="logistic" words have values in [0, 1]. Got item_features up to '
                 f'{texts.data.max():g} with word_values="given": use word_values="max" or '
                 '"binary", or likelihood="gaussian".'
             )
@@ -265,7 +264,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         return TextModule(network, torch.from_numpy(items))
 
     def _set_output_bias(self, network, problem):
-        """Let all outputs begin at the mean text: else many steps learn nothing but this."""
+        """Start all outputs at the mean text; else many steps would learn only this."""
         learned = read_texts(problem.item_features, self.learned_texts, problem.X)
         total = self._words(problem.item_features)[learned].sum(axis=0)
         if self.likelihood == "logistic":
@@ -306,7 +305,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
         if module.network is not None:
             codes, _ = self._codes(module, batches.texts)
             prior = codes[als.known].astype(vectors.dtype)
-            met = np.isin(als.known, batches.texts.learned)  # the batches have had these
+            met = np.isin(als.known, batches.texts.learned)  # counted by the batches
             prior_part = als.distance(vectors[met], prior[met])
         loss = als.sweep(vectors, prior) - prior_part
         with torch.no_grad():

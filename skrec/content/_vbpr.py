@@ -1,4 +1,4 @@
-"""VBPR: Bayesian personalised ranking that reads features of the items (He and McAuley 2016)."""
+"""VBPR: Bayesian personalised ranking with features of the items (He and McAuley 2016)."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ _STD = 0.1  # of the first vectors' lengths
 
 
 class VBPRNet(nn.Module):
-    """Vectors and biases of items, and those that a projection makes of their features.
+    """Vectors and biases of items, own ones and projections of their features.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class VBPRNet(nn.Module):
             self.user = nn.Embedding(n_users, sum(self.sizes), sparse=sparse)
         self.item = nn.Embedding(n_items, n_components, sparse=sparse)
         self.bias = nn.Embedding(n_items, 1, sparse=sparse)
-        # The E of the content's vector, and in the last column the beta' of its bias.
+        # E for the content's vector, and in the last column beta' for its bias.
         self.projection = nn.Parameter(torch.empty(n_features, n_content_components + 1))
         self.features = None
 
@@ -51,17 +51,17 @@ class VBPRNet(nn.Module):
 
 
 class VBPR(FactorRecommender):
-    r"""Bayesian personalised ranking with vectors made of the items' features.
+    r"""Bayesian personalised ranking with projections of the items' features.
 
     The score of item i with features :math:`f_i` for user u is
 
     .. math:: s_{ui} = \beta_i + \gamma_u^T \gamma_i + \theta_u^T E f_i + \beta'^T f_i
 
     with biases, vectors, the projection E and :math:`\beta'` learned from triplets of a user,
-    an item i of the user and an item j that the user has not [1]_. The paper reads features of
-    pictures; any table is as good. Minimised is the mean over the interactions (u, i), with
-    `n_negatives` items j drawn for each of them, anew in each epoch, uniformly among those that
-    the user has not and somebody has:
+    an item i of the user and an item j that the user does not have [1]_. The paper reads features
+    of pictures; any table works. `fit` minimises the mean over the interactions (u, i). Each draws
+    `n_negatives` items j anew in each epoch, uniformly among the items that somebody has and the
+    user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \sum_j \ell(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \Big( \|\gamma_u\|^2 + \|\theta_u\|^2 + \sum_{k \in \{i, j \ldots\}}
@@ -70,35 +70,35 @@ class VBPR(FactorRecommender):
 
     with :math:`\ell(x) = \log(1 + e^{-x})`, or :math:`\max(0, 1 - x)` with ``loss="hinge"``.
 
-    An item without users in X is ranked by its features; `with_items` adds items that were no
-    columns of X. Beside the terms of its features it has the :math:`\gamma_i` and
-    :math:`\beta_i` that items with such features are expected to have, and a level, see
-    `cold_items`. Scores rank items. Only which items a user has matters, not the stored values.
+    Features rank an item without users in X; `with_items` adds items that were no columns of X.
+    Beside the terms of its features such an item has predicted :math:`\gamma_i` and
+    :math:`\beta_i`, and a level, see `cold_items`. Scores only rank items. Only the set of a
+    user's items matters, not the stored values.
 
     Parameters
     ----------
     n_components : int, default=32
-        Length of the vectors gamma, which belong to single items.
+        Length of the vectors gamma of single items.
     n_content_components : int, default=32
-        Length of the vectors theta and E f, which are made of features.
+        Length of the vectors theta and E f, the part of the features.
     loss : {"bpr", "hinge"}, default="bpr"
-        See above.
+        The loss of a difference of scores, see above.
     n_negatives : int, default=1
         Items drawn for each interaction, > 0.
     alpha : float, default=0.03
         Penalty of the vectors and biases that an interaction and its negatives read, >= 0. A
-        larger penalty lets features decide more. Items without users then rank better among
+        larger penalty lets features decide more. Then items without users rank better among
         all others.
     feature_alpha : float, default=3e-3
-        Penalty :math:`\alpha_E` of the projection, >= 0. Without it, and with steps as long as
-        those of the vectors, the projection fits the items that are there and ranks badly.
+        Penalty :math:`\alpha_E` of the projection, >= 0. Without a penalty, and at the vectors'
+        learning rate, the projection overfits the training items and ranks badly.
     feature_rate : float, default=0.3
-        Steps of the projection, as a share of `learning_rate`, > 0.
+        Learning rate of the projection, as a share of `learning_rate`, > 0.
     cold_items : {"predict", "zero"}, default="predict"
-        What items without users have for gamma and beta. "predict": what a ridge regression of
-        those of the other items on their features predicts [2]_, about the mean, and one number
-        for all of them, `cold_level_`. "zero": zeros, as in [1]_; then they are ranked well among
-        themselves, and low among items that have users.
+        The gamma and beta of items without users. "predict": a ridge regression predicts them,
+        relative to their mean, from the features, learned on the other items [2]_; all these
+        items also get one number, `cold_level_`. "zero": zeros, as in [1]_; then such items are
+        ranked well among themselves, and low among items that have users.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
@@ -138,10 +138,10 @@ class VBPR(FactorRecommender):
     components_ : ndarray of shape (n_components + n_content_components, n_items), float32
         The vectors of the items: gamma, and below it E f.
     item_bias_ : ndarray of shape (n_items,), float32
-        The beta plus those that are made of features.
+        The beta plus the biases made of features.
     user_factors_ : ndarray of shape (n_users, n_components + n_content_components), float32
-        The gamma and theta of the users that were learned from; for users without items,
-        or with all that anybody has, zero, or the mean of the others with ``alpha=0``.
+        The gamma and theta of the training users. A user without items, or with every item that
+        anybody has, has zeros, or with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components + n_content_components,)
@@ -153,22 +153,22 @@ class VBPR(FactorRecommender):
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     feature_scale_ : float
-        Root mean square distance of the features of items with users from their mean, by which
-        features are divided.
+        Divisor of the features: the root mean square distance of the features of items with
+        users from their mean.
     cold_projection_ : ndarray of shape (n_item_features, n_components + 1), float32
-        From divided features to the gamma and, in the last column, the beta of items without
-        users; with ``cold_items="predict"`` and features only, as the next two.
+        Turns divided features into the gamma and, in the last column, the beta of items without
+        users; only with ``cold_items="predict"`` and features, as the next two.
     cold_offset_ : ndarray of shape (n_components + 1,), float32
-        Added to it, unless a row of features is zero.
+        Added to the product, unless a row of features is zero.
     cold_level_ : float
         Added to the beta of items without users.
     weights_ : dict of str to ndarray, float32
         "item.weight", gamma; "bias.weight", beta; "projection", E and, in the last column,
-        beta', for features that are divided by `feature_scale_`. Zero for items without users,
-        and for features that no item with users has.
+        beta', for features divided by `feature_scale_`. Zero for items without users, and for
+        features that no item with users has.
     loss_curve_ : list of float
-        Mean loss of an interaction over the batches of each epoch, the penalty included of the
-        vectors.
+        Mean loss of an interaction over the batches of each epoch, the penalty of the vectors
+        included.
     validation_scores_ : list of float
         nDCG@100 of the held-out items after each epoch; empty without `early_stopping`.
     best_validation_score_ : float
@@ -189,38 +189,37 @@ class VBPR(FactorRecommender):
 
     See Also
     --------
-    skrec.decomposition.BPR : Without features.
+    skrec.decomposition.BPR : The same without features.
 
     Notes
     -----
-    Each triplet takes about ``20 * (n_components + n_content_components)`` flops, and each batch
-    6 for each entry of the features, of all items or of those in the batch, and component; Adam
-    as many numbers as there are weights. Features are not kept; a fit has one table of them in
-    float32, beside what it is given.
+    *Time*: each triplet takes about ``20 * (n_components + n_content_components)`` flops, and each
+    batch 6 for each component and entry of the features, of all items or of those in the batch;
+    Adam updates all weights. *Memory*: features are not kept; a fit makes one float32 copy of
+    them.
 
     Features are divided by one number, so that neither penalty nor learning rate depends on
-    their unit. What is common to all of them has no effect on pairs. The scales of the columns
+    their unit. What all features have in common has no effect on pairs. The scales of the columns
     count: standardise tables such as genres (`~sklearn.preprocessing.StandardScaler`), so that
-    rare ones are heard. A row of zeros says that nothing is known of an item. Features that are
-    made of the interactions, held-out ones among them, tell of what is to be predicted.
+    rare ones have an effect. A row of zeros means that nothing is known of an item. Features made
+    from the interactions, held-out ones included, leak what is to be predicted.
 
-    Of what the features say a part is learned by the gamma and beta of the items that have it,
-    and not by E and beta', which learn more slowly; and the training pushes down the items that
-    a user has not, which an item without users never was. So with zeros in place of gamma
-    and beta the scores of such items lie closer together than those of all others, and the
-    others take the heads of the lists. The regression restores the first part. The second is
-    one number: of the training's pairs of items, with first the one and then the other scored as
-    if nobody had it, :math:`\sum \log(1 + e^{-x})` of the differences x is least.
+    Zeros in place of gamma and beta rank items without users too low, for two reasons. The gamma
+    and beta of items with users learn a part of what their features tell, since E and beta' learn
+    more slowly. And training pushes down the items that a user does not have, but never an item
+    without users. So the scores of such items lie closer together than those of other items,
+    which take the heads of the lists. The regression restores the first part. The level restores
+    the second. It scores training pairs of items, first the one and then the other as if nobody
+    had it, and minimises :math:`\sum \log(1 + e^{-x})` over the differences x.
 
-    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
-    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
-    its vector by Newton's method in float64; a row's scores depend on no other row. With
-    ``alpha=0`` a normal prior with the mean and the covariance of the learned vectors stands in
-    the place of the penalty.
+    A new row is folded in: Newton's method minimises the loss of the whole row and the penalty
+    over its vector, in float64. Its content and `seed_` determine 256 negatives, which count for
+    `n_negatives`; a row's scores depend on no other row. With ``alpha=0`` a normal prior with the
+    mean and the covariance of the learned vectors replaces the penalty.
 
-    Differs from [1]_: Adam on batches in place of stochastic descent; one alpha for the
+    Differs from [1]_: Adam on batches replaces stochastic descent; one alpha penalises the
     vectors of users and items; E is penalised, and learns more slowly; an item without users is
-    no negative, and has parameters by its features, not zeros.
+    no negative, and its parameters come from its features instead of zeros.
 
     References
     ----------
@@ -321,8 +320,8 @@ class VBPR(FactorRecommender):
             Present for scikit-learn's conventions; passed to callbacks.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Row i describes column i of X. None: an item is described by its place alone, so
-            that the model is BPR with ``n_components + n_content_components`` components.
+            Row i describes column i of X. None: only its place describes an item, and the
+            model is BPR with ``n_components + n_content_components`` components.
 
         Returns
         -------
@@ -358,7 +357,7 @@ class VBPR(FactorRecommender):
             with torch.no_grad():
                 module.projection[:, -1] = 0
                 module.bias.weight.zero_()
-            if not self.n_iter_:  # a fit that goes on keeps the unit of its projection
+            if not self.n_iter_:  # a fit that continues keeps the unit of its projection
                 self.feature_scale_ = spread(features, kept)
             module.features = FeatureTable(features, problem.device, self.feature_scale_)
         return module
@@ -389,7 +388,7 @@ class VBPR(FactorRecommender):
 
     def _keep(self, module, problem):
         super()._keep(module, problem)
-        # What an earlier fit left must not stand beside what this one sets.
+        # State of an earlier fit must not stand beside the state set here.
         for name in ("cold_projection_", "cold_offset_", "cold_level_"):
             vars(self).pop(name, None)
         if problem.item_features is None or self.cold_items == "zero":
@@ -437,7 +436,7 @@ class VBPR(FactorRecommender):
 
 
 def _features_of(problem):
-    """The features of a problem; without any, each item has one of its own."""
+    """The features of a problem; without any, each item has its own."""
     features = problem.item_features
     if features is None:
         return eye_array(problem.X.shape[1], format="csr", dtype=np.float32)

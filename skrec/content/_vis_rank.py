@@ -1,4 +1,4 @@
-"""VisRank: items are scored by how much they look like those of the user; nothing is learned."""
+"""VisRank: scores items by similarity of looks to the user's items, without learning."""
 
 import numpy as np
 from scipy.sparse import eye_array, issparse
@@ -15,31 +15,31 @@ from skrec.utils._unit_rows import unit_rows
 class VisRank(ProfileMixin, BaseRecommender):
     r"""Rank items by how much their features resemble those of the user's items.
 
-    With :math:`f_i` the features of item i and P the items of a row, the score of item i is
+    :math:`f_i` are the features of item i, and P are the items of a row. The score of item i is
 
     - "mean": :math:`\sum_{j \in P} x_j \cos(f_j, f_i) / \sum_{j \in P} x_j`;
     - "max": :math:`\max_{j \in P} \cos(f_j, f_i)`;
     - "top_k": the mean of the `n_neighbors` largest of these cosines, or of all where P is smaller.
 
-    The name is that of [1]_, where features are the outputs of a network that has seen
-    pictures; any table of features will do. Nothing is learned of the interactions, so that items
-    that nobody has are scored as all others, and so are new users.
+    The name comes from [1]_, where features are the outputs of a network that reads pictures; any
+    table of features works. Nothing is learned from the interactions, so items and users without
+    training interactions are scored like all others.
 
     Parameters
     ----------
     aggregate : {"mean", "max", "top_k"}, default="mean"
-        What is taken of the cosines to the user's items, see above.
+        How the cosines to the user's items are combined, see above.
     n_neighbors : int, default=3
-        How many of them count at the most; "top_k" only.
+        Number of largest cosines in the mean; "top_k" only.
     center : bool, default=False
-        Whether the mean of the features of items with users is taken off first, but not from rows
-        of zeros. What is common to all features, as in outputs of networks and in measures with
-        units, otherwise makes all cosines nearly 1. Sparse features become dense by it.
+        Whether to subtract first the mean of the features of items with users, except from rows
+        of zeros. Otherwise a part common to all features, as in outputs of networks and in
+        measures with units, makes all cosines nearly 1. Centring makes sparse features dense.
 
     Attributes
     ----------
     feature_means_ : ndarray of shape (n_item_features,)
-        What was taken off; only with ``center=True``.
+        The subtracted means; only with ``center=True`` and features.
     item_features_ : ndarray or csr_array of shape (n_items, n_item_features), dtype of X
         Features at length 1; rows of zeros stay zero.
     n_features_in_ : int
@@ -53,29 +53,28 @@ class VisRank(ProfileMixin, BaseRecommender):
 
     See Also
     --------
-    IBR : Learns a projection in which items of one user are near each other.
+    IBR : Learns a projection that brings the items of one user near each other.
     VBPR : Learns what each user likes of the features, and vectors of the items.
-    skrec.feature_extraction.ImageEmbedder : Features of pictures by a network.
-    skrec.feature_extraction.VisualStatistics : Features of pictures without a network.
+    skrec.feature_extraction.ImageEmbedder : Makes features of pictures by a network.
+    skrec.feature_extraction.VisualStatistics : Makes features of pictures without a network.
 
     Notes
     -----
-    Without features an item is described by its place alone, so that it is like itself only and
-    a user is recommended nothing but what he has: for a model that is asked for anything, pass
-    features.
+    Without features only its place describes an item. Then an item is similar to itself alone, and
+    every other item scores zero: pass features.
 
-    A row of zeros says that nothing is known of an item, and has the cosine 0 with all others.
+    A row of zeros means that nothing is known of an item; its cosine to all others is 0.
     Features made from the interactions, held-out ones included, leak what is to be predicted.
 
-    "max" is a poor choice for features with few values, such as genres: most items then have the
-    same score for a user, and the order of the items decides.
+    "max" suits features with few values, such as genres, badly: most items then have the same
+    score for a user, and the order of the items decides.
 
-    *Time* for n rows of p items each and d features: "mean" takes 2 d (p + n_items) flops a row;
-    the others 2 d flops for each pair of an item that the chunk's users have and any item, and
-    p n_items comparisons a row. *Memory*: the features and one chunk of scores, and for "max" and
-    "top_k" one more.
+    *Time* for n rows of p items each and d features: "mean" takes 2 d (p + n_items) flops a row.
+    The others take 2 d flops for each pair of an item of the chunk's users and any item, and
+    p n_items comparisons a row. *Memory*: the features and one chunk of scores, and one more chunk
+    for "max" and "top_k".
 
-    Differs from [1]_: values of the row weigh the mean, `center` is a choice, and of equal scores
+    Differs from [1]_: values of the row weigh the mean; `center` is a choice; among equal scores
     the lower item index comes first.
 
     References
@@ -124,12 +123,12 @@ class VisRank(ProfileMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, >= 0; only their number of columns matters.
+            Interactions, >= 0. With `center` their items with users count, else only n_items.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), default=None
-            Row i describes column i of X. None: an item is described by its place alone.
+            Row i describes column i of X. None: only its place describes an item.
 
         Returns
         -------
@@ -165,7 +164,7 @@ class VisRank(ProfileMixin, BaseRecommender):
         return features, features
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose features have the largest cosine with those of given items.
+        """Find the items whose features have the largest cosines with those of given items.
 
         Parameters
         ----------
@@ -208,6 +207,6 @@ class VisRank(ProfileMixin, BaseRecommender):
 
 
 def _means(features, with_users):
-    """Means of the columns over the items with users of which something is known."""
+    """Means of the columns over the items with users whose features are not all zero."""
     known = features[with_users & features.any(axis=1)].astype(np.float64)
     return known.mean(axis=0) if len(known) else np.zeros(features.shape[1])

@@ -1,4 +1,4 @@
-"""Neural collaborative filtering: learned users and items, and what is made of their vectors."""
+"""Neural collaborative filtering: networks over learned vectors of users and items."""
 
 from skrec.neural_network._cmn import CMN
 from skrec.neural_network._gmf import GMF

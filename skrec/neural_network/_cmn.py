@@ -19,9 +19,9 @@ from skrec.utils._fitted import CURVE, Array, Sparse
 from skrec.utils._hashing import match_rows, row_hashes
 from skrec.utils._params import NONE, POSITIVE_INTEGER, Options
 
-# The authors' penalty of the pretraining, for each negative, and their learning rate of it.
+# The authors' penalty in pretraining, for each negative, and their learning rate.
 _FIRST_ALPHA, _FIRST_RATE = 1e-3, 1e-3
-# What pretrained memories are multiplied by, in their code.
+# Their code multiplies pretrained memories by this.
 _FIRST_SHARE = 0.5
 
 
@@ -38,20 +38,20 @@ class CMN(LearnedUserRecommender):
 
     .. math:: s_{ui} = y^T \max(0, U [m_u \odot e_i ; o^H_{ui}] + b)
 
-    are the attention to the users of the item, what they tell, the next query, and the score.
-    Minimised is, with `n_negatives` items j drawn for each interaction (u, i), anew in each
-    epoch, uniformly among those that the user has not and somebody has:
+    are the attention to the users of the item, their answer, the next query, and the score.
+    `fit` minimises the following. Each interaction (u, i) draws `n_negatives` items j anew in each
+    epoch, uniformly among the items that somebody has and the user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \sum_j -\log \sigma(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \left( \sum_h \|W^h\|_F^2 + \|U\|_F^2 + \|y\|^2 \right)
 
-    In training a user is not among the users of the items that the user has, as a new user is
-    not: N(i) is without u there. Of an item without (other) users, o is zero.
+    In training N(i) leaves out u, since a new user is not among the users of her items either. For
+    an item without (other) users, o is zero.
 
-    ``pretraining="gmf"`` first learns the memories m and e as factors: scores
-    :math:`\max(0, w^T (m_u \odot e_i))` in the same sum over pairs, with
-    :math:`10^{-3} J \|w\|^2 / 2`, J being `n_negatives`, by Adam at the rate .001. Half of
-    each enters the network; c starts at random.
+    ``pretraining="gmf"`` first learns the memories m and e as factors. Adam, at the rate .001,
+    minimises the same sum over pairs with scores :math:`\max(0, w^T (m_u \odot e_i))`, plus
+    :math:`10^{-3} J \|w\|^2 / 2`, where J is `n_negatives`. Half of m and e enters the network; c
+    starts at random.
 
     Scores only rank items. Only the set of a user's items matters, not the stored values.
 
@@ -60,30 +60,30 @@ class CMN(LearnedUserRecommender):
     n_components : int, default=50
         Length d of the memories and of the hidden layer.
     n_hops : int, default=2
-        The H, > 0.
+        Number of hops H, > 0.
     max_neighbors : int or None, default=None
-        At most so many users of an item are read; of an item with more, these are drawn once,
-        uniformly. None: all are. Time and memory of a fit grow with them.
+        Most users of an item that are read; an item with more users draws some of them once,
+        uniformly. None: all users. Time and memory of a fit grow with this number.
     pretraining : {"gmf"} or None, default="gmf"
-        See above.
+        How to initialise the memories, see above; None: at random.
     pretraining_max_iter : int, default=80
-        Epochs of it.
+        Epochs of pretraining.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0.
     alpha : float, default=0.01
-        Penalty of the weights of layers, >= 0. The authors' .1 stands beside the mean over
-        negatives: .4 here, at which the layers stay small and the memories grow instead.
+        Penalty of the weights of layers, >= 0. The authors' .1 goes with the mean over negatives,
+        which is .4 here. At .4 the layers stay small and the memories grow instead.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the memory learned for it, the
-        first one's if there are several; any other row is folded in. "fold_in": every row is
-        folded in.
+        "match": a row with the same items as a training row gets the memory learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row
+        in.
     learning_rate : float, default=0.0001
-        Of RMSProp, > 0. Its momentum of .9 makes steps up to ten times as long.
+        RMSProp's learning rate, > 0. Its momentum of .9 makes steps up to ten times as long.
     batch_size : int, default=128
         Interactions in a batch, each with its negatives.
     max_iter : int, default=2
-        Epochs; with `warm_start` so many more. On what is pretrained few are best, and more
-        learn the training rows by heart: `early_stopping` finds how many.
+        Number of epochs; with `warm_start`, of further epochs. Few are best after pretraining;
+        more memorise the training rows. `early_stopping` finds the number.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
         rises, and keep the best weights.
@@ -94,14 +94,14 @@ class CMN(LearnedUserRecommender):
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there, without pretraining,
-        and from the memories of the rows that it knows, the first one's for equal rows. Others
-        are folded in first; their external memory starts at the mean. The users of items are
-        those of the new X. RMSProp's moments start anew.
+        Whether a further `fit` continues from the fitted weights, without pretraining. Rows seen
+        before start from their memories (equal rows from the first one's). Other rows are folded
+        in first; their external memory starts at the mean. The users of items are those of the
+        new X. RMSProp's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the order, the negatives and the users that are read. The
+        Seed of the first weights, the order, the negatives and the drawn users of items. The
         same seed gives the same bits on the same CPU.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -109,22 +109,22 @@ class CMN(LearnedUserRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The m of the users that were learned from; for users without items, or with all that
-        anybody has, the mean of the others.
+        The m of the training users. A user without items, or with every item that anybody has,
+        has the mean of the others.
     external_factors_ : ndarray of shape (n_users, n_components), float32
-        The c.
+        The external memories c.
     neighbors_ : csr_array of shape (n_items, n_users), float32
-        Ones where a user is read for an item: the N(i).
+        The N(i): ones where a user is read for an item.
     weights_ : dict of str to ndarray, float32
         "item.weight", the e; "hops.0.weight" and "hops.0.bias", W and b of the first hop, and
         so on; "hidden.weight" and "hidden.bias", U and b; "output.weight", y. The e of items
         without users is zero.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which rows of users are known.
+        Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
-        Mean of the m of users who were in pairs.
+        Mean of the m of the users who were in training pairs.
     user_precision_ : ndarray of shape (n_components, n_components)
-        Inverse of their covariance; both are for users who are folded in.
+        Inverse of the covariance of these m; both serve to fold users in.
     seed_ : int
         Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
@@ -149,38 +149,36 @@ class CMN(LearnedUserRecommender):
 
     See Also
     --------
-    GMF : The factors alone; users are folded in exactly, and scores cost far less.
+    GMF : The factors alone; folds users in exactly, and scores at a far lower cost.
     skrec.neighbors.UserKNN : Attention by the overlap of rows, without learning.
 
     Notes
     -----
-    With L the mean length of the lists N(i) over pairs, an epoch takes about
-    ``12 * n_hops * X.nnz * (1 + n_negatives) * L * n_components`` flops, and RMSProp's
-    ``(2 * n_users + n_items) * n_components`` numbers for each batch. L is the mean over the
-    interactions for items of users, larger than over items: where popular items have many
-    users, an epoch takes long, and `max_neighbors` bounds it. Lists are read as they are, none
-    is padded.
+    *Time* of an epoch: about ``12 * n_hops * X.nnz * (1 + n_negatives) * L * n_components`` flops,
+    and ``(2 * n_users + n_items) * n_components`` numbers that RMSProp updates per batch. L is the
+    mean length of the lists N(i) over pairs. It is larger than the mean over items: where popular
+    items have many users, an epoch takes long, and `max_neighbors` bounds it. Lists are not padded.
 
-    To score all items for a user takes ``2 * (2 * n_hops - 1) * n_entries * n_components``
+    Scoring all items for a user takes ``2 * (2 * n_hops - 1) * n_entries * n_components``
     flops, with n_entries stored in `neighbors_`, and ``2 * (n_hops + 1) * n_items *
-    n_components ** 2``: in the first hop :math:`\exp(m_v^T z_{ui}) = \exp(m_v^T m_u)
-    \exp(m_v^T e_i)` is a product of numbers known for each user v, and for each entry. Beside
-    the model it takes n_entries numbers and a few times n_items x n_components.
+    n_components ** 2``. In the first hop :math:`\exp(m_v^T z_{ui}) = \exp(m_v^T m_u)
+    \exp(m_v^T e_i)` is a product of known numbers, one for each user v and one for each entry.
+    *Memory* beside the model: n_entries numbers and a few times n_items x n_components.
 
-    The users of items are those of `fit`, whoever is scored: a row's scores depend on no other
-    row, and a row's items tell only who its user is. A row that is new is folded in: the
-    loss of the whole row, with 256 negatives drawn by its content and `seed_` that count for
-    `n_negatives`, is lowered over its m in 50 steps of Adam, in float64. Since nothing
-    penalises m, :math:`\frac12 (m - \mu)^T C^{-1} (m - \mu)` is added, with the mean
-    :math:`\mu` and the covariance C of the learned m; a row without items has the mean. Its c
-    would serve others only.
+    The users of items are always those of `fit`: a row's scores depend on no other row, and a
+    row's items only tell who its user is. A new row is folded in: 50 steps of Adam over its m, in
+    float64, lower the loss of the whole row. Its content and `seed_` determine 256 negatives,
+    which count for `n_negatives`. Since nothing penalises m,
+    :math:`\frac12 (m - \mu)^T C^{-1} (m - \mu)` is added, with the mean :math:`\mu` and the
+    covariance C of the learned m; a row without items has the mean. It gets no c, which would
+    only serve other users.
 
-    Differs from [1]_ and its authors' code: a user does not read the own external memory in
-    training, where the code lets it read that of items it has; an item without users tells nothing,
+    Differs from [1]_ and its authors' code: in training a user does not read her own external
+    memory, where the code lets her read it for her items; for an item without users o is zero,
     where the code reads a user whose number is the item's; batches are counted in interactions,
     and negatives stand in the batch of their interaction. The rate and the penalty are smaller:
-    at theirs, what pretraining has learned is lost within an epoch, and lists stay behind those
-    of the factors alone. So there are more epochs of pretraining and fewer of the network.
+    at theirs, one epoch destroys what pretraining has learned, and lists are worse than those of
+    the factors alone. So there are more epochs of pretraining and fewer of the network.
     RMSProp's moments start at zero.
 
     References

@@ -22,7 +22,7 @@ class GMFNet(nn.Module):
     sparse : bool
         Whether gradients of vectors are sparse.
     weighted : bool, default=True
-        False: there are vectors only, which are compared by their cosines.
+        False: vectors only, compared by their cosines.
     """
 
     def __init__(self, n_users, n_items, n_components, sparse, weighted=True):
@@ -46,14 +46,14 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
 
     .. math:: s_{ui} = \sum_f h_f \, p_{uf} \, q_{if} + b
 
-    with vectors :math:`p_u, q_i` and weights h that are learned [1]_. Minimised is the mean over
-    the interactions (u, i), with `n_negatives` items j drawn for each of them, anew in each
-    epoch, uniformly among those that the user has not and somebody has:
+    with learned vectors :math:`p_u, q_i` and weights h [1]_. `fit` minimises the mean over the
+    interactions (u, i). Each draws `n_negatives` items j anew in each epoch, uniformly among the
+    items that somebody has and the user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
         \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
 
-    with, s standing for scores,
+    with one of these losses of the scores s:
 
     - ``loss="logistic"``:
       :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
@@ -65,9 +65,9 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
       :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`;
     - ``loss="cosine_contrastive"``: :math:`\ell_{ui} = 1 - s_{ui} + \mu \,
       \mathrm{mean}_j \max(0, s_{uj} - m)`, MF-CCL [2]_: then :math:`s_{ui} = \cos(p_u, q_i)`,
-      without h and b, m and :math:`\mu` being `margin` and `negative_weight`.
+      without h and b; m is `margin` and :math:`\mu` is `negative_weight`.
 
-    Scores rank items; with the logistic loss they are logits. Only which items a user has
+    Scores only rank items; with the logistic loss they are logits. Only the set of a user's items
     matters, not the stored values.
 
     Parameters
@@ -78,23 +78,22 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
         "logistic", "square", "bpr", "hinge", "softmax" or "cosine_contrastive"; see above.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0. With the cosine contrastive loss they are drawn
-        for each batch, and its interactions share them, each without the items of its user:
-        that loss wants several hundred, and takes products of matrices for them.
+        for each batch; its interactions share them, each without the items of its user. That
+        loss needs several hundred, and computes them by products of matrices.
     margin : float, default=0.9
-        The m of the cosine contrastive loss, in [0, 1).
+        The margin m of the cosine contrastive loss, in [0, 1).
     negative_weight : float, default=150.0
-        The :math:`\mu` of the cosine contrastive loss, >= 0.
+        The weight :math:`\mu` of the cosine contrastive loss, >= 0.
     alpha : float, default=0.0
         Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
-        default has none.
+        default has no penalty.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
         in.
     solver : {"adam", "sparse_adam"}, default="adam"
-        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
-        that the batch reads, which is faster where there are many users or items, and another
-        optimiser.
+        "adam" moves all vectors in each step, as in the paper. "sparse_adam" moves only those
+        that the batch reads: a different optimiser, faster with many users or items.
     learning_rate : float, default=0.005
         Adam's learning rate, > 0.
     batch_size : int, default=256
@@ -127,10 +126,10 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
     components_ : ndarray of shape (n_components, n_items), float32
         The vectors of the items, times h; of length 1 with the cosine contrastive loss.
     item_bias_ : ndarray of shape (n_items,), float32
-        The b, for each item alike.
+        The bias b, the same for each item.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors of the users that were learned from; for users without items, or with all
-        that anybody has, zero, or the mean of the others with ``alpha=0``.
+        The vectors of the training users. A user without items, or with every item that anybody
+        has, has zeros, or with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
@@ -142,8 +141,8 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
-        "item.weight", the q; "output.weight", h; "output.bias", b. Zero for items without
-        users. The cosine contrastive loss has the q only.
+        "item.weight", the q, zero for items without users; "output.weight", h; "output.bias", b.
+        The cosine contrastive loss has the q only.
     loss_curve_ : list of float
         Mean loss of an interaction over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
@@ -162,33 +161,32 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
 
     See Also
     --------
-    YouTubeRecommender : The cosine contrastive loss, with users by their rows.
-    skrec.decomposition.BPR : Without weights h, with item biases; faster on a CPU.
+    YouTubeRecommender : The cosine contrastive loss, with users made from their rows.
+    skrec.decomposition.BPR : No weights h, but item biases; faster on a CPU.
 
     Notes
     -----
-    An epoch takes about ``10 * (1 + n_negatives) * X.nnz * n_components`` flops, and Adam's
-    ``(n_users + n_items) * n_components`` numbers for each batch.
+    *Time* of an epoch: about ``10 * (1 + n_negatives) * X.nnz * n_components`` flops, and
+    ``(n_users + n_items) * n_components`` numbers that Adam updates per batch.
 
-    A row that is new is folded in: the loss of the whole row, with 256 negatives drawn by its
-    content and `seed_` that count for `n_negatives`, and with the penalty, is minimised over
-    its vector by Newton's method in float64; a row's scores depend on no other row. With
-    ``alpha=0`` there need be no minimum, and training ends long before one: then
-    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of
-    the learned vectors. So a row without items has the mean vector.
+    A new row is folded in: Newton's method minimises the loss of the whole row and the penalty
+    over its vector, in float64. Its content and `seed_` determine 256 negatives, which count for
+    `n_negatives`; a row's scores depend on no other row. With ``alpha=0`` a minimum may not exist,
+    and training ends long before it. Then :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with
+    the mean m and the covariance C of the learned vectors; a row without items has the mean.
 
-    MF-CCL stands here, as its parts are those of the other losses: vectors of users and items,
-    drawn negatives, Adam, users who are folded in. h and b would be without effect: the cosine
-    takes no length, and b moves all scores alike. First vectors are drawn from N(0, 1e-8), as
-    it is the ratio of `learning_rate` to their length by which a step turns them. A row is
-    folded in by the same loss with 256 negatives of its own; it fixes a direction, so that no
-    prior is added. Of each batch the rows of its users are read, to leave out their items.
+    MF-CCL is a loss of this class, as it shares its other parts: vectors of users and items, drawn
+    negatives, Adam, and folding in. h and b would have no effect: the cosine ignores lengths, and
+    b moves all scores alike. First vectors are drawn from N(0, 1e-8), since the ratio of
+    `learning_rate` to their length decides how far a step turns them. The same loss, with 256
+    negatives of the row's own, folds a row in. It fixes a direction, so no prior is added. Each
+    batch reads the rows of its users, to leave out their items.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives. The learning rate is
-    larger, as batches are. Differs from [2]_: there the negatives of each interaction are its
-    own, the user's items may be among them, and a tenth of the user's components is dropped;
-    the rate falls where a validation score no longer rises, here it does not.
+    their interaction; items without users are no negatives. The learning rate is larger, as
+    batches are. Differs from [2]_: there each interaction has its own negatives, which may be
+    items of the user, a tenth of the user's components is dropped, and the rate falls when a
+    validation score no longer rises.
 
     References
     ----------

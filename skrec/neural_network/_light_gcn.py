@@ -30,7 +30,7 @@ _LEAST_PRIOR = 0.1
 
 
 class LightGCNNet(nn.Module):
-    """Vectors of users and items, layer 0, and the graph along which they are averaged.
+    """Vectors of users and items, layer 0, and the graph that averages them.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class LightGCNNet(nn.Module):
         return tuple(part / (self.n_layers + 1) for part in sums)
 
     def given_by_items(self):
-        """What an item adds to the mean vector of a user, but for the user's degree."""
+        """What an item adds to the mean vector of a user, without the user's degree."""
         _, sums = self.graph.summed(self.user.weight, self.item.weight, self.n_layers - 1)
         return sums / (self.n_layers + 1)
 
@@ -65,8 +65,8 @@ class LightGCNNet(nn.Module):
 class LightGCN(FactorRecommender):
     r"""LightGCN: vectors of users and items, averaged along the edges of their graph.
 
-    The training matrix is a graph: user u and item i are joined where :math:`x_{ui} > 0`. With
-    the degrees :math:`d_u, d_i` a step takes to each node
+    The training matrix is a graph: an edge joins user u and item i if :math:`x_{ui} > 0`. With
+    the degrees :math:`d_u, d_i` a step gives each node
 
     .. math:: e_u^{(k+1)} = \sum_{i \in S_u} \frac{e_i^{(k)}}{\sqrt{d_u d_i}}, \qquad
         e_i^{(k+1)} = \sum_{u: i \in S_u} \frac{e_u^{(k)}}{\sqrt{d_u d_i}}
@@ -75,16 +75,16 @@ class LightGCN(FactorRecommender):
 
     .. math:: e = \frac{1}{K + 1} \sum_{k=0}^K e^{(k)}, \qquad s_{ui} = e_u^T e_i
 
-    Only layer 0 is learned. Minimised is the mean over triplets of a user u, drawn uniformly, an
-    item i drawn among the user's and an item j drawn among those that the user has not and
-    somebody has:
+    Only layer 0 is learned. `fit` minimises the mean over triplets of a user u, drawn uniformly,
+    an item i drawn among the user's items, and an item j drawn among the items that somebody has
+    and the user does not:
 
     .. math:: -\log \sigma(s_{ui} - s_{uj}) + \frac{\alpha}{2} \left( \|e_u^{(0)}\|^2
         + \|e_i^{(0)}\|^2 + \|e_j^{(0)}\|^2 \right)
 
-    So each user counts alike, whatever the number of items, and the penalty, the paper's
-    lambda, is of layer 0 and of each triplet: it does not depend on `batch_size`. Scores rank
-    items. Only which items a user has matters, not the stored values.
+    So each user counts alike, whatever the number of items. The penalty, the paper's lambda,
+    applies to layer 0 of each triplet and does not depend on `batch_size`. Scores only rank items.
+    Only the set of a user's items matters, not the stored values.
 
     Parameters
     ----------
@@ -93,30 +93,30 @@ class LightGCN(FactorRecommender):
     n_layers : int, default=3
         Steps K along the edges, > 0.
     own_layer : {"solved", "zero"}, default="solved"
-        Layer 0 of a row that is folded in: that of the least loss of the row, or zero, for
-        which nothing is solved. See Notes.
+        Layer 0 of a row that is folded in: the one of least loss of the row, or zero, which
+        costs no solver. See Notes.
     prior_weight : float, default=0.1
-        What minus the log density of layer 0 counts beside the loss of a row that is folded in,
-        >= 0: the density is normal, with the mean and the covariance of the learned layers. May
-        be changed after ``fit``. The weaker the penalty `alpha`, the more of it a new row needs:
-        with ``alpha=1e-3`` 0 ranks better on MovieLens. 0 counts as 0.1 if `alpha` is 0 as well.
+        Weight of minus the log density of layer 0 in the loss of a row that is folded in, >= 0.
+        The density is normal, with the mean and the covariance of the learned layers. May be
+        changed after ``fit``. A weaker penalty `alpha` needs a larger weight: with
+        ``alpha=1e-3``, 0 ranks better on MovieLens. 0 counts as 0.1 if `alpha` is 0 as well.
     alpha : float, default=1e-4
         Penalty of layer 0, >= 0. 1e-3 suits MovieLens, 1e-4 sparser data.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the items of a training row has the vector learned for it, the
-        first one's if there are several; any other row is folded in. "fold_in": every row is
-        folded in, which ranks nearly alike.
+        "match": a row with the same items as a training row gets the vector learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row in,
+        which ranks nearly alike.
     learning_rate : float, default=0.005
-        Of Adam, > 0. In larger batches it may be larger: 0.02 at 16,384.
+        Adam's learning rate, > 0. Larger batches allow a larger one: 0.02 at 16,384.
     batch_size : int, default=2048
-        Triplets in a batch. Every batch goes over the whole graph 2 K times, so that a batch
-        eight times as large makes an epoch several times as short.
+        Triplets in a batch. Every batch passes the whole graph 2 K times, so a batch eight times
+        as large makes an epoch several times as short.
     max_iter : int, default=100
-        Epochs, each of as many triplets as there are interactions; with `warm_start` so many
-        more. The authors make up to 1,000.
+        Number of epochs, each of as many triplets as there are interactions; with `warm_start`,
+        of further epochs. The authors make up to 1,000.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights. Held-out items are no edges.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights. Held-out items are no edges.
     validation_fraction : float, default=0.1
         Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
@@ -124,10 +124,10 @@ class LightGCN(FactorRecommender):
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from layer 0 as it is: of the items, and of the rows
-        that it knows, the first one's for equal rows; that of others begins at zero, as where
-        they are folded in. Adam's moments and the seed start anew, so that two fits of 10
-        epochs are not bit by bit one of 20. A long fit can be saved and taken up again.
+        Whether a further `fit` continues from the fitted layer 0 of the items and of the rows
+        seen before (equal rows from the first one's). Other rows start at zero, as when folded
+        in. Adam's moments and the seed start anew, so two fits of 10 epochs do not equal one of
+        20 to the bit. A long fit can be saved and continued.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one. On a CPU
         steps are parallel within torch's number of threads, and results do not depend on it.
@@ -144,22 +144,22 @@ class LightGCN(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         Zero.
     item_layers_ : ndarray of shape (n_items, n_components), float32
-        What an item adds to a user who has it, but for the user's degree:
+        What an item adds to a user who has it, without the user's degree:
         :math:`\frac{1}{K + 1} \sum_{k < K} e_i^{(k)} / \sqrt{d_i}`.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors of the users that were learned from; zero for users without items.
+        The vectors of the training users; zero for users without items.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
         Mean of layer 0 of users with items.
     user_precision_ : ndarray of shape (n_components, n_components)
-        Inverse of its covariance; both are for ``own_layer="solved"``.
+        Inverse of the covariance of these layers; both serve ``own_layer="solved"``.
     seed_ : int
         Seed of the negatives that folding in draws.
     item_has_users_ : ndarray of bool of shape (n_items,)
         Which items had users at `fit`: negatives are drawn among these.
     weights_ : dict of str to ndarray, float32
-        "user.weight" and "item.weight", layer 0: what `warm_start` goes on from.
+        "user.weight" and "item.weight", layer 0, from which `warm_start` continues.
     loss_curve_ : list of float
         Mean loss of a triplet over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
@@ -179,33 +179,32 @@ class LightGCN(FactorRecommender):
     See Also
     --------
     SpectralCF : Learned filters and sigmoids between the layers.
-    skrec.decomposition.BPR : Without a graph, with item biases; each interaction counts alike.
+    skrec.decomposition.BPR : No graph, but item biases; each interaction counts alike.
 
     Notes
     -----
-    A row that is new is folded in by the formula that a user's vector has, without changing any
-    other node:
+    A new row is folded in by the formula of a user's vector, without changing any other node:
 
     .. math:: e_u = \frac{1}{K + 1} \Big( e_u^{(0)} + \frac{1}{\sqrt{d_u}} \sum_{i \in S_u}
         \sum_{k < K} \frac{e_i^{(k)}}{\sqrt{d_i}} \Big)
 
-    Of layer 0 of its own nothing is known. With ``own_layer="zero"`` the vector is one sum over
-    the row's items, in float64. With "solved" the loss of the whole row, with 256 negatives
-    drawn by its content and `seed_`, the penalty and the prior of `prior_weight`, is minimised
-    over it by Newton's method: it takes some milliseconds a row and ranks better where rows are
-    long. A row's scores depend on no other row. The graph is not kept. With zero, for K of 1 or 2
-    it equals what a graph with the new user in it gives at the degrees of training; with more
-    layers such a graph returns what the user has added to its own items. A row without items
-    scores zero.
+    Its own layer 0 is unknown. With ``own_layer="zero"`` the vector is one sum over the row's
+    items, in float64. With "solved" Newton's method minimises over layer 0 the loss of the whole
+    row, with 256 negatives drawn by its content and `seed_`, the penalty and the prior of
+    `prior_weight`. This takes some milliseconds a row and ranks better where rows are long. A
+    row's scores depend on no other row. The graph is not kept. With zero, for K of 1 or 2, the
+    vector equals that of a graph with the new user in it, at the degrees of training. With more
+    layers such a graph would also return what the user has added to her own items. A row without
+    items scores zero.
 
-    A batch takes about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz *
-    d`` flops each; the last one in either direction covers the batch alone. Adam takes
-    ``(n_users + n_items) * d`` numbers for each batch. Memory: eight times those, and 40
+    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz
+    * d`` flops each; the last one in either direction covers the batch alone. Adam updates
+    ``(n_users + n_items) * d`` numbers per batch. *Memory*: eight times these numbers, and 40
     bytes for each interaction.
 
-    Differs from [1]_: users of a batch are drawn with replacement, as in the authors' second
-    code, and first vectors are normal with standard deviation 0.1, as there; an item without
-    users is no negative; there are fewer epochs, at a rate of 0.005 in place of 0.001.
+    Differs from [1]_: users of a batch are drawn with replacement, and first vectors are normal
+    with standard deviation 0.1, both as in the authors' second code; an item without users is no
+    negative; there are fewer epochs, at a rate of 0.005 instead of 0.001.
 
     References
     ----------
@@ -310,7 +309,7 @@ class LightGCN(FactorRecommender):
     def _resumed_state(self, problem):
         known = match_rows(self.user_hashes_, row_hashes(self._content(problem.X_given)))
         first = self.weights_["user.weight"]
-        # Layer 0 of a row that is new begins at zero.
+        # Layer 0 of a new row begins at zero.
         users = np.where(known[:, None] >= 0, first[np.maximum(known, 0)], np.float32(0))
         return {**self.weights_, "user.weight": users}
 
@@ -328,7 +327,7 @@ class LightGCN(FactorRecommender):
         self.item_layers_ = given / np.sqrt(np.maximum(degrees, 1), dtype=np.float32)[:, None]
 
     def _given(self, X):
-        """What rows have from their items, shape (n_rows, n_components), in float64."""
+        """The part of rows' vectors from their items, shape (n_rows, n_components), float64."""
         lengths = np.diff(X.indptr)
         used = np.unique(X.indices)  # other items need not be widened
         given = self.item_layers_[used].astype(np.float64)
@@ -355,13 +354,13 @@ class LightGCN(FactorRecommender):
             here = given[terms.rows]
             some = _OwnLayer(terms, items, here, share, self.alpha, (mean, precision))
             own = minimise_rows(mean.repeat(len(here), 1), some.value, some.derivatives)
-            in_pairs = terms.w.sum(1, keepdim=True) > 0  # others have none of their own
+            in_pairs = terms.w.sum(1, keepdim=True) > 0  # other rows have no layer 0
             vectors[terms.rows] = here + share * own * in_pairs
         return vectors.cpu().numpy()
 
 
 class _OwnLayer(RowObjective):
-    """The objective of each row by its layer 0, which counts a share of its vector.
+    """The objective of each row over its layer 0, which is a share of its vector.
 
     Parameters
     ----------

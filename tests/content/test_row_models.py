@@ -223,7 +223,7 @@ def test_warm_start_goes_on(cls):
     assert model.n_iter_ == len(model.loss_curve_) == 8
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     assert (said(model, frame) != first).any()
-    with pytest.raises(ValueError, match="warm_start goes on"):
+    with pytest.raises(ValueError, match="warm_start continues"):
         model.set_params(n_components=5).fit(frame, y)
     assert model.n_iter_ == 8
 
