@@ -1,4 +1,4 @@
-"""CuratorNet: layers make a user's vector from the looks of her items (Messina et al. 2020)."""
+"""CuratorNet: layers make users' vectors from the looks of their items (Messina et al. 2020)."""
 
 import numpy as np
 import torch

@@ -51,7 +51,7 @@ class Labels:
     label : ndarray of int64 of shape (n_items,)
         From 0.
     user, item : ndarray of int64 of shape (n_entries,)
-        Pairs of a user and an item that she has.
+        Pairs of a user and an item of the user.
     """
 
     def __init__(self, label, user, item):

@@ -155,8 +155,8 @@ def sampled_negatives(X, n_negatives, random_state, *, users=None):
     entries = np.repeat(np.flatnonzero(left[users] > 0), n_negatives)
     user = users[entries]
     rank = (random_state.random_sample(len(entries)) * left[user]).astype(np.int64)
-    # Item number r of those that a user does not have comes after those of her items that have
-    # at most r such items before them.
+    # Item number r of those that a user does not have comes after those of the user's items that
+    # have at most r such items before them.
     before = place[X.indices] - (np.arange(X.nnz) - np.repeat(X.indptr[:-1], lengths))
     step = len(catalogue) + 1
     passed = np.searchsorted(rows * step + before, user * step + rank, side="right")

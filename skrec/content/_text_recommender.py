@@ -158,6 +158,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
     are targets of the network, beside the texts; the network's outputs are means of the items'
     vectors in the ALS. A subclass writes `__init__`, `_network`, `_output_layer`, `_code`,
     `_text_losses` and `_pretrain_texts`.
+    """
 
     _fitted_rules = {
         "weights_": Weights(without=("item",)),

@@ -45,8 +45,8 @@ class CMN(LearnedUserRecommender):
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \sum_j -\log \sigma(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \left( \sum_h \|W^h\|_F^2 + \|U\|_F^2 + \|y\|^2 \right)
 
-    In training N(i) leaves out u, since a new user is not among the users of her items either. For
-    an item without (other) users, o is zero.
+    In training N(i) leaves out u, since a new user is in no N(i) either. For an item without
+    (other) users, o is zero.
 
     ``pretraining="gmf"`` first learns the memories m and e as factors. Adam, at the rate .001,
     minimises the same sum over pairs with scores :math:`\max(0, w^T (m_u \odot e_i))`, plus
@@ -173,13 +173,13 @@ class CMN(LearnedUserRecommender):
     covariance C of the learned m; a row without items has the mean. It gets no c, which would
     only serve other users.
 
-    Differs from [1]_ and its authors' code: in training a user does not read her own external
-    memory, where the code lets her read it for her items; for an item without users o is zero,
-    where the code reads a user whose number is the item's; batches are counted in interactions,
-    and negatives stand in the batch of their interaction. The rate and the penalty are smaller:
-    at theirs, one epoch destroys what pretraining has learned, and lists are worse than those of
-    the factors alone. So there are more epochs of pretraining and fewer of the network.
-    RMSProp's moments start at zero.
+    Differs from [1]_ and its authors' code: in training a user does not read the user's own
+    external memory, where the code reads it for the user's items; for an item without users o is
+    zero, where the code reads a user whose number is the item's; batches are counted in
+    interactions, and negatives stand in the batch of their interaction. The rate and the penalty
+    are smaller: with theirs, one epoch destroys what pretraining has learned, and lists are worse
+    than those of the factors alone. So there are more epochs of pretraining and fewer of the
+    network. RMSProp's moments start at zero.
 
     References
     ----------

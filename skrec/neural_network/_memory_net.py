@@ -13,22 +13,22 @@ from skrec._torch._segments import AllLists, Lists, attend
 _STD = 0.01  # of the authors' first vectors
 _CLIP = 5.0  # longest gradient of a parameter, theirs
 _DECAY, _MOMENTUM = 0.9, 0.9  # of their RMSProp
-# Pairs that are scored at once, at most, and entries of lists that they may read.
+# Most pairs scored at once, and entries of lists that they may read.
 _N_PAIRS, _N_READ = 2**16, 2**22
 
 
 class MemoryNet(nn.Module):
-    """Scores of a user's memory m_u for items, by the memories of the items' users.
+    """Scores of items for a user's memory m_u, from the memories of the items' users.
 
     Parameters
     ----------
     n_users : int or None
-        None: the vectors of users, and the memories, are given from outside.
+        None: the vectors and memories of users come from outside.
     n_items : int
     n_components : int
     n_hops : int
     lists : csr_array of shape (n_items, n_users) or None
-        The users that each item's attention goes over.
+        The users that each item's attention covers.
     memories : tuple of two ndarray of shape (n_users, n_components), or None
         m and c, if the network has no parameters of users.
     """
@@ -48,7 +48,7 @@ class MemoryNet(nn.Module):
         """m and c of the users of `fit` as tensors, and the lists of the items' users."""
         like = self.item.weight
         if self._lists is None:
-            with torch.inference_mode(False):  # training may go on with them
+            with torch.inference_mode(False):  # training may continue with them
                 self._lists = Lists.of_rows(self.graph, like.device)
         if self._given is None:
             return self.user.weight, self.external.weight, self._lists
@@ -59,7 +59,7 @@ class MemoryNet(nn.Module):
     def forward(self, vector, item, own=None):
         """Outputs (n, m) of vectors (n, d) and items (n, m).
 
-        `own` (n,) are users of `fit` whose memory is left out where they are an item's user.
+        `own` (n,) are users of `fit`, whose memory is left out of their items.
         """
         keys, values, lists = self.memories()
         items = self.item(item)  # (n, m, d)
@@ -74,7 +74,7 @@ class MemoryNet(nn.Module):
         return self.output(torch.relu(self.hidden(both))).view(item.shape)
 
     def pairs(self, vector, item):
-        """Outputs (n,) of vectors (n, d) and an item for each (n,), some at a time."""
+        """Outputs (n,) for vectors (n, d) and one item each (n,), some at a time."""
         lists = self.memories()[2]
         read = np.cumsum(lists.lengths(item).cpu().numpy())
         bounds = [0]
@@ -113,13 +113,13 @@ class MemoryNet(nn.Module):
         return out
 
     def penalty(self):
-        """Squares of the weights of the layers."""
+        """Sum of the squares of the layers' weights."""
         layers = (*self.hops, self.hidden, self.output)
         return sum(layer.weight.square().sum() for layer in layers)
 
 
 def initialise(module, has_users, generator):
-    """First weights as the authors': He's for layers, Glorot's for the last one."""
+    """Draw the authors' first weights: He's for layers, Glorot's for the last one."""
     with torch.no_grad():
         for weight in (module.user.weight, module.external.weight):
             _truncated(weight, _STD, generator)
@@ -144,12 +144,12 @@ def _glorot(weight, generator):
 
 
 class FirstMemories(nn.Module):
-    """What is pretrained: the memories of users and items as factors, with a ReLU on the score.
+    """The pretraining model: memories of users and items as factors, and a ReLU on the score.
 
     Parameters
     ----------
     net : MemoryNet
-        Whose embeddings are trained.
+        The network whose embeddings are trained.
     generator : torch.Generator
     """
 
@@ -169,14 +169,14 @@ class FirstMemories(nn.Module):
 
 
 def pair_loss(output, batch):
-    """Mean over the pairs of the sum of BPR's losses; outputs (n, 1 + n_negatives)."""
+    """Mean over the pairs of the summed BPR losses; outputs (n, 1 + n_negatives)."""
     one = torch.ones_like(output)
     losses = PAIR_LOSSES["bpr"].value(output[:, :1], output[:, 1:], one[:, :1], one[:, 1:])
     return (batch.weight * losses).mean()
 
 
 class ClippedRMSprop(torch.optim.RMSprop):
-    """RMSProp with momentum, whose gradients are first shortened, each parameter's alone."""
+    """RMSProp with momentum, which first clips the gradient of each parameter separately."""
 
     def __init__(self, parameters, lr):
         super().__init__(parameters, lr=lr, alpha=_DECAY, momentum=_MOMENTUM)
@@ -196,7 +196,7 @@ def drawn_lists(X, max_neighbors, generator):
     ----------
     X : csr_array of shape (n_users, n_items)
     max_neighbors : int or None
-        Of items with more users, so many are drawn.
+        Users drawn for an item with more users.
     generator : torch.Generator
     """
     ones = np.ones(X.nnz, dtype=np.float32)

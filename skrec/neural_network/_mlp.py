@@ -12,14 +12,14 @@ class MLPRecommender(PairNetRecommender):
     .. math:: s_{ui} = h^T z_L + b, \quad z_l = \max(0, W_l z_{l-1} + b_l), \quad
         z_0 = [p_u; q_i]
 
-    with vectors :math:`p_u, q_i`, weights W and h, and biases that are learned [1]_. Minimised is
-    the mean over the interactions (u, i), with `n_negatives` items j drawn for each of them, anew
-    in each epoch, uniformly among those that the user has not and somebody has:
+    with learned vectors :math:`p_u, q_i`, weights W and h, and biases [1]_. `fit` minimises the
+    mean over the interactions (u, i). Each draws `n_negatives` items j anew in each epoch,
+    uniformly among the items that somebody has and the user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
         \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
 
-    with, s standing for scores,
+    with one of these losses of the scores s:
 
     - ``loss="logistic"``:
       :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
@@ -30,15 +30,15 @@ class MLPRecommender(PairNetRecommender):
     - ``loss="softmax"``:
       :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
 
-    Scores rank items; with the logistic loss they are logits. Only which items a user has
+    Scores only rank items; with the logistic loss they are logits. Only the set of a user's items
     matters, not the stored values. First weights are the authors': vectors from N(0, .01), layers
-    from Glorot's uniform distribution, h from LeCun's, biases zero.
+    from Glorot's uniform distribution, h from LeCun's, zero biases.
 
     Parameters
     ----------
     n_components : int, default=32
-        Length of a user's and of an item's vector. The paper's layers begin with both side by
-        side: its 64-32-16-8 are ``n_components=32, hidden_layer_sizes=(32, 16, 8)``.
+        Length of a user's and of an item's vector. The paper's layers start with the two vectors
+        joined: its 64-32-16-8 are ``n_components=32, hidden_layer_sizes=(32, 16, 8)``.
     hidden_layer_sizes : tuple of int, default=(32, 16, 8)
         Widths of the layers :math:`z_1, \ldots, z_L`, at least one. The last is the paper's
         number of predictive factors.
@@ -48,19 +48,19 @@ class MLPRecommender(PairNetRecommender):
         Items drawn for each interaction, > 0.
     alpha : float, default=0.0
         Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
-        default has none.
+        default has no penalty.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
         in.
     solver : {"adam", "sparse_adam", "sgd"}, default="adam"
-        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
-        that the batch reads, another optimiser. "sgd": plain gradient steps.
+        "adam" moves all vectors in each step, as in the paper. "sparse_adam" moves only those
+        that the batch reads: a different optimiser. "sgd": plain gradient steps.
     learning_rate : float, default=0.001
-        Of the solver, > 0.
+        The solver's learning rate, > 0.
     batch_size : int, default=256
-        Interactions in a batch, each with its negatives: the authors' 256 samples, of which
-        each is an item with or without an interaction, are 51 interactions here.
+        Interactions in a batch, each with its negatives. The authors count each negative as a
+        sample: their 256 samples are 51 interactions here.
     max_iter : int, default=20
         Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
@@ -87,8 +87,8 @@ class MLPRecommender(PairNetRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors of the users that were learned from; for users without items, or with
-        all that anybody has, zero, or the mean of the others with ``alpha=0``.
+        The vectors of the training users. A user without items, or with every item that anybody
+        has, has zeros, or with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (n_components,)
@@ -102,7 +102,7 @@ class MLPRecommender(PairNetRecommender):
     weights_ : dict of str to ndarray, float32
         "item.weight", the q, zero for items without users; "from_user.weight",
         "from_item.weight" and "from_item.bias", the first layer; "hidden.L.weight" and
-        "hidden.L.bias", further ones; "output.weight", h; "output.bias", b.
+        "hidden.L.bias", the other layers; "output.weight", h; "output.bias", b.
     loss_curve_ : list of float
         Mean loss of an interaction over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
@@ -121,29 +121,28 @@ class MLPRecommender(PairNetRecommender):
 
     See Also
     --------
-    NeuMF : With a product of vectors beside the perceptron.
+    NeuMF : Adds a product of vectors to the perceptron.
     GMF : The product alone.
 
     Notes
     -----
-    On a CPU one kernel makes all steps of an epoch. It takes about
-    ``6 * (1 + n_negatives) * X.nnz * w`` flops, w being the number of weights of the further
-    layers: products of the first are made once for each user and item of a batch. Vectors that a
-    batch does not read move on by their momentum, as with Adam of all rows, but are brought up to
-    date only when they are next read: equal but for rounding and Adam's 1e-8. On CUDA torch makes
-    the same steps from the same draws.
+    *Time*: on a CPU one kernel makes all steps of an epoch, in about
+    ``6 * (1 + n_negatives) * X.nnz * w`` flops, where w counts the weights of the layers after the
+    first: the first layer's products are made once for each user and item of a batch. Adam's
+    momentum also moves the vectors that a batch does not read. The kernel makes up for these moves
+    when it next reads a vector; the result is the same but for rounding and Adam's 1e-8. On CUDA
+    torch makes the same steps from the same draws.
 
-    All items of a user are scored without pairs being put together: the first layer of a pair
-    is a half of the user plus a half of the item,
-    :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the second is made once.
+    To score all items of a user, no pairs are joined: the first layer of a pair is a half of the
+    user plus a half of the item, :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the items'
+    half is made once.
 
-    A row that is new is folded in: the loss of the whole row, with 1,024 negatives (256 with
-    "bpr" and "hinge") drawn by its content and `seed_` that count for `n_negatives`, and with the
-    penalty, is minimised over its vector by 50 steps of Adam over all of it, whose rate falls
-    from .1 to 0: a row's scores depend on no other row. With ``alpha=0`` training ends long
-    before a minimum; then :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m
-    and the covariance C of the learned vectors, and the steps begin at m. So a row without items
-    has the mean vector.
+    A new row is folded in: 50 steps of Adam over its vector, at a rate that falls from .1 to 0,
+    minimise the loss of the whole row and the penalty. Its content and `seed_` determine 1,024
+    negatives (256 with "bpr" and "hinge"), which count for `n_negatives`; a row's scores depend
+    on no other row. With ``alpha=0`` training ends long before a minimum. Then
+    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of the
+    learned vectors, and the steps start at m. So a row without items has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
     their interaction; items without users are no negatives.

@@ -16,15 +16,15 @@ class NeuMF(PairNetRecommender):
     .. math:: s_{ui} = h^T \begin{bmatrix} p_u^G \odot q_i^G \\ z_L \end{bmatrix} + b,
         \quad z_l = \max(0, W_l z_{l-1} + b_l), \quad z_0 = [p_u^M; q_i^M]
 
-    where the product and the perceptron have vectors of their own, and all vectors, weights and
-    biases are learned [1]_. Minimised is the mean over the interactions (u, i), with `n_negatives`
-    items j drawn for each of them, anew in each epoch, uniformly among those that the user has
-    not and somebody has:
+    where the product and the perceptron have their own vectors, and all vectors, weights and
+    biases are learned [1]_. `fit` minimises the mean over the interactions (u, i). Each draws
+    `n_negatives` items j anew in each epoch, uniformly among the items that somebody has and the
+    user does not:
 
     .. math:: \frac{1}{|X|} \sum_{(u, i)} \left( \ell_{ui} + \frac{\alpha}{2} \left(
         \|p_u\|^2 + \|q_i\|^2 + \sum_j \|q_j\|^2 \right) \right)
 
-    with, s standing for scores,
+    with one of these losses of the scores s:
 
     - ``loss="logistic"``:
       :math:`\ell_{ui} = -\log \sigma(s_{ui}) - \sum_j \log \sigma(-s_{uj})`, the paper's;
@@ -35,57 +35,56 @@ class NeuMF(PairNetRecommender):
     - ``loss="softmax"``:
       :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
 
-    where p and q are both vectors of a user or item, one after the other. Scores rank items; with
-    the logistic loss they are logits. Only which items a user has matters, not the stored values.
-    First weights are the authors': vectors from N(0, .01), layers from Glorot's uniform
-    distribution, h from LeCun's, biases zero.
+    where p and q join both vectors of a user or item. Scores only rank items; with the logistic
+    loss they are logits. Only the set of a user's items matters, not the stored values. First
+    weights are the authors': vectors from N(0, .01), layers from Glorot's uniform distribution, h
+    from LeCun's, zero biases.
 
     Parameters
     ----------
     n_components : int, default=64
-        Length of the vectors that are multiplied, :math:`p^G` and :math:`q^G`.
+        Length of the multiplied vectors :math:`p^G` and :math:`q^G`.
     hidden_layer_sizes : tuple of int, default=(128, 64)
         Widths of the layers :math:`z_1, \ldots, z_L` of the perceptron, at least one. The paper's
-        predictive factors are `n_components` and the last width, which are equal there. Its
-        layers begin with both vectors side by side: 64-32-16-8 are
-        ``hidden_layer_sizes=(32, 16, 8)``.
+        predictive factors are both `n_components` and the last width. Its layers start with the
+        two vectors joined: 64-32-16-8 are ``hidden_layer_sizes=(32, 16, 8)``.
     n_mlp_components : int, default=None
-        Length of the vectors that the perceptron reads, :math:`p^M` and :math:`q^M`. None: the
-        first of `hidden_layer_sizes`, as in the paper's figures, where each layer halves.
+        Length of the perceptron's vectors :math:`p^M` and :math:`q^M`. None: the first of
+        `hidden_layer_sizes`, as in the paper's figures, where each layer halves.
     pretrained : tuple of (GMF, MLPRecommender), default=None
-        Models of the same sizes, fitted to the same X, from which to begin: their vectors and
-        layers are taken, the weights h of each and the sum of their biases b are halved. So each
-        score is the mean of the two models' at first. Users are told by the content of their
-        rows. Cloning keeps the two as they are, fitted. A fit that resumes another
-        (`warm_start`) does not look at them. With `early_stopping` the two have learned the items
-        that are held out, so that validation scores begin high and say less.
+        Models of the same sizes, fitted to the same X, to start from. NeuMF takes their vectors
+        and layers, and halves the weights h of each and the sum of their biases b. So each
+        score starts as the mean of the two models' scores. The content of rows identifies
+        users. A clone keeps the two models fitted. A fit that resumes another (`warm_start`)
+        ignores them. With `early_stopping` the two have learned the held-out items, so
+        validation scores start high and tell less.
     loss : {"logistic", "square", "bpr", "hinge", "softmax"}, default="logistic"
-        See above.
+        The loss of an interaction, see above.
     n_negatives : int, default=4
         Items drawn for each interaction, > 0.
     alpha : float, default=0.0
         Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
-        default has none.
+        default has no penalty.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
         in.
     solver : {"auto", "adam", "sparse_adam", "sgd"}, default="auto"
-        "adam": each step moves all vectors, as the paper's does. "sparse_adam": only those
-        that the batch reads, another optimiser. "sgd": plain gradient steps, which keep to what
-        `pretrained` has learned: the paper takes them there, since Adam's moments are lost, and
-        so does "auto"; it is "adam" where nothing is pretrained. The example in the authors'
-        code goes on by Adam. Rates of "sgd" are larger by some powers of ten, since gradients are
-        those of a mean. Of the authors' SGD, whose mean is over interactions and negatives alike,
-        the same rate makes a step 1 + `n_negatives` times smaller.
+        "adam" moves all vectors in each step, as in the paper. "sparse_adam" moves only those
+        that the batch reads: a different optimiser. "sgd": plain gradient steps, which preserve
+        what `pretrained` has learned. The paper takes them after pretraining, since Adam's
+        moments are lost; the example in the authors' code uses Adam. "auto" is "sgd" with
+        `pretrained`, else "adam". Rates of "sgd" are larger by some powers of ten, since its
+        gradients are those of a mean. The authors' mean is over interactions and negatives, so
+        the same rate makes their steps 1 + `n_negatives` times smaller.
     learning_rate : float, default=0.0005
-        Of the solver, > 0.
+        The solver's learning rate, > 0.
     batch_size : int, default=256
-        Interactions in a batch, each with its negatives: the authors' 256 samples, of which
-        each is an item with or without an interaction, are 51 interactions here.
+        Interactions in a batch, each with its negatives. The authors count each negative as a
+        sample: their 256 samples are 51 interactions here.
     max_iter : int, default=7
-        Epochs; with `warm_start` so many more. More than some are worse where there are a million
-        interactions, and far more are needed where there are few: see `early_stopping`.
+        Number of epochs; with `warm_start`, of further epochs. A million interactions need few
+        epochs, and more rank worse. Few interactions need far more: see `early_stopping`.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
         rises, and keep the best weights.
@@ -110,9 +109,9 @@ class NeuMF(PairNetRecommender):
     Attributes
     ----------
     user_factors_ : ndarray of shape (n_users, d), float32
-        The vectors of the users that were learned from, in a row of d numbers
-        :math:`p^G` and then :math:`p^M`; for users without items, or with
-        all that anybody has, zero, or the mean of the others with ``alpha=0``.
+        The vectors of the training users, each a row of d numbers, :math:`p^G` and then
+        :math:`p^M`. A user without items, or with every item that anybody has, has zeros, or
+        with ``alpha=0`` the mean of the others.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape (d,)
@@ -126,7 +125,7 @@ class NeuMF(PairNetRecommender):
     weights_ : dict of str to ndarray, float32
         "item.weight", a row of :math:`q^G` and then :math:`q^M` for each item, zero for items
         without users; "from_user.weight", "from_item.weight" and "from_item.bias", the first
-        layer; "hidden.L.weight" and "hidden.L.bias", further ones; "output.weight", h;
+        layer; "hidden.L.weight" and "hidden.L.bias", the other layers; "output.weight", h;
         "output.bias", b.
     loss_curve_ : list of float
         Mean loss of an interaction over the batches of each epoch, the penalty included.
@@ -152,28 +151,27 @@ class NeuMF(PairNetRecommender):
 
     Notes
     -----
-    On a CPU one kernel makes all steps of an epoch. It takes about
-    ``6 * (1 + n_negatives) * X.nnz * w`` flops, w being the number of weights of the further
-    layers: products of the first are made once for each user and item of a batch. Vectors that a
-    batch does not read move on by their momentum, as with Adam of all rows, but are brought up to
-    date only when they are next read: equal but for rounding and Adam's 1e-8. On CUDA torch makes
-    the same steps from the same draws.
+    *Time*: on a CPU one kernel makes all steps of an epoch, in about
+    ``6 * (1 + n_negatives) * X.nnz * w`` flops, where w counts the weights of the layers after the
+    first: the first layer's products are made once for each user and item of a batch. Adam's
+    momentum also moves the vectors that a batch does not read. The kernel makes up for these moves
+    when it next reads a vector; the result is the same but for rounding and Adam's 1e-8. On CUDA
+    torch makes the same steps from the same draws.
 
-    All items of a user are scored without pairs being put together: the first layer of a pair
-    is a half of the user plus a half of the item,
-    :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the second is made once.
+    To score all items of a user, no pairs are joined: the first layer of a pair is a half of the
+    user plus a half of the item, :math:`W_1 [p; q] = W_1^{(p)} p + W_1^{(q)} q`, and the items'
+    half is made once.
 
-    A row that is new is folded in: the loss of the whole row, with 1,024 negatives (256 with
-    "bpr" and "hinge") drawn by its content and `seed_` that count for `n_negatives`, and with the
-    penalty, is minimised over its vector by 50 steps of Adam over all of it, whose rate falls
-    from .1 to 0: a row's scores depend on no other row. With ``alpha=0`` training ends long
-    before a minimum; then :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m
-    and the covariance C of the learned vectors, and the steps begin at m. So a row without items
-    has the mean vector.
+    A new row is folded in: 50 steps of Adam over its vector, at a rate that falls from .1 to 0,
+    minimise the loss of the whole row and the penalty. Its content and `seed_` determine 1,024
+    negatives (256 with "bpr" and "hinge"), which count for `n_negatives`; a row's scores depend
+    on no other row. With ``alpha=0`` training ends long before a minimum. Then
+    :math:`\frac12 (p - m)^T C^{-1} (p - m)` is added, with the mean m and the covariance C of the
+    learned vectors, and the steps start at m. So a row without items has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives. Its best figures are those of
-    the epoch that does best on the test items, which are not looked at here.
+    their interaction; items without users are no negatives. The paper reports the epoch that does
+    best on the test items; this class never sees them.
 
     References
     ----------
@@ -191,7 +189,7 @@ class NeuMF(PairNetRecommender):
     >>> model.predict([[1, 0, 0, 0], [0, 0, 0, 1]])
     array([1, 2])
 
-    From two models that are fitted first:
+    Start from two fitted models:
 
     >>> options = {"alpha": 0.01, "max_iter": 100, "learning_rate": 0.02, "random_state": 1}
     >>> gmf = GMF(4, **options).fit(X)
@@ -262,7 +260,7 @@ class NeuMF(PairNetRecommender):
         self.verbose = verbose
 
     def __sklearn_clone__(self):
-        # What is pretrained stays fitted.
+        # The pretrained models stay fitted.
         bare = copy.copy(self)
         bare.pretrained = None
         twin = super(NeuMF, bare).__sklearn_clone__()

@@ -1,4 +1,4 @@
-"""Vectors of users who are folded in through a `PairNet`, on the CPU."""
+"""Folding users into a `PairNet`, on the CPU."""
 
 import numpy as np
 
@@ -10,23 +10,23 @@ from skrec.utils._parallel import plain_interrupts
 
 
 def fold_in(module, X, negatives, *, loss, n_negatives, penalty, prior):
-    """Minimise the objective of each row over its vector, by steps of Adam.
+    """Minimise the objective of each row over its vector by steps of Adam.
 
     Parameters
     ----------
     module : PairNet
         In float32, without users.
     X : csr_array of shape (n_rows, n_items)
-        Canonical; only which entries it has matters.
+        Canonical; values do not matter.
     negatives : ndarray of intp of shape (n_rows, m)
-        Items that the rows have not; -1 for rows that have them all.
+        Items that the rows do not have; -1 for rows that have all items.
     loss : {"logistic", "square", "bpr", "hinge", "softmax"}
     n_negatives : int
         Negatives of each interaction in training.
     penalty : float
-        Of the vector, for each interaction.
+        Penalty of the vector, for each interaction.
     prior : tuple of ndarray of shapes (d,), (d, d)
-        Mean, from which the steps begin, and precision.
+        Mean, where the steps start, and precision.
 
     Returns
     -------

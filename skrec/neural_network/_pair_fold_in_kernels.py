@@ -12,7 +12,7 @@ from skrec.utils._compile import njit
 
 
 class Frozen(NamedTuple):
-    """All of a network but the users, float32.
+    """The parameters of a network without its users, float32.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class Frozen(NamedTuple):
 
 
 class Objective(NamedTuple):
-    """What a row's vector minimises.
+    """The objective of a row's vector.
 
     Attributes
     ----------
     loss : int
     weight : float
-        Of each negative, for each item of the row.
+        Weight of each negative, for each item of the row.
     penalty : float
     mean, precision : ndarray of float32 of shapes (d,), (d, d)
     """
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _first_layer(weight, product, vector, of_items, hidden):
-    """relu(A + C_i) of one user: A is made here of a part of the vector."""
+    """relu(A + C_i) of one user; A is made here from the vector's second part."""
     of_user = np.empty(weight.shape[0], vector.dtype)
     for f in range(weight.shape[0]):
         total = vector.dtype.type(0)
@@ -85,7 +85,7 @@ def _predict(values, vector, products, hidden, y):
 
 @njit(nogil=True, cache=True)
 def _outputs(vector, products, of_items, net, hiddens, y):
-    """Outputs of one user for some items; hidden layers are written, one after another."""
+    """Write the outputs of one user for some items, and the hidden layers one after another."""
     values, sizes, n = net.values, net.sizes, y.shape[0]
     e, layers = sizes.side, sizes.layers
     width = layers[0]
@@ -126,7 +126,7 @@ def _back_to_vector(slope, weight, product, of_vector):
 
 @njit(nogil=True, cache=True)
 def _backward(slope, products, net, hiddens, found):
-    """The slope by the user's vector, from those of the outputs, is added."""
+    """Add the slope by the user's vector, made from the slopes of the outputs."""
     values, sizes, n = net.values, net.sizes, slope.shape[0]
     e, layers = sizes.side, sizes.layers
     width, done = layers[-1], n * (sizes.total - layers[-1])
@@ -156,7 +156,7 @@ def _back_from_prior(vector, penalty, mean, precision, slope):
 
 @njit(nogil=True, cache=True)
 def _step(vector, slope, mean, square, move, unbiased):
-    # Squares of the slopes of a large penalty are beyond float32.
+    # In float64: squared slopes of a large penalty overflow float32.
     for f in range(vector.shape[0]):
         mean[f] += 0.1 * (slope[f] - mean[f])
         square[f] += 0.001 * (slope[f] * slope[f] - square[f])
@@ -165,7 +165,7 @@ def _step(vector, slope, mean, square, move, unbiased):
 
 @njit(nogil=True, cache=True)
 def _descended(items, n_positive, net, objective, plan, vector):
-    """Steps of Adam whose rate falls in a straight line to 0: a network is not convex."""
+    """Steps of Adam whose rate falls linearly to 0, since a network is not convex."""
     n, d, real = items.shape[0], vector.shape[0], vector.dtype
     products = np.empty((n, net.products.shape[1]), real)
     of_items = np.empty((n, net.of_items.shape[1]), real)
@@ -190,14 +190,14 @@ def _descended(items, n_positive, net, objective, plan, vector):
 
 @njit(nogil=True, cache=True)
 def descend(indptr, indices, negatives, net, objective, plan, found):
-    """Vectors of rows, each on its own; those without an item or a negative have the mean.
+    """Vectors of rows, each by itself; rows without an item or a negative have the mean.
 
     Parameters
     ----------
     indptr, indices : ndarray of int64
-        Of the rows.
+        Pointers and items of the rows.
     negatives : ndarray of int64 of shape (n_rows, m)
-        -1 for rows that have none.
+        -1 for rows without negatives.
     net : Frozen
     objective : Objective
     plan : Plan

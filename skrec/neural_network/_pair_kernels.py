@@ -1,7 +1,7 @@
 """numba part of `skrec.neural_network._pair_net`: batches of pairs through a network, and back.
 
-The first layer is a half of the user plus a half of the item, W [p; q] = A_u + C_i: its products
-are made for each user and each item of the batch, and not for each pair.
+The first layer is a half of the user plus a half of the item, W [p; q] = A_u + C_i. Its products
+are made once for each user and each item of the batch, not for each pair.
 """
 
 import math
@@ -33,12 +33,12 @@ class Sizes(NamedTuple):
     Attributes
     ----------
     product : int
-        Of the vectors that are multiplied (GMF's), the first part of a row.
+        Width of the multiplied vectors (GMF's), the first part of a row.
     side : int
-        Of the vectors that the perceptron reads, the rest of a row.
+        Width of the perceptron's vectors, the rest of a row.
     layers : ndarray of int64 of shape (n_layers,)
     total : int
-        Sum of the layers.
+        Sum of the layers' widths.
     """
 
     product: int
@@ -48,11 +48,11 @@ class Sizes(NamedTuple):
 
 
 class Dense(NamedTuple):
-    """All other parameters, one after another, float32.
+    """All parameters but the vectors, one after another, float32.
 
-    The user half (h_1, side) and the item half of the first layer and its bias; the weight
-    (h_l, h_{l-1}) and the bias of each further layer; the prediction's weights of the product and
-    of the last layer, and its bias.
+    The order is: the user half (h_1, side), the item half and the bias of the first layer; the
+    weight (h_l, h_{l-1}) and the bias of each further layer; the output weights of the product
+    and of the last layer, and the output bias.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def relu_plus(z, bias):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def masked(slope, hidden):
-    """Slopes before a ReLU from those behind it, in place."""
+    """Turn slopes after a ReLU into slopes before it, in place."""
     for n in range(slope.shape[0]):
         for f in range(slope.shape[1]):
             slope[n, f] = slope[n, f] if hidden[n, f] > 0 else 0
@@ -121,7 +121,7 @@ def _halves(rows, weight):
 
 @njit(nogil=True, cache=True)
 def _forward(values, sizes, users, items, user, item):
-    """Hidden layers of the pairs, flat and one after another, and the outputs."""
+    """Hidden layers of the pairs, flat, one after another; and the outputs."""
     layers, e, n = sizes.layers, sizes.side, user.shape[0]
     width = layers[0]
     of_users = _halves(users.side, part(values, 0, width, e))
@@ -159,7 +159,7 @@ def _predict(values, p, q, user, item, hidden, y):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _back_from_outputs(slope, values, rows, pairs, hidden, found, of_values, of_hidden):
-    """Through the prediction: adds to the slopes of products and weights, writes `of_hidden`."""
+    """Back through the prediction: adds slopes of products and weights, writes `of_hidden`."""
     (users, items), (user, item), (of_users, of_items) = rows, pairs, found
     g, width = users.product.shape[1], hidden.shape[1]
     for n in range(slope.shape[0]):
@@ -187,7 +187,7 @@ def _back_to_rows(slope, user, item, of_users, of_items):
 
 @njit(nogil=True, cache=True)
 def _backward(dense, sizes, rows, pairs, hiddens, slope):
-    """Slopes of the rows, by those of the outputs; those of all else go to ``dense.slope``."""
+    """Slopes of the rows, from those of the outputs; all other slopes go to ``dense.slope``."""
     layers, e, n, (users, items) = sizes.layers, sizes.side, slope.shape[0], rows
     values, of_values = dense.values, dense.slope
     of_values[:] = 0
@@ -221,7 +221,7 @@ def _backward(dense, sizes, rows, pairs, hiddens, slope):
 
 @njit(nogil=True, cache=True)
 def _losses(run, start, y, slope):
-    """Sum of the losses of a batch; the slopes of their mean by the outputs are written."""
+    """Sum of the losses of a batch; writes the slopes of their mean by the outputs."""
     b, s = y.shape
     total, outputs, slopes = 0.0, np.empty(s), np.empty(s)
     one, v = np.int64(1), 1.0
@@ -254,12 +254,12 @@ def train(users, items, dense, sizes, run, step):
     sizes : Sizes
     run : Run
     step : int
-        Steps made before.
+        Number of earlier steps.
 
     Returns
     -------
     total : float
-        Sum of the losses of the interactions, as met on the way.
+        Sum of the losses of the interactions, each computed before its step.
     """
     total, s = 0.0, run.items.shape[1]
     one, widths = dense.values.dtype.type, (sizes.product, sizes.side)
@@ -281,7 +281,7 @@ def train(users, items, dense, sizes, run, step):
         step += 1
         corrected = math.sqrt(1 - BETA2**step)
         move = run.rate * corrected / (1 - BETA1**step)
-        eps = EPS if run.solver == SPARSE_ADAM else EPS * corrected  # as torch's two have it
+        eps = EPS if run.solver == SPARSE_ADAM else EPS * corrected  # as in torch's two
         moves = (one(move), one(eps), one(run.rate))
         step_rows(users, of_users, found[0], run, step, moves)
         step_rows(items, of_items, found[1], run, step, moves)

@@ -1,11 +1,11 @@
-"""numba part of `skrec._loss._pairs`, where a kernel makes the outputs."""
+"""numba part of `skrec._loss._pairs`, for outputs that a kernel makes."""
 
 import math
 
 from skrec.utils._compile import njit
 
 LOGISTIC, SQUARE, BPR, HINGE, SOFTMAX = 0, 1, 2, 3, 4
-# By the names that the parameter `loss` has.
+# By the names of the parameter `loss`.
 LOSSES = {"logistic": LOGISTIC, "square": SQUARE, "bpr": BPR, "hinge": HINGE, "softmax": SOFTMAX}
 
 
@@ -62,10 +62,10 @@ def pair_loss(loss, y, n_positive, v, slope):
     loss : int
         See `LOSSES`.
     y : ndarray of float64 of shape (n_positive + n_negatives,)
-        Outputs of items that the user has, then of others, of which there is one at least.
+        Outputs of items that the user has, then of at least one other item.
     n_positive : int
     v : float
-        Weight of each other one.
+        Weight of each of the other items.
     slope : ndarray of the shape of y, written
 
     Returns

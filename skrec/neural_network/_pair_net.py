@@ -1,4 +1,4 @@
-"""The network of `MLPRecommender` and `NeuMF`, and its training on the CPU by one kernel."""
+"""The network of `MLPRecommender` and `NeuMF`, and the kernel's training on the CPU."""
 
 import numpy as np
 import torch
@@ -24,11 +24,11 @@ _SOLVERS = {"adam": ADAM, "sparse_adam": SPARSE_ADAM, "sgd": SGD}
 
 
 class PairNet(nn.Module):
-    """A weighted product of a part of two vectors, and a perceptron over the rest of them.
+    """A weighted product of the first parts of two vectors, and a perceptron over the rest.
 
-    A row of `user` and of `item` is both parts, one after the other. The first layer of the
-    perceptron, W [p; q] + b, is kept in two halves, ``from_user`` and ``from_item``, with the bias
-    at the second.
+    A row of `user` and of `item` holds both parts, one after the other. The first layer of the
+    perceptron, W [p; q] + b, is split into two halves, ``from_user`` and ``from_item``; the second
+    has the bias.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class PairNet(nn.Module):
         None: the vectors of users come from outside.
     n_items : int
     product : int
-        Length of the parts that are multiplied; 0 for none.
+        Length of the multiplied parts; 0 for none.
     side : int
-        Length of the parts that the perceptron reads.
+        Length of the perceptron's parts.
     layers : tuple of int
-        Widths of its layers.
+        Widths of the perceptron's layers.
     sparse : bool
         Whether gradients of vectors are sparse.
     """
@@ -58,7 +58,7 @@ class PairNet(nn.Module):
         self.output = nn.Linear(product + layers[-1], 1)
 
     def draw(self, problem):
-        """The authors' first weights."""
+        """Draw the authors' first weights."""
         generator, first = problem.generator, self.from_item
         first_rows(self.user.weight, None, STD, generator)
         first_rows(self.item.weight, has_users(problem.X), STD, generator)
@@ -76,12 +76,12 @@ class PairNet(nn.Module):
                 layer.bias.zero_()
 
     def sizes(self):
-        """Its widths, as kernels take them."""
+        """The widths, as kernels take them."""
         layers = np.array(self.layers, np.int64)
         return Sizes(self.product, self.side, layers, int(layers.sum()))
 
     def dense(self):
-        """All parameters but those of users and items, in the order of the kernel."""
+        """All parameters but the vectors of users and items, in the order of the kernel."""
         halves = [self.from_user.weight, self.from_item.weight, self.from_item.bias]
         return [*halves, *self.hidden.parameters(), self.output.weight, self.output.bias]
 
@@ -92,7 +92,7 @@ class PairNet(nn.Module):
         return self.outputs(vector, rows[:, :, : self.product], of_items)
 
     def item_half(self):
-        """What `outputs` takes, of all items: (1, n_items, product) and (1, n_items, h_1)."""
+        """The inputs of `outputs` for all items: (1, n_items, product) and (1, n_items, h_1)."""
         rows = self.item.weight[None]
         return rows[:, :, : self.product], self.from_item(rows[:, :, self.product :])
 
@@ -119,9 +119,9 @@ class PairNet(nn.Module):
 
 
 class PairTrainer:
-    """Steps of a `PairNet` on the CPU: batches of pairs, gradients and optimiser in one kernel.
+    """Steps of a `PairNet` on the CPU: one kernel makes batches, gradients and optimiser steps.
 
-    It stands in place of an optimiser of torch, in whose parameters the results are.
+    It replaces an optimiser of torch, and writes its results into the module's parameters.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class PairTrainer:
     solver : {"adam", "sparse_adam", "sgd"}
     learning_rate, alpha : float
     batch_size : int
-        Interactions for each step.
+        Interactions in each step.
     """
 
     def __init__(self, module, *, loss, solver, learning_rate, alpha, batch_size):
@@ -143,7 +143,7 @@ class PairTrainer:
         self._tables = [_table(part.weight.detach().numpy()) for part in (module.user, module.item)]
         flat = torch.cat([weight.detach().flatten() for weight in module.dense()])
         start = 0
-        for weight in module.dense():  # parts of one array, which the kernel writes
+        for weight in module.dense():  # views of one array, which the kernel writes
             weight.data = flat[start : start + weight.numel()].view(weight.shape)
             start += weight.numel()
         values = flat.numpy()

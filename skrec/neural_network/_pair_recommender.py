@@ -1,4 +1,4 @@
-"""What `MLPRecommender` and `NeuMF` share: all but their parameters."""
+"""The shared part of `MLPRecommender` and `NeuMF`: all but their parameters."""
 
 from abc import abstractmethod
 
@@ -13,7 +13,7 @@ from skrec.utils._device import resolve_device
 from skrec.utils._params import POSITIVE_INTEGER, SIZES, Options
 from skrec.utils._state_torch import torch_state
 
-# What both take beside `PAIR_RULES`.
+# Parameters of both, besides `PAIR_RULES`.
 PAIR_NET_RULES = {
     "n_components": POSITIVE_INTEGER,
     "hidden_layer_sizes": SIZES,
@@ -21,18 +21,18 @@ PAIR_NET_RULES = {
 }
 # Interactions that the kernel learns from in one call.
 _RUN = 2**16
-# Numbers of a hidden layer that are held at once where users are scored: they stay in a cache.
+# Numbers of a hidden layer held at once where users are scored: they stay in a cache.
 _N_HIDDEN = 2**19
 
 
 class PairNetRecommender(LearnedUserRecommender):
     """Learned users whose scores are outputs of a `PairNet`.
 
-    A subclass writes ``__init__``, ``_parameter_rules`` and `_widths`. On the CPU steps are made
-    by one kernel, on CUDA by torch: from the same draws, with the same losses but for rounding.
+    A subclass writes ``__init__``, ``_parameter_rules`` and `_widths`. One kernel makes the steps
+    on the CPU, torch on CUDA: from the same draws, with the same losses but for rounding.
     """
 
-    # Whether the kernel makes the steps on the CPU. Without it torch does, which takes longer.
+    # Whether the kernel makes the steps on the CPU; else torch does, which takes longer.
     _by_kernel = True
 
     @abstractmethod
@@ -41,7 +41,7 @@ class PairNetRecommender(LearnedUserRecommender):
 
     @property
     def _n_drawn(self):
-        # The steps are many and cheap, so that a better sample of the negatives pays.
+        # Steps are many and cheap, so a larger sample of negatives pays.
         return N_DRAWS if self.loss in ("bpr", "hinge") else 4 * N_DRAWS
 
     def _build_module(self, shape, problem=None):
@@ -74,7 +74,7 @@ class PairNetRecommender(LearnedUserRecommender):
         return vector.square().sum(1) + module.item(item).square().sum((1, 2))
 
     def _user_scorer(self, module):
-        # Once for all users: the first layer of a pair is a half of each.
+        # Once for all users: the first layer of a pair is a user half plus an item half.
         items = module.item_half()
         n_items = len(module.item.weight)
         some = max(1, _N_HIDDEN // (n_items * max(module.layers)))

@@ -1,10 +1,10 @@
 """numba part of `skrec.neural_network._pair_net`: the rows that a batch reads, and their steps.
 
 A batch reads each row of the tables of users and of items once. Gradients of rows are summed in
-the order of the batch: the same bits each time.
+the order of the batch, which gives the same bits each time.
 
-Adam is that of all rows at each step. A row that no batch reads moves on by its momentum alone:
-what k such steps come to is known in closed form, and is made up for when the row is next read.
+Adam moves all rows at each step. A row that no batch reads moves by its momentum alone. The sum
+of k such moves has a closed form, which the kernel applies when it next reads the row.
 """
 
 import math
@@ -16,11 +16,11 @@ from skrec.utils._compile import njit
 
 ADAM, SPARSE_ADAM, SGD = 0, 1, 2
 
-# What lets sums be vectorised; infinities and NaN keep their meaning.
+# Lets the compiler vectorise sums; infinities and NaN keep their meaning.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 _LOG1, _LOG2 = math.log(BETA1), math.log(BETA2)
-# By so much the move of a row shrinks with each step that does not read it.
+# Factor by which the move of a row shrinks with each step that does not read it.
 _RATIO = BETA1 / math.sqrt(BETA2)
 
 
@@ -31,9 +31,9 @@ class Table(NamedTuple):
     ----------
     rows, mean, square : ndarray of shape (n, d)
     seen : ndarray of int64 of shape (n,)
-        The step until which a row is up to date.
+        The step up to which a row is up to date.
     slot : ndarray of int32 of shape (n,)
-        Place of a row in the batch; -1 for those that it does not read.
+        Place of a row in the batch; -1 if the batch does not read it.
     """
 
     rows: np.ndarray
@@ -50,12 +50,12 @@ class Run(NamedTuple):
     ----------
     users : ndarray of int64 of shape (n,)
     items : ndarray of int64 of shape (n, 1 + n_negatives)
-        The item that the user has, and others.
+        The item that the user has, then the negatives.
     weight : ndarray of float32 of shape (n,)
     batch_size, loss, solver : int
     rate, alpha : float
     ahead : ndarray of float64
-        `moves_ahead`.
+        The result of `moves_ahead`.
     """
 
     users: np.ndarray
@@ -84,11 +84,11 @@ class Rows(NamedTuple):
 
 
 def moves_ahead(n_steps=20_000):
-    r"""What is left to move after step t of a row that is read no more, shape (n_steps + 1,).
+    r"""The moves left after step t for a row that is read no more, shape (n_steps + 1,).
 
-    In units of the rate times m / sqrt(v) it is :math:`S_t = \sum_{j > 0} r^j c_{t+j}` with the
-    correction of bias :math:`c_t = \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, which is 1 after some
-    20,000 steps. The first k of these steps move it by :math:`S_t - r^k S_{t+k}`.
+    In units of the rate times m / sqrt(v) they sum to :math:`S_t = \sum_{j > 0} r^j c_{t+j}` with
+    the bias correction :math:`c_t = \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, which is 1 after some
+    20,000 steps. The first k of these moves sum to :math:`S_t - r^k S_{t+k}`.
     """
     left = _RATIO / (1 - _RATIO)
     ahead = np.empty(n_steps + 1)
@@ -101,11 +101,11 @@ def moves_ahead(n_steps=20_000):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _catch_up(table, row, step, rate, ahead):
-    """Make up for the steps between the last one that read a row and `step`."""
+    """Make up for the steps between the last one that read a row, and `step`."""
     start = table.seen[row]
     missed = step - start
     table.seen[row] = step
-    if missed == 0 or start == 0:  # before its first step it has no momentum
+    if missed == 0 or start == 0:  # no momentum before the first step
         return
     w, m, v = table.rows[row], table.mean[row], table.square[row]
     one, last = w.dtype.type, ahead.shape[0] - 1
@@ -146,7 +146,7 @@ def sgd(w, g, rate):
 
 @njit(nogil=True, cache=True)
 def read(table, chosen, slots, widths, step, run):
-    """The rows that a batch reads, up to date, and the place of each choice among them."""
+    """The rows that a batch reads, up to date, and the place of each index among them."""
     most, (g, e) = min(chosen.shape[0], table.rows.shape[0]), widths
     which = np.empty(most, np.int64)
     product = np.empty((most, g), table.rows.dtype)
@@ -170,7 +170,7 @@ def read(table, chosen, slots, widths, step, run):
 
 @njit(nogil=True, cache=True)
 def step_rows(table, rows, slope, run, step, moves):
-    """One step of the rows that a batch has read; `slope` has the shapes of `rows`."""
+    """Make one step of the rows that a batch has read; `slope` has the shapes of `rows`."""
     g = rows.product.shape[1]
     for k in range(rows.which.shape[0]):
         row = rows.which[k]
@@ -195,9 +195,10 @@ def zeros_like(rows):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def penalise(run, start, b, rows, slots, slope):
-    """alpha / 2 times the squares of the rows that b interactions read, and its slopes, added.
+    """alpha / 2 times the squares of the rows that b interactions read; adds its slopes.
 
-    In `slots` each interaction has as many places. Returns b times what the mean loss gains.
+    In `slots` each interaction has the same number of places. Returns b times the increase of the
+    mean loss.
     """
     s, real = slots.shape[0] // b, slope.side.dtype.type
     n_rows, total = rows.which.shape[0], 0.0
@@ -213,7 +214,7 @@ def penalise(run, start, b, rows, slots, slope):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _penalised(row, share, slope):
-    """Squares of a row; its share in the slope is added."""
+    """Sum of squares of a row; adds its share of the slope."""
     total = row.dtype.type(0)
     for f in range(row.shape[0]):
         total += row[f] * row[f]

@@ -12,7 +12,7 @@ _KINDS = (GMF, MLPRecommender)
 
 
 class _Pretrained:
-    """Rule of a parameter: a GMF and an MLPRecommender; `begin_with` looks whether they fit."""
+    """Rule of a parameter: a GMF and an MLPRecommender; `begin_with` checks whether they fit."""
 
     def __contains__(self, value):
         if not isinstance(value, (tuple, list)) or len(value) != len(_KINDS):
@@ -31,7 +31,7 @@ def _thawed(models):
 
 
 def begin_with(module, pretrained, X):
-    """Set the weights so that each output is the mean of those of the two models.
+    """Set the weights so that each output is the mean of the two models' outputs.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def begin_with(module, pretrained, X):
         On any device.
     pretrained : tuple of (GMF, MLPRecommender)
     X : csr_array of shape (n_users, n_items)
-        Rows of the users of the module, by which the models know them.
+        Rows of the users of the module, which identify them in the models.
 
     Raises
     ------
     ValueError
-        If a model is not fitted, or to other items or users, or has vectors or layers of other
-        sizes.
+        If a model is not fitted, was fitted to other items or users, or has vectors or layers of
+        other sizes.
     """
     models = _thawed(pretrained)
     hashes = row_hashes(X)
@@ -54,7 +54,7 @@ def begin_with(module, pretrained, X):
     if "output.weight" not in gmf:
         raise ValueError(
             "pretrained must have a GMF with a weight of each component. Got one with "
-            f"loss={models[0].loss!r}, which has none: fit it with another loss."
+            f"loss={models[0].loss!r}, which has no weights: fit it with another loss."
         )
     widths = (module.product, module.side, module.layers)
     found = (gmf["item.weight"].shape[1], *_widths_of(mlp))
@@ -63,8 +63,8 @@ def begin_with(module, pretrained, X):
         if ours != theirs:
             raise ValueError(
                 f"pretrained must have vectors and layers of the sizes of NeuMF: its {name} is "
-                f"{ours}, of the models it is {theirs}. Use set_params({name}={theirs}), or "
-                "models of that size."
+                f"{ours}, but {theirs} in the models. Use set_params({name}={theirs}), or models "
+                "of that size."
             )
     state = module.state_dict()
     _set(state["user.weight"], np.hstack(users))
@@ -72,7 +72,7 @@ def begin_with(module, pretrained, X):
     for name in state:
         if name.startswith(("from_", "hidden.")):
             _set(state[name], mlp[name])
-    # Half of each: the outputs are those of the last layer, weighted.
+    # Half of each: outputs are weighted sums of the last layer.
     _set(state["output.weight"], np.hstack([gmf["output.weight"], mlp["output.weight"]]) / 2)
     _set(state["output.bias"], (gmf["output.bias"] + mlp["output.bias"]) / 2)
 
@@ -87,8 +87,8 @@ def _users_of(model, hashes, n_items):
     name = type(model).__name__
     if not hasattr(model, "user_factors_"):
         raise ValueError(
-            f"pretrained must be fitted models. Got {model}, which is not: fit both to the X of "
-            "NeuMF first."
+            f"pretrained must be fitted models. Got {model}, which is not fitted: fit both to the "
+            "X of NeuMF first."
         )
     if model.n_features_in_ != n_items:
         raise ValueError(
@@ -99,9 +99,9 @@ def _users_of(model, hashes, n_items):
     unknown = int((positions < 0).sum())
     if unknown:
         raise ValueError(
-            f"pretrained must be fitted to the users of NeuMF, who are known by their rows. Got "
-            f"{name} that has not seen {unknown} of {len(hashes)} rows of X: fit both models to "
-            "this X."
+            f"pretrained must be fitted to the users of NeuMF, who are identified by their rows. "
+            f"Got {name} that has not seen {unknown} of {len(hashes)} rows of X: fit both models "
+            "to this X."
         )
     return model.user_factors_[positions]
 
