@@ -63,8 +63,8 @@ def begin_with(module, pretrained, X):
         if ours != theirs:
             raise ValueError(
                 f"pretrained must have vectors and layers of the sizes of NeuMF: its {name} is "
-                f"{ours}, but {theirs} in the models. Use set_params({name}={theirs}), or models "
-                "of that size."
+                f"{ours}, the models' is {theirs}. Use set_params({name}={theirs}), or models of "
+                "that size."
             )
     state = module.state_dict()
     _set(state["user.weight"], np.hstack(users))

@@ -11,23 +11,23 @@ from skrec._evaluation._entries import entry_rows
 from skrec._torch._fit_loop import fit_loop
 from skrec._torch._layers import dense_layers
 
-# Interactions whose negatives are drawn at once.
+# Interactions that draw their negatives at once.
 _CHUNK = 2**20
-# Outputs that are computed at once where users are scored.
+# Outputs computed at once where users are scored.
 _N_OUTPUTS = 2**17
 
 
 class Branch(nn.Module):
     """A ReLU network of the vectors of a user and an item; its output starts at zero.
 
-    The first layer is a half of the user plus a half of the item: no pair of vectors is put
-    together.
+    The first layer is a half of the user plus a half of the item, so pairs of vectors are never
+    joined.
 
     Parameters
     ----------
     n_components : int
     sizes : tuple of int
-        Of the hidden layers.
+        Sizes of the hidden layers.
     """
 
     def __init__(self, n_components, sizes):
@@ -38,13 +38,13 @@ class Branch(nn.Module):
         self.output = nn.Linear(sizes[-1], 1)
 
     def draw(self, generator):
-        """Glorot's uniform weights and biases of zero; the last layer is all zero."""
+        """Draw Glorot's uniform weights; biases and the last layer are zero."""
         with torch.no_grad():
             for name, weight in self.named_parameters():
                 if name.endswith("bias") or name.startswith("output"):
                     weight.zero_()
                     continue
-                # Both halves are one matrix of twice the inputs.
+                # Both halves form one matrix with twice the inputs.
                 n_out, n_in = weight.shape
                 n_in = n_in if name.startswith("hidden") else 2 * n_in
                 limit = (6 / (n_in + n_out)) ** 0.5
@@ -52,7 +52,7 @@ class Branch(nn.Module):
         return self
 
     def join(self, of_users, of_items):
-        """Outputs of halves that broadcast against each other, without their last axis."""
+        """Outputs for halves that broadcast against each other, without their last axis."""
         return self.output(self.hidden((of_users + of_items).relu()))[..., 0]
 
 
@@ -78,13 +78,13 @@ class Samples(NamedTuple):
 
 
 class ShuffledSamples:
-    """Batches of all entries of a matrix in a new order for each pass.
+    """Batches of all entries of a matrix; each pass has a new order.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
     n_negatives : int
-        Items drawn for each entry, uniformly among all.
+        Items drawn for each entry, uniformly among all items.
     batch_size : int
     generator : torch.Generator
         On the CPU.
@@ -120,15 +120,15 @@ def branch_loss(branch, batch, factors, alpha, *, logistic):
     branch : Branch
     batch : Samples
     factors : Factors
-        On the device of the batch. What they say is added to the branch, and does not learn.
+        On the device of the batch. Their scores are added to the branch; they do not learn.
     alpha : float
     logistic : bool
-        Whether by the logistic loss of 1 and 0, or by half the squared error.
+        Whether to use the logistic loss of 1 and 0; else half the squared error.
     """
     users, items = factors.users[batch.users], factors.items[batch.items]  # (n, d), (n, m, d)
     output = (items @ users[:, :, None])[:, :, 0] + factors.intercept
     output = output + factors.of_users[batch.users, None] + factors.of_items[batch.items]
-    if len(factors.items) <= batch.items.numel():  # whichever are fewer products
+    if len(factors.items) <= batch.items.numel():  # whichever needs fewer products
         of_items = functional.embedding(batch.items, branch.item(factors.items))
     else:
         of_items = branch.item(items)
@@ -142,7 +142,7 @@ def branch_loss(branch, batch, factors, alpha, *, logistic):
 
 
 def learn_branch(branch, factors, batches, *, rate, alpha, logistic, **loop):
-    """Learn the network by Adam, factors given; returns the `History`.
+    """Learn the network by Adam with fixed factors; returns the `History`.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def learn_branch(branch, factors, batches, *, rate, alpha, logistic, **loop):
     logistic : bool
         See `branch_loss`.
     **loop
-        Of `skrec._torch._fit_loop.fit_loop`.
+        Options of `skrec._torch._fit_loop.fit_loop`.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def learn_branch(branch, factors, batches, *, rate, alpha, logistic, **loop):
 
 
 class BranchScorer:
-    """What a network adds to scores.
+    """The network's part of scores.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class BranchScorer:
         return torch.from_numpy(np.ascontiguousarray(array)).to(weight.device, weight.dtype)
 
     def dense(self, vectors):
-        """Outputs of all items for users of some vectors, an ndarray (n_users, n_items)."""
+        """Outputs for all items and users with these vectors, an ndarray (n_users, n_items)."""
         n_items = len(self._of_items)
         found = np.empty((len(vectors), n_items), dtype=str(self._of_items.dtype).split(".")[-1])
         some = max(1, _N_OUTPUTS // n_items)
@@ -201,7 +201,7 @@ class BranchScorer:
         return found
 
     def pairs(self, vectors, rows, items):
-        """Outputs of pairs of a user and an item, an ndarray."""
+        """Outputs for pairs of a user and an item, an ndarray."""
         found = []
         with torch.inference_mode():
             of_users, rows, items = (

@@ -15,7 +15,7 @@ from skrec.utils._parallel import in_other_thread, run_ranges
 from skrec.utils._rating_cells import RatingCells
 from skrec.utils._rating_ridge import augmented
 
-# Items over which the mean over all items is taken where a row is folded in, at most.
+# Most items in the mean over all items where a row is folded in.
 _MAX_SAMPLE = 4096
 
 
@@ -39,7 +39,7 @@ class Arrays(NamedTuple):
     intercept: np.ndarray
 
     def take(self, users):
-        """The same of some users, by their indices."""
+        """The arrays of some users, by their indices."""
         return self._replace(users=self.users[users], of_users=self.of_users[users])
 
     def scores(self, dtype, n_jobs=None):
@@ -60,7 +60,7 @@ class Arrays(NamedTuple):
 
 
 class Factors(nn.Module):
-    """Vectors and biases, on the CPU: a module so that its state can be kept and restored."""
+    """Vectors and biases on the CPU; a module, so that its state can be kept and restored."""
 
     def __init__(self, arrays):
         super().__init__()
@@ -74,7 +74,7 @@ class Factors(nn.Module):
 
 
 def first_arrays(shape, n_components, scale, rng, intercept):
-    """Vectors from a normal distribution, biases of zero.
+    """Draw vectors from a normal distribution; biases are zero.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class LogisticDescent:
         self._cells, self._arrays = Cells(X, rng, n_jobs=n_jobs), arrays
         self._alpha, self._n_negatives = single(alpha), n_negatives
         self._n_entries = max(1, X.nnz)
-        # Each cell of a round moves an intercept of its own.
+        # Each cell of a round moves its own intercept.
         self._of_cells = np.zeros(self._cells.n**2, dtype=np.float32)
 
     def __call__(self, rate):
@@ -135,7 +135,7 @@ class LogisticDescent:
 
 
 class SquareDescent:
-    """Steps on ratings, one after the other; parameters are those of `LogisticDescent`."""
+    """Steps on ratings, one after the other; the parameters are as in `LogisticDescent`."""
 
     def __init__(self, X, arrays, *, alpha, rng, n_jobs):
         centred = X.copy()
@@ -143,7 +143,7 @@ class SquareDescent:
         self._cells, self._arrays = RatingCells(centred, rng, n_jobs=n_jobs), arrays
         self._penalties = tuple(np.full(n, single(alpha)) for n in X.shape)
         self._n_entries = max(1, X.nnz)
-        # Nothing is learned for what has no rating: the penalty says zero.
+        # Users and items without ratings learn nothing: the penalty makes them zero.
         arrays.users[np.diff(X.indptr) == 0] = 0
         arrays.items[np.bincount(X.indices, minlength=X.shape[1]) == 0] = 0
 
@@ -154,17 +154,17 @@ class SquareDescent:
 
 
 def learn_factors(factors, descent, rates, **loop):
-    """Descend in as many epochs as there are rates; returns the `History`.
+    """Descend for as many epochs as there are rates; returns the `History`.
 
     Parameters
     ----------
     factors : Factors
         Changed.
     descent : callable
-        One pass over all samples: it takes the rate, and returns the mean loss.
+        Makes one pass over all samples: it takes the rate and returns the mean loss.
     rates : iterable of float
     **loop
-        Of `skrec._torch._fit_loop.epoch_loop`.
+        Options of `skrec._torch._fit_loop.epoch_loop`.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def learn_factors(factors, descent, rates, **loop):
 
 
 def fold_in_logistic(X, items, item_bias, intercept, *, n_negatives, alpha, seed, n_jobs):
-    """Vectors and biases of rows at the minimum of what training sums, items given.
+    """Vectors and biases of rows at the minimum of the training objective, with items fixed.
 
     Parameters
     ----------
@@ -187,13 +187,13 @@ def fold_in_logistic(X, items, item_bias, intercept, *, n_negatives, alpha, seed
     n_negatives : int
     alpha : float
     seed : int
-        Of the items that stand for all, where there are more than 4,096.
+        Seed of the items that stand for all items if there are more than 4,096.
     n_jobs : int or None
 
     Returns
     -------
     found : ndarray of float64 of shape (n_rows, d + 1)
-        Vectors, and the biases behind them.
+        Vectors, and the biases in the last column.
     """
     from skrec.neural_network._residual_kernels import fold_in_rows, mean_curvature
 

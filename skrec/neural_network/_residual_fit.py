@@ -31,7 +31,7 @@ from skrec.utils._rates import learning_rates
 
 
 class TwoSolversMixin:
-    """Descent learns the factors, then Adam learns the network: prepare, run, keep."""
+    """Descent learns the factors, then Adam the network, in three steps: prepare, run, keep."""
 
     def _learn(self, X, resumes):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -57,10 +57,10 @@ class TwoSolversMixin:
     def _resumed_arrays(self, X):
         if len(self.components_) != self.n_components:
             raise ValueError(
-                f"warm_start goes on with vectors of length {len(self.components_)}, but "
+                f"warm_start continues with vectors of length {len(self.components_)}, but "
                 f"n_components={self.n_components}: use warm_start=False, or the same length."
             )
-        # Rows that were learned from are known by their content, others begin folded in.
+        # Training rows are identified by their content; other rows start folded in.
         known = self._vectors(X, known_users="match").astype(np.float32)
         return Arrays(
             known[:, :-1].copy(), self.components_.T.copy(), known[:, -1].copy(),
@@ -72,7 +72,7 @@ class TwoSolversMixin:
             return Branch(self.n_components, tuple(self.hidden_layer_sizes))
 
     def _first_branch(self, resumes, generator):
-        """The network to begin with, on its device; None: there is none."""
+        """The first network, on its device; None if there is none."""
         weights = getattr(self, "weights_", None) if resumes else None
         vars(self).pop("weights_", None)
         if not self.hidden_layer_sizes:
@@ -83,9 +83,9 @@ class TwoSolversMixin:
                 branch.load_state_dict({name: torch.tensor(v) for name, v in weights.items()})
             except RuntimeError as error:
                 raise ValueError(
-                    "warm_start goes on with the network of the first fit, and "
+                    "warm_start continues with the network of the first fit, but "
                     f"hidden_layer_sizes={self.hidden_layer_sizes} asks for another one: use "
-                    f"warm_start=False, or the sizes of that fit. {error}"
+                    f"warm_start=False, or the sizes of the first fit. {error}"
                 ) from error
         return branch.to(resolve_device(self.device))
 
@@ -95,14 +95,14 @@ class TwoSolversMixin:
         held = hold_entries(X, self.validation_fraction, self._split_seed, self._is_rating)
         if held is None:
             warnings.warn(
-                "early_stopping=True, but no user has two items, of which one could be hidden: no "
-                "epoch is chosen. Use early_stopping=False.",
+                "early_stopping=True needs a user with two items to hide one of them, but no user "
+                "has two items: no epoch is chosen. Use early_stopping=False.",
                 stacklevel=5,
             )
         return held
 
     def _learn_factors(self, factors, X, held, resumes, rng):
-        """The first solver; False: it was interrupted."""
+        """Run the first solver; False if it was interrupted."""
         options = {"alpha": self.alpha, "rng": rng, "n_jobs": self.n_jobs}
         if self._is_rating:
             descent = SquareDescent(X, factors.arrays, **options)
@@ -124,7 +124,7 @@ class TwoSolversMixin:
         return not history.interrupted
 
     def _learn_branch(self, branch, factors, X, held, generator):
-        """The second solver."""
+        """Run the second solver."""
         device, arrays = branch.output.weight.device, factors.arrays
         n_negatives = 0 if self._is_rating else self.n_negatives
         batches = ShuffledSamples(X, n_negatives, self.batch_size, generator, device)
@@ -148,7 +148,7 @@ class TwoSolversMixin:
         return EarlyStopping(score, self.n_iter_no_change, self.tol)
 
     def _run(self, learn, module, stopping, epochs, learning_rate):
-        """Run a solver: progress, early stopping, interrupts and errors are those of both."""
+        """Run a solver; progress, early stopping, interrupts and errors are the same for both."""
         progress = ProgressBar(epochs, type(self).__name__, shown=self.verbose, unit="epoch")
         try:
             history = learn(epochs=progress, stopping=stopping, on_epoch=progress.show)
@@ -160,8 +160,8 @@ class TwoSolversMixin:
             self.best_validation_score_ = stopping.best_score
         if history.interrupted:
             warnings.warn(
-                f"The fit was interrupted in epoch {epochs.start + history.n_epochs}: the model is "
-                "that of the last whole epoch, or of the one that validated best.",
+                f"The fit was interrupted in epoch {epochs.start + history.n_epochs}: the model of "
+                "the last whole epoch, or of the epoch that validated best, is kept.",
                 ConvergenceWarning,
                 stacklevel=7,
             )
@@ -169,7 +169,7 @@ class TwoSolversMixin:
 
     def _keep(self, X, train, factors, branch, seed):
         arrays = factors.arrays
-        # As the penalty alone says.
+        # The penalty alone makes them zero.
         untaught = np.diff(train.indptr) == 0
         arrays.users[untaught], arrays.of_users[untaught] = 0, 0
         self._remember(X)

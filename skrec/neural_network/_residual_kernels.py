@@ -1,7 +1,7 @@
 """numba part of `skrec.neural_network.ResidualMF`; imported only when it is called.
 
-The interactions come in cells, see `skrec.utils._cells`. Each cell draws from a stream of its
-own (splitmix64, keyed by epoch and cell).
+The interactions come in cells, see `skrec.utils._cells`. Each cell draws from its own stream
+(splitmix64, keyed by epoch and cell).
 """
 
 import math
@@ -22,28 +22,28 @@ from skrec.utils._ridge_kernels import (
     solve_cholesky,
 )
 
-# Newton steps of a row, and halvings of one, at most.
+# Most Newton steps of a row, and most halvings of a step.
 _N_STEPS, _N_HALVINGS = 50, 40
-# What is left of the first slope when a row's vector is at its minimum.
+# A row's vector is at its minimum when its slope falls below this share of the first slope.
 _NEAR = 1e-7
 
 
 @njit(nogil=True, cache=True)
 def draw_samples(users, items, pool, n_negatives, state, sample_user, sample_item):
-    """Put interactions and the negatives drawn for them in a random order.
+    """Put interactions and their drawn negatives in a random order.
 
     Parameters
     ----------
     users, items : ndarray of int32 of shape (n,)
         The interactions of a cell.
     pool : ndarray of int32
-        Items to draw from, the user's own ones too.
+        Items to draw from, the user's own items included.
     n_negatives : int
-        For each interaction.
+        Negatives of each interaction.
     state : uint64
-        Of the cell's stream.
+        State of the cell's stream.
     sample_user, sample_item : ndarray of int32, (n * (1 + n_negatives),) or longer, written
-        An item i that the user has not is ``-1 - i``.
+        A negative item i is stored as ``-1 - i``.
     """
     k = 0
     for t in range(users.shape[0]):
@@ -52,7 +52,7 @@ def draw_samples(users, items, pool, n_negatives, state, sample_user, sample_ite
             if draw > 0:
                 state += GOLDEN
                 item = -1 - np.int64(pool[pick(state, pool.shape[0])])
-            # Fisher and Yates: the new one goes to a random place, what was there to the end.
+            # Fisher and Yates: the new sample takes a random place, the old one moves to the end.
             state += GOLDEN
             place = pick(state, k + 1)
             sample_user[k], sample_item[k] = sample_user[place], sample_item[place]
@@ -60,15 +60,15 @@ def draw_samples(users, items, pool, n_negatives, state, sample_user, sample_ite
             k += 1
 
 
-# Inlined: as a function of its own, a process that compiles it and one that loads it from the
-# cache link copies whose sums are in different orders.
+# Inlined: as a separate function, a process that compiles it and one that loads it from the cache
+# would link copies that sum in different orders.
 @njit(nogil=True, cache=True, fastmath=FAST, inline="always")
 def logistic_steps(users, items, n, model, b, rate, alpha):
     """One step down on each sample in turn; returns the sum of the losses, and the intercept.
 
-    A sample with the output y has the loss ln(1 + e^-y), or ln(1 + e^y) where the item is a
-    negative, and alpha / 2 times the squares of all that y is made of. The item's step sees the
-    user's vector after its own step.
+    A sample with the output y has the loss ln(1 + e^-y), or ln(1 + e^y) for a negative, and
+    alpha / 2 times the squares of the parameters in y. The item's step sees the user's vector
+    after its own step.
     """
     P, Q, of_users, of_items = model
     one = P.dtype.type(1)
@@ -83,7 +83,7 @@ def logistic_steps(users, items, n, model, b, rate, alpha):
         y = dot(p, q) + of_users[u] + of_items[i] + b
         e = P.dtype.type(math.exp(-abs(y)))
         chance = (one if y > 0 else e) / (one + e)
-        # -ln of the probability of what the sample is
+        # Minus ln of the probability of the sample's label.
         total += math.log(1.0 + e) + max(y, one - one) - target * y
         step = rate * (target - chance)
         for f in range(p.shape[0]):
@@ -108,9 +108,9 @@ def train_cells(
     model : tuple of ndarray of float32
         User vectors, item vectors, user biases, item biases.
     intercept : ndarray of float32 of shape (1,)
-        With which each cell begins.
+        The intercept that each cell starts with.
     of_cells : ndarray of float32 of shape (n_cells,), written
-        With which each cell ends.
+        The intercept that each cell ends with.
     n_negatives : int
     rate, alpha : float32
     cells, dealt, pools, key, totals, start, stop
@@ -141,7 +141,7 @@ def train_cells(
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _outputs(rows, vectors, offset, v, out):
-    """``out[j] = offset[i] + y_i . v`` of the items i in `rows`."""
+    """Write ``out[j] = offset[i] + y_i . v`` for the items i in `rows`."""
     for j in range(rows.shape[0]):
         out[j] = offset[rows[j]] + dot(vectors[rows[j]], v)
 
@@ -159,14 +159,14 @@ def _sigmoid(x):
 
 @njit(nogil=True, cache=True)
 def _combine(out, a, x, b, y):
-    """``out = a * x + b * y``; array expressions would take seconds to compile."""
+    """Write ``out = a * x + b * y``; array expressions would take seconds to compile."""
     for f in range(out.shape[0]):
         out[f] = a * x[f] + b * y[f]
 
 
 @njit(nogil=True, cache=True)
 def _value(own, others, each, penalty, v):
-    """The objective of a row by the outputs of its items and of the others."""
+    """The objective of a row, from the outputs of its items and of the others."""
     total = 0.0
     for j in range(own.shape[0]):
         total += _softplus(-own[j])
@@ -178,14 +178,14 @@ def _value(own, others, each, penalty, v):
 
 @njit(nogil=True, cache=True)
 def mean_curvature(vectors, offset, sample, n_negatives, alpha):
-    """Cholesky factor of about what the Hessian of a row is: that at v = 0, of likely items.
+    """Cholesky factor of an approximate Hessian of a row: at v = 0, for likely items.
 
-    Parameters are those of `fold_in_rows`.
+    The parameters are those of `fold_in_rows`.
 
     Returns
     -------
     upper : ndarray of float64 of shape (d, d)
-        Its upper triangle.
+        The upper triangle.
     """
     d, n_sample = vectors.shape[1], sample.shape[0]
     slope, total = np.empty(n_sample), 1e-300
@@ -206,8 +206,8 @@ def mean_curvature(vectors, offset, sample, n_negatives, alpha):
 def _conjugate_gradients(groups, penalty, upper, slope, out, work):
     """Solve (sum of the groups' sum_j c_j y_j y_j^T + penalty) out = -slope, roughly.
 
-    To a residual of the slope's length times its root, if that is below .1: so Newton's steps
-    converge faster than in a straight line. Preconditioned by `mean_curvature`.
+    The residual falls to the slope's length times its root, or times .1 if that is less: so
+    Newton's steps converge superlinearly. `mean_curvature` preconditions.
     """
     own, of_own, others, of_others, vectors = groups
     residual, direction, product, near, zeros, dots = work
@@ -241,11 +241,11 @@ def _conjugate_gradients(groups, penalty, upper, slope, out, work):
 def fold_in_rows(
     indptr, indices, vectors, offset, sample, upper, n_negatives, alpha, out, start, stop
 ):
-    """The vectors of rows, items given: the minimum of what training sums, for each item of a row.
+    """The vectors of rows that minimise the training objective per item of a row, items fixed.
 
-    Minimised is, with o the offsets, y the items' vectors and S the sample,
+    With the offsets o, the items' vectors y and the sample S, Newton's method minimises
     mean_i ln(1 + e^-(o_i + y_i . v)) + m mean_{j in S} ln(1 + e^(o_j + y_j . v))
-    + alpha (1 + m) / 2 |v|^2, by Newton's method.
+    + alpha (1 + m) / 2 |v|^2.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""ResidualMF: a dot product with biases, and a network for what it leaves (Rendle et al. 2020)."""
+"""ResidualMF: a dot product with biases, and a network for its residual (Rendle et al. 2020)."""
 
 import numpy as np
 import torch
@@ -20,75 +20,74 @@ from skrec.utils._state_torch import torch_state
 
 
 class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseRecommender):
-    r"""A dot product with biases, and a network that learns what the dot product leaves.
+    r"""A dot product with biases, and a network that learns the residual of the dot product.
 
     The score of item i for user u is
 
     .. math:: y_{ui} = b + b_u + c_i + p_u^T q_i + f(p_u, q_i)
 
     where f is a ReLU network, absent with ``hidden_layer_sizes=()``. Without it the model is the
-    dot product that [1]_ found ahead of learned similarities. With ``feedback="implicit"``
-    minimised is the sum over the interactions (u, i) of
+    dot product that [1]_ found ahead of learned similarities. With ``feedback="implicit"``, `fit`
+    minimises the sum over the interactions (u, i) of
 
     .. math:: \log(1 + e^{-y_{ui}}) + \sum_{j} \log(1 + e^{y_{uj}}) + \frac{\alpha}{2}
         \sum \|\cdot\|^2
 
-    with `n_negatives` items j that are drawn anew in each epoch, uniformly among **all** items,
-    those of the user too; with ``feedback="rating"`` the sum over the ratings of
+    with `n_negatives` items j drawn anew in each epoch, uniformly among **all** items, the user's
+    own items included. With ``feedback="rating"`` it minimises the sum over the ratings of
 
     .. math:: \frac12 (r_{ui} - y_{ui})^2 + \frac{\alpha}{2} \left(
         \|p_u\|^2 + \|q_i\|^2 + b_u^2 + c_i^2 \right).
 
-    The penalty is on what a sample, an interaction or one of its negatives, reads: its
+    The penalty applies to what a sample, an interaction or one of its negatives, reads: its
     :math:`p, q, b_u, c_i` and b. Two solvers share the work:
 
-    1. Stochastic gradient descent on one sample after the other learns the factors, without the
-       network, in `max_iter` epochs. Interactions and negatives come in random order.
-    2. With `hidden_layer_sizes`, Adam then learns the network in `branch_max_iter` epochs, by
-       the same loss and with :math:`\frac{\alpha}{2}` times the squares of the network's weights
-       added to its mean. The factors stay. The network's last layer starts at zero: so this
-       begins with the scores of the plain model, and early stopping may end with them.
+    1. Stochastic gradient descent learns the factors without the network, in `max_iter` epochs,
+       one sample after the other. Interactions and negatives come in random order.
+    2. With `hidden_layer_sizes`, Adam then learns the network in `branch_max_iter` epochs, with
+       the factors fixed. The loss is the same, with :math:`\frac{\alpha}{2}` times the squares of
+       the network's weights added to its mean. The network's last layer starts at zero: so Adam
+       starts from the scores of the plain model, and early stopping may return to them.
 
-    With implicit feedback scores are logits, and which items a user has is all that matters. With
+    With implicit feedback scores are logits, and only the set of a user's items matters. With
     ratings scores are predicted ratings, not clipped, and ``score`` is minus the RMSE; zeros,
     stored or not, mean "not rated".
 
     Parameters
     ----------
     n_components : int, default=64
-        Length d of the vectors. The embeddings of [1]_ have the bias among their dimensions: 192
-        there are 191 here.
+        Length d of the vectors. The embeddings of [1]_ count the bias as a dimension: 192 there
+        are 191 here.
     feedback : {"implicit", "rating"}, default="implicit"
-        What the stored values are, see above.
+        Meaning of the stored values, see above.
     hidden_layer_sizes : tuple of int, default=()
         Widths of the network's layers, the first of which reads :math:`p_u` and :math:`q_i`.
         (): no network.
     n_negatives : int, default=8
         Items drawn for each interaction, > 0.
     alpha : float, default=0.005
-        Penalty, the :math:`\lambda` of [1]_, >= 0. Ratings want more, about 0.04.
+        Penalty, the :math:`\lambda` of [1]_, >= 0. Ratings need more, about 0.04.
     learning_rate : float, default=0.02
-        Of the factors' first steps, > 0.
+        Learning rate of the factors' first steps, > 0.
     schedule : {"constant", "linear"}, default="linear"
-        How that learning rate goes on: as it began, as in [1]_, or in a straight line towards 0
-        at `max_iter`.
+        Whether this learning rate stays constant, as in [1]_, or falls linearly towards 0 at
+        `max_iter`.
     max_iter : int, default=48
-        Epochs of the factors; with `warm_start` so many more.
+        Epochs of the factors; with `warm_start`, of further epochs.
     init_scale : float, default=0.1
         Standard deviation of the first vectors' numbers, > 0.
     branch_learning_rate : float, default=0.001
-        Of Adam on the network, > 0.
+        Adam's learning rate for the network, > 0.
     branch_max_iter : int, default=5
         Epochs of the network.
     batch_size : int, default=2048
         Interactions in a batch of the network, each with its negatives.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row equal to a training row gets the vector learned for it (that of the first
-        such row); any other row is folded in. "fold_in" folds every row in.
-        Ratings are content.
+        "match": a row equal to a training row, ratings included, gets the vector learned for it
+        (that of the first such row); any other row is folded in. "fold_in" folds every row in.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop either solver when the nDCG@100 of finding
-        them, or minus the RMSE of the held-out ratings, no longer rises, and to keep the best.
+        Whether to hold out items of the users, stop either solver when the nDCG@100 of finding
+        them, or minus the RMSE of the held-out ratings, no longer rises, and keep the best.
     validation_fraction : float, default=0.1
         Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
@@ -96,14 +95,14 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the factors and the network that are there, and from
-        the vectors of the rows that it knows; others are folded in first.
+        Whether a further `fit` continues from the fitted factors and network. Rows seen before
+        start from their vectors; other rows are folded in first.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where the network is computed, resolved at each call; "auto" takes CUDA where there is
-        one. Factors are learned on the CPU.
+        Where to compute the network, resolved at each call; "auto" takes CUDA where there is one.
+        Factors are learned on the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of all that is drawn. The same seed gives the same bits on the same CPU, whatever
-        `n_jobs`.
+        Seed of all random draws. The same seed gives the same bits on the same CPU, whatever
+        `n_jobs` is.
     n_jobs : int or None, default=None
         Threads of the factors' descent; None: all cores.
     verbose : bool, default=False
@@ -114,32 +113,32 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     components_ : ndarray of shape (n_components, n_items), float32
         The vectors q.
     user_factors_ : ndarray of shape (n_users, n_components), float32
-        The vectors p of the users that were learned from; zeros for those without items.
+        The vectors p of the training users; zeros for users without items.
     user_bias_ : ndarray of shape (n_users,), float32
-        Their biases :math:`b_u`.
+        The biases :math:`b_u` of the training users.
     item_bias_ : ndarray of shape (n_items,), float32
         The biases :math:`c_i`.
     intercept_ : float
-        b: learned from interactions, the mean of ratings.
+        The b, learned from interactions, or the mean of ratings.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        By which rows are known.
+        Hashes that identify the rows of training users.
     weights_ : dict of str to ndarray, float32
         The network's weights: "user.weight" and "item.weight" are the halves of its first layer.
         Only with `hidden_layer_sizes`.
     loss_curve_ : list of float
-        Mean loss of an interaction with its negatives, or of a rating, in each epoch of the
-        factors, as met on the way, without the penalty.
+        Mean loss of an interaction with its negatives, or of a rating, over each epoch of the
+        factors, computed during the epoch, without the penalty.
     branch_loss_curve_ : list of float
-        The same of the network's epochs, with the penalty of its weights; empty without one.
+        The mean loss of the network's epochs, its penalty included; empty without a network.
     validation_scores_ : list of float
         The score of the held-out items after each epoch, of the factors and then of the network;
         empty without `early_stopping`.
     best_validation_score_ : float
-        Of the model that was kept; only with `early_stopping`.
+        Score of the kept model; only with `early_stopping`.
     n_iter_ : int
         Epochs of the factors.
     seed_ : int
-        Of what stands for all items where a user is folded in.
+        Seed of the items that stand for all items in folding in.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -147,32 +146,32 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
 
     See Also
     --------
-    GMF : A weighted product without biases, negatives among what a user has not.
-    skrec.decomposition.BPR : A dot product from pairs of items.
-    skrec.decomposition.BiasedMF : The plain model of ratings, by least squares too.
+    GMF : A weighted product without biases; negatives are items that the user does not have.
+    skrec.decomposition.BPR : A dot product learned from pairs of items.
+    skrec.decomposition.BiasedMF : The plain model of ratings, also by least squares.
 
     Notes
     -----
-    A row that is new is folded in: the objective of the factors, summed over the row, is minimised
-    over its p and :math:`b_u` with all else fixed. It is convex. Negatives stand in it by their
-    expectation, ``n_negatives / n_items`` times the sum over all items, or over 4,096 that are
-    drawn by `seed_` where there are more: Newton's method in float64, without chance. Ratings are
-    solved for in closed form. The network reads the vector that comes of it, as it read those of
-    training users; so a known user's row folded in is what the same row of a new user is.
+    A new row is folded in: the objective of the factors, summed over the row, is minimised over
+    its p and :math:`b_u` with all else fixed. This problem is convex. Newton's method solves it in
+    float64 without random negatives: their expectation, ``n_negatives / n_items`` times the sum
+    over all items, replaces them. Above 4,096 items `seed_` draws so many to stand for all.
+    Ratings have a closed form. The network reads the resulting vector like those of training
+    users. So a known user's row, folded in, scores like the same row of a new user.
 
-    Users and items are dealt into blocks, the items anew for each epoch. Cells of interactions
-    that share no block are worked on in parallel, and negatives come from the item block of the
-    cell. Over the epochs every item is as likely a negative as any other. Cells that run at once
-    begin with one b, and its next value is the mean of theirs. A sample costs about 8 d flops. An
-    epoch of the network takes as many and ``6 * (1 + n_negatives) * X.nnz`` times the products of
-    neighbouring widths.
+    Users and items are dealt into blocks, the items anew for each epoch. Threads work in parallel
+    on cells of interactions that share no block; negatives come from the item block of the cell.
+    Over the epochs every item is equally likely as a negative. Cells that run at once start with
+    one b, and its next value is the mean of theirs. A sample costs about 8 d flops. An epoch of
+    the network takes as many, plus ``6 * (1 + n_negatives) * X.nnz`` times the sum of the products
+    of neighbouring widths.
 
-    Differs from [1]_: the order is random within cells instead of over all samples, and b is
-    learned in parallel; the learning rate falls, it is larger and epochs are fewer. The setting
+    Differs from [1]_: the order is random within cells instead of over all samples, and cells
+    learn b in parallel; the learning rate falls and is larger, and epochs are fewer. The setting
     of [1]_ on MovieLens-1M is ``ResidualMF(191, learning_rate=0.002, schedule="constant",
-    max_iter=256)``. With ratings b is the mean and not learned. A network is not part of [1]_: it
-    is a residual branch as in [2]_, but of another depth than a layer, and trained on factors
-    that stay, so that it cannot spoil them.
+    max_iter=256)``. With ratings b is the mean and not learned. The network is not part of [1]_:
+    it is a residual branch as in [2]_, but deeper than one layer, and trained with fixed factors,
+    so that it cannot spoil them.
 
     References
     ----------
@@ -291,12 +290,12 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
         return None if self._is_rating else 1.0  # of the log odds
 
     def fit(self, X, y=None):
-        """Learn the factors, and then the network if there is one.
+        """Learn the factors, then the network if there is one.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, >= 0, or ratings; zeros mean that there is none.
+            Interactions, >= 0, or ratings; zeros mean "none".
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -308,15 +307,15 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
         Raises
         ------
         ValueError
-            If a parameter or X is not valid, or the loss is not finite. The estimator is then
-            what it was before.
+            If a parameter or X is not valid, or the loss is not finite. The estimator then stays
+            as it was.
 
         Warns
         -----
         ConvergenceWarning
             If the fit was interrupted: the model of the last whole epoch is kept.
         """
-        flag = isinstance(self.warm_start, bool | np.bool_)  # the rules say so below
+        flag = isinstance(self.warm_start, bool | np.bool_)  # other values fail the rules below
         resumes = flag and self.warm_start and hasattr(self, "components_")
         X = self._start_fit(X, reset=not resumes)
         with torch_state():

@@ -1,4 +1,4 @@
-"""What early stopping of `skrec.neural_network.ResidualMF` looks at."""
+"""The validation score of `skrec.neural_network.ResidualMF` for early stopping."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ from skrec._evaluation._entries import entries_to_watch, entry_rows, select_entr
 
 
 class HeldEntries:
-    """Entries of users that are held out, and the score of finding them.
+    """Held-out entries of users, and the score of finding them.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
     hidden : ndarray of bool of shape (nnz,)
     is_rating : bool
-        Whether the score is minus the RMSE, and not the nDCG@100.
+        Whether the score is minus the RMSE; else nDCG@100.
 
     Attributes
     ----------
     train : csr_array of shape (n_users, n_items)
-        The other entries.
+        The entries that are not held out.
     """
 
     def __init__(self, X, hidden, is_rating):
@@ -27,7 +27,7 @@ class HeldEntries:
         self._is_rating = is_rating
 
     def score(self, arrays, added=None):
-        """The score of factors and what is added to them, higher is better.
+        """The score of factors plus an added network; higher is better.
 
         Parameters
         ----------
@@ -51,6 +51,6 @@ class HeldEntries:
 
 
 def hold_entries(X, share, seed, is_rating):
-    """`HeldEntries` of a share of the rows; None where no user has two items."""
+    """`HeldEntries` of a share of the rows; None if no user has two items."""
     hidden = entries_to_watch(X, share, seed)
     return None if hidden is None else HeldEntries(X, hidden, is_rating)

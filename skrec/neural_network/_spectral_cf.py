@@ -25,12 +25,12 @@ from skrec.utils._state_torch import torch_state
 
 # Of the authors' first weights.
 _MEAN, _STD = 0.01, 0.02
-# What a node keeps of itself and takes from its neighbours' mean: I + L, and its mirror image.
+# Weights of a node itself and of its neighbours' mean: I + L, and its mirror image.
 _RESPONSES = {"high_pass": (2.0, -1.0), "low_pass": (1.0, 1.0)}
 
 
 class SpectralCFNet(nn.Module):
-    """Layers over the graph of users and items; all of them are the output.
+    """Layers over the graph of users and items, joined as the output.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SpectralCFNet(nn.Module):
         Length of a layer's vectors.
     n_layers : int
     response : tuple of float
-        What a node keeps of itself, and what it takes of its neighbours' mean.
+        Weight of the node itself, and weight of its neighbours' mean.
     """
 
     def __init__(self, n_users, n_items, n_components, n_layers, response):
@@ -67,7 +67,7 @@ class SpectralCFNet(nn.Module):
         return tuple(torch.cat(part, dim=1) for part in self._outputs(None, None))
 
     def _outputs(self, user_rows, item_rows):
-        """Layers of some users and items, of which the last step is made for them alone."""
+        """Layers of some users and items; the last step covers these rows alone."""
 
         def at(rows, vectors):
             return vectors if rows is None else functional.embedding(rows, vectors)
@@ -91,18 +91,17 @@ class SpectralCFNet(nn.Module):
 class SpectralCF(FactorRecommender):
     r"""SpectralCF: filters learned over the graph of users and items.
 
-    The training matrix is a graph: user u and item i are joined where :math:`x_{ui} > 0`. With
-    the adjacency matrix A of all nodes, their degrees D and :math:`P = D^{-1} A`, a node's
-    layers are
+    The training matrix is a graph: an edge joins user u and item i if :math:`x_{ui} > 0`. With
+    the adjacency matrix A of all nodes, their degrees D and :math:`P = D^{-1} A`, the layers of a
+    node are
 
     .. math:: X^{(k+1)} = \sigma\left( (2 I - P) X^{(k)} \Theta^{(k)} \right),
         \qquad k = 0 \ldots K - 1
 
-    and its vector :math:`v` is all of them, :math:`X^{(0)}` to :math:`X^{(K)}`, side by side
-    [1]_. The score is :math:`s_{ui} = v_u^T v_i`. Learned are :math:`X^{(0)}` and the filters
-    :math:`\Theta`. Minimised is the mean over triplets of a user u, drawn uniformly, an item i
-    drawn among the user's and an item j drawn among those that the user has not and somebody
-    has:
+    and its vector :math:`v` joins all of them, :math:`X^{(0)}` to :math:`X^{(K)}` [1]_. The score
+    is :math:`s_{ui} = v_u^T v_i`. `fit` learns :math:`X^{(0)}` and the filters :math:`\Theta`. It
+    minimises the mean over triplets of a user u, drawn uniformly, an item i drawn among the user's
+    items, and an item j drawn among the items that somebody has and the user does not:
 
     .. math:: -\log \sigma(s_{ui} - s_{uj})
         + \frac{\alpha}{2} \left( \|v_u\|^2 + \|v_i\|^2 + \|v_j\|^2 \right)
@@ -114,29 +113,29 @@ class SpectralCF(FactorRecommender):
     n_components : int, default=16
         Length d of a layer's vectors, the paper's C and F.
     n_layers : int, default=3
-        The paper's K, > 0.
+        Number of layers, the paper's K, > 0.
     filter : {"high_pass", "low_pass"}, default="high_pass"
-        "high_pass": the paper's, above: what a node has in common with its neighbours is
-        weakened. "low_pass": ``I + P`` in place of ``2 I - P``.
+        "high_pass", the paper's filter above, weakens what a node has in common with its
+        neighbours. "low_pass" takes ``I + P`` in place of ``2 I - P``.
     alpha : float, default=0.01
-        Penalty of the vectors, >= 0; the authors' decay, which is 0.001 there.
+        Penalty of the vectors, >= 0; the authors' decay, 0.001 in their code.
     known_users : {"match", "fold_in"}, default="match"
         "match": a row with the same items as a training row gets the vector learned for it
         (that of the first such row); any other row is folded in. "fold_in" folds every row
         in.
     solver : {"adam", "rmsprop"}, default="adam"
-        "rmsprop": the authors', with a decay of 0.9.
+        "rmsprop" is the authors' solver, with a decay of 0.9.
     learning_rate : float, default=0.02
-        Of the solver, > 0.
+        The solver's learning rate, > 0.
     batch_size : int, default=4096
-        Triplets in a batch. Every batch goes over the whole graph twice.
+        Triplets in a batch. Every batch passes the whole graph twice.
     epoch_size : int or None, default=None
         Triplets in an epoch; None: as many as there are interactions.
     max_iter : int, default=50
         Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out items of the users, to stop when the nDCG@100 of finding them no
-        longer rises, and to keep the best weights. Held-out items are no edges.
+        Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
+        rises, and keep the best weights. Held-out items are no edges.
     validation_fraction : float, default=0.1
         Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
@@ -144,9 +143,9 @@ class SpectralCF(FactorRecommender):
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the filters and from layer 0 of the items and of
-        the rows that it knows, the first one's for equal rows; others are folded in first. The
-        solver's moments start anew.
+        Whether a further `fit` continues from the filters and from layer 0 of the items and of
+        the rows seen before (equal rows from the first one's); other rows are folded in first.
+        The solver's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one. On a CPU
         steps are parallel within torch's number of threads.
@@ -163,11 +162,11 @@ class SpectralCF(FactorRecommender):
     item_bias_ : ndarray of shape (n_items,), float32
         Zero.
     user_factors_ : ndarray of shape (n_users, (n_layers + 1) * n_components), float32
-        The vectors of the users that were learned from.
+        The vectors of the training users.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users.
     user_mean_ : ndarray of shape ((n_layers + 1) * n_components,)
-        Mean of the vectors of users who were in triplets.
+        Mean of the vectors of the users who were in triplets.
     user_precision_ : ndarray of shape (c, c), c being (n_layers + 1) * n_components
         Inverse of the covariance of these vectors; with ``alpha=0`` both serve to fold users in.
     seed_ : int
@@ -194,36 +193,34 @@ class SpectralCF(FactorRecommender):
 
     See Also
     --------
-    LightGCN : Without filters and sigmoids: means of the layers.
-    skrec.decomposition.BPR : Without a graph, with item biases.
+    LightGCN : No filters or sigmoids; takes means of the layers.
+    skrec.decomposition.BPR : No graph, but item biases.
 
     Notes
     -----
-    A row that is new is folded in: its layers follow from its layer 0 and from the layers of
-    its items, which are kept, and the loss of the whole row, with 256 negatives drawn by its
-    content and `seed_`, and with the penalty, is minimised over its layer 0 by Newton's
-    method in float64, from zero. The loss is not convex, so this is a minimum near zero; a
-    row's scores depend on no other row. With ``alpha=0`` a normal prior with the mean and the
-    covariance of the learned vectors stands in place of the penalty. Layer 0 is not left
-    at zero: that ranks worse than popularity. A row without items has what sigmoids make of
-    zero, much like popularity.
+    A new row is folded in. Its layers follow from its layer 0 and from the kept layers of its
+    items. Newton's method minimises over layer 0, in float64 and from zero, the loss of the whole
+    row and the penalty; its content and `seed_` determine 256 negatives. The loss is not convex,
+    so this finds a minimum near zero. A row's scores depend on no other row. With ``alpha=0`` a
+    normal prior with the mean and the covariance of the learned vectors replaces the penalty.
+    Layer 0 does not stay at zero, since that ranks worse than popularity. A row without items has
+    the sigmoids of zero, which rank much like popularity.
 
     The authors multiply by :math:`U U^T + U \Lambda U^T`, with eigenvectors U and eigenvalues
-    :math:`\Lambda` of the Laplacian :math:`I - D^{-1} A`, by a dense decomposition of a matrix
-    with a row for each user and item. For orthogonal U that is :math:`2 I - D^{-1} A`, which is
-    what is computed here, along the edges. The eigenvectors of their matrix, which is not
-    symmetric, are not orthogonal, so that their product differs from the paper's algebra.
+    :math:`\Lambda` of the Laplacian :math:`I - D^{-1} A`, from a dense decomposition of a matrix
+    with a row for each user and item. For orthogonal U this is :math:`2 I - D^{-1} A`, which this
+    class computes along the edges. Their matrix is not symmetric, so its eigenvectors are not
+    orthogonal, and their product differs from the paper's algebra.
 
-    A batch takes about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz *
-    d`` flops each, and as many of all nodes with a filter. Memory: a few times
+    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz
+    * d`` flops each, and as many of all nodes with a filter. *Memory*: a few times
     ``(n_users + n_items) * d * (n_layers + 1)`` numbers, and 60 bytes for each interaction.
 
-    Differs from [1]_: the authors make 200 updates of one batch each, by RMSProp, after which
-    the lists are those of popularity: ``solver="rmsprop", learning_rate=0.001, alpha=0.001,
-    batch_size=1024, epoch_size=1024, max_iter=200`` is their schedule. The defaults are Adam,
-    epochs as long as the data, and a larger penalty. Users of a batch are drawn with
-    replacement; the graph has no self loops; an item without users is no negative, and its
-    vector is zero.
+    Differs from [1]_: the authors make 200 updates of one batch each by RMSProp, after which the
+    lists are those of popularity. Their schedule is ``solver="rmsprop", learning_rate=0.001,
+    alpha=0.001, batch_size=1024, epoch_size=1024, max_iter=200``. The defaults are Adam, epochs as
+    long as the data, and a larger penalty. Users of a batch are drawn with replacement; the graph
+    has no self loops; an item without users is no negative, and its vector is zero.
 
     References
     ----------
@@ -336,7 +333,7 @@ class SpectralCF(FactorRecommender):
 
     def _item_vectors(self, module):
         items = module.outputs()[1]
-        # Nobody has them: what sigmoids make of nothing would stand above what is known.
+        # Nobody has them: the sigmoids of zero would rank them above known items.
         alone = (module.item.weight == 0).all(dim=1, keepdim=True)
         return items.masked_fill(alone, 0), items.new_zeros(len(items))
 
@@ -352,7 +349,7 @@ class SpectralCF(FactorRecommender):
         super()._keep(module, problem)
         del self.weights_["item.weight"]
         empty = np.diff(problem.X.indptr) == 0
-        with torch.inference_mode():  # who has every item is in no pair, yet in the graph
+        with torch.inference_mode():  # a user of every item is in no pair, yet in the graph
             vectors = self._user_vectors(module).cpu().numpy()
         self.user_factors_[~empty] = vectors[~empty]
         if empty.any():
@@ -389,7 +386,7 @@ class SpectralCF(FactorRecommender):
         return found.cpu().numpy()
 
     def _item_means(self, X):
-        """Means of the layers below the last one of the items of rows."""
+        """Means, over the items of each row, of all layers but the last."""
         n_layers, width, _ = self.weights_["filters"].shape
         used = np.unique(X.indices)  # other items need not be widened
         layers = self.components_[: n_layers * width].T[used].astype(np.float64)

@@ -1,18 +1,18 @@
-"""The objective of users of SpectralCF who are folded in, by their layer 0."""
+"""The objective of folding users into SpectralCF, over their layer 0."""
 
 import torch
 
 
 class RowLayers:
-    """The objective of each row by its layer 0, with its derivatives.
+    """The objective of each row over its layer 0, with its derivatives.
 
     Parameters
     ----------
     objective : RowObjective
-        Of the outputs.
+        The objective of the outputs.
     filters : float64 tensor of shape (n_layers, d, d)
     near : float64 tensor of shape (n_rows, n_layers * d)
-        Means of the layers of the rows' items.
+        Means of the layers of each row's items.
     response : tuple of float
     """
 
@@ -27,7 +27,7 @@ class RowLayers:
         return layers
 
     def outputs(self, first):
-        """All layers of vectors in layer 0, side by side."""
+        """All layers joined, from vectors in layer 0."""
         return torch.cat(self._layers(first), dim=1)
 
     def value(self, first):
@@ -38,7 +38,7 @@ class RowLayers:
         """Slopes (n, d) and Hessians (n, d, d)."""
         layers, width = self._layers(first), first.shape[1]
         slope, hessian = self._objective.derivatives(torch.cat(layers, dim=1))
-        # By layer 0: the layers, and what the sigmoids above it read.
+        # Derivatives by layer 0 of the layers, and of the inputs of the sigmoids above it.
         by_first = [
             torch.eye(width, dtype=first.dtype, device=first.device).expand(len(first), -1, -1)
         ]
@@ -49,7 +49,7 @@ class RowLayers:
             by_first.append(slopes[-1][:, :, None] * read_by_first[-1])
         jacobian = torch.cat(by_first, dim=1)  # (n, (K + 1) d, d)
         total = jacobian.mT @ hessian @ jacobian
-        # The sigmoids bend, each by as much as the objective rises with its output.
+        # Each sigmoid bends, weighted by the objective's slope at its output.
         rises = list(slope.split(width, dim=1))
         for k in range(len(self._filters), 0, -1):
             bend = rises[k] * slopes[k - 1] * (1 - 2 * layers[k])

@@ -22,7 +22,7 @@ from skrec.utils._params import (
     Options,
 )
 
-# Of the first vectors: those of outputs, and SimpleX's, which are part of that method.
+# Standard deviations of the first vectors: of outputs, and SimpleX's, which its method needs.
 _OUTPUT_STD, _COSINE_STD = 0.02, 1e-4
 COSINE = "cosine_contrastive"
 
@@ -30,85 +30,84 @@ COSINE = "cosine_contrastive"
 class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TorchRecommender):
     r"""The mean of a row's item vectors, layers, and a classification with items as classes.
 
-    This is the candidate generation of YouTube [1]_. A user is a function of the row: of the
-    items O of a user the bag is the mean of their vectors z, and
+    This is the candidate generation of YouTube [1]_. A user is a function of the row: the bag of a
+    user with the items O is the mean of their vectors z, and
 
     .. math:: x_O = f\Big( \frac1{|O|} \sum_{i \in O} z_i \Big), \qquad
         s_{ui} = v_i^T x_O + b_i
 
-    with f the ReLU layers of `hidden_layer_sizes`, or nothing. What is to be predicted never
-    stands in its own bag. In each epoch a share `holdout` of each row is drawn, H, and predicted
-    from the rest; with ``holdout=None`` each item is predicted from all others of the row, whose
-    mean is one subtraction away, :math:`(\sum_j z_j - z_i) / (|O| - 1)`. A bag may be empty:
-    then it is zero. Minimised is the mean over all these examples of
+    where f stands for the ReLU layers of `hidden_layer_sizes`, or nothing. An item to predict
+    never stands in its own bag. In each epoch a random share `holdout` of each row is predicted
+    from the rest. With ``holdout=None`` each item is predicted from all others of the row, whose
+    mean needs one subtraction, :math:`(\sum_j z_j - z_i) / (|O| - 1)`. An empty bag is zero. `fit`
+    minimises the mean over all these examples of
 
     - ``loss="softmax"``: :math:`-\log \frac{e^{s_{ui}}}{\sum_j e^{s_{uj}}}`, j over the items
       that somebody has. Other items of the row are classes like all others: they compete.
-      With `n_negatives` the sum goes over i and items drawn for the batch, S:
+      With `n_negatives` the sum covers i and a set S of items drawn for the batch:
 
       .. math:: -\log \frac{e^{s_{ui} - \log m_i}}{e^{s_{ui} - \log m_i}
           + \sum_{j \in S \setminus i} e^{s_{uj} - \log m_j}}
 
-      where j is expected to be drawn :math:`m_j` times (logQ correction), and i is left out
-      where it was drawn by accident;
+      where j is expected to be drawn :math:`m_j` times (logQ correction), and i is left out of S
+      if it was drawn by accident;
     - ``loss="cosine_contrastive"``: :math:`1 - c_{ui} + \mu \, \mathrm{mean}_j
-      \max(0, c_{uj} - m)`, that of SimpleX [2]_, with scores
-      :math:`c_{ui} = \cos(x_O, v_i)`. The j are the drawn items that the row has not, held out
-      or not; m is `margin` and :math:`\mu` is `negative_weight`;
+      \max(0, c_{uj} - m)`, the loss of SimpleX [2]_, with scores
+      :math:`c_{ui} = \cos(x_O, v_i)`. The j are the drawn items that the row does not have, held
+      out or not; m is `margin` and :math:`\mu` is `negative_weight`;
 
-    plus :math:`\frac{\alpha}{2} (\|z_i\|^2 + \|v_i\|^2)`, the vectors of its item, once where
-    they are one. Which items a user has matters, not the stored values.
+    plus :math:`\frac{\alpha}{2} (\|z_i\|^2 + \|v_i\|^2)`, the vectors of its item, counted once
+    if they are tied. Only the set of a user's items matters, not the stored values.
 
     Parameters
     ----------
     hidden_layer_sizes : tuple of int, default=(256,)
         Sizes of the ReLU layers. The paper's largest tower is (1024, 512, 256). With (), x is
-        the bag.
+        the bag itself.
     n_components : int, default=128
-        Length of the z.
+        Length of the vectors z.
     tied : bool, default=True
-        Whether v is z. After layers a linear map to `n_components` follows then. Otherwise the
+        Whether v is z. After layers a linear map to `n_components` then follows. Otherwise the
         v have the length of the last layer, as in the paper. Tied vectors without layers learn
         fastest, and ranked best where both were tried (ML-1M: nDCG@100 .425, .416 with a layer).
     loss : {"softmax", "cosine_contrastive"}, default="softmax"
-        See above. The second wants a `margin` near 1, hundreds of negatives, and vectors that
-        begin short: then a step of the rate turns them.
+        See above. "cosine_contrastive" needs a `margin` near 1, hundreds of negatives, and short
+        first vectors, so that a step turns them.
     holdout : float or None, default=0.8
-        Share of a row's items that are predicted from the others in an epoch, in (0, 1).
-        They share one vector x, so that an epoch costs little. Bags of few items act as
-        dropout does, which layers need; without layers 0.5 ranked better where rows are long.
-        None: leave one out, each
+        Share of a row's items that an epoch predicts from the others, in (0, 1). They share one
+        vector x, so that an epoch costs little. Bags of few items act like dropout, which layers
+        need; without layers 0.5 ranked better where rows are long. None: leave one out, each
         item from all others; an epoch then takes as many times longer as rows are long.
     max_examples : int or None, default=None
-        Items of a row that may be predicted in an epoch, drawn anew for each, so that long
-        rows do not outweigh others. None: all; the paper fixes the number.
+        Most items of a row that an epoch predicts, drawn anew for each epoch, so that long rows
+        do not outweigh others. None: all; the paper fixes the number.
     n_negatives : int or None, default=None
-        Items drawn for a batch. None: every item, exactly; above about 100,000 items draw some
-        thousands.
+        Items drawn for a batch. None: every item, exactly. With more than about 100,000 items
+        draw some thousands.
     negatives : {"uniform", "popularity"}, default="uniform"
-        How they are drawn: items that somebody has all alike, or in proportion to their users.
+        How to draw them: uniformly among items that somebody has, or in proportion to their users.
     margin : float, default=0.9
-        The m of the cosine contrastive loss, in [0, 1).
+        The margin m of the cosine contrastive loss, in [0, 1).
     negative_weight : float, default=150.0
-        The :math:`\mu` of the cosine contrastive loss, >= 0.
+        The weight :math:`\mu` of the cosine contrastive loss, >= 0.
     alpha : float, default=0.1
         Penalty, >= 0; see above. Without layers the lengths of vectors carry the scale of
-        scores, and it must be smaller: none to 0.03. The cosine contrastive loss does not
-        depend on lengths, and wants none.
+        scores, and it must be smaller: 0 to 0.03. The cosine contrastive loss does not depend on
+        lengths, and needs 0.
     solver : {"adam", "sparse_adam"}, default="adam"
-        "sparse_adam" moves only the vectors that a batch reads, and is faster with drawn
-        negatives and many items; it is another optimiser.
+        "sparse_adam" moves only the vectors that a batch reads: a different optimiser, faster
+        with drawn negatives and many items.
     learning_rate : float, default=0.01
         Adam's learning rate, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line to 0 at `max_iter`, or as it began.
+        Whether the learning rate falls linearly to 0 at `max_iter`, or stays constant.
     batch_size : int, default=50
         Users in a batch.
     max_iter : int, default=60
         Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
-        Whether to hold out users, to stop when their nDCG@100 no longer rises, and to keep
-        the best weights.
+        Whether to hold out users, stop when their nDCG@100 no longer rises, and keep the best
+        weights.
     validation_fraction : float, default=0.1
         Share of the users that `early_stopping` holds out, in (0, 1).
     n_iter_no_change : int, default=10
@@ -116,12 +115,11 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     tol : float, default=1e-4
         Smallest rise of the validation score that counts, >= 0.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights that are there. Adam's moments
-        start anew.
+        Whether a further `fit` continues from the fitted weights. Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seed of the first weights, the order, what is held out and the negatives. The same
+        Seed of the first weights, the order, the held-out items and the negatives. The same
         seed gives the same bits on the same CPU.
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -129,8 +127,8 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     Attributes
     ----------
     weights_ : dict of str to ndarray, float32
-        "item.weight", the z; "output.weight", the v where they are not tied; "layers...";
-        "bias", the b. Vectors of items without users are zero.
+        "item.weight", the z; "output.weight", the v if they are not tied; "layers..."; "bias",
+        the b. Vectors of items without users are zero.
     loss_curve_ : list of float
         Mean loss of an example over the batches of each epoch, the penalty included.
     validation_scores_ : list of float
@@ -150,29 +148,28 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     See Also
     --------
     GMF : The cosine contrastive loss with a vector learned for each user.
-    skrec.autoencoder.MultDAE : All of a row at once, from what dropout leaves of it.
+    skrec.autoencoder.MultDAE : Predicts the whole row at once, after dropout of its items.
 
     Notes
     -----
-    The b begin as the logarithms of the items' shares, so a row without items is ranked by
-    popularity, and by what short rows taught since. With the cosine contrastive loss there is
-    no b; a row without items has each item's users over those of the most popular one as its
-    scores.
+    The b start as the logarithms of the items' shares. So popularity ranks a row without items,
+    corrected by what short rows have taught. With the cosine contrastive loss there is no b; a row
+    without items scores each item by its number of users over that of the most popular one.
 
-    Leave one out has a leak of its own, which grows with the layers: of a row's examples only
-    the missing item differs, and a network that knows the row by heart names what is missing.
-    It ranks worse the longer it learns (ML-1M, 64 components, 200 units: nDCG@100 .32 after 12
-    epochs, .30 after 24); a share that is held out has no such leak.
+    Leave one out has a leak of its own, which grows with the layers: the examples of a row differ
+    only in the missing item, and a network that has memorised the row names it. It ranks worse the
+    longer it learns (ML-1M, 64 components, 200 units: nDCG@100 .32 after 12 epochs, .30 after 24).
+    A held-out share has no such leak.
 
-    An epoch takes about ``6 * n_vectors * n_negatives * d`` flops for the outputs, n_vectors
-    being the number of users, or of examples with ``holdout=None``. Outputs are made block by
-    block: beside the weights, their gradients and Adam's moments, memory is that of a batch's
-    entries, and 1 to 16 MB.
+    *Time* of an epoch: about ``6 * n_vectors * n_negatives * d`` flops for the outputs, where
+    n_vectors is the number of users, or of examples with ``holdout=None``. *Memory*: outputs are
+    made block by block, so beside the weights, their gradients and Adam's moments a fit needs a
+    batch's entries and 1 to 16 MB.
 
-    Differs from [1]_: there are no times, searches or features; held-out items are drawn, not
-    the last; the negatives of a batch are shared. Differs from [2]_: no vector is learned for
-    the user (their g is 0) and no attention, so that any row is scored alike; the target is not
-    in its own bag; negatives are shared, and none is an item of the row; there is no dropout.
+    Differs from [1]_: there are no times, searches or features; held-out items are drawn instead
+    of the last ones; the negatives of a batch are shared. Differs from [2]_: there is no learned
+    vector of the user (their g is 0) and no attention, so any row is scored alike; the target is
+    not in its own bag; negatives are shared, and none is an item of the row; there is no dropout.
 
     References
     ----------
@@ -284,7 +281,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     def _draw(self, module, problem):
         kept, generator = has_users(problem.X), problem.generator
         is_cosine = self.loss == COSINE
-        # Of length one: those of a bag are to be told apart, however many they are.
+        # Of length one: bags must differ, however many items they have.
         std = _COSINE_STD if is_cosine else self.n_components**-0.5
         first_rows(module.item.weight, kept, std, generator)
         if not self.tied:
@@ -297,7 +294,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         count = np.bincount(problem.X.indices, minlength=problem.X.shape[1])
         if is_cosine:
             bias = count / max(1, count.max(initial=0))
-        else:  # half a user for none
+        else:  # an item without users counts as half a user
             bias = np.log(np.maximum(count, 0.5) / max(1, count.mean()))
         with torch.no_grad():
             module.bias.copy_(torch.from_numpy(bias))
@@ -325,7 +322,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
         vectors, row, user = module.examples(rows, chosen, kept)
         item = rows.column[chosen]
         own, others = module.output_table(item), module.output_table(shared.items)
-        if not len(item):  # nothing is held out of these rows
+        if not len(item):  # no item of these rows is held out
             return 0 * others.sum()
         weight = rows.weight[rows.row[chosen]] / max(1, len(item))
         if self.loss == COSINE:

@@ -1,4 +1,4 @@
-"""The network of `YouTubeRecommender`, and the batches that it learns from."""
+"""The network of `YouTubeRecommender`, and its training batches."""
 
 from typing import NamedTuple
 
@@ -22,8 +22,8 @@ class YouTubeNet(nn.Module):
     n_items, n_components : int
     hidden : tuple of int
     tied : bool
-        Whether the outputs' vectors are those of the inputs. With layers, a linear map leads
-        back to their length then.
+        Whether outputs use the vectors of inputs. With layers, a linear map then restores their
+        length.
     sparse : bool
         Whether gradients of vectors are sparse.
     biased : bool
@@ -52,7 +52,7 @@ class YouTubeNet(nn.Module):
         return self.layers(sums / length.clamp(min=1)[:, None])
 
     def examples(self, rows, chosen, kept):
-        """Vectors of what is kept of the rows, without the example where it is kept.
+        """Vectors of the kept part of rows; without it, of the rows less each example.
 
         Parameters
         ----------
@@ -60,15 +60,15 @@ class YouTubeNet(nn.Module):
         chosen : int64 tensor of shape (n_examples,)
             Places of the examples among the entries.
         kept : bool tensor of shape (n_entries,) or None
-            None: everything is kept, and the vectors are those of the examples.
+            None: everything is kept, and each example has its own vector.
 
         Returns
         -------
         vectors : float tensor of shape (n_vectors, d)
         row : int64 tensor of shape (n_examples,)
-            Which vector is that of an example.
+            The vector of each example.
         user : int64 tensor of shape (n_vectors,)
-            Which row a vector is of.
+            The row of each vector.
         """
         vectors = self.item(rows.column)  # (n_entries, d)
         if kept is not None:
@@ -82,13 +82,13 @@ class YouTubeNet(nn.Module):
             return self.layers(sums / count.clamp(min=1)[:, None]), row, user
         others = (torch.bincount(rows.row, minlength=rows.n_rows) - 1)[row][:, None]
         without = functional.embedding(row, sums) - functional.embedding(chosen, vectors)
-        # Of nothing the sum is zero, where a difference may not quite be.
+        # The sum of an empty bag is zero, where a difference may not quite be.
         without = without.masked_fill(others == 0, 0) / others.clamp(min=1)
         return self.layers(without), torch.arange(len(row), device=row.device), row
 
 
 class Examples(NamedTuple):
-    """Rows, which of their entries are to be predicted, and negatives.
+    """Rows, their entries to predict, and negatives.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Examples(NamedTuple):
 
 
 class ShuffledExamples:
-    """Batches of users in a new order for each pass, each with new negatives.
+    """Batches of users; each pass has a new order, each batch new negatives.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class ShuffledExamples:
     batch_size : int
         Users in a batch.
     max_examples : int or None
-        Entries of a row that are predicted in a pass, drawn anew for each; None: all.
+        Most entries of a row to predict in a pass, drawn anew for each pass; None: all.
     n_negatives : int or None
         See `SharedNegatives`.
     by_popularity : bool
@@ -141,7 +141,7 @@ class ShuffledExamples:
 
     def __iter__(self):
         rows = self._rows
-        if rows is None:  # 1 at the entries that are to be predicted, else 0
+        if rows is None:  # 1 at the entries to predict, else 0
             marked = self._marked()
             rows = DeviceRows(marked, self._problem.device, weight=self._problem.weight)
         order = torch.randperm(rows.shape[0], generator=self._generator)
