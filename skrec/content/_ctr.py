@@ -231,8 +231,8 @@ class CTR(TextFactorsMixin, BaseRecommender):
         if not np.isfinite(vectors).all():
             raise ValueError(
                 f"The item vectors overflow {dtype}. The largest value of X is {X.data.max():g}, "
-                f"confidence={self.confidence}, alpha={self.alpha}: scale X, or lower what is "
-                "largest."
+                f"confidence={self.confidence}, alpha={self.alpha}: scale X, or lower the "
+                "largest of these."
             )
         items[known] = vectors
         self._keep_items(X, items, of_text)

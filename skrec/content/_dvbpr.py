@@ -88,9 +88,8 @@ class DVBPR(FactorRecommender):
     network_rate : float, default=0.1
         Learning rate of the network, as a share of `learning_rate`, > 0.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     n_jobs : int or None, default=None
         Threads that read files or resize pictures; None: all cores.
     learning_rate : float, default=0.01

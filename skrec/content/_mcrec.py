@@ -81,9 +81,8 @@ class MCRec(LearnedUserRecommender):
         Penalty of the vectors that an interaction and its negatives read, >= 0. A small value
         above 0 hardly restrains the vectors of folded-in users.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     solver : {"adam", "sparse_adam"}, default="adam"
         "adam" moves all vectors in each step. "sparse_adam" moves only those that the batch
         reads: a different optimiser, faster with many users or items.
@@ -364,10 +363,10 @@ class MCRec(LearnedUserRecommender):
                 raise refused(name, "another metapath", "one from the user's items to items")
             known = [len(self.node_vectors_.get(kind, ())) for kind in kinds[1:]]
             if nodes.shape[1] != len(known) or (nodes >= known).any():
-                raise refused(name, "nodes that are none of their kinds", "others")
+                raise refused(name, "nodes out of range", "nodes of its kinds")
             ends = len(start) == n_items + 1 and start[0] == 0 and start[-1] == len(nodes)
             if not ends or (np.diff(start) < 0).any() or len(one["strength"]) != len(nodes):
-                raise refused(name, "parts that do not belong together", "others")
+                raise refused(name, "parts that do not fit each other", "parts of one set")
 
     def _build_module(self, shape, problem=None):
         if problem is not None:

@@ -339,7 +339,7 @@ class PairRecommender(UserSideMixin, BaseRecommender):
             pairs = pair_rows(some, of_items.take(items[part]), self._pair_columns)
             try:
                 scores[part] = self._said_of(model, self._as_taken(pairs, model), some)
-            except AttributeError as error:  # of a file in which a part is missing
+            except AttributeError as error:  # a part is missing in the file
                 got = f"{type(model).__name__} without {error.name!r}"
                 raise refused(f"{type(self).__name__}.estimator_", got, "a whole one") from error
         return scores

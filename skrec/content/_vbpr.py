@@ -100,9 +100,8 @@ class VBPR(FactorRecommender):
         items also get one number, `cold_level_`. "zero": zeros, as in [1]_; then such items are
         ranked well among themselves, and low among items that have users.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     solver : {"adam", "sparse_adam"}, default="adam"
         "adam" moves all vectors in each step. "sparse_adam" moves only those that the batch
         reads: a different optimiser, faster with many users or items.

@@ -13,7 +13,7 @@ from skrec.utils._unit_rows import unit_rows
 
 
 class VisRank(ProfileMixin, BaseRecommender):
-    r"""Rank items by how much their features resemble those of the user's items.
+    r"""Rank items by the similarity of their features to those of the user's items.
 
     :math:`f_i` are the features of item i, and P are the items of a row. The score of item i is
 

@@ -74,9 +74,8 @@ class CMN(LearnedUserRecommender):
         Penalty of the weights of layers, >= 0. The authors' .1 goes with the mean over negatives,
         which is .4 here. At .4 the layers stay small and the memories grow instead.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the memory learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned memory (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     learning_rate : float, default=0.0001
         RMSProp's learning rate, > 0. Its momentum of .9 makes steps up to ten times as long.
     batch_size : int, default=128

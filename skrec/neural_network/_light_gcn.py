@@ -103,9 +103,9 @@ class LightGCN(FactorRecommender):
     alpha : float, default=1e-4
         Penalty of layer 0, >= 0. 1e-3 suits MovieLens, 1e-4 sparser data.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row in,
-        which ranks nearly alike.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in, which ranks nearly
+        alike.
     learning_rate : float, default=0.005
         Adam's learning rate, > 0. Larger batches allow a larger one: 0.02 at 16,384.
     batch_size : int, default=2048

@@ -66,9 +66,8 @@ class NeuMF(PairNetRecommender):
         Penalty of the vectors that an interaction and its negatives read, >= 0. The paper's
         default has no penalty.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     solver : {"auto", "adam", "sparse_adam", "sgd"}, default="auto"
         "adam" moves all vectors in each step, as in the paper. "sparse_adam" moves only those
         that the batch reads: a different optimiser. "sgd": plain gradient steps, which preserve

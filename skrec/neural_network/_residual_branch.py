@@ -1,4 +1,4 @@
-"""The network of `skrec.neural_network.ResidualMF`, which learns what the factors leave."""
+"""The network of `skrec.neural_network.ResidualMF`, which learns the residual of the factors."""
 
 from typing import NamedTuple
 

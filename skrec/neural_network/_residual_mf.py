@@ -83,8 +83,8 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     batch_size : int, default=2048
         Interactions in a batch of the network, each with its negatives.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row equal to a training row, ratings included, gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row in.
+        "match": a row equal to a training row, ratings included, gets its learned vector (the
+        first such row's); any other row is folded in. "fold_in" folds every row in.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop either solver when the nDCG@100 of finding
         them, or minus the RMSE of the held-out ratings, no longer rises, and keep the best.

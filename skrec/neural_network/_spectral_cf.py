@@ -120,9 +120,8 @@ class SpectralCF(FactorRecommender):
     alpha : float, default=0.01
         Penalty of the vectors, >= 0; the authors' decay, 0.001 in their code.
     known_users : {"match", "fold_in"}, default="match"
-        "match": a row with the same items as a training row gets the vector learned for it
-        (that of the first such row); any other row is folded in. "fold_in" folds every row
-        in.
+        "match": a row with the same items as a training row gets its learned vector (the first
+        such row's); any other row is folded in. "fold_in" folds every row in.
     solver : {"adam", "rmsprop"}, default="adam"
         "rmsprop" is the authors' solver, with a decay of 0.9.
     learning_rate : float, default=0.02
