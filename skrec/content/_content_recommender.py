@@ -20,7 +20,7 @@ class ContentRecommender(MetaEstimatorMixin, PairRecommender):
     the same user (in the same context) have the label 0; their items are drawn uniformly among
     those that somebody has and this user does not. To score an item, the estimator predicts the
     row of the user and the item: by its ``decision_function`` or the probability of a 1, by its
-    prediction, or, for a classifier of ratings, by their mean under its probabilities.
+    prediction, or, for a classifier of ratings, by the mean under its probabilities.
 
     Columns of users add the same number to all items in a linear model: around ``Ridge()``,
     ``pairs="concatenate"`` ranks the items alike for every user. By default the row therefore also

@@ -197,9 +197,9 @@ class MCRec(LearnedUserRecommender):
     interactions are among them.
 
     Differs from [1]_ and its authors' code: paths always begin with items of the user, so
-    there is no "user-user-user-item". The strength above chooses the instances; in [1]_ they are
-    drawn by similarities of vectors of a factorization machine, and here these vectors are
-    singular vectors. Attention to the user's and the item's components is a ReLU as in the paper,
+    there is no "user-user-user-item". The strength above chooses the instances, where [1]_
+    draws them by similarities of a factorization machine's vectors; singular vectors replace
+    these. Attention to the user's and the item's components is a ReLU as in the paper,
     where the code adds a softmax, and its first bias is 1. A metapath without an instance has no
     share, where the code reads zeros. Convolutions read three nodes as in the paper, four in the
     code; dropout of metapaths' vectors comes from the code, where it is .5. Only vectors are
