@@ -197,8 +197,8 @@ class LightGCN(FactorRecommender):
     layers such a graph would also return what the user has added to the items. A row without
     items scores zero.
 
-    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz
-    * d`` flops each; the last one in either direction covers the batch alone. Adam updates
+    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of
+    ``4 * X.nnz * d`` flops each; the last one in either direction covers the batch alone. Adam updates
     ``(n_users + n_items) * d`` numbers per batch. *Memory*: eight times these numbers, and 40
     bytes for each interaction.
 

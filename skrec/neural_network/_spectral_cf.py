@@ -211,8 +211,8 @@ class SpectralCF(FactorRecommender):
     class computes along the edges. Their matrix is not symmetric, so its eigenvectors are not
     orthogonal, and their product differs from the paper's algebra.
 
-    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of ``4 * X.nnz
-    * d`` flops each, and as many of all nodes with a filter. *Memory*: a few times
+    *Time* of a batch: about 2 K products of the graph with d numbers for each node, of
+    ``4 * X.nnz * d`` flops each, and as many of all nodes with a filter. *Memory*: a few times
     ``(n_users + n_items) * d * (n_layers + 1)`` numbers, and 60 bytes for each interaction.
 
     Differs from [1]_: the authors make 200 updates of one batch each by RMSProp, after which the
