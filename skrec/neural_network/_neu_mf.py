@@ -35,10 +35,10 @@ class NeuMF(PairNetRecommender):
     - ``loss="softmax"``:
       :math:`\ell_{ui} = \log (e^{s_{ui}} + \sum_j e^{s_{uj}}) - s_{ui}`.
 
-    where p and q join both vectors of a user or item. Scores only rank items; with the logistic
-    loss they are logits. Only the set of a user's items matters, not the stored values. First
-    weights are the authors': vectors from N(0, .01), layers from Glorot's uniform distribution, h
-    from LeCun's, zero biases.
+    where p and q join both vectors of a user or item. Scores only rank items, and are logits with
+    the logistic loss. Only the set of a user's items matters, not the stored values. First weights
+    are the authors': vectors from N(0, .01), layers from Glorot's uniform distribution, h from
+    LeCun's, zero biases.
 
     Parameters
     ----------
