@@ -198,9 +198,9 @@ class LightGCN(FactorRecommender):
     items scores zero.
 
     *Time* of a batch: about 2 K products of the graph with d numbers for each node, of
-    ``4 * X.nnz * d`` flops each; the last one in either direction covers the batch alone. Adam updates
-    ``(n_users + n_items) * d`` numbers per batch. *Memory*: eight times these numbers, and 40
-    bytes for each interaction.
+    ``4 * X.nnz * d`` flops each; the last one in either direction covers the batch alone. Adam
+    updates ``(n_users + n_items) * d`` numbers per batch. *Memory*: eight times these numbers, and
+    40 bytes for each interaction.
 
     Differs from [1]_: users of a batch are drawn with replacement, and first vectors are normal
     with standard deviation 0.1, both as in the authors' second code; an item without users is no

@@ -439,7 +439,7 @@ def test_a_resumed_fit_keeps_the_vectors_of_nodes(X, relations):
         ({}, {"itemgenre": np.eye(N_ITEMS)}, ValueError, "hyphen"),
         ({}, {"item-my genre": np.eye(N_ITEMS)}, ValueError, "hyphen"),
         ({}, {3: np.eye(N_ITEMS)}, ValueError, "hyphen"),
-        ({}, {"item-user": np.eye(N_ITEMS)}, ValueError, "that relation is X"),
+        ({}, {"item-user": np.eye(N_ITEMS)}, ValueError, "X is that relation"),
         ({}, {"item-genre": np.eye(3)}, ValueError, "14 rows or columns for 'item'"),
         ({}, {"item-item": np.ones((N_ITEMS, 2))}, ValueError, "for 'item'"),
         ({}, {"user-job": np.eye(N_ITEMS)}, ValueError, "folds of users"),

@@ -334,7 +334,7 @@ def test_word_values(cls):
     for name, given in (("binary", ones), ("max", shares)):
         np.testing.assert_array_equal(fit(FEATURES, word_values=name),
                                       fit(given, word_values="given"))  # fmt: skip
-    with pytest.raises(ValueError, match=r"\[0, 1\]. Got item_features of 3.*word_values"):
+    with pytest.raises(ValueError, match=r"\[0, 1\]. Got item_features up to 3.*word_values"):
         fit(FEATURES, word_values="given")
     for unit in (2.0**-160, 2.0**160):  # beyond float32
         np.testing.assert_array_equal(fit(unit * FEATURES), fit(FEATURES))
