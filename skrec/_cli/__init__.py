@@ -1,1 +1,1 @@
-"""The command line; private, its interface is the commands and their files."""
+"""The command line. The modules are private; the commands and their files are public."""

@@ -3,7 +3,7 @@
 import argparse
 import math
 
-# How a file is read; what else decides which interactions count, and how.
+# Options for reading a file, and options on which interactions count, and how.
 LOG_OPTIONS = (
     "columns", "delimiter", "header", "encoding", "quotechar", "decimal", "drop_missing",
     "negative", "duplicates",
@@ -11,7 +11,7 @@ LOG_OPTIONS = (
 DATA_OPTIONS = ("min_value", "values", "min_user_count", "data_home", "random_state", *LOG_OPTIONS)
 VALUES = ("ones", "keep")
 
-# As `skrec._log` has them, which imports scipy: help need not wait for it.
+# The same as in `skrec._log`, which imports scipy: help need not wait for it.
 NEGATIVE = ("warn", "keep", "drop", "subtract", "error")
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 
@@ -27,7 +27,7 @@ def add_param(verb, metavar, of):
 
 
 def add_data_options(verb, *, min_user_count, seeded):
-    """Add the options on which interactions count; they are None where they are not given."""
+    """Add the options on which interactions count; an option that is not given is None."""
     verb.add_argument(
         "--random-state", type=seed, metavar="SEED", help=f"seed of {seeded} (default: 0)"
     )
@@ -35,14 +35,14 @@ def add_data_options(verb, *, min_user_count, seeded):
         "--min-value",
         type=number,
         metavar="V",
-        help="values below V are no interactions (default: 4 for MovieLens ratings, as in Liang "
-        "et al. 2018; else every value above 0 counts)",
+        help="ignore values below V (default: 4 for MovieLens ratings, as in Liang et al. 2018; "
+        "else every value above 0 counts)",
     )
     verb.add_argument(
         "--values",
         choices=VALUES,
-        help="ones: each user and item that count are a 1, however large the value; keep: values, "
-        "such as quantities, weigh as they are (default: ones)",
+        help="ones: each pair of user and item counts as 1, however large the value; keep: values, "
+        "such as quantities, are weights (default: ones)",
     )
     verb.add_argument(
         "--min-user-count",
@@ -59,7 +59,7 @@ def add_data_options(verb, *, min_user_count, seeded):
 
 
 def given_options(arguments):
-    """The data options that were given, by name; values as `fit` takes them on its line."""
+    """The given data options, by name; values as the command line of `fit` takes them."""
     values = {name: getattr(arguments, name) for name in DATA_OPTIONS}
     return {
         name: value for name, value in values.items() if value is not None and value is not False
@@ -67,7 +67,7 @@ def given_options(arguments):
 
 
 def fill_defaults(arguments, *, min_user_count):
-    """Set the data options that were not given and are no question to the data."""
+    """Set the data options that were not given and whose default does not depend on the data."""
     if arguments.random_state is None:
         arguments.random_state = 0
     if arguments.min_user_count is None:
@@ -75,21 +75,21 @@ def fill_defaults(arguments, *, min_user_count):
 
 
 def add_list_options(verb):
-    """Add the options on which items stand in a list, and where it is written."""
+    """Add the options on the items of a list, and on the file to write."""
     verb.add_argument("-k", type=count, default=10, help="length of a list (default: %(default)s)")
     verb.add_argument(
         "--items",
         metavar="IDS.txt",
-        help="items that may be listed, such as those in stock, one id a line (default: all)",
+        help="items that lists may contain, such as those in stock, one id a line (default: all)",
     )
     verb.add_argument(
-        "--exclude-items", metavar="IDS.txt", help="items that are never listed, one id a line"
+        "--exclude-items", metavar="IDS.txt", help="items to leave out of all lists, one id a line"
     )
     verb.add_argument(
         "--titles",
         metavar="ITEMS.csv",
-        help="titles of items, a file with a column of ids and one of titles (default: those that "
-        "`fit` was given)",
+        help="titles of items: a file with a column of ids and a column of titles (default: the "
+        "titles given to `fit`)",
     )
     verb.add_argument(
         "--output", metavar="LISTS.csv", help="file to write; default: standard output"
@@ -97,23 +97,23 @@ def add_list_options(verb):
 
 
 def add_log_options(verb):
-    """Add the options on how a file is read, which `skrec._cli._sources.reading` reads."""
-    group = verb.add_argument_group("how files are read")
+    """Add the options for reading a file, which `skrec._cli._sources.reading_options` reads."""
+    group = verb.add_argument_group("reading files")
     group.add_argument(
         "--columns",
         metavar="ROLE=NAME,...",
-        help="columns whose names are not the usual ones, such as "
-        "user=client,item=sku,value=none,timestamp=day; a number is a place, from 1",
+        help="names of columns that are not the usual ones, such as "
+        "user=client,item=sku,value=none,timestamp=day; a number is a position, from 1",
     )
     group.add_argument(
         "--delimiter",
         metavar="TEXT",
-        help="between the fields of a line, such as ';' or tab (default: found out)",
+        help="text between the fields of a line, such as ';' or tab (default: detected)",
     )
     group.add_argument(
         "--header",
         choices=("yes", "no"),
-        help="whether the first line holds names (default: found out)",
+        help="whether the first line has the names of the columns (default: detected)",
     )
     group.add_argument(
         "--no-header",
@@ -123,31 +123,31 @@ def add_log_options(verb):
         help="the same as --header no",
     )
     group.add_argument(
-        "--encoding", metavar="NAME", help="of the text, such as latin-1 (default: utf-8)"
+        "--encoding", metavar="NAME", help="encoding of the text, such as latin-1 (default: utf-8)"
     )
     group.add_argument(
         "--quotechar",
         metavar="CHAR",
-        help='encloses fields that hold the delimiter; none: quotes mean nothing (default: ")',
+        help='character around fields with the delimiter; none: no quoting (default: ")',
     )
     group.add_argument(
-        "--decimal", choices=(".", ","), help="before the fraction of a value (default: .)"
+        "--decimal", choices=(".", ","), help="decimal mark of the values (default: .)"
     )
     group.add_argument(
         "--drop-missing",
         action="store_true",
-        help="leave out lines that lack an id, a value or a time, and count them (default: stop)",
+        help="leave out lines without an id, a value or a time, and count them (default: stop)",
     )
     group.add_argument(
         "--negative",
         choices=NEGATIVE,
-        help="what negative values are: ratings (keep), or returns, which are left out (drop) or "
-        "taken from what was bought (subtract); or an error (default: warn)",
+        help="meaning of negative values: ratings (keep), or returns, to leave out (drop) or to "
+        "subtract from purchases (subtract); or an error (default: warn)",
     )
     group.add_argument(
         "--duplicates",
         choices=DUPLICATES,
-        help="what becomes of the values where a user has an item several times (default: sum)",
+        help="how to combine the values of repeated pairs of user and item (default: sum)",
     )
 
 

@@ -14,12 +14,12 @@ from skrec.model_selection import evaluation_split
 from skrec.utils._search_grid import search_grid
 from skrec.utils._text import parameters_text
 
-# What stands before the name of a parameter of the model within a `Fallback`.
+# Prefix of the parameters of the model within a `Fallback`.
 _WITHIN = "estimator__"
 
 
 def split_data(data, arguments):
-    """Split the interactions as ``--protocol`` says.
+    """Split the interactions by ``--protocol``.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ def split_data(data, arguments):
     Returns
     -------
     split : Bunch
-        Of `skrec.model_selection.evaluation_split`.
+        Result of `skrec.model_selection.evaluation_split`.
 
     Raises
     ------
     CommandError
-        If times are missing, or nothing is held out.
+        If times are missing, or no interaction can be held out.
     """
     protocol = {"loo": "leave_one_out"}.get(arguments.protocol, arguments.protocol)
     times = data.times if arguments.protocol in ("loo", "temporal") else None
     if arguments.protocol == "temporal" and not data.on_one_clock:
         raise CommandError(
-            f"--protocol temporal needs times, and {data.title} has none; name their column with "
+            f"--protocol temporal needs times, and {data.title} has none; name the column with "
             "--columns timestamp=NAME, or use another --protocol."
         )
     try:
@@ -55,13 +55,13 @@ def split_data(data, arguments):
 
 
 def compare(models, split, metrics, arguments):
-    """Compare models; after Ctrl-C those that are done are printed.
+    """Compare models; after Ctrl-C print the finished ones.
 
     Parameters
     ----------
     models : list of Model
     split : Bunch
-        Of `split_data`.
+        Result of `split_data`.
     metrics : list of str
     arguments : argparse.Namespace
 
@@ -77,14 +77,14 @@ def compare(models, split, metrics, arguments):
     served = arguments.protocol == "temporal"
     estimators, search = {}, {} if arguments.search else None
     for model in models:
-        # Users without a past get what `recommend` would give them.
+        # Users without a past get the same list as from `recommend`.
         estimators[model.name] = Fallback(model.estimator) if served else model.estimator
         if arguments.search:
             grid = search_grid(model.estimator, set(model.given))
             search[model.name] = [_prefixed(one) for one in grid] if served else grid
     try:
         with warnings.catch_warnings():
-            # What failed is told in one line at the end.
+            # One line at the end names the failed models.
             warnings.simplefilter("ignore", FitFailedWarning)
             # The legend of the table has the same figures.
             warnings.filterwarnings("ignore", "Nothing is known of", UserWarning)
@@ -117,7 +117,7 @@ def _prefixed(setting):
 
 
 def _of_models_within(comparison, models):
-    """Say what is searched and fitted of the models within, as `fit` takes it."""
+    """Name the parameters of the wrapped models, as `fit` takes them."""
     estimators = {model.name: model.estimator for model in models}
     for name in comparison.names:
         comparison.chosen[name] = _plain(comparison.chosen[name])

@@ -13,12 +13,12 @@ from skrec.metrics import evaluate
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._text import format_seconds
 
-# Logs from 32,768 interactions are encoded by kernels.
+# From 32,768 interactions on, kernels encode a log.
 _SHAPE, _N_INTERACTIONS = (1500, 300), 36_000
 
 
 def run(arguments):
-    """Do what a service and an evaluation do, once, so that their kernels are there.
+    """Do the work of a service and an evaluation once, so that their kernels are compiled.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def run(arguments):
     Raises
     ------
     CommandError
-        If a model or a parameter is not known.
+        If a model or a parameter is unknown.
     """
     models = make_models(arguments.models, arguments.param, random_state=0)
     made = make_interactions(*_SHAPE, _N_INTERACTIONS, random_state=0)
@@ -44,7 +44,7 @@ def run(arguments):
                 for dtype in (np.float32, np.float64):
                     _use(model.estimator, given[:500].astype(dtype))
         taken = format_seconds(time.perf_counter() - start)
-        sys.stdout.write(f"{model.name}: compiled, or found compiled, in {taken}\n")
+        sys.stdout.write(f"{model.name}: compiled, or found in the cache, in {taken}\n")
 
 
 def _use(estimator, X):

@@ -1,4 +1,4 @@
-"""DATA of the command line -> a binary user-item matrix, and what was done to get it."""
+"""DATA of the command line -> a user-item matrix, and a description of the steps."""
 
 from typing import NamedTuple
 
@@ -9,31 +9,31 @@ from skrec._cli._errors import CommandError
 from skrec._cli._output import status
 from skrec._cli._sources import open_source, reading_options
 
-# Liang et al. 2018 and all who compare with them.
+# As Liang et al. 2018, and all papers that compare with theirs.
 _MOVIELENS_MIN_VALUE = 4.0
 
 
 class Interactions(NamedTuple):
-    """A log as it is used.
+    """A log, ready to use.
 
     Attributes
     ----------
     title : str
         Name of the data.
     X : csr_array of float32 of shape (n_users, n_items)
-        Ones, or values, where there is an interaction that counts.
+        Ones, or values, of the interactions that count.
     times : csr_array of shape (n_users, n_items) or None
-        When, for each entry of `X`.
+        Time of each entry of `X`.
     on_one_clock : bool
-        Whether times of different users can be compared.
+        Whether times of different users are comparable.
     seen : csr_array of float32 of shape (n_users, n_items)
-        Ones where there is anything, also below the least value.
+        Ones for all entries of the log, also below `min_value`.
     user_ids, item_ids : ndarray
     titles : ndarray of str of shape (n_items,) or None
     min_value : float or None
-        Least value that counts; None stands for any above 0.
+        Least value that counts; None: any value above 0.
     facts : list of (str, str)
-        For people: label and text.
+        Label and text, to print.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Interactions(NamedTuple):
 
 
 def read_data(arguments):
-    """Load a log; no user and no item is left out.
+    """Load a log with all its users and items.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def read_data(arguments):
     Raises
     ------
     CommandError
-        If the data set is unknown, no interaction counts, or values are too large.
+        If the data set is unknown, no interaction counts, or a value is too large.
     OSError, ValueError
         If the file cannot be read or is not a log.
     """
@@ -80,14 +80,14 @@ def read_data(arguments):
     kept = raw.X.data > 0 if min_value is None else raw.X.data >= min_value
     if not kept.any():
         raise CommandError(
-            f"no interaction of {source.title} counts: values go from {_number(raw.X.data.min())} "
-            f"to {_number(raw.X.data.max())}, but only those {_rule(min_value)} count. Set another "
+            f"no interaction of {source.title} counts: got values from {_number(raw.X.data.min())} "
+            f"to {_number(raw.X.data.max())}, expected some {_rule(min_value)}. Set another "
             "--min-value."
         )
     if values == "keep" and raw.X.data[kept].max() > np.finfo(np.float32).max:
         raise CommandError(
-            f"values of {source.title} go up to {_number(raw.X.data.max())}, which is too large to "
-            "be kept; expected at most 3e38. Use --values ones."
+            f"values of {source.title} go up to {_number(raw.X.data.max())}, too large for "
+            "--values keep; expected at most 3e38. Use --values ones."
         )
     time = raw.get("timestamp", raw.get("time_rank"))
     size = f"{len(raw.user_ids):,} users, {len(raw.item_ids):,} items, {raw.X.nnz:,} interactions"
@@ -111,7 +111,7 @@ def read_data(arguments):
 
 
 def active_part(data, min_user_count):
-    """Keep the users with enough interactions, and the items that these have.
+    """Keep the users with enough interactions, and their items.
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ def active_part(data, min_user_count):
     Returns
     -------
     data : Interactions
-        With one more fact: what is left.
+        With one more fact: the size of the rest.
 
     Raises
     ------
     CommandError
-        If nobody is left.
+        If no user is left.
     """
     users = np.flatnonzero(np.diff(data.X.indptr) >= min_user_count)
     if not len(users):
@@ -165,9 +165,9 @@ def _describe_dropped(raw, negative):
     facts = []
     n_dropped, n_negative = raw.get("n_dropped", 0), raw.get("n_negative", 0)
     if n_dropped:
-        facts.append(("left out", f"{n_dropped:,} lines that lack an id, a value or a time"))
+        facts.append(("left out", f"{n_dropped:,} lines without an id, a value or a time"))
     if n_negative and negative in ("drop", "subtract"):
-        how = "left out" if negative == "drop" else "taken from what was bought"
+        how = "left out" if negative == "drop" else "subtracted from purchases"
         facts.append(("returns", f"{n_negative:,} negative values, {how}"))
     return facts
 
@@ -179,7 +179,8 @@ def _describe_rule(raw, min_value, values, default, source):
         if high == 1:
             return "every interaction (there are no values)"
         how = "as often as it occurs" if kept else "once, however often it occurs"
-        return f"every user and item {how} (--values {'ones' if kept else 'keep'} is the other way)"
+        other = "ones" if kept else "keep"
+        return f"every pair of user and item {how} (--values {other} is the alternative)"
     each = "as they are" if kept else "each as 1"
     why = f" (they go from {_number(low)} to {_number(high)}"
     if default and source.is_movielens:
@@ -187,7 +188,7 @@ def _describe_rule(raw, min_value, values, default, source):
     elif default:
         why += "; --min-value sets another limit"
         if low != high:
-            why += f", --values {'ones' if kept else 'keep'} is the other way"
+            why += f", --values {'ones' if kept else 'keep'} is the alternative"
     return f"values {_rule(min_value)}, {each}{why})"
 
 

@@ -1,23 +1,23 @@
-"""What goes wrong on a command line, in one line that says what to do."""
+"""Errors of the command line: one line, with a remedy."""
 
 from difflib import get_close_matches
 
 
 class CommandError(Exception):
-    """A mistake in the command or its files; the text is all that the user sees."""
+    """A mistake in the command or its files; the user sees only the text."""
 
 
 def unknown_name(what, name, known):
-    """Make the error of a name that does not exist.
+    """Make the error for an unknown name.
 
     Parameters
     ----------
     what : str
-        What the name should be the name of: "model".
+        Kind of the name: "model".
     name : str
-        What was given.
+        The given name.
     known : iterable of str
-        Every name that would have been right.
+        All valid names.
 
     Returns
     -------
@@ -31,5 +31,5 @@ def unknown_name(what, name, known):
 
 
 def one_line(error):
-    """Text of an exception without line breaks; its type where it has no text."""
+    """Text of an exception without line breaks; its type if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -40,7 +40,7 @@ def run(arguments):
     Raises
     ------
     CommandError
-        For a mistake in the arguments or the data; or, once the table is printed, if a
+        For a mistake in the arguments or the data; or, after printing the table, if a
         model failed.
     """
     report = check_output(arguments.output, "--output", (".html", ".htm"))
@@ -105,7 +105,7 @@ def parse_metrics(text):
     Raises
     ------
     CommandError
-        If a name is unknown, or of an error of ratings: interactions have none.
+        If a name is unknown, or is a metric of ratings.
     """
     names = [name.lower() for name in split_names(text, "--metrics")]
     known = [*(f"{kind}@k" for kind in ("hr", *LIST_METRICS)), "auc"]
@@ -137,9 +137,9 @@ def _header(arguments, data, split):
     denominator = _DENOMINATORS[arguments.normalize]
     lines.append(("ranking", f"all items that the user does not have; {denominator}"))
     if arguments.protocol == "temporal":
-        lines.append(("new users", "who have no past get the popular items, as from `recommend`"))
+        lines.append(("new users", "without a past: the popular items, as from `recommend`"))
     if arguments.search:
-        lines.append(("search", f"parameters with the best {SEARCH_METRIC} on validation"))
+        lines.append(("search", f"parameters with the best {SEARCH_METRIC} on validation data"))
     return [*lines, ("seed", str(arguments.random_state)), ("versions", versions_text())]
 
 
@@ -157,7 +157,7 @@ def _write_report(comparison, path, arguments, data, split, commands, header):
 
 
 def _fit_command(name, parameters, arguments, options):
-    """The `fit` command with the parameters that were tested, ready to copy."""
+    """The `fit` command with the tested parameters, ready to copy."""
     words = ["python", "-m", "skrec", "fit", arguments.data or "demo", "--model", name]
     words += as_options(parameters)
     for option, value in options.items():

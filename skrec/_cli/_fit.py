@@ -21,7 +21,7 @@ from skrec.utils._text import format_seconds, parameters_text
 
 
 def run(arguments):
-    """Fit a model on everything, save it, and say what was written.
+    """Fit a model on all data, save it, and describe the file.
 
     Parameters
     ----------
@@ -46,10 +46,9 @@ def run(arguments):
 
 
 def _take_results(arguments):
-    """Fill in what a comparison has found and was given; returns the parameters of the model.
+    """Fill in the results and options of a comparison; returns the parameters of the model.
 
-    What stands on the line counts more; an option on the data that is given there replaces
-    that of the file.
+    Arguments of the command line override the file, also options on the data.
     """
     recipe = read_recipe(arguments.results, arguments.model)
     arguments.model = recipe.model
@@ -62,7 +61,7 @@ def _take_results(arguments):
 
 
 def _fit(arguments, searched, path):
-    """Read, fit and write; the fitted model, and what to say about it."""
+    """Read, fit and write; returns the fitted model and facts about it."""
     model = make_model(
         arguments.model,
         [*searched, *split_params(arguments.param, arguments.model)],
@@ -95,7 +94,7 @@ def _fit(arguments, searched, path):
 
 
 def _learned_part(X, min_user_count):
-    """Rows to learn from; the others stay in the file, as rows to recommend to."""
+    """Rows to learn from; the other rows stay in the file for their users' lists."""
     users = np.flatnonzero(np.diff(X.indptr) >= min_user_count)
     if not len(users):
         raise CommandError(

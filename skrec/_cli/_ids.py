@@ -1,4 +1,4 @@
-"""Ids as text: a text file has no types, the ids of a model have."""
+"""Ids as text: a text file has no types, but the ids of a model do."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,9 @@ from skrec._cli._errors import CommandError
 
 
 class TextIds:
-    """Find ids that are written as text among known ids of any type.
+    """Find ids written as text among known ids of any type.
 
-    Whole numbers are compared as numbers (so 007 is 7), everything else as text.
+    It compares whole numbers as numbers (007 is 7), and all other ids as text.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class TextIds:
         Returns
         -------
         places : ndarray of intp of shape (n,)
-            -1 where an id is not known.
+            -1 for an unknown id.
         """
         return np.array([self._place.get(self._key(text), -1) for text in texts], dtype=np.intp)
 
@@ -72,11 +72,11 @@ class Found(NamedTuple):
     Attributes
     ----------
     ids : list of str
-        As they are written.
+        As in the file.
     lines : list of int
         Line of each, from 1.
     places : ndarray of intp of shape (n,)
-        -1 where an id is not known.
+        -1 for an unknown id.
     """
 
     ids: list
@@ -85,11 +85,11 @@ class Found(NamedTuple):
 
     @property
     def unknown(self):
-        """Places within the file of those that are not known."""
+        """Places of the unknown ids within the file."""
         return np.flatnonzero(self.places < 0)
 
     def describe_unknown(self):
-        """The first one that is not known, its line, and how many there are more."""
+        """The line of the first unknown id, and its text with the number of further ones."""
         first, more = self.unknown[0], len(self.unknown) - 1
         rest = f" (and {more:,} more unknown ids)" if more else ""
         return self.lines[first], f"{self.ids[first]!r}{rest}"
@@ -122,7 +122,7 @@ def find_in_file(source, known, what):
 
 
 def read_ids(source, what):
-    """Read ids, one a line; blank lines are passed over.
+    """Read ids, one a line; skip blank lines.
 
     Parameters
     ----------
@@ -149,13 +149,13 @@ def read_ids(source, what):
         # utf-8-sig: spreadsheets put a mark at the start of what they export.
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CommandError(f"{source} is no UTF-8 text: {error}.") from error
+        raise CommandError(f"{source} is not UTF-8 text: {error}.") from error
     except FileNotFoundError as error:
         raise CommandError(
-            f"{source}: {error.strerror}; {what} ids are read from a file, one id a line."
+            f"{source}: {error.strerror}; expected a file of {what} ids, one id a line."
         ) from error
     numbered = [(line.strip(), at) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not numbered:
-        raise CommandError(f"{source} holds no {what} id; expected one a line.")
+        raise CommandError(f"{source} has no {what} id; expected one id a line.")
     ids, lines = zip(*numbered, strict=True)
     return list(ids), list(lines)

@@ -1,4 +1,4 @@
-"""Lists as files: CSV, parquet, or a folder of parquet parts that a later run goes on with."""
+"""Lists as files: CSV, parquet, or a folder of parquet parts that a later run continues."""
 
 import csv
 import os
@@ -28,12 +28,12 @@ def is_folder(output):
 
 @contextmanager
 def open_lists(path, names):
-    """Open a file of lists, which takes its place when it is whole.
+    """Open a file of lists, which appears only when it is complete.
 
     Parameters
     ----------
     path : pathlib.Path or None
-        Parquet if it ends so, else CSV; None: CSV to standard output.
+        Parquet by its ending, else CSV; None: CSV to standard output.
     names : list of str
         Names of the columns, in their order.
 
@@ -65,7 +65,7 @@ def parquet_writer(file, metadata=None):
     ----------
     file : binary file
     metadata : dict of bytes, default=None
-        What the schema is to hold.
+        Metadata of the schema.
 
     Yields
     ------
@@ -97,13 +97,13 @@ def parquet_writer(file, metadata=None):
             writer.close()
     except BaseException:
         if writer is not None:
-            with suppress(Exception):  # what failed first is the error to report
-                writer.close()  # or it would be closed later, when its file is no longer open
+            with suppress(Exception):  # the first error is the one to report
+                writer.close()  # now, while its file is open
         raise
 
 
 def _arrow(column):
-    """Ids that are whole numbers stay some; all other ids are text."""
+    """Whole numbers as ids stay numbers; all other ids become text."""
     import pyarrow as pa
 
     column = np.asarray(column)
@@ -133,9 +133,9 @@ def parts_of_folder(output, n_users, mark):
     Raises
     ------
     CommandError
-        If the folder cannot be made or holds anything else.
+        If the folder cannot be made or has other content.
     ValueError
-        If it holds other lists.
+        If the folder has other lists.
     """
     folder = Path(output)
     if not folder.parent.is_dir():
@@ -143,7 +143,7 @@ def parts_of_folder(output, n_users, mark):
             f"--output {output}: the folder {folder.parent} does not exist; make it first."
         )
     if folder.exists() and not folder.is_dir():
-        raise CommandError(f"--output {output} is a file; expected a folder, or none of this name.")
+        raise CommandError(f"--output {output} is a file; expected a folder or a new name.")
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         raise CommandError(f"--output {output}: the folder is not writable.")
     folder.mkdir(exist_ok=True)
@@ -152,7 +152,7 @@ def parts_of_folder(output, n_users, mark):
             part.unlink()
     if not all(map(_is_ours, os.listdir(folder))):
         raise CommandError(
-            f"--output {output} holds other files. Expected an empty folder, or one that this "
+            f"--output {output} has other files. Expected an empty folder, or one that this "
             "command has begun to write."
         )
     starts = range(0, n_users, _PART_USERS)
@@ -164,6 +164,6 @@ def parts_of_folder(output, n_users, mark):
 
 
 def _is_ours(name):
-    """Whether a file is one of lists, or becomes one just now."""
+    """Whether a file has lists, or is being written as one."""
     becomes = name_of_part(name)
     return is_part_name(name if becomes is None else becomes)

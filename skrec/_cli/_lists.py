@@ -1,4 +1,4 @@
-"""What the verbs that write lists share: candidates, titles, the file they write."""
+"""Shared by the verbs that write lists: candidates, titles, the output file."""
 
 import sys
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from skrec.utils._files import atomic_text
 
 
 def candidates(content, arguments):
-    """Which items may stand in a list, by ``--items`` and ``--exclude-items``.
+    """The items that a list may contain, by ``--items`` and ``--exclude-items``.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ def candidates(content, arguments):
     Returns
     -------
     mask : ndarray of bool of shape (n_items,) or None
-        None for all.
+        None: all items.
 
     Raises
     ------
     CommandError
-        If none is left.
+        If no item is left.
     """
     if arguments.items is None and arguments.exclude_items is None:
         return None
@@ -38,12 +38,12 @@ def candidates(content, arguments):
     if arguments.exclude_items is not None:
         mask[_known_places(arguments.exclude_items, known, needed=False)] = False
     if not mask.any():
-        raise CommandError("--exclude-items leaves no item to recommend.")
+        raise CommandError("--exclude-items leaves no item to recommend; name fewer items.")
     return mask
 
 
 def titles_for(content, path):
-    """Titles of the items: of the file that is given, else of the model file; or None."""
+    """Titles of the items, from the given file, else from the model file; or None."""
     if path is None:
         return content.titles
     return titles_of_items(path, content.encoder.item_ids_)
@@ -51,7 +51,7 @@ def titles_for(content, path):
 
 @contextmanager
 def open_output(path):
-    """The file to write, which takes its place when it is whole; None is standard output."""
+    """The file to write, which appears only when it is complete; None: standard output."""
     if path is None:
         yield sys.stdout
         return
@@ -68,10 +68,10 @@ def _known_places(source, known, *, needed=True):
     found = find_in_file(source, known, "item")
     if len(found.unknown) == len(found.ids) and needed:
         raise CommandError(
-            f"{source}: the model knows none of these {len(found.ids):,} items; its ids are like "
-            f"{known.describe()}."
+            f"{source}: the model knows none of these {len(found.ids):,} items; expected ids such "
+            f"as {known.describe()}."
         )
     if len(found.unknown):
         _, text = found.describe_unknown()
-        warn(f"{source}: the model does not know item {text}; fit it again to have new ones")
+        warn(f"{source}: the model does not know item {text}; fit it again to list new items")
     return found.places[found.places >= 0]

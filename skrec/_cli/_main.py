@@ -1,4 +1,4 @@
-"""Parse, run, and turn whatever happens into an exit code."""
+"""Parse, run, and turn the outcome into an exit code."""
 
 import errno
 import shlex
@@ -14,7 +14,7 @@ from skrec._cli._remedies import on_command_line
 from skrec._cli._signals import Terminated, exit_code, handled_signals, was_interrupted
 from skrec._cli._streams import drop_output, open_streams
 
-# What is written to a file names the file.
+# Errors of standard output: an error of a file names the file.
 _OF_WRITING = {
     number
     for number, name in errno.errorcode.items()
@@ -34,8 +34,8 @@ def main(argv=None):
     Returns
     -------
     code : int
-        0 where all went well, 2 for an error, 130 after Ctrl-C, 143 after SIGTERM (129
-        after SIGHUP), 141 where the reader of the output went away.
+        0 for success, 2 for an error, 130 after Ctrl-C, 143 after SIGTERM (129 after
+        SIGHUP), 141 if the reader of the output has gone.
 
     Examples
     --------
@@ -51,13 +51,13 @@ def main(argv=None):
         arguments.command = shlex.join(["python", "-m", "skrec", *words])
     except CommandError as error:
         return _fail(one_line(error))
-    except SystemExit as done:  # argparse has shown the help or the version
+    except SystemExit as done:  # argparse has printed the help or the version
         return int(done.code or 0)
     with handled_signals():
         try:
             return _run(arguments)
         except Terminated as error:
-            _say("terminated; what was being written is taken away")
+            _say("terminated; unfinished files are removed")
             return error.code
 
 
@@ -73,8 +73,8 @@ def _run(arguments):
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt) or was_interrupted():
             _say("interrupted" + (str(error) if isinstance(error, KeyboardInterrupt) else ""))
-            # An interrupt within an exec makes CPython forget the exit code and die of the
-            # signal, handled or not; until another exec has ended well.
+            # After an interrupt within an exec CPython ignores the exit code and dies of the
+            # signal, handled or not, until another exec has succeeded.
             exec("", {})
             return exit_code()
         if isinstance(error, OSError):
@@ -110,7 +110,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _parameters_in(message):
-    """Names of parameters of models, looked up only where a message may name one."""
+    """Names of parameters of models, looked up only if a message may name one."""
     if "=" not in str(message):
         return ()
     from skrec._cli._models import known_models
@@ -120,6 +120,6 @@ def _parameters_in(message):
 
 
 def _say(text):
-    with suppress(OSError):  # nobody is left who could read it
+    with suppress(OSError):  # the reader may have gone
         sys.stderr.write(f"skrec: {text}\n")
         sys.stderr.flush()

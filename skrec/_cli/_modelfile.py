@@ -21,26 +21,26 @@ _FORMAT = 2
 
 
 class ModelFile(NamedTuple):
-    """What the file holds.
+    """Content of the file.
 
     Attributes
     ----------
     model : Fallback
-        Fitted: users of whom nothing is known get the popular items.
+        Fitted. Users without known items get the popular items.
     encoder : InteractionEncoder
         Ids of the rows and columns.
     interactions : csr_array of shape (n_users, n_items)
-        What the model was fitted on: the rows of the known users.
+        Rows of the known users, the training data.
     seen : csr_array of shape (n_users, n_items)
-        All that the users have, also what was below the least value.
+        All items of the users, also those below `min_value`.
     titles : ndarray of str of shape (n_items,) or None
-        Titles of the items, "" where one is not known.
+        Titles of the items; "" for an unknown title.
     min_value : float or None
-        Least value of an interaction; None stands for any above 0.
+        Least value of an interaction; None: any value above 0.
     values : {"ones", "keep"}
-        What an interaction that counts is.
+        Values of the interactions that count.
     facts : dict of str to str
-        What the data were.
+        Description of the data.
     """
 
     model: Fallback
@@ -66,7 +66,7 @@ def save_model_file(content, path):
 
 
 def load_model_file(path):
-    """Read a model file, or a `LogRecommender` that was saved; nothing in it is executed.
+    """Read a model file, or a saved `LogRecommender`, without executing anything in it.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def load_model_file(path):
     Raises
     ------
     CommandError
-        If it is neither, or damaged.
+        If the file is neither, or is damaged.
     OSError, ValueError
         See `skrec.load`.
     """
@@ -101,8 +101,8 @@ def load_model_file(path):
     except (KeyError, AttributeError, TypeError, ValueError, NotFittedError) as error:
         raise _damaged(path, one_line(error)) from error
     raise CommandError(
-        f"{path} holds a {type(content).__name__} but no ids; expected a file that `skrec fit` or "
-        "LogRecommender.save has written. Files of skrec.save are read with skrec.load in Python."
+        f"{path} has a {type(content).__name__} but no ids; expected a file written by `skrec fit` "
+        "or LogRecommender.save. Read files of skrec.save with skrec.load in Python."
     )
 
 
@@ -121,7 +121,7 @@ def _of_log_recommender(model):
 
 
 def _checked(content):
-    """The same content, of whose parts each is what it should be and fits to the others."""
+    """The same content, after checking each part and that the parts match."""
     if not isinstance(content.model, Fallback):
         raise ValueError(f"its model is a {type(content.model).__name__}")
     check_is_fitted(content.model)
@@ -129,7 +129,7 @@ def _checked(content):
         raise ValueError(f"its encoder is a {type(content.encoder).__name__}")
     ids = (content.encoder.user_ids_, content.encoder.item_ids_)
     if not all(isinstance(one, np.ndarray) and one.ndim == 1 for one in ids):
-        raise ValueError("its ids are no arrays")
+        raise ValueError("its ids are not arrays")
     shape = tuple(map(len, ids))
     if content.model.n_features_in_ != shape[1]:
         raise ValueError(f"{shape[1]} item ids, but a model of {content.model.n_features_in_}")
@@ -138,19 +138,19 @@ def _checked(content):
     if titles is not None and not (
         isinstance(titles, np.ndarray) and titles.dtype.kind == "U" and titles.shape == shape[1:]
     ):
-        raise ValueError("its titles are no text of each item")
+        raise ValueError("its titles are not one text for each item")
     number = content.min_value is None or isinstance(content.min_value, int | float)
     if not number or content.values not in VALUES or not isinstance(content.facts, dict):
-        raise ValueError("what it says about its values is none of what `skrec fit` writes")
+        raise ValueError("its description of the values is not one that `skrec fit` writes")
     return content._replace(**rows)
 
 
 def _checked_rows(rows, shape):
     if not issparse(rows) or rows.shape != shape:
-        raise ValueError(f"its rows are no matrix of {shape[0]} users and {shape[1]} items")
+        raise ValueError(f"its rows are not a matrix of {shape[0]} users and {shape[1]} items")
     rows = csr_array(sound_sparse(rows, "rows"))
     if rows.dtype.kind != "f" or not np.isfinite(rows.data).all():
-        raise ValueError("its rows hold what is no finite number")
+        raise ValueError("its rows have values that are not finite numbers")
     rows.sum_duplicates()
     return rows
 

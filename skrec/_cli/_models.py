@@ -11,13 +11,13 @@ from skrec.utils import all_recommenders
 from skrec.utils._params import check_parameters
 from skrec.utils._tags import recommender_tags
 
-# Names that say what is meant better than a class and a parameter would.
+# Names that are clearer than a class and a parameter.
 _ALIASES = {
     "popularity": ("dummyrecommender", {"strategy": "most_popular"}),
     "random": ("dummyrecommender", {"strategy": "uniform"}),
 }
 
-# What --search looks at.
+# The metric of --search.
 SEARCH_METRIC = "ndcg@100"
 
 
@@ -27,11 +27,11 @@ class Model(NamedTuple):
     Attributes
     ----------
     name : str
-        As on the command line.
+        Name on the command line.
     estimator : estimator
-        Not fitted, with the parameters that were given.
+        Not fitted, with the given parameters.
     given : dict
-        The parameters that were given, which a search leaves alone.
+        The given parameters, which a search leaves alone.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Model(NamedTuple):
 
 
 def known_models():
-    """List the models that can be named.
+    """List the known models.
 
     Returns
     -------
     models : dict of str to (type, dict)
-        Class and parameters behind each name.
+        Class and parameters of each name.
     """
     classes = {name.lower(): cls for name, cls in all_recommenders()}
     models = {name: (cls, {}) for name, cls in classes.items()}
@@ -55,7 +55,7 @@ def known_models():
 
 
 def make_model(name, assignments, *, random_state, prefix=""):
-    """Make one model of its name and parameters.
+    """Make one model from its name and parameters.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def make_model(name, assignments, *, random_state, prefix=""):
     assignments : list of (str, str)
         Parameters and their values as text.
     random_state : int
-        Given to the model if it takes one and the assignments do not name it.
+        Passed to the model if it has this parameter and the assignments do not name it.
     prefix : str, default=""
-        What stands before the names of parameters in ``--param``, for messages.
+        Prefix of the names of parameters in ``--param``, for messages.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def make_model(name, assignments, *, random_state, prefix=""):
     Raises
     ------
     CommandError
-        If the name or a parameter is not known, or the model is one of ratings.
+        If the name or a parameter is unknown, or the model predicts ratings.
     """
     models = known_models()
     key = name.lower()
@@ -94,16 +94,15 @@ def make_model(name, assignments, *, random_state, prefix=""):
     if "random_state" in known:
         estimator.set_params(random_state=random_state)
     estimator.set_params(**given)
-    # Now and not in fit: a typo should not show up after an hour of other models.
+    # Now and not in fit: a typo should not surface after an hour of other models.
     try:
         check_parameters(estimator, getattr(estimator, "_parameter_rules", {}))
     except ValueError as error:
         raise CommandError(on_command_line(str(error), model=prefix)) from error
     if recommender_tags(estimator).predicts_ratings:
         raise CommandError(
-            f"{key} as it is set predicts ratings, but on the command line all values are 1: it "
-            f"ranks interactions. Fit {cls.__name__} to ratings in Python, or take a model that "
-            "ranks."
+            f"{key} with these parameters predicts ratings, but the command line ranks "
+            f"interactions. Fit {cls.__name__} to ratings in Python, or take a model that ranks."
         )
     return Model(key, estimator, given)
 
@@ -127,7 +126,7 @@ def make_models(names, params, *, random_state):
     Raises
     ------
     CommandError
-        If a name is unknown or given twice, or an assignment is of no model of these.
+        If a name is unknown or given twice, or an assignment names no model of the list.
     """
     keys = [name.lower() for name in split_names(names, "--models")]
     assignments = {key: [] for key in keys}
@@ -197,11 +196,11 @@ def split_names(text, option):
     Raises
     ------
     CommandError
-        If there is none, or one occurs twice.
+        If there is no name, or a name occurs twice.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise CommandError(f"{option} names nothing; expected names separated by commas.")
+        raise CommandError(f"{option} has no name; expected names separated by commas.")
     lowered = [name.lower() for name in names]
     for name in lowered:
         if lowered.count(name) > 1:
@@ -212,12 +211,12 @@ def split_names(text, option):
 def _split_assignment(text, example):
     left, equals, value = text.partition("=")
     if not equals or not left.strip():
-        raise CommandError(f"--param {text!r} is no assignment; expected one like {example}.")
+        raise CommandError(f"--param {text!r} is not an assignment; expected one like {example}.")
     return left.strip(), value.strip()
 
 
 def _parse_value(text, like=None):
-    """A value of Python, else text; one number where a tuple belongs is a tuple of one."""
+    """A Python literal, else text; a single number for a tuple becomes a tuple of one."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a user sees: files, labelled facts, and what is being done."""
+"""Output for the user: files, labelled facts, and the present step."""
 
 import os
 import sys
@@ -14,16 +14,16 @@ _WIDTH = 100  # of lines of text
 
 
 def check_output(path, option, suffixes=()):
-    """Check that a file can be written, before hours are spent on what goes into it.
+    """Check that a file can be written, before hours of computing its content.
 
     Parameters
     ----------
     path : str or None
-        None, where the option was not given, passes.
+        None, if the option was not given, passes.
     option : str
         Name of the option for messages: "--output".
     suffixes : tuple of str, default=()
-        Endings one of which the name must have; empty allows any.
+        Allowed endings of the name; empty allows any.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def check_output(path, option, suffixes=()):
 
 
 def format_facts(facts):
-    """Write labelled facts, a label and its text a line, wrapped.
+    """Format labelled facts, a label and its text a line, wrapped.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ def format_facts(facts):
 
 
 def progress_bar(total, unit):
-    """A progress bar that vanishes when it is done; nothing where stderr is no terminal."""
+    """A progress bar that vanishes at the end; nothing if stderr is no terminal."""
     return tqdm(total=total, file=sys.stderr, disable=None, leave=False, unit=unit)
 
 
 @contextmanager
 def status(text):
-    """Show what is being done for as long as it takes; nothing where stderr is no terminal."""
+    """Show the present step while it takes; nothing if stderr is no terminal."""
     with tqdm(total=0, file=sys.stderr, disable=None, leave=False, bar_format="{desc}") as line:
         line.set_description_str(text)
         yield

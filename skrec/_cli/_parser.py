@@ -28,22 +28,22 @@ Each verb has its own help: python -m skrec evaluate --help
 
 _DATA_HELP = """\
 the interactions: a file (CSV, TSV, JSON lines, parquet, npz ...; one interaction a line:
-user, item and, if you like, value and timestamp), a folder of files or a pattern, or the
-name of a data set (1m or ml-1m, 100k, 20m, ..., demo, or any folder of the data home that
-holds an interactions.npz)"""
+user, item and, optionally, value and timestamp), a folder of files or a pattern, or the
+name of a data set (1m or ml-1m, 100k, 20m, ..., demo, or any folder of the data home with
+an interactions.npz)"""
 
 _EVALUATE_EPILOG = """\
 protocols:
-  strong  Users are parted: the models are fitted on some and tested on others, of whom
-          they see 80 % of the items and predict the rest (Liang et al. 2018). Tells how
-          well new users are served. One eighth of the users each for validation and test.
-  weak    A fifth of the items of each user is held out; all users are fitted.
-  loo     The last item of each user is held out (by time where it is known, else at
-          random) and ranked among all items.
+  strong  Fit the models to some users and test them on others: the models see 80 % of
+          a test user's items and predict the rest (Liang et al. 2018). Measures lists
+          for new users. One eighth of the users each for validation and test.
+  weak    Hold out a fifth of the items of each user; fit the models to all users.
+  loo     Hold out the last item of each user (by time if there is one, else at random)
+          and rank it among all items.
   temporal
-          The last fifth of all interactions is held out: what a model that was fitted
-          then would have done since. Needs times. Users who were not there before get
-          the popular items, as they do from `recommend`, and are told apart.
+          Hold out the last fifth of all interactions: how would a model fitted then have
+          done since? Needs times. Users who came later get the popular items, as from
+          `recommend`, and the table reports them separately.
 
 examples:
   python -m skrec evaluate
@@ -61,13 +61,13 @@ examples:
 """
 
 _RECOMMEND_EPILOG = """\
-output: lines of user,rank,item,score, title where titles are known, and fallback, which is
-True where nothing is known of the user and the popular items are listed. What a user has
-already is left out. In parquet ids that are whole numbers stay numbers, but are text if --users
-names one that is none. By the name of --output they are parquet (LISTS.parquet), a folder of
-parquet parts (LISTS/, with a slash), else CSV. A file takes its place when it is whole. A run
-that was interrupted goes on with a folder where it was, if model, users and options are the
-same; each part says what it was made of.
+output: lines of user,rank,item,score, title if the model has titles, and fallback, which is
+True if nothing is known of the user and the list has the popular items. Lists leave out the
+items that the user already has. The name of --output decides the format: parquet
+(LISTS.parquet), a folder of parquet parts (LISTS/, with a slash), else CSV. In parquet whole
+numbers as ids stay numbers, unless --users names an id that is not one. A file appears only when
+it is complete. An interrupted run continues its folder, if model, users and options are the same;
+each part records them.
 
 examples:
   python -m skrec recommend model.skops --output lists.csv
@@ -77,8 +77,8 @@ examples:
 """
 
 _SIMILAR_EPILOG = """\
-output: lines of item,rank,similar,score and, where titles are known, title, that of the
-similar item. They are parquet if --output ends in .parquet, else CSV.
+output: lines of item,rank,similar,score and, if the model has titles, the title of the similar
+item. The format is parquet if --output ends in .parquet, else CSV.
 
 examples:
   python -m skrec similar model.skops 4711 0815 -k 5
@@ -87,10 +87,10 @@ examples:
 
 
 _COMPILE_EPILOG = """\
-What is compiled is kept where numba keeps it: in the folder that the environment variable
-NUMBA_CACHE_DIR names, else beside the package or in the user's cache folder. It serves the
-same kind of processor; NUMBA_CPU_NAME=generic, set then and when the service runs, serves
-all of an architecture, by slower code.
+numba keeps the compiled kernels: in the folder of the environment variable NUMBA_CACHE_DIR,
+else beside the package or in the user's cache folder. They run on the same kind of processor.
+With NUMBA_CPU_NAME=generic, set now and for the service, they run on all processors of an
+architecture, but slower.
 
 examples:
   python -m skrec compile --models ease
@@ -99,10 +99,10 @@ examples:
 
 
 _SERVE_EPILOG = """\
-/docs describes the requests, /health says what is served, /metrics has figures for Prometheus.
-When the file is replaced, as `fit` does, the new model takes the place of the old one without a
-lost request. SIGTERM and Ctrl-C end the service once the requests that have begun are answered.
-It has no passwords and no encryption: put a proxy before it where others can reach it.
+/docs describes the requests, /health names the model, /metrics has figures for Prometheus.
+When you replace the file, as `fit` does, the service takes the new model without a lost request.
+On SIGTERM or Ctrl-C it answers the requests that have begun, and ends. The service has no
+passwords and no encryption: put a proxy in front of it if others can reach it.
 
 examples:
   python -m skrec serve model.skops
@@ -112,7 +112,7 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that raises where argparse would print its usage and exit."""
+    """An argument parser that raises instead of printing its usage and exiting."""
 
     def error(self, message):
         raise CommandError(f"{message}; see {self.prog} --help")
@@ -134,14 +134,14 @@ def parse(words):
     Raises
     ------
     CommandError
-        If the arguments are wrong; without any, once the help is printed.
+        If the arguments are wrong; without arguments, after printing the help.
     SystemExit
-        Once the help or the version is printed that was asked for.
+        After printing the help or the version on request.
     """
     parser, verbs = _build_parser()
     if not words:
         parser.print_help()
-        raise CommandError("no verb is given; see above.")
+        raise CommandError("got no verb; expected one of those above.")
     if not words[0].startswith("-") and words[0] not in verbs:
         raise unknown_name("verb", words[0], verbs)
     arguments = parser.parse_args(words)
@@ -191,19 +191,19 @@ def _add_evaluate(verbs):
         verbs,
         "evaluate",
         summary="fit models, test them on held-out items, print a table",
-        description="Split the data, fit each model, test it on what was held out, and print a "
+        description="Split the data, fit each model, test it on the held-out items, and print a "
         "table.",
         epilog=_EVALUATE_EPILOG,
     )
     verb.add_argument(
-        "data", metavar="DATA", nargs="?", help=f"{_DATA_HELP}; default: demo, which is generated"
+        "data", metavar="DATA", nargs="?", help=f"{_DATA_HELP}; default: demo, generated data"
     )
     verb.add_argument(
         "--models",
         default="ease,itemknn,popularity",
         metavar="NAMES",
-        help="models to compare, separated by commas; a name that is not known lists all "
-        "(default: %(default)s)",
+        help="models to compare, separated by commas; an unknown name lists all models (default: "
+        "%(default)s)",
     )
     add_param(verb, "MODEL.NAME=VALUE", "a model, such as ease.alpha=100")
     verb.add_argument(
@@ -246,7 +246,7 @@ def _add_fit(verbs):
         "fit",
         summary="fit one model on all data and save it",
         description="Fit one model on all data and save it together with the ids of users and "
-        "items, so that `recommend` speaks your ids.",
+        "items, so that `recommend` uses your ids.",
         epilog=_FIT_EPILOG,
     )
     verb.add_argument("data", metavar="DATA", nargs="?", help=_DATA_HELP)
@@ -255,9 +255,9 @@ def _add_fit(verbs):
         "--from",
         dest="results",
         metavar="RESULTS.json",
-        help="a file of `evaluate --results`: take the model (the best one, without --model), "
-        "its parameters as given and searched, and the options on the data, DATA too; what is "
-        "given beside it counts more",
+        help="a file of `evaluate --results`: take the model (the best one, without --model), its "
+        "given and chosen parameters, DATA and the options on the data; options on this line "
+        "override the file",
     )
     add_param(verb, "NAME=VALUE", "the model, such as alpha=100")
     verb.add_argument(
@@ -266,7 +266,7 @@ def _add_fit(verbs):
     verb.add_argument(
         "--titles",
         metavar="ITEMS.csv",
-        help="titles of items, a file with a column of ids and one of titles",
+        help="titles of items: a file with a column of ids and a column of titles",
     )
     add_data_options(verb, min_user_count=1, seeded="the model")
 
@@ -276,33 +276,33 @@ def _add_recommend(verbs):
         verbs,
         "recommend",
         summary="recommend with a saved model, to known or to new users",
-        description="Recommend items with a model that `fit` has saved.",
+        description="Recommend items with a model saved by `fit`.",
         epilog=_RECOMMEND_EPILOG,
     )
-    verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
+    verb.add_argument("model", metavar="MODEL.skops", help="a file written by `fit`")
     verb.add_argument(
         "--users",
         metavar="IDS.txt",
-        help="users of the data that the model was fitted on, one id a line; - reads stdin; all, "
-        "the default: all of them, or with --history all users of that log",
+        help="users of the training data, one id a line; - reads stdin; all, the default: all "
+        "users of the training data, or with --history all users of that log",
     )
     verb.add_argument(
         "--history",
         metavar="LOG.csv",
-        help="interactions of any users, as in the data of `fit`, a file or a folder of parts; the "
-        "log alone counts, also for users that the model knows",
+        help="interactions of any users, as in the data of `fit`, a file or a folder of parts; "
+        "lists use this log only, also for users that the model knows",
     )
     verb.add_argument(
         "--include-seen",
         action="store_true",
-        help="recommend also what a user has already",
+        help="recommend also items that the user already has",
     )
     verb.add_argument(
         "--unknown-users",
         choices=("popular", "skip", "error"),
-        help="what users get of whom nothing is known: the popular items, marked in the column "
-        "fallback; no list; or an error (default: popular, but an error where none of IDS.txt is "
-        "known)",
+        help="for users without known items: list the popular items, marked in the column "
+        "fallback; make no list; or stop (default: popular, but an error if the model knows none "
+        "of IDS.txt)",
     )
     add_list_options(verb)
     add_log_options(verb)
@@ -320,11 +320,11 @@ def _add_similar(verbs):
         verbs,
         "similar",
         summary="list similar items with a saved model",
-        description="List the items that are similar to given ones, such as the similar products "
-        "of a shop, with a model that `fit` has saved.",
+        description="List the items similar to given items, such as the similar products of a "
+        "shop, with a model saved by `fit`.",
         epilog=_SIMILAR_EPILOG,
     )
-    verb.add_argument("model", metavar="MODEL.skops", help="a file that `fit` has written")
+    verb.add_argument("model", metavar="MODEL.skops", help="a file written by `fit`")
     verb.add_argument("item", metavar="ITEM", nargs="*", help="ids of items (default: all items)")
     verb.add_argument(
         "--ids", metavar="IDS.txt", help="ids of items in a file, one a line; - reads stdin"
@@ -343,26 +343,26 @@ def _add_serve(verbs):
         verbs,
         "serve",
         summary="serve a saved model over HTTP",
-        description="Answer HTTP requests with the lists of a model that `fit` or "
-        "LogRecommender.save has written.",
+        description="Answer HTTP requests with the lists of a model file, written by `fit` or "
+        "LogRecommender.save.",
         epilog=_SERVE_EPILOG,
     )
     verb.add_argument("model", metavar="MODEL.skops", help="a model file")
     verb.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     verb.add_argument(
-        "--port", type=port, default=8000, help="0: any that is free (default: %(default)s)"
+        "--port", type=port, default=8000, help="port; 0: any free port (default: %(default)s)"
     )
     verb.add_argument(
         "--workers",
         type=count,
         default=1,
         metavar="N",
-        help="processes, each of which has the model (default: %(default)s)",
+        help="processes, each with its own model (default: %(default)s)",
     )
     verb.add_argument(
         "--quantize",
         choices=("int8",),
-        help="keep the wide last layer of a network in 8 bits: faster, and nearly the same lists",
+        help="keep the wide last layer of a network in 8 bits: faster, with nearly the same lists",
     )
     verb.add_argument(
         "--max-k", type=count, default=1000, metavar="K", help="longest list (default: %(default)s)"
@@ -379,7 +379,7 @@ def _add_serve(verbs):
         type=seconds,
         default=1.0,
         metavar="S",
-        help="how often the file is looked at (default: %(default)s)",
+        help="seconds between two looks at the file (default: %(default)s)",
     )
     verb.add_argument(
         "--log-level",
@@ -393,16 +393,16 @@ def _add_compile(verbs):
     verb = _add_verb(
         verbs,
         "compile",
-        summary="compile the kernels of models, such as when an image is built",
+        summary="compile the kernels of models, for example while building an image",
         description="Fit models to a little generated data, list items with them and evaluate "
-        "them, so that the first request of a service waits for no compilation.",
+        "them, so that the first request of a service need not wait for compilation.",
         epilog=_COMPILE_EPILOG,
     )
     verb.add_argument(
         "--models",
         default="ease,itemknn,popularity",
         metavar="NAMES",
-        help="models that will be used, separated by commas; a name that is not known lists all "
-        "(default: %(default)s)",
+        help="models to compile, separated by commas; an unknown name lists all models (default: "
+        "%(default)s)",
     )
     add_param(verb, "MODEL.NAME=VALUE", "a model, such as wmf.solver=cholesky")

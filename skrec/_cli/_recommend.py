@@ -24,16 +24,16 @@ _CHUNK = 1024  # users between two moves of the progress bar
 
 
 class Users(NamedTuple):
-    """Whom to recommend to.
+    """Users to recommend to.
 
     Attributes
     ----------
     ids : ndarray of shape (n_users,)
-        As the model or the log has them; text where one is in neither.
+        Ids of the model or the log; text if one id is in neither.
     X : csr_array of shape (n_users, n_items)
         Rows that the model scores.
     seen : csr_array of shape (n_users, n_items)
-        What they have.
+        The items that they have.
     """
 
     ids: np.ndarray
@@ -60,13 +60,13 @@ def run(arguments):
         check_stdout()
     if arguments.history is not None and arguments.users not in (None, _ALL):
         raise CommandError(
-            f"--users {arguments.users} names users of the model, and --history brings its own; "
+            f"--users {arguments.users} names users of the model, but --history has its own users; "
             "give one of them, or --users all."
         )
     reading = reading_options(arguments)
     if reading and arguments.history is None:
         raise CommandError(
-            f"{option_of(reading)} is for --history; users of the model are told by their ids."
+            f"{option_of(reading)} is for --history; without it no log is read. Leave it out."
         )
     with status(f"reading {arguments.model} ..."):
         content = load_model_file(arguments.model)
@@ -76,7 +76,7 @@ def run(arguments):
         with status(f"reading {arguments.history} ..."):
             log = read_log(arguments.history, reading)
         if log.get("n_dropped"):
-            warn(f"{log.n_dropped:,} lines that lack an id, a value or a time are left out")
+            warn(f"left out {log.n_dropped:,} lines without an id, a value or a time")
         users = _users_of_log(content, log, arguments)
     users = _treat_unknown(users, arguments)
     allowed, titles = candidates(content, arguments), titles_for(content, arguments.titles)
@@ -103,16 +103,16 @@ def _known_users(content, arguments):
     if len(unknown) and (choice == "error" or (none and choice is None)):
         line, text = found.describe_unknown()
         raise CommandError(
-            f"{arguments.users}, line {line}: the model does not know user {text}; its ids are "
-            f"like {known.describe()}. --unknown-users popular recommends what most users have, "
-            "skip leaves such users out; --history takes new ones."
+            f"{arguments.users}, line {line}: the model does not know user {text}; expected ids "
+            f"such as {known.describe()}. --unknown-users popular recommends the popular items, "
+            "skip leaves such users out; for new users, pass --history."
         )
     if none and choice == "skip":
         raise CommandError(
             f"{arguments.users}: the model knows none of these {len(unknown):,} users."
         )
     names = content.encoder.user_ids_[found.places]
-    if len(unknown) and choice != "skip":  # with it they are left out, as their rows are empty
+    if len(unknown) and choice != "skip":  # skip drops their empty rows later
         names = _named(names, unknown, [found.ids[place] for place in unknown])
     return Users(
         names, *(_rows(rows, found.places) for rows in (content.interactions, content.seen))
@@ -120,9 +120,9 @@ def _known_users(content, arguments):
 
 
 def _named(names, unknown, texts):
-    """Ids of users where some are unknown: whole numbers if all of them are, else text."""
+    """Ids with unknown users among them: whole numbers if all ids are, else text."""
     if names.dtype.kind in "iu":
-        with suppress(ValueError):  # a text that is no number
+        with suppress(ValueError):  # a text that is not a number
             numbers, limits = [int(text) for text in texts], np.iinfo(names.dtype)
             if limits.min <= min(numbers) and max(numbers) <= limits.max:
                 names[unknown] = np.array(numbers, dtype=names.dtype)
@@ -133,14 +133,14 @@ def _named(names, unknown, texts):
 
 
 def _rows(matrix, places):
-    """Rows of a matrix; that of place -1 is empty."""
+    """Rows of a matrix; the row of place -1 is empty."""
     indptr = np.append(matrix.indptr, matrix.indptr[-1])
     shape = (matrix.shape[0] + 1, matrix.shape[1])
     return csr_array((matrix.data, matrix.indices, indptr), shape=shape)[places]
 
 
 def _treat_unknown(users, arguments):
-    """Users without those of whom nothing is known, or with a warning, or an error."""
+    """Drop the users without known items, warn about them, or raise."""
     unknown = np.diff(users.X.indptr) == 0
     n_unknown = int(unknown.sum())
     if not n_unknown:
@@ -149,16 +149,16 @@ def _treat_unknown(users, arguments):
     if arguments.unknown_users == "error":
         first = as_text(users.ids[int(np.argmax(unknown))])
         raise CommandError(
-            f"{text}, such as {first!r}. --unknown-users popular recommends what most users have, "
+            f"{text}, such as {first!r}. --unknown-users popular recommends the popular items, "
             "skip leaves such users out."
         )
     if arguments.unknown_users == "skip":
         if n_unknown == len(users.ids):
-            raise CommandError(f"{text}; with --unknown-users skip nobody is left.")
-        warn(f"{text}; they are left out")
+            raise CommandError(f"{text}; --unknown-users skip leaves no user.")
+        warn(f"{text}; their lists are left out")
         kept = np.flatnonzero(~unknown)
         return Users(users.ids[kept], users.X[kept], users.seen[kept])
-    warn(f"{text}; they get what most users have, marked in the column fallback")
+    warn(f"{text}; they get the popular items, marked in the column fallback")
     return users
 
 
@@ -190,19 +190,19 @@ def _handle_unknown_items(log, unknown, known, arguments):
         f"{', ...' if len(items) > 3 else ''}) of {int(unknown.sum()):,} interactions"
     )
     if arguments.unknown_items == "error" or unknown.all():
-        raise CommandError(f"{text}; its ids are like {known.describe()}.")
-    warn(f"{text}; they are skipped")
+        raise CommandError(f"{text}; expected ids such as {known.describe()}.")
+    warn(f"{text}; skipped them")
 
 
 def _counts(log, min_value):
-    """Whether each interaction is one for the model, by the rule that it was fitted with."""
+    """Whether each interaction counts, by the rule of the fit."""
     if log.value_name is None:
         return np.ones(log.X.nnz, dtype=bool)
     return log.X.data > 0 if min_value is None else log.X.data >= min_value
 
 
 class _Lists(NamedTuple):
-    """Lists of users that are made some users at a time."""
+    """Lists of users, made in chunks of users."""
 
     content: object
     users: Users
@@ -211,7 +211,7 @@ class _Lists(NamedTuple):
     arguments: object
 
     def write(self, first, last, write, progress):
-        """Write the lists of some users; how many lines these are."""
+        """Write the lists of some users; returns the number of lines."""
         n_lines = 0
         for start in range(first, last, _CHUNK):
             stop = min(start + _CHUNK, last)
@@ -227,7 +227,7 @@ class _Lists(NamedTuple):
         return ["user", "rank", "item", "score", *titled, "fallback"]
 
     def mark(self):
-        """What decides the lists, as text."""
+        """A digest of all that determines the lists."""
         options = (self.arguments.k, self.arguments.include_seen)
         return made_of(self.content, self.users, self.allowed, self.titles, options)
 
@@ -242,7 +242,7 @@ class _Lists(NamedTuple):
             allowed=self.allowed,
             dtype=X.dtype,
         )
-        row, rank = listed(items)  # fewer than k where a user has nearly everything
+        row, rank = listed(items)  # fewer than k if a user has nearly all items
         item = items[row, rank]
         titled = {} if titles is None else {"title": titles[item]}
         return {
@@ -256,7 +256,7 @@ class _Lists(NamedTuple):
 
 
 def _write_parts(lists, progress):
-    """Write the parts that are not there yet; how many lines all of them have."""
+    """Write the missing parts; returns the number of lines in all parts."""
     output, n_users = lists.arguments.output, len(lists.users.ids)
     files, bounds = parts_of_folder(output, n_users, lists.mark())
     n_lines = 0

@@ -1,4 +1,4 @@
-"""What a library error advises, in the words of the command line."""
+"""Turns the advice of a library error into options of the command line."""
 
 import re
 
@@ -17,14 +17,14 @@ _OPTIONS = (
 )
 _ROLES = ("user", "item", "value", "timestamp")
 _VALUE = r"('[^']*'|\"[^\"]*\"|[\w.]*\w)?"
-# Not what stands in an option already, nor an attribute, nor part of a longer name.
+# Neither within an option, nor an attribute, nor part of a longer name.
 _BEFORE = r"(?<![\w.,-])(?<!--columns )(?<!--param )"
 _ROLE = rf"(?:{'|'.join(_ROLES)})={_VALUE.replace('(', '(?:', 1)}"
 _ROLES_IN_A_ROW = re.compile(rf"{_BEFORE}{_ROLE}(?:(?:, | and | or |, and |, or ){_ROLE})*")
 _ONE_ROLE = re.compile(rf"({'|'.join(_ROLES)})={_VALUE}")
 _OPTION = re.compile(rf"{_BEFORE}({'|'.join(_OPTIONS)})={_VALUE}")
 _SET_PARAMS = re.compile(r"(?:\w+\.)?set_params\((\w+)=([^()]*)\)")
-# Calls of Python: what they do the command line does by itself, or by an option.
+# Calls of Python, which the command line replaces by its own work or by an option.
 _CALLS = (
     (re.compile(r"; for a folder with an interactions\.npz use load_dataset\([^()]*\)"), ""),
     (re.compile(r"(?:read the log with )?load_interactions\(\w+, ([^()]*)\)"), r"pass \1"),
@@ -42,19 +42,19 @@ _WORDS = {"True": "yes", "False": "no", "None": "none"}
 
 
 def on_command_line(text, params=(), model=""):
-    """Turn each argument of Python that a text names into the option that stands for it.
+    """Replace each argument of Python in a text by its option.
 
-    The one place that knows both: a loader says ``encoding=`` and an estimator says
-    ``set_params(alpha=...)``, as its callers in Python need it.
+    Only this function knows both: a loader's error says ``encoding=`` and an estimator's says
+    ``set_params(alpha=...)``, for callers in Python.
 
     Parameters
     ----------
     text : str
-        Of an error or a warning of the library.
+        Text of an error or a warning of the library.
     params : iterable of str, default=()
-        Names of parameters of models, which become ``--param``.
+        Names of parameters of models, to be written as ``--param``.
     model : str, default=""
-        Name of the model, where ``--param`` needs it.
+        Name of the model, if ``--param`` needs it.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _column(value):
 
 
 def _value(text):
-    """The value itself, or None where it is left open."""
+    """The value itself, or None if the text leaves it open."""
     if not text or text == "...":
         return None
     return text[1:-1] if text[0] in "'\"" else text

@@ -1,4 +1,4 @@
-"""The file between `evaluate --results` and `fit --from`: numbers, and how to fit each model."""
+"""The file of `evaluate --results` for `fit --from`: numbers, and how to fit each model."""
 
 import json
 from pathlib import Path
@@ -36,13 +36,13 @@ def write_results(path, numbers, *, data, options, parameters):
     ----------
     path : pathlib.Path
     numbers : dict
-        As JSON takes them.
+        Numbers that JSON can hold.
     data : str
-        DATA as it was given.
+        DATA of the command line.
     options : dict of str to object
         Values of `DATA_OPTIONS`.
     parameters : dict of str to dict
-        By model, best first: the parameters that were given or chosen.
+        By model, best first: the given and chosen parameters.
     """
     fit = {
         "data": data,
@@ -61,7 +61,7 @@ def read_recipe(path, model):
     path : str
         A file of `write_results`.
     model : str or None
-        Name of the model; None stands for the best one.
+        Name of the model; None: the best one.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def read_recipe(path, model):
     Raises
     ------
     CommandError
-        If it is no such file, or the model is not in it.
+        If it is another kind of file, or has no such model.
     OSError
         If the file cannot be read.
     """
@@ -86,7 +86,7 @@ def read_recipe(path, model):
         sound = False
     if not sound:
         raise CommandError(
-            f"{path} is no file of results; expected one that `evaluate --results` has written."
+            f"{path} is not a file of results; expected one written by `evaluate --results`."
         )
     name = next(iter(models)) if model is None else model.lower()
     if name not in models:

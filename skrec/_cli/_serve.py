@@ -15,7 +15,7 @@ def run(arguments):
     arguments : argparse.Namespace
         See `skrec._cli._parser`.
     """
-    # A signal is how it ends: what had begun is answered by then.
+    # A signal ends the service, after it has answered the requests that had begun.
     with suppress(Terminated, KeyboardInterrupt):
         serve(
             arguments.model,

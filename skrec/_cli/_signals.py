@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals that end a process -> exceptions, so that nothing half is left."""
+"""Ctrl-C and the signals that end a process -> exceptions, so that no half-written file stays."""
 
 import signal
 import threading
@@ -7,20 +7,20 @@ from contextlib import contextmanager
 _ENDING = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 ]
-_caught = []  # signals that came since `handled_signals` was entered
+_caught = []  # signals since `handled_signals` was entered
 
 
 class Terminated(SystemExit):
-    """The process was told to end; its code is what a shell expects."""
+    """A signal has ended the process; the code is the one that a shell expects."""
 
 
 @contextmanager
 def handled_signals():
-    """Make exceptions of signals: SIGINT a KeyboardInterrupt, SIGTERM and SIGHUP `Terminated`.
+    """Turn signals into exceptions: SIGINT into KeyboardInterrupt, others into `Terminated`.
 
     By default SIGTERM ends a process at once, and temporary files stay. A signal that the
-    parent has chosen to ignore, as nohup does, stays ignored. Outside of the main thread,
-    where Python has no signals, nothing is changed.
+    parent ignores, as under nohup, stays ignored. Outside the main thread, where Python has
+    no signals, the function changes nothing.
     """
     _caught.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -41,19 +41,19 @@ def handled_signals():
 
 @contextmanager
 def one_piece(otherwise):
-    """Work that ends whole or with an exception that says what an interrupt has left.
+    """Work that completes, or raises an exception that says what an interrupt has left.
 
     Parameters
     ----------
     otherwise : str
-        What there is if it is interrupted: "nothing was written".
+        The state after an interrupt: "nothing was written".
 
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C, also where a library made something else of it.
+        After Ctrl-C, also if a library raised another exception.
     """
-    from skrec.utils._interrupts import whole_fits_only  # with it comes scikit-learn
+    from skrec.utils._interrupts import whole_fits_only  # imports scikit-learn
 
     try:
         with whole_fits_only():
@@ -66,18 +66,18 @@ def one_piece(otherwise):
 
 
 def raise_if_interrupted():
-    """Raise again what a library may have swallowed: before its result is used."""
+    """Raise an interrupt that a library may have swallowed, before using its result."""
     if was_interrupted():
         raise KeyboardInterrupt
 
 
 def was_interrupted():
-    """Whether Ctrl-C was pressed, whatever has become of its exception."""
+    """Whether the user pressed Ctrl-C, even if a library swallowed the exception."""
     return signal.SIGINT in _caught
 
 
 def exit_code(number=signal.SIGINT):
-    """What a shell expects of a process that a signal has ended."""
+    """Exit code that a shell expects after a signal."""
     return 128 + number
 
 

@@ -17,7 +17,7 @@ _CHUNK = 1024  # items between two moves of the progress bar
 
 
 def run(arguments):
-    """List the items that are similar to some, or to each.
+    """List the items similar to given items, or to each item.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def run(arguments):
 
 
 def _items(content, arguments):
-    """Columns of the items that are asked for."""
+    """Columns of the requested items."""
     known = TextIds(content.encoder.item_ids_)
     if arguments.ids is not None:
         found, where = find_in_file(arguments.ids, known, "item"), f"{arguments.ids}, line "
@@ -62,11 +62,10 @@ def _items(content, arguments):
         line, text = found.describe_unknown()
         raise CommandError(
             f"{'' if where is None else f'{where}{line}: '}the model does not know item {text}; "
-            f"its ids are like {known.describe()}. --unknown-items skip leaves out those that it "
-            "does not know."
+            f"expected ids such as {known.describe()}. --unknown-items skip leaves out unknown ids."
         )
     if len(found.unknown):
-        warn(f"{len(found.unknown):,} of {len(found.ids):,} items are unknown and left out")
+        warn(f"{len(found.unknown):,} of {len(found.ids):,} items are unknown; left out")
     return found.places[found.places >= 0]
 
 

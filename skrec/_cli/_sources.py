@@ -1,4 +1,4 @@
-"""Where DATA comes from: a file, a data set in the data home or on the web, the demo."""
+"""The sources of DATA: a file, a data set in the data home or on the web, the demo."""
 
 import os
 import re
@@ -25,15 +25,15 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
 class Source(NamedTuple):
-    """A log that was read.
+    """A log in memory.
 
     Attributes
     ----------
     title : str
     raw : Bunch
-        Of a loader of `skrec.datasets`.
+        Result of a loader of `skrec.datasets`.
     is_movielens : bool
-        Whether its values are the ratings of MovieLens.
+        Whether the values are ratings of MovieLens.
     """
 
     title: str
@@ -42,14 +42,14 @@ class Source(NamedTuple):
 
 
 def open_source(name, *, reading, data_home):
-    """Load what DATA names.
+    """Load the data that DATA names.
 
     Parameters
     ----------
     name : str or None
         In this order: an existing file, a folder of files, or a pattern such as "day*.csv";
-        None or "demo", the demonstration data; a folder that holds an interactions.npz; a
-        data set of MovieLens, which is fetched if it is not there; a folder of the data home.
+        None or "demo", the demonstration data; a folder with an interactions.npz; a data
+        set of MovieLens, fetched if it is missing; a folder of the data home.
     reading : dict
         See `reading_options`; for files of text and parquet.
     data_home : str or None
@@ -61,14 +61,14 @@ def open_source(name, *, reading, data_home):
     Raises
     ------
     CommandError
-        If there is none of these.
+        If the name matches none of these.
     """
     path = Path(os.path.expanduser(name or _DEMO))
     _refuse_pipe(path)
     if name is not None and _is_log(path, name):
         return Source(path.name, load_interactions(path, **reading), False)
     if reading:
-        raise CommandError(f"{option_of(reading)} is for files, and {path} is none.")
+        raise CommandError(f"{option_of(reading)} is for files, but {path} is not a file.")
     if name is None or name == _DEMO:
         return Source("demo data (generated)", load_demo(), False)
     if (path / _DATA_SET).is_file():
@@ -84,7 +84,7 @@ def open_source(name, *, reading, data_home):
 
 
 def reading_options(arguments):
-    """How files are to be read.
+    """The options for reading files.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def reading_options(arguments):
     Returns
     -------
     reading : dict
-        What `load_interactions` takes, only what was given.
+        Given parameters of `load_interactions`.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def reading_options(arguments):
 
 
 def option_of(reading):
-    """The first of the options that `reading_options` has read, as it is typed."""
+    """The first option of `reading_options`, as typed."""
     name = next(iter(reading))
     return "--columns" if name in _ROLES else f"--{name.replace('_', '-')}"
 
@@ -153,12 +153,12 @@ def parse_columns(text):
     Parameters
     ----------
     text : str or None
-        Such as "user=client,item=sku,value=none". A whole number is a place, from 1.
+        Such as "user=client,item=sku,value=none". A whole number is a position, from 1.
 
     Returns
     -------
     columns : dict of str to (str, int or None)
-        What `load_interactions` takes: places from 0, None for "none".
+        Parameters of `load_interactions`: positions from 0, None for "none".
 
     Raises
     ------
@@ -185,19 +185,21 @@ def _column(name, role):
         return None
     if name.isdecimal():
         if int(name) == 0:
-            raise CommandError("--columns counts the places of columns from 1. Got 0.")
+            raise CommandError("--columns counts columns from 1. Got 0.")
         return int(name) - 1
     return name
 
 
 def _refuse_pipe(path):
-    """A log is read more than once: first what it is, then what it holds."""
+    """Raise for a pipe: the loaders read a log twice, first its format, then its content."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise CommandError(f"{path} is no regular file, such as a pipe; write it to a file first.")
+        raise CommandError(
+            f"{path} is not a regular file (it may be a pipe); write it to a file first."
+        )
 
 
 def _is_log(path, name):
-    """Whether it is a file, a folder of files that is no data set, or a pattern."""
+    """Whether the name is a file, a folder of files that is not a data set, or a pattern."""
     if path.is_dir():
         named = _movielens_name(name) in _MOVIELENS or name == _DEMO
         return not named and not (path / _DATA_SET).is_file()

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or have no reader."""
+"""Standard streams that are closed or full, or have no reader."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ _closed = []  # streams that the parent has closed
 
 
 def open_streams():
-    """Open what the parent has closed onto nothing: a job with --output may have no screen."""
+    """Open closed streams onto nothing: a job with --output may have no screen."""
     _closed.clear()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -18,7 +18,7 @@ def open_streams():
 
 
 def check_stdout():
-    """Check that what is printed can be read, before hours are spent on it.
+    """Check that standard output is open, before hours of computing.
 
     Raises
     ------
@@ -30,9 +30,9 @@ def check_stdout():
 
 
 def drop_output():
-    """Point standard output at nothing: Python flushes it at exit, which would fail again."""
+    """Point standard output at nothing, or Python's flush at exit would fail again."""
     try:
         number = sys.stdout.fileno()
-    except (OSError, ValueError):  # a stream of another program that runs this one
+    except (OSError, ValueError):  # a stream of the program that runs this one
         return
     os.dup2(os.open(os.devnull, os.O_WRONLY), number)

@@ -290,12 +290,12 @@ def test_normalize(skrec, log):
     [
         (["--models", "eas"], "unknown model 'eas'. Did you mean 'ease'? Known: "),
         (["--models", "ease,EASE"], "names 'ease' twice"),
-        (["--models", ","], "--models names nothing"),
+        (["--models", ","], "--models has no name"),
         (["--param", "ease.alhpa=1"], "Did you mean 'alpha'?"),
         (["--param", "ease.alpha=-1"], "'alpha' parameter of EASE"),
         (["--param", "alpha=1"], "write it as ease.alpha=1"),
         (["--param", "slim.alpha=1"], "unknown model in --param 'slim'"),
-        (["--param", "ease.alpha"], "no assignment"),
+        (["--param", "ease.alpha"], "not an assignment"),
         (["--metrics", "recal@10"], "Did you mean 'recall@k'?"),
         (["--metrics", "recall@0"], "unknown metric"),
         (["--metrics", "rmse"], "compares ratings"),
@@ -304,7 +304,7 @@ def test_normalize(skrec, log):
         (["--output", "."], "is a folder"),
         (["--columns", "user=a"], "--columns is for files"),
         (["--min-user-count", "1000"], "no user of demo data"),
-        (["--min-value", "7"], "only those of at least 7 count"),
+        (["--min-value", "7"], "expected some of at least 7"),
     ],
 )
 def test_mistakes(skrec, arguments, expected):

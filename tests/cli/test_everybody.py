@@ -216,7 +216,7 @@ def test_a_folder_of_other_lists_is_refused(skrec, model, other_model, ids_file,
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("")
-    for name, message in (("mine", "holds other files"), ("file", "is a file"),
+    for name, message in (("mine", "has other files"), ("file", "is a file"),
                           ("none/lists", "does not exist")):  # fmt: skip
         done = skrec("recommend", model, "--output", f"{tmp_path / name}/")
         assert done.code != 0
@@ -253,7 +253,7 @@ def test_what_a_killed_run_left_is_removed(skrec, model, tmp_path):
         part.touch()
         done = skrec("recommend", model, "-k", 4, "--output", f"{busy}/")
         assert done.code == code
-        assert ("holds other files" in done.err) == (code == 2)
+        assert ("has other files" in done.err) == (code == 2)
         assert part.exists()
 
 
@@ -288,4 +288,4 @@ def test_all_users_of_a_log_that_is_a_folder(skrec, model, log, tmp_path):
 def test_users_and_a_history_are_refused(skrec, model, log, ids_file):
     done = skrec("recommend", model, "--users", ids_file, "--history", log)
     assert done.code != 0
-    assert "--history brings its own; give one of them, or --users all" in done.err
+    assert "--history has its own users; give one of them, or --users all" in done.err

@@ -80,7 +80,7 @@ def test_unknown_users(skrec, model, generated, tmp_path):
     assert done.code == 0
     known = lists(done.out)
     assert set(known) == {"u1", "u2"}
-    assert "2 of 4 users have no interaction that the model can use; they are left" in done.err
+    assert "2 of 4 users have no interaction that the model can use; their lists" in done.err
     # Popular items, marked; those of the others are as they were.
     done = skrec(*words, "--unknown-users", "popular")
     assert done.code == 0
@@ -105,7 +105,7 @@ def test_lists_of_users_that_fit_to_nothing(skrec, model, tmp_path):
     # As good as always the wrong file, unless one asks for it.
     done = skrec(*words)
     assert done.code == 2
-    assert "does not know user 'nobody'; its ids are like u0, u1, u10" in done.err
+    assert "does not know user 'nobody'; expected ids such as u0, u1, u10" in done.err
     assert "--unknown-users popular" in done.err
     done = skrec(*words, "--unknown-users", "popular")
     assert (done.code, len(lists(done.out)["nobody"])) == (0, 10)
@@ -113,9 +113,9 @@ def test_lists_of_users_that_fit_to_nothing(skrec, model, tmp_path):
     assert done.code == 2
     assert "knows none" in done.err
     ids.write_text("\n")
-    assert "holds no user id" in skrec(*words).err
+    assert "has no user id" in skrec(*words).err
     ids.write_bytes(b"\xff\xfe\x00")
-    assert "is no UTF-8 text" in skrec(*words).err
+    assert "is not UTF-8 text" in skrec(*words).err
 
 
 def test_new_users(skrec, model, generated, tmp_path):
@@ -123,7 +123,7 @@ def test_new_users(skrec, model, generated, tmp_path):
     history.write_text("user,item\nnew,i3\nnew,i4\nnew,gone\nu7,i5\nlost,gone\n")
     done = skrec("recommend", model, "--history", history, "-k", "3")
     assert done.code == 0
-    assert "does not know 1 items (gone) of 2 interactions; they are skipped" in done.err
+    assert "does not know 1 items (gone) of 2 interactions; skipped them" in done.err
     assert "1 of 3 users have no interaction that the model can use; they get" in done.err
     found = lists(done.out)
     assert set(found) == {"new", "u7", "lost"}
@@ -237,7 +237,7 @@ def test_mistakes(skrec, log, model, tmp_path):
         ),
         (
             ["fit", log, "--model", "biasedmf", "--output", tmp_path / "m.skops"],
-            "biasedmf as it is set predicts ratings",
+            "biasedmf with these parameters predicts ratings",
         ),
         (
             [
@@ -252,7 +252,7 @@ def test_mistakes(skrec, log, model, tmp_path):
             ],
             "Fit ItemKNN to ratings in Python",
         ),
-        (["recommend", plain, "--users", ids], "holds a DummyRecommender but no ids"),
+        (["recommend", plain, "--users", ids], "has a DummyRecommender but no ids"),
         (["recommend", log, "--users", ids], "is not a model file"),
         (["recommend", model, "--users", tmp_path / "none.txt"], "none.txt: No such file"),
         (["recommend", model, "--history", tmp_path / "none.csv"], "none.csv"),

@@ -147,7 +147,7 @@ def test_unknown_candidates(skrec, model, ids):
     assert "the model does not know item 'new' (and 1 more unknown ids)" in done.err
     done = skrec(*words, "--items", ids("new", "newer"))
     assert done.code == 2
-    assert "knows none of these 2 items; its ids are like i0, i1, i10" in done.err
+    assert "knows none of these 2 items; expected ids such as i0, i1, i10" in done.err
     done = skrec(*words, "--items", ids("i1"), "--exclude-items", ids("i1"))
     assert done.code == 2
     assert "leaves no item" in done.err
@@ -156,14 +156,14 @@ def test_unknown_candidates(skrec, model, ids):
 def test_unknown_items(skrec, model, ids):
     done = skrec("similar", model, "i1", "gone", "lost")
     assert done.code == 2
-    assert "does not know item 'gone' (and 1 more unknown ids); its ids are like i0" in done.err
+    assert "does not know item 'gone' (and 1 more unknown ids); expected ids such as i0" in done.err
     assert "--unknown-items skip" in done.err
     done = skrec("similar", model, "--ids", ids("i1", "gone"))
     assert ".txt, line 2: the model does not know item 'gone'" in done.err
     done = skrec("similar", model, "i1", "gone", "--unknown-items", "skip", "-k", "2")
     assert done.code == 0
     assert [row["item"] for row in rows_of(done.out)] == ["i1", "i1"]
-    assert "1 of 2 items are unknown and left out" in done.err
+    assert "1 of 2 items are unknown; left out" in done.err
     assert skrec("similar", model, "gone", "--unknown-items", "skip").code == 2
 
 

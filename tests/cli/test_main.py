@@ -79,7 +79,7 @@ def test_without_a_verb_there_is_help(skrec):
     done = skrec()
     assert done.code == 2
     assert done.out == skrec("--help").out
-    assert done.err == "skrec: error: no verb is given; see above.\n"
+    assert done.err == "skrec: error: got no verb; expected one of those above.\n"
 
 
 def _raise(error):

@@ -156,7 +156,7 @@ def test_histories_are_read_with_the_same_options(skrec, model, tmp_path, option
     )  # fmt: skip
     assert done.code == 0, done.err
     assert [line.split(",")[0] for line in done.out.splitlines()[1:]] == ["Ann"] * 2 + ["Bö"] * 2
-    assert "1 lines that lack an id" in done.err
+    assert "1 lines without an id" in done.err
 
 
 def test_what_is_left_out_is_told(skrec, tmp_path):
@@ -164,7 +164,7 @@ def test_what_is_left_out_is_told(skrec, tmp_path):
     path.write_text("user,item\n" + _LINES + ",i1\nu1,\n")
     done = skrec("evaluate", path, "--drop-missing", "--protocol", "weak", "--models", "popularity")
     assert done.code == 0, done.err
-    assert re.search("^left out +2 lines that lack", done.out, re.MULTILINE)
+    assert re.search("^left out +2 lines without", done.out, re.MULTILINE)
 
 
 def test_delimiters_by_name(skrec, tmp_path):
@@ -183,7 +183,7 @@ def test_options_on_files_are_for_files(skrec):
     for option in (["--encoding", "latin-1"], ["--drop-missing"], ["--columns", "user=a"]):
         done = skrec("evaluate", "demo", *option)
         assert done.code == 2
-        assert f"{option[0]} is for files, and demo is none" in done.err
+        assert f"{option[0]} is for files, but demo is not a file" in done.err
 
 
 def test_a_number_for_a_tuple(skrec, log, tmp_path):
@@ -270,7 +270,7 @@ def test_pipes_and_odd_numbers_are_refused(skrec, model, tmp_path):
     for words in (["evaluate", pipe], ["recommend", model, "--history", pipe]):
         done = skrec(*words)
         assert done.code == 2
-        assert "is no regular file" in done.err
+        assert "is not a regular file" in done.err
     for text in ("nan", "inf", "-inf"):
         assert f"a finite number, got '{text}'" in skrec("evaluate", f"--min-value={text}").err
     path = tmp_path / "log.csv"

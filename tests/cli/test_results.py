@@ -90,8 +90,8 @@ def test_files_that_are_no_results(skrec, results, tmp_path):
         done = skrec(*words)
         assert done.code == 2, text[:50]
         assert done.err == (
-            f"skrec: error: {path} is no file of results; expected one that `evaluate --results` "
-            "has written.\n"
+            f"skrec: error: {path} is not a file of results; expected one written by "
+            "`evaluate --results`.\n"
         )
     done = skrec("fit", "--from", results, "--model", "eas", "--output", tmp_path / "m.skops")
     assert "Did you mean 'ease'? Known: ease, multvae, popularity" in done.err
@@ -145,7 +145,7 @@ def test_temporal(skrec, timed, tmp_path):
     assert own.n_unknown["ndcg@10"] > 12
     assert f"Nothing is known of {own.n_unknown['ndcg@10']} of the" in words
     assert f"ease {scores['mean_unknown']:.4f} and {scores['mean_known']:.4f}" in words
-    assert "who have no past get the popular items" in words
+    assert "without a past: the popular items" in words
     assert done.err == ""
 
 
@@ -175,7 +175,7 @@ def test_values_that_are_kept(skrec, tmp_path):
     words = ["fit", path, "--model", "ease", "--output", model]
     done = skrec(*words)
     assert "values above 0, each as 1 (they go from 0 to 7" in " ".join(done.out.split())
-    assert "--values keep is the other way" in " ".join(done.out.split())
+    assert "--values keep is the alternative" in " ".join(done.out.split())
     assert load(model)["interactions"].toarray().tolist() == [[1, 1, 0], [1, 0, 1], [0, 0, 1]]
     done = skrec(*words, "--values", "keep")
     assert "values above 0, as they are (they go from 0 to 7" in " ".join(done.out.split())
@@ -189,7 +189,7 @@ def test_values_that_are_kept(skrec, tmp_path):
     # Without values a repeated pair is one, or as many as there are.
     path.write_text("user,item\na,x\na,x\na,y\nb,y\n")
     done = skrec(*words)
-    assert "every user and item once, however often" in " ".join(done.out.split())
+    assert "every pair of user and item once, however often" in " ".join(done.out.split())
     assert load(model)["interactions"].toarray().tolist() == [[1, 1], [0, 1]]
     skrec(*words, "--values", "keep")
     assert load(model)["interactions"].toarray().tolist() == [[2, 1], [0, 1]]

@@ -62,7 +62,7 @@ def test_three_commands_and_similar_products(skrec, shop, monkeypatch):
     done = [skrec(*words) for words in commands]
     assert [one.code for one in done] == [0] * 4, [one.err for one in done]
     evaluated = " ".join(done[0].out.split())
-    assert "12 lines that lack an id" in evaluated
+    assert "12 lines without an id" in evaluated
     assert "in time: the last 20%" in evaluated
     # What came back is not there; what is left was bought.
     content = load("shop.skops")
