@@ -1,11 +1,11 @@
-"""Fit MultDAE on several GPUs, or processes: each learns from its own users.
+"""Fit MultDAE on several GPUs or processes, each with its own users.
 
     torchrun --nproc-per-node=4 several_gpus.py rows/ model.skops --max-iter 50
 
-``rows`` is a folder of files that scipy.sparse.save_npz wrote, blocks of users with all items.
-Every process reads its share of them and makes batches of its own users; DistributedDataParallel
-takes the mean of the gradients, so four processes with batches of 500 make the steps of one process
-with batches of 2,000. The first process writes the model, an ordinary MultDAE.
+``rows`` is a folder of files of scipy.sparse.save_npz, blocks of users with all items. Every
+process reads its share of the files and makes batches of its own users. DistributedDataParallel
+averages the gradients, so four processes with batches of 500 make the steps of one process with
+batches of 2,000. The first process writes the model, an ordinary MultDAE.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from skrec.autoencoder import MultDAE
 
 
 class LossOf(nn.Module):
-    """The loss of a batch as a module, which is what DistributedDataParallel takes."""
+    """The loss of a batch as a module, for DistributedDataParallel."""
 
     def __init__(self, loss, module):
         super().__init__()
@@ -35,7 +35,7 @@ class LossOf(nn.Module):
 
 
 class SharedMultDAE(MultDAE):
-    """MultDAE whose gradients are means over processes; it begins with those of the first."""
+    """MultDAE with gradients averaged over processes; weights begin as in the first process."""
 
     def _run(self, module, *arguments):
         self._shared = DistributedDataParallel(LossOf(super()._loss, module))
@@ -49,14 +49,14 @@ class SharedMultDAE(MultDAE):
 
 
 def own_users(folder, device):
-    """The rows of this process; all have the same number, so that all make as many steps."""
+    """The rows of this process; all processes have as many rows, so they make as many steps."""
     files = sorted(Path(folder).glob("*.npz"))[dist.get_rank() :: dist.get_world_size()]
     if not files:
         raise SystemExit(f"{folder} has fewer files than there are processes: cut it finer.")
     X = csr_array(vstack([load_npz(file) for file in files], format="csr"))
     most = torch.tensor(X.shape[0], device=device)
     dist.all_reduce(most, dist.ReduceOp.MAX)
-    return X[np.arange(int(most)) % X.shape[0]]  # the first users once more where there are fewer
+    return X[np.arange(int(most)) % X.shape[0]]  # repeats the first users if there are fewer
 
 
 def main():
