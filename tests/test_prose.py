@@ -41,7 +41,7 @@ READ = [
 
 def test_spelling():
     pytest.importorskip("codespell_lib")
-    paths = [*READ, *_files("CHANGELOG.md", "docs/**/*.py", "tests/**/*.py", ".ci/run")]
+    paths = [*READ, *_files("CHANGELOG.md", "docs/**/*.py", "tests/**/*.py", ".ci/*")]
     command = [sys.executable, "-m", "codespell_lib", "--ignore-words-list", f"{NAMES},titel"]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
