@@ -2,18 +2,21 @@
 
     pip install hnswlib
     python docs/benchmarks/bench_ann.py
+    SKREC_DATA=../shared/data python docs/benchmarks/bench_ann.py --fitted
 
 A list of ten for one user of a factor model, on one thread: the product of the user's vector with
-all items and the top-k kernel, against a search of an index. Vectors of 64 numbers are drawn. Items
-stand in groups. A few items have long vectors, like popular items of a fitted model. A user is the
-sum of some items of two groups, with noise. An index of largest inner products needs vectors of one
-length: each item gets one more number, sqrt(M^2 - |q|^2) with M the largest length, and each user a
-zero there.
+all items and the top-k kernel, against a search of an index of largest inner products. Vectors of
+64 numbers are drawn. Items stand in groups. A few items have long vectors, like popular items of a
+fitted model. A user is the sum of some items of two groups, with noise.
+
+``--fitted`` measures the vectors of models fitted to Gowalla (`SKREC_DATA`) instead, in two ways:
+as they are, and made of one length by one more number, sqrt(M^2 - |q|^2) with M the largest length,
+and a zero for each user, as an index that knows only angles or distances needs.
 
 Times are microseconds of processor time of one list, the least of several passes. "recall" is the
 share of the exact ten that the index finds, by `ef`, how far it looks. "build_s" is the processor
 time to make the index. It takes about ten minutes and 3 GB of memory at a million items. Results
-go to ``results/ann.json``.
+go to ``results/ann.json``, with ``--fitted`` to ``results/ann_gowalla.json``.
 """
 
 import argparse
@@ -22,10 +25,12 @@ import time
 
 import hnswlib
 import numpy as np
+from _data import binary
 from _record import write
 from threadpoolctl import threadpool_limits
 
 from skrec._factors import factor_scores
+from skrec.decomposition import BPR, WMF, PureSVD
 from skrec.utils._topk import top_k
 
 K, WIDTH = 10, 64
@@ -53,6 +58,9 @@ def of_one_length(items, users):
     return np.column_stack([items, rest]), np.column_stack([users, zeros])
 
 
+WAYS = {"as they are": lambda items, users: (items, users), "of one length": of_one_length}
+
+
 def least(function, given, repeats):
     best = np.inf
     function(given[0])
@@ -64,9 +72,8 @@ def least(function, given, repeats):
     return round(best, 1)
 
 
-def measured_at(n_items, n_users, repeats):
-    rng = np.random.default_rng(0)
-    items, users = vectors(n_items, n_users, rng)
+def measured(items, users, repeats, ways):
+    """Exact lists and an index of the vectors in each of the ways."""
     components = np.ascontiguousarray(items.T)
 
     def exact(user):
@@ -74,38 +81,70 @@ def measured_at(n_items, n_users, repeats):
         return top_k(scores, K, n_jobs=1)[0][0]
 
     expected = [exact(user) for user in users]
-    long_items, long_users = of_one_length(items, users)
-    start = time.process_time()
-    index = hnswlib.Index("ip", WIDTH + 1)
-    index.init_index(n_items, M=16, ef_construction=200, random_seed=0)
+    row = {"items": len(items), "exact_us": least(exact, users, repeats)}
+    for name in ways:
+        row[name] = with_index(*WAYS[name](items, users), expected, repeats)
+    return row
+
+
+def with_index(items, users, expected, repeats):
+    index = hnswlib.Index("ip", items.shape[1])
+    index.init_index(len(items), M=16, ef_construction=200, random_seed=0)
     index.set_num_threads(1)
-    index.add_items(long_items, num_threads=1)
-    row = {"items": n_items, "build_s": round(time.process_time() - start, 1)}
-    row["exact_us"], row["index"] = least(exact, users, repeats), {}
+    start = time.process_time()
+    index.add_items(items, num_threads=1)
+    row = {"build_s": round(time.process_time() - start, 1)}
     for ef in EFS:
         index.set_ef(ef)
-        found, _ = index.knn_query(long_users, k=K, num_threads=1)
+        found, _ = index.knn_query(users, k=K, num_threads=1)
         hits = [len(np.intersect1d(a, b)) for a, b in zip(expected, found, strict=True)]
-        row["index"][f"ef {ef}"] = {
+        row[f"ef {ef}"] = {
             "recall": round(float(np.mean(hits)) / K, 4),
-            "us": least(lambda user: index.knn_query(user, k=K), long_users, repeats),
+            "us": least(lambda user: index.knn_query(user, k=K), users, repeats),
         }
     return row
 
 
+def fitted(n_users):
+    """Vectors of models that were fitted to Gowalla: items, users."""
+    X = binary("gowalla")
+    for model in (PureSVD(WIDTH), WMF(WIDTH, max_iter=4), BPR(WIDTH, max_iter=15)):
+        users = model.set_params(random_state=0).fit(X).transform(X[:n_users])
+        items = model.components_.T
+        if hasattr(model, "item_bias_"):
+            items = np.column_stack([items, model.item_bias_])
+            users = np.column_stack([users, np.ones(len(users))])
+        pair = (np.ascontiguousarray(part, dtype=np.float32) for part in (items, users))
+        yield type(model).__name__, *pair
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--record", default="ann", help="name of the record")
+    parser.add_argument("--record", help="name of the record")
     parser.add_argument(
         "--items", type=int, nargs="+", default=[20_000, 50_000, 100_000, 200_000, 500_000, 10**6]
     )
+    parser.add_argument("--fitted", action="store_true", help="vectors of models, not drawn ones")
     parser.add_argument("--users", type=int, default=200, help="users who ask for a list")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     threadpool_limits(1)
-    rows = [measured_at(n, options.users, options.repeats) for n in options.items]
+    if options.fitted:
+        rows = [
+            {"model": name} | measured(items, users, options.repeats, tuple(WAYS))
+            for name, items, users in fitted(options.users)
+        ]
+    else:
+        rows = [
+            measured(
+                *vectors(n, options.users, np.random.default_rng(0)),
+                options.repeats,
+                ["as they are"],
+            )
+            for n in options.items
+        ]
     write(
-        options.record,
+        options.record or ("ann_gowalla" if options.fitted else "ann"),
         {
             "what": "processor time of a list of ten: exact, and by an index of hnswlib",
             "hnswlib": "0.8, M=16, ef_construction=200",
