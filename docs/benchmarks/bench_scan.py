@@ -8,7 +8,7 @@ parquet in 16 files and as one CSV, with text ids and with whole numbers. Each w
 and rating and makes a CSR matrix in float32, in a process of its own. Peak memory is what the
 process had at most (``ru_maxrss``) beyond what it had after reading 100,000 lines, with which all
 is imported and compiled, and beyond the matrix, in bytes for each line. Results go to
-``results/scan.json``.
+``results/scan.json``, or another record that ``--record`` names.
 
 The ways: `scan_interactions` and `load_interactions` of skrec; pandas (read, then `factorize`),
 polars (lazy scan, dense ranks as codes) and DuckDB (ids numbered by a table of the distinct ones).
@@ -212,6 +212,7 @@ def main():
     parser.add_argument("--folder", type=Path, help="where the files are; default: a temporary one")
     parser.add_argument("--keep", action="store_true", help="do not delete the files")
     parser.add_argument("--no-record", action="store_true", help="only print")
+    parser.add_argument("--record", default="scan", help="name of the record")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--form", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -241,7 +242,7 @@ def main():
         from _record import write
 
         size = {"lines": args.lines, "users": args.users, "items": args.items}
-        write("scan", size | {"repeats": args.repeats, "forms": found})
+        write(args.record, size | {"repeats": args.repeats, "forms": found})
 
 
 if __name__ == "__main__":
