@@ -34,6 +34,11 @@ _HARMLESS_TYPES = frozenset(
         )
     ]
     + ["sklearn.metrics._scorer._PassthroughScorer"]
+    # Which methods read which data: names in dictionaries. scikit-learn 1.6 keeps them as objects.
+    + [
+        f"sklearn.utils._metadata_requests.{name}"
+        for name in ("MetadataRequest", "MethodMetadataRequest")
+    ]
     # Parameters and ids that are made of text and numbers.
     + ["numpy.dtype", "torch.device"]
     + [f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")]
