@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # Sphinx does not look for modules beside this file
 
 from _api_pages import short_names, write_api_pages  # noqa: E402
+from _family_pictures import write_pictures  # noqa: E402
 from _gallery_order import example_path  # noqa: E402
 
 project = "skrec"
@@ -181,6 +182,10 @@ def _write_api_pages(app, config):
     config.autosummary_generate = write_api_pages(HERE / "api")
 
 
+def _draw_families(app, config):
+    write_pictures(HERE / "methods" / "pictures")
+
+
 def setup(app):
     """Connect what is above."""
     app.add_config_value("skrec_short_names", short_names(), "env")
@@ -190,3 +195,4 @@ def setup(app):
     app.connect("autodoc-process-docstring", _show_display, priority=900)  # after numpydoc
     app.connect("autodoc-skip-member", _is_of_another_package)
     app.connect("config-inited", _write_api_pages)
+    app.connect("config-inited", _draw_families)
