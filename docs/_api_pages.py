@@ -44,8 +44,8 @@ def public_objects(module_name):
     Raises
     ------
     TypeError
-        If ``__all__`` names something that is neither, nor a module or the version: it
-        would be missing from the reference.
+        If ``__all__`` names anything but a class, a function, a module or the version: the
+        reference would miss it.
     """
     module = importlib.import_module(module_name)
     objects = {kind: [] for kind in KINDS}
@@ -61,12 +61,12 @@ def public_objects(module_name):
 
 
 def short_names():
-    """Find the public objects that one name without its module is enough for.
+    """Find the public objects whose name is unique without its module.
 
     Returns
     -------
     names : dict of str to str
-        Name to name with module.
+        From the short name to the name with its module.
     """
     found = {}
     for module_name in public_modules():
@@ -102,13 +102,13 @@ def page(module_name):
 def write_api_pages(folder):
     """Write an index and a page for each public module.
 
-    Files that would not change are left alone, so that a second build is quick. Pages of
-    what is public no longer are removed: Sphinx would miss them in the table of contents.
+    Leave unchanged files alone, so that a second build is quick. Remove the pages of objects
+    that are no longer public: Sphinx would miss them in the table of contents.
 
     Parameters
     ----------
     folder : pathlib.Path
-        It is made if it is not there.
+        Created if missing.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 Who is served well?
 ===================
 
-A mean over all users hides who it is that a model serves. One user has four items, another a
+A mean over all users hides which users a model serves well. One user has four items, another a
 hundred; two models can be equally good for the first and far apart for the second. This page
 breaks nDCG down by the activity of the users, as Liang et al. (2018) did in their figure 3.
 """
@@ -37,14 +37,14 @@ found = compare(results["EASE"], results["ItemKNN"], "ndcg@100")
 print(f"difference {found.difference:.3f}, p = {found.p_value:.1g}")
 
 # %%
-# EASE is better, and no chance result. But for whom?
+# EASE is better, and not by chance. But for which users?
 #
 # By activity
 # -----------
 # :class:`~skrec.metrics.ActivityBreakdownDisplay` puts the test users into five groups of about
 # the same size, by the number of items that the model sees of them. It draws means with bars of
-# one standard error; stars are paired tests within a group, adjusted for their number by Holm's
-# method.
+# one standard error. Stars mark significant paired tests within a group, adjusted for their number
+# by Holm's method.
 activity = np.diff(X_test.indptr)
 display = ActivityBreakdownDisplay.from_results(
     results, activity, activity_name="items that the model sees of a user"
@@ -52,18 +52,18 @@ display = ActivityBreakdownDisplay.from_results(
 plt.show()
 
 # %%
-# For the least active users, of whom 4 to 8 items are known, the two models are equally good.
-# EASE is better in all other groups, and by most among the most active users:
+# For the least active users, with 4 to 8 known items, the two models are equally good. EASE is
+# better in all other groups, and most of all for the most active users:
 for group, (low, high) in enumerate(display.activity_range):
     lead = display.mean["EASE"][group] - display.mean["ItemKNN"][group]
     p_value = display.p_value["EASE"][group]
     print(f"{low:3} to {high:3} items: EASE leads by {lead:+.3f}, adjusted p = {p_value:.2g}")
 
 # %%
-# So which model to take depends on who the users are. If most are new and have few items, the
-# mean over these test users promises a gain that most will not see.
+# So the choice of a model depends on the users. If most users are new and have few items, the mean
+# over these test users promises a gain that most users will not see.
 #
-# Compare the models within a group. That both rise from left to right mixes two things: more is
-# known of active users, and more of their items are held out, so that there is more to find.
-# :doc:`/auto_examples/tasks/plot_cold_users` shows how the first acts alone, and
-# :doc:`/guide/evaluate` how to test fairly.
+# Compare the models within a group. Both rise from left to right for two reasons: the model sees
+# more items of active users, and more of their items are held out, so there is more to find.
+# :doc:`/auto_examples/tasks/plot_cold_users` isolates the first reason, and :doc:`/guide/evaluate`
+# shows how to test fairly.

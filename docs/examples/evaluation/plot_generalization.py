@@ -2,9 +2,9 @@
 Strong against weak generalisation
 ==================================
 
-A recommender can be tested on users that it has never seen (strong generalisation) or on
-held-out items of the users it was trained on (weak generalisation). Papers report either. How
-much do the figures differ, and why can they not be compared?
+You can test a recommender on users that it has never seen (strong generalisation) or on held-out
+items of its training users (weak generalisation). Papers report one or the other. How much do the
+figures differ, and why can you not compare them?
 """
 
 import matplotlib.pyplot as plt
@@ -29,16 +29,16 @@ models = {
 # %%
 # Three experiments
 # -----------------
-# **Strong**: a fifth of the users is set apart. The models are trained on the other users. Of
-# each test user a fifth of the items is held out, and the rest is shown when scoring.
+# **Strong**: a fifth of the users are test users, and the models train on the other users. A fifth
+# of each test user's items is held out; the models see the rest when they score.
 X_train, X_test, y_test, _, test_users = user_train_test_split(X, random_state=0, return_users=True)
 strong = {
     name: evaluate(model.fit(X_train), X_test, y_test, "ndcg@100") for name, model in models.items()
 }
 
 # %%
-# **Known users, same question**: what is shown of the test users is added to the training data.
-# Users and held-out items are the same as before, so the only difference is whether the model
+# **Known users, same question**: the training data now contain the visible items of the test users.
+# Users and held-out items are the same as before. So the only difference is whether the model
 # was trained on the rows that it scores.
 X_more = vstack([X_train, X_test], format="csr")
 known = {
@@ -46,8 +46,8 @@ known = {
 }
 
 # %%
-# **Weak**, as it is usually done: a fifth of the items of every user is held out, the rest is
-# trained on, and all users are tested.
+# **Weak**, in the usual way: a fifth of every user's items is held out, the models train on the
+# rest, and all users are tested.
 X_rest, X_heldout = holdout_split(X, random_state=0)
 weak = {
     name: evaluate(model.fit(X_rest), X_rest, X_heldout, "ndcg@100")
@@ -87,29 +87,28 @@ for name in models:
     print(f"{name:10} known less new: {found.difference:+.4f}, between {low:+.4f} and {high:+.4f}")
 
 # %%
-# A new user costs these models next to nothing. That need not be so. EASE and PureSVD
-# are functions of the row, whoever's it is. BPR learns a vector for each training user; a row
-# that it does not know is folded in, that is, the model's objective is minimised over the vector
-# of this user alone, with the items' vectors fixed (:doc:`/guide/new_users`). An implementation
-# that looks vectors up by the user's number could not take part in the first experiment at all.
+# These models rank nearly as well for new users. Not every model does. EASE and PureSVD are
+# functions of the row, known or new. BPR learns a vector for each training user and folds a new row
+# in: it minimises its objective over the vector of this user alone, with the items' vectors fixed
+# (:doc:`/guide/new_users`). An implementation that looks up vectors by the user's number could not
+# take part in the first experiment at all.
 #
 # Why the figures cannot be compared
 # ----------------------------------
-# The third experiment gives lower figures for the three personalised models, although its users
-# are known. Other users are tested, other items are held out, and every row that is trained on
-# lacks a fifth. Over those users alone who are tested in the first experiment, weak
-# generalisation gives:
+# The third experiment has lower figures for the three personalised models, although its users are
+# known. It tests other users, holds out other items, and every training row lacks a fifth of its
+# items. Restricted to the test users of the first experiment, weak generalisation gives:
 for name, result in weak.items():
     same_users = np.nanmean(result.per_user["ndcg@100"][test_users])
     print(f"{name:10} {same_users:.3f} (all users {result.mean['ndcg@100']:.3f}, "
           f"strong {strong[name].mean['ndcg@100']:.3f})")  # fmt: skip
 
 # %%
-# For EASE and BPR nearly all of the gap was due to the users: these 400 happen to be easier. For
-# PureSVD it is the smaller part. None of this says that one protocol is easier than the
-# other; on other data the gap can have the other sign. A figure of one protocol says nothing
-# beside a figure of the other, even for the same data and the same model.
+# For EASE and BPR the users explain nearly all of the gap: these 400 happen to be easier. For
+# PureSVD they explain the smaller part of it. This does not show that one protocol is easier than
+# the other; on other data the gap can have the other sign. Do not compare a figure of one protocol
+# with a figure of the other, even for the same data and the same model.
 #
-# Take the protocol that is your case: strong generalisation if new users come after the fit, weak
-# generalisation if the model is fitted again before it is used for the same users. More
+# Take the protocol of your case. If new users come after the fit, test strong generalisation. If
+# you fit the model again before it serves the same users, test weak generalisation. More
 # protocols, such as splits in time, are in :doc:`/guide/evaluate`.

@@ -2,10 +2,10 @@
 A pipeline and a grid search
 ============================
 
-Recommenders are scikit-learn estimators, so what comes before them goes into a pipeline, and
-a grid search tunes both together. Here the pipeline weighs the interactions by BM25 and then
-fits :class:`~skrec.linear_model.EASE`. Does the weighting help, and how strong a penalty does
-the model want?
+Recommenders are scikit-learn estimators, so they work in a pipeline after other steps, and a grid
+search tunes all steps together. Here the pipeline weighs the interactions by BM25 and then fits
+:class:`~skrec.linear_model.EASE`. Does the weighting help, and how strong a penalty does the model
+want?
 """
 
 import matplotlib.pyplot as plt
@@ -26,10 +26,10 @@ X_train, X_test, y_test = user_train_test_split(data.X, random_state=0)
 # %%
 # The search
 # ----------
-# Rows are users, so the folds are users: every candidate is fitted on some of them and scored
-# on others. The scorer hides a fifth of the items of each scored user, the same ones for all
-# candidates, and looks how high the model ranks them. One scorer returns several metrics;
-# ``refit`` names the one that decides.
+# Rows are users, so the folds are users: the search fits every candidate on some users and scores
+# it on others. The scorer hides a fifth of each scored user's items, the same items for all
+# candidates, and measures how high the model ranks them. One scorer returns several metrics;
+# ``refit`` names the metric that decides.
 #
 # :class:`~skrec.preprocessing.BM25Transformer` gives a smaller weight to entries of active users,
 # and with ``b`` above 0 to popular items as well. ``"passthrough"`` is no weighting at all.
@@ -67,22 +67,23 @@ axes[0].legend(loc="lower right")
 plt.show()
 
 # %%
-# What the picture says:
+# The picture shows four things:
 #
-# - Without weighting the best penalty is near 300, and on either side the score falls. A best
-#   value at the border of the grid, as for b = 0.5, means that the grid is too narrow for it.
-# - The penalty has to be tuned anew for each weighting: BM25 gives larger values and wants a
-#   larger penalty. Compared at the same ``alpha``, weighting would look much worse or much
-#   better than it is.
-# - Tuned, BM25 with b = 0 comes close to no weighting, and b = 0.5 does not in nDCG. These
-#   data have no counts, only ones; weights have more to do where there are plays to saturate.
-# - The two metrics need not agree: in recall, b = 0.5 is much nearer to the others than in nDCG,
-#   which looks at the order of the list as well.
+# - Without weighting the best penalty is near 300, and the score falls on either side. If the best
+#   value lies at the border of the grid, as for b = 0.5, the grid is too narrow.
+# - Each weighting needs its own penalty: BM25 makes the values larger, and they want a larger
+#   penalty. At one and the same ``alpha`` weighting would look much worse or much better than it
+#   is.
+# - Tuned, BM25 with b = 0 comes close to no weighting; b = 0.5 stays behind in nDCG. These data
+#   have only ones and no counts. Weights matter more for counts, such as plays, which BM25
+#   saturates.
+# - The two metrics need not agree. In recall b = 0.5 is much nearer to the others than in nDCG,
+#   because nDCG also depends on the order within the list.
 #
 # Test once
 # ---------
-# The test users took no part in the search. They are used once, to say how good the chosen
-# pipeline is, and whether it is better than EASE as it comes:
+# The search did not use the test users. They serve once, to measure the chosen pipeline and to
+# compare it with the default EASE:
 tuned = evaluate(search, X_test, y_test, "ndcg@100")
 plain = evaluate(EASE().fit(X_train), X_test, y_test, "ndcg@100")
 print(f"tuned {tuned.mean['ndcg@100']:.3f}, default {plain.mean['ndcg@100']:.3f}")
@@ -90,10 +91,9 @@ found = compare(tuned, plain, "ndcg@100")
 print(f"difference between {found.interval[0]:.4f} and {found.interval[1]:.4f}")
 
 # %%
-# The default, 250, is next to the chosen penalty, so there was little to gain.
-# :func:`skrec.recommend` makes the lists of a pipeline or a search, which have no method
-# ``recommend`` of their own:
+# The default, 250, is near the chosen penalty, so there was little to gain. Pipelines and searches
+# have no method ``recommend``; :func:`skrec.recommend` makes their lists:
 print(data.titles[skrec.recommend(search, X_test[:2], k=3)])
 
 # %%
-# More on searches, for known users too: :doc:`/guide/tune`.
+# :doc:`/guide/tune` says more on searches, also for known users.

@@ -2,10 +2,10 @@
 Popularity bias
 ===============
 
-What many users have is easy to recommend: it is in much of the training data, and it is often
-right. So models tend to recommend popular items even more than users choose them, and the rest
-of the catalogue is hardly shown. How large is that bias, what does a parameter do to it, and
-what does it cost in nDCG?
+Popular items are easy to recommend: much of the training data holds them, and they are often
+right. So models tend to recommend popular items even more than users choose them, and hardly show
+the rest of the catalogue. How large is this bias, how does a parameter change it, and what does the
+change cost in nDCG?
 """
 
 import matplotlib.pyplot as plt
@@ -29,45 +29,46 @@ def item_knn(target_exponent):
 # %%
 # Exposure
 # --------
-# The similarity of :class:`~skrec.neighbors.ItemKNN` with ``metric="asymmetric_cosine"`` is
-# divided by a power of the norm of the recommended item: ``target_exponent=1`` is the cosine's,
-# and smaller exponents favour items that many users have.
+# With ``metric="asymmetric_cosine"`` :class:`~skrec.neighbors.ItemKNN` divides each similarity by a
+# power of the norm of the recommended item. ``target_exponent=1`` is the cosine; smaller exponents
+# favour items that many users have.
 #
-# :class:`~skrec.metrics.PopularityDisplay` recommends 10 items to each test user. A point is an
-# item: in how many lists it is, against how many training users have it. Lines join the means
-# of items of like popularity.
+# :class:`~skrec.metrics.PopularityDisplay` recommends 10 items to each test user. Each point is an
+# item: the number of its lists against the number of its training users. Lines join the means of
+# items of similar popularity.
 models = {f"exponent {q:g}": item_knn(q) for q in (0.0, 0.5, 1.0)}
 models["popularity"] = DummyRecommender().fit(X_train)
 display = PopularityDisplay.from_estimator(models, X_test, X_train=X_train, k=10)
 plt.show()
 
 # %%
-# The dotted line gives every item its share: as many lists as its users would earn it.
+# On the dotted line an item gets its share: lists in proportion to its users.
 #
-# - Popularity names only the few items at the right.
-# - With exponent 0, ItemKNN names the most popular items far more often than their share, and
+# - Popularity recommends only the few items at the right.
+# - With exponent 0 ItemKNN recommends the most popular items far more often than their share, and
 #   hardly any item with fewer than 32 users.
-# - Exponent 1 turns the bias round at the upper end: the most popular items are below the line,
-#   and those with 32 to 127 users are above it.
+# - Exponent 1 reverses the bias at the upper end: the most popular items are below the line, and
+#   items with 32 to 127 users are above it.
 # - No model gives items with fewer than 16 users their share.
 #
 # The Lorenz curve
 # ----------------
-# The same lists, summed up: which share of all recommendations falls to the least recommended
-# items? Were all items recommended equally often, the curve would be the diagonal; the further
-# below it, the fewer items take it all. The Gini index is twice the area in between.
+# The Lorenz curve sums up the same lists: which share of all recommendations goes to the least
+# recommended items? If all items were recommended equally often, the curve would be the diagonal.
+# The further it lies below the diagonal, the fewer items share the lists. The Gini index is twice
+# the area between the two.
 #
-# All lists are more unequal than the interactions that the models learned from: they amplify
-# the popularity that is in the data. Even with exponent 1 about half of the items are in no
-# list, or hardly any.
+# The lists of all models are more unequal than the training interactions: the models amplify the
+# popularity in the data. Even with exponent 1 about half of the items are in no list, or in hardly
+# any.
 display.plot(kind="lorenz")
 plt.show()
 
 # %%
-# What it costs
-# -------------
-# Now over a range of exponents, and for :class:`~skrec.linear_model.EASE` over its penalty:
-# nDCG of the held-out items against the Gini index of the lists.
+# What less bias costs
+# --------------------
+# The next figure draws the nDCG of the held-out items against the Gini index of the lists, over the
+# penalties of :class:`~skrec.linear_model.EASE` and the exponents of ItemKNN.
 penalties = [30, 100, 300, 1000, 3000, 10_000]
 exponents = [0, 0.25, 0.5, 0.75, 1, 1.25]
 paths = {
@@ -92,13 +93,13 @@ axes[0].set_ylabel("nDCG@100, mean over the users")
 plt.show()
 
 # %%
-# Both parameters have a best value in the middle. On the right of it (a large penalty, a small
+# Both parameters have a best value in the middle. To the right of it (a large penalty, a small
 # exponent) the lists are more biased *and* worse, so tuning for nDCG alone removes a part of the
-# bias for nothing. On the left of it, less bias has a price: EASE with ``alpha=30`` loses .04 of
-# nDCG, ItemKNN with the exponents 1 and 1.25 loses .05 and .15. Between the exponents 0.5 and
-# 0.75 nDCG is the same and the Gini index is not: a choice that nDCG does not see.
+# bias for free. To the left of it less bias has a price: EASE with ``alpha=30`` loses .04 of nDCG,
+# ItemKNN with the exponents 1 and 1.25 loses .05 and .15. The exponents 0.5 and 0.75 have the same
+# nDCG but different Gini indices: nDCG cannot choose between them.
 #
-# nDCG is no neutral judge here. The held-out items are interactions too, and so most of them
-# are popular: a model is rewarded for what users had, and never for what they would have liked
-# had they seen it. That is why both figures are worth reporting; more of this kind are
-# in :doc:`/guide/evaluate`.
+# nDCG is no neutral judge here. The held-out items are interactions too, and so most of them are
+# popular. nDCG rewards a model for items that users had, and never for items that they would have
+# liked but have not seen. So report both figures; :doc:`/guide/evaluate` has more metrics of this
+# kind.

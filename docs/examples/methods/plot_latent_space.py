@@ -2,18 +2,18 @@
 A map of the latent space
 =========================
 
-A factor model or an autoencoder describes each user by a few numbers. Do they say what a user
-likes, without anybody having told the model what there is to like? In the bundled log the
-answer is known: its albums are of ten genres, and most listeners like one or two of them.
-:class:`~skrec.inspection.EmbeddingDisplay` shows what a model has found of it.
+A factor model or an autoencoder describes each user by a few numbers. Do these numbers tell what a
+user likes, although the model knows no genres? The bundled log can answer: its albums belong to
+ten genres, and most listeners like one or two of them. :class:`~skrec.inspection.EmbeddingDisplay`
+shows how much of this a model has found.
 """
 
 # %%
 # Albums
 # ------
-# :class:`~skrec.autoencoder.MultVAE` sees who played what and nothing else. Its ``transform``
-# gives a vector of each listener; the mean of the vectors of those who played an album is a
-# vector of the album. The colours come from the generator of the data.
+# :class:`~skrec.autoencoder.MultVAE` sees only which listener played which album. Its ``transform``
+# returns a vector for each listener. The mean over the listeners of an album is a vector of the
+# album. The colours come from the generator of the data.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,29 +40,29 @@ vae = MultVAE(n_components=16, max_iter=30, **training).fit(X)
 listeners = vae.transform(X)
 
 n_plays = X.sum(axis=0)
-played = n_plays >= 5  # of fewer listeners there is no mean to speak of
+played = n_plays >= 5  # a mean over fewer listeners says little
 albums = (X.T @ listeners)[played] / n_plays[played, np.newaxis]
 genres = data.genres[played]
 display = EmbeddingDisplay.from_vectors(albums, labels=genres, label_name="genre")
 
 # %%
-# Albums of a genre lie together. Genres that touch or overlap need not do so in the latent space:
+# Albums of a genre lie together. Genres that overlap on the map may be apart in the latent space:
 # the two dimensions of the map keep about a third of the variance, as the labels of its axes say.
 #
 # Listeners
 # ---------
-# The vectors of the listeners themselves, by the genre that they like most. The same genres are
-# there, but less tidy: many listeners like a second genre, and of some there are few plays.
+# The next map shows the vectors of the listeners, coloured by their favourite genre. It shows the
+# same genres, but less clearly: many listeners like a second genre, and some have few plays.
 
 favourites = data.genre_names[data.user_group_shares.toarray().argmax(axis=1)]
 display = EmbeddingDisplay.from_vectors(listeners, labels=favourites, label_name="favourite genre")
 
 # %%
-# How much is in the vectors
-# --------------------------
-# A map can mislead, a prediction in all dimensions does not: can the genre be told from the five
-# nearest vectors? The linear factors of :class:`~skrec.decomposition.PureSVD` are put to the
-# same test, and do nearly as well: for planted groups like these no network is needed.
+# How much the vectors tell
+# -------------------------
+# A map can mislead; a prediction from all dimensions does not. Do the five nearest vectors tell the
+# genre? The linear factors of :class:`~skrec.decomposition.PureSVD` do nearly as well in the same
+# test: planted groups like these need no network.
 
 svd = PureSVD(n_components=16, random_state=0).fit(X)
 for name, vectors in [("MultVAE", listeners), ("PureSVD", svd.transform(X))]:
@@ -76,11 +76,11 @@ for name, vectors in [("MultVAE", listeners), ("PureSVD", svd.transform(X))]:
 # %%
 # Clusters
 # --------
-# :class:`~skrec.autoencoder.GaussianMixtureVAE` looks for clusters of users by itself. Each row
-# of the picture is a genre, and shows how its listeners are shared out among the clusters.
-# One cell of each row is dark: one cluster takes nearly all listeners of the genre, and each
-# genre has a cluster of its own. Two dark cells in a column would be genres that the model took
-# for one; two half dark ones in a row, a genre that it divided.
+# :class:`~skrec.autoencoder.GaussianMixtureVAE` looks for clusters of users by itself. Each row of
+# the picture is a genre and shows the clusters of its listeners. One cell of each row is dark: one
+# cluster takes nearly all listeners of the genre, and each genre has its own cluster. Two dark
+# cells in a column would show two genres that the model has merged. Two half-dark cells in a row
+# would show a genre that it has divided.
 
 mixture = GaussianMixtureVAE(
     n_clusters=10, n_components=16, n_style_components=4, max_iter=50, **training
@@ -90,7 +90,7 @@ shares = np.array(
     [responsibilities[favourites == genre].mean(axis=0) for genre in data.genre_names]
 )
 
-# Near to a diagonal, clusters without a genre of their own last.
+# The order puts the dark cells near a diagonal, and clusters without a genre of their own last.
 order = np.lexsort((shares.argmax(axis=0), shares.max(axis=0) < 0.5))
 _, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
 image = ax.imshow(shares[:, order], vmin=0, vmax=1, cmap="Blues")

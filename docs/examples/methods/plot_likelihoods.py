@@ -2,10 +2,10 @@
 Likelihoods compared
 ====================
 
-An autoencoder for implicit feedback needs a likelihood that says how well its outputs explain a
-row. Liang et al. (2018) argue for the multinomial: items compete for a fixed budget of
-probability, as they do for the places of a list. Does it rank better than a Gaussian or a
-logistic likelihood, with the same network and each of them tuned?
+An autoencoder for implicit feedback needs a likelihood that measures how well its outputs explain a
+row. Liang et al. (2018) argue for the multinomial: items compete for a fixed budget of probability,
+as they compete for the places of a list. Does it rank better than a Gaussian or a logistic
+likelihood, if the network is the same and each likelihood is tuned?
 
 The formulas are in :doc:`/methods/autoencoders` and in :class:`~skrec.autoencoder.MultDAE`.
 """
@@ -13,10 +13,10 @@ The formulas are in :doc:`/methods/autoencoders` and in :class:`~skrec.autoencod
 # %%
 # One network, three likelihoods
 # ------------------------------
-# The losses are of different scales, so a learning rate that suits one does not suit all: each
-# has two to choose from, and the Gaussian likelihood two values of its `confidence` as well.
-# Every fit holds out the same tenth of the training users, keeps the weights of the epoch that
-# ranks best for them, and is judged by that score.
+# The losses have different scales, so no single learning rate suits all. Each likelihood has two
+# rates to choose from, and the Gaussian likelihood also two values of its `confidence`. Every fit
+# holds out the same tenth of the training users and keeps the weights of the epoch that ranks best
+# for them. This best score decides between the candidates.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import ParameterGrid
@@ -57,17 +57,17 @@ for likelihood, grid in grids.items():
     models[likelihood] = max(candidates, key=lambda model: model.best_validation_score_)
 
 # %%
-# The fits that were chosen, by the nDCG@100 of the held-out users. Training losses are left out:
-# they are three different quantities.
+# The figure shows the chosen fits, by the nDCG@100 of the held-out users. It leaves the training
+# losses out, because they are three different quantities.
 
 display = FitCurveDisplay.from_estimator(models, quantities="validation_score")
 
 # %%
 # On new users
 # ------------
-# On the left, means over the test users with their standard errors. These say little about
-# which model is better, as all of them are tested on the same users. The paired differences on
-# the right, with bootstrap intervals of 95 %, do.
+# On the left are means over the test users with their standard errors. All models are tested on the
+# same users, so these errors say little about which model is better. The paired differences on the
+# right, with bootstrap intervals of 95 %, show which model is better.
 
 metrics = ["ndcg@100", "recall@20"]
 results = {name: evaluate(model, X_test, y_test, metrics) for name, model in models.items()}
@@ -94,9 +94,8 @@ for (left, right), metric in zip(axes, metrics, strict=True):
         ax.margins(y=0.25)
 
 # %%
-# On this log the multinomial does not win: once each likelihood has a learning rate that suits
-# it, the three are within some hundredths of each other, and most of the intervals hold zero.
-# The largest gap of the whole page is in the first table, between the two learning rates of the
-# logistic likelihood.
-# So tune each before you compare them. The six tests are not corrected for being six, see
-# :doc:`/guide/evaluate`; and a small generated log is not your data.
+# On this log the multinomial does not win. With a suitable learning rate for each, the three
+# likelihoods are within some hundredths of each other, and most of the intervals hold zero. The
+# largest gap of this page is in the first table, between the two learning rates of the logistic
+# likelihood. So tune each likelihood before you compare them. The six p-values are not corrected
+# for multiple tests (:doc:`/guide/evaluate`), and a small generated log is not your data.

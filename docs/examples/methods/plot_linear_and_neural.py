@@ -2,19 +2,18 @@
 Linear models against neural ones
 =================================
 
-Is a neural network worth its fit time? Seven recommenders on the same users: how well they rank
-against how long they took to fit. Which of them suits which data is the matter of
-:doc:`/guide/choose`; what was measured on real data is in :doc:`/benchmarks/README`.
+Is a neural network worth its fit time? This page compares seven recommenders on the same users: how
+well they rank, and how long they take to fit. :doc:`/guide/choose` says which of them suits which
+data, and :doc:`/benchmarks/README` reports measurements on real data.
 """
 
 # %%
 # Data and models
 # ---------------
-# The bundled log is small and generated, and so is what can be learned from it: whether the
-# *order* of the methods is the same on your data, only your data can tell. The parameters of the
-# first five are the best of a handful on the validation users of this split. The autoencoders
-# have sizes and learning rates of the other examples, and keep the epoch that is best for
-# training users whom they hold out.
+# The bundled log is small and generated: the *order* of the methods may be another one on your
+# data. The parameters of the first five models are the best of a handful on the validation users
+# of this split. The autoencoders have the sizes and learning rates of the other examples. They
+# hold out some training users and keep the epoch that is best for these users.
 
 from time import perf_counter
 
@@ -56,8 +55,8 @@ neural = {
 # %%
 # Fit and evaluate
 # ----------------
-# The first call of a compiled kernel or of torch takes longer than the others, which is no
-# property of a method: so a copy of each model is fitted to a few users beforehand.
+# The first call of a compiled kernel or of torch takes longer than later calls. To leave this out
+# of the times, a copy of each model is first fitted to a few users.
 
 seconds, results = {}, {}
 for name, model in (linear | neural).items():
@@ -68,8 +67,8 @@ for name, model in (linear | neural).items():
     results[name] = evaluate(model, split.X_test, split.y_test, "ndcg@100")
 
 # %%
-# The times below are of the machine that made this page, on its CPU or GPU. The axis of time
-# is logarithmic; bars are standard errors over the test users. The networks are orange.
+# The times below were measured on the machine that built this page. The time axis is logarithmic;
+# bars are standard errors over the test users. The networks are orange.
 
 _, ax = plt.subplots(figsize=(7.2, 4.5), layout="constrained")
 markers = dict(zip(results, "osD^vPX", strict=True))
@@ -91,10 +90,10 @@ ax.grid(alpha=0.3)
 _ = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
 
 # %%
-# On this data the networks gain nothing over :class:`~skrec.linear_model.EASE`, which is solved in
-# closed form in a fraction of their time. Only the nearest neighbours are far behind. A
-# difference between two models is judged by the paired differences of the users, see
-# :doc:`/guide/evaluate`. Each of the others against the best:
+# On these data the networks gain nothing over :class:`~skrec.linear_model.EASE`, whose closed form
+# takes a fraction of their time. Only the nearest neighbours are far behind. Judge the difference
+# of two models by the paired differences over the users (:doc:`/guide/evaluate`). Here is the best
+# model against each of the others:
 
 best = max(results, key=lambda name: results[name].mean["ndcg@100"])
 for name in results:

@@ -2,19 +2,18 @@
 LOCA and its anchors
 ====================
 
-One model for everybody averages over tastes. :class:`~skrec.ensemble.LOCA` fits copies of a
-model around anchor users and lets the copies near a user make the user's scores. Which users
-are near an anchor, and when does it pay? The model is described in
-:doc:`/methods/local_models`.
+One model for everybody averages over tastes. :class:`~skrec.ensemble.LOCA` fits copies of a model
+around anchor users, and the copies near a user score the items for that user. Which users are near
+an anchor, and when do local models pay? :doc:`/methods/local_models` describes the model.
 """
 
 # %%
 # Data
 # ----
-# Local models should help most where users differ in *which items go together*. So we generate
-# two logs of 4,500 users. In the first all users come from one population. In the second there
-# are three populations of 1,500 users: they share the items, but in each of them the items form
-# other groups of taste.
+# Local models should help most where users differ in *which items go together*. So we generate two
+# logs of 4,500 users. The users of the first come from one population. The second has three
+# populations of 1,500 users. They share the items, but in each population the items form other
+# groups of taste.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,9 +47,9 @@ splits = {
 # %%
 # The model
 # ---------
-# The penalty of :class:`~skrec.linear_model.EASE` is chosen for the global model, on the
-# validation users; the local models take over the same one. Users are embedded by
-# :class:`~skrec.decomposition.PureSVD`, and the anchors are chosen to cover many of them.
+# We choose the penalty of :class:`~skrec.linear_model.EASE` for the global model, on the validation
+# users. The local models use the same penalty. :class:`~skrec.decomposition.PureSVD` embeds the
+# users, and the anchors are chosen to cover many of them.
 
 
 def fit_loca(split):
@@ -79,10 +78,10 @@ for name, model in models.items():
 # %%
 # The weights around one anchor
 # -----------------------------
-# The kernel looks at the angle between embeddings, so the map shows them scaled to length 1. A
-# local model is fitted with the weights of the wide kernel, and helps to score the users within
-# the narrow one. Weights fall off with the distance from the anchor. Where they do not on the map,
-# users are apart in the dimensions that it leaves out.
+# The kernel depends on the angle between embeddings, so the map shows them scaled to length 1. A
+# wide kernel weighs the users in the fit of a local model; a narrow kernel selects the users whom
+# the model scores. Weights fall with the distance from the anchor. Where the map does not show
+# this, the users are apart in dimensions that the map leaves out.
 
 model, split = models["three populations"], splits["three populations"]
 users = normalize(model.embedding_.transform(split.X_train))
@@ -107,8 +106,8 @@ model.set_params(predict_bandwidth=narrow)
 # %%
 # All anchors
 # -----------
-# Each user in the colour of the anchor whose local model weighs most for it. Stars are the
-# anchors; "none" are users whom no local model covers, who get the scores of the global one.
+# Each user has the colour of the anchor whose local model weighs most for the user. Stars are the
+# anchors. No local model covers the users named "none"; they get the scores of the global model.
 
 weights = model.local_weights(split.X_train)
 covered = weights.any(axis=1)
@@ -118,8 +117,8 @@ stars = display.coordinates[model.anchors_]
 _ = display.ax_.plot(*stars.T, "*", color="white", markeredgecolor="black", markersize=16)
 
 # %%
-# The three clouds are the three populations, of which LOCA was not told. Most of the local models
-# weigh most for users of one of them; anchors between the clouds have users of two.
+# The three clouds are the three populations, although LOCA does not know them. Most local models
+# weigh most for users of one population; anchors between the clouds have users of two.
 
 population = split.train_users // 1500
 for anchor in range(len(model.anchors_)):
@@ -127,8 +126,8 @@ for anchor in range(len(model.anchors_)):
     print(f"anchor {anchor}: users of each population {np.bincount(served, minlength=3)}")
 
 # %%
-# Does it pay?
-# ------------
+# Do local models pay?
+# --------------------
 # LOCA minus its own global model, on the same test users:
 
 for name, model in models.items():
@@ -144,7 +143,7 @@ for name, model in models.items():
     )
 
 # %%
-# Here it does, if not by much, and in both logs: users of a single population differ enough for
-# local models to be of use. That is no rule. Bandwidths, embedding and the number of anchors are
-# parameters to tune like the penalty; with a kernel too narrow few users are covered, and LOCA is
-# its global model. It also takes the memory of all its members: here ten matrices in place of one.
+# Here local models pay in both logs, though not much: even users of a single population differ
+# enough. This is no rule. Tune the bandwidths, the embedding and the number of anchors like the
+# penalty. A kernel that is too narrow covers few users, and LOCA is then little more than its
+# global model. LOCA also takes the memory of all its members: here ten matrices instead of one.

@@ -2,19 +2,19 @@
 Mult-VAE and the annealing of β
 ===============================
 
-The loss of :class:`~skrec.autoencoder.MultVAE` has two terms: how well a user's row is
-reconstructed, and β times the Kullback-Leibler divergence of the user's latent distribution
-from the prior. β = 1 is the plain variational autoencoder. Liang et al. (2018) let β rise from
-0 during the fit and stop it below 1 if that ranks better. What does each of the two buy here?
+The loss of :class:`~skrec.autoencoder.MultVAE` has two terms: the reconstruction loss of a user's
+row, and β times the Kullback-Leibler divergence of the user's latent distribution from the prior.
+β = 1 is the plain variational autoencoder. Liang et al. (2018) let β rise from 0 during the fit and
+stop it below 1 if that ranks better. How much does each of these two steps help here?
 
-The model is described in :doc:`/methods/autoencoders`.
+:doc:`/methods/autoencoders` describes the model.
 """
 
 # %%
 # Data
 # ----
-# The bundled log, split by users: a tenth of the training users is held out inside of each fit
-# to watch it, the test users are for the end.
+# The bundled log is split by users. Each fit holds out a tenth of the training users to watch its
+# progress. The test users serve only at the end.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,10 +33,10 @@ print(f"{X_train.shape[0]} training users, {X_test.shape[0]} test users")
 # %%
 # Four schedules
 # --------------
-# ``n_annealing_steps=0`` has β at its final value from the first update on. By default β rises
-# in a straight line and is reached after 80 % of the planned updates. With ``early_stopping``
-# the weights of the epoch of the best validation score are kept; ``n_iter_no_change=max_iter``
-# lets every fit go on to the last epoch all the same, for the curves.
+# With ``n_annealing_steps=0`` β has its final value from the first update on. By default β rises
+# in a straight line and reaches this value after 80 % of the planned updates. With
+# ``early_stopping`` a fit keeps the weights of the epoch with the best validation score.
+# ``n_iter_no_change=max_iter`` still lets every fit run to the last epoch, for the curves.
 
 n_epochs = 30
 common = {
@@ -62,10 +62,10 @@ for model in models.values():
 # %%
 # The course of the fits
 # ----------------------
-# Under β = 1 from the start, the ranking is learned more slowly, and the best that it reaches is
-# the worst of the four. The divergence is what β holds down; with annealing it goes up at first,
-# while it costs little, and is pressed down later. The training losses are left out: they are no
-# ground for a comparison, as the divergence counts in each by another weight.
+# With β = 1 from the start, the model learns the ranking more slowly, and its best score is the
+# worst of the four. β holds the divergence down. With annealing the divergence rises at first,
+# while it costs little, and falls later. The figure leaves the training losses out: they cannot be
+# compared, because each gives another weight to the divergence.
 
 _, axes = plt.subplots(3, sharex=True, figsize=(9, 7.5), layout="constrained")
 display = FitCurveDisplay.from_estimator(
@@ -75,8 +75,8 @@ display = FitCurveDisplay.from_estimator(
 # %%
 # On new users
 # ------------
-# The last column is the divergence itself: how many nats the latent vector holds of a user. The
-# greater β, the fewer.
+# The last column is the divergence: how many nats the latent vector holds about a user. A greater β
+# leaves fewer.
 
 results = {name: evaluate(model, X_test, y_test, "ndcg@100") for name, model in models.items()}
 print(f"{'':15}{'nDCG@100':>17}{'KL (nats a user)':>18}")
@@ -99,8 +99,8 @@ for a, b in [
     )
 
 # %%
-# With β = 1 in the end, annealing ranks better than β = 1 throughout. With β = 0.2 it makes little
-# or no difference, and both are ahead of β = 1: on these data a weaker divergence is what counts,
-# and annealing is a way to find out how weak. That is how the paper uses it: let β rise to 1 once,
-# look at which β the validation score was best, and fit again up to there. The peak is flat, as the
-# curves show, so a few values of `beta` in a search are as good a guide.
+# For a final β of 1, annealing ranks better than β = 1 throughout. For 0.2 annealing makes little
+# or no difference, and both fits are ahead of β = 1. On these data a weaker divergence is what
+# counts, and annealing helps to find how weak. The paper uses it so: let β rise to 1 once, find
+# the β with the best validation score, and fit again up to there. The curves show that the peak is
+# flat, so a search over a few values of `beta` is as good a guide.

@@ -2,10 +2,10 @@
 Cold items
 ==========
 
-A new item has no users, so nothing that is learned from interactions alone can rank it. Its
-features can. Two questions must be asked of a model: does it rank the new items well among
-themselves, and do they find their place among the others? A model may be good at the first, and
-never show a new item to anybody.
+A new item has no users, so a model of interactions alone cannot rank it. A model that reads its
+features can. Ask two questions of a model. Does it rank the new items well among themselves? Do the
+new items find their place among the others? A model may be good at the first and never show a new
+item to anybody.
 """
 
 import matplotlib.pyplot as plt
@@ -26,9 +26,9 @@ print(len(cold), "new items,", X_cold.nnz, "interactions to find")
 # %%
 # Four models
 # -----------
-# `PureSVD` knows interactions only. `ColdStart` around it learns from the features how items would
-# score that nobody has. `VisRank` learns nothing, and scores by likeness of features. `VBPR` learns
-# vectors of items and what users like of the features, together.
+# `PureSVD` knows only interactions. `ColdStart` around it predicts the scores of items that nobody
+# has from their features. `VisRank` learns nothing and scores by similarity of features. `VBPR`
+# learns vectors of items together with the users' taste in features.
 models = {
     "PureSVD": PureSVD(16).fit(X_train),
     "ColdStart": ColdStart(PureSVD(16)).fit(X_train, item_features=F),
@@ -41,8 +41,8 @@ models = {
 # %%
 # Both questions
 # --------------
-# ``items=cold`` restricts the ranking to the new items; without it they stand among all that a user
-# has not.
+# ``items=cold`` restricts the ranking to the new items. Without it they compete with all items that
+# the user does not have.
 among = {"new items only": {"items": cold}, "all items": {}}
 found = {
     (name, where): evaluate(model, X_train, X_cold, ["ndcg@10"], **how)
@@ -62,14 +62,14 @@ ax.legend(title="± 1 standard error")
 plt.show()
 
 # %%
-# Without features, new items are in an order that knows nothing of the user, and below all others.
-# The models with features are alike in the first question and not in the second. `VBPR` gives new
-# items the vectors that items with such features are expected to have, and a level among the
-# others; with ``cold_items="zero"``, the paper's rule, they hardly get into a list.
+# Without features the order of the new items ignores the user, and they rank below all others. The
+# models with features agree on the first question and differ on the second. `VBPR` predicts the
+# vectors of new items from their features, and learns a level for them among the others. With
+# ``cold_items="zero"``, the paper's rule, they hardly get into a list.
 #
 # Lists
 # -----
-# Generated items have no titles; these say their group, and whether they are new.
+# Generated items have no titles. The titles here name the group and mark new items.
 titles = [
     f"group {group}{', new' if new else ''}"
     for group, new in zip(data.item_group, np.isin(np.arange(200), cold), strict=True)
@@ -78,6 +78,6 @@ ItemGridDisplay.from_estimator(models["ColdStart"], X_train, rows=[0, 1, 2], tit
 plt.show()
 
 # %%
-# An item that came after the fit is added with its features; the model is not fitted again.
+# ``with_items`` adds items that came after the fit, by their features and without a new fit.
 later = models["VisRank"].with_items(F[:2])
 print(models["VisRank"].n_features_in_, "items, then", later.n_features_in_)

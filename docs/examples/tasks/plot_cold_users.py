@@ -2,10 +2,9 @@
 Cold users
 ==========
 
-How many items must be known of a user before a personalised model is better than popularity,
-and what should a user get of whom nothing is known? Here the same users are shown to the models
-with 0, 1, 2, 5 and 10 of their items. Nothing is fitted again: a new user is a row like any
-other, see :doc:`/guide/new_users`.
+How many items of a user must a personalised model know to be better than popularity? What should a
+user without items get? Here the models see the same users with 0, 1, 2, 5 and 10 of their items.
+They are not fitted again: a new user is a row like any other, see :doc:`/guide/new_users`.
 """
 
 import matplotlib.pyplot as plt
@@ -24,17 +23,18 @@ X = load_demo(return_X=True)
 # %%
 # The users
 # ---------
-# Every number of known items has to be tested on the same users and the same held-out items;
-# otherwise more than one thing would change. So 5 items of each test user are held out, and
-# only users with more than 10 others take part.
+# Each number of known items needs the same users and the same held-out items; otherwise more than
+# one thing would change. So 5 items of each test user are held out, and only users with more than
+# 10 other items take part.
 X_train, X_test, y_test = user_train_test_split(X, test_size=0.4, holdout=5, random_state=0)
 enough = np.diff(X_test.indptr) > 10
 X_test, y_test = X_test[enough], y_test[enough]
 print(X_test.shape[0], "users")
 
 # %%
-# Ten items of each are drawn, of these five, of these two, of these one. ``holdout_split`` with
-# a whole number takes so many items out of each row and returns them second.
+# Ten items of each user are drawn, then five of the ten, two of the five, and one of the two.
+# ``holdout_split`` with a whole number takes that many items out of each row and returns them
+# second.
 shown = {10: holdout_split(X_test, 10, random_state=0)[1]}
 for n_known, n_before in ((5, 10), (2, 5), (1, 2)):
     shown[n_known] = holdout_split(shown[n_before], n_known, random_state=0)[1]
@@ -44,7 +44,7 @@ lengths = sorted(shown)
 # %%
 # The models
 # ----------
-# They are trained on the other users, with all that is known of those.
+# The models train on the other users, with all their items.
 models = {
     "EASE": EASE(alpha=500.0),
     "ItemKNN": ItemKNN(n_neighbors=None, target_exponent=0.5, activity_exponent=0.0),
@@ -61,10 +61,10 @@ results = {
 # %%
 # An empty row
 # ------------
-# Models that sum over the items of a user have nothing to sum in an empty row. All scores are
-# 0, ties go to the lower column, and so everybody gets the first columns of the matrix, which
-# is no recommendation. What is best for these users is decided outside of the model; the usual
-# fallback is popularity:
+# Models that sum over the items of a user have nothing to sum in an empty row. All scores are 0 and
+# ties go to the lower column, so everybody gets the first columns of the matrix. That is no
+# recommendation. You decide outside of the model what these users get; the usual fallback is
+# popularity:
 def scores_with_fallback(X):
     empty = np.diff(X.indptr) == 0
     popularity = models["popularity"].decision_function(X)
@@ -94,19 +94,18 @@ ax.legend(loc="lower right", title="shaded: ± 1 standard error")
 plt.show()
 
 # %%
-# One known item is enough for both models to be well ahead of popularity, and every further
-# one helps. With one and two items ItemKNN is ahead of EASE; from five on they are equal. The
-# paired tests:
+# With one known item both models are well ahead of popularity, and every further item helps. With
+# one and two items ItemKNN is ahead of EASE; from five on they are equal. The paired tests:
 for i, n_known in enumerate(lengths[1:], start=1):
     found = compare(results["ItemKNN"][i], results["EASE"][i], "recall@20")
     low, high = found.interval
     print(f"{n_known:2} known: ItemKNN less EASE between {low:+.3f} and {high:+.3f}")
 
 # %%
-# At 0 the models find almost nothing, and the fallback (circles) what popularity finds. (Popularity
-# rises a little with the number of known items because these are taken out of the lists, which
+# At 0 the models find almost nothing, and the fallback (circles) finds as much as popularity.
+# (Popularity rises a little with the number of known items: the lists leave these items out, which
 # makes room for others.)
 #
-# The users here have at least 16 items, of which most were hidden from the models. Users who
-# really have only one item may be different people, so the figures say what the *number of
-# known items* does, and not how good the lists of today's new users are.
+# The users here have at least 16 items, and most of them were hidden from the models. Users who
+# really have only one item may be different people. So the figures show the effect of the *number
+# of known items*, and not how good the lists of today's new users are.

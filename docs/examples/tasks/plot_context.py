@@ -2,8 +2,8 @@
 Recommendations for the moment
 ==============================
 
-What somebody listens to in the morning is not what the same person listens to at night. Context is
-one row for each interaction when a model is fitted, and one row for each user when lists are made.
+People listen to other music in the morning than at night. A fit takes one row of context for each
+interaction. A list takes one row of context for each user.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ from skrec.metrics import evaluate
 # %%
 # A log with situations
 # ---------------------
-# Items are in eight groups, and each user likes some of them. The items of a group are mostly taken
-# at one of four times of the day.
+# Items are in eight groups, and each user likes some of the groups. Users take the items of a group
+# mostly at one of four times of the day.
 rng = np.random.default_rng(0)
 times = ["morning", "noon", "evening", "night"]
 data = make_interactions(500, 80, 10_000, n_groups=8, item_features=True, random_state=0)
@@ -30,8 +30,8 @@ log = data.X.tocoo()
 time = np.where(rng.random(log.nnz) < 0.8, usual[log.col], rng.integers(4, size=log.nnz))
 
 # %%
-# For each user one of the times is *now*. Of what was taken at that time half is held out, to be
-# recommended; all else is learned from. `InteractionContext` has a row for each stored entry.
+# For each user one of the times is *now*. Half of the interactions at that time are held out, and
+# the models learn from all others. `InteractionContext` has a row for each stored entry.
 now = rng.integers(4, size=500)
 test = (time == now[log.row]) & (rng.random(log.nnz) < 0.5)
 
@@ -46,9 +46,9 @@ context = InteractionContext(np.eye(4)[time[~test]], X_train.indptr)
 # %%
 # With and without the situation
 # ------------------------------
-# `DeepFM` learns products of all fields, the situation and the item among them. `WideAndDeep` has
-# a weight for each pair of two chosen fields. Both cost a lot for each item that they score. So the
-# last model asks one of them about 40 candidates only.
+# `DeepFM` learns products of all fields, among them the situation and the item. `WideAndDeep` has a
+# weight for each pair of values in two chosen fields. Both are slow for each item that they score.
+# So the last model asks `DeepFM` about 40 candidates only.
 options = {
     "n_components": 8, "hidden_layer_sizes": (32,), "learning_rate": 0.01, "max_iter": 10,
     "n_iter_no_change": 2, "random_state": 0,
@@ -77,8 +77,8 @@ for name, (model, side) in models.items():
 # %%
 # The same users at four times of the day
 # ---------------------------------------
-# Lists follow the time. On the right is how often items of each time are in the lists of all users,
-# when they are asked for at each time.
+# Lists follow the time. The figure on the right shows, for lists made at each time, the share of
+# the items that users mostly take at each time.
 shares = []
 for place in range(4):
     lists = wide.recommend(X_train, k=10, context=np.tile(np.eye(4)[place], (500, 1)))
@@ -90,19 +90,19 @@ errors = [one.standard_error["ndcg@10"] for one in found.values()]
 colors = ["#0072B2" if "context" in side else "#999999" for _, side in models.values()]
 axes[0].barh(list(found), quality, xerr=errors, color=colors)
 axes[0].invert_yaxis()
-axes[0].set(xlabel="nDCG@10 of what is taken now")
+axes[0].set(xlabel="nDCG@10 of the items taken now")
 image = axes[1].imshow(shares, cmap="Blues", vmin=0)
 axes[1].set_xticks(range(4), [f"of the {when}" for when in times], rotation=20)
 axes[1].set_yticks(range(4), times)
-axes[1].set(xlabel="items", ylabel="asked for at")
+axes[1].set(xlabel="items", ylabel="lists made at")
 fig.colorbar(image, ax=axes[1], label="share of the lists")
 plt.show()
 
 # %%
 # One pair at several times
 # -------------------------
-# ``score_pairs`` takes a situation for each pair. Where a user took the same item at several times,
-# a matrix has room for one of them, and ``fit_rows`` takes the log itself.
+# ``score_pairs`` takes a situation for each pair. If a user took an item at several times, a matrix
+# holds only one of them. ``fit_rows`` takes the log itself, with all of them.
 model = WideAndDeep(cross_features=[("context", "item")], **options)
 model.fit_rows(log.row, log.col, context=np.eye(4)[time], shape=(500, 80))
 item = int(np.flatnonzero(usual == 3)[0])

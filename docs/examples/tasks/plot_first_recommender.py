@@ -2,9 +2,8 @@
 A first recommender
 ===================
 
-From a log of interactions to lists of recommendations, and to the answer to the first
-question that anybody should ask of them: are they better than recommending to everybody
-what is popular?
+This page turns a log of interactions into lists of recommendations. Then it answers the first
+question about such lists: are they better than recommending the popular items to everybody?
 """
 
 import textwrap
@@ -23,24 +22,24 @@ from skrec.preprocessing import InteractionEncoder
 # %%
 # The log
 # -------
-# A log says who had what. This one is generated and comes with the package: 2,000 listeners
-# have played albums. Each entry is a listener and the title of an album.
+# A log holds pairs of a user and an item. This log is generated and comes with the package: 2,000
+# listeners have played albums. Each entry is a listener and the title of an album.
 demo = load_demo()
 log = {"user": demo.user_ids[demo.user], "item": demo.titles[demo.item]}
 for user, item in zip(log["user"][:3], log["item"][:3], strict=True):
     print(user, "played", item)
 
 # %%
-# :class:`~skrec.preprocessing.InteractionEncoder` turns it into a sparse matrix (CSR): a row
-# for each user, a column for each item. It remembers the ids, so that columns can be named
-# later. A DataFrame would do as well; :doc:`/guide/data` says how files are read.
+# :class:`~skrec.preprocessing.InteractionEncoder` turns the log into a sparse matrix (CSR), with a
+# row for each user and a column for each item. It keeps the ids, so it can name the columns later.
+# A DataFrame works as well; :doc:`/guide/data` shows how to read files.
 encoder = InteractionEncoder()
 X = encoder.fit_transform(log)
 print(X.shape, X.nnz)
 
 # %%
-# Activity of users and popularity of items have long tails: half of the listeners have played
-# 12 albums or fewer, while some have played more than 100; and few albums are played by many.
+# The activity of users and the popularity of items have long tails. Half of the listeners have
+# played 12 albums or fewer, while some have played more than 100. Few albums have many listeners.
 fig, (left, right) = plt.subplots(ncols=2, figsize=(8, 3.2), layout="constrained")
 for ax, counts, what, whom in (
     (left, np.diff(X.indptr), "albums of a listener", "listeners"),
@@ -57,9 +56,8 @@ plt.show()
 # %%
 # Fit and recommend
 # -----------------
-# A fifth of the users is set apart for testing. The models do not see them in ``fit``. Of
-# each of them, a fifth of the items is held out (``y_test``), and the rest is what a model is
-# shown (``X_test``).
+# A fifth of the users are test users, whom the models do not see in ``fit``. A fifth of each test
+# user's items is held out (``y_test``); a model sees the rest when it scores (``X_test``).
 X_train, X_test, y_test = user_train_test_split(X, random_state=0)
 models = {
     "EASE": EASE(alpha=500.0),
@@ -70,9 +68,9 @@ for model in models.values():
     model.fit(X_train)
 
 # %%
-# ``recommend`` returns columns of ``X``, best first, and leaves out what the user has. The
-# encoder knows their names. Here is what the first test user has played, and what two of the
-# models say:
+# ``recommend`` returns columns of ``X``, best first, and leaves out the user's own items. The
+# encoder knows the names of the columns. Here are the albums that the first test user has played,
+# and the lists of two models:
 row = X_test[:1]
 print(textwrap.fill("played: " + ", ".join(encoder.item_ids_[row.indices]), 76))
 for name in ("EASE", "popularity"):
@@ -82,9 +80,8 @@ for name in ("EASE", "popularity"):
 # %%
 # Evaluate
 # --------
-# Held-out items should be at the top of the lists. :func:`~skrec.metrics.evaluate` returns
-# means over the users and their standard errors; both metrics are 1 where nothing can be
-# improved.
+# Held-out items should be at the top of the lists. :func:`~skrec.metrics.evaluate` returns means
+# over the users and their standard errors. Both metrics are 1 for a perfect list.
 metrics = ["recall@20", "ndcg@100"]
 results = {name: evaluate(model, X_test, y_test, metrics) for name, model in models.items()}
 for name, result in results.items():
@@ -99,16 +96,15 @@ for name in ("ItemKNN", "popularity"):
     print(f"EASE less {name}: between {low:.3f} and {high:.3f}, p = {found.p_value:.1g}")
 
 # %%
-# The picture shows recall for lists of several lengths. A list of 10 items is enough for EASE
-# to reach .49, while popularity is not there with 50. ItemKNN, as it comes, is nearly as good
-# as EASE in long lists, and clearly worse at the top, which is where people look. (Recall is
-# divided by the number of relevant items or by k, whichever is less, so that it can fall where
-# k rises, as it does at the left.)
+# The picture shows recall for lists of several lengths. EASE reaches .49 with 10 items; popularity
+# does not reach it with 50. ItemKNN with its defaults is nearly as good as EASE in long lists, and
+# clearly worse at the top, where people look. (Recall divides by the number of relevant items or by
+# k, whichever is smaller. So it can fall as k rises, as it does at the left.)
 RankingCurveDisplay.from_estimator(models, X_test, y_test, metric="recall")
 # sphinx_gallery_thumbnail_number = 2
 plt.show()
 
 # %%
 # Neither model was tuned: :doc:`/auto_examples/evaluation/plot_grid_search` tunes one.
-# :doc:`/auto_examples/evaluation/plot_generalization` says what the split of the users means, and
-# :doc:`/guide/choose` which model to begin with on other data.
+# :doc:`/auto_examples/evaluation/plot_generalization` explains the split of the users.
+# :doc:`/guide/choose` says which model to begin with on other data.

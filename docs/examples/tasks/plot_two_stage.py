@@ -2,9 +2,8 @@
 Two stages, fused lists and diversity
 =====================================
 
-Large systems make lists in steps: one model names candidates, another one orders them, and the
-order is changed so that the list is not ten times the same. Each step is an estimator here, and so
-is the whole.
+Large systems make lists in steps: one model picks candidates, another model orders them, and a last
+step makes the list more diverse. Here each step is an estimator, and so is the whole.
 """
 
 import matplotlib.pyplot as plt
@@ -24,10 +23,10 @@ X_train, X_test = holdout_split(data.X, 0.2, random_state=0)
 F = data.item_features.toarray()
 
 # %%
-# Two stages, and one list of two
-# -------------------------------
-# `UserKNN` retrieves 20 candidates. A logistic regression of users and features orders them; with
-# ``negatives="retrieved"`` it learns from items that `UserKNN` shows and the user does not have.
+# Two stages, and one list from two
+# ---------------------------------
+# `UserKNN` retrieves 20 candidates. A logistic regression on users and features orders them. With
+# ``negatives="retrieved"`` its negatives are items that `UserKNN` shows and the user does not have.
 # `RankFusion` sums the reciprocal ranks of two lists.
 ranker = ContentRecommender(random_state=0)
 models = {
@@ -44,14 +43,14 @@ found = compare_models(models, X_train, X_train, X_test, ["ndcg@10"], item_featu
 print(found)
 
 # %%
-# On these data, where all is in the groups, no step beats `EASE` by itself. Whether one does on
-# yours is a question for `compare_models`, which tests the differences.
+# In these data the groups explain everything, and no step beats `EASE` alone. `compare_models`
+# tests the differences, so it can tell whether a step helps on your data.
 #
 # Diversity has a price
 # ---------------------
-# `MMR` orders the 50 best items for relevance and for likeness to what stands above them. The
-# smaller `trade_off`, the more a list differs within itself, and the less it finds.
-# `CalibratedReranker` wants the user's own mix of groups and not as many groups as possible.
+# `MMR` orders the 50 best items by their relevance, less their similarity to the items above them.
+# With a smaller `trade_off` a list is more diverse and finds less. `CalibratedReranker` aims at the
+# user's own mix of groups, not at as many groups as possible.
 trade_offs = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 kinds = {"MMR": (MMR, "#0072B2"), "CalibratedReranker": (CalibratedReranker, "#E69F00")}
 fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
@@ -77,7 +76,7 @@ plt.show()
 # %%
 # Why not this item?
 # ------------------
-# A list that was made in steps raises the question why something is missing.
+# After several steps it is hard to see why a list lacks an item. `why_not` tells:
 model = models["two stages"].fit(X_train, item_features=F)
 item = int(EASE().fit(X_train).predict(X_train[:1])[0])
 print(skrec.why_not(model, X_train, row=0, item=item, k=5).reason)

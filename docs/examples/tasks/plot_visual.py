@@ -1,10 +1,10 @@
 """
-Recommending by what items look like
-====================================
+Recommending by the looks of items
+==================================
 
-Pictures say something of items that nobody has yet. Here small generated pictures follow the groups
-that users like: stripes in the colours of the group. Features are measured of them, with and
-without a network, and new items are recommended by these alone.
+Pictures tell something about items that nobody has yet. Here small generated pictures show stripes
+in the colours of the groups that users like. We compute features of the pictures, with and without
+a network, and recommend new items by these features alone.
 """
 
 import matplotlib.pyplot as plt
@@ -25,25 +25,25 @@ print(data.item_images.shape, data.item_images.dtype)
 # %%
 # Cold items
 # ----------
-# A fifth of the items is held out whole: nobody has them in training, and all that is known of them
-# is a picture.
+# A fifth of the items is held out whole: nobody has them in training, and the models know only
+# their pictures.
 X_train, X_cold, cold = cold_item_split(data.X, random_state=0)
 
 # %%
 # Features without a network
 # --------------------------
-# `VisualStatistics` measures texture (local binary patterns) and what makes pictures attractive,
-# such as brightness, contrast and colourfulness. The columns have units of their own, so they are
-# scaled. Features are made once per catalogue, outside of any search.
+# `VisualStatistics` measures texture (local binary patterns) and properties that make pictures
+# attractive, such as brightness, contrast and colourfulness. Each column has its own unit, so we
+# scale them. Compute features once per catalogue, outside of any search.
 statistics = StandardScaler().fit_transform(VisualStatistics().fit_transform(data.item_images))
 print(statistics.shape)
 
 # %%
 # Features by a network
 # ---------------------
-# `ImageEmbedder` takes any network. A real one comes from torchvision or timm and was trained on
-# millions of pictures. This one has random weights, which is enough for stripes: it looks at small
-# windows, and averages what it finds.
+# `ImageEmbedder` takes any network. In practice you take one from torchvision or timm that was
+# trained on millions of pictures. This one has random weights, which is enough for stripes: it
+# looks at small windows and averages over them.
 with torch.random.fork_rng():
     torch.manual_seed(0)
     network = torch.nn.Sequential(
@@ -53,10 +53,10 @@ embedding = ImageEmbedder(network, image_size=24, device="cpu").fit_transform(da
 print(embedding.shape)
 
 # %%
-# Likeness
-# --------
-# `VisRank` scores an item by its mean cosine with the user's items. Outputs of a network have a
-# large part that is common to all pictures, which ``center=True`` takes off.
+# Similarity
+# ----------
+# `VisRank` scores an item by its mean cosine with the user's items. Outputs of a network share a
+# large part among all pictures; ``center=True`` subtracts it.
 models = {
     "statistics": VisRank().fit(X_train, item_features=statistics),
     "network": VisRank(center=True).fit(X_train, item_features=embedding),
@@ -69,17 +69,16 @@ for name, model in models.items():
     print(f"{name:22} {found.mean['ndcg@10']:.3f} ± {found.standard_error['ndcg@10']:.3f}")
 
 # %%
-# To look at
-# ----------
-# What three users have, and which of the new items they are recommended.
+# The lists
+# ---------
+# The items of three users, and the new items recommended to them:
 ItemGridDisplay.from_estimator(
     models["network"], X_train, rows=[0, 1, 2], k=5, items=cold, images=data.item_images
 )
 plt.show()
 
 # %%
-# Why an item is recommended, the user's items that look like it say: their contributions add up to
-# the score.
+# The user's similar items explain a recommendation: their contributions add up to the score.
 best = models["network"].recommend(X_train[[0]], 1, items=cold)[0]
 parts = models["network"].explain(X_train[[0]], best)
 like = parts.indices[parts.data.argsort()[::-1]][:4]
