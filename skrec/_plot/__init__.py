@@ -1,1 +1,1 @@
-"""What the displays of metrics and inspection share; imports matplotlib only when it draws."""
+"""Shared by the displays of metrics and inspection; imports matplotlib only when it draws."""

@@ -1,4 +1,4 @@
-"""What is drawn, by the names of the models."""
+"""Models and arrays to draw, by the names of the models."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def final_estimator(estimator):
 
 
 def named_estimators(estimator):
-    """A dict of estimators by name; a single one is called by its class."""
+    """A dict of estimators by name; the name of a single estimator is its class."""
     if isinstance(estimator, (list, tuple)):
         raise TypeError(
             "Several estimators are given as a dict, such as {'EASE': ease, 'WMF': wmf}, so that "
@@ -29,7 +29,7 @@ def named_estimators(estimator):
 
 
 def named_arrays(values, name):
-    """A dict of arrays by the models' names; a single one is called "model"."""
+    """A dict of arrays by the models' names; the name of a single array is "model"."""
     named = isinstance(values, Mapping) and not issparse(values)  # DOK is a mapping of places
     return check_names(values if named else {"model": values}, name)
 

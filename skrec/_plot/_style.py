@@ -1,10 +1,10 @@
-"""What the displays share: axes, and looks that colour-blind readers tell apart."""
+"""Axes and styles of the displays; colour-blind readers can tell the lines apart."""
 
 from collections.abc import Mapping
 
-# Okabe and Ito's palette without its yellow, which is hard to see on white, ordered so that
-# the first ones differ in lightness too, then three of Tol's. Markers and dashes say the same
-# once more; dotted lines are kept for what models are compared with.
+# Okabe and Ito's palette without its yellow, which is hard to see on white, and ordered so that
+# the first colours differ in lightness too; then three of Tol's. Markers and dashes distinguish
+# the lines as well. Dotted lines are kept for references.
 _COLORS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
     "#882255", "#999933", "#888888",
@@ -14,7 +14,7 @@ _DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def check_matplotlib(caller):
-    """Raise an ImportError that says what to install, if matplotlib is missing."""
+    """Raise an ImportError with the command to install matplotlib, if it is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -25,7 +25,7 @@ def check_matplotlib(caller):
 
 
 def check_axes(display, ax, *, width=6.4):
-    """The Axes to draw on: `ax`, or the Axes of a new figure, so many inches wide."""
+    """The Axes to draw on: `ax`, or the Axes of a new figure, `width` inches wide."""
     check_matplotlib(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
@@ -51,17 +51,17 @@ def marker_of(i):
 
 
 def short_label(name, most=28):
-    """A name as it is, or its start where it would leave no room for what is drawn."""
+    """A name, cut if it would leave no room for the drawing."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def line_looks(ax, n_lines, line_kw, *, markers=True, dashes=True):
-    """Keywords of each line: the house's, then those of the caller.
+    """Keywords of each line: our style, overridden by the caller's keywords.
 
     Parameters
     ----------
     ax : matplotlib Axes
-        Lines with a label that are on it already have used up their looks.
+        Labelled lines that it already has keep their styles, and the next ones follow.
     n_lines : int
     line_kw : dict, list of dict, or None
         For all lines, or for each.
@@ -94,7 +94,7 @@ def line_looks(ax, n_lines, line_kw, *, markers=True, dashes=True):
 
 
 def scatter_look(look, scatter_kw):
-    """Keywords of ``Axes.scatter``: the house's, then those of the caller, a dict or None."""
+    """Keywords of ``Axes.scatter``: our style, overridden by the caller's dict or None."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import PathCollection
 
@@ -105,7 +105,7 @@ def scatter_look(look, scatter_kw):
 
 
 def draw_legend(ax, title=None, *, beside=False):
-    """A legend; if there is no good place on the axes, to the right of them."""
+    """Draw a legend on the axes, or to the right of them with ``beside=True``."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
     legend = ax.legend(title=title, alignment="left", **(place if beside else {}))
     legend.get_title().set_fontsize("small")

@@ -14,7 +14,7 @@ from skrec.utils._validation import check_item_indices
 
 
 def check_candidate_lists(candidates, shape):
-    """Validate candidates: intp of shape (n_users, m), -1 where there are fewer."""
+    """Validate candidates: intp of shape (n_users, m), padded with -1."""
     candidates = np.asarray(candidates)
     if candidates.ndim != 2 or candidates.shape[0] != shape[0]:
         raise ValueError(
@@ -25,7 +25,7 @@ def check_candidate_lists(candidates, shape):
 
 
 def positives_of(held_out, relevance_threshold):
-    """The one relevant item of each row; a ValueError for rows that have not just one."""
+    """The one relevant item of each row; a ValueError if a row has none or several."""
     relevant = held_out.data > relevance_threshold
     kept = np.concatenate([[0], np.cumsum(relevant)])
     counts = np.diff(kept[held_out.indptr])
@@ -33,8 +33,8 @@ def positives_of(held_out, relevance_threshold):
         row = int(np.argmax(counts != 1))
         raise ValueError(
             "With candidates, y must hold one relevant item per row. Got "
-            f"{counts[row]} in row {row} ({int((counts != 1).sum())} rows in all have not just "
-            "one); leave those rows out, see leave_one_out_split."
+            f"{counts[row]} in row {row} ({int((counts != 1).sum())} rows in all have none or "
+            "several); leave those rows out, see leave_one_out_split."
         )
     return held_out.indices[relevant].astype(np.intp)
 
@@ -54,7 +54,7 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
     candidates : ndarray of intp of shape (n_users, m)
     normalize : {"min", "relevant"}
     side : GivenSide
-        What is known of the users, handed on with their rows.
+        Side information of the users, passed on with their rows.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def evaluate_candidates(estimator, metrics, source, shown, positives, candidates
                 pair_scores, positives[start:stop], candidates[start:stop]
             )
     longest = max((metric.k for metric in metrics), default=0)
-    longest = min(longest, candidates.shape[1] + 1)  # no list is longer than what is ranked
+    longest = min(longest, candidates.shape[1] + 1)  # no list is longer than the ranked items
     gains = np.zeros((n_users, longest))
     listed = better < longest
     gains[listed, better[listed]] = 1.0

@@ -1,4 +1,4 @@
-"""How the recommendations spread over the catalogue."""
+"""How recommendations spread over the catalogue."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from skrec.metrics._score_matrix import average_users
 
 
 def catalogue_coverage_score(recommendations, n_items):
-    """Share of the catalogue that is recommended to anyone.
+    """Share of the catalogue that is in any list.
 
     The number of different items in all lists, divided by `n_items`.
 
     Parameters
     ----------
     recommendations : array-like of int of shape (n_users, k)
-        Lists of column indices, as ``recommend`` returns them; -1 is padding.
+        Lists of column indices, as ``recommend`` returns them, padded with -1.
     n_items : int
         Size of the catalogue: columns of the user-item matrix.
 
@@ -53,16 +53,15 @@ def gini_index_score(recommendations, n_items):
     Parameters
     ----------
     recommendations : array-like of int of shape (n_users, k)
-        Lists of column indices, as ``recommend`` returns them; -1 is padding.
+        Lists of column indices, as ``recommend`` returns them, padded with -1.
     n_items : int
         Size of the catalogue: columns of the user-item matrix.
 
     Returns
     -------
     gini : float
-        In [0, 1): 0 where all items are recommended equally often, 1 - 1 / n where only
-        one is; lower is more even. NaN with an `UndefinedMetricWarning` where all lists
-        are empty.
+        In [0, 1), lower is more even: 0 if all items are recommended equally often, 1 - 1 / n if
+        only one item is. NaN, with an `UndefinedMetricWarning`, if all lists are empty.
 
     Raises
     ------
@@ -98,20 +97,20 @@ def novelty_score(recommendations, X_train, *, sample_weight=None, average="samp
     Parameters
     ----------
     recommendations : array-like of int of shape (n_users, k)
-        Lists of column indices, as ``recommend`` returns them; -1 is padding.
+        Lists of column indices, as ``recommend`` returns them, padded with -1.
     X_train : {sparse matrix, array-like} of shape (n_train_users, n_items)
-        Interactions that say how popular an item is; their values do not matter.
+        Interactions that define the popularity of the items; their values do not matter.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users with a list; or, with None, the values.
+        "samples": the mean over the users with a list. None: the value of each user.
 
     Returns
     -------
     novelty : float or ndarray of shape (n_users,)
-        In [0, log2(n_train_users)], higher is less popular. Users with an empty list are
-        not evaluated: NaN in the array; they do not count in the mean, which is NaN with
-        an `UndefinedMetricWarning` where there are no others.
+        In [0, log2(n_train_users)], higher is less popular. A user with an empty list has the
+        value NaN, and the mean leaves it out. The mean is NaN, with an `UndefinedMetricWarning`,
+        if no user is left.
 
     Raises
     ------
@@ -120,7 +119,7 @@ def novelty_score(recommendations, X_train, *, sample_weight=None, average="samp
 
     See Also
     --------
-    popularity_calibration_error : Compares with what the user has chosen.
+    popularity_calibration_error : Compares with the user's own items.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether two recommenders, evaluated on the same users, differ."""
+"""Whether two recommenders differ on the same users."""
 
 import numpy as np
 from scipy.stats import ttest_rel
@@ -25,21 +25,21 @@ def compare(
 ):
     """Compare two results of `evaluate` on the same users.
 
-    A paired t-test of the users' differences, and a percentile bootstrap interval of
-    their mean, for which users are drawn with replacement.
+    A paired t-test on the users' differences, and a percentile bootstrap interval of their mean;
+    the bootstrap draws users with replacement.
 
     Parameters
     ----------
     result_a, result_b : `~sklearn.utils.Bunch`
-        Of `evaluate`, with the same X and `y`.
+        Results of `evaluate` with the same X and `y`.
     metric : str, default=None
-        Name of a metric that both have. None: all of them.
+        Name of a metric that both results have. None: all shared metrics.
     n_bootstrap : int, default=2000
         Number of bootstrap samples.
     confidence_level : float, default=0.95
         Share of the samples that the interval covers.
     random_state : int, RandomState or None, default=0
-        Seed of the samples. Same seed, same bits.
+        Seed of the samples. The same seed gives the same bits.
 
     Returns
     -------
@@ -50,36 +50,35 @@ def compare(
             Its name.
 
         difference : float
-            Mean of a minus mean of b.
+            Mean of `result_a` minus mean of `result_b`.
         interval : tuple of float
-            Low and high end.
+            Low and high end of the interval of the difference.
         confidence_level : float
             Of the interval, as given.
         standard_error : float
             Of the difference; NaN for fewer than two users.
         statistic, p_value : float
-            Of the paired t-test, two-sided; NaN for fewer than two users. Without any
-            difference 0 and 1.
+            Of the two-sided paired t-test; NaN for fewer than two users, 0 and 1 if all
+            differences are 0.
         n_users : int
-            How many users were evaluated.
+            Number of evaluated users.
 
     Raises
     ------
     ValueError
-        If the results share no metric, have not evaluated the same users, or a
-        parameter is out of range.
+        If the results share no metric, are not of the same users, or a parameter is out of range.
 
     See Also
     --------
     evaluate : Makes the results.
-    compare_models : The whole comparison of several models, with Holm's correction.
+    compare_models : Fits, evaluates and compares several models, with Holm's correction.
     scipy.stats.ttest_rel : The test.
 
     Notes
     -----
-    "rmse" and "mae" are errors over all ratings and not means over users. There, the
-    first-order contribution of each user to the error takes the place of the value.
-    Testing many metrics or many models needs a correction for multiple tests.
+    "rmse" and "mae" are errors over all ratings and not means over users. For them the test uses
+    the first-order contribution of each user to the error. Correct for multiple tests if you test
+    many metrics or many models.
 
     Examples
     --------

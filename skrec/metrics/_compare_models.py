@@ -1,4 +1,4 @@
-"""Several models under one split, in one call."""
+"""Several models on one split, in one call."""
 
 import sys
 import warnings
@@ -53,70 +53,70 @@ def compare_models(
     return_estimators=False,
     verbose=False,
 ):
-    """Fit several models to the same data, test them on the same users, and tell them apart.
+    """Fit several models to the same data, test them on the same users, and compare them.
 
-    Every model is tuned if asked for, fitted to `X_train`, measured, and evaluated by
-    `evaluate` on what is held out. A model that fails is named with its reason, and the
-    others go on.
+    `compare_models` tunes every model if asked, fits it to `X_train`, measures time and memory,
+    and calls `evaluate` on the held-out interactions. If a model fails, the comparison names it
+    with the reason and goes on with the others.
 
     Parameters
     ----------
     estimators : dict of str to estimator, list of estimators or of (name, estimator)
-        Recommenders, and pipelines or searches of scikit-learn that end in one. They are
-        cloned. A fitted search stands for the parameters that it has chosen; one that is
-        not fitted runs on `X_train`. A model that is to be taken as it is fitted is
-        wrapped in `sklearn.frozen.FrozenEstimator`. Without names, the classes name them.
+        Recommenders, and pipelines or searches of scikit-learn that end in one. They are cloned. A
+        fitted search stands for its chosen parameters; a search that is not fitted runs on
+        `X_train`. To test a fitted model without a new fit, wrap it in
+        `sklearn.frozen.FrozenEstimator`. Models without names are named by their classes.
     X_train : {array-like, sparse matrix, dataframe} of shape (n_train_users, n_items)
-        What models learn from.
+        Training interactions.
     X_test : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        What is shown of the test users: other users than those of `X_train` (strong
-        generalisation), or `X_train` itself (weak generalisation).
+        Interactions of the test users that the models see: of other users than in `X_train`
+        (strong generalisation), or `X_train` itself (weak generalisation).
     y_test : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), default=None
-        What is held out from the test users. None: a fifth of each row of `X_test` is
-        hidden, the same for all models.
+        Held-out interactions of the test users. None: a fifth of each row of `X_test` is hidden,
+        the same for all models.
     metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
-        Names, see `make_ranking_scorer`; also "rmse" and "mae". The first nDCG among
-        them, or the first metric, orders the models.
+        Names, see `make_ranking_scorer`; also "rmse" and "mae". The first nDCG, or else the first
+        metric, orders the models.
     search : None, True, or dict of str to grid, default=None
-        Whether to choose the parameters of each model on validation data. True: every
-        model says what to try, at most 8 settings; parameters that are not at their
-        defaults are left alone. A dict gives grids of your own by name, each of
-        scikit-learn's `ParameterGrid` or a list of settings; the other models try
-        their own. A model without a grid is warned about, and named in ``not_searched``.
+        Whether to choose the parameters of each model on validation data. True: each model has a
+        grid of at most 8 settings, which leaves parameters that are not at their defaults alone. A
+        dict replaces the grids of the models that it names; each grid is one of scikit-learn's
+        `ParameterGrid` or a list of settings. A model without a grid causes a warning and is named
+        in ``not_searched``.
     search_metric : str, default=None
-        What the search looks at; of values equal to four digits the first wins. None:
-        the metric that orders the models.
+        The metric of the search; of values that are equal to four digits the first wins. None: the
+        metric that orders the models.
     validation : tuple of (X_train, X_test, y_test) or (X_train, X_test, y_test, candidates), \
             or dict, default=None
-        What to choose on; the chosen model is then fitted to `X_train`. A dict has these
-        names for keys, and "items", "user_features" and "context" where there are such. None: of
-        `X_train`, an eighth of the users with a fifth of their items held out, or, where
-        `X_test` is `X_train`, a fifth of each user's items (one item, where `y_test` has
-        one of each).
+        The data of the search; the chosen model is then fitted to `X_train`. A dict has these
+        names as keys, and "items", "user_features" and "context" if needed. None: an eighth of the
+        users of `X_train`, with a fifth of their items held out. If `X_test` is `X_train`, a fifth
+        of each user's items instead (one item, if `y_test` has one per user).
     baseline : str, default=None
-        Name of the model that the others are tested against. None: the best one, in
-        each metric.
+        Name of the model that the others are tested against. None: the best model of each metric.
     items : array-like of int or bool, or sparse matrix, default=None
-        Rank these items only, such as the cold ones of `skrec.model_selection.cold_item_split`:
-        indices or a mask of shape (n_items,) for all users, or a sparse mask of shape
-        (n_users, n_items). A search then needs a `validation` part with items of its own.
+        Rank only these items, such as the cold ones of `skrec.model_selection.cold_item_split`:
+        indices or a mask of shape (n_items,) for all users, or a sparse mask of shape (n_users,
+        n_items). A search then needs `validation` with its own items.
     candidates : array-like of int of shape (n_users, m), default=None
-        Rank the held-out item of each user among these only, see `evaluate`.
+        Rank the held-out item of each user only among these, see `evaluate`.
     item_features : `skrec.ItemFeatures` or array-like of shape (n_items, d), default=None
-        For the models whose ``fit`` takes them; so for the next two.
+        Passed to the models whose ``fit`` takes them, like `user_features` and `context`.
     user_features : array-like of shape (n_train_users, d), or tuple of two, default=None
-        Of the users of `X_train`, and of those of `X_test`, where they are others.
+        Features of the users of `X_train`; a tuple adds those of the users of `X_test`, if these
+        are other users.
     context : tuple of (InteractionContext, array-like of shape (n_users, d)), default=None
-        Of the interactions of `X_train`, and the situation that each test user is in.
+        Context of the interactions of `X_train`, and the situation of each test user.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     graded : bool, default=False
-        Whether gains of nDCG are 2**value - 1 and not 1.
+        Whether the gains of nDCG are 2**value - 1 instead of 1.
     normalize : {"min", "relevant"}, default="min"
-        Denominator of recall: min(k, number of relevant items), or their number.
+        Denominator of recall. "min": min(k, number of relevant items). "relevant": the number of
+        relevant items.
     random_state : int, RandomState or None, default=0
-        Seed of what is hidden or split here, and of the sample of users in the report.
-        Models have seeds of their own.
+        Seed of the hidden items, of the validation split, and of the sample of users in the
+        report. Models have their own seeds.
     return_estimators : bool, default=False
         Whether to keep the fitted models, which can be large.
     verbose : bool, default=False
@@ -125,32 +125,32 @@ def compare_models(
     Returns
     -------
     comparison : Comparison
-        Means with standard errors, values of each user, paired tests with Holm's
-        correction, time, memory and parameters; a table where it is printed.
+        Means with standard errors, values of each user, paired tests with Holm's correction, time,
+        memory and parameters; it prints as a table.
 
     Raises
     ------
     ValueError
         If a name or a parameter is not valid, shapes do not agree, or all models failed.
     TypeError
-        If something among `estimators` is none.
+        If one of `estimators` is no estimator.
 
     KeyboardInterrupt
-        If it was interrupted; its attribute ``comparison`` has the models that were done.
+        After an interrupt; its attribute ``comparison`` holds the finished models.
 
     Warns
     -----
     FitFailedWarning
         For each model that failed.
     UserWarning
-        For the models that have nothing to search; and if nothing is known of more than a
-        tenth of the test users, see `evaluate`.
+        For models without a grid to search; and if more than a tenth of the test users are
+        unknown, see `evaluate`.
 
     See Also
     --------
-    Comparison : What it is made of, and how time and memory are measured.
-    evaluate : One fitted model.
-    skrec.model_selection.strong_generalization_split : Training, validation, test users.
+    Comparison : Its attributes, and how time and memory are measured.
+    evaluate : Evaluates one fitted model.
+    skrec.model_selection.strong_generalization_split : Splits training, validation and test users.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def compare_models(
     if not_searched:
         warnings.warn(
             f"Nothing is searched for {', '.join(not_searched)}: there is no grid of parameters "
-            "that are not set already.",
+            "that are still at their defaults.",
             stacklevel=2,
         )
     sample = sample_users(part.y_test, _N_SAMPLE_USERS, rng)
@@ -217,7 +217,7 @@ def compare_models(
         shown=check_interactions(part.X_test)[sample],
         held_out=part.y_test[sample],
     )
-    # Once for all models: they are tested on the same users.
+    # One warning for all models, because they are tested on the same users.
     warn_of_unknown(comparison.results[comparison.names[0]], stacklevel=2)
     if interrupt is not None:
         raise ComparisonInterrupt(interrupt, comparison) from interrupt
@@ -225,10 +225,10 @@ def compare_models(
 
 
 def _run_all(models, grids, plan):
-    """Run each model; what failed, with its reason, beside what did not, and an interrupt.
+    """Run each model: the runs, the reasons of failures by name, and an interrupt or None.
 
-    A neural model that was interrupted had fewer epochs than it should have: it is not
-    tested, and no model after it is fitted.
+    An interrupted neural model has had fewer epochs than it should: it is not tested, and no model
+    after it is fitted.
     """
     runs, failures = [], {}
     for name, estimator in models.items():
@@ -240,7 +240,7 @@ def _run_all(models, grids, plan):
                 raise
             return runs, failures, interrupt
         except Exception as error:
-            # The others are worth their time even if one does not fit into memory.
+            # One failure, such as too little memory, must not stop the others.
             failures[name] = _reason(error)
             warnings.warn(f"{name} failed. {failures[name]}", FitFailedWarning, stacklevel=3)
     if not runs:
@@ -255,7 +255,7 @@ def ordering_metric(names):
 
 
 def curve_metrics(names):
-    """The metrics at shorter lists too, which the same pass ranks; none that is named already."""
+    """The list metrics at shorter lengths, from the same pass; without those in `names`."""
     longest = {}
     for metric in parse_metrics(names):
         if metric.is_list:
@@ -270,13 +270,13 @@ def curve_metrics(names):
 
 
 def _grids(models, search):
-    """Settings to try by model, and the models that are to be searched and have none."""
+    """The settings to try for each model, and the names of the models without any."""
     if search is None or search is False:
         return dict.fromkeys(models, ()), []
     own = {} if search is True else dict(search)
     unknown = [name for name in own if name not in models]
     if unknown:
-        raise ValueError(f"search has grids for {unknown}, which are none of {list(models)}.")
+        raise ValueError(f"search has grids for {unknown}; expected models of {list(models)}.")
     grids = {
         name: given_grid(own[name]) if name in own else search_grid(estimator)
         for name, estimator in models.items()
@@ -293,7 +293,7 @@ def _reason(error):
 
 @contextmanager
 def _progress(n_steps, verbose):
-    """A function that says what is being done; it shows nothing unless asked to."""
+    """A function that reports progress; it shows nothing unless `verbose`."""
     if not verbose:
         yield lambda text, done=False: None
         return

@@ -22,26 +22,25 @@ def diversity_score(
     Parameters
     ----------
     recommendations : array-like of int of shape (n_users, k)
-        Lists of column indices, as ``recommend`` returns them; -1 is padding.
+        Lists of column indices, as ``recommend`` returns them, padded with -1.
     item_features : {array-like, sparse matrix} of shape (n_items, n_features) or \
             (n_items, n_items)
-        Features of the items, such as genres; with ``metric="precomputed"`` their
-        similarities. `skrec.ItemFeatures` is unwrapped.
+        Features of the items, such as genres; with ``metric="precomputed"`` the similarities of
+        the items. May be wrapped in `skrec.ItemFeatures`.
     metric : {"cosine", "precomputed"}, default="cosine"
-        Similarity s(i, j). An item whose features are all zero is similar to none.
+        Similarity s(i, j). An item whose features are all zero has similarity 0 to every item.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users with two items or more; or, with None, the values.
+        "samples": the mean over the users with two items or more. None: the value of each user.
 
     Returns
     -------
     diversity : float or ndarray of shape (n_users,)
-        Higher is more diverse. In [0, 1] for similarities in [0, 1], such as cosines of
-        features that are not negative; up to 2 where cosines are negative. Users with
-        fewer than two items in the list are not evaluated: NaN in the array; they do
-        not count in the mean, which is NaN with an `UndefinedMetricWarning` where there
-        are no others.
+        Higher is more diverse. In [0, 1] for similarities in [0, 1], such as cosines of features
+        >= 0; up to 2 for negative cosines. A user with fewer than two items in the list has the
+        value NaN, and the mean leaves it out. The mean is NaN, with an `UndefinedMetricWarning`,
+        if no user is left.
 
     Raises
     ------

@@ -35,14 +35,14 @@ def evaluate(
     Parameters
     ----------
     estimator : fitted estimator
-        Its ``decision_function(X)`` has the shape of X: a recommender, or a pipeline or
-        a search that ends in one. ``score_pairs`` is used where it suffices.
+        Its ``decision_function(X)`` has the shape of X: a recommender, or a pipeline or a search
+        that ends in one. `evaluate` calls ``score_pairs`` instead where it suffices.
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        What is shown of the users. Their items are not ranked.
+        Interactions that the models see. A user's own items are not ranked.
     y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), or None, \
             default=None
-        What is held out from the same users. None: a share of each row of X is hidden,
-        as `make_ranking_scorer` does.
+        Held-out interactions of the same users. None: a share of each row of X is hidden, see
+        `make_ranking_scorer`.
     metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
         Names, see `make_ranking_scorer`; also "rmse" and "mae".
     user_features : {array-like, sparse matrix, dataframe} of shape \
@@ -52,26 +52,27 @@ def evaluate(
             (n_users, n_context_features), default=None
         For estimators that read it: the situation that each user is in.
     items : array-like of int or bool, or sparse matrix, default=None
-        Rank these items only: indices or a mask of shape (n_items,) for all users, or a sparse
-        mask of shape (n_users, n_items). What is held out of others does not count, and users
-        with nothing held out among them are not evaluated. None: every item. See
-        `skrec.model_selection.cold_item_split`.
+        Rank only these items: indices or a mask of shape (n_items,) for all users, or a sparse
+        mask of shape (n_users, n_items). Held-out interactions with other items do not count, and
+        users without held-out interactions with these items are not evaluated. None: every item.
+        See `skrec.model_selection.cold_item_split`.
     candidates : array-like of int of shape (n_users, m), default=None
-        Rank the held-out item of each user among these only, as He et al. did with 99
-        sampled items [1]_. `y` must hold one relevant item per row. Padding is -1; a
-        candidate that is the held-out item itself is dropped, one named twice counts
-        once. Ties count against the held-out item, in "auc" too.
+        Rank the held-out item of each user only among these, as He et al. did with 99 sampled
+        items [1]_. `y` must hold one relevant item per row. Padding is -1. A candidate that equals
+        the held-out item is dropped, and a repeated candidate counts once. Ties count against the
+        held-out item, in "auc" too.
     holdout : float or "last", default=0.2
-        Share of each row to hide where `y` is None; "last": its item with the largest value,
-        see `make_ranking_scorer`.
+        Share of each row to hide if `y` is None. "last": hide the item with the largest value, see
+        `make_ranking_scorer`.
     random_state : int, RandomState or None, default=0
-        Seed of what is hidden where `y` is None.
+        Seed of the hidden items if `y` is None.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     graded : bool, default=False
-        Whether gains of nDCG are 2**value - 1 and not 1.
+        Whether the gains of nDCG are 2**value - 1 instead of 1.
     normalize : {"min", "relevant"}, default="min"
-        Denominator of recall: min(k, number of relevant items), or their number.
+        Denominator of recall. "min": min(k, number of relevant items). "relevant": the number of
+        relevant items.
 
     Returns
     -------
@@ -81,44 +82,44 @@ def evaluate(
         per_user : dict of str to ndarray of shape (n_users,)
             Values by metric; NaN for users that are not evaluated.
         mean : dict of str to float
-            Their means; for "rmse" and "mae" the error over all ratings at once. NaN,
-            with an `UndefinedMetricWarning`, where no user can be evaluated.
+            Means over the evaluated users; for "rmse" and "mae" the error over all ratings. NaN,
+            with an `UndefinedMetricWarning`, if no user can be evaluated.
         standard_error : dict of str to float
-            Of the mean, for users drawn anew; NaN for fewer than two users.
+            Standard error of the mean over users; NaN for fewer than two users.
         n_users : dict of str to int
-            How many users were evaluated.
+            Number of evaluated users.
         n_held_out : ndarray of intp of shape (n_users,)
             Held-out interactions of each user.
         unknown : ndarray of bool of shape (n_users,)
-            Users of whom nothing is known: X has no interaction of theirs, and
-            `user_features`, if there are such, only zeros.
+            Users without any information: their row of X is empty, and their row of
+            `user_features`, if given, is zero.
         n_unknown : dict of str to int
-            How many of these were evaluated.
+            Number of evaluated users among the unknown ones.
         mean_known, mean_unknown : dict of str to float
-            As `mean`, over the others and over these; NaN where there are none.
+            As `mean`, but over the known and the unknown users; NaN if there are none.
 
     Raises
     ------
     ValueError
-        If a name is unknown, a parameter is out of range, `y` has not the shape of X,
-        or candidates are given and a row of `y` has not just one relevant item.
+        If a name is unknown, a parameter is out of range, `y` does not have the shape of X, or,
+        with candidates, a row of `y` does not have exactly one relevant item.
 
     Warns
     -----
     UserWarning
-        If nothing is known of more than a tenth of the evaluated users, as after a split in
-        time where many are new.
+        If more than a tenth of the evaluated users are unknown, as after a split in time with many
+        new users.
 
     See Also
     --------
-    compare : Tell two results apart.
-    compare_models : Fit, evaluate and compare several models in one call.
+    compare : Tests whether two results differ.
+    compare_models : Fits, evaluates and compares several models in one call.
     make_ranking_scorer : The same as a scorer for searches.
 
     Notes
     -----
-    Items of `y` that X has too are neither ranked nor relevant; ratings of such items
-    are compared all the same. With candidates all of them are ranked, in X or not.
+    An item of `y` that the same row of X holds too is neither ranked nor relevant; rating metrics
+    still compare its rating. With candidates all candidates are ranked, in X or not.
 
     References
     ----------
@@ -151,7 +152,7 @@ def evaluate(
 
 
 def warn_of_unknown(result, *, fallback=False, stacklevel):
-    """Warn where a result is that of too many users of whom nothing is known."""
+    """Warn if too many of a result's users are unknown."""
     name = max(result.n_unknown, key=result.n_users.get)
     label = metric_label(name)
     warn_unknown(
@@ -180,7 +181,7 @@ def evaluate_quietly(
     graded=False,
     normalize="min",
 ):
-    """As `evaluate` without its warning, for several models on the same users."""
+    """As `evaluate` but without its warning, for several models on the same users."""
     metrics = parse_metrics(metrics)
     check_rule(holdout, OPTION_RULES["holdout"], "holdout")
     check_rule(random_state, OPTION_RULES["random_state"], "random_state")
@@ -192,7 +193,7 @@ def evaluate_quietly(
     allowed = check_candidates(items, *shown.shape)
     if allowed is not None and candidates is not None:
         raise ValueError(
-            "Got items and candidates. Both say what is ranked: candidates together with one "
+            "Got items and candidates. Both choose the ranked items: candidates together with one "
             "held-out item per user, items for all users. Leave one of them out."
         )
     held_out = held_out_among(held_out, allowed)
@@ -234,6 +235,6 @@ def _check_candidate_protocol(metrics, y, shape):
     for metric in metrics:
         if metric.is_rating:
             raise ValueError(
-                f"{metric.name!r} compares ratings, for which candidates have no meaning. "
+                f"{metric.name!r} compares ratings and has no use for candidates. "
                 "Evaluate it without candidates."
             )

@@ -1,4 +1,4 @@
-"""Whether recommendations are as popular as what the users chose themselves."""
+"""Whether recommendations are as popular as the users' own items."""
 
 from numbers import Real
 
@@ -22,35 +22,34 @@ def popularity_calibration_error(
 ):
     """Divergence between the popularity of a user's list and of the user's own items.
 
-    The items are put into three groups: those that make the first `head` of all
-    interactions, in order of popularity (ties: lower index first), those that make the
-    last `tail`, and the rest. Of a user, p is the distribution of the row's items over
-    the groups, and q that of the list's. The error is the Jensen-Shannon divergence
-    ``KL(p || m) / 2 + KL(q || m) / 2`` with ``m = (p + q) / 2`` and logarithms to base 2,
-    known as user popularity deviation [1]_.
+    The items, in order of popularity (ties: lower index first), form three groups: the most
+    popular items, which hold the share `head` of all interactions, the least popular items, which
+    hold the share `tail`, and the rest. For each user, p is the distribution of the row's items
+    over the groups, and q the distribution of the list's items. The error is the Jensen-Shannon
+    divergence ``KL(p || m) / 2 + KL(q || m) / 2`` with ``m = (p + q) / 2`` and logarithms to base
+    2, known as user popularity deviation [1]_.
 
     Parameters
     ----------
     recommendations : array-like of int of shape (n_users, k)
-        Lists of column indices, as ``recommend`` returns them; -1 is padding.
+        Lists of column indices, as ``recommend`` returns them, padded with -1.
     X : {sparse matrix, array-like} of shape (n_users, n_items)
-        Rows of the users recommended to; their values do not matter.
+        Rows of the users whom the lists are for; their values do not matter.
     X_train : {sparse matrix, array-like} of shape (n_train_users, n_items), default=None
-        Interactions that say how popular an item is. None: `X`.
+        Interactions that define the popularity of the items. None: `X`.
     head, tail : float, default=0.2
-        Shares of the interactions that make the most and the least popular group;
-        together at most 1.
+        Shares of the interactions in the most and the least popular group; together at most 1.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users with a row and a list; or, with None, the values.
+        "samples": the mean over the users with a row and a list. None: the value of each user.
 
     Returns
     -------
     error : float or ndarray of shape (n_users,)
-        In [0, 1], lower is better: 0 where each list has the user's own mix. Users with
-        an empty row or list are not evaluated: NaN in the array; they do not count in
-        the mean, which is NaN with an `UndefinedMetricWarning` where there are no others.
+        In [0, 1], lower is better: 0 if the list has the user's own mix. A user with an empty row
+        or list has the value NaN, and the mean leaves it out. The mean is NaN, with an
+        `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -59,7 +58,7 @@ def popularity_calibration_error(
 
     See Also
     --------
-    novelty_score : How unpopular the items are, whoever the user is.
+    novelty_score : How unpopular the items are, for all users alike.
 
     References
     ----------
@@ -103,7 +102,7 @@ def _popularity_groups(X, head, tail):
     """Group of each item: 0 head, 1 middle, 2 tail."""
     counts = np.bincount(X.indices, minlength=X.shape[1])
     order = np.argsort(-counts, kind="stable")
-    # Share of the interactions that fall to more popular items.
+    # Share of the interactions with more popular items.
     before = (np.cumsum(counts[order]) - counts[order]) / max(counts.sum(), 1)
     group = np.empty(len(counts), dtype=np.intp)
     group[order] = np.where(before < head, 0, np.where(before < 1.0 - tail, 1, 2))

@@ -1,4 +1,4 @@
-"""Ranking metrics that look at the places of the relevant items."""
+"""Ranking metrics that depend on the places of the relevant items."""
 
 from skrec._evaluation._names import Metric
 from skrec.metrics._score_matrix import score_matrix
@@ -15,34 +15,31 @@ def ranking_auc_score(
 ):
     """Area under the ROC curve (AUC) of each user's ranking.
 
-    The share of pairs of a relevant item and another candidate of the user in which the
-    relevant one scores higher, over all candidates. A pair with equal scores (after the
-    quantisation below) counts one half: unlike in lists, the item index decides nothing,
-    and a constant score gives 0.5.
+    Of all pairs of a relevant item and another candidate of the user, the share in which the
+    relevant item scores higher. A pair with equal scores (after the quantisation below) counts one
+    half. Unlike in lists, the item index decides nothing, so a constant score has an AUC of 0.5.
 
     Parameters
     ----------
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Scores are quantised to a grid of 64 * eps(dtype) * max|score|
-        of the row, so that rounding makes no difference where there is a tie.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, so rounding does not break ties.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     auc : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better; 0.5 is chance. Users without a relevant item, or
-        without any other candidate, are not evaluated: NaN in the array; they do not
-        count in the mean, which is NaN with an `UndefinedMetricWarning` where there are
-        no others.
+        In [0, 1], higher is better; 0.5 is chance. A user without a relevant item, or without any
+        other candidate, has the value NaN, and the mean leaves it out. The mean is NaN, with an
+        `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -91,27 +88,24 @@ def top_k_average_precision_score(
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     average_precision : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -153,40 +147,36 @@ def top_k_ndcg_score(
 ):
     """Normalised discounted cumulative gain of the k best items.
 
-    DCG / ideal DCG [1]_, with DCG = sum of gain(r) / log2(r + 1) over the places r = 1 .. k.
-    The gain of a relevant item is 1, or 2**value - 1 with ``graded=True``. The ideal is
-    the DCG of the best list of length k: of the min(k, number of relevant items) largest
-    gains.
+    DCG / ideal DCG [1]_, with DCG = sum of gain(r) / log2(r + 1) over the places r = 1 .. k. The
+    gain of a relevant item is 1, or 2**value - 1 with ``graded=True``. The ideal DCG is that of
+    the best list of length k, with the min(k, number of relevant items) largest gains.
 
     Parameters
     ----------
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
-        Held-out interactions. The value of an
-        entry is its grade, used with ``graded=True``. Zeros, stored or not, are not held out.
+        Held-out interactions. With ``graded=True`` the value of an entry is its grade. Zeros,
+        stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     graded : bool, default=False
-        Whether gains are 2**value - 1 [2]_ and not 1; values at most 100 then.
+        Whether gains are 2**value - 1 [2]_ instead of 1. Values must then be at most 100.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     ndcg : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -242,27 +232,24 @@ def top_k_reciprocal_rank_score(
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     reciprocal_rank : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -271,7 +258,7 @@ def top_k_reciprocal_rank_score(
 
     See Also
     --------
-    top_k_average_precision_score : Looks at all relevant items.
+    top_k_average_precision_score : Counts all relevant items.
 
     Examples
     --------

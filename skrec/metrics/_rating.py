@@ -13,7 +13,7 @@ from skrec.utils._validation import check_sample_weight
 
 
 def _aligned(y_true, y_pred):
-    """The ratings as canonical CSR, and the predictions beside its entries."""
+    """The ratings as canonical CSR, and the predictions in the order of its entries."""
     ratings = check_interactions(y_true, name="y_true")
     if np.ndim(y_pred) != 1:
         y_pred = checked_array(y_pred, name="y_pred", dtype=[np.float64, np.float32])
@@ -67,20 +67,19 @@ def root_mean_squared_rating_error(y_true, y_pred, *, sample_weight=None, averag
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Ratings. Zeros, stored or not, mean "not rated".
     y_pred : array-like of shape (n_users, n_items) or (n_ratings,)
-        Predicted ratings: for every item, or for the stored ones only, in the order of
+        Predicted ratings of every item, or only of the stored ratings, in the order of
         ``csr_array(y_true).data``.
     sample_weight : array-like of shape (n_users,), default=None
-        Weights of the users; each of a user's ratings has the user's weight.
+        Weights of the users, for each of their ratings.
     average : {"ratings", "samples", None}, default="ratings"
-        Over all ratings; or the mean of the users' errors; or, with None, the users'
-        errors.
+        "ratings": the error over all ratings. "samples": the mean of the users' errors. None: the
+        error of each user.
 
     Returns
     -------
     error : float or ndarray of shape (n_users,)
-        In the unit of the ratings, lower is better. Users without ratings are not
-        evaluated: NaN in the array. NaN with an `UndefinedMetricWarning` where there is
-        no rating at all.
+        In the unit of the ratings, lower is better. A user without ratings has the value NaN. The
+        mean is NaN, with an `UndefinedMetricWarning`, if there is no rating at all.
 
     Raises
     ------
@@ -89,7 +88,7 @@ def root_mean_squared_rating_error(y_true, y_pred, *, sample_weight=None, averag
 
     See Also
     --------
-    mean_absolute_rating_error : Less swayed by single large errors.
+    mean_absolute_rating_error : Less sensitive to single large errors.
     sklearn.metrics.root_mean_squared_error : For plain arrays.
 
     Examples
@@ -114,20 +113,19 @@ def mean_absolute_rating_error(y_true, y_pred, *, sample_weight=None, average="r
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Ratings. Zeros, stored or not, mean "not rated".
     y_pred : array-like of shape (n_users, n_items) or (n_ratings,)
-        Predicted ratings: for every item, or for the stored ones only, in the order of
+        Predicted ratings of every item, or only of the stored ratings, in the order of
         ``csr_array(y_true).data``.
     sample_weight : array-like of shape (n_users,), default=None
-        Weights of the users; each of a user's ratings has the user's weight.
+        Weights of the users, for each of their ratings.
     average : {"ratings", "samples", None}, default="ratings"
-        Over all ratings; or the mean of the users' errors; or, with None, the users'
-        errors.
+        "ratings": the error over all ratings. "samples": the mean of the users' errors. None: the
+        error of each user.
 
     Returns
     -------
     error : float or ndarray of shape (n_users,)
-        In the unit of the ratings, lower is better. Users without ratings are not
-        evaluated: NaN in the array. NaN with an `UndefinedMetricWarning` where there is
-        no rating at all.
+        In the unit of the ratings, lower is better. A user without ratings has the value NaN. The
+        mean is NaN, with an `UndefinedMetricWarning`, if there is no rating at all.
 
     Raises
     ------

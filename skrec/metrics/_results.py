@@ -1,4 +1,4 @@
-"""Results that say in one line what they found."""
+"""Results of evaluations, which print as one line."""
 
 import math
 
@@ -21,7 +21,7 @@ _LABELS = {
 
 
 class EvaluationResult(Bunch):
-    """A Bunch of `evaluate`, which prints as its means with their standard errors."""
+    """The Bunch of `evaluate`, which prints as its means with their standard errors."""
 
     def __repr__(self):
         means = [
@@ -35,7 +35,7 @@ class EvaluationResult(Bunch):
 
     @classmethod
     def joined(cls, results):
-        """The result over the users of several results of the same metrics, in their order."""
+        """One result for the users of several results with the same metrics, in their order."""
         metrics = parse_metrics(list(results[0].per_user))
         values = {
             metric.name: metric.sign * np.concatenate([r.per_user[metric.name] for r in results])
@@ -98,14 +98,14 @@ def evaluation_result(metrics, values, n_held_out, unknown):
 
 
 def _mean_of_part(metric, column, n_held_out, part):
-    """As the mean over all, over some users; NaN, without a warning, where there are none."""
+    """The mean over some users; NaN, without a warning, if there are none."""
     if np.isnan(column[part]).all():
         return float("nan")
     return summarize(metric, column[part], n_held_out[part])
 
 
 class PairedResult(Bunch):
-    """A Bunch of `compare`, which prints as the difference with its interval."""
+    """The Bunch of `compare`, which prints as the difference with its interval."""
 
     def __repr__(self):
         return f"{self._difference()}, {self.n_users:,} users"

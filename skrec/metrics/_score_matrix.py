@@ -1,4 +1,4 @@
-"""What the ranking metrics of scores share: checks, evaluation, averaging."""
+"""Shared by the ranking metrics of scores: checks, evaluation, averaging."""
 
 import numpy as np
 

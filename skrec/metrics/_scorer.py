@@ -31,7 +31,7 @@ OPTION_RULES = {
 
 
 def score_metrics(names):
-    """Parse the names of metrics of which higher is better; a ValueError for others."""
+    """Parse the names of metrics for which higher is better; a ValueError for errors."""
     metrics = parse_metrics(names)
     for metric in metrics:
         if metric.is_rating and metric.sign > 0:
@@ -43,18 +43,18 @@ def score_metrics(names):
 
 
 class RankingScorer(BaseEstimator):
-    """A scorer of recommenders; made by `make_ranking_scorer`, which says more.
+    """A scorer of recommenders; see `make_ranking_scorer`, which makes it.
 
     Parameters
     ----------
     metrics : str or list of str
-        One name makes a scorer that returns a float, several one that returns a dict.
+        With one name the scorer returns a float, with a list a dict.
     holdout, random_state, relevance_threshold, graded, normalize, items
         See `make_ranking_scorer`.
     """
 
-    # scikit-learn makes `set_score_request` of the signature of a method named `score`;
-    # the estimator in it is no metadata.
+    # scikit-learn makes `set_score_request` from the signature of the method `score`; its argument
+    # `estimator` is no metadata.
     __metadata_request__score = {"estimator": UNUSED}
 
     def __init__(
@@ -87,16 +87,16 @@ class RankingScorer(BaseEstimator):
             Interactions of the users.
         y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), 1-D or \
                 None, default=None
-            Held-out interactions of the same users. 1-D, which is not looked at, or
-            None: a share of each row of X is hidden.
+            Held-out interactions of the same users. None, or 1-D values, which are ignored: a
+            share of each row of X is hidden.
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users in the mean.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
-            Handed on to the estimator with the rows that it scores.
+            Passed on to the estimator with the rows that it scores.
         context : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_context_features), default=None
-            Likewise: the situation that each user is in.
+            The situation that each user is in; passed on likewise.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class RankingScorer(BaseEstimator):
     __call__ = score
 
     def _warn_once(self, values, unknown):
-        """Warn of rows of which nothing is known, once for all folds and settings of a search."""
+        """Warn of rows without any information, once for all folds and settings of a search."""
         if getattr(self, "_warned", False):
             return
         evaluated = ~np.all([np.isnan(column) for column in values.values()], axis=0)
@@ -150,75 +150,72 @@ def make_ranking_scorer(
     normalize="min",
     items=None,
 ):
-    """Make a scorer for `GridSearchCV`, `cross_validate` and their like.
+    """Make a scorer for `GridSearchCV`, `cross_validate` and the like.
 
-    Of each row of the test users a share is hidden, the estimator scores the rest, what is
-    left in the row is taken out, and the hidden items have to be found among the
-    best: strong generalisation, for the users were not trained on. With a held-out
-    matrix as `y` nothing is hidden: the rows of X are shown wholly, and `y` has to be
-    found. All metrics come from one pass over the scores, in chunks of rows.
+    The scorer hides a share of each test user's row, and the estimator scores the rest. The scorer
+    leaves the items of the rest out of the list and measures how high the list ranks the hidden
+    items. This is strong generalisation, because the users are not in the training data. With a
+    held-out matrix as `y` the scorer hides nothing: the estimator sees the whole rows of X and
+    must find the items of `y`. All metrics come from one pass over the scores, in chunks of rows.
 
     Parameters
     ----------
     metrics : str or list of str
-        Names: "recall@k", "precision@k", "ndcg@k", "map@k", "mrr@k", "hit_rate@k" (or
-        "hr@k") for any whole k, "auc", "neg_rmse", "neg_mae". One name makes a scorer
-        that returns a float; a list makes one that returns a dict, for which a search
-        needs ``refit="ndcg@100"`` or the like.
+        Names: "recall@k", "precision@k", "ndcg@k", "map@k", "mrr@k", "hit_rate@k" (or "hr@k") for
+        any whole k, "auc", "neg_rmse", "neg_mae". With one name the scorer returns a float. With a
+        list it returns a dict, and a search needs a ``refit`` such as ``refit="ndcg@100"``.
     holdout : float or "last", default=0.2
-        Share of each row to hide, 0 < holdout < 1: of n >= 2 items
-        ``max(1, floor(holdout * n))``; rows with fewer are not evaluated. Those with
-        the lowest hash keyed by the seed, the content of the row and the item are
-        hidden: neither the order of the rows, nor the fold, nor `n_jobs` matters.
-        "last", for X whose values are times: the one item of each row with the largest
-        value; of several with that value, the one with the lowest such hash. The next item
-        of users who were not trained on has to be found then.
+        Share of each row to hide, 0 < holdout < 1: ``max(1, floor(holdout * n))`` of n >= 2 items.
+        Rows with fewer items are not evaluated. A hash of the seed, the row's content and the item
+        chooses the items, the lowest first. So the choice depends neither on the order of the
+        rows, nor on the fold, nor on `n_jobs`. "last", for X whose values are times: hide the one
+        item of each row with the largest value, and on a tie the one with the lowest hash. The
+        estimator must then find the next item of new users.
     random_state : int, RandomState or None, default=0
-        Seed of what is hidden. Anything but an int hides other items at every call, so
-        that candidates of a search are scored on different data.
+        Seed of the hidden items. Take an int in a search: anything else hides other items at every
+        call, so the search would score its candidates on different data.
     relevance_threshold : float, default=0
-        Hidden items with a greater value are relevant; a row without any is not
-        evaluated. For example 3.5 where ratings enter a pipeline whose first step is
-        ``Binarizer(threshold=3.5)``. Where values are times, only users whose hidden item is
-        later than this are evaluated.
+        Hidden items with a greater value are relevant; a row without relevant items is not
+        evaluated. Take 3.5, for example, if ratings enter a pipeline whose first step is
+        ``Binarizer(threshold=3.5)``. If values are times, only users whose hidden item is later
+        are evaluated.
     graded : bool, default=False
-        Whether gains of nDCG are 2**value - 1 and not 1.
+        Whether the gains of nDCG are 2**value - 1 instead of 1.
     normalize : {"min", "relevant"}, default="min"
-        Denominator of recall: min(k, number of relevant items), or their number.
+        Denominator of recall. "min": min(k, number of relevant items). "relevant": the number of
+        relevant items.
     items : array-like of int or bool, default=None
-        Rank these items only, indices or a mask of shape (n_items,), see `evaluate`: such as the
-        cold ones. None: every item.
+        Rank only these items, such as the cold ones: indices or a mask of shape (n_items,), see
+        `evaluate`. None: every item.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y=None, sample_weight=None)`` returns a float, or a dict
-        of floats; higher is better. NaN, with an `UndefinedMetricWarning`, where no
-        user can be evaluated. It can be pickled and cloned, and has
-        ``set_score_request`` to route weights of users, ``user_features`` and
-        ``context``, which it hands on to the estimator row by row.
+        ``scorer(estimator, X, y=None, sample_weight=None)`` returns a float, or a dict of floats;
+        higher is better. NaN, with an `UndefinedMetricWarning`, if no user can be evaluated. It
+        can be pickled and cloned. ``set_score_request`` routes weights of users, ``user_features``
+        and ``context``; the scorer passes the last two on to the estimator row by row.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or names an error without "neg\\_". When called: if a
-        parameter is out of range, a 2-D `y` has not the shape of X, or the estimator
-        does not return one score per item.
+        If a name is unknown, or names an error without "neg\\_". The scorer raises it if a
+        parameter is out of range, a 2-D `y` does not have the shape of X, or the estimator does
+        not return one score per item.
 
     See Also
     --------
     get_scorer : One metric with default options.
-    evaluate : Values per user and standard errors.
+    evaluate : Returns values per user and standard errors.
     skrec.model_selection.SameUsersSplit : For weak generalisation.
 
     Notes
     -----
-    A held-out matrix can be that of users of whom X shows nothing, as after a split in time.
-    Where they are more than a tenth, the scorer warns once, in whatever search it is used;
-    `evaluate` reports both kinds of users apart.
+    A held-out matrix can have users without any interaction in X, as after a split in time. If
+    they are more than a tenth of the users, the scorer warns once; `evaluate` reports them apart.
 
-    "neg_rmse" and "neg_mae" compare the scores of the hidden items with their values,
-    over all of them, whatever `relevance_threshold` is.
+    "neg_rmse" and "neg_mae" compare the scores of all hidden items with their values, whatever
+    `relevance_threshold` is.
 
     Examples
     --------
@@ -254,8 +251,8 @@ def get_scorer(scoring):
     Parameters
     ----------
     scoring : str or callable
-        A name as `make_ranking_scorer` takes it, such as "ndcg@100"; a callable is
-        returned as it is.
+        A name that `make_ranking_scorer` takes, such as "ndcg@100"; a callable is returned as it
+        is.
 
     Returns
     -------
@@ -269,7 +266,7 @@ def get_scorer(scoring):
 
     See Also
     --------
-    get_scorer_names : Some names.
+    get_scorer_names : Names to choose from.
     make_ranking_scorer : With options, or for several metrics at once.
 
     Examples
@@ -293,7 +290,7 @@ def _one_name(scoring):
 def get_scorer_names():
     """Get names that `get_scorer` takes.
 
-    Metrics of lists are given with usual lengths; any other whole number is as good.
+    List metrics appear with common lengths; `get_scorer` takes any other length too.
 
     Returns
     -------
@@ -302,7 +299,7 @@ def get_scorer_names():
 
     See Also
     --------
-    get_scorer : Makes a scorer of a name.
+    get_scorer : Makes a scorer from a name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Ranking metrics that count the relevant items among the k best, in whatever order."""
+"""Ranking metrics that count the relevant items among the k best, in any order."""
 
 from skrec._evaluation._names import Metric
 from skrec.metrics._checks import check_option
@@ -17,34 +17,31 @@ def top_k_hit_rate_score(
 ):
     """Hit rate: whether a relevant item is among the k best.
 
-    1 if there is any, 0 if not. With one held-out item per user it is the recall.
+    1 if there is any, 0 if not. With one held-out item per user it equals the recall.
 
     Parameters
     ----------
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     hit_rate : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -53,7 +50,7 @@ def top_k_hit_rate_score(
 
     See Also
     --------
-    top_k_recall_score : How many there are.
+    top_k_recall_score : The share of the relevant items that are there.
 
     Examples
     --------
@@ -85,35 +82,32 @@ def top_k_precision_score(
 ):
     """Precision of the k best items.
 
-    The number of relevant items among the k best candidates, divided by k: also where
-    fewer than k candidates or relevant items exist, so that 1 may be out of reach.
+    The number of relevant items among the k best candidates, divided by k. With fewer than k
+    candidates or relevant items the precision cannot reach 1.
 
     Parameters
     ----------
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     precision : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -163,31 +157,27 @@ def top_k_recall_score(
     y_true : {sparse matrix, array-like} of shape (n_users, n_items)
         Held-out interactions. Zeros, stored or not, are not held out.
     y_score : array-like of shape (n_users, n_items), float32 or float64
-        Scores, higher is better. An item with a score of -inf takes no part: it is no
-        candidate and, where `y_true` has it, not relevant. Set the items that a user has
-        already to -inf. Items are ordered by score, quantised to a grid of
-        64 * eps(dtype) * max|score| of the row, then by item index; so all ties put the
-        lower index first, and a constant score is no better than the order of the items.
+        Scores, higher is better. An item with a score of -inf is neither a candidate nor relevant:
+        set the items that a user already has to -inf. Scores are quantised to a grid of 64 *
+        eps(dtype) * max|score| of the row, and equal scores rank by item index, the lower one
+        first. So a constant score ranks by item index.
     k : int, default=10
-        Length of the lists. It may exceed the number of candidates: the rest of a list
-        is empty.
+        Length of the lists. With fewer than k candidates a list is shorter.
     normalize : {"min", "relevant"}, default="min"
-        Denominator: "min" is min(k, number of relevant items), so that 1 can always be
-        reached [1]_; "relevant" is the number of relevant items, as in most other
-        packages [2]_.
+        Denominator. "min": min(k, number of relevant items), so the recall can always reach 1
+        [1]_. "relevant": the number of relevant items, as in most other packages [2]_.
     relevance_threshold : float, default=0
         Held-out items with a greater value are relevant.
     sample_weight : array-like of shape (n_users,), default=None
         Weights of the users in the mean.
     average : {"samples", None}, default="samples"
-        The mean over the users that have a relevant item; or, with None, the values.
+        "samples": the mean over the users that have a relevant item. None: the value of each user.
 
     Returns
     -------
     recall : float or ndarray of shape (n_users,)
-        In [0, 1], higher is better. Users without a relevant item are not evaluated: NaN
-        in the array; they do not count in the mean, which is NaN with an
-        `UndefinedMetricWarning` where there are no others.
+        In [0, 1], higher is better. A user without a relevant item has the value NaN, and the mean
+        leaves it out. The mean is NaN, with an `UndefinedMetricWarning`, if no user is left.
 
     Raises
     ------
@@ -197,7 +187,7 @@ def top_k_recall_score(
     See Also
     --------
     top_k_precision_score : Divided by k instead.
-    top_k_hit_rate_score : Whether there is any.
+    top_k_hit_rate_score : Whether any relevant item is there.
 
     References
     ----------

@@ -170,7 +170,7 @@ def test_search_takes_the_best_and_leaves_what_is_set(skrec, log, tmp_path):
 def test_a_search_without_a_grid_is_said(skrec, log):
     done = skrec("evaluate", log, "--models", "ease,popularity", "--search")
     assert done.code == 0
-    assert "Not searched, as there is no grid: popularity\n" in done.out
+    assert "Not searched, for want of a grid: popularity\n" in done.out
     assert "warning: Nothing is searched for popularity" in done.err
     assert done.err.count("\n") == 1
 
@@ -191,7 +191,7 @@ def test_the_fit_command_of_the_report_fits_what_was_tested(skrec, log, tmp_path
     )  # fmt: skip
     text = report.read_text()
     command = shlex.split(html.unescape(re.search("<pre>(.*?)</pre>", text)[1]))
-    tested = html.unescape(re.search("As it was tested: <code>(.*?)</code>", text)[1])
+    tested = html.unescape(re.search("As tested: <code>(.*?)</code>", text)[1])
     assert command[:4] == ["python", "-m", "skrec", "fit"]
     assert "--output" in html.unescape(re.search("<dt>command</dt><dd><code>(.*?)<", text)[1])
     at = command.index("--output") + 1

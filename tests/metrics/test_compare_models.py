@@ -171,7 +171,7 @@ def test_names(split):
     for wrong in ([EASE], {"a": 3}, [("a", EASE(), 1)]):
         with pytest.raises(TypeError, match="estimators must be"):
             names(wrong)
-    for wrong, text in (({}, "empty"), ([("a", EASE()), ("a", EASE())], "names of their own")):
+    for wrong, text in (({}, "empty"), ([("a", EASE()), ("a", EASE())], "needs its own name")):
         with pytest.raises(ValueError, match=text):
             names(wrong)
 
@@ -422,7 +422,7 @@ def test_a_search_ranks_the_items_of_its_validation_part(cold):
         for setting in grid["content"]
     ]  # fmt: skip
     assert [trial.score for trial in found.trials["content"]] == scores
-    with pytest.raises(ValueError, match="validation part with items of its own"):
+    with pytest.raises(ValueError, match="validation part with its own items"):
         compare_models(*arguments, **options)
 
 
@@ -585,7 +585,7 @@ def test_context_reaches_those_who_take_it(regions):
         context=(context, np.ones((240, 1))), return_estimators=True,
     )  # fmt: skip
     assert found.estimators["Regions"].has_context_
-    with pytest.raises(ValueError, match="with context of its own"):
+    with pytest.raises(ValueError, match="with its own context"):
         compare_models(
             [EASE()], shown, shown, held_out, "ndcg@10", search=True,
             context=(context, np.ones((240, 1))),

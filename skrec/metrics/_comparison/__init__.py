@@ -1,1 +1,1 @@
-"""Several models under one split: tuning, measuring, testing, and showing what came out."""
+"""Several models on one split: tune, measure and test them, and show the results."""

@@ -8,17 +8,17 @@ _DIGITS = 4
 
 
 class BestEpoch:
-    """A callback of scikit-learn's: keeps the model that validates best, and ends the fit.
+    """A callback of scikit-learn that keeps the model that validates best, and ends the fit.
 
     Parameters
     ----------
     look : callable
-        From a fitted model to a dict of its metrics on the validation part; the first
-        decides.
+        Takes a fitted model and returns a dict of its metrics on the validation part; the first
+        metric decides.
     every : int
         Epochs from one look to the next.
     patience : int
-        Epochs without a better one after which to end the fit.
+        The fit ends after this many epochs without a better one.
 
     Attributes
     ----------
@@ -55,12 +55,12 @@ class BestEpoch:
 
 
 def check_still(model, expected, look):
-    """Check that a model still is the one whose metrics were noted.
+    """Check that a model still has the metrics that were noted for it.
 
     Raises
     ------
     RuntimeError
-        If it is not: it would be another model that is tested.
+        If it has not: the test would be of another model.
     """
     found, expected = (
         {name: round(float(value), _DIGITS) for name, value in scores.items()}
@@ -71,15 +71,15 @@ def check_still(model, expected, look):
 
 
 def best_fit(model, X, look, *, every, patience):
-    """Fit a model, and keep it as it was at the epoch that validates best.
+    """Fit a model, and keep its state at the epoch that validates best.
 
     Parameters
     ----------
     model : estimator
-        A neural one, which takes callbacks. Not changed.
+        A neural model, which takes callbacks. Not changed.
     X : {array-like, sparse matrix} of shape (n_users, n_items)
     look : callable
-        From a fitted model to a dict of metrics; the first decides.
+        Takes a fitted model and returns a dict of metrics; the first metric decides.
     every, patience : int
         See `BestEpoch`.
 
@@ -89,7 +89,7 @@ def best_fit(model, X, look, *, every, patience):
     scores : dict of str to float
         Its metrics.
     epochs : dict
-        "epoch" of the best, "processor_seconds" of the whole fit with its looks, "curve".
+        "epoch", the best one; "processor_seconds" of the whole fit with its looks; "curve".
     """
     watch = BestEpoch(look, every, patience)
     start = time.process_time()

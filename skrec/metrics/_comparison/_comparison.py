@@ -1,4 +1,4 @@
-"""What a comparison of models has found, and how it is shown."""
+"""The results of a comparison of models, and their presentation."""
 
 import math
 
@@ -9,70 +9,71 @@ from skrec.metrics._results import metric_label, short_number
 
 
 class Comparison:
-    """Several models that were tested on the same users; `compare_models` makes it.
+    """Results of several models on the same test users; `compare_models` returns it.
 
-    Printed, it is a table; in a notebook, one of HTML. `to_frame` makes a data frame of
-    it, `plot` draws it, `to_html` writes a report that is one file.
+    It prints as a table, and in a notebook as an HTML table. `to_frame` returns a data frame,
+    `plot` draws it, and `to_html` writes a report in one file.
 
     Parameters
     ----------
     runs : list
-        Models that were fitted and tested, as `compare_models` notes them.
+        Records of fitted and tested models, made by `compare_models`.
     metrics : list of str
-        Those of the table.
+        Metrics of the table.
     main_metric : str
-        The one that orders the models.
+        The metric that orders the models.
     baseline : str, default=None
-        The model that the others are tested against. None: the best, in each metric.
+        The model that the others are tested against. None: the best model of each metric.
     failures : dict of str to str, default=None
-        Why models failed, by name.
+        Reasons of the failed models, by name.
     not_searched : list of str, default=()
-        Models that had nothing to search.
+        Models without a grid to search.
     search_metric : str, default=None
-        What the search looked at; None where there was none.
+        The metric of the search; None without a search.
     sample : ndarray of int of shape (n_sample,), default=None
-        Rows of the test users whose lists are shown in the report.
+        Rows of the test users whose lists the report shows.
     shown, held_out : csr_array of shape (n_sample, n_items), default=None
-        What is shown of them and held out from them.
+        The visible and the held-out interactions of these users.
 
     Attributes
     ----------
     names : list of str
-        Of the models, best first by `main_metric`.
+        Names of the models, best first by `main_metric`.
     results : dict of str to Bunch
-        What `evaluate` returned, by name: values of each user, means, standard errors; for
-        shorter lists than asked for, too.
+        Results of `evaluate`, by name: values of each user, means, standard errors; also for lists
+        shorter than those asked for.
     tests : dict of str to dict of str to Bunch
-        By name and metric, what `compare` returns for a model and the baseline (or the best),
-        with `holm_p_value`, the p-value after Holm's correction for the number of models,
-        and `against`. The interval is that of the t distribution at 95 %, not corrected.
+        By name and metric, the result of `compare` for the model and the baseline (or the best
+        model). It also has `holm_p_value`, the p-value after Holm's correction for the number of
+        models, and `against`. The interval is a 95 % interval of the t distribution, not
+        corrected.
     per_user : dict of str to dict of str to ndarray of shape (n_users,)
         Values of each user, by name and metric.
     fit_seconds, predict_seconds : dict of str to float
-        By the clock: of the fit with the parameters chosen, without the search; of
-        scoring and ranking all test users and computing the metrics. Compiling and
-        importing are not in them: a small sample was fitted before. NaN for a model that
-        was not fitted here.
+        Wall-clock time of the fit with the chosen parameters, without the search; and of scoring
+        and ranking all test users and computing the metrics. A small fit beforehand keeps
+        compiling and importing out of the times. NaN for a model that was not fitted here.
     peak_bytes : dict of str to int or None
-        What the fit took at its peak beyond what there was: on Linux the high-water mark
-        of the process's resident memory, reset before; elsewhere the mark of the whole process
-        where it rose. None if it did not, or was not told. A GPU's memory is not in it.
+        Peak memory of the fit beyond the memory in use before it. On Linux this is the high-water
+        mark of the process's resident memory, which is reset before the fit. Elsewhere it is the
+        mark of the whole process, if the fit raised it. None if not, or if it is not available.
+        GPU memory does not count.
     parameters : dict of str to str
-        The fitted models as Python prints them.
+        The fitted models as Python code.
     chosen : dict of str to dict
-        Parameters that a search has chosen; empty without.
+        Parameters that a search has chosen; empty without a search.
     trials : dict of str to list
-        Settings that were tried, each with `parameters`, `scores` and `remark`.
+        The tried settings, each with `parameters`, `scores` and `remark`.
     fit_commands : dict of str to str
-        Python that makes and fits each model, ready to copy.
+        Python code that makes and fits each model.
     estimators : dict of str to estimator
-        Fitted, where `compare_models` was asked to keep them.
+        The fitted models, with ``return_estimators=True``.
     n_users : int
-        Test users that `main_metric` could evaluate.
+        Number of test users that `main_metric` evaluates.
 
     See Also
     --------
-    compare_models : Makes it.
+    compare_models : Returns a `Comparison`.
 
     Examples
     --------
@@ -105,7 +106,7 @@ class Comparison:
         by_name = {run.name: run for run in runs}
         results = {name: run.result for name, run in by_name.items()}
         self.metrics, self.main_metric = list(metrics), main_metric
-        # A baseline that failed cannot be compared with; its failure is told.
+        # A baseline that failed is reported as a failure, and the best model takes its place.
         self.baseline = baseline if baseline in results else None
         self.failures, self.not_searched = dict(failures or {}), list(not_searched)
         self.search_metric = search_metric
@@ -152,7 +153,7 @@ class Comparison:
 
     @property
     def verdict(self):
-        """What was found, in sentences."""
+        """The findings, in sentences."""
         return " ".join(verdict(self))
 
     def __repr__(self):
@@ -178,10 +179,10 @@ class Comparison:
         Parameters
         ----------
         bold : bool, default=False
-            Whether the best is bold, by a terminal's escape codes; else a star stands before
-            it.
+            Whether to print the best value in bold, by a terminal's escape codes. False: a star
+            stands before it.
         failures : bool, default=True
-            Whether to tell what failed.
+            Whether to list the failed models.
 
         Returns
         -------
@@ -191,16 +192,17 @@ class Comparison:
         return format_table(self, ansi=bold) + format_remarks(self, failures=failures)
 
     def to_frame(self):
-        """Make a data frame of it, one row a model.
+        """Return a data frame with one row per model.
 
         Returns
         -------
         frame : pandas.DataFrame
-            Index: names, best first, then the models that failed. Columns: of each metric the
-            mean, and after its name "_standard_error", "_difference" and "_p_value" (after
-            Holm's correction; NaN for what the others are tested against), and where nothing is
-            known of some test users "_known" and "_unknown", means of both kinds; "fit_seconds",
-            "predict_seconds", "peak_bytes", "parameters" and "failure".
+            The index holds the names, best first, then the failed models. Each metric has a column
+            with its mean, and columns with the suffixes "_standard_error", "_difference" and
+            "_p_value" (after Holm's correction; NaN for the model that the others are tested
+            against). If some test users are unknown, "_known" and "_unknown" hold the means of
+            both kinds. Then "fit_seconds", "predict_seconds", "peak_bytes", "parameters" and
+            "failure".
 
         Raises
         ------
@@ -238,21 +240,21 @@ class Comparison:
         }
 
     def _parts(self, name, metric):
-        """Means over users of whom something is known, and nothing; none where all are known."""
+        """Means over the known and over the unknown users; empty if all are known."""
         if not any(result.get("n_unknown", {}).get(metric) for result in self.results.values()):
             return {}
         result = self.results[name]
         return {"known": result.mean_known[metric], "unknown": result.mean_unknown[metric]}
 
     def to_dict(self):
-        """Make plain values of it, as a JSON file takes them.
+        """Return plain values for a JSON file.
 
         Returns
         -------
         content : dict
-            "metrics", "main_metric", "n_users", and "models": of each, best first, its name,
-            parameters, scores (by metric: mean, standard error, p-value after Holm's
-            correction), times, peak memory and what a search tried. None for NaN.
+            "metrics", "main_metric", "n_users", and "models", best first. Each model has its name,
+            parameters, scores (by metric: mean, standard error, p-value after Holm's correction),
+            times, peak memory and the settings of its search. None stands for NaN.
         """
         return {
             "metrics": self.metrics,
@@ -293,10 +295,10 @@ class Comparison:
         Parameters
         ----------
         metric : str, default=None
-            One of `metrics`. None: the one that orders the models.
+            One of `metrics`. None: the metric that orders the models.
         against : {"k", "fit_seconds", "predict_seconds", "peak_bytes"}, default=None
-            "k": the lengths of the list up to that of the metric. None: the models stand
-            below each other.
+            The horizontal axis. "k": the length of the list, up to the length of the metric. None:
+            the metric itself, with the models below each other.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
 
@@ -308,7 +310,7 @@ class Comparison:
         Raises
         ------
         ValueError
-            If the metric is none of `metrics`, or has no length.
+            If the metric is none of `metrics`, or, with "k", has no length.
         """
         from skrec.metrics._plot._comparison import ComparisonDisplay
         from skrec.metrics._plot._ranking_curve import RankingCurveDisplay
@@ -329,26 +331,25 @@ class Comparison:
         item_names=None,
         user_names=None,
     ):
-        """Write a report: one HTML file that needs nothing else.
+        """Write a report as one HTML file that needs no other file.
 
-        With plots where matplotlib is installed. All text is escaped.
+        It has plots if matplotlib is installed. All text is escaped.
 
         Parameters
         ----------
         path : str or path-like, default=None
-            File to write, replaced only when the report is complete. None: none.
+            File to write, replaced only when the report is complete. None: no file.
         title : str, default="Recommenders compared"
             Heading.
         facts : list of (str, str), default=()
-            What to say about data and split, as label and text.
+            Facts about the data and the split, as label and text.
         command : str, default=None
-            The command that made it.
+            The command that made the report.
         fit_commands : dict of str to str, default=None
-            How to fit each model, by name. None: the lines of Python.
+            How to fit each model, by name. None: Python code.
         item_names, user_names : array-like of str of shape (n_items,) and (n_users,), \
                 default=None
-            Titles of the columns and names of the test users, for the sample lists. None:
-            their numbers.
+            Names of the items and of the test users, for the sample lists. None: their indices.
 
         Returns
         -------
@@ -358,7 +359,7 @@ class Comparison:
         Raises
         ------
         ValueError
-            If there are not as many names as items.
+            If the number of names differs from the number of items.
         """
         from skrec.metrics._comparison._report import render_report
         from skrec.utils._files import atomic_text

@@ -1,4 +1,4 @@
-"""Models by name: recommenders, pipelines and searches, and how to write them down."""
+"""Models by name: recommenders, pipelines and searches, and the code that makes them."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,9 @@ def named_models(estimators):
     Raises
     ------
     TypeError
-        If there is something else in it.
+        If an entry is no estimator.
     ValueError
-        If there is none, or a name occurs twice.
+        If there is no estimator, or a name occurs twice.
     """
     if hasattr(estimators, "fit"):
         estimators = [estimators]
@@ -36,12 +36,12 @@ def named_models(estimators):
     names = _names(pairs)
     for name in names:
         if not isinstance(name, str) or names.count(name) > 1:
-            raise ValueError(f"Models need names of their own, strings. Got {names!r}.")
+            raise ValueError(f"Each model needs its own name, a string. Got {names!r}.")
     return dict(zip(names, (estimator for _, estimator in pairs), strict=True))
 
 
 def _names(pairs):
-    """The names given; without one, that of the class, numbered where it occurs again."""
+    """The given names; a model without a name has its class's name, numbered if it occurs again."""
     names = [
         type(final_step(estimator)).__name__ if name is None else name for name, estimator in pairs
     ]
@@ -55,9 +55,9 @@ def _names(pairs):
 
 
 def unfitted(estimator):
-    """The model to fit anew, and the parameters that a search has chosen for it, if it is fitted.
+    """The model to fit, and the parameters that a fitted search has chosen for it.
 
-    A fitted search stands for what it has found: it is not run again.
+    A fitted search stands for its chosen parameters: it does not run again.
     """
     if is_search(estimator) and hasattr(estimator, "best_params_"):
         chosen = dict(estimator.best_params_)
@@ -66,12 +66,12 @@ def unfitted(estimator):
 
 
 def clone_values(parameters):
-    """Parameters whose values can be set in another estimator: estimators among them are cloned."""
+    """Parameters for another estimator: values that are estimators are cloned."""
     return {name: clone(value, safe=False) for name, value in parameters.items()}
 
 
 def given_grid(grid):
-    """The settings of a grid as `ParameterGrid` takes it, or of a list of settings."""
+    """The settings of a grid of `ParameterGrid`, or of a list of settings."""
     if isinstance(grid, Mapping):
         return list(ParameterGrid(grid))
     single = all(not _is_values(value) for one in grid for value in one.values())
@@ -83,7 +83,7 @@ def _is_values(value):
 
 
 def python_line(estimator):
-    """The lines of Python that make an estimator and fit it: imports, then ``.fit(X)``."""
+    """Python code that makes an estimator and fits it: imports, then ``.fit(X)``."""
     classes = {type(estimator)}
     for value in estimator.get_params(deep=True).values():
         if hasattr(value, "get_params") and not isinstance(value, type):

@@ -7,7 +7,7 @@ from scipy.stats import t as student_t
 from skrec._evaluation._names import parse_metric
 from skrec.metrics._compare import compare
 
-# From this p-value on a difference is called not significant.
+# A difference with this p-value or a larger one is not significant.
 SIGNIFICANCE_LEVEL = 0.05
 _CONFIDENCE = 0.95
 
@@ -19,7 +19,7 @@ def less_is_better(metric):
 
 
 def best_first(results, metric):
-    """Names of models, best mean first; a mean that is NaN stands last.
+    """Names of models, best mean first; models with a NaN mean stand last.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def paired_tests(results, metric, reference):
     Returns
     -------
     tests : dict of str to PairedResult
-        Of the others; each with `holm_p_value` and `against`, the reference's name. The
-        interval is that of the t distribution, at 95 %, not corrected.
+        For each other model; with `holm_p_value` and `against`, the reference's name. The interval
+        is a 95 % interval of the t distribution, not corrected.
     """
     tests = {}
     for name, result in results.items():
         if name == reference:
             continue
-        # The interval of t goes with the test, and takes no bootstrap for each pair.
+        # The t interval matches the test, and spares a bootstrap for each pair.
         found = compare(result, results[reference], metric, n_bootstrap=1)
         half = (
             student_t.ppf((1 + _CONFIDENCE) / 2, found.n_users - 1) * found.standard_error
@@ -83,7 +83,7 @@ def holm(p_values):
     Parameters
     ----------
     p_values : dict of str to float
-        NaN where there was no test; such ones do not count.
+        NaN where there was no test; NaN does not count.
 
     Returns
     -------

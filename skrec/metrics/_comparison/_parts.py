@@ -1,4 +1,4 @@
-"""What models learn from, whom they are evaluated on, and the part on which they are tuned."""
+"""The data of a comparison: training, test and validation parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ _HOLDOUT = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """What models learn from, whom they are evaluated on, and how.
+    """Training data, test data, and the options of the evaluation.
 
     Side information goes to the models whose ``fit`` takes it.
 
@@ -41,9 +41,9 @@ class Part:
         Keywords of `evaluate` about relevance.
     item_features : object, default=None
     user_features, context : tuple of object, default=(None, None)
-        Of the rows of `X_train`, and of `X_test`.
+        For the rows of `X_train` and of `X_test`.
     items : object, default=None
-        The items that are ranked, see `evaluate`.
+        The items to rank, see `evaluate`.
     """
 
     X_train: Any
@@ -63,7 +63,7 @@ class Part:
         return any(side is not None for side in sides)
 
     def fit(self, estimator):
-        """Fit a model to what it learns from; one that is frozen stays as it is."""
+        """Fit a model to the training data; a frozen model stays as it is."""
         if isinstance(estimator, FrozenEstimator):
             return estimator
         return estimator.fit(self.X_train, **self.fit_params(estimator))
@@ -85,7 +85,7 @@ class Part:
         }
 
     def test_params(self, estimator, rows=None):
-        """Keywords of scoring: what this model takes of the test users, or of some of them."""
+        """Keywords of scoring: side information that this model takes, of all users or `rows`."""
         given = {"user_features": self.user_features[1], "context": self.context[1]}
         return {
             name: value if rows is None else _safe_indexing(value, rows)
@@ -94,7 +94,7 @@ class Part:
         }
 
     def evaluate(self, model, metrics):
-        """Evaluate a fitted model; the only place where this is done."""
+        """Evaluate a fitted model; all evaluations of a comparison go through here."""
         return evaluate_quietly(
             model,
             self.X_test,
@@ -115,7 +115,7 @@ class Part:
 
 def _reads(estimator, name):
     model = final_step(estimator)
-    # A recommender of two others has keywords for what either of them could read.
+    # A recommender of two models has keywords for everything that either of them could read.
     return (
         has_fit_parameter(model, name)
         and name
@@ -124,25 +124,25 @@ def _reads(estimator, name):
 
 
 def sides(value, name, same_rows):
-    """Side information of training and test rows, from what `compare_models` was given."""
+    """Side information of training and test rows, from the argument of `compare_models`."""
     if value is None:
         return None, None
     if isinstance(value, tuple):
         if len(value) != 2:
             raise ValueError(
-                f"{name} must be a tuple of two: of X_train, of X_test. Got {len(value)}."
+                f"{name} must be a tuple of two, for X_train and for X_test. Got {len(value)}."
             )
         return value
     if not same_rows:
         raise ValueError(
-            f"{name} must be a tuple (of X_train, of X_test), as these are not the same users. Got "
+            f"{name} must be a tuple, for X_train and for X_test, because their users differ. Got "
             f"a {type(value).__name__}."
         )
     return value, value
 
 
 def test_part(part, rng):
-    """The part with what is held out in place, hidden here if it was not given.
+    """The part with its held-out interactions; this function hides them if `y_test` is None.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def test_part(part, rng):
     if part.candidates is not None:
         if items is not None:
             raise ValueError(
-                "Got items and candidates. Both say what is ranked: leave one of them out."
+                "Got items and candidates. Both choose the ranked items: leave one of them out."
             )
         check_candidate_lists(part.candidates, shown.shape)
     held_out = held_out_among(held_out, items)
@@ -174,7 +174,7 @@ def test_part(part, rng):
 
 
 def validation_part(part, validation, rng):
-    """What parameters are chosen on.
+    """The part on which a search chooses parameters.
 
     Parameters
     ----------
@@ -217,12 +217,12 @@ def validation_part(part, validation, rng):
 
 
 def _drawn(part, rng):
-    """Users, or entries of the same users, of the training part."""
+    """A validation part drawn from the training part: users, or entries of the same users."""
     own = {"candidates": part.candidates, "items": part.items, "context": part.context[0]}
     for name, lacks in own.items():
         if lacks is not None:
             raise ValueError(
-                f"With {name}, a search needs a validation part with {name} of its own: "
+                f"With {name}, a search needs a validation part with its own {name}: "
                 "validation={'X_train': ..., 'X_test': ..., 'y_test': ..., "
                 f"{name!r}: ...}}."
             )
@@ -248,7 +248,7 @@ def _drawn(part, rng):
 
 
 def same_users(X_train, X_test):
-    """Whether the test users are shown just what the models learn from."""
+    """Whether `X_test` equals `X_train`."""
     if X_train is X_test:
         return True
     a, b = check_interactions(X_train), check_interactions(X_test)
@@ -261,6 +261,6 @@ def same_users(X_train, X_test):
 
 
 def sample_users(y_test, n_users, rng):
-    """Some users of whom something is held out, ascending."""
+    """Some users with held-out interactions, ascending."""
     known = np.flatnonzero(np.diff(y_test.indptr))
     return np.sort(rng.permutation(known)[:n_users])

@@ -1,4 +1,4 @@
-"""The report of a comparison: one HTML file that needs nothing else."""
+"""The report of a comparison, as one HTML file that needs no other file."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ _MOST_SHOWN = 8  # items of a user that are named
 
 
 class Figure(NamedTuple):
-    """A plot: its title, what it shows, and the SVG as base64."""
+    """A plot: its title, its caption, and the SVG as base64."""
 
     title: str
     caption: str
@@ -30,7 +30,7 @@ class Figure(NamedTuple):
 def render_report(
     comparison, *, title, facts, command=None, fit_commands=None, item_names=None, user_names=None
 ):
-    """Make the report's HTML; everything that is not ours is escaped by jinja2.
+    """Make the report's HTML; jinja2 escapes all foreign text.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _environment():
 
 
 def _ordered(comparison, name):
-    """Settings that were tried, best first; those without a score last."""
+    """The tried settings, best first; settings without a score stand last."""
     trials = [one for one in comparison.trials[name] if one.scores]
     best = comparison.chosen[name]
     order = sorted(trials, key=lambda one: (one.parameters != best, -one.score))
@@ -105,7 +105,7 @@ def draw_figures(comparison):
     Returns
     -------
     figures : list of Figure
-        None where matplotlib is not installed.
+        Empty if matplotlib is not installed.
     """
     try:
         import matplotlib  # noqa: F401
@@ -124,7 +124,7 @@ def draw_figures(comparison):
             caption = f"{label} against k, the length of the list; shaded: one standard error"
             figures.append(_figure(comparison, label, caption, f"{kind}@k", against="k"))
     main = metric_label(comparison.main_metric)
-    caption = f"Seconds that a fit took against {main}; quick and good is up and left"
+    caption = f"{main} against the seconds of the fit; good and quick models are at the top left"
     figures.append(
         _figure(comparison, "Time and quality", caption, comparison.main_metric, "fit_seconds")
     )
@@ -137,7 +137,7 @@ def _figure(comparison, title, caption, metric, against=None):
     from matplotlib.text import Text
 
     canvas = Canvas(figsize=_SIZE, layout="constrained")
-    # Text as paths looks alike everywhere; fixed salt and no date: same input, same bytes.
+    # Text as paths looks the same everywhere. A fixed salt and no date: same input, same bytes.
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "skrec"}):
         comparison.plot(metric, against=against, ax=canvas.subplots())
         for text in canvas.findobj(Text):
@@ -150,7 +150,7 @@ def _figure(comparison, title, caption, metric, against=None):
 
 
 def _sample(comparison, item_names, user_names):
-    """The users of the sample: what is shown, what is held out, what the best model recommends."""
+    """The sample users with their visible items, held-out items, and the best model's lists."""
     sample, lists = comparison._sample, comparison._lists[comparison.names[0]]
     if sample is None or lists is None:
         return

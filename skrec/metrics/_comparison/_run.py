@@ -18,14 +18,14 @@ from skrec.utils._measure import Cost
 from skrec.utils._search_grid import is_search
 from skrec.utils._text import parameters_text
 
-# What compiled kernels specialise on (dtypes, thresholds in the number of items) is the
-# same for this much of the data as for all of it.
+# Compiled kernels specialise on dtypes and on thresholds in the number of items. A sample of this
+# size triggers the same kernels as all of the data.
 _WARM_UP_USERS, _WARM_UP_ITEMS = 64, 1100
 _SAMPLE_LENGTH = 10
 
 
 class ComparisonInterrupt(KeyboardInterrupt):
-    """Ctrl-C during a comparison; `comparison` has the models that were done before."""
+    """Ctrl-C during a comparison; `comparison` holds the models finished before."""
 
     def __init__(self, interrupt, comparison):
         super().__init__(*interrupt.args)
@@ -57,7 +57,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with each model.
+    """The steps for each model.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Plan:
     keep : bool
         Whether to keep the fitted models.
     tell : callable
-        Called with what is being done, and whether a step is done.
+        Called with a text for the progress bar, and whether a step is done.
     """
 
     part: Part
@@ -91,7 +91,7 @@ class ModelRun:
     result : Bunch
         Of `evaluate`.
     parameters, fit_command : str
-        The estimator as Python prints it; the lines that make and fit it.
+        The estimator as Python code; the lines that make and fit it.
     fit_seconds, predict_seconds : float
     peak_bytes : int or None
     chosen : dict
@@ -122,9 +122,9 @@ def run_model(name, given, grid, plan):
     ----------
     name : str
     given : estimator
-        Not changed; a fitted search is taken for what it has chosen.
+        Not changed; a fitted search stands for its chosen parameters.
     grid : list of dict
-        Settings to try; without one, there is no search.
+        Settings to try; empty: no search.
     plan : Plan
 
     Returns
@@ -191,9 +191,9 @@ def _choose(name, estimator, grid, plan):
 
 
 def _warm_up(estimator, part, metrics):
-    """Compile and import what a fit and a test need, which is no part of their time and memory.
+    """Compile and import all that a fit and a test need, before time and memory are measured.
 
-    Side information is not cut to a sample: with it there is no warm-up.
+    Side information cannot be cut to a sample, so with it there is no warm-up.
     """
     if part.has_side or isinstance(estimator, FrozenEstimator):
         return
@@ -203,7 +203,7 @@ def _warm_up(estimator, part, metrics):
         check_interactions(matrix)[:_WARM_UP_USERS][:, :_WARM_UP_ITEMS]
         for matrix in (part.X_train, part.X_test, part.y_test)
     )
-    # A sample can be too small where the data are not; the fit itself will tell.
+    # A sample can be too small where the data are not; the fit itself will raise real errors.
     with warnings.catch_warnings(), suppress(Exception):
         warnings.simplefilter("ignore")
         evaluate(clone(estimator).fit(X_train), X_test, y_test, metrics)

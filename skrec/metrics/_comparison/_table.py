@@ -13,7 +13,7 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 class Cell(NamedTuple):
-    """One cell; `mark` is "best", "tied" (with what it is tested against) or ""."""
+    """One cell; `mark` is "best", "tied" (with the tested reference) or ""."""
 
     text: str
     mark: str = ""
@@ -43,7 +43,7 @@ def table_rows(comparison):
     Returns
     -------
     rows : list of list of Cell
-        One row a model, one cell a column.
+        One row per model, one cell per column.
     """
     return [_row(name, comparison) for name in comparison.names]
 
@@ -55,7 +55,7 @@ def table_legend(comparison, *, best="*", tied="~"):
     ----------
     comparison : Comparison
     best, tied : str
-        How the table shows the best model, and those not significantly worse.
+        How the table marks the best model, and the models that are not significantly worse.
 
     Returns
     -------
@@ -64,7 +64,8 @@ def table_legend(comparison, *, best="*", tied="~"):
     if comparison.baseline is None:
         other, told = "the best", "not significantly worse than the best"
     else:
-        other, told = comparison.baseline, f"not significantly other than {comparison.baseline}"
+        other = comparison.baseline
+        told = f"not significantly different from {comparison.baseline}"
     return [
         f"{best} best of its column; {tied} {told} (p >= {SIGNIFICANCE_LEVEL}); in brackets the "
         f"standard error over {comparison.n_users:,} users.",
@@ -72,13 +73,13 @@ def table_legend(comparison, *, best="*", tied="~"):
         f"{'' if comparison.baseline else ' model'}, after Holm's correction for the number of "
         "models.",
         "predict: time to score and rank the test users and to compute the metrics; peak "
-        "memory: what the fit took beyond the data.",
+        "memory: of the fit, beyond the data.",
         *_of_unknown_users(comparison),
     ]
 
 
 def _of_unknown_users(comparison):
-    """What models say of users of whom nothing is shown, and of the others, if there are such."""
+    """The metric over unknown users and over the others, if there are unknown users."""
     metric = comparison.main_metric
     results = comparison.results
     n_unknown = max(result.get("n_unknown", {}).get(metric, 0) for result in results.values())
@@ -89,8 +90,8 @@ def _of_unknown_users(comparison):
         for name, result in results.items()
     ]
     return [
-        f"Nothing is known of {n_unknown:,} of the {comparison.n_users:,} users; {metric} of these "
-        f"and of the others: {', '.join(values)}."
+        f"Nothing is known of {n_unknown:,} of the {comparison.n_users:,} users; {metric} for them "
+        f"and for the others: {', '.join(values)}."
     ]
 
 
@@ -101,7 +102,7 @@ def format_table(comparison, *, ansi=False):
     ----------
     comparison : Comparison
     ansi : bool, default=False
-        Whether the best is bold by escape codes; else a star stands before it.
+        Whether escape codes print the best in bold. False: a star stands before it.
 
     Returns
     -------
@@ -127,18 +128,18 @@ def format_table(comparison, *, ansi=False):
 
 
 def format_remarks(comparison, *, failures=True):
-    """Write what the table does not hold: chosen parameters, failures, what was not searched.
+    """Write the remarks below the table: chosen parameters, failures, models without a search.
 
     Parameters
     ----------
     comparison : Comparison
     failures : bool, default=True
-        Whether to tell what failed.
+        Whether to list the failed models.
 
     Returns
     -------
     text : str
-        Each line ends in a line break; "" where there is nothing to say.
+        Each line ends in a line break; "" without remarks.
     """
     lines = []
     chosen = [name for name in comparison.names if comparison.chosen[name]]
@@ -147,7 +148,7 @@ def format_remarks(comparison, *, failures=True):
     for name in chosen:
         lines.append(f"  {name}: {format_params(comparison.chosen[name])}{_how(comparison, name)}")
     if comparison.not_searched:
-        lines += ["", f"Not searched, as there is no grid: {', '.join(comparison.not_searched)}"]
+        lines += ["", f"Not searched, for want of a grid: {', '.join(comparison.not_searched)}"]
     if failures and comparison.failures:
         lines += ["", "Failed:", *(f"  {name}: {why}" for name, why in comparison.failures.items())]
     return "".join(f"{line}\n" for line in lines)
@@ -194,7 +195,7 @@ def _mark(name, metric, comparison):
     if comparison.best(metric) == name:
         return "best"
     test = comparison.tests[name].get(metric)
-    # Without a test (NaN, of a single user) nothing is known to differ either.
+    # Without a test (NaN, for a single user) no difference is known either.
     tied = test is not None and not test.holm_p_value < SIGNIFICANCE_LEVEL
     return "tied" if tied else ""
 

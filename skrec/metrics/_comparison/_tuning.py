@@ -9,16 +9,16 @@ from skrec.metrics._comparison._best_epoch import best_fit
 from skrec.metrics._comparison._estimators import clone_values
 from skrec.utils._measure import Cost
 
-# Scores are compared to so many digits: what rounding decides, another machine decides
-# otherwise. Of equals the first is taken.
+# Scores are compared to this many digits, because rounding would decide otherwise on another
+# machine. The first of equal scores wins.
 _DIGITS = 4
-# What fails for one setting only, such as two parameters that exclude each other.
+# Failures of one setting only, such as two parameters that exclude each other.
 _FAILURES = (ValueError, MemoryError, ArithmeticError)
 
 
 @dataclass
 class Trial:
-    """One setting of the parameters, and how it validates.
+    """One setting of the parameters, and its validation scores.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Trial:
     cost : Cost or None
         Of the fit.
     epochs : dict
-        Where validation chose the epoch: "epoch", its number, and "curve", the scores.
+        If validation chose the epoch: "epoch", its number, and "curve", the scores.
     refit : dict
         Parameters with which to fit the same model to other data.
     remark : str
@@ -44,7 +44,7 @@ class Trial:
 
     @property
     def score(self):
-        """The metric that decides, None without."""
+        """The deciding metric, or None."""
         return next(iter(self.scores.values()), None)
 
 
@@ -64,7 +64,7 @@ def tune(
     tell=None,
     memory=True,
 ):
-    """Fit a model with each of some settings, and find the one that validates best.
+    """Fit a model with each of some settings, and find the setting that validates best.
 
     Parameters
     ----------
@@ -75,22 +75,24 @@ def tune(
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         To fit.
     look : callable
-        From a fitted model to its metrics on the validation part; the first decides.
+        Takes a fitted model and returns its metrics on the validation part; the first metric
+        decides.
     fit_params : dict, default=None
         Keywords of ``fit``.
     sign : {1, -1}, default=1
         -1 where less is better.
     every, patience : int, default=None
-        The validation part chooses the epoch too: it is looked at after every so many
-        epochs, and a fit ends when none of `patience` epochs was better.
+        If given, the validation part also chooses the epoch: the fit evaluates it every `every`
+        epochs, and ends after `patience` epochs without a better one.
     max_seconds : float, default=None
-        Settings are left out once the fits took so long; the first is always tried.
+        Once the fits have taken this long, the remaining settings are left out. The first setting
+        is always tried.
     known : sequence of Trial, default=()
         Trials of an earlier, interrupted call.
     keep : bool, default=False
         Whether to keep the model that validates best.
     tell : callable, default=None
-        Called with the list of trials after each.
+        Called with the list of trials after each trial.
     memory : bool, default=True
         Whether to measure the memory of each fit, see `Cost`.
 
@@ -99,7 +101,7 @@ def tune(
     best : Trial or None
         None if every setting failed.
     model : fitted estimator or None
-        That of `best` if it is kept; None too if `best` was known already.
+        The model of `best` with ``keep=True``; None also if `best` was one of `known`.
     trials : list of Trial
     """
     trials, best, model, seconds = [], None, None, 0.0
@@ -122,12 +124,12 @@ def tune(
 
 
 def _value(trial, sign):
-    """What is compared; a metric that is not defined is worse than any other."""
+    """The value to compare; an undefined metric is worse than any other."""
     return float("-inf") if math.isnan(trial.score) else sign * round(trial.score, _DIGITS)
 
 
 def _attempt(estimator, trial, X, look, fit_params, every, patience):
-    """Fit one setting, and note in the trial how it validates; None if it failed."""
+    """Fit one setting and note its scores in the trial; return the model, or None if it failed."""
     model = clone(estimator)
     try:
         model.set_params(**clone_values(trial.parameters))

@@ -1,4 +1,4 @@
-"""What a comparison says, in sentences."""
+"""The verdict of a comparison, in sentences."""
 
 import math
 
@@ -7,7 +7,7 @@ from skrec.metrics._results import metric_label, short_number
 
 
 def verdict(comparison):
-    """Say which model is best, by how much, and how sure that is.
+    """Say which model is best, by how much, and how certain the difference is.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ def _against_best(comparison, best, metric):
     worse = [name for name in others if name not in tied]
     said = []
     if tied:
-        said.append(f"These users do not tell {best} apart from {_differences(tests, tied)}.")
+        said.append(f"Not significantly worse than {best}: {_differences(tests, tied)}.")
     if worse:
         said.append(
-            "Worse, which paired t-tests after Holm's correction do not put down to chance: "
+            "Significantly worse, by paired t-tests after Holm's correction: "
             f"{_differences(tests, worse)}."
         )
     return said
@@ -63,12 +63,12 @@ def _against_baseline(comparison, metric):
     said = []
     if differ:
         said.append(
-            f"From {comparison.baseline} differ, by paired t-tests after Holm's correction: "
-            f"{_differences(tests, differ)}."
+            f"Significantly different from {comparison.baseline}, by paired t-tests after Holm's "
+            f"correction: {_differences(tests, differ)}."
         )
     if alike:
         said.append(
-            f"Not told apart from {comparison.baseline} by these users: "
+            f"Not significantly different from {comparison.baseline}: "
             f"{_differences(tests, alike)}."
         )
     return said
@@ -94,7 +94,7 @@ def _costs(comparison, best):
         return [f"{best} is also the quickest to fit."]
     times = seconds[best] / max(seconds[fastest], 1e-9)
     return [
-        f"The fit of {best} takes {times:,.3g} times as long as that of {fastest}, the quickest."
+        f"The fit of {best} takes {times:,.3g} times as long as the fit of {fastest}, the quickest."
     ]
 
 

@@ -1,1 +1,1 @@
-"""Displays of evaluations; matplotlib is imported only when something is drawn."""
+"""Displays of evaluations, which import matplotlib only when they draw."""

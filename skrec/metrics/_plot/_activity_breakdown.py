@@ -29,11 +29,11 @@ _N_GROUPS = Interval(1, integer=True)
 class ActivityBreakdownDisplay:
     """A metric by activity of the users, for one or several models.
 
-    The users are put into groups by quantiles of their activity, as in figure 3 of Liang
-    et al. [1]_: the number of items that the model sees of them, unless told otherwise.
-    Points are means over a group, bars one standard error to either side. All models but
-    the reference carry stars where a paired t-test of the group's users tells them from
-    it, for the better or the worse.
+    The display groups the users by quantiles of their activity, as in figure 3 of Liang et al.
+    [1]_. By default the activity of a user is the number of items that the model sees. Points are
+    means over a group, with bars of one standard error to either side. Stars mark the models that
+    differ significantly from the reference, by a paired t-test on the group's users, for better or
+    worse.
 
     Make one with `from_estimator`, `from_predictions` or `from_results`.
 
@@ -44,19 +44,19 @@ class ActivityBreakdownDisplay:
     activity_range : array-like of shape (n_groups, 2)
         Least and greatest activity in each group.
     n_users : array-like of int of shape (n_groups,)
-        Users of each group that were evaluated.
+        Number of evaluated users in each group.
     mean : dict of str to array-like of shape (n_groups,)
         Means over the group, by the models' names.
     standard_error : dict of str to array-like of shape (n_groups,)
         Their standard errors.
     p_value : dict of str to array-like of shape (n_groups,), default=None
-        Of the paired tests, adjusted if so wanted, for each model but the reference.
+        P-values of the paired tests, adjusted or not, for each model but the reference.
     reference : str, default=None
         The model that the others are tested against; None: the first of `mean`.
     correction : {"holm", None}, default=None
-        What `p_value` was adjusted by, for the legend.
+        The adjustment of `p_value`, for the legend.
     activity_name : str, default="activity of the users"
-        What activity is, for the label of the axis.
+        The meaning of `activity`, for the label of the axis.
 
     Attributes
     ----------
@@ -79,12 +79,10 @@ class ActivityBreakdownDisplay:
 
     Notes
     -----
-    The legend is to the right of the axes: give figures of your own
-    ``layout="constrained"``.
+    The legend is to the right of the axes: create your own figures with ``layout="constrained"``.
 
-    Users of equal activity are in one group, so groups can differ in size, and there are
-    fewer than asked for where one value is very frequent. Users without relevant held-out
-    items take no part.
+    Users of equal activity are in one group. So groups can differ in size, and a very frequent
+    value leaves fewer groups than asked for. Users without relevant held-out items are left out.
 
     References
     ----------
@@ -177,10 +175,10 @@ class ActivityBreakdownDisplay:
         estimator : fitted estimator, or dict of str to fitted estimator
             Recommenders, or pipelines or searches that end in one; several by name.
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            What is shown of the users. Their items are not ranked.
+            Interactions that the models see. A user's own items are not ranked.
         y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), default=None
-            What is held out from the same users. None: a share of each row of X is
-            hidden, the same for all models.
+            Held-out interactions of the same users. None: a share of each row of X is hidden, the
+            same for all models.
         metric : str, default="ndcg@100"
             Name of a metric, see `evaluate`.
         n_groups : int, default=5
@@ -188,19 +186,20 @@ class ActivityBreakdownDisplay:
         reference : str, default=None
             The model that the others are tested against; None: the first.
         correction : {"holm", None}, default="holm"
-            Adjust the p-values for the number of tests in the picture (Holm), or not, as
-            in the paper.
+            Whether to adjust the p-values for the number of tests in the picture, by Holm's
+            method. The paper does not.
         holdout : float or "last", default=0.2
-            Share of each row to hide where `y` is None; "last": its item with the largest value,
+            Share of each row to hide if `y` is None. "last": hide the item with the largest value,
             see `make_ranking_scorer`.
         random_state : int, RandomState or None, default=0
-            Seed of what is hidden where `y` is None.
+            Seed of the hidden items if `y` is None.
         relevance_threshold : float, default=0
             Held-out items with a greater value are relevant.
         graded : bool, default=False
-            Whether gains of nDCG are 2**value - 1 and not 1.
+            Whether the gains of nDCG are 2**value - 1 instead of 1.
         normalize : {"min", "relevant"}, default="min"
-            Denominator of recall: min(k, number of relevant items), or their number.
+            Denominator of recall. "min": min(k, number of relevant items). "relevant": the number
+            of relevant items.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -209,7 +208,7 @@ class ActivityBreakdownDisplay:
         Returns
         -------
         display : ActivityBreakdownDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -262,12 +261,12 @@ class ActivityBreakdownDisplay:
         Parameters
         ----------
         y_true : {array-like, sparse matrix} of shape (n_users, n_items)
-            What is held out; zeros mean "not relevant".
+            Held-out interactions; zeros mean "not relevant".
         y_score : ndarray of shape (n_users, n_items), or dict of str to ndarray
-            Scores of each item, -inf for items that are not ranked, such as those that the
-            model was shown; those of several models by name.
+            Scores of each item, or of several models by name. Items with -inf are not ranked, such
+            as the items that the model saw.
         activity : array-like of shape (n_users,)
-            A number for each user, such as the number of items that the model was shown.
+            A number for each user, such as the number of items that the model saw.
         metric : str, default="ndcg@100"
             Name of a metric, see `evaluate`.
         n_groups : int, default=5
@@ -275,15 +274,17 @@ class ActivityBreakdownDisplay:
         reference : str, default=None
             The model that the others are tested against; None: the first.
         correction : {"holm", None}, default="holm"
-            Adjust the p-values for the number of tests in the picture (Holm), or not.
+            Whether to adjust the p-values for the number of tests in the picture, by Holm's
+            method.
         activity_name : str, default="activity of the users"
-            What activity is, for the label of the axis.
+            The meaning of `activity`, for the label of the axis.
         relevance_threshold : float, default=0
             Held-out items with a greater value are relevant.
         graded : bool, default=False
-            Whether gains of nDCG are 2**value - 1 and not 1.
+            Whether the gains of nDCG are 2**value - 1 instead of 1.
         normalize : {"min", "relevant"}, default="min"
-            Denominator of recall: min(k, number of relevant items), or their number.
+            Denominator of recall. "min": min(k, number of relevant items). "relevant": the number
+            of relevant items.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -292,7 +293,7 @@ class ActivityBreakdownDisplay:
         Returns
         -------
         display : ActivityBreakdownDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -348,9 +349,10 @@ class ActivityBreakdownDisplay:
         reference : str, default=None
             The model that the others are tested against; None: the first.
         correction : {"holm", None}, default="holm"
-            Adjust the p-values for the number of tests in the picture (Holm), or not.
+            Whether to adjust the p-values for the number of tests in the picture, by Holm's
+            method.
         activity_name : str, default="activity of the users"
-            What activity is, for the label of the axis.
+            The meaning of `activity`, for the label of the axis.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -359,7 +361,7 @@ class ActivityBreakdownDisplay:
         Returns
         -------
         display : ActivityBreakdownDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -398,7 +400,7 @@ class ActivityBreakdownDisplay:
         ).plot(ax, line_kw=line_kw)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw it.
+        """Draw the groups.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A metric of several models: with standard errors, or against what it costs."""
+"""A metric of several models, with standard errors or against time or memory."""
 
 import numpy as np
 
@@ -21,11 +21,11 @@ _COSTS = {
 
 
 class ComparisonDisplay:
-    """The mean of a metric for several models, or that against time or memory.
+    """The mean of a metric for several models, alone or against time or memory.
 
-    Points are means over the users, lines one standard error to either side. They say how
-    far a mean would move for users drawn anew; they do not tell two models apart, since all
-    are tested on the same users: the paired tests of `compare_models` do.
+    Points are means over the users, with lines of one standard error to either side. The lines say
+    how far a mean would move for other users. They do not show whether two models differ, because
+    all models are tested on the same users; use the paired tests of `compare_models` for that.
 
     Make one with `from_comparison`, or by the `plot` of a `Comparison`.
 
@@ -36,9 +36,9 @@ class ComparisonDisplay:
     mean, standard_error : dict of str to float
         By the models' names, in the order to draw.
     against : {"fit_seconds", "predict_seconds", "peak_bytes"}, default=None
-        What `cost` is. None: the models stand below each other.
+        The kind of `cost`. None: no cost; the models stand below each other.
     cost : dict of str to float, default=None
-        Time or memory by name; models without (None or NaN) are left out.
+        Time or memory by name; models with None or NaN are left out.
     n_users : int, default=None
         Number of users, for the label of the axis.
 
@@ -59,7 +59,7 @@ class ComparisonDisplay:
     See Also
     --------
     RankingCurveDisplay : A metric against the length of the list.
-    compare_models : Computes what is drawn.
+    compare_models : Computes the values.
 
     Examples
     --------
@@ -96,11 +96,11 @@ class ComparisonDisplay:
         Parameters
         ----------
         comparison : Comparison
-            What `compare_models` found.
+            Result of `compare_models`.
         metric : str, default=None
-            One of its metrics. None: the one that orders the models.
+            One of its metrics. None: the metric that orders the models.
         against : {"fit_seconds", "predict_seconds", "peak_bytes"}, default=None
-            What to draw it against. None: nothing, the models stand below each other.
+            The horizontal axis. None: no cost; the models stand below each other.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         point_kw : dict, default=None
@@ -109,12 +109,12 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the metric is none of the comparison's.
+            If the comparison does not have the metric.
         """
         metric = comparison.main_metric if metric is None else metric
         if metric not in comparison.metrics:
@@ -132,7 +132,7 @@ class ComparisonDisplay:
         return display.plot(ax, point_kw=point_kw)
 
     def plot(self, ax=None, *, point_kw=None):
-        """Draw it.
+        """Draw the models.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class ComparisonDisplay:
 
 
 def check_against(against):
-    """Raise a ValueError if it is no cost that can be drawn against."""
+    """Raise a ValueError if `against` names no known cost."""
     if against is not None and against not in _COSTS:
         raise ValueError(f"against must be None or one of {list(_COSTS)}. Got {against!r}.")
     return against

@@ -10,10 +10,10 @@ STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 def quantile_groups(values, n_groups):
-    """Number of the group of each value, from 0: equal values share a group.
+    """Put values into groups, numbered from 0; equal values share a group.
 
-    The borders are the quantiles 1/n, ..., (n - 1)/n; a value on a border is in the lower
-    group. Groups that nothing falls into are left out.
+    The borders are the quantiles 1/n, ..., (n - 1)/n; a value on a border is in the lower group.
+    Empty groups are left out.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def quantile_groups(values, n_groups):
 
 
 def adjusted_p_values(p_values):
-    """Holm's adjustment: tests that are not defined (NaN) do not count.
+    """Holm's adjustment; undefined tests (NaN) do not count.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def group_statistics(results, metric, groups, reference):
     p_value = {
         name: np.array(
             [
-                # Only the test is wanted: one bootstrap sample is the fewest there can be.
+                # Only the test is wanted, so the bootstrap has as few samples as possible: one.
                 compare(one, base, metric.name, n_bootstrap=1).p_value
                 for one, base in zip(of, parts[reference], strict=True)
             ]
@@ -107,7 +107,7 @@ def check_reference(reference, models):
 
 
 def check_activity(activity, n_users):
-    """A finite number for each user, as an array."""
+    """Check the activity: a finite number for each user, as an array."""
     activity = np.asarray(activity)
     if activity.shape != (n_users,) or activity.dtype.kind not in "iufb":
         raise ValueError(

@@ -71,11 +71,11 @@ def evaluate_models(
     -------
     results : dict of str to Bunch
     shown : csr_array of shape (n_users, n_items)
-        What the models see of the users.
+        The interactions that the models see.
     """
     check_rule(holdout, OPTION_RULES["holdout"], "holdout")
     check_rule(random_state, OPTION_RULES["random_state"], "random_state")
-    # Hidden here and not by `evaluate`, so that a RandomState is drawn from once for all models.
+    # Hide items here and not in `evaluate`: so a RandomState is drawn from once for all models.
     shown, held_out = split_users(X, y, holdout=holdout, random_state=random_state)
     if check_held_out(y, shown.shape) is None:
         X = rows_as(X, np.arange(shown.shape[0]), shown)
@@ -96,7 +96,7 @@ def evaluate_models(
 
 
 def evaluate_scores(y_true, y_score, metrics, *, relevance_threshold, graded, normalize):
-    """What `evaluate` returns, by name, for held-out items and matrices of scores."""
+    """Results as of `evaluate`, by name, for held-out items and matrices of scores."""
     metrics = parse_metrics(metrics)
     y_true = check_interactions(y_true, name="y_true")
     return {
@@ -120,7 +120,7 @@ def _result_of_scores(metrics, y_true, y_score, **options):
         for metric in metrics
     }
     n_held_out = np.diff(y_true.indptr).astype(np.intp)
-    # What the models were shown is not known here.
+    # The interactions that the models saw are not known here.
     return evaluation_result(metrics, values, n_held_out, np.zeros(len(n_held_out), dtype=bool))
 
 

@@ -1,4 +1,4 @@
-"""How often items are recommended, against how popular they are."""
+"""How often items are recommended, against their popularity."""
 
 import numpy as np
 
@@ -14,27 +14,26 @@ _REFERENCE_LOOK = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}
 
 
 class PopularityDisplay:
-    """How often items are recommended, against how popular they are.
+    """How often items are recommended, against their popularity.
 
-    ``kind="exposure"`` draws a point for each item: in how many lists it is, against how
-    many users have it; lines join the means of items of like popularity (1 user, 2-3,
-    4-7, and so on). Where a line is above the dotted one, such items are in more lists
-    than their share of the interactions would give them. The axes are logarithmic from 1
-    on, so that 0 has its place.
+    ``kind="exposure"`` draws a point for each item: the number of lists that hold it, against the
+    number of users who have it. Lines join the means of items of similar popularity (1 user, 2-3,
+    4-7, and so on). Where a line is above the dotted line, these items are in more lists than
+    their share of the interactions. The axes are logarithmic from 1 on and have room for 0.
 
-    ``kind="lorenz"`` draws Lorenz curves: the share of all recommendations that fall to
-    the least recommended items, against the share that these are of the catalogue. The
-    Gini index is twice the area between curve and diagonal: 0 where all items are
-    recommended equally often, near 1 where a few take it all.
+    ``kind="lorenz"`` draws Lorenz curves: the share of all recommendations that the least
+    recommended items receive, against the share of the catalogue that these items are. The Gini
+    index is twice the area between curve and diagonal: 0 if all items are recommended equally
+    often, near 1 if a few items receive all recommendations.
 
     Make one with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     popularity : array-like of shape (n_items,)
-        Users who have each item.
+        Number of users who have each item.
     exposure : dict of str to array-like of shape (n_items,)
-        Lists that name each item, by the models' names.
+        Number of lists that hold each item, by the models' names.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class PopularityDisplay:
     See Also
     --------
     gini_index_score : The index alone.
-    popularity_calibration_error : Compares with what each user has chosen.
+    popularity_calibration_error : Compares with each user's own items.
 
     Examples
     --------
@@ -94,16 +93,16 @@ class PopularityDisplay:
         line_kw=None,
         scatter_kw=None,
     ):
-        """Recommend k items to each user, and draw how often items are in the lists.
+        """Recommend k items to each user, and draw how often each item is in the lists.
 
         Parameters
         ----------
         estimator : fitted estimator, or dict of str to fitted estimator
             Recommenders, or pipelines or searches that end in one; several by name.
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Rows of the users to recommend to. Items that a user has are not recommended.
+            Rows of the users to recommend to. The lists leave out a user's own items.
         X_train : {sparse matrix, array-like} of shape (n_train_users, n_items), default=None
-            Interactions that say how popular an item is. None: `X`.
+            Interactions that define the popularity of the items. None: `X`.
         k : int, default=10
             Length of the lists.
         kind : {"exposure", "lorenz"}, default="exposure"
@@ -118,7 +117,7 @@ class PopularityDisplay:
         Returns
         -------
         display : PopularityDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -146,15 +145,15 @@ class PopularityDisplay:
         line_kw=None,
         scatter_kw=None,
     ):
-        """Draw how often items are in given lists.
+        """Draw how often each item is in given lists.
 
         Parameters
         ----------
         recommendations : array-like of int of shape (n_users, k), or dict of str to array-like
-            Lists of column indices, as ``recommend`` returns them, -1 is padding; those of
+            Lists of column indices, as ``recommend`` returns them, padded with -1; lists of
             several models by name.
         X_train : {sparse matrix, array-like} of shape (n_train_users, n_items)
-            Interactions that say how popular an item is; their values do not matter.
+            Interactions that define the popularity of the items; their values do not matter.
         kind : {"exposure", "lorenz"}, default="exposure"
             What to draw.
         ax : matplotlib Axes, default=None
@@ -167,7 +166,7 @@ class PopularityDisplay:
         Returns
         -------
         display : PopularityDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -185,7 +184,7 @@ class PopularityDisplay:
         return display.plot(ax, kind=kind, line_kw=line_kw, scatter_kw=scatter_kw)
 
     def plot(self, ax=None, *, kind="exposure", line_kw=None, scatter_kw=None):
-        """Draw it.
+        """Draw exposure against popularity, or Lorenz curves.
 
         Parameters
         ----------
@@ -260,7 +259,7 @@ class PopularityDisplay:
 
 
 def lorenz_curve(counts):
-    """Shares of the sum that fall to the 0, 1, ..., n least counts.
+    """Shares of the sum that the 0, 1, ..., n least counts hold.
 
     Parameters
     ----------
@@ -289,7 +288,7 @@ def means_by_popularity(popularity, exposure):
     Returns
     -------
     popularity, exposure : ndarray of shape (n_groups,)
-        Of the groups that are not empty, ascending.
+        Means of the groups that are not empty, ascending.
     """
     # frexp: popularity < 2 ** exponent, and >= half of it.
     group = np.where(popularity > 0, np.frexp(np.maximum(popularity, 0.5))[1], -1)

@@ -27,19 +27,19 @@ _SPELLED = {
 class RankingCurveDisplay:
     """A ranking metric against the length k of the list, for one or several models.
 
-    Lines are means over the users, shaded bands one standard error of the mean to either
-    side. The bands say how far the means would move for users drawn anew. They do not tell
-    two models apart, since both are evaluated on the same users: `compare` does.
+    Lines are means over the users, with shaded bands of one standard error to either side. The
+    bands say how far the means would move for other users. They do not show whether two models
+    differ, because both are evaluated on the same users; use `compare` for that.
 
-    Recall divides by min(k, number of relevant items) unless told otherwise, so it can fall
-    where k rises; with ``normalize="relevant"`` it cannot.
+    By default recall divides by min(k, number of relevant items), so it can fall as k rises; with
+    ``normalize="relevant"`` it cannot.
 
     Make one with `from_estimator`, `from_predictions` or `from_results`.
 
     Parameters
     ----------
     metric : str
-        Which metric: "recall", "precision", "ndcg", "map", "mrr" or "hit_rate".
+        One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
     k : array-like of int of shape (n_k,)
         Lengths of the list, ascending.
     mean : dict of str to array-like of shape (n_k,)
@@ -47,7 +47,7 @@ class RankingCurveDisplay:
     standard_error : dict of str to array-like of shape (n_k,)
         Their standard errors.
     n_users : int, default=None
-        Number of users that were evaluated, for the label of the axis.
+        Number of evaluated users, for the label of the axis.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class RankingCurveDisplay:
 
     See Also
     --------
-    evaluate : Computes what is drawn.
+    evaluate : Computes the values.
     ActivityBreakdownDisplay : The metric by activity of the users.
 
     Examples
@@ -124,25 +124,26 @@ class RankingCurveDisplay:
         estimator : fitted estimator, or dict of str to fitted estimator
             Recommenders, or pipelines or searches that end in one; several by name.
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            What is shown of the users. Their items are not ranked.
+            Interactions that the models see. A user's own items are not ranked.
         y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), default=None
-            What is held out from the same users. None: a share of each row of X is
-            hidden, the same for all models.
+            Held-out interactions of the same users. None: a share of each row of X is hidden, the
+            same for all models.
         metric : str, default="ndcg"
             One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
         k : array-like of int of shape (n_k,), default=(1, 2, 5, 10, 20, 50, 100)
             Lengths of the list.
         holdout : float or "last", default=0.2
-            Share of each row to hide where `y` is None; "last": its item with the largest value,
+            Share of each row to hide if `y` is None. "last": hide the item with the largest value,
             see `make_ranking_scorer`.
         random_state : int, RandomState or None, default=0
-            Seed of what is hidden where `y` is None.
+            Seed of the hidden items if `y` is None.
         relevance_threshold : float, default=0
             Held-out items with a greater value are relevant.
         graded : bool, default=False
-            Whether gains of nDCG are 2**value - 1 and not 1.
+            Whether the gains of nDCG are 2**value - 1 instead of 1.
         normalize : {"min", "relevant"}, default="min"
-            Denominator of recall: min(k, number of relevant items), or their number.
+            Denominator of recall. "min": min(k, number of relevant items). "relevant": the number
+            of relevant items.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -153,7 +154,7 @@ class RankingCurveDisplay:
         Returns
         -------
         display : RankingCurveDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -196,10 +197,10 @@ class RankingCurveDisplay:
         Parameters
         ----------
         y_true : {array-like, sparse matrix} of shape (n_users, n_items)
-            What is held out; zeros mean "not relevant".
+            Held-out interactions; zeros mean "not relevant".
         y_score : ndarray of shape (n_users, n_items), or dict of str to ndarray
-            Scores of each item, -inf for items that are not ranked, such as those that the
-            model was shown; those of several models by name.
+            Scores of each item, or of several models by name. Items with -inf are not ranked, such
+            as the items that the model saw.
         metric : str, default="ndcg"
             One of "recall", "precision", "ndcg", "map", "mrr" and "hit_rate".
         k : array-like of int of shape (n_k,), default=(1, 2, 5, 10, 20, 50, 100)
@@ -207,9 +208,10 @@ class RankingCurveDisplay:
         relevance_threshold : float, default=0
             Held-out items with a greater value are relevant.
         graded : bool, default=False
-            Whether gains of nDCG are 2**value - 1 and not 1.
+            Whether the gains of nDCG are 2**value - 1 instead of 1.
         normalize : {"min", "relevant"}, default="min"
-            Denominator of recall: min(k, number of relevant items), or their number.
+            Denominator of recall. "min": min(k, number of relevant items). "relevant": the number
+            of relevant items.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         line_kw : dict or list of dict, default=None
@@ -220,7 +222,7 @@ class RankingCurveDisplay:
         Returns
         -------
         display : RankingCurveDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -260,7 +262,7 @@ class RankingCurveDisplay:
         Returns
         -------
         display : RankingCurveDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -282,7 +284,7 @@ class RankingCurveDisplay:
 
     @classmethod
     def _of_results(cls, results, metric, names):
-        """From results, and the metrics' names by k."""
+        """Make a display from results, and from the metrics' names by k."""
 
         def curves(what):
             return {
@@ -302,7 +304,7 @@ class RankingCurveDisplay:
         )
 
     def plot(self, ax=None, *, line_kw=None, band_kw=None):
-        """Draw it.
+        """Draw the curves.
 
         Parameters
         ----------
@@ -336,7 +338,7 @@ class RankingCurveDisplay:
 
 
 def _label_lengths(ax, k):
-    """Lists are short and long: k is on a logarithmic axis, each k with its number."""
+    """Put k on a logarithmic axis, for short and long lists, with a tick at each k."""
     from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
     ax.set_xscale("log")
