@@ -1,4 +1,4 @@
-"""Splits for recommenders: of interactions, of users, in time; and `y` as a matrix."""
+"""Splits of interactions, of users and in time, and a wrapper for `y` as a matrix."""
 
 from skrec._evaluation._held_out import HeldOut
 from skrec.model_selection._cold_items import cold_item_split

@@ -1,4 +1,4 @@
-"""Hold items out whole, as if nobody had them yet."""
+"""Hold out whole items, as if nobody had them yet."""
 
 from numbers import Integral, Real
 
@@ -9,29 +9,29 @@ from skrec._evaluation._entries import check_interactions, select_entries, share
 
 
 def cold_item_split(X, *, test_size=0.2, random_state=None):
-    """Hold out all interactions of some items, which are then cold: columns without users.
+    """Hold out all interactions of some items, so that these items are cold.
 
-    It asks how a model ranks items that nobody has yet, such as by their features. The drawn
-    items stay columns of `X_train`, so that features and columns go on belonging together.
+    The split tests how a model ranks items that nobody has yet, for example by their features. The
+    drawn items stay columns of `X_train`, so item features still match the columns.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Interactions. Not changed.
     test_size : float or int, default=0.2
-        Share of the columns, ``floor(test_size * n_items)`` and one at least, or their number.
+        Number of columns, or their share: ``max(1, floor(test_size * n_items))`` columns.
     random_state : int, RandomState or None, default=None
-        Seed of the draw. Same seed, same split.
+        Seed of the draw. The same seed gives the same split.
 
     Returns
     -------
     X_train : csr_array of shape (n_users, n_items)
         Interactions with all other items.
     X_heldout : csr_array of shape (n_users, n_items)
-        Those with the cold ones: the `y` of `evaluate`. The sum of both is X.
+        Interactions with the cold items: the `y` of `evaluate`. The sum of both is X.
     cold_items : ndarray of intp of shape (n_cold,)
-        The drawn columns, ascending: the `items` of `evaluate` and `recommend`, to rank cold
-        items among themselves.
+        The drawn columns, ascending. Pass them as `items` to `evaluate` and `recommend`, to rank
+        cold items among themselves.
 
     Raises
     ------
@@ -40,13 +40,13 @@ def cold_item_split(X, *, test_size=0.2, random_state=None):
 
     See Also
     --------
-    skrec.metrics.evaluate : Ranks among all items, or with ``items=cold_items`` among cold ones.
+    skrec.metrics.evaluate : Ranks all items, or with ``items=cold_items`` only cold ones.
     holdout_split : Holds out interactions of users instead.
 
     Notes
     -----
-    Look at both rankings. One among cold items alone does not see a model that puts all of them
-    below every other item.
+    Look at both rankings. A ranking of cold items alone does not show that a model puts all of
+    them below every other item.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def _n_cold(value, n_items):
     n_cold = int(value) if whole else max(1, int(share_of(n_items, value)))
     if n_cold >= n_items:
         raise ValueError(
-            f"No item is left to train on. Got {n_items} items, of which {n_cold} were to be held "
-            "out; lower test_size."
+            f"No item is left to train on. Got {n_items} items, and {n_cold} to hold out; lower "
+            "test_size."
         )
     return n_cold

@@ -1,4 +1,4 @@
-"""The cross-validation splitter that goes with a held-out matrix as `y`."""
+"""The cross-validation splitter for a held-out matrix as `y`."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -10,15 +10,15 @@ from skrec.utils._matrices import sound_matrix
 
 
 class SameUsersSplit(BaseCrossValidator):
-    """One split in which the same users are trained on and scored.
+    """One split that trains on and scores the same users.
 
-    For weak generalisation: X holds the interactions to learn from and `y`, a matrix
-    of the same shape, those held out from the same users. A search then fits on all of
-    X and scores the recommendations for its rows against `y`.
+    For weak generalisation: X holds the interactions to learn from, and `y`, a matrix of the same
+    shape, holds the held-out interactions of the same users. A search fits on all of X and scores
+    the recommendations for its rows against `y`.
 
     See Also
     --------
-    HeldOut : Wraps `y` where a sparse matrix is refused.
+    HeldOut : Wraps `y` where scikit-learn refuses a sparse matrix.
     holdout_split : Makes X and `y`.
 
     Examples
@@ -60,7 +60,7 @@ class SameUsersSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is missing or 1-D: what is scored would have been trained on.
+            If `y` is missing or 1-D: the scored interactions would be training data.
         """
         n_users = n_rows_of(X)
         if y is None or (not issparse(y) and not isinstance(y, HeldOut) and np.ndim(y) != 2):

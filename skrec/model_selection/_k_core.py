@@ -1,4 +1,4 @@
-"""k-core filtering: the largest part of a log in which everyone and everything has enough."""
+"""k-core filtering: the largest part of a log whose users and items all have enough partners."""
 
 from typing import NamedTuple
 
@@ -14,16 +14,16 @@ __all__ = ["KCore", "k_core"]
 
 
 class KCore(NamedTuple):
-    """What `k_core` returns.
+    """The result of `k_core`.
 
     Attributes
     ----------
     X : csr_array of shape (n_kept_users, n_kept_items)
         The sub-matrix.
     users : ndarray of intp of shape (n_kept_users,)
-        Rows of the input that were kept, ascending.
+        Rows of the input that remain, ascending.
     items : ndarray of intp of shape (n_kept_items,)
-        Columns of the input that were kept, ascending.
+        Columns of the input that remain, ascending.
     """
 
     X: csr_array
@@ -32,12 +32,12 @@ class KCore(NamedTuple):
 
 
 def k_core(X, *, min_user_count=5, min_item_count=5):
-    """Drop users and items with too few interactions until none is left to drop.
+    """Drop users and items with too few interactions until all that remain have enough.
 
-    The result is the largest sub-matrix in which every user has at least
-    `min_user_count` interactions and every item at least `min_item_count`. It is unique:
-    the order of dropping does not matter. A single pass would not do, because dropping an
-    item takes interactions from users and the other way round.
+    The result is the largest sub-matrix in which every user has at least `min_user_count`
+    interactions and every item at least `min_item_count`. It is unique: the order of dropping does
+    not matter. A single pass is not enough, because dropping an item takes interactions from
+    users, and the other way round.
 
     Parameters
     ----------
@@ -52,9 +52,8 @@ def k_core(X, *, min_user_count=5, min_item_count=5):
     Returns
     -------
     core : KCore
-        Named tuple of the sub-matrix `X` (csr_array, dtype of the input), the kept rows
-        `users` and the kept columns `items`. All three are empty where no such part
-        exists.
+        Named tuple of the sub-matrix `X` (csr_array, dtype of the input), the kept rows `users`
+        and the kept columns `items`. All three are empty if no such part exists.
 
     Raises
     ------
@@ -67,8 +66,8 @@ def k_core(X, *, min_user_count=5, min_item_count=5):
 
     Notes
     -----
-    With both minimums equal to k this is the k-core [1]_ of the bipartite graph of users
-    and items, with different ones its (p, q)-core [2]_. Work is proportional to the number
+    With both minimums equal to k this is the k-core [1]_ of the bipartite graph of users and
+    items; with different minimums it is the (p, q)-core [2]_. Work is proportional to the number
     of stored entries.
 
     References

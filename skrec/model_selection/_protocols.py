@@ -1,4 +1,4 @@
-"""Whole protocols: a test part and a validation part, split alike."""
+"""Whole protocols: a test part and a validation part, split in the same way."""
 
 from numbers import Integral
 
@@ -23,10 +23,10 @@ _PROTOCOLS = ("strong", "weak", "leave_one_out", "temporal", "ratings")
 def evaluation_split(
     X, protocol="strong", *, timestamps=None, holdout=0.2, n_candidates=None, random_state=0
 ):
-    """Split interactions into what models learn from, a test part and a validation part.
+    """Split interactions into a training part, a test part and a validation part.
 
-    The validation part is split from the training part as the test part is split from
-    all, so that parameters are chosen under the protocol that the test has.
+    The validation part is split from the training part in the same way as the test part from all
+    data. So parameters are chosen under the protocol of the test.
 
     Parameters
     ----------
@@ -34,43 +34,43 @@ def evaluation_split(
         Interactions or ratings. Not changed.
     protocol : {"strong", "weak", "leave_one_out", "temporal", "ratings"}, default="strong"
         - "strong": an eighth of the users each for validation and test, see
-          `strong_generalization_split`; of their items a share is shown.
+          `strong_generalization_split`; the models see a share of their items.
         - "weak": a share of the items of each user is held out, see `holdout_split`.
-        - "leave_one_out": one item of each user, the latest where times are given.
-        - "temporal": what happened last, for all users at once, see `temporal_split`.
-        - "ratings": a share of all entries, drawn without regard to users, for errors of
-          predicted ratings.
+        - "leave_one_out": one item of each user is held out, the latest with `timestamps`.
+        - "temporal": the last interactions over all users are held out, see `temporal_split`.
+        - "ratings": a share of all entries is held out, drawn without regard to users, for errors
+          of predicted ratings.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
             default=None
-        Times, see `holdout_split`; for "leave_one_out", and for "temporal", which needs
-        them. X itself where its values are times.
+        Times, see `holdout_split`; for "leave_one_out", and for "temporal", which needs them. X
+        itself if its values are times.
     holdout : float, default=0.2
-        The share that is held out, 0 < holdout < 1; not used by "leave_one_out".
+        The share to hold out, 0 < holdout < 1; not used by "leave_one_out".
     n_candidates : int, default=None
-        Draw so many items that a user has not, to rank the held-out item among, see
-        `draw_candidates`; for "leave_one_out" only. Users without a held-out item are
-        then left out of `X_test`.
+        Number of drawn items that the user does not have, to rank the held-out item among, see
+        `draw_candidates`; only for "leave_one_out". `X_test` then leaves out users without a
+        held-out item.
     random_state : int, RandomState or None, default=0
-        Seed of all draws. Same seed, same split.
+        Seed of all draws. The same seed gives the same split.
 
     Returns
     -------
     split : `~sklearn.utils.Bunch`
         X_train : csr_array of shape (n_train_users, n_kept_items)
-            What models learn from.
+            Training interactions.
         X_test, y_test : csr_array of shape (n_test_users, n_kept_items)
-            What is shown of the test users, and what is held out from them.
+            The visible and the held-out interactions of the test users.
         candidates : ndarray of intp of shape (n_test_users, n_candidates) or None
-            What to rank the held-out item among.
+            Items to rank the held-out item among.
         validation : tuple
-            The same four for the choice of parameters: X_train, X_test, y_test, candidates;
-            the `validation` of `skrec.metrics.compare_models`.
+            X_train, X_test, y_test and candidates for the choice of parameters; the `validation`
+            of `skrec.metrics.compare_models`.
         kept_items : ndarray of intp of shape (n_kept_items,)
-            Columns of X that were kept.
+            Columns of X that remain.
         test_users : ndarray of intp of shape (n_test_users,)
-            Rows of X that are tested.
+            Rows of X of the test users.
         protocol, sizes : str
-            What was done, in words.
+            The protocol and the sizes of the parts, in words.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def evaluation_split(
 
     See Also
     --------
-    skrec.metrics.compare_models : Compares models under such a split.
+    skrec.metrics.compare_models : Compares models on such a split.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def evaluation_split(
     check_holdout(holdout, whole=False)
     if n_candidates is not None and protocol != "leave_one_out":
         raise ValueError(
-            f"n_candidates is for protocol='leave_one_out', with one held-out item a user. Got "
+            "n_candidates is for protocol='leave_one_out', with one held-out item per user. Got "
             f"protocol={protocol!r}."
         )
     if timestamps is None:
@@ -114,23 +114,23 @@ def evaluation_split(
         split = _with_candidates(X, split, n_candidates, random_state)
     if not split.y_test.nnz:
         raise ValueError(
-            f"nothing is held out of the test users under protocol {protocol!r}: they have too "
-            "few interactions. Give more data."
+            f"No interaction of the test users is held out under protocol {protocol!r}: they have "
+            "too few. Give more data."
         )
     return split
 
 
 def draw_candidates(X, n_candidates, *, random_state=0):
-    """Draw items that each user has not, to rank a held-out item among.
+    """Draw items that a user does not have, to rank a held-out item among.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        All that the users have, held out or not.
+        All interactions of the users, held out or not.
     n_candidates : int
-        How many to draw for each user, without replacement, each item with equal chance.
+        Number of items to draw for each user, uniformly and without replacement.
     random_state : int, RandomState or None, default=0
-        Seed. Same seed, same candidates.
+        Seed of the draw. The same seed gives the same candidates.
 
     Returns
     -------
@@ -140,11 +140,11 @@ def draw_candidates(X, n_candidates, *, random_state=0):
     Raises
     ------
     ValueError
-        If a user has not so many items left.
+        If there are fewer items that some user does not have.
 
     See Also
     --------
-    leave_one_out_split : Holds one item of each user out.
+    leave_one_out_split : Holds out one item of each user.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def draw_candidates(X, n_candidates, *, random_state=0):
     fewest = X.shape[1] - int(np.diff(X.indptr).max(initial=0))
     if fewest < n_candidates:
         raise ValueError(
-            f"n_candidates={n_candidates} is more than the {fewest} items that some user has not."
+            f"n_candidates={n_candidates} is too large: some user lacks only {fewest} items."
         )
     rng = _generator(random_state)
     every = np.arange(X.shape[1])
@@ -174,7 +174,7 @@ def draw_candidates(X, n_candidates, *, random_state=0):
 
 
 def _generator(random_state):
-    """NumPy's new generator; a whole number is its seed."""
+    """A NumPy Generator; a whole number is its seed."""
     whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
     return np.random.default_rng(int(random_state) if whole else draw_seed(random_state))
 
@@ -183,8 +183,8 @@ def _strong(X, holdout, rng):
     n_test = round_number(_SHARE_OF_USERS * X.shape[0])
     if X.shape[0] < 2 * n_test + 2:
         raise ValueError(
-            "protocol 'strong' parts the users into training, validation and test users, for "
-            f"which {X.shape[0]} are too few. Give more users, or use protocol 'weak'."
+            "protocol 'strong' splits the users into training, validation and test users, and "
+            f"{X.shape[0]} are too few. Give more users, or use protocol 'weak'."
         )
     parts = strong_generalization_split(
         X, n_validation=n_test, n_test=n_test, holdout=holdout, random_state=rng
@@ -197,8 +197,8 @@ def _strong(X, holdout, rng):
         validation=(parts.X_train, parts.X_validation, parts.y_validation, None),
         kept_items=parts.kept_items,
         test_users=parts.test_users,
-        protocol="strong generalisation: other users are tested than trained on; of their items "
-        f"{1 - holdout:.0%} are shown and {holdout:.0%} held out",
+        protocol="strong generalisation: test users are not in the training data; "
+        f"{1 - holdout:.0%} of their items are shown and {holdout:.0%} held out",
         sizes=f"{parts.X_train.shape[0]:,} users to train on, {n_test:,} for validation, "
         f"{n_test:,} to test; {parts.X_train.shape[1]:,} items occur in training; "
         f"{parts.y_test.nnz:,} interactions of test users held out",
@@ -206,7 +206,7 @@ def _strong(X, holdout, rng):
 
 
 def _same_users(X, protocol, timestamps, holdout, random_state):
-    """Test and validation of the users that are trained on; both are split alike."""
+    """Test and validation parts of the training users, split in the same way."""
     parted, text = _entry_split(protocol, timestamps, holdout, random_state)
     X_train, y_test = parted(X)
     X_fit, y_validation = parted(X_train)
@@ -224,7 +224,7 @@ def _same_users(X, protocol, timestamps, holdout, random_state):
 
 
 def _entry_split(protocol, timestamps, holdout, random_state):
-    """A function that splits entries, and what it does in words."""
+    """A function that splits entries, and its description in words."""
     if protocol == "temporal":
         if timestamps is None:
             raise ValueError("protocol 'temporal' needs timestamps. Got None.")
@@ -260,7 +260,7 @@ def _random_entries(X, holdout, generator):
 
 
 def _with_candidates(X, split, n_candidates, random_state):
-    """Only users of whom an item is held out, and what it is ranked among."""
+    """Keep only users with a held-out item, and add the candidates."""
     drawn = draw_candidates(X, n_candidates, random_state=random_state)
 
     def tested(shown, held_out):

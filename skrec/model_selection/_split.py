@@ -1,4 +1,4 @@
-"""Split the interactions of a matrix; the users stay."""
+"""Split the interactions of a matrix; all users stay in both parts."""
 
 from numbers import Real
 
@@ -20,26 +20,26 @@ from skrec.model_selection._timestamps import check_timed_interactions
 def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
     """Hold out a share of each user's interactions.
 
-    Of a user's n items ``max(1, floor(holdout * n))`` are held out, drawn at random or,
-    with `timestamps`, the latest. A user with one item keeps it.
+    ``max(1, floor(holdout * n))`` of a user's n items are held out: random ones or, with
+    `timestamps`, the latest. A user with one item keeps it.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Interactions. Not changed.
     holdout : float or int, default=0.2
-        A share, 0 < holdout < 1; or a whole number m: exactly m items of every user who
-        has more than m.
+        A share, 0 < holdout < 1; or a whole number m, to hold out exactly m items of every user
+        who has more than m.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
             default=None
-        When each interaction happened, in any unit, or its rank in time: a matrix that
-        stores a time for every interaction of X (a stored zero is a time), or an array
-        aligned with ``X.data`` if X is CSR, which may also hold dates (datetime64, datetime
-        objects, ISO 8601 text, of pandas, polars or pyarrow, too). Where the values of X are
-        times, X itself. Given, the latest items of each user are held out; of items at the same
-        time, the one with the lowest column index.
+        Time of each interaction, in any unit, or its rank in time. A matrix stores a time for
+        every interaction of X (a stored zero is a time). An array is aligned with ``X.data``, for
+        X in CSR format; it may also hold dates (datetime64, datetime objects, ISO 8601 text, also
+        of pandas, polars or pyarrow). If the values of X are times, pass X itself. With
+        `timestamps` the latest items of each user are held out; of items at the same time, the
+        lowest column index comes first.
     random_state : int, RandomState or None, default=None
-        Seed of the draw; not used with `timestamps`. Same seed, same split.
+        Seed of the draw, not used with `timestamps`. The same seed gives the same split.
 
     Returns
     -------
@@ -53,9 +53,9 @@ def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
 
     See Also
     --------
-    leave_one_out_split : One item of each user.
-    temporal_split : One point in time for all users.
-    strong_generalization_split : Hold out users.
+    leave_one_out_split : Holds out one item of each user.
+    temporal_split : Splits at one point in time for all users.
+    strong_generalization_split : Holds out users.
     SameUsersSplit : Lets a search score `X_heldout`.
 
     Examples
@@ -83,8 +83,8 @@ def holdout_split(X, holdout=0.2, *, timestamps=None, random_state=None):
 def leave_one_out_split(X, *, timestamps=None, random_state=None):
     """Hold out one interaction of each user: a random one or the latest.
 
-    The same as `holdout_split` with ``holdout=1``. Users with one item keep it. He et al.
-    [1]_ held out the latest one.
+    The same as `holdout_split` with ``holdout=1``. Users with one item keep it. He et al. [1]_
+    held out the latest interaction.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
         Interactions. Not changed.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,), \
             default=None
-        Times, or ranks in time, see `holdout_split`. Given, the latest item of each
-        user is held out.
+        Times, or ranks in time, see `holdout_split`. With them the latest item of each user is
+        held out.
     random_state : int, RandomState or None, default=None
-        Seed of the draw; not used with `timestamps`. Same seed, same split.
+        Seed of the draw, not used with `timestamps`. The same seed gives the same split.
 
     Returns
     -------
     X_train, X_heldout : csr_array of shape (n_users, n_items)
-        Their sum is X; a row of `X_heldout` has one entry, or none.
+        Their sum is X; a row of `X_heldout` has at most one entry.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
     array([[0., 1., 0.],
            [0., 0., 0.]])
 
-    Values that are times are split by themselves:
+    If the values of X are times, X is its own `timestamps`:
 
     >>> times = csr_array(np.array([[20, 30, 10], [0, 5, 0]]))
     >>> leave_one_out_split(times, timestamps=times)[1].toarray()
@@ -140,31 +140,31 @@ def leave_one_out_split(X, *, timestamps=None, random_state=None):
 def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
     """Split the interactions at one point in time.
 
-    Nothing that is trained on happened after anything that is held out, for all users
-    at once: the only split without leaks from the future.
+    Every training interaction is earlier than every held-out interaction, over all users. It is
+    the only split without leaks from the future.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Interactions. Not changed.
     timestamps : sparse matrix of shape (n_users, n_items) or array-like of shape (nnz,)
-        Times on one clock for all users, see `holdout_split`; X itself where its values are
-        such times.
+        Times on one clock for all users, see `holdout_split`; X itself if its values are such
+        times.
     quantile : float, default=0.8
-        Share of the interactions that come before the threshold, 0 < quantile < 1.
-        Interactions at the same moment stay together, so it can be a little less.
+        Share of the interactions before the threshold, 0 < quantile < 1. Interactions at the same
+        moment stay together, so the actual share can be a little smaller.
     threshold : float, str, datetime or datetime64, default=None
-        The point in time; then `quantile` is not used. A date or ISO 8601 text, such as
-        "2025-10-01", is read as UTC where it has no time zone, and stands for Unix seconds
-        where `timestamps` are numbers.
+        The point in time; `quantile` is then not used. A date or ISO 8601 text, such as
+        "2025-10-01", is read as UTC if it has no time zone, and as Unix seconds if `timestamps`
+        are numbers.
 
     Returns
     -------
     X_train : csr_array of shape (n_users, n_items)
         Interactions before the threshold.
     X_heldout : csr_array of shape (n_users, n_items)
-        Interactions at the threshold or later. Users may have entries in one of the two
-        only.
+        Interactions at the threshold or later. A user may have entries in only one of the two
+        matrices.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
 
     See Also
     --------
-    holdout_split : With `timestamps`, the latest interactions of each user.
+    holdout_split : With `timestamps`, holds out the latest interactions of each user.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
             raise ValueError(f"quantile must satisfy 0 < quantile < 1. Got {quantile!r}.")
         if not X.nnz:
             raise ValueError("X has no interactions to split. Got an empty matrix.")
-        # The first moment with at least this many interactions before it or at it.
+        # The first moment with more than `position` interactions before it or at it.
         position = min(int(np.floor(np.round(quantile * X.nnz, 9))), X.nnz - 1)
         threshold = np.partition(times, position)[position]
     else:
@@ -209,7 +209,7 @@ def temporal_split(X, timestamps, *, quantile=0.8, threshold=None):
 
 
 def _check_threshold(threshold, times, timestamps):
-    """The threshold as the times are: dates as Unix seconds."""
+    """The threshold in the unit of the times: dates as Unix seconds."""
     try:
         moment = as_moment(threshold)
     except ValueError as error:

@@ -15,9 +15,9 @@ def check_timed_interactions(X, timestamps):
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
     timestamps : sparse matrix of shape (n_users, n_items), or 1-D array-like
-        A matrix stores a time for every interaction of X; stored zeros are times too.
-        An array has one entry per stored entry of the CSR matrix X, in its order: numbers,
-        dates or ISO 8601 text, see `skrec._log._entries.as_timestamps`.
+        A matrix stores a time for every interaction of X; stored zeros are times too. An array has
+        one entry per stored entry of the CSR matrix X, in the same order: numbers, dates or ISO
+        8601 text, see `skrec._log._entries.as_timestamps`.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def check_timed_interactions(X, timestamps):
     Raises
     ------
     ValueError
-        If a time is missing, NaN, no point in time, or given twice.
+        If a time is missing, NaN, not a point in time, or given twice.
     """
     checked = check_interactions(X)
     if issparse(timestamps):
@@ -38,7 +38,7 @@ def check_timed_interactions(X, timestamps):
 
 
 def _as_times(timestamps):
-    """Times as numbers; missing ones are counted."""
+    """Times as numbers; a ValueError counts the missing ones."""
     if not hasattr(timestamps, "to_numpy"):  # a column of a frame converts itself
         timestamps = np.asarray(timestamps)
     given = getattr(timestamps, "dtype", None)

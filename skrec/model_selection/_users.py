@@ -35,8 +35,8 @@ def _draw_users(n_users, sizes, rng):
     """Disjoint ascending sets of users: the rest first, then one of each size."""
     if sum(sizes) >= n_users:
         raise ValueError(
-            f"No user is left to train on. Got {n_users} users, of which {sum(sizes)} were to be "
-            "set apart; lower the numbers of validation and test users."
+            f"No user is left to train on. Got {n_users} users, and {sum(sizes)} to set apart; "
+            "lower the numbers of validation and test users."
         )
     order = rng.permutation(n_users)
     bounds = np.cumsum([n_users - sum(sizes), *sizes[:-1]])
@@ -44,10 +44,10 @@ def _draw_users(n_users, sizes, rng):
 
 
 def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, return_users=False):
-    """Split the users into those to train on and those to test on.
+    """Split the users into training users and test users.
 
-    Of a test user's n items ``max(1, floor(holdout * n))``, drawn at random, or the last one
-    are held out; the rest is what the model is shown.
+    ``max(1, floor(holdout * n))`` random items of a test user's n items are held out, or the last
+    one. The model sees the rest.
 
     Parameters
     ----------
@@ -56,25 +56,25 @@ def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, r
     test_size : float or int, default=0.2
         Share or number of test users.
     holdout : float, int or "last", default=0.2
-        Share or number of the items of a test user to hold out, see `holdout_split`. "last",
-        for X whose values are times: the one item with the largest value, as
-        `skrec.metrics.make_ranking_scorer` hides it.
+        Share or number of a test user's items to hold out, see `holdout_split`. "last", for X
+        whose values are times: the one item with the largest value, as in
+        `skrec.metrics.make_ranking_scorer`.
     random_state : int, RandomState or None, default=None
-        Seed of both draws. Same seed, same split.
+        Seed of both draws. The same seed gives the same split.
     return_users : bool, default=False
         Whether to return the row indices as well.
 
     Returns
     -------
     X_train : csr_array of shape (n_train, n_items)
-        Whole rows of the users to train on, in the order of X.
+        Whole rows of the training users, in the order of X.
     X_test : csr_array of shape (n_test, n_items)
-        What is shown of the test users.
+        The visible interactions of the test users.
     y_test : csr_array of shape (n_test, n_items)
-        What is held out from them: the `y` of `score`, of scorers, and of
+        The held-out interactions of the test users: the `y` of `score`, of scorers, and of
         `skrec.metrics.evaluate`.
     train_users, test_users : ndarray of intp of shape (n_train,) and (n_test,)
-        Only with ``return_users=True``: their rows in X.
+        Rows of the users in X; only with ``return_users=True``.
 
     Raises
     ------
@@ -83,8 +83,8 @@ def user_train_test_split(X, *, test_size=0.2, holdout=0.2, random_state=None, r
 
     See Also
     --------
-    strong_generalization_split : The protocol of the literature, with validation users.
-    sklearn.model_selection.train_test_split : Splits rows, without fold-in and held-out.
+    strong_generalization_split : Liang et al.'s protocol, with validation users.
+    sklearn.model_selection.train_test_split : Splits rows, without held-out interactions.
 
     Examples
     --------
@@ -115,24 +115,24 @@ def strong_generalization_split(
 ):
     """Split the users into training, validation and test users, as Liang et al. did.
 
-    The users are permuted; validation and test users are set apart; items that no
-    training user has are dropped; then of each validation and test user with at least
-    `min_items` items left, ``floor(holdout * n)`` of them are held out, drawn at random.
-    Users with fewer stay whole: they have nothing held out and are not evaluated.
+    The split permutes the users, sets validation and test users apart, and drops items that no
+    training user has. Then it holds out ``floor(holdout * n)`` random items of each validation and
+    test user with n >= `min_items` remaining items. Users with fewer items stay whole and are not
+    evaluated.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        Interactions. Not changed. The authors kept ratings of at least 4 and users with
-        at least 5 of them beforehand.
+        Interactions. Not changed. The authors first kept only ratings of at least 4, and then
+        users with at least 5 of them.
     n_validation, n_test : float or int, default=0.1
-        Number, or share, of users.
+        Share or number of users.
     holdout : float, default=0.2
         Share of the items to hold out, 0 < holdout < 1.
     min_items : int, default=5
-        Fewest items of which some are held out.
+        Users with fewer items stay whole.
     random_state : int, RandomState or None, default=None
-        Seed of all draws. Same seed, same split.
+        Seed of all draws. The same seed gives the same split.
 
     Returns
     -------
@@ -140,11 +140,11 @@ def strong_generalization_split(
         X_train : csr_array of shape (n_train, n_kept_items)
             Whole rows of the training users, in the order of X.
         X_validation, y_validation : csr_array of shape (n_validation, n_kept_items)
-            What is shown of the validation users, and what is held out from them.
+            The visible and the held-out interactions of the validation users.
         X_test, y_test : csr_array of shape (n_test, n_kept_items)
             The same for the test users.
         kept_items : ndarray of intp of shape (n_kept_items,)
-            Columns of X that were kept, ascending.
+            Columns of X that remain, ascending.
         train_users, validation_users, test_users : ndarray of intp, 1-D
             Rows of X, ascending.
 
@@ -155,13 +155,13 @@ def strong_generalization_split(
 
     See Also
     --------
-    user_train_test_split : Training and test users only; all items stay.
-    skrec.metrics.evaluate : Evaluate on ``split.X_test, split.y_test``.
+    user_train_test_split : Splits training and test users only; all items stay.
+    skrec.metrics.evaluate : Evaluates on ``split.X_test, split.y_test``.
 
     Notes
     -----
-    Differs from [1]_: the draws come from another generator, so the users are others
-    than the authors', and users of whom all items are dropped keep an empty row.
+    Differs from [1]_: the draws come from another generator, so the parts hold other users than
+    the authors'; and a user whose items are all dropped keeps an empty row.
 
     References
     ----------

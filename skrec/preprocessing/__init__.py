@@ -1,7 +1,7 @@
-"""From logs to matrices, and weights of their entries.
+"""Encoding of logs as matrices, and weights of interactions.
 
-scikit-learn's `Binarizer`, `Normalizer` and `TfidfTransformer` work on user-item matrices
-as they are and are not repeated here.
+scikit-learn's `Binarizer`, `Normalizer` and `TfidfTransformer` work on user-item matrices too, so
+this module has no such transformers.
 """
 
 from skrec.preprocessing._bm25 import BM25Transformer

@@ -14,7 +14,7 @@ from skrec.utils._validation import validate_interactions
 __all__ = ["BM25Transformer"]
 
 
-# Its output is always sparse, which no setting of frames may change.
+# The output is always sparse; scikit-learn's `set_output` must not turn it into a frame.
 class BM25Transformer(
     WholeFitMixin, SumsMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator,
     auto_wrap_output_keys=None,
@@ -27,21 +27,20 @@ class BM25Transformer(
         idf(u) * x * (k1 + 1) / (x + k1 * (1 - b + b * length(i) / average_length))
         idf(u) = log(1 + (n_items - n(u) + 0.5) / (n(u) + 0.5))
 
-    where n(u) is the number of the user's items and length(i) the sum of the item's
-    column. So large counts saturate, popular items are toned down, and so are users who
-    have nearly everything. The lengths are learned in `fit`; idf(u) needs only the user's
-    own row, so that new users are weighted like known ones.
+    where n(u) is the number of the user's items and length(i) the sum of the item's column. So
+    large counts saturate, and popular items and very active users weigh less. `fit` learns the
+    lengths. idf(u) needs only the user's own row, so new users are weighted like known users.
 
     Parameters
     ----------
     k1 : float, default=1.2
-        Saturation, at least 0. At 0 every interaction has x = 1; the larger, the longer a
-        weight grows with x, up to (k1 + 1) times.
+        Saturation, at least 0. At 0 every x counts as 1. With a larger `k1` a weight grows further
+        with x, up to the factor (k1 + 1).
     b : float, default=0.75
-        How much the length of an item counts, from 0 (not at all) to 1 (fully).
+        Influence of an item's length, from 0 (none) to 1 (full).
     use_idf : bool, default=True
-        Whether to multiply by idf(u). It scales whole rows, so it matters to models that
-        compare items over users, and not to the order of one user's entries.
+        Whether to multiply by idf(u). It scales whole rows. So it affects models that compare
+        items over users, but not the order of one user's entries.
 
     Attributes
     ----------
@@ -60,9 +59,9 @@ class BM25Transformer(
 
     Notes
     -----
-    The formula is that of [1]_; the 1 inside the logarithm keeps the idf of very active
-    users positive, as in Lucene. The defaults are usual for text; logs of
-    plays or purchases often want a larger `k1`.
+    The formula is from [1]_. The 1 inside the logarithm keeps the idf of very active users
+    positive, as in Lucene. The defaults are usual for text; logs of plays or purchases often want
+    a larger `k1`.
 
     References
     ----------
@@ -116,7 +115,7 @@ class BM25Transformer(
         Raises
         ------
         ValueError
-            For parameters out of range, and for values that are negative or not finite.
+            If a parameter is out of range, or a value is negative or not finite.
         """
         check_parameters(self, self._parameter_rules)
         X = validate_interactions(self, X, reset=True)
@@ -124,9 +123,9 @@ class BM25Transformer(
         return self
 
     def partial_fit(self, X, y=None):
-        """Add further users; the lengths are those of one `fit` on all of them.
+        """Add further users; the result is the same as one `fit` on all users.
 
-        It goes on from `item_length_`, whether that came from `fit` or `partial_fit`.
+        It adds to `item_length_`, whether `fit` or `partial_fit` computed it.
 
         Parameters
         ----------
@@ -143,8 +142,8 @@ class BM25Transformer(
         Raises
         ------
         ValueError
-            For parameters out of range, for a wrong number of columns, and for values that are
-            negative or not finite.
+            If a parameter is out of range, the number of columns is wrong, or a value is negative
+            or not finite.
         """
         check_parameters(self, self._parameter_rules)
         first = not hasattr(self, "item_length_")
@@ -176,7 +175,7 @@ class BM25Transformer(
         Raises
         ------
         ValueError
-            For a wrong number of columns, and for values that are negative or not finite.
+            If the number of columns is wrong, or a value is negative or not finite.
         """
         check_is_fitted(self)
         X = validate_interactions(self, X, reset=False)

@@ -1,4 +1,4 @@
-"""Positions -> ids."""
+"""From positions to ids."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ __all__ = ["decode_ids", "distinct_ids"]
 
 
 def distinct_ids(ids, name):
-    """Ids that a user gives for positions, as an array of the plainest dtype.
+    """Given ids of positions, as an array of the plainest dtype.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def distinct_ids(ids, name):
     Raises
     ------
     ValueError
-        If one occurs twice.
+        If an id occurs twice.
     """
     column = as_id_column(ids, name)
     distinct, codes = unique_ids(column, name)
@@ -42,16 +42,16 @@ def decode_ids(ids, places, fill_value, name):
     ----------
     ids : ndarray of shape (n_ids,)
     places : array-like of int of any shape
-        -1 stands for none.
+        -1 means no id.
     fill_value : object
-        What stands for -1.
+        The result for -1.
     name : str
         For messages.
 
     Returns
     -------
     decoded : ndarray of the shape of `places`
-        Of dtype object where that of `ids` cannot hold `fill_value`.
+        In the dtype of `ids`, or object if it cannot hold `fill_value`.
     """
     places = np.asarray(places)
     flat = check_item_indices(places.ravel(), len(ids), name=name, low=-1)
@@ -62,7 +62,7 @@ def decode_ids(ids, places, fill_value, name):
             decoded = np.where(missing, fill_value, decoded)
         else:
             decoded = decoded.astype(object)
-            # A cell of its own, because a tuple would be read as several values.
+            # In its own cell, because NumPy would read a tuple as several values.
             filler = np.empty(1, dtype=object)
             filler[0] = fill_value
             decoded[missing] = filler

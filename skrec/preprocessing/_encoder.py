@@ -1,4 +1,4 @@
-"""Ids of users and items <-> rows and columns of a CSR matrix."""
+"""From ids of users and items to rows and columns of a CSR matrix, and back."""
 
 import warnings
 from typing import NamedTuple
@@ -35,7 +35,7 @@ __all__ = ["InteractionEncoder"]
 
 
 class _Ids:
-    """The rule of ids: an array without missing ones and without repeats."""
+    """The rule of ids: an array without missing ids and without repeats."""
 
     def __init__(self, role):
         self._role = role
@@ -54,13 +54,13 @@ class _Encoded(NamedTuple):
     Attributes
     ----------
     user, item : ndarray of intp of shape (n,)
-        Rows, of which those of new users come after those of the known ones, and columns.
+        Rows and columns; rows of new users come after the rows of known users.
     columns : Columns
-        What is known of them beside their ids.
+        Values and times of the interactions.
     present : ndarray of intp
-        Rows of the users in the log, ascending, of whom some may have no interaction that counts.
+        Rows of the users in the log, ascending; some may have no interaction that counts.
     n_rows : int
-        Of known and new users.
+        Number of known and new users.
     new_ids : ndarray
         Ids of new users.
     """
@@ -73,7 +73,7 @@ class _Encoded(NamedTuple):
     new_ids: np.ndarray
 
 
-# Its output is always sparse, which no setting of frames may change.
+# The output is always sparse; scikit-learn's `set_output` must not turn it into a frame.
 class InteractionEncoder(
     WholeFitMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
@@ -81,85 +81,84 @@ class InteractionEncoder(
 
     A log is one of:
 
-    - a pandas or polars DataFrame, a pyarrow Table or a mapping of columns (the columns
-      are named by `user`, `item`, `value` and `timestamp`);
-    - a tuple of columns, in this order, of which the last two may be missing (a list of
-      1-D arrays too);
+    - a pandas or polars DataFrame, a pyarrow Table or a mapping of columns (`user`, `item`,
+      `value` and `timestamp` name the columns);
+    - a tuple of columns, or a list of 1-D arrays, in this order; the last two may be missing;
     - a 2-D array with these columns;
-    - a list of mappings, each of them an interaction;
-    - any other list or iterable of rows, each a tuple with the entries of these columns.
+    - a list of mappings, one for each interaction;
+    - any other list or iterable of rows; each row is a tuple with the entries of these columns.
 
-    Ids may be anything that can be hashed: numbers, strings, bytes, tuples, or a mixture.
-    Equal Python objects are one id, so 1 and 1.0 are the same and 1 and "1" are not.
+    Ids may be any hashable objects: numbers, strings, bytes, tuples, or a mixture. Equal Python
+    objects are one id: 1 and 1.0 are the same, 1 and "1" are not.
 
     Parameters
     ----------
     user, item : str, default="user", "item"
         Names of the id columns of a frame or mapping.
     value : str or None, default=None
-        Name of the column of a frame or mapping with what is stored in the matrix: a
-        rating, a count, a weight; or a time, where dates become Unix seconds, see Notes.
-        None: every interaction counts as 1, even if the frame has such a column. Logs
-        without names use their third column where they have one.
+        Name of the column of a frame or mapping with the values of the matrix: ratings, counts,
+        weights, or times. Dates become Unix seconds, see Notes. None: every interaction counts as
+        1, even if the frame has such a column. Logs without names use their third column, if they
+        have one.
     timestamp : str or None, default=None
-        Name of the column of a frame or mapping with the time of the interaction:
-        numbers, dates or ISO 8601 text. It only decides which of several interactions of
-        a pair is the first and the last. None: their order in the log does.
+        Name of the column of a frame or mapping with the time of the interaction: numbers, dates
+        or ISO 8601 text. It only decides which of a pair's interactions is the first and which the
+        last. None: the order in the log decides.
     duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
             default="sum"
-        What several interactions of one user with one item become. "count" ignores the
-        values, "error" refuses the log.
+        How to merge several interactions of one user with one item. "count" ignores the values,
+        "error" refuses the log.
     negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
-        What interactions with a negative value are: ratings, which are kept, or returns,
-        which are dropped or, with ``duplicates="sum"``, subtracted from what the user
-        bought of the item; a pair of which nothing is left is none. "warn" keeps them, and
-        warns unless `value` is the name of a rating.
+        How to read negative values. "keep": as ratings, which stay. "drop": as returns, which are
+        dropped. "subtract": as returns, which are subtracted from the user's purchases of the item
+        (needs ``duplicates="sum"``); a pair with nothing left is dropped. "warn": keep them, and
+        warn unless `value` is the name of a rating. "error": refuse the log.
     unknown_users : {"new", "ignore", "error"}, default="new"
-        What `transform` does with users that `fit` did not see: give each a new row below
-        the known ones, drop their interactions, or raise.
+        How `transform` treats users that `fit` did not see: give each a new row below the known
+        rows, drop their interactions, or raise.
     unknown_items : {"error", "ignore"}, default="error"
-        What `transform` does with items that `fit` did not see or that were too rare for
-        it. They cannot become columns, because models are fitted to a fixed set.
+        How `transform` treats items that `fit` did not see or dropped as too rare: raise, or drop
+        their interactions. They cannot become columns, because models are fitted to a fixed set of
+        items.
     min_user_count, min_item_count : int, default=1
-        Drop users and items with fewer distinct partners from what is learned. Dropping
-        is repeated until both minimums hold for what is left (see
-        `skrec.model_selection.k_core`), which a single pass would not ensure.
+        `fit` drops users and items with fewer distinct partners. It repeats this until both
+        minimums hold (see `skrec.model_selection.k_core`); a single pass would not ensure that.
     dtype : dtype or "auto", default="auto"
-        Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
+        Dtype of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
         error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
-        memory, unless that would lose something: float64 where `value` is a usual name of
-        times, where a value, such as a sum of repeated pairs, is above 2**24 (16,777,216) in
-        size, beyond which float32 skips whole numbers, where float32 is more than 2**-14 away
-        from one, or where the square of one is zero in float32. Each matrix is looked at by
-        itself. Repeated pairs are merged in float64 with any dtype.
+        memory of float64, unless it loses information. It is float64 in four cases: if `value` is
+        a usual name of times; if a value, such as a sum of repeated pairs, is above 2**24
+        (16,777,216) in size, beyond which float32 skips whole numbers; if float32 differs from a
+        value by more than 2**-14; or if the square of a value is zero in float32. "auto" decides
+        for each matrix separately. Repeated pairs are merged in float64 with any dtype.
 
     Attributes
     ----------
     user_ids_ : ndarray of shape (n_users,)
-        Id of each row. Sorted, and of dtype int64, uint64, float64, str or bytes, where
-        all ids are of one such kind; else in the order of first appearance and of dtype
+        Id of each row. If all ids are of one kind, they are sorted and of dtype int64, uint64,
+        float64, str or bytes; otherwise they are in the order of first appearance and of dtype
         object.
     item_ids_ : ndarray of shape (n_items,)
         Id of each column, as `user_ids_`.
 
     See Also
     --------
-    skrec.datasets.load_interactions : Read a log from a file.
-    skrec.model_selection.k_core : Minimum counts on a matrix.
-    sklearn.preprocessing.OrdinalEncoder : The same for columns of a table.
+    skrec.datasets.load_interactions : Reads a log from a file.
+    skrec.model_selection.k_core : Applies minimum counts to a matrix.
+    sklearn.preprocessing.OrdinalEncoder : Encodes the columns of a table.
 
     Notes
     -----
     An interaction with value 0 becomes a stored zero, which skrec's models read as
     "missing", like any zero.
 
-    ``InteractionEncoder(value="timestamp", duplicates="max")`` makes a matrix of times, of a
-    repeated pair the latest, for `TimeDecay`, `skrec.ensemble.Recency` and
-    `skrec.linear_model.SLIST`. It is float64 with the default `dtype`: float32 cannot tell Unix
-    seconds apart, which `fit` refuses for columns with a usual name of times.
+    ``InteractionEncoder(value="timestamp", duplicates="max")`` makes a matrix of times for
+    `TimeDecay`, `skrec.ensemble.Recency` and `skrec.linear_model.SLIST`, with the latest time of a
+    repeated pair. With the default `dtype` the matrix is float64. float32 cannot tell Unix seconds
+    apart, so `fit` refuses it for columns with a usual name of times.
 
-    Read ids as text: ``pandas.read_csv(path, dtype={"customer": str})``. Without it pandas
-    makes 648 of "0000648", and 648.0 where an id is missing; `fit` warns of such floats.
+    Read ids as text: ``pandas.read_csv(path, dtype={"customer": str})``. Otherwise pandas turns
+    "0000648" into 648, or into 648.0 if an id is missing; `fit` warns of such floats.
 
     Examples
     --------
@@ -222,7 +221,7 @@ class InteractionEncoder(
 
     @classmethod
     def from_ids(cls, user_ids, item_ids):
-        """Make a fitted encoder of known ids, such as those of a data set that was fetched.
+        """Make a fitted encoder from known ids, such as the ids of a fetched data set.
 
         Parameters
         ----------
@@ -265,8 +264,8 @@ class InteractionEncoder(
         Raises
         ------
         ValueError
-            If the log is empty, or nothing is left after returns or the minimum counts; if an
-            id is missing, a value not a finite number, a column absent, a parameter not allowed.
+            If the log is empty, or nothing is left after returns or the minimum counts; if an id
+            or a column is missing, a value is not a finite number, or a parameter is not allowed.
         TypeError
             If an id cannot be hashed or the log has none of the known forms.
         """
@@ -286,7 +285,7 @@ class InteractionEncoder(
         Returns
         -------
         X_out : csr_array of shape (n_users, n_items)
-            Of `dtype`, sorted indices, one stored entry per pair.
+            In `dtype`, with sorted indices and one stored entry per pair.
         """
         return self._learn(X)
 
@@ -322,27 +321,27 @@ class InteractionEncoder(
         Parameters
         ----------
         X : log
-            See the class. Need not be the one that was fitted.
+            See the class. It may be another log than in `fit`.
 
         Returns
         -------
         X_out : csr_array of shape (n_users + n_new, n_items)
-            Of `dtype`. Row r belongs to ``user_ids_[r]``; with ``unknown_users="new"`` the unknown
+            In `dtype`. Row r belongs to ``user_ids_[r]``; with ``unknown_users="new"`` the unknown
             users of this log follow, see `row_ids`.
 
         Raises
         ------
         ValueError
-            For unknown users or items where the parameters say so.
+            If the log has unknown users or items and the parameters refuse them.
         """
         found = self._encode(X)
         shape = (found.n_rows, len(self.item_ids_))
         return self._matrix(found.user, found.item, found.columns, shape)
 
     def transform_histories(self, X):
-        """Turn a log into a matrix with one row for each user of this log only.
+        """Turn a log into a matrix whose rows are only the users of this log.
 
-        This is the matrix to pass to ``recommend`` for the users at hand, known or new.
+        Pass this matrix to ``recommend`` to serve these users, known or new.
 
         Parameters
         ----------
@@ -352,28 +351,28 @@ class InteractionEncoder(
         Returns
         -------
         X_out : csr_array of shape (n_log_users, n_items)
-            Of `dtype`. Users of whom nothing but unknown items is known have an empty row. With
-            ``unknown_users="ignore"`` only known users have one.
+            In `dtype`. Users with only unknown items have an empty row. With
+            ``unknown_users="ignore"`` only known users have a row.
         user_ids : ndarray of shape (n_log_users,)
-            Id of each row: known users in the order of `user_ids_`, then the new ones.
+            Id of each row: known users in the order of `user_ids_`, then new users.
 
         Warns
         -----
         UserWarning
-            If all items are ignored as unknown, and are text where those of `fit` are not, or the
-            other way round.
+            If all items are unknown and ignored, and they are text while the items of `fit` are
+            not, or the other way round.
         """
         plain = plain_history(self, X)
         if plain is not None:
             return plain
         found = self._encode(X)
-        # Rows of the users of the log alone: their number is not that of the known ones.
+        # Rows of the log's users alone; they are numbered anew.
         rows = np.searchsorted(found.present, found.user)
         shape = (len(found.present), len(self.item_ids_))
         return self._matrix(rows, found.item, found.columns, shape), self._ids_of(found)
 
     def row_ids(self, X):
-        """Ids of the rows that `transform` makes of a log.
+        """Return the ids of the rows that `transform` makes from a log.
 
         Parameters
         ----------
@@ -401,7 +400,7 @@ class InteractionEncoder(
         Returns
         -------
         users, items, values : ndarray of shape (nnz,)
-            The log as a tuple of columns, by rows and columns of the matrix.
+            The log as a tuple of columns, in the order of the matrix's rows and columns.
 
         Raises
         ------
@@ -429,7 +428,7 @@ class InteractionEncoder(
         return ids[rows], self.item_ids_[X.indices], X.data.copy()
 
     def encode_users(self, ids, *, unknown="error"):
-        """Rows of users.
+        """Return the rows of users.
 
         Parameters
         ----------
@@ -446,7 +445,7 @@ class InteractionEncoder(
         return self._encode_ids("user", ids, unknown)
 
     def encode_items(self, ids, *, unknown="error"):
-        """Columns of items.
+        """Return the columns of items.
 
         Parameters
         ----------
@@ -463,43 +462,43 @@ class InteractionEncoder(
         return self._encode_ids("item", ids, unknown)
 
     def decode_users(self, rows, *, fill_value=None):
-        """Ids of rows.
+        """Return the ids of rows.
 
         Parameters
         ----------
         rows : array-like of int of any shape
-            Rows of the fitted matrix; -1 stands for nobody.
+            Rows of the fitted matrix; -1 means no user.
         fill_value : object, default=None
-            What stands for -1.
+            The result for -1.
 
         Returns
         -------
         ids : ndarray of the shape of `rows`
-            Of the dtype of `user_ids_`, or object where that cannot hold `fill_value`.
+            In the dtype of `user_ids_`, or object if it cannot hold `fill_value`.
         """
         check_is_fitted(self)
         return decode_ids(self.user_ids_, rows, fill_value, "rows")
 
     def decode_items(self, items, *, fill_value=None):
-        """Ids of columns, such as those that ``recommend`` returns.
+        """Return the ids of columns, such as the columns of ``recommend``'s lists.
 
         Parameters
         ----------
         items : array-like of int of any shape
-            Columns of the fitted matrix; -1 stands for no item, as in ``recommend``.
+            Columns of the fitted matrix; -1 means no item, as in ``recommend``.
         fill_value : object, default=None
-            What stands for -1.
+            The result for -1.
 
         Returns
         -------
         ids : ndarray of the shape of `items`
-            Of the dtype of `item_ids_`, or object where that cannot hold `fill_value`.
+            In the dtype of `item_ids_`, or object if it cannot hold `fill_value`.
         """
         check_is_fitted(self)
         return decode_ids(self.item_ids_, items, fill_value, "items")
 
     def get_feature_names_out(self, input_features=None):
-        """Item ids as text, the names of the columns.
+        """Return the item ids as text, as names of the columns.
 
         Parameters
         ----------
@@ -519,7 +518,7 @@ class InteractionEncoder(
         return read_columns(log, names, coded=True)
 
     def _settle_negative(self, columns, *, may_be_empty=False):
-        """The interactions that stay, and which these are."""
+        """The remaining interactions, and their positions."""
         codes = (None, None)
         if self.negative == "subtract" and columns.value is not None:
             codes = unique_ids(columns.user, "user")[1], unique_ids(columns.item, "item")[1]
@@ -542,7 +541,7 @@ class InteractionEncoder(
         return merged.X
 
     def _ids_of(self, found):
-        """Ids of the rows that are present."""
+        """Ids of the present rows."""
         n_known = len(self.user_ids_)
         if not len(found.new_ids):
             return self.user_ids_[found.present]
@@ -577,8 +576,8 @@ class InteractionEncoder(
         if nothing and is_text(columns.item) != is_text(self.item_ids_):
             warnings.warn(
                 f"All {len(item)} interactions are ignored: their items are like "
-                f"{describe_ids(columns.item)}, those of fit like {describe_ids(self.item_ids_)}, "
-                "which never equal them. Convert the ids to the type of the log's.",
+                f"{describe_ids(columns.item)}, and never equal the items of fit, which are like "
+                f"{describe_ids(self.item_ids_)}. Convert the ids to the type of the ids of fit.",
                 stacklevel=3,
             )
         if has_new or has_unknown:

@@ -1,8 +1,9 @@
-"""The short way from a user's history in ids to a row.
+"""The fast path from a user's history in ids to a row.
 
-What a service passes for each request is a history of one user, a few plain ids. To read it as any
-log, with every form, rule and message, takes several times what its ids take. Here it is looked at
-once, and whatever is not as plain as can be goes the long way, which says what is wrong.
+For each request a service passes the history of one user: a few plain ids. The general reader of
+logs, with all its forms, rules and messages, takes several times as long as looking up the ids.
+This module looks at the history once. Any history that is not perfectly plain goes to the general
+reader, which reports the errors.
 """
 
 import numpy as np
@@ -20,10 +21,10 @@ _KINDS = {"i": int, "U": str}
 
 
 def plain_history(encoder, log):
-    """What `InteractionEncoder.transform_histories` returns of a plain history, or None.
+    """The result of `InteractionEncoder.transform_histories` for a plain history, or None.
 
-    None says nothing about the log but that it has to be read. What is not None is what reading
-    it returns, without an error and without a warning.
+    None only means that the general reader must read the log. Any other result equals the result
+    of the general reader, which would give no error and no warning.
 
     Parameters
     ----------
@@ -33,9 +34,9 @@ def plain_history(encoder, log):
     Returns
     -------
     history : tuple of (csr_array of shape (1, n_items), ndarray of shape (1,)) or None
-        Not None only for interactions of one user, each with another item, without values and
-        times; as a list of tuples or a tuple of arrays; with ids that are whole numbers or text,
-        as those of the encoder are.
+        Not None only for interactions of one user with different items, without values and times,
+        in a list of tuples or a tuple of arrays, with ids that are whole numbers or text like the
+        encoder's.
     """
     state = vars(encoder)
     user_ids, item_ids = state.get("user_ids_"), state.get("item_ids_")
@@ -69,7 +70,7 @@ def plain_history(encoder, log):
 
 
 def _has_plain_parameters(encoder):
-    """Whether they are valid, and the rules are such that a plain history has none to follow."""
+    """Whether the parameters are valid, and no rule of theirs applies to a plain history."""
     texts = encoder.duplicates, encoder.negative, encoder.unknown_users, encoder.unknown_items
     least = encoder.min_user_count, encoder.min_item_count
     dtype = encoder.dtype
@@ -87,7 +88,7 @@ def _has_plain_parameters(encoder):
 
 
 def _plain_columns(log, user_kind, item_kind):
-    """A list of users and a list or array of items, of one length above 0; or None."""
+    """A list of users and a list or array of items, of the same length above 0; or None."""
     if user_kind not in _KINDS or item_kind not in _KINDS:
         return None
     if type(log) is list:

@@ -1,4 +1,4 @@
-"""Weights that fall with the age of an interaction."""
+"""Weights that decay with the age of an interaction."""
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -13,14 +13,14 @@ from skrec.utils._validation import validate_interactions
 __all__ = ["TimeDecay"]
 
 
-# Its output is always sparse, which no setting of frames may change.
+# The output is always sparse; scikit-learn's `set_output` must not turn it into a frame.
 class TimeDecay(
     WholeFitMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator,
     auto_wrap_output_keys=None,
 ):  # fmt: skip
     r"""Turn times into weights that halve with every half-life.
 
-    The values of X are times: numbers > 0 in any unit, the larger the later. An entry of user u
+    The values of X are times: numbers > 0 in any unit, larger values are later. An entry of user u
     with item i at time :math:`t_{ui}` becomes
 
     .. math:: w_{ui} = \max(\mathrm{floor},\; 2^{-a_{ui} / h}),
@@ -34,22 +34,22 @@ class TimeDecay(
     ----------
     half_life : float, default=2592000.0
         Age h > 0 at which a weight is 1/2, in the unit of the values of X, or in items for
-        ``unit="position"``. The default is 30 days where times are Unix seconds. Infinite: all
+        ``unit="position"``. The default is 30 days if times are Unix seconds. Infinite: all
         weights are 1.
     reference : {"row", "fit"} or float, default="row"
-        Moment :math:`t_0` at which age is zero. "row": the latest time of the row itself, so
-        that a weight depends on the row alone and the user's last item always weighs 1. "fit":
-        the latest time of X in `fit`, which lets the rows of users weigh little who have been
-        away for long. A number: that time. What is later than :math:`t_0` weighs 1.
+        Moment :math:`t_0` of age zero. "row": the latest time of the row itself, so a weight
+        depends only on the row, and the user's last item always weighs 1. "fit": the latest time
+        of X in `fit`, so rows of users who have been away for long weigh little. A number: that
+        time. Entries later than :math:`t_0` weigh 1.
     unit : {"time", "position"}, default="time"
-        Whether age is a difference of times or a number of items.
+        Unit of age: a difference of times, or a number of items.
     floor : float, default=0.0
-        Least weight, from 0 to 1.
+        Smallest weight, from 0 to 1.
 
     Attributes
     ----------
     reference_ : float
-        The latest time of X in `fit`, 0 where X is empty; only with ``reference="fit"``.
+        The latest time of X in `fit`, 0 if X is empty; only with ``reference="fit"``.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -57,20 +57,20 @@ class TimeDecay(
 
     See Also
     --------
-    skrec.ensemble.Recency : Decays the rows that are scored, and not those that are fitted.
-    skrec.linear_model.SLIST : Learns what comes next.
-    InteractionEncoder : With ``value="timestamp"``, makes a matrix of times.
+    skrec.ensemble.Recency : Decays the rows to score, but not the training rows.
+    skrec.linear_model.SLIST : Learns which items come next.
+    InteractionEncoder : Makes a matrix of times with ``value="timestamp"``.
 
     Notes
     -----
-    Entries of one time have one weight. By position none of them is later than another, so each
-    has the age of the entries after all of them: of the times 5, 7, 7, 9 the ages are 3, 1, 1, 0.
+    Entries with the same time have the same weight. With ``unit="position"`` none of them is later
+    than another: the times 5, 7, 7, 9 have the ages 3, 1, 1, 0.
 
-    A weight is never 0, which would mean "not observed": below ``2**-60``, 60 half-lives back,
-    it is ``2**-60``. Beside a weight of 1 no sum notices that.
+    A weight is never 0, which would mean "not observed": it is at least ``2**-60``, the weight
+    after 60 half-lives. Added to a weight of 1, it does not change the sum.
 
-    Times in float32 must not exceed 2**24 = 16,777,216, up to which it tells whole numbers
-    apart: of Unix seconds it loses two minutes.
+    Times in float32 must not exceed 2**24 = 16,777,216, because float32 cannot represent all
+    larger whole numbers. It would round Unix seconds to steps of two minutes.
 
     References
     ----------
@@ -110,12 +110,12 @@ class TimeDecay(
         self.floor = floor
 
     def fit(self, X, y=None):
-        """Learn the latest time, with ``reference="fit"``; else only check X.
+        """Learn the latest time with ``reference="fit"``; otherwise only check X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Times, > 0 where an interaction is.
+            Times, > 0 for interactions.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -127,8 +127,8 @@ class TimeDecay(
         Raises
         ------
         ValueError
-            For parameters out of range or that exclude each other, for values that are
-            negative or not finite, and for times that float32 cannot tell apart.
+            If a parameter is out of range, parameters exclude each other, a value is negative or
+            not finite, or a time is too large for float32.
         """
         self._check_parameters()
         X = validate_interactions(self, X, reset=True)
@@ -152,20 +152,20 @@ class TimeDecay(
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_items)
-            Times of any users, > 0 where an interaction is.
+            Times of any users, > 0 for interactions.
 
         Returns
         -------
         X_out : csr_array of shape (n_rows, n_items)
-            Weights in (0, 1], in the dtype of X (float64 for whole numbers), stored where X
-            has interactions.
+            Weights in (0, 1], in the dtype of X (float64 for whole numbers), stored at the
+            interactions of X.
 
         Raises
         ------
         NotFittedError
             If `reference` was changed to "fit" after `fit`.
         ValueError
-            As `fit`, and for a wrong number of columns.
+            As in `fit`, or if the number of columns is wrong.
         """
         check_is_fitted(self)
         self._check_parameters()
