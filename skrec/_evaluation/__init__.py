@@ -1,4 +1,4 @@
-"""The evaluating core: what is held out, one value per user and metric, and their mean.
+"""The core of evaluation: held-out entries, one value per user and metric, and means.
 
-The estimators' own ``score``, the metrics and the splits stand on it; it knows no estimator.
+The estimators' ``score``, the metrics and the splits use it; it knows no estimator.
 """

@@ -1,4 +1,4 @@
-"""What ``score`` of a recommender returns."""
+"""The default ``score`` of a recommender."""
 
 import numpy as np
 
@@ -27,13 +27,13 @@ def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None, side=None):
     sample_weight : ndarray of shape (n_users,), default=None
         Weights of the users in the mean.
     side : RowSide, default=None
-        What is known of the users beside X. Where it is given, `score_rows` gets that of
-        its rows as a second argument.
+        Side information of the users. If given, `score_rows` gets the part of its rows as a second
+        argument.
 
     Returns
     -------
     score : float
-        NaN, with an `UndefinedMetricWarning`, where no user can be evaluated.
+        NaN, with an `UndefinedMetricWarning`, if no user can be evaluated.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def ndcg_at_100(score_rows, X, y=None, *, sample_weight=None, side=None):
 
 
 def ndcg_of_users(score_users, shown, held_out, *, sample_weight=None):
-    """Mean nDCG@100 of users who are told by their places.
+    """Mean nDCG@100 of users who are identified by their row indices.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def ndcg_of_users(score_users, shown, held_out, *, sample_weight=None):
     Returns
     -------
     score : float
-        NaN, with an `UndefinedMetricWarning`, where no user can be evaluated.
+        NaN, with an `UndefinedMetricWarning`, if no user can be evaluated.
     """
     metric = parse_metric("ndcg@100")
     values = evaluate_rows((metric,), held_out, score_rows=score_users, seen=shown)
@@ -88,13 +88,13 @@ def negative_rmse(pair_scores, X, y=None, *, sample_weight=None, side=None):
     sample_weight : ndarray of shape (n_users,), default=None
         Weights of the users in the mean.
     side : RowSide, default=None
-        What is known of the users beside X. Where it is given, `pair_scores` gets that of
-        its rows, with the context of each pair, as a fourth argument.
+        Side information of the users. If given, `pair_scores` gets the part of its rows, with the
+        context of each pair, as a fourth argument.
 
     Returns
     -------
     score : float
-        NaN, with an `UndefinedMetricWarning`, where no rating is held out.
+        NaN, with an `UndefinedMetricWarning`, if no rating is held out.
 
     Raises
     ------

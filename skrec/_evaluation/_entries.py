@@ -1,4 +1,4 @@
-"""Which entries of a row are held out: one rule for the scorers and the split functions."""
+"""One rule for the held-out entries of a row, for the scorers and the split functions."""
 
 from numbers import Integral, Real
 
@@ -11,7 +11,7 @@ from skrec.utils._matrices import checked_array
 from skrec.utils._times import check_times
 from skrec.utils._validation import canonical_csr
 
-# Users whose entries are held out for early stopping, at most.
+# The largest number of users whose entries early stopping holds out.
 _MAX_WATCHED = 10_000
 
 
@@ -27,13 +27,13 @@ def check_interactions(X, *, name="X"):
     Returns
     -------
     X : csr_array
-        In a floating-point dtype; shares memory with the input where it can.
+        In a floating-point dtype; shares memory with the input if possible.
 
     Raises
     ------
     ValueError
-        For malformed sparse matrices, logs, dates, NaN, infinity, or anything but two
-        dimensions.
+        If X is a malformed sparse matrix, a log, or not two-dimensional, or holds dates, NaN or
+        infinity.
     """
     return canonical_csr(
         checked_array(X, name=name, log=True, accept_sparse="csr", dtype=[np.float64, np.float32])
@@ -41,7 +41,7 @@ def check_interactions(X, *, name="X"):
 
 
 def draw_seed(random_state):
-    """A non-negative int that stands for `random_state`: the same for the same int."""
+    """A non-negative int drawn from `random_state`: the same for the same int."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
@@ -51,7 +51,7 @@ def entry_rows(X):
 
 
 def entry_positions(A, B):
-    """Where B stores the entries of A.
+    """Positions at which B stores the entries of A.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def entry_positions(A, B):
 
 
 def select_entries(X, mask):
-    """The entries of a CSR matrix where `mask` is true, as a CSR matrix of the same shape."""
+    """A CSR matrix of the same shape with only the entries where `mask` is true."""
     kept = np.concatenate([[0], np.cumsum(mask)])
     indptr = kept[X.indptr].astype(X.indptr.dtype)
     return csr_array((X.data[mask], X.indices[mask], indptr), shape=X.shape)
 
 
 def check_holdout(holdout, *, whole=True):
-    """Return `holdout`, or raise a ValueError if it is no share and no count."""
+    """Return `holdout`, or raise a ValueError if it is neither a share nor a count."""
     is_number = isinstance(holdout, Real) and not isinstance(holdout, bool)
     is_count = is_number and isinstance(holdout, Integral)
     if (is_count and whole and holdout >= 1) or (
@@ -87,25 +87,25 @@ def check_holdout(holdout, *, whole=True):
         return holdout
     raise ValueError(
         "holdout must be a share of each row's items with 0 < holdout < 1"
-        f"{', or a whole number of them >= 1' if whole else ''}. Got {holdout!r}."
+        f"{', or a number of items >= 1' if whole else ''}. Got {holdout!r}."
     )
 
 
 def share_of(lengths, share):
-    """``floor(share * n)`` of each length n, not fooled by .29 * 100 = 28.999999999999996."""
+    """``floor(share * n)`` of each length n, safe against .29 * 100 = 28.999999999999996."""
     return np.floor(np.round(share * np.asarray(lengths), 9)).astype(np.intp)
 
 
 def held_out_counts(lengths, holdout):
-    """How many items of each row are held out.
+    """Number of items to hold out of each row.
 
     Parameters
     ----------
     lengths : ndarray of int of shape (n_rows,)
         Items of each row.
     holdout : float or int
-        A share: ``max(1, floor(holdout * n))`` of n >= 2 items. A whole number m: m of
-        n > m items. Rows with fewer items stay whole.
+        A share holds out ``max(1, floor(holdout * n))`` of n >= 2 items. A whole number m holds
+        out m of n > m items. Rows with fewer items stay whole.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def lowest_of_rows(X, keys, counts):
     keys : ndarray of shape (nnz,)
         Among equal keys, the entry stored first is lower.
     counts : ndarray of int of shape (n_rows,)
-        How many entries of each row to mark, at most as many as it has.
+        Number of entries to mark in each row, at most its length.
 
     Returns
     -------
@@ -147,11 +147,11 @@ def lowest_of_rows(X, keys, counts):
 
 
 def hide_entries(X, holdout, seed):
-    """Split each row into what a model sees and what it has to find.
+    """Split each row into the entries that a model sees and the entries that it must find.
 
-    The items with the lowest hashes, keyed by (seed, content of the row, item), are
-    hidden. So the split of a row depends on its content only: not on its place, on the
-    other rows, on the fold it falls into, or on the process.
+    The function hides the items with the lowest hashes, keyed by (seed, content of the row, item).
+    So the split of a row depends only on its content, and not on its place, the other rows, the
+    fold or the process.
 
     Parameters
     ----------
@@ -179,14 +179,14 @@ def entries_to_watch(X, share, seed):
     X : csr_array of shape (n_users, n_items)
         Canonical.
     share : float
-        Of a user's items, see `held_out_counts`.
+        Share of a user's items, see `held_out_counts`.
     seed : int
-        Draws the rows where there are more.
+        Draws the rows if there are more.
 
     Returns
     -------
     mask : ndarray of bool of shape (nnz,) or None
-        None: there is no user with two items.
+        None if no user has two items.
     """
     counts = held_out_counts(np.diff(X.indptr), share)
     users = np.flatnonzero(counts)
@@ -200,8 +200,8 @@ def entries_to_watch(X, share, seed):
 def hide_latest(X, seed):
     """Split the latest entry off each row that has more than one.
 
-    Of several entries of the latest time the one with the lowest hash, keyed as in
-    `hide_entries`, is hidden.
+    Of several entries with the latest time, the function hides the one with the lowest hash, keyed
+    as in `hide_entries`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rows of X in the container they came in, and what an estimator says about them."""
+"""Rows of X in the container of the input, and an estimator's scores for them."""
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse, isspmatrix
@@ -19,18 +19,18 @@ from skrec.utils._row_side import one_warning
 
 
 def split_users(X, y, *, holdout, random_state):
-    """What each user shows and what is held out.
+    """Split each user's interactions into visible and held-out ones.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
     y : HeldOut, {sparse matrix, array-like} of shape (n_users, n_items), 1-D or None
-        Two-dimensional: held out, so that X is shown wholly.
+        Two-dimensional: the held-out interactions; X is then visible as a whole.
     holdout : float or "last"
-        Share of each row of X that is hidden where `y` is not two-dimensional; "last": the
-        entry with the largest value.
+        Share of each row of X to hide if `y` is not two-dimensional; "last": the entry with the
+        largest value.
     random_state : int, RandomState or None
-        Seed of what is hidden.
+        Seed of the hidden items.
 
     Returns
     -------
@@ -46,12 +46,12 @@ def split_users(X, y, *, holdout, random_state):
 
 
 def rows_as(source, rows, shown):
-    """Rows of `shown` as an estimator fitted on the likes of `source` takes them.
+    """Rows of `shown` in the container of `source`, as an estimator fitted on such data takes them.
 
     Parameters
     ----------
     source : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        Decides the container; a dataframe lends its column names.
+        Decides the container; a dataframe also gives its column names.
     rows : ndarray of intp of shape (n_rows,)
     shown : csr_array of shape (n_users, n_items)
 
@@ -88,18 +88,18 @@ def evaluate_estimator(
     Parameters
     ----------
     estimator : fitted estimator
-        With ``decision_function``; ``score_pairs`` is used where it suffices.
+        Has ``decision_function``; ``score_pairs`` is called instead where it suffices.
     metrics : tuple of Metric
     source : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         X as the user passed it.
     shown, held_out : csr_array of shape (n_users, n_items)
     side : GivenSide
-        What is known of the users, handed on with their rows.
+        Side information of the users, passed on with their rows.
     relevance_threshold, graded, normalize
         See `skrec.metrics.make_ranking_scorer`.
     allowed : ndarray of bool of shape (n_items,), csr_array of shape (n_users, n_items) or None, \
             default=None
-        The items that are ranked; `held_out` holds no others, see `held_out_among`.
+        The items to rank; `held_out` holds no others, see `held_out_among`.
     """
     pair_scores = None
     if hasattr(estimator, "score_pairs"):
@@ -126,7 +126,7 @@ def evaluate_estimator(
 
 
 def held_out_among(held_out, allowed):
-    """What is held out of the items that are ranked.
+    """The held-out interactions with the ranked items.
 
     Parameters
     ----------

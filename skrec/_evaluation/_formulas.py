@@ -13,10 +13,10 @@ def list_metric(kind, k, gains, relevant, *, normalize="min"):
     kind : str
         One of `skrec._evaluation._names.LIST_METRICS`.
     k : int
-        Length of the lists that counts.
+        Length of the lists.
     gains : ndarray of shape (n_users, width)
-        Gain of the item at each place of the list, 0 for one that is not relevant and
-        beyond the end of the list.
+        Gain of the item at each place of the list; 0 if the item is not relevant, or beyond the
+        end of the list.
     relevant : csr_array of shape (n_users, n_items)
         Gains of all relevant items.
     normalize : {"min", "relevant"}, default="min"
@@ -69,12 +69,12 @@ _BINARY = {
 
 def _ndcg(gains, relevant, k):
     discounts = 1.0 / np.log2(np.arange(gains.shape[1]) + 2.0)
-    # Added up in the order of the ranks, as the ideal is: a perfect list scores 1 exactly.
+    # Summed in the order of the ranks, like the ideal: so a perfect list scores exactly 1.
     found = (gains * discounts).cumsum(axis=1)[:, -1]
     rows = entry_rows(relevant)
     order = np.lexsort((-relevant.data, rows))
     ranks = np.arange(relevant.nnz) - relevant.indptr[rows]
     best = np.where(ranks < k, relevant.data[order] / np.log2(ranks + 2.0), 0.0)
     ideal = np.bincount(rows, weights=best, minlength=relevant.shape[0])
-    # Rounding could lift a list that is all but perfect above 1.
+    # Rounding could lift a nearly perfect list above 1.
     return np.minimum(found / np.where(ideal > 0, ideal, 1.0), 1.0)

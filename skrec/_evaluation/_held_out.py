@@ -11,9 +11,8 @@ from skrec.utils._sparse_check import sound_sparse
 class HeldOut:
     """A held-out user-item matrix that passes as `y` through scikit-learn.
 
-    `cross_validate` and `cross_val_score` refuse a sparse `y`; this wrapper has a
-    shape, a length and rows that can be taken, which is all they need. `GridSearchCV`
-    takes either.
+    `cross_validate` and `cross_val_score` refuse a sparse `y`. They accept this wrapper, because
+    it has a shape, a length and rows. `GridSearchCV` takes either.
 
     Parameters
     ----------
@@ -24,7 +23,7 @@ class HeldOut:
     Attributes
     ----------
     matrix : csr_array of shape (n_users, n_items)
-        What was passed, in canonical form.
+        The interactions, in canonical form.
     shape : tuple of int
         (n_users, n_items).
 
@@ -35,7 +34,7 @@ class HeldOut:
 
     See Also
     --------
-    SameUsersSplit : Train and score the same users.
+    SameUsersSplit : Trains on and scores the same users.
     holdout_split : Makes such a matrix.
 
     Examples
@@ -79,7 +78,7 @@ class HeldOut:
 
 
 def check_held_out(y, shape):
-    """The held-out matrix that `y` stands for.
+    """Return the held-out matrix of `y`.
 
     Parameters
     ----------
@@ -91,8 +90,8 @@ def check_held_out(y, shape):
     Returns
     -------
     held_out : csr_array of shape `shape`, or None
-        None where `y` is None or 1-D, which is not looked at: then a share of each row
-        of X is hidden instead.
+        None if `y` is None or 1-D; a 1-D `y` is ignored, and the caller hides a share of each row
+        of X.
 
     Raises
     ------
@@ -111,5 +110,5 @@ def check_held_out(y, shape):
             f"shape of X. Got {tuple(np.shape(y))}, expected {tuple(shape)}; pass y=None to "
             "hide a share of each row of X instead."
         )
-    # The matrix of a HeldOut is the user's to change after it was checked.
+    # Check again: the user may have changed the matrix of a HeldOut.
     return check_interactions(y.matrix if isinstance(y, HeldOut) else y, name="y")

@@ -1,4 +1,4 @@
-"""numba part of the metrics; imported only when it is called."""
+"""The numba part of the metrics, imported only when it is called."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def gains_of_lists(items, indptr, indices, data, n_items):
 def auc_of_rows(keys, indptr, indices, out):
     """Share of (relevant, other candidate) pairs in the right order; a tie is a half.
 
-    `keys` are scores with -inf for items that take no part; they are overwritten.
+    `keys` are scores, -inf for items that are not ranked; the function overwrites them.
     """
     for u in range(keys.shape[0]):
         row = keys[u]

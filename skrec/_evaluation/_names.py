@@ -1,4 +1,4 @@
-"""Names of metrics: "recall@20" is recall of the 20 best."""
+"""Names of metrics: "recall@20" is the recall of the 20 best items."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Metric:
     Parameters
     ----------
     name : str
-        As the user wrote it; results carry it.
+        The user's spelling, which results keep.
     kind : str
         One of `LIST_METRICS`, `RATING_METRICS` or "auc".
     k : int, default=0
-        Length of the list, 0 where there is none.
+        Length of the list, or 0.
     sign : int, default=1
         -1 for errors turned into scores ("neg_rmse").
     """
@@ -37,12 +37,12 @@ class Metric:
 
     @property
     def is_rating(self):
-        """Whether it compares ratings and not ranks."""
+        """Whether the metric compares ratings instead of ranks."""
         return self.kind in RATING_METRICS
 
     @property
     def is_list(self):
-        """Whether it looks at the k best items."""
+        """Whether the metric reads the k best items."""
         return self.kind in LIST_METRICS
 
 

@@ -1,11 +1,11 @@
-"""What counts as relevant, and how much it gains."""
+"""Relevant items and their gains."""
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._evaluation._entries import entry_positions, select_entries
 
-# 2**rel - 1 would leave the range in which sums of gains are meaningful.
+# Larger grades would make 2**rel - 1 too large for meaningful sums of gains.
 _MAX_GRADE = 100
 
 
@@ -17,7 +17,7 @@ def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
     held_out : csr_array of shape (n_users, n_items)
         Canonical.
     seen : csr_array of shape (n_users, n_items), default=None
-        Items that the user has already are no candidates, so not relevant either.
+        Items that the user already has; they are no candidates and not relevant.
     relevance_threshold : float, default=0
         A stored value above it is relevant.
     graded : bool, default=False
@@ -34,7 +34,7 @@ def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
     """
     if not isinstance(relevance_threshold, int | float | np.integer | np.floating):
         raise ValueError(
-            "relevance_threshold must be a number: what is held out with a greater value is "
+            "relevance_threshold must be a number: held-out items with a greater value are "
             f"relevant. Got {relevance_threshold!r}."
         )
     mask = held_out.data > relevance_threshold
@@ -45,7 +45,7 @@ def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
         low, high = (relevant.data.min(), relevant.data.max()) if relevant.nnz else (1, 1)
         if low <= 0 or high > _MAX_GRADE:
             raise ValueError(
-                f"graded=True has gains of 2**value - 1, for values above 0 and at most "
+                "With graded=True gains are 2**value - 1, for values above 0 and at most "
                 f"{_MAX_GRADE}, such as ratings. Got values from {low:g} to {high:g}; use "
                 "graded=False, or a relevance_threshold >= 0."
             )

@@ -1,4 +1,4 @@
-"""Values of metrics for each user, in chunks of rows and with one top-k pass for all."""
+"""Values of metrics for each user, in chunks of rows, with one top-k pass for all metrics."""
 
 import numpy as np
 
@@ -34,11 +34,11 @@ def evaluate_rows(
     held_out : csr_array of shape (n_users, n_items)
         Canonical.
     score_rows : callable
-        ``score_rows(rows)`` returns scores of shape (len(rows), n_items) for an array of
-        row indices; -inf for items that take no part.
+        ``score_rows(rows)`` returns scores of shape (len(rows), n_items) for an array of row
+        indices; -inf for items that are not ranked.
     pair_scores : callable, default=None
-        ``pair_scores(rows, places, items)`` returns the scores of the pairs
-        ``(rows[places], items)``. Used where only ratings are asked for.
+        ``pair_scores(rows, places, items)`` returns the scores of the pairs ``(rows[places],
+        items)``. Used if all metrics are rating metrics.
     seen : csr_array of shape (n_users, n_items), default=None
         Items that are not ranked.
     relevance_threshold, graded, normalize
@@ -47,7 +47,7 @@ def evaluate_rows(
     Returns
     -------
     values : dict of str to ndarray of shape (n_users,)
-        By the metrics' names; NaN for users that are not evaluated. Signs not applied.
+        By the metrics' names, without their signs; NaN for users that are not evaluated.
     """
     n_users, n_items = held_out.shape
     ranking = tuple(metric for metric in metrics if not metric.is_rating)
@@ -164,7 +164,7 @@ def rating_errors(kind, ratings, predicted):
         )
     if np.abs(error).max(initial=0.0) > _MAX_ERROR:
         raise ValueError(
-            f"Errors of ratings overflow when they are squared and summed: got one of "
+            "Errors of ratings overflow when they are squared and summed. Got an error of "
             f"{np.abs(error).max():g}, expected at most {_MAX_ERROR:g}. Scale the ratings."
         )
     loss = error**2 if kind == "rmse" else np.abs(error)

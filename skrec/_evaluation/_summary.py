@@ -12,7 +12,7 @@ def warn_undefined(name, reason):
 
 
 def mean_of_users(values, *, name, sample_weight=None):
-    """Mean over the users that were evaluated.
+    """Mean over the evaluated users.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def mean_of_users(values, *, name, sample_weight=None):
     Returns
     -------
     mean : float
-        NaN, with an `UndefinedMetricWarning`, where there is nothing to average.
+        NaN, with an `UndefinedMetricWarning`, if there is nothing to average.
     """
     known = ~np.isnan(values)
     weight = known.astype(np.float64) if sample_weight is None else sample_weight * known
@@ -43,12 +43,12 @@ def pooled_error(kind, values, n_ratings, *, name, sample_weight=None):
     ----------
     kind : {"rmse", "mae"}
     values : ndarray of shape (n_users,)
-        Errors of the users, NaN where a user has no rating.
+        Errors of the users, NaN for users without ratings.
     n_ratings : ndarray of int of shape (n_users,)
     name : str
         For the warning.
     sample_weight : ndarray of shape (n_users,), default=None
-        A user's weight holds for each of the user's ratings.
+        Weights of the users, for each of their ratings.
 
     Returns
     -------
@@ -70,11 +70,11 @@ def summarize(metric, values, n_ratings, *, sample_weight=None):
 
 
 def contributions(metric, values, n_ratings):
-    """What each user adds to the reported number: their mean is that number.
+    """Contribution of each user to the reported number, which is the mean of the contributions.
 
-    For a mean over users, the values themselves. An error over all ratings is a ratio
-    of sums over users; its first-order expansion gives each user's share in it, so that
-    the standard error of their mean is the one of users drawn anew (delta method).
+    For a mean over users these are the values themselves. An error over all ratings is a ratio of
+    sums over users. Its first-order expansion yields each user's contribution, so the standard
+    error of their mean is the standard error over users (delta method).
 
     Parameters
     ----------
@@ -100,6 +100,6 @@ def contributions(metric, values, n_ratings):
 
 
 def standard_error(values):
-    """Standard error of the mean of the values that are not NaN; NaN for fewer than two."""
+    """Standard error of the mean, without NaN values; NaN for fewer than two values."""
     known = values[~np.isnan(values)]
     return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else float("nan")

@@ -1,7 +1,7 @@
-"""Features of items from pictures and texts: scikit-learn transformers whose rows are items.
+"""Features of items from pictures and texts, by scikit-learn transformers whose rows are items.
 
-They are used once per catalogue, outside of the recommender's pipeline, whose rows are users:
-``fit(X, item_features=ItemFeatures(VisualStatistics().fit_transform(pictures)))``.
+Use them once per catalogue, outside of the recommender's pipeline, whose rows are users: ``fit(X,
+item_features=ItemFeatures(VisualStatistics().fit_transform(pictures)))``.
 """
 
 from skrec.feature_extraction._image_embedder import ImageEmbedder

@@ -1,4 +1,4 @@
-"""Features of pictures by a network that is handed in."""
+"""Features of pictures by a given network."""
 
 from contextlib import contextmanager
 
@@ -24,38 +24,39 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     ----------
     network : callable
         ``network(batch)`` takes a float32 tensor of shape (n, 3, h, w) and returns a tensor of
-        shape (n, d), or of more axes, which are joined. A ``torch.nn.Module``, or the one that a
-        method such as ``module.forward_features`` belongs to, is put on the device and into
-        evaluation mode for the call, and then back. A module inside of any other function is
-        left as it is: call its ``eval()``.
+        shape (n, d); further axes are flattened. If it is a ``torch.nn.Module``, or a method of
+        one such as ``module.forward_features``, the module is moved to the device and set to
+        evaluation mode for the call, and then restored. A module inside of any other function
+        stays as it is: call its ``eval()`` yourself.
     image_size : int or (int, int), default=224
-        Height and width that pictures are resized to; one number for both.
+        Height and width to resize pictures to; one number for both.
     mean, std : float or tuple of 3 float, default=0.5
-        The network gets (x - mean) / std of channels x from 0 to 1. The default is from -1 to 1;
-        networks of torchvision want (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225).
+        The network reads (x - mean) / std of channels x from 0 to 1; with the defaults these
+        values are from -1 to 1. Networks of torchvision want (0.485, 0.456, 0.406) and (0.229,
+        0.224, 0.225).
     batch_size : int, default=64
-        Pictures in a batch. The next batch is read while the network is busy.
+        Number of pictures in a batch. Threads read the next batch while the network works.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
-        Where to compute, resolved at each call; "auto" takes CUDA where there is one.
+        Where to compute, resolved at each call; "auto" takes CUDA if available.
     n_jobs : int or None, default=None
         Threads that read pictures; None: all cores.
 
     Attributes
     ----------
     n_features_out_ : int
-        The d.
+        The number d of features.
 
     See Also
     --------
     VisualStatistics : Features without a network.
-    TextEmbedder : The same for texts.
-    skrec.content.VisRank : Recommends by likeness of features; has ``center``.
+    TextEmbedder : Features of texts by any function.
+    skrec.content.VisRank : Recommends by similarity of features; has ``center``.
 
     Notes
     -----
-    `fit` embeds one picture, to learn d. The row of a picture that is zero everywhere, and of None
-    in place of a path, is zero: nothing is known of the item. A picture that is resized does
-    not keep its proportions.
+    `fit` embeds one picture to learn d. The row of an all-zero picture, or of None instead of a
+    path, is zero, which means that nothing is known of the item. Resizing does not keep the
+    proportions of a picture.
 
     *Memory*: two batches of bytes and one of floats.
 
@@ -112,7 +113,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         ImportError
             If Pillow is needed and missing.
         ValueError
-            If a parameter or the pictures are not valid, or what the network returns is no table of
+            If a parameter or the pictures are not valid, or the network does not return a table of
             finite numbers.
         """
         self._check()
@@ -145,21 +146,21 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Parameters
         ----------
         X : ndarray of shape (n_items, c, h, w), or sequence of str or path-like of length n_items
-            Bytes from 0 to 255 or floats from 0 to 1, grey (c = 1) or RGB (c = 3); or files, None
-            for an item that has no picture.
+            Bytes from 0 to 255 or floats from 0 to 1, grey (c = 1) or RGB (c = 3); or files, with
+            None for an item without a picture.
 
         Returns
         -------
         features : ndarray of float32 of shape (n_items, d)
-            Zeros where there is no picture.
+            Rows of items without a picture are zero.
 
         Raises
         ------
         ImportError
             If Pillow is needed and missing.
         ValueError
-            If the pictures are not valid, or the network returns another number of features than
-            in `fit`. A file that is missing or broken is named before anything is embedded.
+            If the pictures are not valid, or the number of features differs from `fit`. The error
+            names a missing or broken file before any picture is embedded.
         """
         check_is_fitted(self)
         self._check()
@@ -200,7 +201,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
 @contextmanager
 def _lent(network, device):
-    """A module on the device and in evaluation mode; it then is where and what it was."""
+    """Put a module on the device and into evaluation mode, and restore it afterwards."""
     import torch
 
     network = getattr(network, "__self__", network)  # a method belongs to its module

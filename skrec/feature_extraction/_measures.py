@@ -1,4 +1,4 @@
-"""What can be measured of one picture without a network."""
+"""Measures of one picture without a network."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -6,7 +6,7 @@ from scipy.ndimage import uniform_filter
 # Weights of red, green and blue in the luminance (ITU-R BT.709), as in scikit-image's rgb2gray.
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 _N_PATTERNS = 59
-# Hue in degrees from and to, and mean and deviation of the saturation that looks natural.
+# Lowest and highest hue in degrees, and mean and deviation of the natural saturation.
 _NATURAL = (
     (25, 70, 0.76, 0.52),  # skin
     (95, 135, 0.81, 0.53),  # grass
@@ -19,7 +19,7 @@ ATTRACTIVENESS = (
 
 
 def check_scikit_image(caller):
-    """Raise an ImportError that says what to install, if scikit-image is missing."""
+    """Raise an ImportError with the command to install scikit-image, if it is missing."""
     try:
         import skimage  # noqa: F401
     except ImportError as error:
@@ -35,12 +35,12 @@ def grey(picture):
 
 
 def levels(luminance):
-    """The nearest of 256 levels."""
+    """Round to the nearest of 256 levels."""
     return np.rint(luminance * 255).astype(np.uint8)
 
 
 def pattern_histogram(luminance):
-    """Shares of the 59 uniform local binary patterns; pixels at the edge are not counted."""
+    """Shares of the 59 uniform local binary patterns; pixels at the edge do not count."""
     from skimage.feature import local_binary_pattern
 
     if min(luminance.shape) < 3:
@@ -63,7 +63,7 @@ def attractiveness(picture, luminance):
             saturation.mean(),
             sharpness(luminance),
             shannon_entropy(levels(luminance), base=2),
-            # Of a constant picture exactly zero: its mean need not be the constant.
+            # Exactly zero for a constant picture, whose rounded mean need not be the constant.
             (luminance - luminance.flat[0]).std(),
             colourfulness(channels),
             naturalness(channels, 360 * hue),
@@ -82,7 +82,7 @@ def sharpness(luminance):
 
 
 def colourfulness(channels):
-    """Hasler and Suesstrunk's, of channels from 0 to 1."""
+    """Hasler and Suesstrunk's colourfulness, for channels from 0 to 1."""
     red, green, blue = channels
     opponents = (red - green, (red + green) / 2 - blue)
     spread = np.sqrt(sum((one - one.flat[0]).var() for one in opponents))
@@ -90,7 +90,7 @@ def colourfulness(channels):
 
 
 def naturalness(channels, hue):
-    """How close the saturation of skin, grass and sky is to a natural one, by their shares."""
+    """How natural the saturation of skin, grass and sky is, weighted by their shares."""
     most, least = channels.max(axis=0), channels.min(axis=0)
     lightness = (most + least) / 2
     room = 1 - np.abs(2 * lightness - 1)

@@ -14,7 +14,7 @@ def of_items(tags, *, requires_fit=True):
 
 
 class _Callable:
-    """Rule of a parameter: something that can be called, and is no class."""
+    """Rule of a parameter: a callable that is no class."""
 
     def __contains__(self, value):
         return callable(value) and not isinstance(value, type)
@@ -27,7 +27,7 @@ CALLABLE = _Callable()
 
 
 def checked_output(found, n, width, name):
-    """What a callable returned for n items, as a table of finite floats; width None: any."""
+    """Check a callable's result for n items: a table of finite floats; width None: any."""
     if found.dtype.kind not in "biuf" or found.ndim < 2 or len(found) != n:
         raise ValueError(
             f"{name} must return numbers of shape ({n}, d) for {n} items. Got shape {found.shape} "

@@ -1,4 +1,4 @@
-"""Features of texts by a function that is handed in."""
+"""Features of texts by a given function."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -10,7 +10,7 @@ from skrec.utils._params import POSITIVE_INTEGER, check_parameters
 
 
 class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Features of texts by any function of a list of them, such as a sentence encoder's.
+    """Features of texts by any function of a list of texts, such as a sentence encoder.
 
     Parameters
     ----------
@@ -18,22 +18,22 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ``encode(texts)`` takes a list of str and returns an array or tensor of shape
         (len(texts), d), such as the method ``encode`` of a model of sentence-transformers.
     batch_size : int, default=64
-        Texts in a call.
+        Number of texts in a call.
 
     Attributes
     ----------
     n_features_out_ : int
-        The d.
+        The number d of features.
 
     See Also
     --------
-    sklearn.feature_extraction.text.TfidfVectorizer : Features by the words, without a network.
-    ImageEmbedder : The same for pictures.
+    sklearn.feature_extraction.text.TfidfVectorizer : Features from words, without a network.
+    ImageEmbedder : Features of pictures by any network.
 
     Notes
     -----
-    `fit` encodes one text, to learn d. The row of an empty or missing text ("", None, NaN) is zero:
-    nothing is known of the item, and `encode` is not asked.
+    `fit` encodes one text to learn d. The row of an empty or missing text ("", None, NaN) is zero,
+    which means that nothing is known of the item; `encode` does not see such texts.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : sequence of str of length n_items
-            Texts, one at least that is not empty.
+            Texts, at least one of them not empty.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -79,8 +79,8 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         texts, known = _checked_texts(X)
         if not known.any():
             raise ValueError(
-                "TextEmbedder learns from a text how many features there are, and all texts are "
-                "empty. Expected one at least that is not."
+                "TextEmbedder learns the number of features from one text. Got only empty texts; "
+                "expected at least one other."
             )
         self.n_features_out_ = self._encoded([texts[np.flatnonzero(known)[0]]]).shape[1]
         return self
@@ -95,19 +95,18 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Parameters
         ----------
         X : sequence of str of length n_items
-            Texts; "", None or NaN where there is none.
+            Texts; "", None or NaN for a missing one.
 
         Returns
         -------
         features : ndarray of shape (n_items, d), float64, or float32 if `encode` \
                 returns that
-            Zeros where there is no text.
+            Rows of missing texts are zero.
 
         Raises
         ------
         ValueError
-            If X is no sequence of texts, or `encode` returns another number of features than in
-            `fit`.
+            If X is no sequence of texts, or the number of features differs from `fit`.
         """
         check_is_fitted(self)
         texts, known = _checked_texts(X)
@@ -125,8 +124,8 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         found = self.encode(texts)
         if issparse(found):
             raise ValueError(
-                "encode must return an array. Got a sparse matrix; use what makes it, such as "
-                "TfidfVectorizer, by itself."
+                "encode must return an array. Got a sparse matrix; use the transformer that makes "
+                "it, such as TfidfVectorizer, without TextEmbedder."
             )
         if hasattr(found, "detach"):
             found = found.detach().cpu().numpy()
@@ -145,7 +144,7 @@ def _checked_texts(X):
     wrong = next((text for text in texts if not isinstance(text, str)), None)
     if wrong is not None:
         raise ValueError(
-            f"Expected a sequence of texts, with None or NaN where there is none. Got {wrong!r} "
+            f"Expected a sequence of texts, with None or NaN for missing ones. Got {wrong!r} "
             f"({type(wrong).__name__}) among them."
         )
     return texts, np.array([bool(text.strip()) for text in texts], dtype=bool)

@@ -1,4 +1,4 @@
-"""Features of pictures without a network: local binary patterns, and what makes them attractive."""
+"""Features of pictures without a network: local binary patterns and attractiveness."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -25,12 +25,12 @@ _NAMES["all"] = _NAMES["lbp"] + _NAMES["attractiveness"]
 class VisualStatistics(TransformerMixin, BaseEstimator):
     r"""Texture and attractiveness of pictures: 66 numbers without a network.
 
-    "lbp" is the histogram of the 59 uniform local binary patterns [1]_: which of the 8 points
-    around a pixel, at the distance 1, are at least as light as the pixel itself. Of the 256
-    patterns, 58 change at most twice on the way around; all others share the last bin.
+    "lbp" is the histogram of the 59 uniform local binary patterns [1]_. The pattern of a pixel
+    says which of the 8 points around it, at distance 1, are at least as light as the pixel. 58 of
+    the 256 patterns change at most twice on the way around; all others share the last bin.
 
-    "attractiveness" are seven measures of photographs that people like [2]_. With the luminance I
-    and the channels R, G and B of a pixel, all from 0 to 1:
+    "attractiveness" holds seven measures of how much people like a photograph [2]_. With the
+    luminance I and the channels R, G and B of a pixel, all from 0 to 1:
 
     - brightness: the mean of I;
     - saturation: the mean of (max - min) / max of the channels;
@@ -48,30 +48,30 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     statistics : {"all", "lbp", "attractiveness"}, default="all"
-        Which of them.
+        Which features to compute.
     image_size : int, (int, int) or None, default=None
-        Height and width that pictures are resized to first; one number for both. None: they are
-        measured as they are. Sharpness and patterns depend on the size.
+        Height and width to resize pictures to first; one number for both. None: no resizing.
+        Sharpness and patterns depend on the size.
     n_jobs : int or None, default=None
-        Threads; None: all cores. The result does not depend on it.
+        Number of threads; None: all cores. It does not change the result.
 
     See Also
     --------
     ImageEmbedder : Features by a network.
-    skrec.content.VisRank : Recommends by likeness of features.
+    skrec.content.VisRank : Recommends by similarity of features.
 
     Notes
     -----
-    Nothing is learned: `fit` only checks the parameters. The columns have different units: scale
-    them, for example with `~sklearn.preprocessing.StandardScaler`. The row of a picture that is
-    zero everywhere, and of None in place of a path, is zero: nothing is known of the item.
+    `fit` learns nothing and only checks the parameters. The columns have different units: scale
+    them, for example with `~sklearn.preprocessing.StandardScaler`. The row of an all-zero picture,
+    or of None instead of a path, is zero, which means that nothing is known of the item.
 
-    Patterns, Laplacian, entropy and conversion to HSV are scikit-image's, and files are read with
-    Pillow: the extra ``images``, ``pip install "scikit-recsys[images]"``. The patterns' points on
-    the diagonals are interpolated between pixels.
+    scikit-image computes the patterns, the Laplacian, the entropy and the conversion to HSV, and
+    Pillow reads files. Install both with ``pip install "scikit-recsys[images]"``. The patterns'
+    points on the diagonals are interpolated between pixels.
 
-    Differs from [2]_: the weights of naturalness are shares of the whole picture, so that they go
-    to zero with the pixels that count; the deviation is that of the population.
+    Differs from [2]_: the weights of naturalness are shares of the whole picture, so they go to
+    zero with the number of counted pixels; and the standard deviation divides by n, not n - 1.
 
     References
     ----------
@@ -109,7 +109,7 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_items, c, h, w), or sequence of paths of length n_items
-            Not looked at.
+            Ignored.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -131,21 +131,21 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of shape (n_items, c, h, w), or sequence of str or path-like of length n_items
-            Bytes from 0 to 255 or floats from 0 to 1, grey (c = 1) or RGB (c = 3); or files, None
-            for an item that has no picture.
+            Bytes from 0 to 255 or floats from 0 to 1, grey (c = 1) or RGB (c = 3); or files, with
+            None for an item without a picture.
 
         Returns
         -------
         features : ndarray of float64 of shape (n_items, n_features)
-            59 shares of patterns, then the seven measures, or what `statistics` says.
+            59 shares of patterns, then the seven measures; or only those that `statistics` names.
 
         Raises
         ------
         ImportError
-            If scikit-image is missing, or Pillow where pictures are read or resized.
+            If scikit-image is missing, or if Pillow is missing and must read or resize pictures.
         ValueError
-            If a parameter or the pictures are not valid; a file that is missing or broken is named
-            before anything is measured.
+            If a parameter or the pictures are not valid. The error names a missing or broken file
+            before any picture is measured.
         """
         self._check()
         check_scikit_image("VisualStatistics")
@@ -171,7 +171,7 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
         return np.concatenate(parts)
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns.
+        """Return the names of the columns.
 
         Parameters
         ----------

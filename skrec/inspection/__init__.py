@@ -1,4 +1,4 @@
-"""Looking into fitted recommenders: how a fit went, where users or items lie."""
+"""Displays of fitted recommenders: the course of a fit, maps of users or items, and lists."""
 
 from skrec.inspection._embedding import EmbeddingDisplay
 from skrec.inspection._fit_curve import FitCurveDisplay

@@ -19,16 +19,16 @@ _MAX_GROUPS = 20
 class EmbeddingDisplay:
     """Vectors of users or items on a map of two dimensions.
 
-    The map is that of principal components: the projection to the plane in which the
-    vectors vary most. Both axes have the same scale, so distances on the map are distances
-    in that plane; the axes say how much of the variance it keeps. Of what it does not keep,
-    the map says nothing: points that are near on it can be far apart.
+    The map shows the first two principal components: the plane in which the vectors vary most.
+    Both axes have the same scale, so distances on the map are distances in that plane. The labels
+    of the axes give the share of the variance that the plane keeps. The map does not show the
+    rest: points that are near on the map can be far apart.
 
-    A legend of groups is to the right of the axes: give figures of your own
+    A legend of groups is to the right of the axes: create your own figures with
     ``layout="constrained"``.
 
-    Make one with `from_estimator` (users) or `from_vectors` (whatever has vectors). There is
-    no ``from_predictions``: vectors are drawn, and no predictions.
+    Make one with `from_estimator` (users) or `from_vectors` (any vectors). There is no
+    ``from_predictions``, because the display draws vectors and no predictions.
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ class EmbeddingDisplay:
     explained_variance_ratio : array-like of shape (2,), default=None
         Share of the variance along each axis, for their labels.
     labels : array-like of shape (n_points,), default=None
-        What to colour by. Numbers that are not whole get a colour scale. So do whole
-        numbers if more than 20 of them differ. All else are names of groups.
+        Labels to colour the points by. Numbers that are not whole, and more than 20 different
+        whole numbers, get a colour scale. All other labels are names of groups.
     label_name : str, default=None
-        What the labels are, for the legend.
+        The meaning of the labels, for the legend.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class EmbeddingDisplay:
     scatters_ : list of matplotlib PathCollection
         The points, a collection for each group.
     colorbar_ : matplotlib Colorbar or None
-        The colour scale; None where there are groups or no labels.
+        The colour scale; None for groups or without labels.
 
     Raises
     ------
@@ -60,14 +60,14 @@ class EmbeddingDisplay:
 
     See Also
     --------
-    sklearn.decomposition.PCA : Makes the map.
+    sklearn.decomposition.PCA : Computes the map.
 
     Notes
     -----
-    For a map of items, the mean of the vectors of an item's users is a vector of the item,
-    whatever the model: ``(X.T @ model.transform(X)) / counts[:, None]``. Of ``components_``
-    beware: those of `PureSVD` are orthonormal, so all directions vary alike, and which plane
-    the map shows is chance.
+    For a map of items, take the mean of the vectors of an item's users as the vector of the item;
+    this works for any model: ``(X.T @ model.transform(X)) / counts[:, None]``. Do not map the
+    ``components_`` of `PureSVD`: they are orthonormal, so they vary equally in all directions, and
+    chance decides which plane the map shows.
 
     Examples
     --------
@@ -99,19 +99,19 @@ class EmbeddingDisplay:
     def from_estimator(
         cls, estimator, X, *, labels=None, label_name=None, ax=None, scatter_kw=None
     ):
-        """Draw the users as a fitted model sees them.
+        """Draw the users by the vectors of a fitted model.
 
         Parameters
         ----------
         estimator : fitted estimator
-            With ``transform``: a factorisation, an autoencoder, or a pipeline that ends in
-            one.
+            An estimator with ``transform``: a factorisation, an autoencoder, or a pipeline that
+            ends in one.
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions of the users.
         labels : array-like of shape (n_users,), default=None
-            What to colour by: groups, or numbers.
+            Groups or numbers to colour the points by.
         label_name : str, default=None
-            What the labels are, for the legend.
+            The meaning of the labels, for the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         scatter_kw : dict, default=None
@@ -120,12 +120,12 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the estimator has no ``transform``, or as `from_vectors` does.
+            If the estimator has no ``transform``, and as in `from_vectors`.
         """
         if not hasattr(estimator, "transform"):
             raise ValueError(
@@ -148,11 +148,11 @@ class EmbeddingDisplay:
         Parameters
         ----------
         vectors : array-like of shape (n_points, n_components)
-            A vector for each point; two or more points and components.
+            A vector for each point; at least two points and two components.
         labels : array-like of shape (n_points,), default=None
-            What to colour by: groups, or numbers.
+            Groups or numbers to colour the points by.
         label_name : str, default=None
-            What the labels are, for the legend.
+            The meaning of the labels, for the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         scatter_kw : dict, default=None
@@ -161,7 +161,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -178,10 +178,10 @@ class EmbeddingDisplay:
         )
         if (vectors == vectors[0]).all():
             raise ValueError(
-                "All vectors are the same, so there is no map of them. Got "
-                f"{len(vectors)} vectors; is the model fitted to enough data?"
+                f"Got {len(vectors)} vectors that are all the same, so there is no map of them. "
+                "Fit the model to more data."
             )
-        # The exact decomposition of the covariance: the same vectors give the same map.
+        # The exact decomposition, so that the same vectors give the same map.
         pca = PCA(n_components=2, svd_solver="full").set_output(transform="default").fit(vectors)
         return cls(
             coordinates=pca.transform(vectors),
@@ -191,7 +191,7 @@ class EmbeddingDisplay:
         ).plot(ax, scatter_kw=scatter_kw)
 
     def plot(self, ax=None, *, scatter_kw=None):
-        """Draw it.
+        """Draw the map.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class EmbeddingDisplay:
             This display, with `ax_` and `figure_`.
         """
         ax = check_axes(self, ax, width=6.4 if self.labels is None else 7.2)
-        # Fewer and larger points, more and smaller ones.
+        # The more points, the smaller.
         size = float(np.clip(8000 / max(len(self.coordinates), 1), 6, 30))
         look = {"s": size, "alpha": 0.7, "linewidth": 0}
         self.colorbar_ = None
@@ -220,7 +220,7 @@ class EmbeddingDisplay:
                 self.colorbar_ = ax.figure.colorbar(self.scatters_[0], ax=ax, label=self.label_name)
         else:
             self.scatters_ = self._plot_groups(ax, look, scatter_kw)
-        # The box keeps its shape, the limits give way: distances are the same on both axes.
+        # Equal distances on both axes: the box keeps its shape, and the limits change.
         ax.set_aspect("equal", adjustable="datalim")
         for axis, number in ((ax.xaxis, 0), (ax.yaxis, 1)):
             ratio = self.explained_variance_ratio
@@ -236,16 +236,16 @@ class EmbeddingDisplay:
             own = {"color": color_of(i), "marker": marker_of(i), "label": str(name)} | look
             own = scatter_look(own, scatter_kw)
             scatters.append(ax.scatter(*self.coordinates[group == i].T, **own))
-        # Beside the map it hides no point.
+        # Beside the map the legend hides no point.
         legend = draw_legend(ax, self.label_name, beside=True)
         for handle in legend.legend_handles:
-            if hasattr(handle, "set_sizes"):  # others are of what was on the axes before
+            if hasattr(handle, "set_sizes"):  # other handles belong to earlier drawings
                 handle.set(alpha=1, sizes=[30])
         return scatters
 
 
 def _is_scale(labels):
-    """Whether labels are numbers to be read off a colour scale, and not groups."""
+    """Whether labels are numbers for a colour scale, and not groups."""
     if labels.dtype.kind == "f":
         return bool((labels != np.rint(labels)).any()) or len(np.unique(labels)) > _MAX_GROUPS
     return labels.dtype.kind in "iu" and len(np.unique(labels)) > _MAX_GROUPS
@@ -255,7 +255,8 @@ def _check_labels(labels, n_points):
     labels = np.asarray(labels)
     if labels.shape != (n_points,):
         raise ValueError(
-            f"labels must hold one for each of the {n_points} points. Got shape {labels.shape}."
+            f"labels must hold one label for each of the {n_points} points. Got shape "
+            f"{labels.shape}."
         )
     if labels.dtype.kind not in "iufb":
         missing = sum(label is None or label != label for label in labels.tolist())
@@ -264,12 +265,12 @@ def _check_labels(labels, n_points):
         missing = int(np.sum(~np.isfinite(labels)))
     if missing:
         raise ValueError(
-            f"{missing} of the labels are missing (None, NaN or infinite). Give them a group of "
-            "their own, such as 'unknown', or leave these points out."
+            f"{missing} of the labels are missing (None, NaN or infinite). Give them their own "
+            "group, such as 'unknown', or leave these points out."
         )
     if not _is_scale(labels) and len(np.unique(labels)) > _MAX_GROUPS:
         raise ValueError(
-            f"labels name {len(np.unique(labels))} groups; more than {_MAX_GROUPS} colours cannot "
-            "be told apart. Put the rare ones together, or give numbers."
+            f"labels name {len(np.unique(labels))} groups, but readers cannot tell more than "
+            f"{_MAX_GROUPS} colours apart. Merge the rare groups, or give numbers."
         )
     return labels

@@ -1,4 +1,4 @@
-"""How a fit went, epoch by epoch."""
+"""The course of a fit, epoch by epoch."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from skrec._plot._named import check_names, final_estimator, named_estimators
 from skrec._plot._style import check_axes, check_matplotlib, draw_legend, line_looks
 from skrec.utils._tags import recommender_tags
 
-# What can be drawn, in the order of the panels, and the labels of their axes.
+# The quantities to draw, in the order of the panels, and the labels of their axes.
 _QUANTITIES = {
     "loss": "training loss",
     "validation_score": "validation score",
@@ -17,12 +17,12 @@ _QUANTITIES = {
     "divergence": "divergence",
     "beta": "β, weight of the divergence",
 }
-# Lines that leave room for a legend in a panel; that of more is beside it.
+# Up to this many lines leave room for a legend in a panel; otherwise it stands beside the panel.
 _MOST_INSIDE = 3
 
 
 class FitCurveDisplay:
-    """What a fitted estimator tells of each epoch, in one panel for each quantity.
+    """What a fit has recorded for each epoch, with one panel for each quantity.
 
     ========================  ==============================================
     "loss"                    ``loss_curve_``
@@ -34,31 +34,30 @@ class FitCurveDisplay:
                               it (`beta`, ``n_annealing_steps_``)
     ========================  ==============================================
 
-    A vertical line marks the epoch of the best validation score, whose weights the fitted
-    model has. A legend of more than three lines is to the right of its panel: give figures of
-    your own ``layout="constrained"``.
+    A vertical line marks the epoch of the best validation score; the fitted model has the weights
+    of this epoch. A legend of more than three lines is to the right of its panel: create your own
+    figures with ``layout="constrained"``.
 
-    Make one with `from_estimator`. There is no ``from_predictions``: what is drawn is what the
-    fit has recorded; curves of your own go to the constructor.
+    Make one with `from_estimator`. There is no ``from_predictions``, because the display draws the
+    records of a fit. Pass your own curves to the constructor.
 
     Parameters
     ----------
     curves : dict of str to dict of str to array-like of shape (n_epochs,)
-        Values of each epoch: by the quantity, a key of the table above, and the name of
-        the line.
+        Values of each epoch, by the quantity (a key of the table above) and the name of the line.
     best_epoch : dict of str to int, default=None
         Epochs to mark, from 1, by the models' names.
     validation_metric : str, default=None
-        What the validation score is, for the label of the axis.
+        Name of the validation score, for the label of the axis.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_panels,)
         The panels, in the order of `curves`.
     ax_ : matplotlib Axes
-        The first of them.
+        The first panel.
     figure_ : matplotlib Figure
-        Their figure.
+        The figure of the panels.
     lines_ : dict of str to list of matplotlib Line2D
         Lines by the quantity.
 
@@ -95,7 +94,7 @@ class FitCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, quantities=None, ax=None, line_kw=None):
-        """Draw what fitted estimators tell of their epochs.
+        """Draw the recorded curves of fitted estimators.
 
         Parameters
         ----------
@@ -103,23 +102,23 @@ class FitCurveDisplay:
             Estimators with a ``loss_curve_``, or pipelines or searches that end in one;
             several by name.
         quantities : str or list of str, default=None
-            Which of "loss", "validation_score", "error", "divergence" and "beta" to draw.
-            None: what there is.
+            Which of "loss", "validation_score", "error", "divergence" and "beta" to draw. None:
+            all that the estimators have.
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict, list of dict, or dict of str to dict, default=None
-            Keywords of ``Axes.plot``: for all lines, for each model, or for the lines of
-            these names. A list leaves panels of errors alone: a model has several there.
+            Keywords of ``Axes.plot``: for all lines, for each model, or for lines by name. A list
+            does not apply to panels of errors, where a model has several lines.
 
         Returns
         -------
         display : FitCurveDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If an estimator has no curves, or not those asked for; or as `plot`.
+            If an estimator has no curves, or not the requested ones; and as in `plot`.
         """
         curves = {quantity: {} for quantity in _QUANTITIES}
         best, metrics = {}, set()
@@ -131,7 +130,7 @@ class FitCurveDisplay:
                 curves[quantity] |= lines
             if "validation_score" in found:
                 scores, kept = model.validation_scores_, model.best_validation_score_
-                if kept in scores:  # or it is that of the model that a resumed fit began with
+                if kept in scores:  # else a resumed fit began with this score
                     best[name] = scores.index(kept) + 1
                 metrics.add(
                     "minus RMSE" if recommender_tags(model).predicts_ratings else "nDCG@100"
@@ -146,15 +145,15 @@ class FitCurveDisplay:
         return display.plot(ax, line_kw=line_kw)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw it.
+        """Draw the panels.
 
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
             Where to draw, one for each panel. None: a new figure.
         line_kw : dict, list of dict, or dict of str to dict, default=None
-            Keywords of ``Axes.plot``: for all lines, for each model, or for the lines of
-            these names. A list leaves panels of errors alone: a model has several there.
+            Keywords of ``Axes.plot``: for all lines, for each model, or for lines by name. A list
+            does not apply to panels of errors, where a model has several lines.
 
         Returns
         -------
@@ -164,8 +163,8 @@ class FitCurveDisplay:
         Raises
         ------
         ValueError
-            If there are not as many Axes as panels, or `line_kw` is not of the models, or of
-            lines that are drawn.
+            If the number of Axes differs from the number of panels, or `line_kw` does not match
+            the models or the drawn lines.
         """
         self.axes_ = self._panels(ax)
         self.lines_ = {}
@@ -183,7 +182,7 @@ class FitCurveDisplay:
         return self
 
     def _looks(self, panel, quantity, line_kw):
-        """Keywords of a panel's lines by name. A model looks alike in all panels."""
+        """Keywords of a panel's lines by name. A model has the same style in all panels."""
         names = self._models()
         if quantity == "error":
             if names and isinstance(line_kw, (list, tuple)):
@@ -275,7 +274,7 @@ def _curves_of(model, name, whose):
 
 
 def _annealing(model):
-    # Imported here: only estimators of torch have a schedule.
+    # Imported here, because only estimators of torch have a schedule.
     from skrec._torch._schedules import annealed
 
     n_updates = model._n_updates // model.n_iter_  # of an epoch

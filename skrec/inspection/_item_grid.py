@@ -1,4 +1,4 @@
-"""The items of a few users beside what is recommended to them."""
+"""The items of a few users beside their recommendations."""
 
 import textwrap
 
@@ -17,9 +17,9 @@ _INCHES, _LETTERS = 1.1, 16
 
 
 class ItemGridDisplay:
-    """Items of a few users beside those recommended to them, as pictures or titles.
+    """Items of a few users beside their recommendations, as pictures or titles.
 
-    A row for each user: what the user has to the left, the largest values first, and the
+    Each user has a row: the user's items to the left, largest values first, and the
     recommendations to the right, best first.
 
     Make one with `from_estimator` or `from_lists`.
@@ -27,22 +27,22 @@ class ItemGridDisplay:
     Parameters
     ----------
     had : list of array-like of int
-        Items of each user, in the order in which they are drawn.
+        Items of each user, in drawing order.
     recommended : array-like of int of shape (n_users, k)
         Items recommended to each user; -1 for none.
     images : ndarray of shape (n_items, c, h, w), or sequence of paths, default=None
-        Pictures of all items, of which only those that are drawn are read.
+        Pictures of all items; only the drawn ones are read.
     titles : sequence of str of length n_items, default=None
-        Titles of all items. None: the indices, where there are no pictures.
+        Titles of all items. None: no titles; items without a picture show their index.
     names : sequence of str of length n_users, default=None
-        What the rows are called; None: "user 0" and so on.
+        Names of the rows. None: "user 0" and so on.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         The figure.
     axes_ : ndarray of matplotlib Axes of shape (n_users, n_had + k)
-        One for each item; those without an item are empty.
+        One Axes for each item; Axes without an item are empty.
 
     Raises
     ------
@@ -51,8 +51,8 @@ class ItemGridDisplay:
 
     See Also
     --------
-    skrec.recommend : The lists.
-    EmbeddingDisplay : All users or items on a map.
+    skrec.recommend : Makes the lists.
+    EmbeddingDisplay : Draws all users or items on a map.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class ItemGridDisplay:
     def from_estimator(
         cls, estimator, X, *, rows=None, k=6, n_had=6, items=None, images=None, titles=None
     ):
-        """Recommend to a few users, and draw.
+        """Recommend to a few users, and draw the lists.
 
         Parameters
         ----------
@@ -96,11 +96,11 @@ class ItemGridDisplay:
         X : {array-like, sparse matrix} of shape (n_users, n_items)
             Interactions of the users.
         rows : array-like of int of shape (n,), default=None
-            Which users; None: the first three.
+            Rows of the users to draw. None: the first three.
         k : int, default=6
             Length of the lists.
         n_had : int, default=6
-            At most so many of a user's own items are drawn.
+            Largest number of a user's own items to draw.
         items : array-like of int or bool, default=None
             Candidates: indices or a mask of shape (n_items,), as in `skrec.recommend`.
         images : ndarray of shape (n_items, c, h, w), or sequence of paths, default=None
@@ -111,12 +111,12 @@ class ItemGridDisplay:
         Returns
         -------
         display : ItemGridDisplay
-            With what is drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If a row or item is out of range, or as the display itself does.
+            If a row or item is out of range, and as in the constructor.
         """
         X = csr_array(checked_array(X, accept_sparse="csr", ensure_min_samples=0))
         rows = np.arange(min(3, X.shape[0])) if rows is None else rows
@@ -130,7 +130,7 @@ class ItemGridDisplay:
 
     @classmethod
     def from_lists(cls, had, recommended, *, images=None, titles=None, names=None):
-        """Draw lists that are there.
+        """Draw given lists.
 
         Parameters
         ----------
@@ -143,12 +143,12 @@ class ItemGridDisplay:
         titles : sequence of str of length n_items, default=None
             Titles of all items.
         names : sequence of str of length n_users, default=None
-            What the rows are called.
+            Names of the rows.
 
         Returns
         -------
         display : ItemGridDisplay
-            With what is drawn.
+            The display, drawn.
         """
         display = cls(had=had, recommended=recommended, images=images, titles=titles, names=names)
         return display.plot()
@@ -189,7 +189,7 @@ class ItemGridDisplay:
         return self
 
     def _pictures(self):
-        """The pictures that are drawn, by item."""
+        """The pictures to draw, by item."""
         wanted = np.unique(np.concatenate([*self.had, self.recommended.ravel()]))
         wanted = wanted[wanted >= 0]
         for name, values in (("images", self.images), ("titles", self.titles)):

@@ -238,7 +238,7 @@ class TestEmbedding:
 
     def test_bad_vectors(self):
         for vectors, message in [
-            (np.ones((4, 3)), "All vectors are the same"),
+            (np.ones((4, 3)), "that are all the same"),
             (np.eye(3)[:, :1], "minimum of 2"),
             (np.eye(3)[:1], "minimum of 2"),
             ([[1.0, np.nan], [1.0, 2.0]], "vectors contains NaN"),

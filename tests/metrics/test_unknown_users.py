@@ -72,7 +72,7 @@ def test_the_case_of_a_split_in_time():
         "ease": EASE(50.0), "popularity": DummyRecommender(), "both": Fallback(EASE(50.0)),
     }.items():  # fmt: skip
         said = (
-            "They have the lists of its fallback" if name == "both" else "skrec.ensemble.Fallback"
+            "They get the lists of the fallback" if name == "both" else "skrec.ensemble.Fallback"
         )
         with pytest.warns(UserWarning, match=f"Nothing is known of.*{said}"):
             results[name] = evaluate(model.fit(X_train), X_train, y, "ndcg@10")
