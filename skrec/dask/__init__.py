@@ -1,7 +1,7 @@
-"""The same estimators over parts of the rows: on a Dask cluster, or on joblib's workers.
+"""The same estimators on parts of the rows, over a Dask cluster or joblib's workers.
 
-`fit` returns the ordinary fitted estimator, `recommend` writes lists from files to files. Dask
-itself is needed only where there is a cluster: ``pip install "scikit-recsys[dask]"``.
+`fit` returns the ordinary fitted estimator, `recommend` reads files and writes files of lists.
+Only a cluster needs Dask itself: ``pip install "scikit-recsys[dask]"``.
 """
 
 from skrec.dask._arrow import recommend_batches

@@ -1,4 +1,4 @@
-"""Lists from record batches to record batches, as Spark's mapInArrow wants them."""
+"""Lists from record batches to record batches, for Spark's mapInArrow."""
 
 import functools
 import os
@@ -10,21 +10,22 @@ from skrec.utils._validation import check_k
 
 
 def recommend_batches(path, *, k=10, exclude_seen=True, user="user", items="items"):
-    """Make a function from record batches of histories to record batches of lists.
+    """Make a function that turns record batches of histories into record batches of lists.
 
-    It is what ``DataFrame.mapInArrow`` of Spark takes, and needs no Spark itself. The function
-    holds the path of the model, which each worker reads once, and again after it was replaced.
+    Pass the function to Spark's ``DataFrame.mapInArrow``; `recommend_batches` itself does not need
+    Spark. The function holds the path of the model. Each worker reads the model once, and again if
+    the file was replaced.
 
     Parameters
     ----------
     path : str or path-like
-        A file of `skrec.save` that all workers see, of a dict with "model" and "encoder".
+        A file of `skrec.save` that all workers see; it holds a dict with "model" and "encoder".
     k : int, default=10
         Length of the lists.
     exclude_seen : bool, default=True
         Whether to leave out the items of the history.
     user, items : str, default="user", "items"
-        Columns of a batch: the id of a user, and the list of the ids of the user's items, such as
+        Columns of a batch: the id of a user, and the list of the user's item ids, as
         ``collect_list`` makes it. Each row is a user.
 
     Returns
@@ -36,11 +37,11 @@ def recommend_batches(path, *, k=10, exclude_seen=True, user="user", items="item
     Raises
     ------
     ValueError
-        When it is called: if the file holds no such dict, or a column is not there.
+        When the function is called, if the file holds no such dict or a column is missing.
 
     See Also
     --------
-    recommend : From files to files, over Dask or joblib.
+    recommend : Makes lists from files to files, over Dask or joblib.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def _batches(batches, *, path, k, exclude_seen, user, items):
 
 @functools.lru_cache(maxsize=2)
 def _loaded(path, time, size):
-    """The model of a file, read once in a process, and again where the file was replaced."""
+    """The model of a file, read once per process, and again if the file was replaced."""
     content = load(path)
     if not isinstance(content, dict) or not {"model", "encoder"} <= set(content):
         raise ValueError(
@@ -95,7 +96,7 @@ def _loaded(path, time, size):
 
 
 def _as_log(batch, user, items, encoder):
-    """The lines of the histories, a line for each item."""
+    """The histories as a log, with one line for each item."""
     from pyarrow import compute
 
     missing = [name for name in (user, items) if name not in batch.schema.names]

@@ -1,4 +1,4 @@
-"""An engine over the workers of a Dask cluster; imported where there is one."""
+"""An engine over the workers of a Dask cluster; imported only if there is a cluster."""
 
 from operator import itemgetter
 
@@ -11,19 +11,19 @@ from scipy.sparse import csr_array
 from skrec.utils._engines import groups_of
 from skrec.utils._statistics import add_all, over_parts
 
-# Sums that one task adds up: the statistics of a few workers, which are large.
+# The number of sums that one task adds up; the statistics of a few workers are large.
 _FAN_IN = 4
 
 
 class ClusterEngine:
     """Parts over the workers of a cluster.
 
-    Parts that follow each other form a group, one for each thread of the cluster. A group is
-    walked over by one task, which holds one sum; the sums of the groups are added up as a tree.
+    Consecutive parts form a group, one for each thread of the cluster. One task walks over a group
+    and holds one sum. The sums of the groups are added up as a tree.
 
-    What all groups need, such as the item vectors of a sweep, is the result of a task, and no
-    data that the client has scattered: when the worker that holds it is lost, the scheduler makes
-    it again, and with it whatever else that worker had.
+    Data for all groups, such as the item vectors of a sweep, are the result of a task, and not
+    scattered by the client. If the worker that holds them is lost, the scheduler computes them
+    again, together with everything else of that worker.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class ClusterEngine:
         return twin
 
     def sum(self, ask):
-        """The sum of a pass over all parts; what the parts keep stays with them."""
+        """The sum of a pass over all parts; data that the parts keep stay on the workers."""
         with _large_arguments():
             ask_at_workers = self._submit(_received, ask)
             if self._opener_at_workers is None:
@@ -98,16 +98,16 @@ class ClusterEngine:
             return self.client.gather(found)
 
     def close(self):
-        """Let go of what stays in the memory of the workers."""
+        """Release the data in the memory of the workers."""
         self._opened = self._kept = self._opener_at_workers = None
 
     def _submit(self, function, *arguments):
-        # Not pure: to hash large arguments takes time, and nobody asks twice.
+        # Not pure: hashing large arguments takes time, and no call repeats.
         return self.client.submit(function, *arguments, pure=False)
 
 
 def _on_cluster(client, part):
-    """What a task can take: a path as it is, other things as the result of a task."""
+    """An argument for a task: a path as it is, anything else as the result of a task."""
     if isinstance(part, str) or hasattr(part, "__fspath__"):
         return part
     if is_dask_collection(part):
@@ -118,7 +118,7 @@ def _on_cluster(client, part):
 
 
 def _own(value):
-    """Arrays as kernels take them: what comes over a wire may be read-only, and unaligned."""
+    """Arrays fit for kernels; arrays from the network may be read-only and unaligned."""
     if isinstance(value, np.ndarray):
         return np.require(value, requirements="WA")
     if isinstance(value, csr_array):
@@ -130,7 +130,7 @@ def _own(value):
 
 
 def _large_arguments():
-    """A block in which large arguments of tasks are meant, which Dask else warns of."""
+    """A block in which tasks may have large arguments without a warning of Dask."""
     return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"})
 
 

@@ -1,4 +1,4 @@
-"""The ids of logs that come in parts."""
+"""The ids of logs in parts."""
 
 from functools import partial
 from pathlib import Path
@@ -25,31 +25,32 @@ _ENCODER = {"encoder": (InstanceOf((InteractionEncoder,), "an InteractionEncoder
 
 
 def fit_encoder(parts, encoder=None, *, client=None):
-    """Learn the ids of logs that come in parts.
+    """Learn the ids of logs in parts.
 
     Parameters
     ----------
     parts : list, path, dask bag or dask dataframe
-        Logs, futures or delayed objects of such, or paths of parquet or CSV files; a path is a
-        folder of them. With ``min_user_count`` or ``min_item_count`` above 1, and with
-        ``negative="subtract"``, all lines of a user must be in one part; a Dask dataframe is
-        shuffled by user to that end. Ids of CSV files are whole numbers where those of all files
-        are written so, else text, as in `skrec.datasets.load_interactions`.
+        Logs, futures or delayed objects of logs, or paths of parquet or CSV files; a single path
+        is a folder of files. With ``min_user_count`` or ``min_item_count`` above 1, and with
+        ``negative="subtract"``, all lines of a user must be in one part; `fit_encoder` shuffles a
+        Dask dataframe by user to ensure this. Ids of CSV files are whole numbers if the ids of all
+        files are written so, else text, as in `skrec.datasets.load_interactions`.
     encoder : InteractionEncoder, default=None
-        Names the columns. It stays as it is. None: ``InteractionEncoder()``.
+        Names the columns. Not changed. None: ``InteractionEncoder()``.
     client : distributed.Client, default=None
         As for `fit`.
 
     Returns
     -------
     encoder : InteractionEncoder
-        Fitted, the same as ``encoder.fit`` on one log of all parts if ids are of one kind.
+        A fitted encoder, the same as ``encoder.fit`` on one log of all parts if ids are of one
+        kind.
 
     Raises
     ------
     ValueError
-        If nothing is left, a log or a parameter is not valid, or `encoder` is none; or if some
-        parts are CSV files and others are not.
+        If nothing is left, a log or a parameter is not valid, `encoder` is no encoder, or only
+        some parts are CSV files.
     TypeError
         If a part is a matrix.
 
@@ -59,8 +60,8 @@ def fit_encoder(parts, encoder=None, *, client=None):
 
     Notes
     -----
-    Minimum counts take a round for each sweep of the k-core: it moves a mask of the items to the
-    workers, and counts of items back.
+    Minimum counts take a round for each sweep of the k-core. Each round sends a mask of the items
+    to the workers and receives counts of items.
 
     Examples
     --------
@@ -91,15 +92,15 @@ def _are_csv(parts):
     text = [is_path(part) and Path(part).suffix == ".csv" for part in parts]
     if any(text) and not all(text):
         raise ValueError(
-            f"{sum(text)} of {len(parts)} parts are CSV files. Expected all or none: ids of CSV "
-            "files are text until all of them are known. Write all parts as parquet, or pass those "
-            "of one kind."
+            f"{sum(text)} of {len(parts)} parts are CSV files. Expected all or none, because ids "
+            "of CSV files are text until all of them are known. Write all parts as parquet, or "
+            "pass files of one kind."
         )
     return any(text)
 
 
 class _Ids:
-    """Distinct ids, which add up to those of both."""
+    """Distinct ids; their sum is the union."""
 
     def __init__(self, users, items):
         self.users, self.items = users, items
@@ -119,8 +120,8 @@ def _rounds(encoder):
     found = yield Pass(_ids_of_part, (plain, not core))
     if found is None:
         raise ValueError(
-            "The logs are empty, or nothing in them stays bought: 0 interactions, expected at "
-            "least 1."
+            "The logs are empty, or all purchases in them are returned: 0 interactions, expected "
+            "at least 1."
         )
     if core:
         plain.user_ids_, plain.item_ids_ = found.users[:0], found.items
@@ -136,14 +137,14 @@ def _ids_of_part(log, encoder, with_users):
         return _Ids(fitted.user_ids_[: None if with_users else 0], fitted.item_ids_)
     fitted = clone(encoder).set_params(negative="keep", duplicates="sum").fit(log)
     X, users = fitted.set_params(**encoder.get_params()).transform_histories(log)
-    if not X.nnz:  # fit would refuse the part, and others have something left
+    if not X.nnz:  # fit would refuse this part, but other parts may have something left
         return None
     users = users[np.diff(X.indptr) > 0]
     return _Ids(users[: None if with_users else 0], fitted.item_ids_[np.unique(X.indices)])
 
 
 def _core_rounds(encoder, plain):
-    """Items that have enough users who have enough items, until no one falls."""
+    """Repeat the minimum counts of users and items until both hold."""
     least_users, least_items = encoder.min_item_count, encoder.min_user_count
     plain = plain.set_params(unknown_users="new")
     counts = yield Pass(_encode_part, (plain,), kept="write")
@@ -163,7 +164,7 @@ def _core_rounds(encoder, plain):
 
 
 def _encode_part(log, kept, encoder):
-    """The rows of a part and the ids of its users stay; counts of items go."""
+    """Keep the rows of a part and the ids of its users; return counts of items."""
     if is_empty(log):
         return np.zeros(len(encoder.item_ids_), dtype=np.int64), None
     X, ids = encoder.transform_histories(log)
@@ -180,7 +181,7 @@ def _drop_items(log, kept, alive, least_items):
 
 
 def _entries_left(X, alive):
-    """Running number of entries of items that are alive, at the ends of the rows."""
+    """Running count of entries with remaining items, at the ends of the rows."""
     return np.concatenate([[0], np.cumsum(alive[X.indices])])[X.indptr]
 
 

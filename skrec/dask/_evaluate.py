@@ -19,32 +19,32 @@ def evaluate(
     folder=None,
     client=None,
 ):
-    """Evaluate a fitted recommender on users that come in parts.
+    """Evaluate a fitted recommender on users in parts.
 
     Parameters
     ----------
     model : fitted recommender, Pipeline, or path
         As for `recommend`.
     parts : list, path, dask bag or dask dataframe
-        As for `fit`; also pairs (X, y) of blocks of rows and of what is held out from them.
+        As for `fit`; also pairs (X, y) of blocks of rows and their held-out interactions.
     metrics : str or list of str, default=("recall@20", "recall@50", "ndcg@100")
         As for `skrec.metrics.evaluate`.
     encoder : InteractionEncoder, default=None
         Turns logs into rows.
     holdout : float or "last", default=0.2
-        Share of each row to hide where there is no y.
+        Share of each row to hide if there is no y.
     random_state : int, default=0
-        Seed of what is hidden. It depends on what is in a row, not on the part.
+        Seed of the hidden items. The choice depends on the content of a row, not on its part.
     folder : str or path-like, default=None
-        Where the model is written for the workers, which must see it. None: the folder for
-        temporary files, which the workers of this machine see. It is made if it is not there.
+        Folder for a file of the model, which all workers must see; created if missing. None: the
+        folder for temporary files, which only the workers of this machine see.
     client : distributed.Client, default=None
         As for `fit`.
 
     Returns
     -------
     result : `~sklearn.utils.Bunch`
-        As `skrec.metrics.evaluate` returns for all users at once, in the order of the parts.
+        As of `skrec.metrics.evaluate` for all users at once, in the order of the parts.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def evaluate(
 
     See Also
     --------
-    skrec.metrics.evaluate : The same in one process, with more options.
+    skrec.metrics.evaluate : Evaluates in one process, with more options.
     recommend : Writes the lists.
 
     Examples
@@ -88,7 +88,7 @@ def evaluate(
 
 
 class _PartResult:
-    """Evaluates one part; a task holds this, and so no model."""
+    """Evaluates one part; a task holds this object instead of the model."""
 
     def __init__(self, model, options):
         self.model, self.options = model, options

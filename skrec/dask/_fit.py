@@ -1,4 +1,4 @@
-"""Fits over parts of the rows."""
+"""Fits on parts of the rows."""
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -7,65 +7,65 @@ from skrec.utils._parts import fit_parts
 
 
 def fit(estimator, parts, *, encoder=None, client=None):
-    """Fit an estimator to rows that come in parts, each user in one of them.
+    """Fit an estimator to rows in parts; each user must be in one part.
 
-    The model is a function of sums over users. Each worker makes those of its parts, the sums of
-    the workers are added up, on a cluster as a tree, and the model is computed from the total
-    here. It is the model of one fit: to the bit where the sums are whole numbers, as those of
-    `EASE` for binary data are, else up to the rounding of sums. What this process holds is said
-    in the notes.
+    The model is a function of sums over users. Each worker computes the sums of its parts. The
+    sums of the workers are added up, on a cluster as a tree, and this process computes the model
+    from the total. The model equals that of a single fit: to the bit if the sums are whole
+    numbers, such as those of `EASE` for binary data, otherwise up to the rounding of sums. The
+    notes say which data this process holds.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
         `DummyRecommender`, `EASE`, `SLIM` (not ``precompute=False``), `SANSA`, `ItemKNN`,
         `PureSVD` and `GraphFilter` (the randomised solver), `WMF` (``solver="cg"``),
-        `BM25Transformer`, or a pipeline of these and of transformers that need no fit. It stays
-        as it is.
+        `BM25Transformer`, or a pipeline of these and of transformers that need no fit. Not
+        changed.
     parts : list, path, dask bag or dask dataframe
-        Blocks of rows (CSR matrices of all items), futures or delayed objects of such, or paths
-        of files ``.npz`` (``scipy.sparse.save_npz``); a path is a folder of them. With `encoder`:
-        logs, or paths of parquet or CSV files of logs. All lines of a user must be in one part; a
-        Dask dataframe is shuffled by user to that end.
+        Blocks of rows (CSR matrices of all items), futures or delayed objects of blocks, or paths
+        of ``.npz`` files (``scipy.sparse.save_npz``); a single path is a folder of files. With
+        `encoder`: logs, or paths of parquet or CSV files of logs. All lines of a user must be in
+        one part; `fit` shuffles a Dask dataframe by user to ensure this.
     encoder : InteractionEncoder, default=None
-        Fitted; turns logs into rows. See `fit_encoder`. With minimum counts, or where it drops
-        or subtracts returns, only users and items that it knows count, as in ``fit_transform``.
+        A fitted encoder that turns logs into rows, see `fit_encoder`. If it has minimum counts, or
+        drops or subtracts returns, only users and items that it knows count, as in
+        ``fit_transform``.
     client : distributed.Client, default=None
-        The cluster. None: the current client of this process; where there is none, the workers
-        that ``joblib.parallel_config`` names, one process by default.
+        The cluster. None: the current client of this process or, without one, the workers of
+        ``joblib.parallel_config``, by default one process.
 
     Returns
     -------
     fitted : estimator
         A fitted clone, the same as after ``estimator.fit``. `WMF` has no `user_factors_`:
-        ``transform`` makes the vectors of any rows.
+        ``transform`` returns the vectors of any rows.
 
     Raises
     ------
     TypeError
-        If the estimator cannot be fitted over parts, or a part is no matrix.
+        If the estimator cannot be fitted on parts, or a part is no matrix.
     ValueError
         If parts do not fit together, or X or a parameter is not valid, as in ``fit``.
 
     See Also
     --------
-    fit_encoder : The ids of logs in parts.
-    recommend : Lists for users in parts.
+    fit_encoder : Learns the ids of logs in parts.
+    recommend : Makes lists for users in parts.
 
     Notes
     -----
-    On a cluster this process holds the sums alone. Workers read parts that are paths in each pass
-    that needs them. Rows stay in the memory of the workers for methods of several passes: `WMF`,
-    `PureSVD`, `GraphFilter`, `SANSA`, `ItemKNN` and ``EASE(n_pairs=...)``. A worker that is lost is
-    replaced: what it had is computed again by others.
+    On a cluster this process holds only the sums. Workers read parts that are paths in each pass
+    that needs them. Methods of several passes keep the rows in the memory of the workers: `WMF`,
+    `PureSVD`, `GraphFilter`, `SANSA`, `ItemKNN` and ``EASE(n_pairs=...)``. If a worker is lost,
+    other workers compute its results again.
 
     Without a cluster each pass over rows opens all parts anew. Between passes this process holds
-    what parts keep, and hands it to joblib's workers again: `ItemKNN` keeps its weighted rows and
-    `SANSA` rows in its order of the items, of the size of all rows, `WMF` the vectors of all
-    users, `PureSVD` and `GraphFilter` what they make of all rows to multiply with. These need a
-    process that could hold X.
-    `DummyRecommender`, `BM25Transformer`, `EASE` and `SLIM` keep nothing, and no process ever has
-    all rows.
+    the kept data and passes them to joblib's workers again. `ItemKNN` keeps its weighted rows and
+    `SANSA` keeps rows in its order of the items, both as large as all rows; `WMF` keeps the
+    vectors of all users; `PureSVD` and `GraphFilter` keep the matrix that they multiply with, made
+    from all rows. These methods need a process that could hold X. `DummyRecommender`,
+    `BM25Transformer`, `EASE` and `SLIM` keep nothing, and no process ever holds all rows.
 
     Examples
     --------

@@ -16,54 +16,56 @@ from skrec.utils._validation import check_k
 def recommend(
     model, parts, folder, *, k=10, encoder=None, exclude_seen=True, overwrite=False, client=None
 ):
-    """Write the lists of users that come in parts: one parquet file for each part.
+    """Write the lists of users in parts: one parquet file for each part.
 
-    A file appears when it is whole. A second call with the same model, parameters and parts
-    goes on where the first was stopped: what is written already is left as it is, and a broken
-    file is made anew. Models and parts are the same if they hold the same: names, times of files
-    and `n_jobs` do not count.
+    A file appears only when it is complete. A second call with the same model, parameters and
+    parts goes on where the first stopped: it keeps the files that are already written, and makes a
+    broken file anew. Models and parts are the same if their contents are equal: names, times of
+    files and `n_jobs` do not count.
 
     Parameters
     ----------
     model : fitted recommender, Pipeline, LogRecommender, or path
-        A path is that of a file of `skrec.save`: of a model, or of a dict with "model" and
-        "encoder". It is written once into `folder`, where workers map it; the tasks hold its path.
+        A path names a file of `skrec.save` with a model, or with a dict of "model" and "encoder".
+        `recommend` writes the model once into `folder`, where workers map it; the tasks hold its
+        path.
     parts : list, path, dask bag or dask dataframe
         As for `fit`. All lines of a user must be in one part.
     folder : str or path-like
-        Where the files go, seen by all workers; it is made if it is not there. A part that is a
-        file keeps its name, with ``.parquet`` at the end; others are ``part-00000.parquet``.
+        Folder for the files, which all workers must see; created if missing. A part that is a file
+        keeps its name, with ``.parquet`` at the end; other parts become ``part-00000.parquet`` and
+        so on.
     k : int, default=10
         Length of the lists.
     encoder : InteractionEncoder, default=None
-        Turns logs into rows, and rows and columns into ids. Not with a `LogRecommender`, which
-        has its own.
+        Turns logs into rows, and rows and columns into ids. Leave it out for a `LogRecommender`,
+        which has its own.
     exclude_seen : bool, default=True
         Whether to leave out the items that a user has.
     overwrite : bool, default=False
-        Whether files that stand there are written again. Files of lists in `folder` that are of
-        another model or other parameters are then removed, and so are numbered files beyond the
-        parts. Other files stay.
+        Whether to write existing files again. `recommend` then also removes files of lists of
+        another model or of other parameters from `folder`, and numbered files beyond the parts.
+        Other files stay.
     client : distributed.Client, default=None
         As for `fit`.
 
     Returns
     -------
     paths : list of pathlib.Path
-        The files, in the order of the parts. Their columns are "user", "rank" (from 1), "item"
-        and "score", one line for each recommendation. Without ids, "user" is the number of the
-        row in its part and "item" that of the column. A `LogRecommender` may add columns.
+        The files, in the order of the parts. Their columns are "user", "rank" (from 1), "item" and
+        "score", one line for each recommendation. Without ids, "user" is the number of the row in
+        its part and "item" the number of the column. A `LogRecommender` may add columns.
 
     Raises
     ------
     ValueError
-        If a file of lists stands there that is of another model, of other parameters, of another
-        part or of another version of skrec; if a file of lists would replace a part; if two parts
-        have one name, k is no whole number >= 1, or a part is not valid.
+        If `folder` has a file of lists of another model, of other parameters, of another part or
+        of another version of skrec; if a file of lists would replace a part; if two parts have the
+        same name, k is no whole number >= 1, or a part is not valid.
 
     See Also
     --------
-    recommend_batches : The same as a function of record batches, for Spark.
+    recommend_batches : Makes a function of record batches, for Spark.
 
     Examples
     --------
@@ -108,7 +110,7 @@ def _names(parts):
     name, often = Counter(names).most_common(1)[0]
     if often > 1:
         raise ValueError(
-            f"Two parts would be written to one file. Got {often} parts that would be {name}: "
+            f"Each part needs its own file of lists. Got {often} parts for the file {name}: "
             "rename the files of the parts."
         )
     return names
@@ -125,7 +127,7 @@ def _refuse_input_as_output(parts, paths):
 
 
 class _PartLists:
-    """Writes the lists of one part; a task holds this, and so no model."""
+    """Writes the lists of one part; a task holds this object instead of the model."""
 
     def __init__(self, model, files, k, exclude_seen):
         self.model, self.files, self.k, self.exclude_seen = model, files, k, exclude_seen

@@ -13,7 +13,7 @@ from skrec.utils._files import abandoned_parts, atomic_file, new_part
 
 
 class Recommended(NamedTuple):
-    """What makes lists of a part.
+    """A model and an encoder that make the lists of a part.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Recommended(NamedTuple):
 
     @property
     def reads_logs(self):
-        """Whether the model takes logs itself, and answers with ids."""
+        """Whether the model itself reads logs and returns ids."""
         return hasattr(self.model, "interactions_") and hasattr(self.model, "encoder_")
 
     @property
@@ -36,7 +36,7 @@ class Recommended(NamedTuple):
 
 
 def read_model(model, encoder):
-    """A fitted model, of a path or itself, with what turns its parts into rows."""
+    """A fitted model, given as a path or an object, with the encoder of its parts."""
     if isinstance(model, str | os.PathLike):
         model = load(model)
         if isinstance(model, dict):
@@ -46,16 +46,16 @@ def read_model(model, encoder):
     found = Recommended(model, encoder)
     if found.reads_logs and encoder is not None:
         raise ValueError(
-            "Got encoder and a LogRecommender, which has one of its own: leave encoder out."
+            "Got encoder and a LogRecommender, which has its own encoder: leave encoder out."
         )
     return found
 
 
 @contextmanager
 def mapped_file(content, folder):
-    """A file of a model in a folder; it is there as long as the block is.
+    """A file of a model in a folder, for the time of the block.
 
-    Arrays are written as they lie in memory, so that workers of one machine map the same pages.
+    Arrays are written with their memory layout, so that workers of one machine map the same pages.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def mapped_file(content, folder):
     ------
     path : pathlib.Path
     """
-    # A name of a file that is not whole: what a killed process leaves is found by it.
+    # The name marks an unfinished file, so that a file of a killed process can be found.
     path = new_part(folder / "model")
     try:
         with atomic_file(path) as file:
@@ -75,12 +75,12 @@ def mapped_file(content, folder):
         yield path
     finally:
         path.unlink(missing_ok=True)
-        for part in abandoned_parts(folder):  # of workers that were lost
+        for part in abandoned_parts(folder):  # of lost workers
             part.unlink(missing_ok=True)
 
 
 def open_mapped(path):
-    """What `mapped_file` has written, its arrays mapped, not read."""
+    """Open a file of `mapped_file`; its arrays are mapped and not read."""
     with suppress(OSError):  # of another user
         os.utime(path)  # else it counts as abandoned after a day
     return joblib.load(Path(path), mmap_mode="r")

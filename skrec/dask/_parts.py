@@ -1,4 +1,4 @@
-"""Parts of rows, in whatever form users have them, and what walks over them."""
+"""Parts of rows, in all their forms, and the engine over them."""
 
 import os
 import sys
@@ -22,11 +22,11 @@ def engine_over(parts, opener, client, *, encoder=None):
     ----------
     parts : list, or collection of Dask
     opener : callable
-        Opens one of them.
+        Opens one part.
     client : distributed.Client or None
-        None: that of the process, if it has one; else joblib's workers.
+        None: the client of the process, if it has one; else joblib's workers.
     encoder : InteractionEncoder, default=None
-        Names the column of users by which a Dask dataframe is brought in order.
+        Names the column of users by which a Dask dataframe is shuffled.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def engine_over(parts, opener, client, *, encoder=None):
 
 def _current_client():
     distributed = sys.modules.get("distributed")
-    if distributed is None:  # who has a client has imported it
+    if distributed is None:  # a process with a client has imported it
         return None
     try:
         return distributed.Client.current()
@@ -53,7 +53,7 @@ def _current_client():
 
 
 def list_of_parts(parts, encoder=None):
-    """A list of what is one part each.
+    """A list of the single parts.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def list_of_parts(parts, encoder=None):
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no part.
     TypeError
-        If it is one block of rows.
+        If `parts` is one block of rows.
     """
     if is_path(parts):
         path = Path(parts)
@@ -94,7 +94,7 @@ def list_of_parts(parts, encoder=None):
 
 
 def is_path(part):
-    """Whether a part is named, not held."""
+    """Whether a part is a path."""
     return isinstance(part, str | os.PathLike)
 
 
@@ -112,7 +112,7 @@ def _files_of(folder):
 
 
 class _Computed:
-    """Opens delayed objects where there is no cluster that would have computed them."""
+    """Computes delayed objects and opens them, for lack of a cluster."""
 
     def __init__(self, opener):
         self.opener = opener
@@ -122,13 +122,13 @@ class _Computed:
 
 
 def read_part(part, encoder=None):
-    """The matrix, or the log, that a part is or names.
+    """The matrix or the log of a part.
 
     Parameters
     ----------
     part : path, matrix or log
     encoder : InteractionEncoder, default=None
-        What reads the log. None: the part is a matrix.
+        Reads the log. None: the part is a matrix.
 
     Returns
     -------
@@ -137,14 +137,14 @@ def read_part(part, encoder=None):
     Raises
     ------
     TypeError
-        If there is an encoder, and the part is a sparse matrix.
+        If there is an encoder and the part is a sparse matrix.
     """
     content = _content(part, encoder) if is_path(part) else part
     if encoder is not None and issparse(content):
         raise TypeError(
-            f"{part if is_path(part) else 'A part'} is a matrix ({type(content).__name__}), which "
-            "has no ids. Expected logs: an encoder, or a LogRecommender, reads these; leave "
-            "encoder= out for matrices."
+            f"{part if is_path(part) else 'A part'} is a matrix ({type(content).__name__}) and has "
+            "no ids. Expected logs, which an encoder or a LogRecommender reads; leave encoder= out "
+            "for matrices."
         )
     return content
 
@@ -155,41 +155,41 @@ def _content(path, encoder):
         return load_npz(path)
     if suffix not in _TABLES:
         raise ValueError(
-            f"{path} is no part that can be read. Got a name that ends in {suffix!r}, expected "
+            f"{path} cannot be read as a part. Got a name that ends in {suffix!r}, expected "
             ".npz (scipy.sparse.save_npz), .parquet or .csv."
         )
     if encoder is None:
         raise TypeError(
             f"{path} is a log. Expected a matrix of users and items (.npz); for logs pass "
-            "encoder=, such as that of skrec.dask.fit_encoder."
+            "encoder=, such as the result of skrec.dask.fit_encoder."
         )
     return (read_csv_log if suffix == ".csv" else read_parquet_log)(path, encoder)
 
 
 class Rows:
-    """Opens a part as rows: a matrix as it is, a log by an encoder.
+    """Opens a part as rows: a matrix as it is, a log through an encoder.
 
     Parameters
     ----------
     encoder : InteractionEncoder or None
         Fitted.
     users : bool, default=False
-        Whether the ids of the users are wanted as well.
+        Whether to return the ids of the users as well.
     """
 
     def __init__(self, encoder=None, *, users=False):
         if encoder is not None and not users and encoder.unknown_users == "new":
-            # Known users or new ones make the same rows: their ids need not travel.
+            # Known and new users have the same rows, so their ids need not travel.
             encoder = _copy(encoder)
             encoder.user_ids_ = encoder.user_ids_[:0]
         self.encoder, self.users = encoder, users
 
     @classmethod
     def of_fit(cls, encoder):
-        """Rows as ``encoder.fit_transform`` makes them of the log that the encoder was fitted to.
+        """Rows as ``encoder.fit_transform`` makes them from the log of the encoder's fit.
 
-        Where it has left users out, for their minimum count or because they sent everything
-        back, they are no rows here either.
+        Users that the encoder left out, for the minimum count or because they returned everything,
+        are no rows here either.
         """
         if encoder is not None and (has_core(encoder) or drops_returns(encoder)):
             encoder = _copy(encoder).set_params(unknown_users="ignore", unknown_items="ignore")
@@ -201,7 +201,7 @@ class Rows:
             if not issparse(content) and getattr(content, "ndim", 0) != 2:
                 raise TypeError(
                     f"A part is a {type(content).__name__}. Expected a matrix of users and items; "
-                    "for logs pass encoder=, such as that of skrec.dask.fit_encoder."
+                    "for logs pass encoder=, such as the result of skrec.dask.fit_encoder."
                 )
             X = csr_array(sound_sparse(content, "A part")) if issparse(content) else content
             return (X, range(X.shape[0])) if self.users else X
@@ -219,12 +219,12 @@ def has_core(encoder):
 
 
 def drops_returns(encoder):
-    """Whether an encoder leaves out what has a negative value."""
+    """Whether an encoder drops or subtracts negative values."""
     return encoder.value is not None and encoder.negative in ("drop", "subtract")
 
 
 def is_empty(log):
-    """Whether a log has no line, as a partition that a filter left."""
+    """Whether a log has no line, such as a partition after a filter."""
     if isinstance(log, Mapping):
         log = next(iter(log.values()), [None])
     elif isinstance(log, tuple) and log:

@@ -1,4 +1,4 @@
-"""Ensembles: recommenders made of many, of two, or around one."""
+"""Ensembles: recommenders made of several models, or around one model."""
 
 from skrec.ensemble._calibrated import CalibratedReranker
 from skrec.ensemble._fallback import Fallback

@@ -1,4 +1,4 @@
-"""Choice of the users around whom local models are fitted."""
+"""Choice of the anchor users of local models."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from skrec.utils._parallel import row_chunks
 
 
 def random_anchors(unit, n_anchors, random_state):
-    """Users drawn without replacement.
+    """Draw users without replacement.
 
     Parameters
     ----------
@@ -19,27 +19,27 @@ def random_anchors(unit, n_anchors, random_state):
     Returns
     -------
     anchors : ndarray of intp of shape (n,)
-        Row indices in the order of the draw; n <= n_anchors, if there are not so many users.
+        Row indices in the order of the draw; n < n_anchors if there are fewer users.
     """
     users = np.flatnonzero(unit.any(axis=1))
     return random_state.permutation(users)[:n_anchors]
 
 
 def random_cells(X, users, items, n_anchors, random_state):
-    """Users drawn without replacement, and for each of them one of the items of the row.
+    """Draw users without replacement, and an item of each user's row.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
     users, items : ndarray of shape (n_users, n_components) and (n_items, n_components)
-        Embeddings of length 1; what has a row of zeros is not drawn.
+        Embeddings of length 1; users and items with a row of zeros are not drawn.
     n_anchors : int
     random_state : RandomState
 
     Returns
     -------
     rows, columns : ndarray of intp of shape (n,)
-        In the order of the draw; n <= n_anchors, if there are not so many users.
+        In the order of the draw; n < n_anchors if there are fewer users.
     """
     is_embedded = items.any(axis=1)
     rows, columns = [], []
@@ -55,11 +55,11 @@ def random_cells(X, users, items, n_anchors, random_state):
 
 
 def coverage_anchors(unit, n_anchors, bandwidth):
-    """Users who cover most others, greedily.
+    """Choose users who cover most others, greedily.
 
-    A user covers those at a distance below `bandwidth`, itself too. Each time the user is
-    taken who covers most of those not covered yet; of several, the one of the lowest index.
-    When all are covered, the remaining users are taken in the same way from the start.
+    A user covers all users at a distance below `bandwidth`, itself included. Each step takes the
+    user who covers most of the uncovered users; ties go to the lowest index. When all users are
+    covered, all count as uncovered again, and the steps go on with the remaining users.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def coverage_anchors(unit, n_anchors, bandwidth):
     Returns
     -------
     anchors : ndarray of intp of shape (n,)
-        Row indices in the order of the choice; n <= n_anchors, if there are not so many users.
+        Row indices in the order of the choice; n < n_anchors if there are fewer users.
 
     Notes
     -----
-    Takes about ``n_users**2 * n_components`` multiply-adds to count, and at most half of it
-    again each time all are covered; memory is one chunk of cosines.
+    Counting takes about ``n_users**2 * n_components`` multiply-adds, and at most half of it again
+    each time all users are covered. Memory is one chunk of cosines.
     """
     users = np.flatnonzero(unit.any(axis=1))
     unit = unit[users]
@@ -95,7 +95,7 @@ def coverage_anchors(unit, n_anchors, bandwidth):
         covered = uncovered & (rounded(unit @ unit[anchor]) > limit)
         covered[anchor] = uncovered[anchor]
         uncovered &= ~covered
-        # Count again, or take off: whatever are fewer users.
+        # Count anew, or subtract: whichever involves fewer users.
         if uncovered.sum() < covered.sum():
             gains = _n_covered(unit, unit[uncovered], limit)
         else:
@@ -104,7 +104,7 @@ def coverage_anchors(unit, n_anchors, bandwidth):
 
 
 def _n_covered(unit, targets, limit):
-    """How many of the targets each user covers."""
+    """Number of targets that each user covers."""
     counts = np.zeros(len(unit), dtype=np.intp)
     for start, stop in row_chunks(len(unit), len(targets) * unit.itemsize):
         counts[start:stop] = (rounded(unit[start:stop] @ targets.T) > limit).sum(axis=1)

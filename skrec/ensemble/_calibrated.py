@@ -10,34 +10,34 @@ from skrec.utils._params import POSITIVE_INTEGER, Interval
 
 
 class CalibratedReranker(Reranker):
-    r"""Order the head of a model's lists so that they have the row's own mix of groups.
+    r"""Reorder the head of a model's lists to match the row's own mix of groups.
 
-    A row with 70 romances and 30 comedies should not get a list of romances only [1]_. Item i
-    is in group g, such as a genre, with the share :math:`p(g \mid i)`, made of its features. The
-    row's mix is :math:`p(g \mid u)`, the mean over its items, and that of a list L is
-    :math:`q(g \mid L)`. Of the `n_candidates` best items the list takes one after the other that
-    which gives the largest
+    A row with 70 romances and 30 comedies should not get a list of romances only [1]_. Item i has
+    the share :math:`p(g \mid i)` of group g, such as a genre; the shares come from its features.
+    The row's mix :math:`p(g \mid u)` is the mean over its items, and :math:`q(g \mid L)` is the
+    mean over the items of a list L. From the `n_candidates` best items the list takes, one after
+    the other, the item with the largest
 
     .. math:: \lambda \sum_{i \in L} r_{ui} - (1 - \lambda) \sum_g p(g \mid u)
         \log \frac{p(g \mid u)}{(1 - \beta) \, q(g \mid L) + \beta \, p(g \mid u)}
 
-    with the relevance :math:`r_{ui}`, the score of the model, scaled so that the candidates of
-    the row have 1 at best and 0 at worst. All other items follow, in the order of the model. A
-    list of k items is the head of a longer one. Scores rank items: those of the head are the
-    model's, exchanged among them.
+    with the relevance :math:`r_{ui}`: the model's score, scaled so that the row's best candidate
+    has 1 and the worst has 0. All other items follow in the order of the model. A list of k items
+    is the head of any longer list. Scores only rank items: the head keeps the model's scores, in
+    the new order.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        The model, which must not predict ratings; a pipeline or a search that ends in a
-        recommender is one too. None: ``EASE()``.
+        The model, which must not predict ratings: a recommender, or a pipeline or search that ends
+        in one. None: ``EASE()``.
     trade_off : float, default=0.5
         :math:`\lambda` in [0, 1]. 1: the order of the model. May be changed after ``fit``.
     n_candidates : int, default=100
-        Items of a row that are ordered anew, > 0. May be changed after ``fit``.
+        Number of best items of a row to reorder, > 0. May be changed after ``fit``.
     smoothing : float, default=0.01
-        :math:`\beta` in (0, 1), without which a group that the list lacks would cost infinitely
-        much. May be changed after ``fit``.
+        :math:`\beta` in (0, 1). Without it a group that the list lacks would cost infinitely much.
+        May be changed after ``fit``.
     random_state : int, RandomState or None, default=None
         Seed of the model if its own `random_state` is None.
 
@@ -46,7 +46,8 @@ class CalibratedReranker(Reranker):
     estimator_ : recommender
         The fitted model.
     item_groups_ : csr_array of shape (n_items, n_item_features), float64
-        The shares :math:`p(g \mid i)`: rows of features at sum 1. Only if there were features.
+        The shares :math:`p(g \mid i)`: features whose rows are scaled to sum 1. Only if there were
+        features.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -62,15 +63,15 @@ class CalibratedReranker(Reranker):
 
     Notes
     -----
-    An item without features is in no group: it counts neither for the row nor for the list. A
-    row whose items have none keeps the order of the model, as all rows do without features,
-    where each item is a group of its own.
+    An item without features is in no group and counts neither for the row nor for the list. A row
+    whose items are all without features keeps the order of the model. Without `item_features` all
+    rows keep it.
 
-    The model reads the features as well, if it can. ``sample_weight`` is a keyword of ``fit``
-    where the model has it. A row costs ``n_candidates ** 2`` logarithms for each of its groups.
+    The model reads the features as well, if it can. ``sample_weight`` is a keyword of ``fit`` if
+    the model has it. A row costs ``n_candidates ** 2`` logarithms for each of its groups.
 
-    Differs from [1]_: all items of a row weigh alike, whenever they came; the relevance is
-    scaled by row, so that `trade_off` does not depend on the unit of the scores.
+    Differs from [1]_: all items of a row weigh the same, regardless of time; and the relevance is
+    scaled by row, so `trade_off` does not depend on the unit of the scores.
 
     References
     ----------
@@ -79,7 +80,7 @@ class CalibratedReranker(Reranker):
 
     Examples
     --------
-    The row has two items of one kind and one of the other, and the popular items are all of the
+    The row has two items of one kind and one item of the other; the popular items are all of the
     first kind:
 
     >>> import numpy as np
@@ -162,18 +163,18 @@ class CalibratedReranker(Reranker):
 
 
 def _shares(features):
-    """Rows of features at sum 1; rows of zeros stay."""
+    """Scale the rows of features to sum 1; rows of zeros stay."""
     if not is_table(features):
         raise ValueError(
-            "CalibratedReranker needs a table of item features, a column for each group. Got "
+            "CalibratedReranker needs a table of item features with a column for each group. Got "
             "images."
         )
     rows = csr_array(features, dtype=np.float64, copy=True)
     rows.eliminate_zeros()
     if rows.nnz and rows.data.min() < 0:
         raise ValueError(
-            "Item features of CalibratedReranker must be >= 0: they say how much an item is in "
-            f"each group. Got {rows.data.min():.3g}; use indicators, such as OneHotEncoder makes."
+            "Item features of CalibratedReranker must be >= 0: they are an item's shares of the "
+            f"groups. Got {rows.data.min():.3g}; use indicators, such as OneHotEncoder makes."
         )
-    # First by the largest entry: a sum of large numbers would overflow.
+    # First by the largest entry, because a sum of large numbers would overflow.
     return csr_array(normalize(normalize(rows, norm="max", copy=False), norm="l1", copy=False))

@@ -1,4 +1,4 @@
-"""Fallback: another model for the rows of which too little is known."""
+"""Fallback: another model for rows with too few items."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -33,34 +33,34 @@ def _has_similar_items(self):
 
 
 class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""A model for users with enough items, and another one for all other users.
+    r"""A model for users with enough items, and another model for all other users.
 
     With n_u the number of items in a row of X,
 
     .. math:: s_u = \begin{cases} s_u^{(model)} & n_u \ge n_{min} \\
         s_u^{(fallback)} & \text{otherwise.} \end{cases}
 
-    A model that sums over a user's items scores all items alike where there are none, and ties
-    go to the lowest column: a list of such scores is worse than the list of popular items. Both
-    models are fitted to all of X. It is a switching hybrid [1]_.
+    A model that sums over a user's items scores all items alike for an empty row. Ties go to the
+    lowest column, so its list is worse than the popular items. Both models are fitted to all of X.
+    This is a switching hybrid [1]_.
 
     Scores of different rows are in the units of different models; only the order within a row
-    counts. If `estimator` predicts ratings, `fallback` has to.
+    counts. If `estimator` predicts ratings, `fallback` must do so too.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        For rows with at least `min_interactions` items; a pipeline or a search that ends in a
-        recommender is one too. None: ``EASE()``.
+        The model for rows with at least `min_interactions` items: a recommender, or a pipeline or
+        search that ends in one. None: ``EASE()``.
     fallback : recommender, default=None
-        For all other rows. None: ``DummyRecommender()``, which recommends what is popular; where
-        `estimator` predicts ratings, ``BiasedMF(1)``, whose predictions for an empty row are the
-        items' mean ratings, shrunk.
+        The model for all other rows. None: ``DummyRecommender()``, which recommends popular items,
+        or ``BiasedMF(1)`` if `estimator` predicts ratings; for an empty row it predicts the items'
+        mean ratings, shrunk.
     min_interactions : int, default=1
-        :math:`n_{min}` >= 0, counted as items stored in the row. 1: only rows without any item
-        get the fallback's scores. 0: none do. May be changed after ``fit``.
+        :math:`n_{min}` >= 0, compared with the number of items in the row. 1: only empty rows get
+        the fallback's scores. 0: no row does. May be changed after ``fit``.
     random_state : int, RandomState or None, default=None
-        Seed of those models whose own `random_state` is None.
+        Seed of the models whose own `random_state` is None.
 
     Attributes
     ----------
@@ -74,17 +74,16 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     See Also
     --------
     skrec.dummy.DummyRecommender : Recommends by popularity.
-    skrec.metrics.evaluate : Says how rows of which nothing is known do.
+    skrec.metrics.evaluate : Reports unknown users apart.
 
     Notes
     -----
-    The side information that either model reads is passed to the one that reads it. So a
-    fallback that reads features of users scores those of whom nothing else is known.
-    ``sample_weight`` is a keyword of ``fit`` where both models have it. `with_items` works where
-    each model reads item features or is a `DummyRecommender`, to which a new item is one that
-    nobody has.
+    `fit` passes side information to the models that read it. So a fallback that reads features of
+    users scores users with no other information. ``sample_weight`` is a keyword of ``fit`` if both
+    models have it. `with_items` works if each model reads item features or is a
+    `DummyRecommender`, which treats a new item as an item that nobody has.
 
-    The models are cloned at each ``fit``, so a `warm_start` of theirs does nothing.
+    ``fit`` clones the models each time, so their `warm_start` has no effect.
 
     References
     ----------
@@ -111,7 +110,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "fallback": (NONE, _RECOMMENDER),
         "min_interactions": Interval(0, integer=True),
     }
-    # Of a model that is given, its own settings are tried instead.
+    # If a model is given, its own settings are tried instead.
     _search_grid = [{"min_interactions": least} for least in (1, 2, 3, 5)]
     _search_within = "estimator"
 
@@ -130,11 +129,11 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return tags
 
     def _main(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but an estimator; scikit-learn may ask for tags before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else EASE()
 
     def _models(self):
-        """The two models as they are set."""
+        """The two models, with the defaults filled in."""
         main = self._main()
         if isinstance(self.fallback, BaseEstimator):
             return main, self.fallback
@@ -160,19 +159,19 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, or ratings, as both models take them.
+            Interactions, or ratings, that both models take.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), or images, default=None
-            For the models that read them; so for the next two.
+            Passed to the models that read them, like `user_features` and `context`.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
             Row u describes row u of X.
         context : InteractionContext, default=None
             One row for each stored entry of X.
         sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if both models have it.
+            Weights of the users; a keyword only if both models have it.
 
         Returns
         -------
@@ -182,7 +181,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If a model has no ``decision_function``, or neither reads what is given.
+            If a model has no ``decision_function``, or neither reads the given side information.
         ValueError
             If a parameter or X is not valid, or `estimator` predicts ratings and `fallback`
             does not.
@@ -214,7 +213,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             )
 
     def uses_fallback(self, X):
-        """Say which rows get the fallback's scores.
+        """Find the rows that get the fallback's scores.
 
         Parameters
         ----------
@@ -224,13 +223,13 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Returns
         -------
         uses_fallback : ndarray of bool of shape (n_users,)
-            True where a row has fewer than `min_interactions` items.
+            True for rows with fewer than `min_interactions` items.
         """
         return self._is_short(self._start_scoring(X))
 
     @available_if(_has_similar_items)
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find similar items, where `estimator` can.
+        """Find similar items, if `estimator` can.
 
         Parameters
         ----------
@@ -246,7 +245,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         similar : ndarray of intp of shape (n, k)
             Best first, without the item itself; padded with -1.
         scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
+            Only with ``return_scores=True``; -inf for padding.
         """
         check_is_fitted(self)
         return self.estimator_.similar_items(items, k, return_scores=return_scores)
@@ -255,7 +254,7 @@ class Fallback(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return np.diff(X.indptr) < self.min_interactions
 
     def _parts(self, short):
-        """Each fitted model with the places that are its own."""
+        """Each fitted model with its own places."""
         for model, own in ((self.estimator_, ~short), (self.fallback_, short)):
             places = np.flatnonzero(own)
             if len(places):

@@ -1,20 +1,20 @@
-"""How near two users are: cosines of their embeddings, and the kernel on the angle."""
+"""Distances between users: cosines of their embeddings, and the kernel on the angle."""
 
 import numpy as np
 from scipy.sparse import issparse
 
-# Cosines are rounded to multiples of this. The noise of float32 embeddings is smaller, so it
-# does not decide on which side of a bandwidth exact angles such as 0 or 90 degrees fall, and
-# near an angle of 0, where the arc cosine is steep, it does not show.
+# Cosines are rounded to multiples of this number, which is larger than the noise of float32
+# embeddings. So noise does not decide on which side of a bandwidth exact angles such as 0 or 90
+# degrees fall, and does not show near 0, where the arc cosine is steep.
 _GRID = 2.0**-20
-# The kernel at distance 0, that of Epanechnikov.
+# The Epanechnikov kernel at distance 0.
 PEAK = 0.75
-# Pairs of users whose angles say how angles are spread.
+# Users and anchors whose pairs give the distribution of angles.
 _N_USERS, _N_ANCHORS = 10_000, 200
-# Components that order the users of whom some are taken.
+# Number of components that sort the users before some are taken.
 _N_ORDER = 4
 N_QUANTILES = 1001
-# Where many users are alike, the angles between them are 0: so near is alike.
+# If many users are alike, the angles between them are 0; this bandwidth still covers them.
 _LEAST_BANDWIDTH = 0.01
 
 
@@ -31,21 +31,21 @@ def unit_rows(vectors, name="LOCA"):
     Returns
     -------
     unit : ndarray of float64 of shape (n_users, n_components)
-        C-contiguous. Rows of zeros, of users of whom nothing is known, stay zeros.
+        C-contiguous. Rows of zeros, of unknown users, stay zeros.
 
     Raises
     ------
     TypeError
         If the embeddings are sparse.
     ValueError
-        If they are not 2-D or not finite.
+        If the embeddings are not 2-D or not finite.
     """
     if issparse(vectors):
         raise TypeError(
             f"{name} needs dense user embeddings. Got a sparse matrix from `embedding`: let it end "
             "in a model of few components, such as make_pipeline(..., PureSVD())."
         )
-    # A copy, never the array that the embedding may keep.
+    # A copy, because the embedding may keep its array.
     unit = np.array(vectors, dtype=np.float64, order="C")
     if unit.ndim != 2 or not np.isfinite(unit).all():
         raise ValueError(
@@ -53,7 +53,7 @@ def unit_rows(vectors, name="LOCA"):
             f"{'NaN or infinity in' if unit.ndim == 2 else 'an array of'} shape {unit.shape}: "
             "check what `embedding` returns from transform."
         )
-    # Squares of very large and very small numbers would overflow and vanish.
+    # Squares of very large numbers would overflow, and squares of very small ones vanish.
     largest = np.abs(unit).max(axis=1, initial=0.0, keepdims=True)
     np.divide(unit, largest, out=unit, where=largest > 0)
     length = np.sqrt(np.einsum("uk,uk->u", unit, unit))[:, np.newaxis]
@@ -70,7 +70,7 @@ def rounded(cosines):
 
 
 def angular_distance(unit, anchors):
-    r"""Angles between users and anchors, in right angles.
+    r"""Angles between users and anchors, in units of a right angle.
 
     .. math:: d(u, a) = \tfrac{2}{\pi} \arccos(\cos(u, a)) \in [0, 2]
 
@@ -88,7 +88,7 @@ def angular_distance(unit, anchors):
     """
     cosines = np.empty((len(unit), len(anchors)))
     for column, anchor in zip(cosines.T, anchors, strict=True):
-        # A product of BLAS could sum a row otherwise in another batch.
+        # BLAS could sum a row in another order in another batch.
         column[...] = np.einsum("uk,k->u", unit, anchor)
     rounded(cosines)
     cosines[~unit.any(axis=1)] = -1.0
@@ -101,19 +101,20 @@ def angle_quantiles(unit):
     Parameters
     ----------
     unit : ndarray of shape (n_users, n_components)
-        Rows of length 1, or zeros: users whom nobody is near, who do not count.
+        Rows of length 1, or zeros: such users are near nobody and do not count.
 
     Returns
     -------
     quantiles : ndarray of shape (1001,)
-        In right angles, ascending. Of many users some, evenly spread in the order of their
-        vectors, stand for all: in which order X has its users does not matter.
+        In units of a right angle, ascending. If there are many users, some of them stand for all,
+        evenly spread in the order of their vectors. So the order of the users in X does not
+        matter.
     """
     users = unit[np.flatnonzero(unit.any(axis=1))]
     if not len(users):
         return np.full(N_QUANTILES, 2.0)
     keys = rounded(users[:, _N_ORDER - 1 :: -1].T.copy())
-    # Among users who are alike in these, a sum of all components decides.
+    # If these components are equal, a sum of all components decides.
     rest = np.einsum("uk,k->u", users, np.sqrt(np.arange(2.0, users.shape[1] + 2)))
     users = users[np.lexsort((rest, *keys))]
     users, some = (users[:: -(-len(users) // n)] for n in (_N_USERS, _N_ANCHORS))
@@ -121,7 +122,7 @@ def angle_quantiles(unit):
 
 
 def share_bandwidth(quantiles, share):
-    """The angle within which a share of all pairs of users lies.
+    """The angle that covers a share of all pairs of users.
 
     Parameters
     ----------

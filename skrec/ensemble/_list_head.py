@@ -1,29 +1,29 @@
-"""The head of a list in an order of its own, as scores."""
+"""Scores that put the head of a list into a given order."""
 
 import numpy as np
 
 from skrec._evaluation._entries import entry_rows
 from skrec.utils._ties import grid_width
 
-# Neighbours of a head are so many cells of the grid apart: what rounding takes is less.
+# Neighbours in a head are this many cells of the grid apart, which is more than rounding moves.
 _CELLS = 3
 
 
 def with_head(scores, seen, head):
-    """Scores that rank the items of a head in their order, before all others.
+    """Scores that rank the items of a head in the given order, before all others.
 
-    The head gets its own scores, sorted, and raised by a few cells of the grid of
-    `skrec.utils._ties` where neighbours, or the last one and the best other item, would tie.
-    All other scores stay.
+    The head keeps its own scores, sorted. Where neighbours, or the last head item and the best
+    other item, would tie, scores are raised by a few cells of the grid of `skrec.utils._ties`. All
+    other scores stay.
 
     Parameters
     ----------
     scores : ndarray of shape (n_rows, n_items), float32 or float64
         Not changed.
     seen : csr_array of shape (n_rows, n_items)
-        Items that take no part: their scores stay, however high they are.
+        Items that are not ranked; their scores stay, however high they are.
     head : ndarray of intp of shape (n_rows, m)
-        Best first, without seen items; -1 at the end of rows with fewer.
+        Best first, without seen items; shorter rows end in -1.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def with_head(scores, seen, head):
     values = np.full(head.shape, -np.inf)
     values[rows, places] = scores[rows, chosen]
     values = -np.sort(-values, axis=1)
-    # From the last one upwards each is at least a step above the next.
+    # From the last item upwards each score is at least a step above the next.
     climb = step[:, None] * np.arange(head.shape[1])
     least = np.maximum.accumulate((values + climb)[:, ::-1], axis=1)[:, ::-1]
     lengths = here.sum(axis=1)

@@ -29,37 +29,37 @@ from skrec.utils._rates import learning_rates
 from skrec.utils._sparse import pattern
 from skrec.utils._tags import recommender_tags
 
-# Cost of a row's regressions beside its ratings, in ratings.
+# Fixed cost of a row's regressions, in ratings.
 _ROW_COST = 16
-# Penalty of a row's regressions, at least: without any, rows of fewer ratings than components have
-# no single minimum, and rounding would choose one at random. This one is that of the least length.
+# Smallest penalty of a row's regressions. Without a penalty, rows with fewer ratings than
+# components have no unique minimum, and rounding would choose one. This penalty chooses the
+# shortest vector.
 _LEAST_PENALTY = 1e-9
 
 
 class LLORMA(MetaEstimatorMixin, BaseRecommender):
     r"""Local low-rank factorisations of ratings, around pairs of a user and an item.
 
-    A global model gives vectors :math:`e_u` and :math:`e_i` to users and items. With the angle
-    between two of a kind, in right angles, and the kernel of Epanechnikov [1]_,
+    A global model has vectors :math:`e_u` of users and :math:`e_i` of items. With the angle d
+    between two users or two items, in units of a right angle, and the Epanechnikov kernel K [1]_,
 
     .. math:: d(a, b) = \tfrac{2}{\pi} \arccos \frac{e_a^T e_b}{\|e_a\| \|e_b\|}, \qquad
         K_h(a, b) = \max\left(0, 1 - (d(a, b) / h)^2\right),
 
-    around each anchor, a user :math:`u_t` and one of the items that the user has rated
-    :math:`i_t`, a factorisation
-    :math:`\hat r^{(t)}_{ui} = \mu + b_u + c_i + p_u^T q_i` minimises
+    each anchor is a user :math:`u_t` and an item :math:`i_t` that the user has rated. Around it a
+    factorisation :math:`\hat r^{(t)}_{ui} = \mu + b_u + c_i + p_u^T q_i` minimises
 
     .. math:: \sum_{(u, i) \in R} K_h(u, u_t) K_h(i, i_t) \left(
         (r_{ui} - \hat r^{(t)}_{ui})^2 + \alpha \left(
         \|p_u\|^2 + b_u^2 + \|q_i\|^2 + c_i^2 \right) \right)
 
     over the stored ratings R, with the mean rating :math:`\mu`. Ratings of weight zero are
-    skipped. The predicted rating is the mean of those of the local models,
+    skipped. The predicted rating is the weighted mean over the local models,
 
     .. math:: \hat r_{ui} = \frac{\sum_t K_h(u, u_t) K_h(i, i_t) \hat r^{(t)}_{ui}}
         {\sum_t K_h(u, u_t) K_h(i, i_t)},
 
-    and that of the global model where no anchor covers the pair [2]_.
+    and the global model's prediction if no anchor covers the pair [2]_.
 
     Scores are predicted ratings; ``score`` is minus the RMSE. Ratings may be negative if
     `estimator` allows it; zeros, stored or not, mean "not rated".
@@ -67,38 +67,38 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     Parameters
     ----------
     estimator : recommender, default=None
-        The global model, which predicts ratings and has vectors: ``transform`` for those of users,
-        known and new, and ``components_`` for those of items. None:
-        ``BiasedMF(20)``.
+        The global model. It must predict ratings and have vectors of users (``transform``, for
+        known and new rows) and of items (``components_``). None: ``BiasedMF(20)``.
     n_estimators : int, default=50
-        Number of anchors, the paper's q. There are fewer where fewer users have a vector.
+        Number of anchors, the paper's q. If fewer users have a vector, there are fewer.
     n_components : int, default=20
         Length d of the local vectors, the paper's rank r.
     bandwidth : float, default=1.6
-        Positive h, in right angles. Angles lie between 0 and 2: a very large h gives all ratings
-        the same weight. The paper's 0.8 is for vectors of a model without biases, which all point
-        in much the same direction; those of `BiasedMF` point in all directions.
+        Kernel width h > 0, in units of a right angle. Angles lie between 0 and 2, so a very large
+        h gives all ratings the same weight. The paper's 0.8 suits vectors of a model without
+        biases, which all point in nearly the same direction. Vectors of `BiasedMF` point in all
+        directions.
     alpha : float, default=0.04
-        Penalty, the paper's :math:`\lambda`, >= 0; of the vectors of rows that are scored at
-        least 1e-9.
+        Penalty >= 0, the paper's :math:`\lambda`. The regressions of scored rows use at least
+        1e-9.
     learning_rate : float, default=0.06
-        Length of the first steps on a rating of weight one, > 0.
+        Initial step length on a rating of weight one, > 0.
     schedule : {"linear", "constant"}, default="linear"
-        How the learning rate goes on: in a straight line towards 0 at `max_iter`, or as it began.
+        Course of the learning rate: in a straight line to 0 at `max_iter`, or constant.
     max_iter : int, default=30
-        Passes over the ratings for each local model, at most.
+        Largest number of passes over the ratings for each local model.
     tol : float, default=1e-4
-        A local model is finished when its weighted RMSE, as met on the way, has not fallen by as
-        much from one pass to the next, >= 0.
+        A local model is finished when its weighted RMSE, measured during the steps, does not fall
+        by this much from one pass to the next, >= 0.
     init_scale : float, default=0.1
         Expected length of the initial vectors, > 0.
     clip : bool, default=False
-        Whether predictions are kept between the least and the largest training rating.
+        Whether to clip predictions to the range of the training ratings.
     random_state : int, RandomState or None, default=None
-        Seed of the anchors, the first vectors and the order of the ratings, and of `estimator` if
-        its own is None. The same seed gives the same bits, whatever `n_jobs`.
+        Seed of the anchors, the initial vectors and the order of the ratings, and of `estimator`
+        if its own `random_state` is None. The same seed gives the same bits for any `n_jobs`.
     n_jobs : int or None, default=None
-        Threads; None: all cores. Local models are learned at once.
+        Number of threads, each of which learns a local model. None: all cores.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -107,7 +107,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     estimator_ : recommender
         The global model.
     anchors_ : ndarray of intp of shape (n_local,)
-        Rows of the training X that the anchors' users are.
+        Rows of the training X of the anchors' users.
     anchor_items_ : ndarray of intp of shape (n_local,)
         The anchors' items.
     anchor_vectors_ : ndarray of shape (n_local, n_global), float64
@@ -115,15 +115,15 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     item_weights_ : ndarray of shape (n_local, n_items), float64
         The kernel of each item in each local model.
     local_components_ : ndarray of shape (n_local, n_items, n_components + 1), float32
-        The items' vectors q, and their biases c behind them, of each local model.
+        The items' vectors q, followed by their biases c, in each local model.
     local_rmse_ : ndarray of shape (n_local,), float64
-        Weighted RMSE in the last pass of each local model, as met on the way.
+        Weighted RMSE in the last pass of each local model, measured during the steps.
     intercept_ : float
         The mean rating :math:`\mu`.
     rating_range_ : ndarray of shape (2,), float64
         Least and largest training rating.
     n_iter_ : int
-        Most passes that a local model took.
+        Largest number of passes of a local model.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -132,31 +132,31 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
     See Also
     --------
     LOCA : Local models of any kind, around users only.
-    skrec.decomposition.BiasedMF : One such factorisation for all ratings.
+    skrec.decomposition.BiasedMF : A single factorisation of all ratings.
 
     Notes
     -----
-    Every row is scored alike, a training row too: the global model embeds it, its angles to the
-    anchors' users weigh the local models, and in each of them its p and :math:`b_u` are solved for
-    with the items fixed, a weighted ridge regression. A user without ratings has no vector, so no
-    anchor covers it. Cosines are rounded to multiples of 2**-20.
+    Training rows and new rows are scored in the same way. The global model embeds the row, and its
+    angles to the anchors' users weigh the local models. In each local model a weighted ridge
+    regression with fixed items solves for its p and :math:`b_u`. A user without ratings has no
+    vector, so no anchor covers it. Cosines are rounded to multiples of 2**-20.
 
-    A pass of a local model takes about ``8 * d`` flops for each rating that it covers; a row's
-    regressions take ``n_local`` times ``d**2`` for each rating and ``d**3 / 3``. Memory is that of
-    `local_components_` and, for each thread, of one local model's users. Scores of all items are
-    computed row by row: no array of n_users x n_items x n_local is made.
+    A pass of a local model takes about ``8 * d`` flops for each rating that it covers. A row's
+    regressions take ``n_local`` times ``d**2`` flops for each rating and ``d**3 / 3``. Memory
+    holds `local_components_` and, for each thread, the users of one local model. Scores of all
+    items are computed row by row, without an array of n_users x n_items x n_local.
 
     On MovieLens-1M local models with equal weights have nearly the same RMSE as with the default
-    bandwidth: most of the gain there is that of a mean of models that began differently.
+    bandwidth. So most of the gain comes from averaging models with different initial vectors.
 
-    Differs from [1]_: local models have biases and the mean rating, as the global one has; the
-    penalty is weighted like the errors, so that a rating of weight one half counts as half a
-    rating; first vectors are normal and small instead of uniform in (0, 1); the kernel has no
-    factor 3/4, which cancels in the prediction and would only scale the learning rate; the
-    learning rate falls; a row's own vectors are solved for. Pairs that no anchor covers have the
-    global model's prediction, not the middle of the scale, and clipping is an option. The
-    authors' code shrinks vectors at ratings of weight zero too, a further penalty; here these
-    ratings do nothing.
+    Differs from [1]_: local models have biases and the mean rating, like the global model; the
+    penalty is weighted like the errors, so a rating of weight one half counts as half a rating;
+    initial vectors are normal and small instead of uniform in (0, 1); the kernel has no factor
+    3/4, which cancels in the prediction and would only scale the learning rate; the learning rate
+    falls; a regression solves for a row's own vectors. Pairs that no anchor covers get the global
+    model's prediction, not the middle of the scale, and clipping is an option. In the authors'
+    code ratings of weight zero shrink vectors too, which is a further penalty; here they have no
+    effect.
 
     References
     ----------
@@ -247,7 +247,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         return tags
 
     def _base(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but an estimator; scikit-learn may ask for tags before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else BiasedMF(20)
 
     def fit(self, X, y=None):
@@ -268,9 +268,9 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         Raises
         ------
         MemoryError
-            If the local models do not fit.
+            If the local models do not fit into memory.
         TypeError
-            If `estimator` does not predict ratings, or has no vectors.
+            If `estimator` does not predict ratings or has no vectors.
         ValueError
             If a parameter or X is not valid, or a local model diverges.
         """
@@ -303,8 +303,8 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         components = getattr(self.estimator_, "components_", None)
         if np.shape(components)[1:] != (n_items,):
             raise TypeError(
-                "LLORMA needs vectors of items, `components_` of shape (n_components, n_items) of "
-                f"its fitted `estimator`. {type(self.estimator_).__name__} has none: use "
+                "LLORMA needs vectors of items: `components_` of shape (n_components, n_items) in "
+                f"its fitted `estimator`. {type(self.estimator_).__name__} does not have them: use "
                 "BiasedMF()."
             )
         return components.T
@@ -327,12 +327,12 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         return kernel_weights(unit, anchors, self.bandwidth) / PEAK
 
     def _learn(self, X, user_weights, random_state):
-        """The local models, some at once."""
+        """Learn the local models, several at the same time."""
         from skrec.ensemble._llorma_kernels import learn_local_model
 
         seed, n_local = random_state.randint(2**31 - 1), len(self.anchors_)
         ratings = self._shuffled(X, np.random.default_rng(seed))
-        # What no rating reaches learns nothing: the penalty says zero.
+        # Items without a rating of positive weight stay zero, as the penalty demands.
         is_reached = (pattern(X, dtype=np.float64).T @ user_weights).T * self.item_weights_ > 0
         rates = learning_rates(self.learning_rate, self.max_iter, self.schedule)
         self.local_components_ = np.zeros((*is_reached.shape, self.n_components + 1), np.float32)
@@ -377,7 +377,7 @@ class LLORMA(MetaEstimatorMixin, BaseRecommender):
         return vectors
 
     def _local_rows(self, X):
-        """Weights of the local models for each row, and its vectors in them."""
+        """Weights of the local models for each row, and the row's vectors in them."""
         from skrec.ensemble._llorma_kernels import local_vectors
 
         weights = self._kernel(self._unit_users(X), self.anchor_vectors_)

@@ -1,4 +1,4 @@
-"""numba part of `skrec.ensemble.LLORMA`; imported only when it is called."""
+"""The numba part of `skrec.ensemble.LLORMA`, imported only when it is called."""
 
 import math
 
@@ -16,13 +16,13 @@ from skrec.utils._ridge_kernels import (
     solve_cholesky,
 )
 
-# Ratings that stay side by side when their order is drawn.
+# Ratings in a block; the random order shuffles whole blocks.
 _BLOCK = 256
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _weighted_steps(ratings, first, last, weights, model, rate, alpha):
-    """A step down on each rating in turn; returns sums of weighted squares and of weights."""
+    """A descent step on each rating in turn; returns sums of weighted squares and of weights."""
     users, items, values = ratings
     of_users, of_items = weights
     P, Q = model
@@ -54,28 +54,29 @@ def _weighted_steps(ratings, first, last, weights, model, rate, alpha):
 
 @njit(nogil=True, cache=True)
 def learn_local_model(ratings, weights, model, rates, alpha, tol, key):
-    """Weighted stochastic gradient descent on ratings; those of weight zero are skipped.
+    """Weighted stochastic gradient descent on ratings; ratings of weight zero are skipped.
 
     Parameters
     ----------
     ratings : tuple of ndarray of shape (n_ratings,)
-        Users and items, int32, and values less their mean, float32, in random order.
+        Users and items, int32, and values minus their mean, float32, in random order.
     weights : tuple of ndarray of float32 of shape (n_users,) and (n_items,)
-        A rating's weight is the product of its user's and its item's.
+        A rating's weight is the product of its user's weight and its item's weight.
     model : tuple of ndarray of float32 of shape (n_users, d + 1) and (n_items, d + 1), changed
         Vectors, and the biases behind them.
     rates : ndarray of float32 of shape (n_epochs,)
     alpha : float32
     tol : float
-        Ends when the weighted RMSE of an epoch is not smaller by as much than that before.
+        The fit ends when the weighted RMSE does not fall by this much from one epoch to the next.
     key : uint64
-        Of the stream that orders blocks of ratings.
+        Key of the random stream that orders blocks of ratings.
 
     Returns
     -------
     n_epochs : int
     error : float
-        Weighted RMSE of the last epoch, as met on the way; 0 without a rating of any weight.
+        Weighted RMSE of the last epoch, measured during the steps; 0 without a rating of positive
+        weight.
     """
     n = ratings[0].shape[0]
     n_blocks = (n + _BLOCK - 1) // _BLOCK
@@ -112,9 +113,9 @@ def local_vectors(indptr, indices, values, of_rows, of_items, items, alpha, out,
     Parameters
     ----------
     indptr, indices, values : ndarray
-        CSR matrix of the ratings less the intercept.
+        CSR matrix of the ratings minus the intercept.
     of_rows : ndarray of float64 of shape (n_rows, n_local)
-        Where it is 0 there is nothing to solve.
+        Weights of the local models for each row; 0: nothing to solve.
     of_items : ndarray of float64 of shape (n_local, n_items)
     items : ndarray of float32 of shape (n_local, n_items, d + 1)
         Vectors q and the biases c behind them.
@@ -159,12 +160,12 @@ def local_vectors(indptr, indices, values, of_rows, of_items, items, alpha, out,
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def add_local_scores(vectors, of_row, of_items, items, wanted, total, weight):
-    """Add a row's weighted scores of some items, and the weights, over the local models.
+    """Add up a row's weighted scores of some items, and the weights, over the local models.
 
     Parameters
     ----------
     vectors : ndarray of float64 of shape (n_local, d + 1)
-        Of the row.
+        Vectors of the row.
     of_row : ndarray of float64 of shape (n_local,)
     of_items : ndarray of float64 of shape (n_local, n_items)
     items : ndarray of float32 of shape (n_local, n_items, d + 1)
@@ -192,7 +193,7 @@ def add_local_scores(vectors, of_row, of_items, items, wanted, total, weight):
 
 @njit(nogil=True, cache=True)
 def blend_dense(vectors, of_rows, of_items, items, intercept, scores, start, stop):
-    """Replace scores of all items by the local models' mean, where any of them covers a pair.
+    """Replace the scores of covered pairs by the local models' weighted mean.
 
     Parameters
     ----------
@@ -201,7 +202,7 @@ def blend_dense(vectors, of_rows, of_items, items, intercept, scores, start, sto
         See `local_vectors`.
     intercept : float
     scores : ndarray of shape (n_rows, n_items), changed
-        Those of the global model.
+        Scores of the global model.
     """
     wanted = np.arange(scores.shape[1])
     total, weight = np.empty(scores.shape[1]), np.empty(scores.shape[1])
@@ -216,7 +217,7 @@ def blend_dense(vectors, of_rows, of_items, items, intercept, scores, start, sto
 
 @njit(nogil=True, cache=True)
 def blend_pairs(vectors, of_rows, of_items, items, intercept, rows, columns, scores, start, stop):
-    """`blend_dense` for pairs of a row and an item; scores have the shape (n_pairs,)."""
+    """As `blend_dense`, for pairs of a row and an item; scores have the shape (n_pairs,)."""
     total, weight = np.empty(1), np.empty(1)
     for n in range(start, stop):
         total[:] = 0

@@ -40,27 +40,27 @@ from skrec.utils._params import (
 from skrec.utils._progress import ProgressBar
 from skrec.utils._tags import recommender_tags
 
-# The largest distance is 2: a wider kernel would cover users of whom nothing is known.
+# The largest distance is 2; a wider kernel would cover unknown users.
 _BANDWIDTH = Interval(0, 2, closed="right")
-# The more components, the nearer all angles are to 1, and the fewer pairs of users lie within
-# the usual bandwidths.
+# With more components all angles are nearer to 1, and fewer pairs of users lie within the usual
+# bandwidths.
 _N_COMPONENTS = 16
-# Pairs that are scored at a time.
+# Number of pairs to score at a time.
 _N_PAIRS = 1 << 16
 
 
 class LOCA(MetaEstimatorMixin, BaseRecommender):
-    r"""Local collaborative models: one for the users around each anchor, and one for all.
+    r"""Local collaborative models: one for the users around each anchor, and one for all users.
 
-    Users have embeddings :math:`e_u`. With the angle between two of them, in right angles,
-    and the kernel of Epanechnikov [1]_,
+    Users have embeddings :math:`e_u`. With the angle d between two embeddings, in units of a right
+    angle, and the Epanechnikov kernel K [1]_,
 
     .. math:: d(u, v) = \tfrac{2}{\pi} \arccos \frac{e_u^T e_v}{\|e_u\| \|e_v\|}, \qquad
         K_h(u, v) = \tfrac34 \max\left(0, 1 - (d(u, v) / h)^2\right),
 
-    a clone of `estimator` is fitted around each anchor user :math:`a_t`, with the weight
-    :math:`K_{h_{fit}}(u, a_t)` on user u's part of the objective. Users of weight zero take
-    no part in that fit. The scores of a row are the mean of those of the local models,
+    LOCA fits a clone of `estimator` around each anchor user :math:`a_t`, with the weight
+    :math:`K_{h_{fit}}(u, a_t)` on user u's part of the objective. Users of weight zero are left
+    out of that fit. The scores of a row are the weighted mean over the local models,
 
     .. math:: s_u = \frac{\sum_t K_{h_{predict}}(u, a_t)\, s_u^{(t)} + g\, s_u^{(0)}}
         {\sum_t K_{h_{predict}}(u, a_t) + g},
@@ -68,46 +68,44 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     where :math:`s^{(0)}` is the global model, fitted to all users alike, and g is
     `global_weight`. A row that no local model covers gets the scores of the global model.
 
-    Scores are in the unit of those of `estimator`: ratings, if it predicts ratings.
+    Scores have the unit of `estimator`'s scores: ratings, if it predicts ratings.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        The model to fit locally and globally. It must weigh users: by `sample_weight` in
-        ``fit``, or as the autoencoders do. None: ``EASE()``.
+        The model to fit locally and globally. Its fit must take weights of users: by
+        `sample_weight`, or as the autoencoders do. None: ``EASE()``.
     n_estimators : int, default=50
-        Number of anchors. There are fewer local models where fewer users have an embedding.
+        Number of anchors. If fewer users have an embedding, there are fewer local models.
     embedding : transformer, default=None
-        Its ``transform`` embeds users, known and new ones; it is fitted to X. The paper's is
-        ``MultVAE()``. None: the global model if it has ``transform``, else
-        ``PureSVD(n_components=16)``.
+        Fitted to X; its ``transform`` embeds known and new users. The paper uses ``MultVAE()``.
+        None: the global model if it has ``transform``, else ``PureSVD(n_components=16)``.
     anchors : {"coverage", "random"}, default="coverage"
-        "coverage" takes the user who covers most of those not covered yet, one after the
-        other, see Notes. "random" draws users without replacement.
+        "coverage" takes, one after the other, the user who covers most of the uncovered users, see
+        Notes. "random" draws users without replacement.
     fit_bandwidth : float, default=0.95
-        Says :math:`h_{fit}`, see `bandwidth_unit`. The wider, the more a local model is like
-        the global one.
+        Sets :math:`h_{fit}`, see `bandwidth_unit`. With a wider kernel a local model is more like
+        the global model.
     predict_bandwidth : float, default=0.25
-        Says :math:`h_{predict}`: the wider, the more local models share in a row's scores. May
-        be changed after ``fit``.
+        Sets :math:`h_{predict}`. With a wider kernel more local models share in a row's scores.
+        May be changed after ``fit``.
     bandwidth_unit : {"users", "angle"}, default="users"
-        What bandwidths are given in. "users": a share of the users, in (0, 1]; h is the angle
-        within which that share of all pairs of users lies, whatever the embedding. "angle": h
-        itself, in (0, 2], in right angles, as in the paper.
+        Unit of the bandwidths. "users": a share of the users, in (0, 1]; h is the angle that
+        covers this share of all pairs of users, for any embedding. "angle": h itself, in (0, 2],
+        in units of a right angle, as in the paper.
     global_weight : float, default=1.0
-        Weight g >= 0 of the global model beside the local ones, whose kernel is at most
-        3/4. 0 is the paper's rule. May be changed after ``fit``.
+        Weight g >= 0 of the global model; the kernel weights of local models are at most 3/4. 0 is
+        the paper's rule. May be changed after ``fit``.
     weight_sum : {"n_local", "n_users", "n_items", None}, default="n_users"
-        What the weights of a local fit are scaled to add up to: the number of users that
-        take part in it, a mean weight of one; the number of all users; the number of items;
-        None leaves the kernel as it is. It matters where the penalty does not grow with the
-        weights, see Notes.
+        Sum to which the weights of a local fit are scaled: the number of its users (a mean weight
+        of one), the number of all users, or the number of items. None: no scaling of the kernel.
+        It matters if the penalty does not grow with the weights, see Notes.
     n_jobs : int or None, default=None
-        Local models that are fitted at once, as joblib counts them: None is one, with all
-        cores, outside of a `joblib.parallel_config`. With more than one they share the cores,
-        and BLAS has one thread in each. Threads, unless another backend is set.
+        Number of local models to fit at the same time, as in joblib: None means one, with all
+        cores, outside of a `joblib.parallel_config`. Several local models share the cores, with
+        one BLAS thread each. They run in threads unless another backend is set.
     random_state : int, RandomState or None, default=None
-        Seed of random anchors, and of those models whose own `random_state` is None.
+        Seed of random anchors, and of the models whose own `random_state` is None.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -118,15 +116,15 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     estimators_ : list of recommender
         The local models.
     embedding_ : transformer
-        What embeds users; may be `estimator_` itself.
+        The transformer that embeds users; may be `estimator_` itself.
     anchors_ : ndarray of intp of shape (n_local,)
-        Rows of the training X around whom the local models were fitted.
+        Rows of the training X that are the anchors.
     anchor_vectors_ : ndarray of shape (n_local, n_components)
-        Their embeddings, of length 1.
+        Embeddings of the anchors, of length 1.
     n_local_users_ : ndarray of intp of shape (n_local,)
-        Users that took part in each local fit.
+        Number of users in each local fit.
     angle_quantiles_ : ndarray of shape (1001,)
-        Angles between pairs of users, ascending: of 1/1000 of them each.
+        Quantiles of the angles between pairs of users, in steps of 1/1000, ascending.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -135,42 +133,40 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
     See Also
     --------
     skrec.linear_model.EASE : The default model.
-    sklearn.ensemble.BaggingRegressor : Members differ by chance, and count alike.
+    sklearn.ensemble.BaggingRegressor : Its members differ by chance and count equally.
 
     Notes
     -----
-    Angles lie between 0 and 2 right angles, as cosines may be negative. Cosines are rounded
-    to multiples of 2**-20. A user whose embedding is zero, such as one without items, is at
-    the distance 2 of every anchor: in no local fit, and scored by the global model.
+    Angles lie between 0 and 2 right angles, because cosines may be negative. Cosines are rounded
+    to multiples of 2**-20. A user with a zero embedding, such as a user without items, is at
+    distance 2 from every anchor: in no local fit, and scored by the global model.
 
-    With ``anchors="coverage"`` a user covers those at a distance below `predict_bandwidth`,
-    whom its local model will help to score; ties go to the lower row. Once all users are
-    covered, all count as not covered again, and the rest of the anchors is chosen in the
-    same way. It takes about ``n_users**2 * n_components`` multiply-adds.
+    With ``anchors="coverage"`` a user covers all users at a distance below `predict_bandwidth`;
+    its local model will help to score them. Ties go to the lower row. Once all users are covered,
+    all count as uncovered again, and the remaining anchors are chosen in the same way. The choice
+    takes about ``n_users**2 * n_components`` multiply-adds.
 
-    EASE, SLIM and their like minimise a sum over users plus a penalty: the smaller the
-    weights, the stronger the penalty. With None, a user counts for no more in a local
-    fit than in the global one; with "n_users", data and penalty are in the same relation as
-    there. The authors' code has "n_items" for EASE. Autoencoders scale
-    the weights to a mean of one in any case: the choice makes no difference to them.
+    EASE, SLIM and the like minimise a sum over users plus a penalty, so smaller weights mean a
+    stronger penalty. With None a user counts no more in a local fit than in the global fit. With
+    "n_users" the ratio of data to penalty is the same as in the global fit. The authors' code uses
+    "n_items" for EASE. Autoencoders always scale the weights to a mean of one, so the choice does
+    not affect them.
 
-    The authors' settings are ``anchors="coverage"``, angles of 0.8 and 0.4 for
-    autoencoders, ``weight_sum="n_local"`` and no global model, and ``anchors="random"``, 0.6 and
-    0.5, ``weight_sum="n_items"`` for EASE.
-    Good angles depend on the embedding: with more components, angles come nearer to 1, and fewer
-    users lie within a bandwidth. Shares of the users carry over from data to data; they are worth
-    a search, and `local_weights` tells which rows are covered.
+    The authors' settings for autoencoders are ``anchors="coverage"``, angles of 0.8 and 0.4,
+    ``weight_sum="n_local"`` and no global model; for EASE they are ``anchors="random"``, 0.6 and
+    0.5, and ``weight_sum="n_items"``. Good angles depend on the embedding: with more components
+    angles are nearer to 1, and fewer users lie within a bandwidth. Shares of the users carry over
+    between data sets. They are worth a search, and `local_weights` shows which rows are covered.
     On validation users of six data sets (600 items each; docs/benchmarks, defaults) the defaults
-    around ``EASE(250)`` gain .002 to .013 nDCG@100 on four and lose .001 and .003 on two; angles
+    around ``EASE(250)`` gain .002 to .013 nDCG@100 on four and lose .001 and .003 on two. Angles
     of 0.8 and 0.4 with ``weight_sum="n_local"`` and no global model lose up to .008.
 
-    Memory is that of `n_estimators` models, n_items**2 each for EASE; it is checked before
-    the first of them is fitted. Scores are computed model by model, of the rows that it
-    covers only.
+    Memory holds `n_estimators` models, with n_items**2 numbers each for EASE; `fit` checks that
+    they fit before it fits the first. Each local model scores only the rows that it covers.
 
-    Differs from [1]_: new users are embedded like the others; the penalty of `estimator` is
-    the same in the global and the local models; `global_weight` and the repeated covering
-    are ours.
+    Differs from [1]_: new users are embedded like training users; the penalty of `estimator` is
+    the same in the global and the local models; `global_weight` and the repeated covering are
+    additions.
 
     References
     ----------
@@ -267,7 +263,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, or ratings, as `estimator` takes them.
+            Interactions, or ratings, that `estimator` takes.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -279,7 +275,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         Raises
         ------
         MemoryError
-            If the local models do not fit; none has been fitted then.
+            If the local models do not fit into memory; raised before the first is fitted.
         TypeError
             If `estimator` cannot weigh users, or `embedding` cannot embed them.
         ValueError
@@ -307,8 +303,8 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
             share = getattr(self, name)
             if self.bandwidth_unit == "users" and share > 1:
                 raise ValueError(
-                    f"{name} is a share of the users with bandwidth_unit='users', in (0, 1]. Got "
-                    f"{share}: use a smaller one, or bandwidth_unit='angle'."
+                    f"With bandwidth_unit='users' {name} must be a share of the users in (0, 1]. "
+                    f"Got {share}: use a smaller one, or bandwidth_unit='angle'."
                 )
 
     def _bandwidth(self, value):
@@ -344,7 +340,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         return coverage_anchors(unit, self.n_estimators, bandwidth)
 
     def _local_users(self, unit, anchor, shape):
-        """Users who take part in the fit around an anchor, and their weights."""
+        """The users in the fit around an anchor, and their weights."""
         bandwidth = self._bandwidth(self.fit_bandwidth)
         weight = kernel_weights(unit, anchor[np.newaxis], bandwidth)[:, 0]
         users = np.flatnonzero(weight)
@@ -359,7 +355,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         n_workers = min(effective_n_jobs(self.n_jobs), max(1, len(members)))
         at_once = n_workers > 1
         n_threads = max(1, effective_n_threads() // n_workers) if at_once else None
-        # The rows of a member are copied when its turn comes.
+        # A generator, so that the rows of a member are copied only when its fit starts.
         tasks = (
             delayed(fit_member)(member, X[users], weight, n_threads)
             for member, (users, weight) in zip(members, groups, strict=True)
@@ -369,7 +365,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
             return list(Parallel(n_jobs=self.n_jobs, prefer="threads")(tasks))
 
     def local_weights(self, X):
-        """Say how much each local model counts for each user.
+        """Return the weight of each local model for each user.
 
         Parameters
         ----------
@@ -379,8 +375,8 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         Returns
         -------
         weights : ndarray of float64 of shape (n_users, n_local)
-            The kernel with `predict_bandwidth`. A row of zeros is covered by no local
-            model, and scored by the global one.
+            The kernel with `predict_bandwidth`. No local model covers a row of zeros; the global
+            model scores it.
         """
         return self._kernel(self._start_dense(X, len(self.anchor_vectors_)))
 
@@ -398,7 +394,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
 
     def _pair_scores(self, X, rows, items):
         found = np.empty(len(rows), dtype=X.dtype)
-        order = np.argsort(rows, kind="stable")  # so that a row is in one part, or in two
+        order = np.argsort(rows, kind="stable")  # a row is in one part, or in consecutive parts
         for start in range(0, len(rows), _N_PAIRS):
             part = order[start : start + _N_PAIRS]
             users, places = np.unique(rows[part], return_inverse=True)
@@ -412,7 +408,7 @@ class LOCA(MetaEstimatorMixin, BaseRecommender):
         return self._blend(self._kernel(X)[rows], score, 1, X.dtype)[:, 0]
 
     def _blend(self, kernel, score, width, dtype):
-        """Weighted mean over the models; ``score(model, places)`` scores some rows of it."""
+        """Weighted mean over the models; ``score(model, places)`` scores some rows."""
         local = kernel.sum(axis=1)
         covered = local > 0
         total = np.where(covered, local + self.global_weight, 1.0)

@@ -11,13 +11,13 @@ from skrec.utils._fit_outcome import running_fit
 from skrec.utils._memory import check_memory
 from skrec.utils._parallel import in_forked_child
 
-# Private method of models that take weights of users without the promise that a weight of 2
-# is the same as the row twice: ``_fit_weighted(X, sample_weight)`` returns the fitted model.
+# Private method of models that take weights of users but do not promise that a weight of 2 equals
+# the row twice: ``_fit_weighted(X, sample_weight)`` returns the fitted model.
 HOOK = "_fit_weighted"
 
 
 def check_weightable(estimator, name):
-    """Refuse an estimator that cannot weigh users.
+    """Raise a TypeError if an estimator cannot weigh users.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ def check_weightable(estimator, name):
     Raises
     ------
     TypeError
-        If it is no recommender of skrec, or takes no weights.
+        If the estimator is no recommender of skrec, or takes no weights.
     """
     given = type(estimator).__name__
     if not isinstance(estimator, BaseRecommender):
         raise TypeError(
-            f"{name} needs a recommender of skrec as its `estimator`. Got {given}. Of a Pipeline, "
-            f"put the other steps before {name}: make_pipeline(Binarizer(), {name}(EASE())); "
+            f"{name} needs a recommender of skrec as its `estimator`. Got {given}. Put the other "
+            f"steps of a Pipeline before {name}: make_pipeline(Binarizer(), {name}(EASE())); "
             f"search over {name} instead of inside it: GridSearchCV({name}(EASE()), "
             "{'estimator__alpha': ...})."
         )
@@ -52,7 +52,7 @@ def fit_weighted(estimator, X, weight):
     Parameters
     ----------
     estimator : recommender
-        One that `check_weightable` lets through.
+        One that passes `check_weightable`.
     X : csr_array of shape (n_users, n_items)
     weight : ndarray of float64 of shape (n_users,)
 
@@ -67,7 +67,7 @@ def fit_weighted(estimator, X, weight):
 
 
 def fit_member(estimator, X, weight, n_threads):
-    """Fit one model of several that are fitted at once.
+    """Fit one of several models at the same time.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def fit_member(estimator, X, weight, n_threads):
     X : csr_array of shape (n_users, n_items)
     weight : ndarray of float64 of shape (n_users,)
     n_threads : int or None
-        What takes the place of ``n_jobs=None``, all cores, during the fit. None: nothing.
+        Replaces ``n_jobs=None``, all cores, during the fit. None: no replacement.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def fit_member(estimator, X, weight, n_threads):
     free = n_threads is not None and estimator.get_params(deep=False).get("n_jobs", 0) is None
     if free:
         estimator.set_params(n_jobs=n_threads)
-    with running_fit(None):  # what it comes to is a question of the whole
+    with running_fit(None):  # the outcome of the fit is reported for the whole ensemble
         fit_weighted(estimator, X, weight)
     if free:
         estimator.set_params(n_jobs=None)
@@ -94,10 +94,10 @@ def fit_member(estimator, X, weight, n_threads):
 
 @contextmanager
 def torch_threads(n_threads):
-    """A block in which torch, if it is loaded, has so many threads in each worker thread.
+    """A block in which torch, if loaded, has `n_threads` threads in each worker thread.
 
-    Those that begin in the block take over what is set here. None: nothing is set, nor in a
-    forked process, where torch can have but one.
+    Worker threads that start in the block inherit the setting. Nothing is set for None, or in a
+    forked process, where torch can have only one thread.
     """
     torch = sys.modules.get("torch")
     if torch is None or n_threads is None or in_forked_child():
@@ -112,23 +112,23 @@ def torch_threads(n_threads):
 
 
 def check_members_memory(model, sizes, n_users, name):
-    """Refuse an ensemble whose models would not fit, by the size of one fitted to all users.
+    """Raise an error if the models do not fit into memory, judged by one fitted to all users.
 
     Parameters
     ----------
     model : recommender
-        Fitted to all users, as the members will be to some.
+        A model fitted to all users; the members will be fitted to some.
     sizes : ndarray of int of shape (n_members,)
         Users of each member.
     n_users : int
-        Number of all users. Arrays of this length are taken to grow with the users.
+        Number of all users. Arrays of this length are assumed to grow with the users.
     name : str
         The ensemble, for the message.
 
     Raises
     ------
     MemoryError
-        With what to do about it.
+        With the remedies.
     """
     fixed, growing = model_bytes(model, n_users)
     needed = fixed * len(sizes) + growing * int(sizes.sum()) // max(1, n_users)
@@ -145,7 +145,7 @@ def check_members_memory(model, sizes, n_users, name):
 
 
 def model_bytes(model, n_users):
-    """Bytes of the arrays of a fitted model: those of any length, and of length `n_users`."""
+    """Bytes of a fitted model's arrays: first all others, then those of length `n_users`."""
     fixed = growing = 0
     seen, open_ = set(), [model]
     while open_:

@@ -11,34 +11,34 @@ from skrec.utils._unit_rows import unit_rows
 
 
 class MMR(Reranker):
-    r"""Order the head of a model's lists for relevance and diversity.
+    r"""Reorder the head of a model's lists for relevance and diversity.
 
-    Of the `n_candidates` best items of a row, the list takes one after the other the item i with
-    the largest maximal marginal relevance [1]_
+    From the `n_candidates` best items of a row, the list takes, one after the other, the item i
+    with the largest maximal marginal relevance [1]_
 
     .. math:: \lambda \, r_{ui} - (1 - \lambda) \max_{j \in L} \cos(v_i, v_j)
 
-    with L the items that are in the list already. The relevance :math:`r_{ui}` is the score of
-    the model, scaled so that the candidates of the row have 1 at best and 0 at worst. An item
-    that resembles one in the list has to be so much more relevant. The first item is that of the
-    model. All other items follow, in the order of the model.
+    where L holds the items that are already in the list. The relevance :math:`r_{ui}` is the
+    model's score, scaled so that the row's best candidate has 1 and the worst has 0. An item that
+    resembles an item of the list must be more relevant by that much. The first item is the model's
+    first item. All other items follow in the order of the model.
 
-    A list of k items is the head of a longer one, so `recommend`, the scores and the metrics
-    agree for any k. Scores rank items: those of the head are the model's, exchanged among them.
+    A list of k items is the head of any longer list, so `recommend`, the scores and the metrics
+    agree for any k. Scores only rank items: the head keeps the model's scores, in the new order.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        The model, which must not predict ratings; a pipeline or a search that ends in a
-        recommender is one too. None: ``EASE()``.
+        The model, which must not predict ratings: a recommender, or a pipeline or search that ends
+        in one. None: ``EASE()``.
     trade_off : float, default=0.7
         :math:`\lambda` in [0, 1]. 1: the order of the model. May be changed after ``fit``.
     n_candidates : int, default=100
-        Items of a row that are ordered anew, > 0. May be changed after ``fit``.
+        Number of best items of a row to reorder, > 0. May be changed after ``fit``.
     similarity : {"auto", "features", "components", "interactions"}, default="auto"
-        What the vectors :math:`v_i` of the items are: their features; the columns of the
-        model's ``components_``; the columns of X, so that items are alike which the same users
-        have. "auto": features if they are given, interactions otherwise.
+        Source of the item vectors :math:`v_i`. "features": the items' features. "components": the
+        columns of the model's ``components_``. "interactions": the columns of X, so items of the
+        same users are similar. "auto": features if given, interactions otherwise.
     random_state : int, RandomState or None, default=None
         Seed of the model if its own `random_state` is None.
 
@@ -47,10 +47,10 @@ class MMR(Reranker):
     estimator_ : recommender
         The fitted model.
     similarity_ : {"features", "components", "interactions"}
-        Where the vectors come from.
+        Source of the vectors.
     item_vectors_ : {ndarray, csr_array} of shape (n_items, d), float32
-        The vectors at length 1; zero where nothing is known of an item, which then resembles
-        no other.
+        The vectors, scaled to length 1. An unknown item has the zero vector and resembles no other
+        item.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -58,17 +58,17 @@ class MMR(Reranker):
 
     See Also
     --------
-    CalibratedReranker : Lists with the mix of groups that the row has.
+    CalibratedReranker : Lists with the row's own mix of groups.
     skrec.metrics.diversity_score : Measures how much the items of a list differ.
 
     Notes
     -----
-    Features are scaled to length 1 as they are: scale their columns first. The model reads them
-    as well, if it can. ``sample_weight`` is a keyword of ``fit`` where the model has it. Items
-    that `with_items` adds have the vectors of their features, or none where vectors are made of
-    interactions or components.
+    `fit` scales rows of features to length 1, so scale their columns first. The model reads the
+    features as well, if it can. ``sample_weight`` is a keyword of ``fit`` if the model has it.
+    Items that `with_items` adds get the vectors of their features, or zero vectors if the vectors
+    come from interactions or components.
 
-    A row costs ``2 * n_candidates ** 2 * d`` flops for the cosines beside the model's scores, and
+    Besides the model's scores a row costs ``2 * n_candidates ** 2 * d`` flops for the cosines and
     ``n_candidates ** 2`` comparisons.
 
     References
@@ -135,7 +135,7 @@ class MMR(Reranker):
         elif kind == "components":
             vectors = self._components(X.shape[1])
         else:
-            # A weight is so many copies of a row.
+            # A weight counts as that many copies of a row.
             vectors = X.T.tocsr() if weight is None else X.T.multiply(np.sqrt(weight)).tocsr()
         self.similarity_ = kind
         self.item_vectors_ = unit_rows(vectors, np.float32)
@@ -145,7 +145,8 @@ class MMR(Reranker):
         if np.ndim(components) != 2 or components.shape[1] != n_items:
             raise ValueError(
                 f'MMR(similarity="components") needs a model with components_, such as PureSVD or '
-                f"WMF. Got {type(self.estimator_).__name__}, which has none for {n_items} items."
+                f"WMF. Got {type(self.estimator_).__name__}, which has no components_ for "
+                f"{n_items} items."
             )
         return np.ascontiguousarray(components.T)
 

@@ -1,4 +1,4 @@
-"""RankFusion: one list from those of several models."""
+"""RankFusion: one list from the lists of several models."""
 
 import numpy as np
 from scipy.stats import rankdata
@@ -42,7 +42,7 @@ class _Weights:
 
 
 class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""Fuse the lists of several models into one, by the places of each item.
+    r"""Fuse the lists of several models into one list.
 
     With :math:`r_m(i)` the place of item i in the list of model m, from 1, and the weights
     :math:`w_m`, the score of an item is
@@ -51,31 +51,30 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         \sum_m w_m \frac{n - r_m(i)}{n}, \qquad
         \sum_m w_m \frac{s_m(i) - \mu_m}{\sigma_m}
 
-    with ``method="reciprocal_rank"`` [1]_, "borda" [2]_ and "scores", in this order. A place is
-    counted among the n items that the row does not have, and so are the mean :math:`\mu_m` and
-    the standard deviation :math:`\sigma_m` of the scores; an item that the row has gets the place
-    that it would have among them. Items that a model scores alike share the mean of their places,
-    so that a model that knows nothing of a row changes nothing.
+    with ``method="reciprocal_rank"`` [1]_, "borda" [2]_ and "scores", in this order. Places, and
+    the mean :math:`\mu_m` and the standard deviation :math:`\sigma_m` of the scores, refer to the
+    n items that the row does not have. An item of the row gets the place that it would have among
+    them. Items with equal scores share the mean of their places, so a model without knowledge of a
+    row changes nothing.
 
-    Places do not depend on the units of the scores, and the reciprocal rank counts the heads of
-    the lists. Scores rank items.
+    Places do not depend on the units of the scores. The reciprocal rank mostly counts the heads of
+    the lists. Scores only rank items.
 
     Parameters
     ----------
     estimators : list of (str, recommender), default=None
-        The models and their names, at least one; a pipeline or a search that ends in a
-        recommender is one too. Parameters of a model are those of its name, as in
-        ``set_params(ease__alpha=100.0)``. None:
+        At least one model with its name: a recommender, or a pipeline or search that ends in one.
+        The name reaches the parameters of a model, as in ``set_params(ease__alpha=100.0)``. None:
         ``[("ease", EASE()), ("user_knn", UserKNN())]``.
     weights : sequence of float of length n_models, default=None
         :math:`w_m \geq 0`, one of them > 0. None: 1 for all. May be changed after ``fit``.
     method : {"reciprocal_rank", "borda", "scores"}, default="reciprocal_rank"
         See above. May be changed after ``fit``.
     rank_constant : float, default=60.0
-        The c >= 0 of the reciprocal rank. The larger, the less the first places stand out. May be
+        The c >= 0 of the reciprocal rank. With a larger c the first places stand out less. May be
         changed after ``fit``.
     random_state : int, RandomState or None, default=None
-        Seed of those models whose own `random_state` is None.
+        Seed of the models whose own `random_state` is None.
 
     Attributes
     ----------
@@ -88,15 +87,15 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     See Also
     --------
-    Fallback : One of two models, by the length of the row.
-    TwoStageRecommender : Lists of one model in the order of another one.
+    Fallback : Chooses one of two models by the length of the row.
+    TwoStageRecommender : Lists of one model in the order of another.
 
     Notes
     -----
-    All models are fitted to all of X. The side information that a model reads is passed to it.
-    ``sample_weight`` is a keyword of ``fit`` where all models have it. `with_items` works where
-    each model reads item features or is a `DummyRecommender`. Each row costs the scores of all
-    models and, but for "scores", sorting them.
+    All models are fitted to all of X, and get the side information that they read.
+    ``sample_weight`` is a keyword of ``fit`` if all models have it. `with_items` works if each
+    model reads item features or is a `DummyRecommender`. Each row costs the scores of all models
+    and, except for "scores", sorting them.
 
     References
     ----------
@@ -145,7 +144,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         self.random_state = random_state
 
     def get_params(self, deep=True):
-        """Get the parameters, with ``deep=True`` those of the models too, by their names.
+        """Get the parameters, and with ``deep=True`` the parameters of the models, by name.
 
         Parameters
         ----------
@@ -166,7 +165,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return params
 
     def set_params(self, **params):
-        """Set parameters; a name of a model replaces it, ``name__parameter`` sets its parameter.
+        """Set parameters; ``name`` replaces a model, ``name__parameter`` sets its parameter.
 
         Parameters
         ----------
@@ -190,7 +189,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return with_tags_of(self._models(), super().__sklearn_tags__())
 
     def _models(self):
-        # What is no list of named estimators is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but named estimators; scikit-learn may ask for tags before.
         if _are_named(self.estimators) and len(self.estimators):
             return [model for _, model in self.estimators]
         return [EASE(), UserKNN()]
@@ -213,19 +212,19 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as all models take them.
+            Interactions that all models take.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), or images, default=None
-            For the models that read them; so for the next two.
+            Passed to the models that read them, like `user_features` and `context`.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
             Row u describes row u of X.
         context : InteractionContext, default=None
             One row for each stored entry of X.
         sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if all models have it.
+            Weights of the users; a keyword only if all models have it.
 
         Returns
         -------
@@ -235,7 +234,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If a model has no ``decision_function``, or none reads what is given.
+            If a model has no ``decision_function``, or none reads the given side information.
         ValueError
             If a parameter or X is not valid, or a model predicts ratings.
         """
@@ -272,7 +271,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return weights
 
     def _scores(self, X, side=None):
-        # They may have been changed since `fit`.
+        # Parameters may have been changed since `fit`.
         check_parameters(self, self._parameter_rules)
         total = np.zeros(X.shape)
         unseen = np.ones(X.shape, dtype=np.bool_)
@@ -286,7 +285,7 @@ class RankFusion(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return total.astype(X.dtype, copy=False)
 
     def _points(self, cells, unseen):
-        """What one model gives to the items of some rows, by cells of the grid of its scores."""
+        """One model's points for the items of some rows, from cells of the grid of its scores."""
         n_unseen = unseen.sum(axis=1, keepdims=True)
         if self.method == "scores":
             counted = np.maximum(n_unseen, 1)
@@ -318,7 +317,7 @@ def _check_names(estimators):
         return
     if not _are_named(estimators) or not len(estimators):
         raise ValueError(
-            "The `estimators` of RankFusion must be a list of (name, recommender), at least one, "
+            "The `estimators` of RankFusion must be a list of at least one (name, recommender), "
             f"such as [('ease', EASE()), ('wmf', WMF())]. Got {estimators!r}."
         )
     names = [name for name, _ in estimators]
@@ -326,12 +325,12 @@ def _check_names(estimators):
     if len(set(names)) < len(names) or any("__" in name or name in reserved for name in names):
         raise ValueError(
             "The names of the models of RankFusion must be distinct, without double underscores, "
-            f"and no names of its own parameters. Got {names}."
+            f"and differ from its own parameters. Got {names}."
         )
 
 
 def _places(cells, unseen):
-    """Places from 1 of all items among the unseen ones of their row; of equals the mean.
+    """Places, from 1, of all items among the unseen items of their row; equal items share the mean.
 
     Parameters
     ----------
@@ -342,7 +341,7 @@ def _places(cells, unseen):
     Returns
     -------
     places : ndarray of shape (n_rows, n_items), float64
-        A seen item has the place that it would have if it was there as well.
+        A seen item has the place that it would have among the unseen items.
     """
     places = np.empty(cells.shape)
     for row, (value, here) in enumerate(zip(-cells, unseen, strict=True)):

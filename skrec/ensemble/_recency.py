@@ -1,4 +1,4 @@
-"""Recency: any recommender, asked about rows whose older entries weigh less."""
+"""Recency: any recommender, on rows whose older entries weigh less."""
 
 import warnings
 
@@ -33,7 +33,7 @@ from skrec.utils._times import (
     warn_if_unordered,
 )
 
-# Rows and weights by which it is seen whether a decay changes scores at all.
+# Rows and weights for the test whether a decay changes scores at all.
 _N_ROWS, _VISIBLE = 8, 0.75
 
 
@@ -45,36 +45,36 @@ def _within_has(method):
 
 
 class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""A recommender that is asked about a user's recent items more than about the old ones.
+    r"""A recommender in whose scores a user's recent items count more than old ones.
 
-    The values of X are times: numbers > 0 in any unit, the larger the later. `estimator` is
-    fitted to ones in their place, and scores rows in which an entry of age a weighs
+    The values of X are times: numbers > 0 in any unit, larger values are later. `estimator` is
+    fitted to ones instead of times. It scores rows in which an entry of age a weighs
 
     .. math:: w(a) = \max(\mathrm{floor},\; 2^{-a / h}),
 
-    with the half-life h [1]_; age counts from the row's latest time. So the model is what it would
-    be without times, and only what it is asked about is decayed. On MovieLens-1M that is most of
-    what time is worth: see the guide, "When order and time matter".
+    with the half-life h [1]_; age counts from the row's latest time. So the fit ignores times, and
+    only the rows to score are decayed. On MovieLens-1M this brings most of the gain from times:
+    see the guide, "When order and time matter".
 
     Parameters
     ----------
     estimator : recommender, default=None
-        What is fitted; a pipeline or a search that ends in a recommender is one too. It has to
-        read the values of a row, see Notes. None: ``EASE()``.
+        The model: a recommender, or a pipeline or search that ends in one. It must read the values
+        of a row, see Notes. None: ``EASE()``.
     half_life : float, default=2592000.0
-        Age h > 0 at which an entry of a scored row weighs 1/2, in the unit of the values of X,
-        or in items for ``unit="position"``. The default is 30 days where times are Unix
-        seconds. Infinite: no decay. May be changed after ``fit``.
+        Age h > 0 at which an entry of a scored row weighs 1/2, in the unit of the values of X, or
+        in items for ``unit="position"``. The default is 30 days if times are Unix seconds.
+        Infinite: no decay. May be changed after ``fit``.
     fit_half_life : float or None, default=None
-        Half-life of the rows that `estimator` is fitted to. None: it is fitted to ones.
+        Half-life of the training rows of `estimator`. None: the training rows are ones.
     unit : {"time", "position"}, default="time"
-        What age is. "position": the number of the row's entries that are later, the same for
-        entries of one time. May be changed after ``fit``.
+        Unit of age. "time": a difference of times. "position": the number of later entries of the
+        row, the same for entries of one time. May be changed after ``fit``.
     floor : float, default=0.0
-        Least weight, from 0 to 1, of the rows that are scored and of those that are fitted. May
-        be changed after ``fit``.
+        Smallest weight, from 0 to 1, in rows to score and in training rows. May be changed after
+        ``fit``.
     random_state : int, RandomState or None, default=None
-        Seed of the model within, where its own `random_state` is None.
+        Seed of the model within, if its own `random_state` is None.
 
     Attributes
     ----------
@@ -87,28 +87,27 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     See Also
     --------
-    skrec.preprocessing.TimeDecay : The weights as a transformer, for fitting and scoring alike.
+    skrec.preprocessing.TimeDecay : Applies the weights to training rows and scored rows alike.
     skrec.linear_model.SLIST : Learns which item comes next.
 
     Notes
     -----
-    With ``half_life=numpy.inf`` it is `estimator` on ones. A stored entry never gets a weight of
-    0, see `TimeDecay`. A search over "half_life" with GridSearchCV fits the same model again for
-    each value; ``set_params(half_life=...)`` on a fitted one does not.
+    With ``half_life=numpy.inf`` the result is `estimator` on ones. A stored entry never gets a
+    weight of 0, see `TimeDecay`. A search over "half_life" with GridSearchCV fits the same model
+    again for each value; ``set_params(half_life=...)`` on a fitted model does not.
 
-    ``score(X)`` hides items by chance, as for all recommenders. Search with
-    ``make_ranking_scorer("ndcg@10", holdout="last")``, which asks for the next item.
+    ``score(X)`` hides random items, as for all recommenders. Search with
+    ``make_ranking_scorer("ndcg@10", holdout="last")``, which hides the last item.
 
-    Differs from [1]_: there the ratings of an item-based model are decayed, here the values of a
-    row for any model, also by position.
+    Differs from [1]_: the paper decays the ratings of an item-based model. `Recency` decays the
+    values of a row for any model, also by position.
 
-    Models that look only at which items a row has are not changed, and `fit` warns: popularity,
-    and most of those with a learned vector per user, such as `BPR`. Models of ratings are
-    refused: where X holds times it holds no ratings.
+    Models that do not read values do not change, and `fit` warns: popularity, and most models with
+    a learned vector per user, such as `BPR`. `fit` refuses models of ratings, because X holds
+    times and no ratings.
 
-    The side information that `estimator` reads is passed to it, ``sample_weight`` is a keyword
-    of ``fit`` where it is one of `estimator`, and `explain`, `similar_items` and `with_items` are
-    there where `estimator` has them.
+    `Recency` passes on the side information that `estimator` reads. ``sample_weight`` is a keyword
+    of ``fit``, and `explain`, `similar_items` and `with_items` exist, if `estimator` has them.
 
     References
     ----------
@@ -133,7 +132,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         "unit": UNIT,
         "floor": Interval(0, 1),
     }
-    # In items, which are the same in all data. With a half-life that is set, nothing is tried.
+    # In items, a unit that suits all data. A half-life that is set is not searched.
     _search_grid = [
         {"unit": "position", "half_life": half_life} for half_life in (2.0, 5.0, 20.0, 100.0)
     ]
@@ -166,7 +165,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return tags
 
     def _base(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but an estimator; scikit-learn may ask for tags before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else EASE()
 
     def _weighs(self):
@@ -182,24 +181,24 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         context=None,
         sample_weight=None,
     ):
-        """Fit the model to ones in place of times, or to decayed rows.
+        """Fit the model to ones instead of times, or to decayed rows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Times, > 0 where an interaction is.
+            Times, > 0 for interactions.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), or images, default=None
-            For a model that reads them; so for the next two.
+            Passed to a model that reads them, like `user_features` and `context`.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
             Row u describes row u of X.
         context : InteractionContext, default=None
             One row for each stored entry of X.
         sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
+            Weights of the users; a keyword only if the model has it.
 
         Returns
         -------
@@ -209,7 +208,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If `estimator` has no ``decision_function``, or does not read what is given.
+            If `estimator` has no ``decision_function``, or does not read the given side
+            information.
         ValueError
             If a parameter or X is not valid, if float32 cannot tell the times apart, or if
             `estimator` predicts ratings.
@@ -217,7 +217,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Warns
         -----
         UserWarning
-            If scores of decayed rows are those of ones, or in no row the times differ.
+            If decayed rows and rows of ones have the same scores, or if no row has different
+            times.
         """
         times = X = self._start_fit(X)
         check_times(X.data, "Recency")
@@ -243,9 +244,9 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         check_scores(self, "estimator", base)
         if kind_of_model(base).predicts_ratings:
             raise ValueError(
-                "The `estimator` of Recency is fitted where X holds times, so it must not predict "
-                f"ratings. Got {type(base).__name__}; use a model of implicit feedback, such as "
-                'EASE, or feedback="implicit".'
+                "The `estimator` of Recency must not predict ratings, because X holds times. Got "
+                f"{type(base).__name__}; use a model of implicit feedback, such as EASE, or "
+                'feedback="implicit".'
             )
 
     def _warn_if_blind(self, X):
@@ -259,9 +260,9 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         asked = self.estimator_.decision_function(weights[rows])
         if np.array_equal(asked, self.estimator_.decision_function(ones_like(X)[rows])):
             warnings.warn(
-                f"{type(self.estimator_).__name__} scores decayed rows as it scores ones: it looks "
-                "only at which items a row has, so that Recency changes nothing. Use a model that "
-                "reads values, such as EASE, ItemKNN, PureSVD or MultVAE.",
+                f"{type(self.estimator_).__name__} scores decayed rows like rows of ones: it reads "
+                "which items a row has, but no values, so Recency changes nothing. Use a model "
+                "that reads values, such as EASE, ItemKNN, PureSVD or MultVAE.",
                 UserWarning,
                 stacklevel=4,
             )
@@ -274,7 +275,7 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     @available_if(_within_has("similar_items"))
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find similar items, where `estimator` can.
+        """Find similar items, if `estimator` can.
 
         Parameters
         ----------
@@ -290,14 +291,14 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         similar : ndarray of intp of shape (n, k)
             Best first, without the item itself; padded with -1.
         scores : ndarray of shape (n, k)
-            Only with ``return_scores=True``; -inf beside -1.
+            Only with ``return_scores=True``; -inf for padding.
         """
         check_is_fitted(self)
         return self.estimator_.similar_items(items, k, return_scores=return_scores)
 
     @available_if(_within_has("explain"))
     def explain(self, X, items):
-        """Split scores into what each item of the user adds, where `estimator` can.
+        """Split scores into contributions of the user's items, if `estimator` can.
 
         Parameters
         ----------
@@ -310,8 +311,8 @@ class Recency(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            What the `explain` of `estimator` says of the decayed rows: row ``u * m + j`` adds
-            up to the score of ``items[u, j]``, and recent items have most of it.
+            Result of `explain` of `estimator` for the decayed rows. Row ``u * m + j`` adds up to
+            the score of ``items[u, j]``; recent items contribute most.
 
         Raises
         ------

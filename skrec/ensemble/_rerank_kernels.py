@@ -18,7 +18,7 @@ def diverse_order(relevance, similarity, trade_off):
     Returns
     -------
     order : ndarray of intp of shape (m,)
-        Of equals the earlier candidate comes first.
+        Of equal candidates the earlier one comes first.
     """
     m = len(relevance)
     order = np.empty(m, dtype=np.intp)
@@ -49,15 +49,15 @@ def calibrated_order(relevance, mixes, target, trade_off, smoothing):
     ----------
     relevance : ndarray of shape (m,), float64
     mixes : ndarray of shape (m, n_groups), float64
-        Shares of the groups in each candidate; a row of zeros for one of no group.
+        Shares of the groups in each candidate; a row of zeros for a candidate without a group.
     target : ndarray of shape (n_groups,), float64
-        The shares that are wanted.
+        The wanted shares.
     trade_off, smoothing : float
 
     Returns
     -------
     order : ndarray of intp of shape (m,)
-        Of equals the earlier candidate comes first.
+        Of equal candidates the earlier one comes first.
     """
     m, n_groups = mixes.shape
     order = np.empty(m, dtype=np.intp)
@@ -92,18 +92,18 @@ def calibrated_order(relevance, mixes, target, trade_off, smoothing):
 
 @njit(nogil=True, cache=True)
 def fill_slots(best, reserved, is_reserved_place, lists):
-    """Lists with the best reserved items in their places and the best others around them.
+    """Fill lists with the best reserved items in their places and the best items around them.
 
     Parameters
     ----------
     best : ndarray of intp of shape (n_rows, m)
-        The best items of each row, reserved ones among them; -1 for none.
+        The best items of each row, reserved or not, padded with -1.
     reserved : ndarray of intp of shape (n_rows, n_places)
-        The best reserved items of each row; -1 for none.
+        The best reserved items of each row, padded with -1.
     is_reserved_place : ndarray of bool of shape (m,)
     lists : ndarray of intp of shape (n_rows, m)
-        To fill. -1 where there are no more items; where there are no more reserved ones, their
-        places go to the best others.
+        To fill. -1 after the last item. If reserved items run out, the best others take their
+        places.
     """
     n_rows, m = best.shape
     for row in range(n_rows):
@@ -119,7 +119,7 @@ def fill_slots(best, reserved, is_reserved_place, lists):
 
 @njit(nogil=True, cache=True)
 def _unlisted(items, start, listed):
-    """The first item from `start` on that is not in the list, and where to go on."""
+    """The first item from `start` on that is not in the list, and the next place to look at."""
     for place in range(start, len(items)):
         if items[place] < 0:
             break

@@ -1,4 +1,4 @@
-"""What re-ranking models share: a model around which they stand, and the head of its lists."""
+"""Shared by re-ranking models: the model within, and the head of its lists."""
 
 from abc import abstractmethod
 
@@ -31,7 +31,7 @@ RECOMMENDER = InstanceOf((BaseEstimator,), "a recommender (not a class)")
 
 
 class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    """Base of the models that order the head of another one's lists anew.
+    """Base of the models that reorder the head of another model's lists.
 
     A subclass writes `_head`, and `_learn` if it needs more than the model.
     """
@@ -51,7 +51,7 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return frozenset({"item_features"})
 
     def _base(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but an estimator; scikit-learn may ask for tags before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else EASE()
 
     def _weighs(self):
@@ -67,24 +67,24 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         context=None,
         sample_weight=None,
     ):
-        """Fit the model, and keep what the order of its lists needs.
+        """Fit the model, and keep the data that the new order needs.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as the model takes them.
+            Interactions that the model takes.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), or images, default=None
-            For the order of the lists, if the class reads them, and for a model that does.
+            For the order of the lists, if the class reads them, and for a model that reads them.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
-            For a model that reads them; so for the next one.
+            Passed to a model that reads them, like `context`.
         context : InteractionContext, default=None
             One row for each stored entry of X.
         sample_weight : array-like of shape (n_users,), default=None
-            Weights of the users; only there if the model has it.
+            Weights of the users; a keyword only if the model has it.
 
         Returns
         -------
@@ -94,7 +94,8 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If `estimator` has no ``decision_function``, or nothing reads what is given.
+            If `estimator` has no ``decision_function``, or nothing reads the given side
+            information.
         ValueError
             If a parameter, X or the features are not valid, or the model predicts ratings.
         """
@@ -112,11 +113,11 @@ class Reranker(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return self
 
     def _learn(self, X, side, weight):
-        """Keep what `_head` needs of the training data; `weight` of the rows, None for 1."""
+        """Keep the training data that `_head` needs; `weight` of the rows, None for 1."""
 
     @abstractmethod
     def _head(self, X, scores):
-        """The items at the head of each row's list, in their order: (n_rows, m), -1 for none."""
+        """The items at the head of each row's list, best first: (n_rows, m), padded with -1."""
 
     def _scores(self, X, side=None):
         scores = scores_of(self.estimator_, X, side)
@@ -130,12 +131,12 @@ Reranker.fit = FitThatMayWeigh(Reranker.fit)
 
 
 def is_table(features):
-    """Whether item features are there, and no images."""
+    """Whether item features are given as a table, and not as images."""
     return features is not None and not isinstance(features, list) and features.ndim == 2
 
 
 def candidates(X, scores, n_candidates):
-    """The best items of each row, and how good they are for it.
+    """The best items of each row, and their relevance.
 
     Parameters
     ----------
@@ -147,14 +148,14 @@ def candidates(X, scores, n_candidates):
     Returns
     -------
     items : ndarray of intp of shape (n_rows, m)
-        Best first; -1 for none.
+        Best first, padded with -1.
     relevance : ndarray of shape (n_rows, m), float64
-        1 for the best one, 0 for the last one of the row, in between by the scores; 1 for all
-        where all scores tie, and 0 beside -1.
+        1 for the best item of the row, 0 for the last, in between by the scores; 1 for all items
+        if all scores tie, and 0 for padding.
     """
     items, _ = top_k(scores, min(n_candidates, scores.shape[1]), seen=X)
     here = items >= 0
-    # Cells of the grid, so that rounding decides nothing.
+    # Cells of the grid, so that rounding does not matter.
     cells = quantize_scores(scores)
     keys = cells[np.arange(len(items))[:, None], items]
     best = keys[:, :1]

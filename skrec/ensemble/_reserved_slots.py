@@ -1,4 +1,4 @@
-"""ReservedSlots: places of the lists that are kept for some items."""
+"""ReservedSlots: lists with places reserved for some items."""
 
 import numpy as np
 
@@ -28,23 +28,23 @@ class _Places:
 
 
 class ReservedSlots(Reranker):
-    """Keep some places of a model's lists for some items, such as new or own ones.
+    """Reserve some places of a model's lists for some items, such as new items or a shop's own.
 
-    At each of the places `positions` a list has the best of the reserved items that it does not
-    have yet, in the order of the model; at all others the best item of all. A reserved item that
-    is good enough stands further ahead on its own account, and the place goes to the next one.
-    Where a row has no more reserved items, the best other item takes the place. All further
-    items follow, in the order of the model. It is a mixed hybrid [1]_. Scores rank items: those
-    of the head are the model's, exchanged among them.
+    Each place in `positions` takes the best reserved item, by the model, that the list does not
+    have yet; all other places take the best item overall. If a reserved item is good enough to
+    stand further ahead, its place goes to the next reserved item. If a row has no reserved items
+    left, the best other item takes the place. All further items follow in the order of the model.
+    This is a mixed hybrid [1]_. Scores only rank items: the head keeps the model's scores, in the
+    new order.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        The model, which must not predict ratings; a pipeline or a search that ends in a
-        recommender is one too. None: ``EASE()``.
+        The model, which must not predict ratings: a recommender, or a pipeline or search that ends
+        in one. None: ``EASE()``.
     items : array-like of int, or of bool of shape (n_items,), default=None
-        Columns of X that the places are kept for, or a mask. None: those that nobody has in the
-        X of ``fit``, which only a model that reads features, or a `Fallback`, tells apart.
+        Reserved columns of X, or a mask. None: the items that nobody has in the X of ``fit``; only
+        a model that reads features can rank these, alone or in a `Fallback`.
     positions : tuple of int, default=(2, 5)
         Places of the list, from 0 for the first one; below 10,000. May be changed after ``fit``.
     random_state : int, RandomState or None, default=None
@@ -55,7 +55,7 @@ class ReservedSlots(Reranker):
     estimator_ : recommender
         The fitted model.
     is_reserved_ : ndarray of bool of shape (n_items,)
-        Which items the places are kept for.
+        Mask of the reserved items.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of str of shape (n_items,)
@@ -64,11 +64,11 @@ class ReservedSlots(Reranker):
     See Also
     --------
     MMR : Lists whose items differ from each other.
-    Fallback : Another model for rows of which too little is known.
+    Fallback : Another model for rows with too few items.
 
     Notes
     -----
-    Items that `with_items` adds are reserved where `items` is None, as nobody has them.
+    If `items` is None, items that `with_items` adds are reserved, because nobody has them.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""TwoStageRecommender: the candidates of one model in the order of another one."""
+"""TwoStageRecommender: the candidates of one model in the order of another model."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -27,37 +27,37 @@ from skrec.utils._params import NONE, POSITIVE_INTEGER, Options
 from skrec.utils._ties import grid_width
 from skrec.utils._topk import top_k
 
-# So many cells of the grid lie between the worst candidate and the best other item.
+# The number of cells of the grid between the worst candidate and the best other item.
 _CELLS = 3
 
 
 class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
-    r"""Lists from one model, the retriever, in the order of another one, the ranker.
+    r"""Lists from one model, the retriever, in the order of another, the ranker.
 
-    The retriever scores all items and names the `n_candidates` best that a row does not have.
-    The ranker, which may be costly and may read features and context, scores these alone [1]_.
-    All other items follow behind them in the order of the retriever.
+    The retriever scores all items and picks the `n_candidates` best that a row does not have. The
+    ranker scores only these candidates, so it can be slow, and it can read features and context
+    [1]_. All other items follow in the order of the retriever.
 
-    `decision_function` has the ranker's scores for the candidates and for the items that the row
-    has. The retriever's scores of all others are moved and scaled so that the best of them stands
-    just below the worst candidate. So lists, scores and metrics agree. Scores rank items.
+    `decision_function` returns the ranker's scores for the candidates and for the row's own items.
+    The retriever's scores of all other items are shifted and scaled so that the best of them lies
+    just below the worst candidate. So lists, scores and metrics agree. Scores only rank items.
 
     Parameters
     ----------
     retriever : recommender, default=None
-        A pipeline or a search that ends in a recommender is one too. None: ``EASE()``.
+        A recommender, or a pipeline or search that ends in one. None: ``EASE()``.
     ranker : recommender, default=None
-        So is the ranker. None: ``WMF()``.
+        A recommender, or a pipeline or search that ends in one. None: ``WMF()``.
     n_candidates : int, default=200
-        Items that the ranker orders, > 0. From the number of items on the lists are the
+        Number of items that the ranker orders, > 0. With all items as candidates the lists are the
         ranker's. May be changed after ``fit``.
     negatives : {"ranker", "retrieved"}, default="ranker"
-        What the ranker is told to be no interactions. "ranker": what it takes by itself.
-        "retrieved": items drawn among those that the retriever shows to the row, which are what
-        the ranker has to order; for a `~skrec.content.ContentRecommender`, a
+        Negatives that the ranker learns from. "ranker": those that the ranker draws itself.
+        "retrieved": items drawn from the retriever's list for the row, which are the items that
+        the ranker must order; only for a `~skrec.content.ContentRecommender`, a
         `~skrec.content.DeepFM` or a `~skrec.content.WideAndDeep`.
     random_state : int, RandomState or None, default=None
-        Seed of those models whose own `random_state` is None.
+        Seed of the models whose own `random_state` is None.
 
     Attributes
     ----------
@@ -70,20 +70,20 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
     See Also
     --------
-    RankFusion : One list of those of several models, by places.
-    skrec.content.ContentRecommender : A ranker of rows of features, ids and context.
+    RankFusion : Fuses the lists of several models into one.
+    skrec.content.ContentRecommender : A ranker on features, ids and context.
 
     Notes
     -----
-    Both models are fitted to all of X. The side information that a model reads is passed to it.
-    Restricted to some `items`, `recommend` ranks those of them that are candidates before the
-    others: with few items allowed raise `n_candidates`.
+    Both models are fitted to all of X, and get the side information that they read. With `items`,
+    `recommend` ranks allowed items that are candidates before allowed items that are not. If few
+    items are allowed, raise `n_candidates`.
 
-    Items drawn among the retriever's best are harder to tell from interactions than others, and
-    some of them the user would like. So "retrieved" is not better everywhere: try both.
+    The retriever's best items are harder negatives than other items, and the user would like some
+    of them. So "retrieved" is not always better: try both.
 
-    With `with_items` new items are candidates if the retriever scores them high. It works where
-    each model reads item features or is a `DummyRecommender`.
+    New items from `with_items` are candidates if the retriever scores them high. `with_items`
+    works if each model reads item features or is a `DummyRecommender`.
 
     References
     ----------
@@ -133,7 +133,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return with_tags_of(self._models(), super().__sklearn_tags__())
 
     def _models(self):
-        # What is no estimator is refused by `fit`; tags are asked for before.
+        # `fit` refuses anything but an estimator; scikit-learn may ask for tags before.
         given = ((self.retriever, EASE), (self.ranker, WMF))
         return [model if isinstance(model, BaseEstimator) else kind() for model, kind in given]
 
@@ -143,12 +143,12 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, as both models take them.
+            Interactions that both models take.
         y : ignored
             Present for scikit-learn's conventions.
         item_features : ItemFeatures, {array-like, sparse matrix, dataframe} of shape \
                 (n_items, n_item_features), or images, default=None
-            For the models that read them; so for the next two.
+            Passed to the models that read them, like `user_features` and `context`.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
             Row u describes row u of X.
@@ -163,7 +163,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Raises
         ------
         TypeError
-            If a model has no ``decision_function``, or neither reads what is given.
+            If a model has no ``decision_function``, or neither reads the given side information.
         ValueError
             If a parameter or X is not valid, if a model predicts ratings, or if the ranker
             cannot take the negatives of the retriever.
@@ -189,8 +189,8 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return self
 
     def _shown(self, retriever, X, side):
-        """What the retriever shows to the training rows: a csr_array of ones."""
-        # The situation of an interaction is none of a row: candidates are those of the mean one.
+        """The retriever's lists for the training rows: a csr_array of ones."""
+        # Interactions have situations, rows have none: candidates are for the mean situation.
         known = side_keywords(retriever, side.user_features, None)
         lists = recommend(retriever, X, min(self.n_candidates, X.shape[1]), **known)
         here = lists >= 0
@@ -204,8 +204,8 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
             check_no_ratings(self, name, model)
         if self.negatives == "retrieved" and not hasattr(ranker, "_fit_against"):
             raise ValueError(
-                'TwoStageRecommender(negatives="retrieved") needs a ranker that learns from '
-                "negatives it is given: a ContentRecommender, DeepFM or WideAndDeep. Got "
+                'TwoStageRecommender(negatives="retrieved") needs a ranker that takes given '
+                "negatives: a ContentRecommender, DeepFM or WideAndDeep. Got "
                 f"{type(ranker).__name__}; use "
                 'negatives="ranker".'
             )
@@ -235,12 +235,12 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
 
 def _stacked(scores, first, ranked, is_candidate):
-    """Scores of the ranked items, and below the worst candidate those of the first model.
+    """Scores of the ranked items, with those of the first model below the worst candidate.
 
     Parameters
     ----------
     scores : ndarray of shape (n_rows, n_items)
-        Of the ranked items; all others are filled in place.
+        Scores of the ranked items; all others are filled in place.
     first : ndarray of shape (n_rows, n_items)
     ranked, is_candidate : ndarray of bool of shape (n_rows, n_items)
 
@@ -255,7 +255,7 @@ def _stacked(scores, first, ranked, is_candidate):
     worst = np.where(np.isfinite(worst), worst, 0.0).astype(np.float64)
     unit = np.abs(scores).max(axis=1, keepdims=True, initial=0.0).astype(np.float64)
     unit = np.where(unit > 0, unit, 1.0)
-    # The row's largest score is at most twice that of the ranked items: so is the grid.
+    # The row's largest score is at most twice that of the ranked items, and so is the grid.
     gap = _CELLS * 2 * grid_width(scores.dtype)
     rows, items = np.nonzero(other)
     span = (high - low)[rows, 0].astype(np.float64)

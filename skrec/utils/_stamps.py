@@ -1,4 +1,4 @@
-"""What tells models and parts from others: their content, and nothing beside it."""
+"""Digests that identify models and parts by their content alone."""
 
 import hashlib
 import os
@@ -10,21 +10,21 @@ from sklearn.base import BaseEstimator
 
 from skrec.utils._sparse_check import sound_sparse
 
-# Parameters that say how a model computes, not what.
+# Parameters that change how a model computes, but not its result.
 _HOW = ("n_jobs", "verbose", "device")
 
 
 def digest(value):
-    """A digest of what a value holds, equal for a fitted model and what was loaded of its file.
+    """A digest of a value's content, equal for a fitted model and the model loaded from its file.
 
-    joblib.hash alone also sees what scipy remembers of a matrix, and which attributes are one
-    object.
+    joblib.hash would also depend on scipy's cached properties of a matrix, and on which attributes
+    are the same object.
 
     Parameters
     ----------
     value : object
-        Estimators, dictionaries, lists, tuples, arrays, sparse matrices, plain values; others as
-        joblib.hash sees them.
+        Estimators, dictionaries, lists, tuples, arrays, sparse matrices, plain values; joblib.hash
+        for all others.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def digest(value):
 
 
 def stamp(part):
-    """What tells a part from others: what it holds; of a file its bytes.
+    """A digest of a part's content, or of a file's bytes.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def stamp(part):
 def _feed(found, value):
     if isinstance(value, np.generic):
         value = value.item()
-    if issparse(value):  # before dicts: a dictionary of keys is one
+    if issparse(value):  # before dicts: a DOK matrix is a dict
         X = csr_array(sound_sparse(value, "A part"))
         _feed_all(found, "sparse", [X.shape, X.indptr, X.indices, X.data])
     elif isinstance(value, dict):

@@ -47,7 +47,7 @@ def test_returns_in_parts_are_those_of_one_log(negative):
     model = ItemKNN(3, weighting="tfidf", metric="cosine")
     found = skrec.dask.fit(model, parts, encoder=fitted)
     assert np.array_equal(found.decision_function(X), clone(model).fit(X).decision_function(X))
-    with pytest.raises(ValueError, match="nothing in them stays bought"):
+    with pytest.raises(ValueError, match="all purchases in them are returned"):
         skrec.dask.fit_encoder([sent_back], encoder)
 
 

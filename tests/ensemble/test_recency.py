@@ -91,7 +91,7 @@ def test_what_the_model_within_lacks(X):
 
 def test_a_model_that_cannot_see_the_decay(X):
     for blind in (DummyRecommender(), BPR(2, max_iter=1, random_state=0)):
-        with pytest.warns(UserWarning, match="looks only at which items a row has"):
+        with pytest.warns(UserWarning, match="reads which items a row has, but no values"):
             Recency(blind, half_life=30.0).fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
