@@ -1,7 +1,7 @@
-"""Logs in files of parquet or CSV as tables: the columns that are read, each distinct id once.
+"""Logs in parquet or CSV files as tables: only the needed columns, each distinct id once.
 
-A table keeps each line, as rules for returns and repeated pairs need it, and dates as they are.
-`skrec.datasets` reads whole logs into one entry for each pair.
+A table keeps each line, because rules for returns and repeated pairs need it, and dates as they
+are. `skrec.datasets` reads whole logs into one entry for each pair.
 """
 
 import csv
@@ -16,13 +16,13 @@ _KNOWN = ("user_ids_", "item_ids_")
 
 
 def read_parquet_log(path, encoder):
-    """The table of a parquet file.
+    """Read the table of a parquet file.
 
     Parameters
     ----------
     path : str or path-like
     encoder : InteractionEncoder
-        Names the columns; others are not read.
+        Names the columns to read.
 
     Returns
     -------
@@ -48,22 +48,22 @@ def read_parquet_log(path, encoder):
         ]  # fmt: skip
         with ParquetFile(path, metadata=metadata, read_dictionary=text) as file:
             table = file.read(columns=wanted)
-        # What a file says about itself is not checked otherwise, and used as addresses.
+        # Nothing else checks the offsets in a file, which are used as addresses.
         table.validate(full=True)
         return table
 
 
 def read_csv_log(path, encoder):
-    """The table of a CSV file, its ids of the kind of a fitted encoder's.
+    """Read the table of a CSV file, with ids of the same kind as the fitted encoder's.
 
-    pyarrow tells the type of a column by the beginning of one file: "7" would be a number in this
-    part and text in the next. So ids are text until the ids of all files are known.
+    pyarrow would infer the type of a column from the beginning of one file: "7" could be a number
+    in one part and text in the next. So ids stay text until the ids of all files are known.
 
     Parameters
     ----------
     path : str or path-like
     encoder : InteractionEncoder
-        Names the columns; others are not read. If it is not fitted, ids stay text.
+        Names the columns to read. If it is not fitted, ids stay text.
 
     Returns
     -------
@@ -73,8 +73,8 @@ def read_csv_log(path, encoder):
     Raises
     ------
     ValueError
-        If the file is damaged, if the ids of the encoder are neither text nor whole numbers, or
-        if they are whole numbers and the file has others.
+        If the file is damaged, if the ids of the encoder are neither text nor whole numbers, or if
+        they are whole numbers and the file has other ids.
     """
     import pyarrow as pa
     from pyarrow.csv import ConvertOptions, read_csv
@@ -98,8 +98,8 @@ def read_csv_log(path, encoder):
             continue
         if ids.dtype.kind not in "iu":
             raise ValueError(
-                f"{path} is text, and {known} of the encoder has dtype {ids.dtype}. Expected "
-                "whole numbers or text, as fit_encoder makes them of CSV files: fit the encoder "
+                f"{path} holds text, but {known} of the encoder has dtype {ids.dtype}. Expected "
+                "whole numbers or text, as fit_encoder reads them from CSV files: fit the encoder "
                 "on these files, or pass parquet files."
             )
         chunks = [_as_numbers(chunk, path, known) for chunk in table.column(place).chunks]
@@ -109,7 +109,7 @@ def read_csv_log(path, encoder):
 
 
 def _wanted(names, encoder):
-    """The columns to read; None for all, where one is not there: the encoder says so."""
+    """The columns to read; None for all if one is missing, which the encoder then reports."""
     wanted = (encoder.user, encoder.item, encoder.value, encoder.timestamp)
     wanted = [name for name in dict.fromkeys(wanted) if name is not None]
     return wanted if all(names.count(name) == 1 for name in wanted) else None
@@ -122,7 +122,7 @@ def _as_numbers(chunk, path, known):
     odd = next((text for text in texts if not is_whole(text)), None)
     if odd is not None:
         raise ValueError(
-            f"{path} has the id {odd!r}, which is not written like a whole number, and {known} of "
+            f"{path} has the id {odd!r}, which is not written like a whole number, but {known} of "
             "the encoder are whole numbers. Expected ids of one kind: fit the encoder on logs that "
             "have such ids too, or leave these lines out."
         )
@@ -130,7 +130,7 @@ def _as_numbers(chunk, path, known):
 
 
 def settled_ids(ids):
-    """Ids of all CSV files together: whole numbers where all are written so, else text.
+    """Settle the kind of the ids of all CSV files: whole numbers if all are written so, else text.
 
     Parameters
     ----------
