@@ -71,9 +71,7 @@ def test_the_case_of_a_split_in_time():
     for name, model in {
         "ease": EASE(50.0), "popularity": DummyRecommender(), "both": Fallback(EASE(50.0)),
     }.items():  # fmt: skip
-        said = (
-            "They get the lists of the fallback" if name == "both" else "skrec.ensemble.Fallback"
-        )
+        said = "They get the lists of the fallback" if name == "both" else "skrec.ensemble.Fallback"
         with pytest.warns(UserWarning, match=f"Nothing is known of.*{said}"):
             results[name] = evaluate(model.fit(X_train), X_train, y, "ndcg@10")
     unknown = {name: result.mean_unknown["ndcg@10"] for name, result in results.items()}

@@ -68,8 +68,7 @@ def _against_baseline(comparison, metric):
         )
     if alike:
         said.append(
-            f"Not significantly different from {comparison.baseline}: "
-            f"{_differences(tests, alike)}."
+            f"Not significantly different from {comparison.baseline}: {_differences(tests, alike)}."
         )
     return said
 
