@@ -34,8 +34,8 @@ _CELLS = 3
 class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     r"""Lists from one model, the retriever, in the order of another, the ranker.
 
-    The retriever scores all items and picks the `n_candidates` best that a row does not have. The
-    ranker scores only these candidates, so it can be slow, and it can read features and context
+    The retriever scores all items and picks the `n_candidates` best that a row does not have. Only
+    these candidates get scores of the ranker, which may be slow, and may read features and context
     [1]_. All other items follow in the order of the retriever.
 
     `decision_function` returns the ranker's scores for the candidates and for the row's own items.

@@ -153,10 +153,10 @@ def make_ranking_scorer(
     """Make a scorer for `GridSearchCV`, `cross_validate` and the like.
 
     The scorer hides a share of each test user's row, and the estimator scores the rest. The scorer
-    leaves the items of the rest out of the list and measures how high the list ranks the hidden
-    items. This is strong generalisation, because the users are not in the training data. With a
-    held-out matrix as `y` the scorer hides nothing: the estimator sees the whole rows of X and
-    must find the items of `y`. All metrics come from one pass over the scores, in chunks of rows.
+    leaves the items of the rest out of the list and measures how high it ranks the hidden ones.
+    This is strong generalisation, because the users are not in the training data. With a held-out
+    matrix as `y` the scorer hides nothing: the estimator sees whole rows of X and must find `y`.
+    All metrics come from one pass over the scores, in chunks of rows.
 
     Parameters
     ----------
