@@ -210,7 +210,7 @@ def test_texts():
     [
         ("one text", encode, "put a single text into a list"),
         (["one", 2], encode, "Got 2"),
-        (["", None], encode, "all texts are empty"),
+        (["", None], encode, "Got only empty texts"),
         (["one"], lambda texts: np.ones(3), "shape"),
         (["one"], lambda texts: np.full((len(texts), 2), np.inf), "finite"),
         (["one"], "encode", "callable"),

@@ -226,7 +226,7 @@ class TestEmbedding:
     @pytest.mark.parametrize(
         ("labels", "message"),
         [
-            (["a"], "one for each of the 30 points"),
+            (["a"], "one label for each of the 30 points"),
             ([None] + ["a"] * 29, "1 of the labels are missing"),
             ([np.nan, np.inf] + [1.0] * 28, "2 of the labels are missing"),
             ([f"group {i}" for i in range(30)], "30 groups"),
