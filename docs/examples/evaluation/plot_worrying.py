@@ -3,17 +3,17 @@ Are the neural models better?
 =============================
 
 Ferrari Dacrema, Cremonesi and Jannach asked in 2019 whether neural recommenders beat simple ones
-that are tuned as carefully, and found that most do not. This page asks again, over what was
-measured for :doc:`/benchmarks/README`: each method chose its settings on validation data, and was
-tested once. The page reads the records of the repository, so it is drawn anew with them.
+that are tuned as carefully, and found that most do not. This page asks the question again for the
+measurements of :doc:`/benchmarks/README`. Each method was tuned on validation data and tested
+once. The page reads the records of the repository, so its figure follows them.
 """
 
 # %%
 # The records
 # -----------
-# Each protocol has a folder of records, and a ``comparison.json`` with the differences from its
-# best method: over the test users, with p-values after Holm. Popularity, and what combines several
-# models, take no part here.
+# Each protocol has a folder of records. Its ``comparison.json`` holds the differences from the
+# best method over the test users, with p-values after Holm's correction. This page leaves out
+# popularity and combinations of several models.
 
 import json
 import re
@@ -42,7 +42,7 @@ of_package = {
 family_of = {
     name: of_package.get(kind.__module__.split(".")[1]) for name, kind in all_recommenders()
 }
-# The second is MCRec with genres, the third NeuMF after its parts.
+# WithGenres is MCRec with genres, AfterItsParts is NeuMF pretrained by its parts.
 family_of |= {"GraphFilter": "graph filter", "WithGenres": "neural", "AfterItsParts": "neural"}
 
 
@@ -51,7 +51,7 @@ def read(name):
 
 
 def ranking(key):
-    """Family, name, difference from the best in percent of it, its standard error, p-value."""
+    """Family, name, difference from the best method in percent, its standard error, p-value."""
     comparison, rows = read(f"{key}/comparison"), []
     best = read(f"{key}/{comparison['best']}")["test"]["mean"][comparison["metric"]]
     for slug in (comparison["best"], *comparison["against_best"]):
@@ -67,12 +67,12 @@ def ranking(key):
 
 
 # %%
-# Predicted ratings have an error instead, the lower the better, on three splits that all models
-# share. With three splits the test sees large differences only.
+# Predicted ratings have an error instead, where lower is better, on three splits that all models
+# share. With three splits the test finds only large differences.
 
 
 def ratings():
-    """The same of the errors on ML-1M; a larger error is to the left."""
+    """The same for the errors on ML-1M; a larger error is further to the left."""
     errors = {
         name: np.array([test["rmse"] for test in model["tests"]])
         for name, model in read("ml1m_ratings")["models"].items()
@@ -101,9 +101,10 @@ problems = {
 # %%
 # The picture
 # -----------
-# Zero is the best method of a data set, of any family. Large markers are the best of each family,
-# with the standard error of the difference; small ones are its other members. A **full** marker
-# is not significantly behind the best method (p of at least .05), an empty one is.
+# Zero is the best method of a data set, from any family. Large markers show the best method of
+# each family, with the standard error of the difference. Small markers show the other members of
+# the family. A **full** marker is not significantly behind the best method (p of at least .05); an
+# empty marker is.
 
 styles = {
     "neural": ("#D55E00", "D"),
@@ -141,8 +142,8 @@ plt.show()
 # %%
 # In words
 # --------
-# Of each problem the best neural model and the best simple one, and whether the one that is behind
-# may owe it to chance.
+# The lines below name the best neural and the best simple model of each problem, and say whether
+# the difference of the weaker one from the best method is significant.
 
 for problem, rows in problems.items():
     neural = max((row for row in rows if row[0] == "neural"), key=lambda row: row[2])
@@ -155,7 +156,7 @@ for problem, rows in problems.items():
     )
 
 # %%
-# What this does not say: that no neural model could win. Some were not run, where they take hours,
-# and larger data, texts, pictures and contexts are where networks are at home: see
-# :doc:`/benchmarks/citeulike_cvae` and :doc:`/benchmarks/rows`. A model that is chosen without
-# tuned linear, neighbour and factor models beside it is chosen blindly all the same.
+# This does not mean that no neural model could win. Some neural models take hours and were not
+# run. Networks are at home on larger data, texts, pictures and contexts: see
+# :doc:`/benchmarks/citeulike_cvae` and :doc:`/benchmarks/rows`. Still, a choice without tuned
+# linear, neighbour and factor models is a blind choice.
