@@ -1,6 +1,7 @@
 """The HTTP application."""
 
 import json
+import reprlib
 from contextlib import asynccontextmanager
 
 from skrec._version import __version__
@@ -57,7 +58,8 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     Notes
     -----
     A request that is wrong is answered with a status of 4xx and ``{"detail": "..."}``: 422 for a
-    body that is no JSON, or has a wrong type, a `k` above the limit, or no known candidate; 404
+    body that is no JSON, or has a wrong type, a `k` above the limit, no known candidate, or values
+    so large that the model has no finite scores for them; 404
     for an unknown item of /similar, for a model without similar items, and for an unknown user
     where ``"unknown_user": "error"``; 413 for a body that is too large. Unknown ids in a history
     are ignored, and the answer lists them; those in ``items`` and ``exclude`` are ignored. Ids
@@ -95,6 +97,7 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
 
     @asynccontextmanager
     async def lifespan(application):
+        application.openapi()  # it is kept: no request waits for it
         holder.start()
         yield
         holder.stop()
@@ -169,7 +172,7 @@ def _recommended(server, body):
         if body.values is not None:
             raise RequestValueError("values belong to a history; a user of the fit has them.")
         if body.unknown_user == "error" and not server.knows(body.user):
-            raise RequestKeyError(f"User {body.user!r} is unknown.")
+            raise RequestKeyError(f"User {reprlib.repr(body.user)} is unknown.")
         return server.recommend_user(body.user, body.k, **options)
     history = body.history
     if body.values is not None:

@@ -159,6 +159,8 @@ def _content(
         main, fallback, least = main.estimator_, main.fallback_, main.min_interactions
     known = InteractionEncoder(**encoder.get_params())
     known.set_params(unknown_items="ignore", unknown_users="new", min_user_count=1)
+    if known.negative == "warn":  # of the log, once; a request has values as it means them
+        known.set_params(negative="keep")
     known.user_ids_, known.item_ids_ = encoder.user_ids_, encoder.item_ids_
     return Content(
         main, fallback, least, known, interactions, seen, titles, ones, min_value, has_all

@@ -90,7 +90,8 @@ def _numbers(values):
         ) from error
     if numbers.shape != (len(values),) or not np.isfinite(numbers).all():
         raise RequestValueError(
-            "The values of a history must be finite numbers. Got NaN or infinity."
+            "The values of a history must be finite numbers. Got NaN or infinity; leave out items "
+            "without a value."
         )
     return numbers
 
@@ -129,6 +130,12 @@ class Histories:
         )
         users = content.encoder.user_ids_
         self._anybody = next(iter(users[:1].tolist()), "" if users.dtype.kind == "U" else 0)
+        #: Largest absolute value of the fit; None where it is not known.
+        self.largest = None
+        if content.interactions is not None and not content.ones:
+            self.largest = float(np.abs(content.interactions.data).max(initial=0))
+        #: A value that counts.
+        self.least_value = 1.0 if content.min_value is None else max(1.0, content.min_value)
         # Whether a history without values says nothing: a rating of 1 is the worst.
         self.needs_values = not content.ones and kind_of_model(content.model).predicts_ratings
 
@@ -191,7 +198,9 @@ class Histories:
             X = X.astype(self._dtype, copy=False)
         if not np.isfinite(X.data).all():
             raise RequestValueError(
-                f"A value of the history is beyond {self._dtype}, the dtype of the fit."
+                f"A value of the history is beyond {self._dtype}, the dtype of the fit. Got values "
+                f"up to {np.abs(values).max():g}; expected at most "
+                f"{np.finfo(self._dtype).max:.3g}. Send values in the unit of the fit."
             )
         X.eliminate_zeros()
         return Row(X, seen if content.has_all else X.indices.astype(np.int32), unknown)

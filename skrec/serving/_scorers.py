@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-import threading
+from collections import deque
 
 from skrec.base import BaseRecommender, UserSideMixin
 from skrec.utils._call import kept_call
@@ -26,7 +26,8 @@ def frozen_copy(model):
 class Scorer:
     """Scores rows by a model that never changes, from any thread.
 
-    Networks are built once for each thread. All of them share their weights.
+    A network is built when there is none that no other thread computes with. Whoever is done with
+    one leaves it to the next, in whichever thread. All of them share their weights.
 
     Parameters
     ----------
@@ -39,21 +40,27 @@ class Scorer:
     """
 
     def __init__(self, model):
-        self.model, self._thread = model, threading.local()
+        self.model, self._free = model, deque()
 
     def __call__(self, X):
         """Scores of shape (n_rows, n_items) of a canonical csr_array, in its dtype."""
         try:
-            built = self._thread.built
-        except AttributeError:
-            built = self._thread.built = {}
+            built = self._free.pop()  # one step: no other thread gets it too
+        except IndexError:
+            built = {}
+        try:
+            with kept_call(built):
+                return self._scores(X)
+        finally:
+            self._free.append(built)
+
+    def _scores(self, X):
         model = self.model
-        with kept_call(built):
-            if not isinstance(model, BaseRecommender):
-                return model.decision_function(X)
-            if isinstance(model, UserSideMixin):  # says that it knows nothing but X
-                return model._finite_scores(*model._start_rows(X).arguments)
-            return model._finite_scores(X)
+        if not isinstance(model, BaseRecommender):
+            return model.decision_function(X)
+        if isinstance(model, UserSideMixin):  # says that it knows nothing but X
+            return model._finite_scores(*model._start_rows(X).arguments)
+        return model._finite_scores(X)
 
 
 def make_scorer(model, quantize):

@@ -1,5 +1,7 @@
 """Server: lists for single requests from a frozen copy of a model."""
 
+import reprlib
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -7,8 +9,10 @@ from scipy.sparse import csr_array, vstack
 
 from skrec._log._ids import describe_ids
 from skrec._log_recommender._answers import inner_model, require_method, similar_lists
+from skrec.serving._answer import Answer
+from skrec.serving._blame import are_to_blame, values_error
 from skrec.serving._content import read_content
-from skrec.serving._errors import RequestKeyError, RequestValueError
+from skrec.serving._errors import RequestError, RequestKeyError, RequestValueError
 from skrec.serving._fallback_rows import fallback_rows
 from skrec.serving._histories import Histories, ItemIds
 from skrec.serving._scorers import make_scorer
@@ -18,40 +22,7 @@ from skrec.utils._topk import top_k
 from skrec.utils._validation import check_k
 
 _NOTHING = np.empty(0, dtype=np.int64)
-
-
-class Answer(NamedTuple):
-    """A list for one request; a named tuple.
-
-    Parameters
-    ----------
-    ids : list
-        Ids of items, best first; fewer than k where no more are left.
-    scores : list of float
-        Their scores.
-    titles : list of str or None
-        Their titles, "" where an item has none; None where the model came without titles.
-    fallback : bool
-        Whether the list is that of the fallback, such as the popular items.
-    unknown : list
-        Ids of the history that the fit did not see; they count for nothing.
-
-    See Also
-    --------
-    Server : Makes them.
-
-    Examples
-    --------
-    >>> from skrec.serving import Answer
-    >>> Answer(["tea"], [0.5], None, False, []).ids
-    ['tea']
-    """
-
-    ids: list
-    scores: list
-    titles: list | None
-    fallback: bool
-    unknown: list
+_WARM = 9  # items of a first request: whole groups of those that kernels go through, and a rest
 
 
 class _Marks(NamedTuple):
@@ -64,8 +35,9 @@ class _Marks(NamedTuple):
 class Server:
     """Lists for one process that serves: made once, asked from any thread.
 
-    What a request needs is made when the server is: a dictionary of the ids, compiled kernels. A
-    network is built once for each thread, at its first request, and all share its weights.
+    What a request needs is made when the server is: a dictionary of the ids, compiled kernels, the
+    network of a neural model. Only threads that ask at the same time need networks of their own:
+    each is built at the first such request, and all share their weights.
     The model is frozen: whoever fits the estimator again changes nothing here. Lists are those
     that the model's own ``recommend`` makes of the same row, with its rule for ties.
 
@@ -164,13 +136,20 @@ class Server:
         self._warm_up()
 
     def _warm_up(self):
-        """Answer requests of each kind: kernels are compiled, and networks built."""
+        """Answer requests of each kind: kernels are compiled, networks and indexes built."""
+        some = self.item_ids[:_WARM]
         self.recommend([], k=1)
         if not self._histories.needs_values:
-            self.recommend(self.item_ids[:1], k=1)
-        self.recommend(dict.fromkeys(self.item_ids[:1], 1.0), k=1, items=self.item_ids[:2])
+            self.recommend(some, k=1)
+            with suppress(RequestError):  # an encoder may refuse repeats
+                self.recommend(some[:1] * 2, k=1, exclude=some)
+        self.recommend(dict.fromkeys(some, self._histories.least_value), k=1, items=some)
         for user in self._encoder.user_ids_[:1].tolist():
             self.recommend_user(user, k=1)
+        if self.has_similar:
+            with suppress(TypeError, ValueError):  # said where it is asked for
+                self.similar(some[0], k=1)
+                self.similar(some[0], k=1, items=some)
 
     def recommend(self, history, k=10, *, items=None, exclude=None, exclude_seen=True):
         """List the best items for a history.
@@ -202,8 +181,9 @@ class Server:
             negative where the model takes no negative values, or there are ids without values
             for a model that predicts ratings.
         """
-        row = self._histories.row(history)
-        return self._answer(row, check_k(k), items, exclude, exclude_seen)
+        row, k = self._histories.row(history), check_k(k)
+        with self._blaming([row]):
+            return self._answer(row, k, items, exclude, exclude_seen)
 
     def recommend_user(self, user, k=10, *, items=None, exclude=None, exclude_seen=True):
         """List the best items for a user of the fit, by what was known then.
@@ -290,8 +270,9 @@ class Server:
                 X = csr_array(vstack([row.X for row in part], format="csr"))
                 X.has_canonical_format = True
                 seen = _stacked([row.seen for row in part]) if exclude_seen else None
-                found = self._lists(X, k, short, seen, allowed)
-                marks = self._marks(X, short)
+                with self._blaming(part):
+                    found = self._lists(X, k, short, seen, allowed)
+                    marks = self._marks(X, short)
                 for place, row, mark, *one in zip(some, part, marks, *found, strict=True):
                     answers[place] = self._named(*one, mark, row.unknown)
         return answers
@@ -326,7 +307,7 @@ class Server:
         (place,) = self._items.places([item], "item")[1]
         if place < 0:
             raise RequestKeyError(
-                f"Item {item!r} is unknown; those of the fit are like "
+                f"Item {reprlib.repr(item)} is unknown; those of the fit are like "
                 f"{describe_ids(self._encoder.item_ids_)}."
             )
         found, scores = similar_lists(
@@ -337,6 +318,20 @@ class Server:
             self.n_items,
         )
         return self._named(found[0], scores[0], False, [])
+
+    @contextmanager
+    def _blaming(self, rows):
+        """A block that scores rows of histories: an error that their values cause is theirs."""
+        try:
+            yield
+        except RequestError:
+            raise
+        except (ValueError, ArithmeticError) as error:
+            for row in rows:
+                scorer = self._fallback if self._is_short(row) else self._scorer
+                if are_to_blame(row.X, scorer):
+                    raise values_error(row.X, self._histories.largest) from error
+            raise
 
     def _is_short(self, row):
         return self._fallback is not None and row.X.nnz < self._least

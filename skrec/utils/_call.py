@@ -46,7 +46,7 @@ def kept_call(built):
     Parameters
     ----------
     built : dict
-        Empty at first. Of one thread: two that share it may build at once.
+        Empty at first. No other thread may use it before the block ends.
     """
     token = _BUILT.set((get_ident(), built))
     try:

@@ -16,8 +16,10 @@ from skrec.decomposition import BiasedMF
 from skrec.ensemble import Fallback
 from skrec.linear_model import EASE
 from skrec.metrics import make_ranking_scorer
+from skrec.neighbors import UserKNN
 from skrec.preprocessing import InteractionEncoder
 from skrec.serving import Server
+from skrec.serving._errors import RequestError, RequestValueError
 
 N_USERS, N_ITEMS = 40, 30
 X = csr_array(make_interactions(n_users=N_USERS, n_items=N_ITEMS, random_state=0).X)
@@ -176,3 +178,39 @@ def test_names_of_a_mapping_that_nothing_reads():
         made_of(EASE().fit(X), popular=EASE().fit(X), names=ITEMS.astype(str))
     with pytest.raises(ValueError, match="'values' must be 'ones' or 'keep'"):
         made_of(EASE().fit(X), values="all")
+
+
+@pytest.mark.parametrize("model", [UserKNN(5), make_pipeline(UserKNN(5))], ids=repr)
+def test_values_that_no_score_holds_are_the_clients_fault(model):
+    server = made_of(model.fit(X))
+    largest = f"up to {X.data.max():g}"
+    for ask in (server.recommend, lambda one: server.recommend_batch([[10], one, [20]])):
+        with pytest.raises(RequestValueError, match="Got values of sizes 1 to 1e\\+300") as caught:
+            ask({10: 1e300, 20: 1.0})
+        assert largest in str(caught.value)
+        assert "Send values in the unit of the fit" in str(caught.value)
+
+
+def test_a_fault_of_the_model_is_not_blamed_on_values(monkeypatch):
+    server = made_of(EASE().fit(X))
+
+    def broken(X):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(server, "_scorer", broken)
+    for ask in (server.recommend, lambda one: server.recommend_batch([one])):
+        with pytest.raises(ValueError, match="a fault of ours") as caught:
+            ask({10: 3.0, 20: 1.0})
+        assert not isinstance(caught.value, RequestError)
+
+
+def test_negative_values_of_a_request_are_no_warning(recwarn):
+    ratings = X.copy()
+    ratings.data = np.random.default_rng(0).integers(-5, 6, X.nnz).astype(X.dtype)
+    ratings.eliminate_zeros()
+    model = BiasedMF(2, max_iter=2, random_state=0).fit(ratings)
+    expected = model.recommend(row_of({1: -4.0}), k=3)[0]
+    server = made_of(model, interactions=ratings)
+    recwarn.clear()
+    assert server.recommend({10: -4.0}, k=3).ids == ITEMS[expected].tolist()
+    assert not recwarn.list
