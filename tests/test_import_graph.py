@@ -30,6 +30,7 @@ LAYERS = (
     ("content", "ensemble", "inspection", "metrics"),
     ("_discovery", "dask"),
     ("_log_recommender",),
+    ("_model_content",),
     ("serving",),
     ("_testing",),
     ("_cli",),

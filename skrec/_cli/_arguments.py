@@ -9,9 +9,9 @@ LOG_OPTIONS = (
     "negative", "duplicates",
 )  # fmt: skip
 DATA_OPTIONS = ("min_value", "values", "min_user_count", "data_home", "random_state", *LOG_OPTIONS)
-VALUES = ("ones", "keep")
 
-# The same as in `skrec._log`, which imports scipy: help need not wait for it.
+# The same as in `skrec._log` and `skrec._model_content`, which import scipy: help need not wait.
+VALUES = ("ones", "keep")
 NEGATIVE = ("warn", "keep", "drop", "subtract", "error")
 DUPLICATES = ("sum", "count", "first", "last", "max", "min", "mean", "error")
 

@@ -8,12 +8,13 @@ import numpy as np
 from skrec._cli._arguments import fill_defaults
 from skrec._cli._data import read_data
 from skrec._cli._errors import CommandError
-from skrec._cli._modelfile import ModelFile, save_model_file
+from skrec._cli._modelfile import save_model_file
 from skrec._cli._models import make_model, split_params
 from skrec._cli._output import check_output, format_facts, status
 from skrec._cli._results import read_recipe
 from skrec._cli._signals import one_piece, raise_if_interrupted
 from skrec._log_recommender._titles import titles_of_items
+from skrec._model_content import ModelContent
 from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
 from skrec.utils._memory import format_bytes
@@ -78,7 +79,7 @@ def _fit(arguments, searched, path):
         seconds = time.perf_counter() - start
     raise_if_interrupted()
     facts = dict([*data.facts, ("learned", learned)])
-    content = ModelFile(
+    content = ModelContent(
         model=fitted,
         encoder=InteractionEncoder.from_ids(data.user_ids, data.item_ids),
         interactions=data.X,

@@ -16,7 +16,7 @@ def candidates(content, arguments):
 
     Parameters
     ----------
-    content : ModelFile
+    content : ModelContent
     arguments : argparse.Namespace
 
     Returns

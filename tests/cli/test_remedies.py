@@ -14,6 +14,7 @@ from skrec._cli._models import known_models
 from skrec._cli._remedies import on_command_line
 from skrec._log._aggregate import DUPLICATES
 from skrec._log._returns import NEGATIVE
+from skrec._model_content import VALUES
 from skrec.datasets import load_interactions
 from skrec.utils._times import warn_if_unordered
 
@@ -285,6 +286,7 @@ def test_pipes_and_odd_numbers_are_refused(skrec, model, tmp_path):
 def test_the_options_are_those_of_the_loader():
     assert _arguments.DUPLICATES == DUPLICATES
     assert _arguments.NEGATIVE == NEGATIVE
+    assert _arguments.VALUES == VALUES
     # dtype is no question of the command line, and columns stand for four. The models that read
     # times as values are compared with others on ones, which is done in Python.
     others = {"as_times", "dtype", "return_X", "user", "item", "value", "timestamp"}

@@ -10,6 +10,7 @@ from sklearn.preprocessing import Binarizer
 
 import skrec
 from skrec._log._id_index import kept_index
+from skrec._model_content import ModelContent, mapping_of
 from skrec.autoencoder import MultVAE
 from skrec.datasets import make_interactions
 from skrec.decomposition import BiasedMF
@@ -214,3 +215,28 @@ def test_negative_values_of_a_request_are_no_warning(recwarn):
     recwarn.clear()
     assert server.recommend({10: -4.0}, k=3).ids == ITEMS[expected].tolist()
     assert not recwarn.list
+
+
+def test_a_file_is_checked_as_the_command_line_checks_it(tmp_path):
+    seen = X.copy()
+    seen.data[:3] = 0  # a user has what counts for nothing
+    content = ModelContent(Fallback(EASE()).fit(X), ENCODER, interactions=X, seen=seen)
+    server = Server(mapping_of(content))
+    for parts in ({}, {"seen": None}):
+        listed = Server(mapping_of(content) | parts).recommend_user(0, k=N_ITEMS).ids
+        assert not set(listed) & set(ITEMS[X[[0]].indices].tolist())
+    path = skrec.save(mapping_of(content), tmp_path / "model.skops")
+    assert Server(path).recommend_user(0) == server.recommend_user(0)
+    for parts, message in (
+        ({"format": 99}, "in format 99"),
+        ({"titles": [*["a"] * (N_ITEMS - 1), np.nan]}, r"titles must be text.*Got nan"),
+        ({"min_value": True}, "'min_value' must be a finite number"),
+        ({"min_value": np.inf}, "'min_value' must be a finite number"),
+        ({"seen": X.toarray()}, "seen must be a sparse matrix. Got ndarray"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Server(mapping_of(content) | parts)
+    part = mapping_of(content)
+    del part["values"]
+    with pytest.raises(ValueError, match="Got none of 'values'"):
+        Server(part)
