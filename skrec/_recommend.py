@@ -118,7 +118,7 @@ def recommend(
     return (found, values) if return_scores else found
 
 
-def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.float64):
+def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.float64, finite=None):
     """Top-k lists from a function that scores a range of rows.
 
     Parameters
@@ -135,6 +135,8 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
         Candidates, see `skrec.utils._validation.check_candidates`.
     dtype : dtype, default=float64
         Of the scores.
+    finite : str, default=None
+        See `top_k`.
 
     Returns
     -------
@@ -152,6 +154,7 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
             width,
             seen=None if seen is None else row_range(seen, start, stop),
             allowed=row_range(allowed, start, stop) if issparse(allowed) else allowed,
+            finite=finite,
         )
 
     chunks = list(row_chunks(n_rows, n_items * np.dtype(dtype).itemsize))

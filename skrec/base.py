@@ -299,12 +299,18 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _finite_scores(self, *arguments):
         """`_scores`, or an error where numbers of X or of the model overflow."""
-        what = f"The scores of {type(self).__name__}"
-        with arithmetic(what):
-            return require_finite(self._scores(*arguments), what)
+        return require_finite(self._unchecked_scores(*arguments), self._what())
+
+    def _unchecked_scores(self, *arguments):
+        """`_scores`, for a caller who sees by itself whether they are finite."""
+        with arithmetic(self._what()):
+            return self._scores(*arguments)
+
+    def _what(self):
+        return f"The scores of {type(self).__name__}"
 
     def _finite_pair_scores(self, *arguments):
-        what = f"The scores of {type(self).__name__}"
+        what = self._what()
         with arithmetic(what):
             return require_finite(self._pair_scores(*arguments), what)
 
@@ -365,12 +371,15 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         X = rows.X
         with one_call():
             return recommend_rows(
-                lambda start, stop: self._finite_scores(*rows.take(slice(start, stop)).arguments),
+                lambda start, stop: self._unchecked_scores(
+                    *rows.take(slice(start, stop)).arguments
+                ),
                 X.shape,
                 k,
                 seen=X if exclude_seen else None,
                 allowed=check_candidates(items, *X.shape),
                 dtype=X.dtype,
+                finite=self._what(),
             )
 
     @refuses_unread

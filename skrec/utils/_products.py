@@ -78,7 +78,7 @@ def sparse_product_pairs(left, right_columns, rows, items, *, dtype):
 
 
 def rows_product(rows, table, *, n_jobs=None):
-    """``rows @ table.T`` of a few rows with a long table of less precision, which is not copied.
+    """``rows @ table.T`` of a few rows with a long table, also of less precision, without a copy.
 
     Parameters
     ----------

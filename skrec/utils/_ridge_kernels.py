@@ -1,7 +1,8 @@
 """Small symmetric systems, one for each row of a sparse matrix; numba.
 
 Of a symmetric matrix only the upper triangle is written and read, row by row, so that
-every inner loop runs over neighbouring elements.
+every inner loop runs over neighbouring elements. Inner loops go through views that begin where
+they do: a loop from a variable start is not vectorised.
 """
 
 import math
@@ -99,18 +100,43 @@ def add_outer_products(items, vectors, slope, matrix):
         for r in range(d):
             s0, s1 = slope[j] * y0[r], slope[j + 1] * y1[r]
             s2, s3 = slope[j + 2] * y2[r], slope[j + 3] * y3[r]
-            row = matrix[r]
-            for f in range(r, d):
-                row[f] += (s0 * y0[f] + s1 * y1[f]) + (s2 * y2[f] + s3 * y3[f])
+            row, z0, z1, z2, z3 = matrix[r, r:], y0[r:], y1[r:], y2[r:], y3[r:]
+            for f in range(row.shape[0]):
+                row[f] += (s0 * z0[f] + s1 * z1[f]) + (s2 * z2[f] + s3 * z3[f])
         j += 4
     while j < n:
         y = vectors[items[j]]
         for r in range(d):
-            s = slope[j] * y[r]
-            row = matrix[r]
-            for f in range(r, d):
-                row[f] += s * y[f]
+            s, row, z = slope[j] * y[r], matrix[r, r:], y[r:]
+            for f in range(row.shape[0]):
+                row[f] += s * z[f]
         j += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _finish_pivot(matrix, r, stop, least):
+    """Make row r of U, and subtract it from the rows below it that stand before `stop`."""
+    root = matrix.dtype.type(math.sqrt(max(matrix[r, r], least)))
+    inverse = matrix.dtype.type(1) / root
+    matrix[r, r] = root
+    rest = matrix[r, r + 1 :]
+    for f in range(rest.shape[0]):
+        rest[f] *= inverse
+    for k in range(r + 1, stop):
+        s, row, below = matrix[r, k], matrix[r, k:], matrix[k, k:]
+        for f in range(below.shape[0]):
+            below[f] -= s * row[f]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST - {"reassoc"})
+def _subtract_four(matrix, r):
+    """Subtract rows r to r + 3 of U from all below them, in the order of one after the other."""
+    for k in range(r + 4, matrix.shape[0]):
+        below = matrix[k, k:]
+        u0, u1, u2, u3 = matrix[r, k:], matrix[r + 1, k:], matrix[r + 2, k:], matrix[r + 3, k:]
+        s0, s1, s2, s3 = u0[0], u1[0], u2[0], u3[0]
+        for f in range(below.shape[0]):
+            below[f] = (((below[f] - s0 * u0[f]) - s1 * u1[f]) - s2 * u2[f]) - s3 * u3[f]
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
@@ -126,17 +152,15 @@ def cholesky(matrix):
         largest = max(largest, matrix[r, r])
     info = np.finfo(matrix.dtype)
     least = max(largest * matrix.dtype.type(info.eps), matrix.dtype.type(info.tiny))
-    for r in range(d):
-        row = matrix[r]
-        root = matrix.dtype.type(math.sqrt(max(row[r], least)))
-        inverse = matrix.dtype.type(1) / root
-        row[r] = root
-        for f in range(r + 1, d):
-            row[f] *= inverse
-        for k in range(r + 1, d):
-            s, below = row[k], matrix[k]
-            for f in range(k, d):
-                below[f] -= s * row[f]
+    r = 0
+    while r + 4 <= d:  # four at a time, so that what is left is read and written less
+        for pivot in range(r, r + 4):
+            _finish_pivot(matrix, pivot, r + 4, least)
+        _subtract_four(matrix, r)
+        r += 4
+    while r < d:
+        _finish_pivot(matrix, r, d, least)
+        r += 1
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

@@ -1,13 +1,18 @@
 """CSR rows without their values; products with dense matrices, equal bit for bit in any batch."""
 
-import copy
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec.utils._parallel import run_ranges
 
-_ROW = csr_array((1, 1), dtype=np.float32)
+
+@lru_cache(maxsize=32)
+def _state_of_a_row(n_items):
+    row = csr_array((1, n_items), dtype=np.float32)
+    row.has_canonical_format = True
+    return vars(row)
 
 
 def one_row(indices, data, n_items):
@@ -25,13 +30,12 @@ def one_row(indices, data, n_items):
     -------
     X : csr_array of shape (1, n_items), dtype of `data`
     """
-    X = copy.copy(_ROW)
-    X.resize(1, n_items)
+    X = object.__new__(csr_array)  # as copy.copy makes it
+    vars(X).update(_state_of_a_row(n_items))
     whole = np.int32 if n_items < 2**31 else np.int64
     X.data = data
     X.indices = indices.astype(whole, copy=False)
     X.indptr = np.array((0, len(indices)), whole)
-    X.has_canonical_format = True
     return X
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec.utils._finite import require_finite
 from skrec.utils._parallel import run_ranges
 from skrec.utils._ties import grid_width
 
@@ -40,7 +41,7 @@ class Lists(NamedTuple):
     items : ndarray of intp of shape (n_rows, k)
     values : ndarray of shape (n_rows, k)
     bad : ndarray of bool of shape (n_rows,)
-        Whether a score that takes part is NaN.
+        Whether a score that takes part is NaN, or any of them is not finite where all have to be.
     """
 
     items: np.ndarray
@@ -48,7 +49,7 @@ class Lists(NamedTuple):
     bad: np.ndarray
 
 
-def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
+def top_k(scores, k, *, seen=None, allowed=None, finite=None, n_jobs=None):
     """Indices and scores of the k best items of each row.
 
     Items are ordered by (quantised score descending, index ascending), see
@@ -67,6 +68,9 @@ def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
     allowed : ndarray of bool of shape (n_items,), or csr_array of shape \
             (n_rows, n_items), default=None
         Only these items take part.
+    finite : str, default=None
+        Subject of an error, see `skrec.utils._finite.require_finite`: every score has to be
+        finite, whether or not it takes part. To find that out here takes no pass of its own.
     n_jobs : int or None, default=None
         Threads, see `effective_n_threads`.
 
@@ -80,7 +84,7 @@ def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
     Raises
     ------
     ValueError
-        If a score is NaN.
+        If a score is NaN, or with `finite` not finite.
     """
     from skrec.utils._topk_kernels import top_k_rows
 
@@ -99,10 +103,12 @@ def top_k(scores, k, *, seen=None, allowed=None, n_jobs=None):
     lists, grid = Lists(items, values, bad), grid_width(scores.dtype)
 
     def rows(start, stop):
-        top_k_rows(scores, masks, grid, lists, start, stop)
+        top_k_rows(scores, masks, grid, finite is not None, lists, start, stop)
 
     run_ranges(rows, n_rows, n_jobs=n_jobs if n_rows * n_items > 1 << 16 else 1)
     if bad.any():
+        if finite is not None:
+            require_finite(scores, finite)
         raise ValueError(
             f"Scores contain NaN (first in row {int(np.argmax(bad))}); expected finite scores, or "
             "-inf for items that take no part. Refit the model or check its input."

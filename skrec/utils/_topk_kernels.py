@@ -65,7 +65,7 @@ def _sift_up(keys, items, size):
 
 @njit(nogil=True, cache=True)
 def _largest_finite(bits, inf_bits):
-    """Bits of the largest finite |score| of a row, and whether the row holds NaN.
+    """Bits of the largest finite |score| of a row, and of the largest one: above infinity is NaN.
 
     Without their sign, floats order as their bits do as integers; and an integer
     maximum is vectorised where one of floats is not.
@@ -77,7 +77,7 @@ def _largest_finite(bits, inf_bits):
         magnitude = bits.dtype.type(bits[i] & no_sign)
         worst = max(worst, magnitude)
         largest = max(largest, magnitude if magnitude < inf_bits else zero)
-    return largest, worst > inf_bits
+    return largest, worst
 
 
 @njit(nogil=True, cache=True)
@@ -89,12 +89,14 @@ def _has_nan(values):
 
 
 @njit(nogil=True, cache=True)
-def _n_groups(n_items):
+def n_groups(n_items):
+    """How many groups so many items make."""
     return (n_items + _TILE - 1) // _TILE * _LANES
 
 
 @njit(nogil=True, cache=True)
-def _group_maxima(row, maxima):
+def group_maxima(row, maxima):
+    """Write the best score of each group of items, see the module."""
     n_tiles = row.shape[0] // _TILE
     for t in range(n_tiles):
         for lane in range(_LANES):
@@ -111,7 +113,7 @@ def _group_maxima(row, maxima):
 
 
 @njit(nogil=True, cache=True)
-def _floor(maxima, k, scale):
+def score_floor(maxima, k, scale):
     """A score that at least k groups reach, and if it can be few more; -inf without one."""
     low, high = -np.inf, scale
     middle = -scale
@@ -138,9 +140,9 @@ def _list_open_groups(row, k, scale, boost, cell, maxima, open_groups):
 
     Returns how many there are, and the bound, in cells, below which no item can enter.
     """
-    maxima = maxima[: _n_groups(row.shape[0])]
-    _group_maxima(row, maxima)
-    floor = _floor(maxima, k, scale) if maxima.shape[0] >= 2 * k else -np.inf
+    maxima = maxima[: n_groups(row.shape[0])]
+    group_maxima(row, maxima)
+    floor = score_floor(maxima, k, scale) if maxima.shape[0] >= 2 * k else -np.inf
     bound = np.rint(floor * boost / cell) - 0.5
     inverse = 1.0 / cell
     n_open = 0
@@ -208,7 +210,7 @@ def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
     return row.shape[0]
 
 
-def top_k_rows(scores, masks, grid, out, start, stop):
+def top_k_rows(scores, masks, grid, all_finite, out, start, stop):
     """Find the lists of the rows from `start` to `stop`.
 
     Parameters
@@ -217,16 +219,18 @@ def top_k_rows(scores, masks, grid, out, start, stop):
     masks : skrec.utils._topk.Masks
     grid : float
         See `skrec.utils._ties.grid_width`.
+    all_finite : bool
+        Whether a row with any score that is not finite is bad.
     out : skrec.utils._topk.Lists, written
     start, stop : int
     """
     kind = np.int32 if scores.dtype == np.float32 else np.int64
     bits, inf_bits = scores.view(kind), _INF_BITS[kind]
-    _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop)
+    _top_k_rows(scores, bits, inf_bits, masks, grid, all_finite, out, start, stop)
 
 
 @njit(nogil=True, cache=True)
-def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
+def _top_k_rows(scores, bits, inf_bits, masks, grid, all_finite, out, start, stop):
     seen_ptr, seen_idx, allowed_all, allowed_ptr, allowed_idx = masks
     out_items, out_values, bad = out
     n_items, k = scores.shape[1], out_items.shape[1]
@@ -234,7 +238,7 @@ def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
     has_wanted = allowed_ptr.shape[0] > 1
     masked = np.zeros(n_items, dtype=np.bool_)
     work = np.empty(n_items, dtype=scores.dtype)
-    maxima = np.empty(_n_groups(n_items), dtype=scores.dtype)
+    maxima = np.empty(n_groups(n_items), dtype=scores.dtype)
     open_groups = np.empty(maxima.shape[0], dtype=np.int64)
     scale_bits = np.empty(1, dtype=bits.dtype)
     scale = scale_bits.view(scores.dtype)
@@ -242,7 +246,11 @@ def _top_k_rows(scores, bits, inf_bits, masks, grid, out, start, stop):
     items = np.empty(k, dtype=np.int64)
     for u in range(start, stop):
         row = scores[u]
-        scale_bits[0], has_nan = _largest_finite(bits[u], inf_bits)
+        scale_bits[0], worst = _largest_finite(bits[u], inf_bits)
+        if all_finite and worst >= inf_bits:
+            bad[u] = True
+            continue
+        has_nan = worst > inf_bits
         seen = seen_idx[seen_ptr[u] : seen_ptr[u + 1]] if has_seen else seen_idx[:0]
         wanted = allowed_idx[allowed_ptr[u] : allowed_ptr[u + 1]] if has_wanted else seen_idx[:0]
         if has_wanted or has_nan or seen.shape[0] > 0 or allowed_all.shape[0] > 0:

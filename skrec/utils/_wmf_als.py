@@ -132,8 +132,12 @@ class HalfStep:
 
     def run(self, rows):
         """Call ``rows(start, stop)`` for all rows, in threads."""
-        weights = np.diff(self.X.indptr) + _ROW_COST
-        run_ranges(rows, self.X.shape[0], n_jobs=self.n_jobs, weights=weights)
+        run_ranges(
+            rows,
+            self.X.shape[0],
+            n_jobs=self.n_jobs,
+            weights=lambda: np.diff(self.X.indptr) + _ROW_COST,
+        )
 
 
 def row_penalty(counts, total, *, alpha, unobserved_weight, frequency_exponent):

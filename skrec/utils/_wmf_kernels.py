@@ -197,9 +197,10 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
     """Write A (upper triangle) and b for one row."""
     d = vectors.shape[1]
     for r in range(d):
-        for f in range(r, d):
-            matrix[r, f] = gram[r, f]
-        matrix[r, r] += penalty
+        row, of_gram = matrix[r, r:], gram[r, r:]
+        for f in range(row.shape[0]):
+            row[f] = of_gram[f]
+        row[0] += penalty
     add_outer_products(items, vectors, slope, matrix)
     missing = -penalty
     for r in range(d):
