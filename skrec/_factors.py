@@ -1,5 +1,7 @@
 """What the factor models have in common: scores, and items that are alike."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,7 +32,7 @@ def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_
     scores : ndarray of shape (n_rows, n_items)
     """
     vectors = vectors.astype(dtype, copy=False)
-    if components.dtype != dtype and len(vectors) <= FEW_ROWS:
+    if len(vectors) <= (1 if components.dtype == dtype else FEW_ROWS):
         scores = rows_product(vectors, components.T, n_jobs=n_jobs)
     else:
         scores = _product(vectors, components.astype(dtype, copy=False), n_jobs)
@@ -39,6 +41,43 @@ def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_
     if offset is not None:
         scores += offset.astype(dtype, copy=False)[:, np.newaxis]
     return scores
+
+
+class Factored(NamedTuple):
+    """What the scores of some rows are products and sums of, see `factor_scores`.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n_rows, n_components)
+    item_bias : ndarray of shape (n_items,) or None
+    offset : ndarray of shape (n_rows,) or None
+    """
+
+    vectors: np.ndarray
+    item_bias: np.ndarray | None = None
+    offset: np.ndarray | None = None
+
+
+class FactoredScoresMixin:
+    """Scores of rows by `components_` and what `_factored` returns of the rows.
+
+    The estimator has the parameter `n_jobs`.
+    """
+
+    def _factored(self, X):
+        """`Factored` of rows."""
+        raise NotImplementedError
+
+    def _scores(self, X):
+        vectors, item_bias, offset = self._factored(X)
+        return factor_scores(
+            vectors,
+            self.components_,
+            X.dtype,
+            item_bias=item_bias,
+            offset=offset,
+            n_jobs=self.n_jobs,
+        )
 
 
 def _product(vectors, components, n_jobs):

@@ -3,15 +3,18 @@
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._factors import Factored, FactoredScoresMixin, SimilarItemsMixin, factor_pairs
 from skrec.utils._device import cpu_or_device
 from skrec.utils._finite import require_finite
 from skrec.utils._fitted import Absent, Array
 from skrec.utils._products import FEW_ROWS
+from skrec.utils._sparse import one_row
 from skrec.utils._wmf_als import HalfStep, explain_entries, gram_matrix
 
 
-class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class WeightedFactorsMixin(
+    FactoredScoresMixin, SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+):
     """Scores, vectors of users and explanations from `components_`, by weighted least squares.
 
     The vector of a row minimises, items fixed, the sum over all cells of
@@ -69,17 +72,20 @@ class WeightedFactorsMixin(SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, T
 
     def _vectors(self, X):
         """The vector of each row: the exact solution of its own problem."""
-        items = np.ascontiguousarray(self.components_.T)
+        items, counted, penalty = self.components_.T, self._counted_items(), self._user_penalty(X)
         vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
-        ones, counted = np.ones(X.shape[1]), self._counted_items()
         # To send the vectors of a catalogue takes longer than to solve for a few rows.
         few = X.shape[0] <= FEW_ROWS
-        step = self._half_step(X, self._user_penalty(X), ones, counted=counted, on_cpu=few)
-        step.solve(items, self._gram, vectors)
+        if X.shape[0] == 1 and X.nnz:  # a solve reads its own items: the same, without the others
+            items, counted = items[X.indices], None if counted is None else counted[X.indices]
+            X = one_row(np.arange(X.nnz, dtype=np.int32), X.data, X.nnz)
+        ones = np.ones(X.shape[1])
+        step = self._half_step(X, penalty, ones, counted=counted, on_cpu=few)
+        step.solve(np.ascontiguousarray(items), self._gram, vectors)
         return vectors
 
-    def _scores(self, X):
-        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
+    def _factored(self, X):
+        return Factored(self._vectors(X))
 
     def _pair_scores(self, X, rows, items):
         vectors = self._vectors(X).astype(X.dtype, copy=False)

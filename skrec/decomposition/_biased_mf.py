@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._factors import Factored, FactoredScoresMixin, SimilarItemsMixin, factor_pairs
 from skrec.base import BaseRecommender
 from skrec.decomposition._biased_mf_als import alternate, explained_rows
 from skrec.decomposition._biased_mf_sgd import descend
@@ -23,7 +23,7 @@ from skrec.utils._rates import learning_rates
 from skrec.utils._rating_ridge import rating_penalty, solve_side
 
 
-class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
+class BiasedMF(FactoredScoresMixin, SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation of ratings with biases, by least squares or by SGD.
 
     The predicted rating of item i by user u is
@@ -357,17 +357,10 @@ class BiasedMF(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
         users = self._vectors(X)
         return users[:, :-1], users[:, -1]
 
-    def _scores(self, X):
+    def _factored(self, X):
         factors, bias = self._users(X)
         offset = bias.astype(X.dtype) + X.dtype.type(self.intercept_)
-        return factor_scores(
-            factors,
-            self.components_,
-            X.dtype,
-            item_bias=self.item_bias_,
-            offset=offset,
-            n_jobs=self.n_jobs,
-        )
+        return Factored(factors, self.item_bias_, offset)
 
     def _pair_scores(self, X, rows, items):
         factors, bias = (part.astype(X.dtype, copy=False) for part in self._users(X))

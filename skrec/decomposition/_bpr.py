@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._factors import Factored, FactoredScoresMixin, SimilarItemsMixin, factor_pairs
 from skrec.base import BaseRecommender
 from skrec.decomposition._bpr_sgd import (
     LOSSES,
@@ -30,7 +30,7 @@ from skrec.utils._rates import learning_rates
 _N_NEGATIVES = 256
 
 
-class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
+class BPR(FactoredScoresMixin, SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
     r"""Matrix factorisation by pairwise ranking: BPR-MF, maximum margin, WARP.
 
     The score of item i for user u is :math:`s_{ui} = p_u^T q_i + b_i`. For triplets of a
@@ -304,14 +304,8 @@ class BPR(SimilarItemsMixin, LearnedUsersMixin, BaseRecommender):
             return uniform
         return popular_negatives(X, uniform, self.item_popularity_ + 1, self.seed_ + 1, hashes)
 
-    def _scores(self, X):
-        return factor_scores(
-            self._vectors(X),
-            self.components_,
-            X.dtype,
-            item_bias=self.item_bias_,
-            n_jobs=self.n_jobs,
-        )
+    def _factored(self, X):
+        return Factored(self._vectors(X), self.item_bias_)
 
     def _pair_scores(self, X, rows, items):
         vectors = self._vectors(X).astype(X.dtype, copy=False)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
-from skrec._factors import SimilarItemsMixin, factor_pairs, factor_scores
+from skrec._factors import Factored, FactoredScoresMixin, SimilarItemsMixin, factor_pairs
 from skrec.base import BaseRecommender
 from skrec.decomposition._svd import operator_of_part, right_singular_vectors, vector_passes
 from skrec.utils._explain import explain_scores
@@ -20,7 +20,11 @@ from skrec.utils._validation import check_sample_weight
 
 
 class PureSVD(
-    SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender
+    FactoredScoresMixin,
+    SimilarItemsMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseRecommender,
 ):
     r"""Truncated singular value decomposition of the user-item matrix.
 
@@ -210,8 +214,8 @@ class PureSVD(
         items = np.ascontiguousarray(self.components_.T)
         return sparse_dot_dense(X, items, n_jobs=self.n_jobs)
 
-    def _scores(self, X):
-        return factor_scores(self._vectors(X), self.components_, X.dtype, n_jobs=self.n_jobs)
+    def _factored(self, X):
+        return Factored(self._vectors(X))
 
     def _pair_scores(self, X, rows, items):
         components = self.components_.astype(X.dtype, copy=False)

@@ -16,7 +16,7 @@ def are_to_blame(X, scorer):
     ----------
     X : csr_array of shape (1, n_items)
     scorer : callable
-        ``scorer(X)`` returns the scores or raises.
+        ``scorer(X)`` returns the scores, finite or not, or raises.
 
     Returns
     -------
@@ -30,10 +30,9 @@ def are_to_blame(X, scorer):
 
 def _fails(scorer, X):
     try:
-        scorer(X)
+        return not np.isfinite(scorer(X)).all()
     except (ValueError, ArithmeticError):
         return True
-    return False
 
 
 def values_error(X, largest):

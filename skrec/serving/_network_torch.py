@@ -5,7 +5,6 @@ import torch
 
 from skrec._torch._rows import DeviceRows
 from skrec.serving._int8_torch import Int8Linear
-from skrec.utils._finite import require_finite
 from skrec.utils._state_torch import torch_state
 
 
@@ -21,6 +20,8 @@ class QuantisedScorer:
     ----------
     model : TorchRecommender
         Without these weights.
+    what : str
+        As of a `skrec.serving._scorers.Scorer`.
     """
 
     def __init__(self, model):
@@ -30,11 +31,10 @@ class QuantisedScorer:
         model.weights_ = {
             name: value for name, value in model.weights_.items() if name != "last.weight"
         }
-        self.model = model
+        self.model, self.what = model, f"The scores of {type(model).__name__}"
 
     def __call__(self, X):
         """Scores of shape (n_rows, n_items) of a canonical csr_array, float32."""
         with torch_state(), torch.inference_mode():
             rows = DeviceRows(X.astype(np.float32, copy=False), torch.device("cpu")).everything()
-            scores = self.model._score(self._module, rows).numpy()
-        return require_finite(scores, f"The scores of {type(self.model).__name__}")
+            return self.model._score(self._module, rows).numpy()

@@ -37,9 +37,14 @@ class Scorer:
     Attributes
     ----------
     model : fitted recommender
+    what : str or None
+        Subject of an error of scores that are not finite: who calls looks for them. None: the
+        model does.
     """
 
     def __init__(self, model):
+        known = isinstance(model, BaseRecommender)
+        self.what = f"The scores of {type(model).__name__}" if known else None
         self.model, self._free = model, deque()
 
     def __call__(self, X):
@@ -59,8 +64,8 @@ class Scorer:
         if not isinstance(model, BaseRecommender):
             return model.decision_function(X)
         if isinstance(model, UserSideMixin):  # says that it knows nothing but X
-            return model._finite_scores(*model._start_rows(X).arguments)
-        return model._finite_scores(X)
+            return model._unchecked_scores(*model._start_rows(X).arguments)
+        return model._unchecked_scores(X)
 
 
 def make_scorer(model, quantize):

@@ -15,6 +15,7 @@ from skrec.serving._content import read_content
 from skrec.serving._errors import RequestError, RequestKeyError, RequestValueError
 from skrec.serving._fallback_rows import fallback_rows
 from skrec.serving._histories import Histories, ItemIds
+from skrec.serving._narrow import narrow_lists
 from skrec.serving._scorers import make_scorer
 from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
@@ -99,9 +100,13 @@ class Server:
     shared with the estimator that was given, and no fit writes to them. A pipeline that pickle
     cannot copy is shared too: do not fit that again.
 
-    ``quantize="int8"``: each item's weights have a scale of their own, and the hidden layer is
-    rounded to some 15 bits. ``docs/benchmarks/bench_serving.py`` measures how much of the
-    lists, and of their nDCG, is lost; the user guide, :doc:`/guide/serving`, has the figures.
+    ``quantize="int8"``: each item's weights have a scale of their own.
+    ``docs/benchmarks/bench_serving.py`` measures how much of the lists, and of their nDCG, is lost;
+    the user guide, :doc:`/guide/serving`, has the figures.
+
+    The item vectors of a factor model are kept in 8 bits beside the whole ones, a quarter of their
+    memory more. They tell which items cannot be in a list. The others are scored by the whole
+    vectors: the lists of single requests, and their scores, are those of the model to the bit.
 
     Examples
     --------
@@ -125,6 +130,7 @@ class Server:
         self._encoder, self._least = content.encoder, content.least
         self._scorer = make_scorer(content.model, quantize)
         self._fallback = None if content.fallback is None else make_scorer(content.fallback, None)
+        self._narrow = narrow_lists(self._scorer.model)
         self._falls_back = fallback_rows(self._scorer.model)
         self._similar = inner_model(self._scorer.model)
         self.has_similar = hasattr(self._similar, "similar_items")
@@ -269,7 +275,7 @@ class Server:
                 part = [rows[place] for place in some]
                 X = csr_array(vstack([row.X for row in part], format="csr"))
                 X.has_canonical_format = True
-                seen = _stacked([row.seen for row in part]) if exclude_seen else None
+                seen = _stacked([row.seen if exclude_seen else _NOTHING for row in part])
                 with self._blaming(part):
                     found = self._lists(X, k, short, seen, allowed)
                     marks = self._marks(X, short)
@@ -353,9 +359,18 @@ class Server:
         return self._falls_back(X).tolist()
 
     def _lists(self, X, k, short, seen, allowed):
-        scores = (self._fallback if short else self._scorer)(X)
+        scorer = self._fallback if short else self._scorer
+        if X.shape[0] == 1 and self._narrow is not None and allowed is None and not short:
+            return self._narrow(X, min(k, self.n_items), seen, scorer.what)
         n_jobs = 1 if X.shape[0] == 1 else None
-        return top_k(scores, min(k, self.n_items), seen=seen, allowed=allowed, n_jobs=n_jobs)
+        return top_k(
+            scorer(X),
+            min(k, self.n_items),
+            seen=seen,
+            allowed=allowed,
+            finite=scorer.what,
+            n_jobs=n_jobs,
+        )
 
     def _candidates(self, items):
         columns, n_ids = self._items.known(items, "items")
@@ -388,5 +403,6 @@ class Server:
 
 
 def _stacked(parts):
-    ends = np.cumsum([0, *map(len, parts)])
-    return _Marks(ends, parts[0] if len(parts) == 1 else np.concatenate(parts))
+    if len(parts) == 1:
+        return _Marks(np.array((0, len(parts[0]))), parts[0])
+    return _Marks(np.cumsum([0, *map(len, parts)]), np.concatenate(parts))

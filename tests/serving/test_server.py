@@ -272,7 +272,7 @@ def test_eight_bits(model):
     assert [a.ids for a in batch] == [server.recommend(h, k=5).ids for h in HISTORIES]
 
 
-def test_sums_of_eight_bits_do_not_overflow():
+def test_long_sums_of_eight_bits():
     torch = pytest.importorskip("torch")
     from skrec.serving._int8_torch import Int8Linear
 

@@ -1,0 +1,203 @@
+r"""Lists from tables in 8 bits that equal those of the whole ones, to the bit.
+
+With :math:`T` a table whose product with a row are scores, :math:`s_i = \max_f |T_{fi}| / 127`,
+:math:`q_{fi} = \mathrm{round}(T_{fi} / s_i)` and :math:`R = T - q s`, an estimate
+:math:`s_i \sum_f v_f q_{fi}` is wrong by at most
+
+.. math:: s_i \, \min\left(\rho \|v\|_2, \eta \|v\|_1\right), \quad
+    \rho = \max_i \|R_i\|_2 / s_i, \quad \eta = \max_{fi} |R_{fi}| / s_i,
+
+and by rounding. An item whose estimate plus that is below what k items reach for certain is in no
+list. What is left, some dozens of items, is scored by the model itself. Of the table a quarter of
+the bytes are read.
+"""
+
+import numpy as np
+
+from skrec._factors import FactoredScoresMixin, factor_scores
+from skrec.utils._ties import grid_width
+from skrec.utils._topk import top_k
+
+# A whole table below this is read in less time than what is around it takes.
+_LEAST_SIZE = 1 << 18
+# Share of the items that may be left; where more are, the whole table is read.
+_LARGEST_SHARE = 8
+_TINY = 1e-35  # more than what is lost of sums of numbers below the least float32
+# Above it a float32 could overflow on the way.
+_LARGEST = 1e30
+_EPS = float(np.finfo(np.float32).eps)
+
+
+class NarrowTable:
+    """A table in 8 bits, and how wrong its products may be.
+
+    Items stand in it by length, the longest first: once a list cannot be reached by what is left,
+    this is not read.
+
+    Parameters
+    ----------
+    table : ndarray of shape (m, n_items), float32 or float64
+        Finite.
+    bias : ndarray of shape (n_items,), default=None
+        Added to each product. None: zeros.
+    """
+
+    def __init__(self, table, bias=None):
+        from skrec.serving._narrow_kernels import TILE
+
+        n_items = table.shape[1]
+        lengths = np.sqrt(np.einsum("fi,fi->i", table, table, dtype=np.float64))
+        order = np.argsort(-lengths, kind="stable").astype(np.int32)
+        sizes = np.abs(table).max(axis=0)[order]
+        scale = np.maximum(sizes / 127, np.finfo(np.float32).tiny).astype(np.float32)
+        wide = scale.astype(np.float64)
+        scale[sizes == 0] = 0  # an item without weights is known for certain
+        narrow = np.empty(table.shape, np.int8)
+        squares, largest = np.zeros(n_items), np.zeros(n_items)
+        for row, out in zip(table, narrow, strict=True):
+            out[:] = np.rint(row[order] / wide).clip(-127, 127)
+            error = np.abs(row[order] - out * wide) / wide
+            squares += error**2
+            np.maximum(largest, error, out=largest)
+        self._order, self._place = order, np.empty(n_items, np.int32)
+        self._place[order] = np.arange(n_items, dtype=np.int32)
+        self._of_length = 1.001 * float(np.sqrt(squares.max()))
+        self._of_sum = 1.001 * float(largest.max())
+        self._widest = float(scale.max())
+        bias = np.zeros(n_items, np.float32) if bias is None else bias[order].astype(np.float32)
+        self._most_bias = float(np.abs(bias).max())
+        reach = (1.001 * lengths[order[::TILE]]).astype(np.float32)
+        self._narrow = narrow, scale, bias, reach
+
+    def open_items(self, values, k, seen, dtype, offset=0.0):
+        """Items that may be in a list.
+
+        Parameters
+        ----------
+        values : ndarray of shape (m,)
+            What the rows of the table are multiplied with.
+        k : int
+            Length of the list.
+        seen : ndarray of int of shape (n_seen,)
+            Items that take no part.
+        dtype : dtype
+            In which the scores will be computed.
+        offset : float, default=0.0
+            Added to all products.
+
+        Returns
+        -------
+        items : ndarray of int32 of shape (n_open,)
+            Ascending. They hold the list, and an item whose score has the largest size of all.
+            None: the whole table has to be read.
+        """
+        from skrec.serving._narrow_kernels import open_items
+
+        table, scale, bias, reach = self._narrow
+        values = values.astype(np.float64)
+        total, length = float(np.abs(values).sum()), float(np.sqrt(values @ values))
+        away = self._most_bias + abs(offset)
+        if not total * (1 + 130 * self._widest) + away < _LARGEST:
+            return None
+        rounding = 127 * (2 * len(values) + 16) * _EPS * total
+        width = 1.001 * (min(self._of_length * length, self._of_sum * total) + rounding)
+        # Of equal keys the lower item comes first: an item may be in a list whose score is a cell
+        # of the grid below another.
+        slack = 2 * grid_width(dtype) + 32 * _EPS
+        rest = 16 * _EPS * away + _TINY
+        errors = width, slack, rest, self._widest, 1.001 * length, 1.001 * away + rest
+        if offset:
+            bias = bias + np.float32(offset)
+        found = np.empty(len(scale) // _LARGEST_SHARE, np.int32)
+        n, _ = open_items(
+            np.arange(len(table), dtype=np.int32),
+            values.astype(np.float32),
+            (table, scale, bias, reach),
+            tuple(map(np.float32, errors)),
+            k,
+            self._place[seen],
+            found,
+        )
+        return None if n < 1 else np.sort(self._order[found[:n]])
+
+
+class NarrowFactors:
+    """Lists of a factor model for one row, by its item vectors in 8 bits.
+
+    Parameters
+    ----------
+    model : fitted recommender
+        With `FactoredScoresMixin`, its item vectors rows in memory.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._tables = {}
+
+    def __call__(self, X, k, seen, what):
+        """Items and scores of a list, as `top_k` of all scores returns them.
+
+        Parameters
+        ----------
+        X : csr_array of shape (1, n_items)
+            Canonical.
+        k : int
+        seen : tuple (indptr, indices)
+            Items that are not listed, as of a csr_array.
+        what : str
+            Subject of an error of scores that are not finite.
+        """
+        vectors, item_bias, offset = self._model._factored(X)
+        table = self._table_of(item_bias)
+        found = None
+        if table is not None:
+            of_all = 0.0 if offset is None else float(offset[0])
+            found = table.open_items(vectors[0], k, seen.indices, X.dtype, of_all)
+        if found is None:
+            return top_k(
+                self._scores(X, vectors, item_bias, offset), k, seen=seen, finite=what, n_jobs=1
+            )
+        return listed(self._scores(X, vectors, item_bias, offset, found), k, found, seen.indices)
+
+    def _scores(self, X, vectors, item_bias, offset, items=None):
+        components = self._model.components_
+        if items is not None:
+            components = components.T[items].T
+            item_bias = None if item_bias is None else item_bias[items]
+        return factor_scores(
+            vectors, components, X.dtype, item_bias=item_bias, offset=offset, n_jobs=1
+        )
+
+    def _table_of(self, item_bias):
+        if "table" not in self._tables:
+            self._tables["table"] = NarrowTable(self._model.components_, item_bias)
+            self._tables["bias"] = item_bias
+        return self._tables["table"] if self._tables["bias"] is item_bias else None
+
+
+def listed(scores, k, items, seen):
+    """The list among some items, ascending, by their scores."""
+    out = set(seen.tolist())
+    takes_part = [item not in out for item in items.tolist()]
+    allowed = None if all(takes_part) else np.array(takes_part)
+    places, values = top_k(scores, k, allowed=allowed, n_jobs=1)
+    return np.where(places < 0, -1, items[places]).astype(np.intp), values
+
+
+def narrow_lists(model):
+    """What makes lists of single rows by 8 bits, or None where that is not faster.
+
+    Parameters
+    ----------
+    model : fitted recommender
+        Not changed by anybody.
+    """
+    if getattr(type(model), "_scores", None) is not FactoredScoresMixin._scores:
+        return None
+    components = model.components_
+    vectors = components.T
+    if components.size < _LEAST_SIZE or len(components) < 2 or not vectors.flags.c_contiguous:
+        return None
+    if not np.isfinite(components).all():
+        return None
+    return NarrowFactors(model)
