@@ -362,7 +362,7 @@ def _add_serve(verbs):
     verb.add_argument(
         "--quantize",
         choices=("int8",),
-        help="keep the wide last layer of a network in 8 bits: faster, with nearly the same lists",
+        help="keep the last layer of a network in 8 bits alone: less memory, nearly the same lists",
     )
     verb.add_argument(
         "--max-k", type=count, default=1000, metavar="K", help="longest list (default: %(default)s)"

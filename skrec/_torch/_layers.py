@@ -64,13 +64,18 @@ class Linear(NarrowWeight, nn.Linear):
     def forward(self, value):
         """Shape (..., n_outputs)."""
         mixes = self._mixes(value)
-        if self._has_few(value) and (mixes or self.weight.numel() > _LARGE):
+        if self._has_few(value) and (mixes or self.is_large):
             table = self.weight.detach().numpy()
             outputs = rows_product(value.numpy(), table, n_jobs=torch.get_num_threads())
             return torch.from_numpy(outputs) + self.bias
         if mixes:
             return functional.linear(value, self._wide_weight(), self.bias)
         return super().forward(value)
+
+    @property
+    def is_large(self):
+        """Whether the products of a few rows are computed row by row, in float32 too."""
+        return self.weight.numel() > _LARGE
 
     def _has_few(self, value):
         """Whether `value` holds a few rows that are scored on the CPU."""

@@ -14,12 +14,10 @@ the bytes are read.
 
 import numpy as np
 
-from skrec._factors import FactoredScoresMixin, factor_scores
+from skrec._factors import factor_scores
 from skrec.utils._ties import grid_width
 from skrec.utils._topk import top_k
 
-# A whole table below this is read in less time than what is around it takes.
-_LEAST_SIZE = 1 << 18
 # Share of the items that may be left; where more are, the whole table is read.
 _LARGEST_SHARE = 8
 _TINY = 1e-35  # more than what is lost of sums of numbers below the least float32
@@ -45,24 +43,19 @@ class NarrowTable:
     def __init__(self, table, bias=None):
         from skrec.serving._narrow_kernels import TILE
 
-        n_items = table.shape[1]
-        lengths = np.sqrt(np.einsum("fi,fi->i", table, table, dtype=np.float64))
+        vectors, n_items = table.T, table.shape[1]
+        lengths = np.sqrt(np.einsum("if,if->i", vectors, vectors, dtype=np.float64))
         order = np.argsort(-lengths, kind="stable").astype(np.int32)
-        sizes = np.abs(table).max(axis=0)[order]
-        scale = np.maximum(sizes / 127, np.finfo(np.float32).tiny).astype(np.float32)
-        wide = scale.astype(np.float64)
-        scale[sizes == 0] = 0  # an item without weights is known for certain
-        narrow = np.empty(table.shape, np.int8)
-        squares, largest = np.zeros(n_items), np.zeros(n_items)
-        for row, out in zip(table, narrow, strict=True):
-            out[:] = np.rint(row[order] / wide).clip(-127, 127)
-            error = np.abs(row[order] - out * wide) / wide
-            squares += error**2
-            np.maximum(largest, error, out=largest)
+        narrow, scale = np.empty(table.shape, np.int8), np.empty(n_items, np.float32)
+        self._of_length = self._of_sum = 0.0
+        for start in range(0, n_items, TILE):
+            part = slice(start, start + TILE)
+            numbers, scale[part], square, largest = _rounded(vectors[order[part]])
+            narrow[:, part] = numbers.T
+            self._of_length = max(self._of_length, 1.001 * float(np.sqrt(square)))
+            self._of_sum = max(self._of_sum, 1.001 * float(largest))
         self._order, self._place = order, np.empty(n_items, np.int32)
         self._place[order] = np.arange(n_items, dtype=np.int32)
-        self._of_length = 1.001 * float(np.sqrt(squares.max()))
-        self._of_sum = 1.001 * float(largest.max())
         self._widest = float(scale.max())
         bias = np.zeros(n_items, np.float32) if bias is None else bias[order].astype(np.float32)
         self._most_bias = float(np.abs(bias).max())
@@ -119,6 +112,17 @@ class NarrowTable:
             found,
         )
         return None if n < 1 else np.sort(self._order[found[:n]])
+
+
+def _rounded(vectors):
+    """Vectors in 8 bits, their scales, and the largest square and part of an error, in scales."""
+    sizes = np.abs(vectors).max(axis=1)
+    scale = np.maximum(sizes / 127, np.finfo(np.float32).tiny).astype(np.float32)
+    wide = scale[:, np.newaxis].astype(np.float64)
+    numbers = np.rint(vectors / wide).clip(-127, 127).astype(np.int8)
+    error = np.abs(vectors - numbers * wide) / wide
+    scale[sizes == 0] = 0  # an item without weights is known for certain
+    return numbers, scale, np.einsum("if,if->i", error, error).max(), error.max()
 
 
 class NarrowFactors:
@@ -182,22 +186,3 @@ def listed(scores, k, items, seen):
     allowed = None if all(takes_part) else np.array(takes_part)
     places, values = top_k(scores, k, allowed=allowed, n_jobs=1)
     return np.where(places < 0, -1, items[places]).astype(np.intp), values
-
-
-def narrow_lists(model):
-    """What makes lists of single rows by 8 bits, or None where that is not faster.
-
-    Parameters
-    ----------
-    model : fitted recommender
-        Not changed by anybody.
-    """
-    if getattr(type(model), "_scores", None) is not FactoredScoresMixin._scores:
-        return None
-    components = model.components_
-    vectors = components.T
-    if components.size < _LEAST_SIZE or len(components) < 2 or not vectors.flags.c_contiguous:
-        return None
-    if not np.isfinite(components).all():
-        return None
-    return NarrowFactors(model)

@@ -5,9 +5,8 @@ import pickle
 from collections import deque
 
 from skrec.base import BaseRecommender, UserSideMixin
+from skrec.serving._narrow_lists import WITH_LAST_LAYER
 from skrec.utils._call import kept_call
-
-QUANTISED = ("MultDAE", "MultVAE", "GaussianMixtureVAE")
 
 
 def frozen_copy(model):
@@ -90,10 +89,11 @@ def make_scorer(model, quantize):
         return Scorer(model)
     if quantize != "int8":
         raise ValueError(f"quantize must be None or 'int8'. Got {quantize!r}.")
-    if not any(base.__name__ in QUANTISED for base in type(model).__mro__):
+    if not any(base.__name__ in WITH_LAST_LAYER for base in type(model).__mro__):
         raise ValueError(
-            f"quantize='int8' is for networks with a wide last layer: {', '.join(QUANTISED)}. Got "
-            f"{type(model).__name__}; use quantize=None, which is as fast for other models."
+            "quantize='int8' is for networks with a wide last layer: "
+            f"{', '.join(WITH_LAST_LAYER)}. Got {type(model).__name__}; use quantize=None, which "
+            "is as fast for other models."
         )
     from skrec.serving._network_torch import QuantisedScorer
 

@@ -15,7 +15,7 @@ from skrec.serving._content import read_content
 from skrec.serving._errors import RequestError, RequestKeyError, RequestValueError
 from skrec.serving._fallback_rows import fallback_rows
 from skrec.serving._histories import Histories, ItemIds
-from skrec.serving._narrow import narrow_lists
+from skrec.serving._narrow_lists import narrow_lists
 from skrec.serving._scorers import make_scorer
 from skrec.utils._memory import check_lists_memory
 from skrec.utils._parallel import row_chunks
@@ -54,9 +54,9 @@ class Server:
     quantize : {None, "int8"}, default=None
         "int8": the weights of the last layer of a network (`MultDAE
         <skrec.autoencoder.MultDAE>`, `MultVAE <skrec.autoencoder.MultVAE>`, `GaussianMixtureVAE
-        <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits: a quarter of the memory, and
-        of the time that it takes to read them. The server keeps no other copy; what was given
-        keeps its own. Lists then are nearly those of the model, see Notes.
+        <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits alone, a quarter of their
+        memory. The server keeps no other copy; what was given keeps its own. Lists then are
+        nearly those of the model, see Notes.
 
     Attributes
     ----------
@@ -104,9 +104,10 @@ class Server:
     ``docs/benchmarks/bench_serving.py`` measures how much of the lists, and of their nDCG, is lost;
     the user guide, :doc:`/guide/serving`, has the figures.
 
-    The item vectors of a factor model are kept in 8 bits beside the whole ones, a quarter of their
-    memory more. They tell which items cannot be in a list. The others are scored by the whole
-    vectors: the lists of single requests, and their scores, are those of the model to the bit.
+    Without it the last layer of such a network, and the item vectors of a factor model, are kept in
+    8 bits beside the whole ones, at most a quarter of their memory more. These tell which items
+    cannot be in a list. The others are scored by the whole ones: the lists of single requests, and
+    their scores, are those of the model to the bit.
 
     Examples
     --------
@@ -130,7 +131,7 @@ class Server:
         self._encoder, self._least = content.encoder, content.least
         self._scorer = make_scorer(content.model, quantize)
         self._fallback = None if content.fallback is None else make_scorer(content.fallback, None)
-        self._narrow = narrow_lists(self._scorer.model)
+        self._narrow = narrow_lists(self._scorer.model) if quantize is None else None
         self._falls_back = fallback_rows(self._scorer.model)
         self._similar = inner_model(self._scorer.model)
         self.has_similar = hasattr(self._similar, "similar_items")

@@ -13,6 +13,7 @@ from skrec.utils._restore import restored_on_failure
 
 SIDE_INFORMATION = ("item_features", "user_features", "context")
 _SIDE = frozenset(SIDE_INFORMATION)
+_NAMES = tuple(part.name for part in fields(Tags))  # scoring one row asks for tags twice
 
 
 @dataclass
@@ -56,7 +57,7 @@ class TagsOfRecommender(Tags):
 
 def with_recommender_tags(tags, estimator):
     """scikit-learn's tags with those of a recommender; what it reads are keywords of `fit`."""
-    own = {part.name: getattr(tags, part.name) for part in fields(Tags)}
+    own = {name: getattr(tags, name) for name in _NAMES}
     fit = getattr(type(estimator), "fit", None)
     reads = frozenset() if fit is None else _keywords(fit)
     return TagsOfRecommender(**own, recommender_tags=RecommenderTags(reads=reads))

@@ -11,7 +11,8 @@ from skrec.datasets import make_interactions
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.preprocessing import InteractionEncoder
 from skrec.serving import Server
-from skrec.serving._narrow import NarrowFactors, NarrowTable, narrow_lists
+from skrec.serving._narrow import NarrowFactors, NarrowTable
+from skrec.serving._narrow_lists import narrow_lists
 from skrec.utils._topk import top_k
 
 N_USERS, N_ITEMS = 60, 2500
@@ -48,7 +49,7 @@ def n_open(monkeypatch):
         return items
 
     monkeypatch.setattr(NarrowTable, "open_items", recorded)
-    monkeypatch.setattr("skrec.serving._narrow._LEAST_SIZE", 0)
+    monkeypatch.setattr("skrec.serving._narrow_lists._LEAST_SIZE", 0)
     return found
 
 
@@ -152,7 +153,7 @@ def test_what_is_left_is_not_read():
 
 
 def test_numbers_that_are_not_finite(monkeypatch):
-    monkeypatch.setattr("skrec.serving._narrow._LEAST_SIZE", 0)
+    monkeypatch.setattr("skrec.serving._narrow_lists._LEAST_SIZE", 0)
     items = np.ones((600, 3), np.float32)
     lists = narrow_lists(Given(items, np.array([np.nan, 1, 1], np.float32)))
     with pytest.raises(ValueError, match="The scores are not finite"):
@@ -161,3 +162,37 @@ def test_numbers_that_are_not_finite(monkeypatch):
     assert narrow_lists(Given(items, np.ones(3, np.float32))) is None
     assert narrow_lists(Given(np.asfortranarray(np.ones((600, 3))), np.ones(3))) is None
     assert narrow_lists(object()) is None
+
+
+def networks():
+    from skrec.autoencoder import GaussianMixtureVAE, MultDAE, MultVAE
+
+    options = {"hidden_layer_sizes": (16,), "max_iter": 8, "random_state": 0, "device": "cpu"}
+    return [
+        MultVAE(6, **options),
+        MultVAE(6, **options | {"hidden_layer_sizes": ()}),
+        MultDAE(**options),
+        GaussianMixtureVAE(4, **options),
+        MultVAE(6, n_posterior_components=2, **options),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("place", range(5))
+def test_lists_of_networks(place, dtype, n_open, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr("skrec._torch._layers._LARGE", 0)
+    rows = X.astype(dtype)
+    model = networks()[place].fit(rows)
+    encoder = InteractionEncoder.from_ids(np.arange(N_USERS), np.arange(N_ITEMS))
+    server = Server({"model": model, "encoder": encoder, "interactions": rows})
+    assert (server._narrow is None) == (place == 4)  # a mixture is no linear layer
+    n_open.clear()
+    for u in range(N_USERS):
+        found, scores = model.recommend(rows[[u]], k=10, return_scores=True)
+        answer = server.recommend_user(u, k=10)
+        assert answer.ids == found[0].tolist()
+        assert answer.scores == scores[0].tolist()
+    if place < 4:
+        assert sum(n is not None for n in n_open) > N_USERS / 2
+        assert Server({"model": model, "encoder": encoder}, quantize="int8")._narrow is None
