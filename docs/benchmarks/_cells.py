@@ -41,8 +41,8 @@ def differences(measured, published):
 
 
 def p_value(p):
-    """A p-value as a table has it."""
-    return "< .001" if p < 1e-3 else f"{p:.2g}".replace("0.", ".", 1)
+    """A p-value as a table has it, on one line."""
+    return "<\u00a0.001" if p < 1e-3 else f"{p:.2g}".replace("0.", ".", 1)
 
 
 def link(name, text="record"):

@@ -37,7 +37,7 @@ def peer_fits():
 
 
 def _fit(row):
-    return f"{row['seconds']:.2f}", f"{row['processor_seconds']:.2f}", f"{row['peak_mib']:,}"
+    return f"{row['seconds']:.2f}", f"{row['processor_seconds']:.2f}", f"{row['peak_mib']:,.0f}"
 
 
 def at_size():

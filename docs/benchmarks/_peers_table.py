@@ -54,6 +54,7 @@ def methods():
     rows = []
     found = {peer: {method_of(peer, name) for name in row["names"]} for peer, row in peers.items()}
     for ours in METHODS:
-        rows.append([ours, *("✓" if ours in found[peer] else "" for peer in peers)])
+        name = {"DummyRecommender": "popularity"}.get(ours, ours.removesuffix("Recommender"))
+        rows.append([name, *("✓" if ours in found[peer] else "" for peer in peers)])
     counts = [str(sum(bool(row[1 + i]) for row in rows)) for i in range(len(peers))]
     return in_box(table(["method", *peers], [*rows, ["of these", *counts]]))

@@ -7,15 +7,14 @@
 Each fit has a process of its own, two threads and the same matrix of ones; rounds alternate
 between the packages, and the least time counts. What compiles is called before on a small matrix.
 Reading the data into a package's own form is not in the time. Peak memory is what the fit needed
-above what the process had had. Of EASE and ItemKNN, which have one solution, the record says which
-share of the lists of ten for 300 users are skrec's items; the others start from random vectors.
+above what the process had had. Of EASE and ItemKNN the record says which share of the lists of ten
+for 300 users are skrec's items; the others start from random vectors, or cut weights differently.
 A package that fails is recorded with its error. A method that is run again replaces its own entry.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -194,17 +193,26 @@ ADAPTERS = {each.__name__: each for each in
             (skrec, implicit, irspack, lenskit, cornac, rusket, skrecsys, sansa)}  # fmt: skip
 
 
+def _memory(name):
+    """MiB of this process: VmRSS now, VmHWM the most since `clear_refs` was written to."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"/proc/self/status has no {name}.")
+
+
 def child(package, method, matrix, result):
     """In a process of its own: one fit, and its lists where the method has one solution."""
     X = csr_matrix(load_npz(matrix))
     fit, lists = ADAPTERS[package](method, X)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _memory("VmRSS")
     start, start_cpu = time.perf_counter(), time.process_time()
     fit()
     row = {
         "seconds": round(time.perf_counter() - start, 3),
         "processor_seconds": round(time.process_time() - start_cpu, 3),
-        "peak_mib": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024),
+        "peak_mib": round(_memory("VmHWM") - before, 1),
     }
     if lists is not None and method in ("EASE", "ItemKNN"):
         np.save(result, np.asarray(lists(), dtype=np.int64))
