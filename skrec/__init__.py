@@ -1,7 +1,7 @@
 """skrec: recommender systems as scikit-learn estimators over a sparse user-item matrix.
 
-Everything is loaded on first use; importing skrec imports neither torch nor numba, and
-not scikit-learn: the command line answers at once.
+Everything is loaded on first use. Importing skrec imports neither torch nor numba nor
+scikit-learn, so the command line answers at once.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What stands around other models: seeds, side information, weights of users, further items."""
+"""Helpers of models around other models: seeds, side information, user weights, new items."""
 
 import copy
 from functools import wraps
@@ -31,7 +31,7 @@ __all__ = [
 
 
 def seeded_clone(estimator, random_state):
-    """Clone an estimator; seeds that are None, nested ones too, are drawn.
+    """Clone an estimator, and draw each seed that is None, nested ones too.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def seeded_clone(estimator, random_state):
     Returns
     -------
     twin : estimator
-        Seeds that were given are kept.
+        Has the seeds that were given, and drawn ones for the others.
     """
     twin = clone(estimator)
     parameters = twin.get_params(deep=True)
@@ -54,17 +54,17 @@ def seeded_clone(estimator, random_state):
 
 
 def kind_of_model(model):
-    """`RecommenderTags` of a recommender, or of that at the end of a pipeline or a search."""
+    """`RecommenderTags` of a recommender, or of the last step of a pipeline or a search."""
     return recommender_tags(model if isinstance(model, BaseRecommender) else final_step(model))
 
 
 def readable_side(model):
-    """Side information that can be handed to a model; a pipeline takes none."""
+    """Side information that a model accepts; a pipeline accepts none."""
     return recommender_tags(model).reads
 
 
 def with_tags_of(models, tags):
-    """Tags of a class that asks several models: what any of them needs, and what they read."""
+    """Tags of a class around several models: the union of what the models need and read."""
     tags.input_tags.positive_only = any(
         get_tags(model).input_tags.positive_only for model in models
     )
@@ -75,14 +75,14 @@ def with_tags_of(models, tags):
 
 
 def check_scores(owner, name, model):
-    """Raise unless a model within has scores.
+    """Raise unless an inner model has scores.
 
     Parameters
     ----------
     owner : estimator
-        Around the model.
+        The estimator around the model.
     name : str
-        Of the parameter.
+        Name of the owner's parameter.
     model : estimator
     """
     if not hasattr(model, "decision_function"):
@@ -93,17 +93,17 @@ def check_scores(owner, name, model):
 
 
 def check_no_ratings(owner, name, model):
-    """Raise if a model within predicts ratings, which the scores of its owner would not be."""
+    """Raise if an inner model predicts ratings: the scores of its owner are no ratings."""
     if kind_of_model(model).predicts_ratings:
         raise ValueError(
             f"The scores of {type(owner).__name__} are no ratings, so its `{name}` must not "
-            f'predict ratings. Got {type(model).__name__}; use feedback="implicit", or another '
+            f'predict ratings. Got {type(model).__name__}; use feedback="implicit" or another '
             "model."
         )
 
 
 def aligned_side(side, X):
-    """Checked side information in the form that models within take it, context by rows of X."""
+    """Checked side information as inner models accept it: context is cut by the rows of X."""
     if side.context is None:
         return side
     return side._replace(context=InteractionContext(side.context, X.indptr))
@@ -122,7 +122,7 @@ def fit_keywords(model, side, sample_weight):
     Returns
     -------
     keywords : dict of str to object
-        What is given and what the model reads.
+        The given values that the model reads.
     """
     read = readable_side(model)
     given = {name: value for name, value in side._asdict().items() if name in read}
@@ -133,14 +133,14 @@ def fit_keywords(model, side, sample_weight):
 
 
 def side_keywords(model, user_features, context):
-    """Keywords of the scoring methods for one model: what is given and what it reads."""
+    """Keywords of the scoring methods for one model: the given values that the model reads."""
     given = {"user_features": user_features, "context": context}
     read = readable_side(model)
     return {name: value for name, value in given.items() if value is not None and name in read}
 
 
 def scores_of(model, X, side):
-    """Scores of a model within for rows of X, in their dtype.
+    """Scores of an inner model for rows of X, in the dtype of X.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def longer_model(model, item_features):
     if not isinstance(model, DummyRecommender):
         raise ValueError(
             f"with_items needs models that read item features. Got {type(model).__name__}, which "
-            "does not; use DummyRecommender() for a fallback, or a model of skrec.utils."
+            "does not; use DummyRecommender() as the fallback, or a model of skrec.utils."
             "all_recommenders(reads='item_features')."
         )
     longer = copy.copy(model)
@@ -174,10 +174,10 @@ def longer_model(model, item_features):
 
 
 class FitThatMayWeigh:
-    """The method `fit`, with `sample_weight` in its signature where the models within weigh users.
+    """The method `fit`, with `sample_weight` in its signature where the inner models weigh users.
 
-    scikit-learn, and an ensemble, ask the signature whether weights mean something. The class
-    says by ``_weighs()`` whether they do.
+    scikit-learn and ensembles read the signature to learn whether `fit` takes weights. The method
+    ``_weighs()`` of the class decides it.
     """
 
     def __init__(self, weighted):
@@ -192,7 +192,7 @@ class FitThatMayWeigh:
                 context=context,
             )
 
-        del plain.__wrapped__  # the signature is its own
+        del plain.__wrapped__  # inspect.signature would show that of `weighted`
         self.weighted, self.plain = weighted, plain
 
     def __get__(self, instance, owner=None):

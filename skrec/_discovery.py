@@ -1,4 +1,4 @@
-"""Find every public recommender: it looks into all sub-packages, so nothing below imports it."""
+"""Find every public recommender. It imports all sub-packages, so no sub-package imports it."""
 
 import importlib
 import importlib.util
@@ -16,22 +16,22 @@ def all_recommenders(*, reads=None):
     Parameters
     ----------
     reads : {"item_features", "user_features", "context", "images"}, default=None
-        Only those that read this side information with their default parameters.
+        List only recommenders whose default parameters read this side information.
 
     Returns
     -------
     recommenders : list of (str, type)
-        Name and class, sorted by name. A class that fits by an optional package, such as
-        `ImplicitRecommender`, is listed where that package is installed.
+        Name and class, sorted by name. A class that needs an optional package, such as
+        `ImplicitRecommender`, is listed only where that package is installed.
 
     Raises
     ------
     ValueError
-        If `reads` is not one of these.
+        If `reads` is none of these values.
 
     See Also
     --------
-    sklearn.utils.discovery.all_estimators : The same for scikit-learn.
+    sklearn.utils.discovery.all_estimators : List the estimators of scikit-learn.
 
     Examples
     --------
@@ -60,6 +60,6 @@ def all_recommenders(*, reads=None):
 
 
 def _can_fit(cls):
-    """Whether the package that a class says to need, if any, is installed; it is not imported."""
+    """Whether the optional package that a class needs, if any, is installed. Imports nothing."""
     needs = getattr(cls, "_needs", None)
     return needs is None or importlib.util.find_spec(needs) is not None

@@ -1,4 +1,4 @@
-"""What the factor models have in common: scores, and items that are alike."""
+"""Scores and similar items of factor models."""
 
 from typing import NamedTuple
 
@@ -12,20 +12,20 @@ from skrec.utils._products import FEW_ROWS, rows_product
 
 
 def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_jobs=None):
-    """Scores of every item for the users of some vectors.
+    """Scores of every item for some user vectors.
 
     Parameters
     ----------
     vectors : ndarray of shape (n_rows, n_components)
     components : ndarray of shape (n_components, n_items)
     dtype : {np.float32, np.float64}
-        What is computed in, and returned.
+        Dtype of the computation and of the scores.
     item_bias : ndarray of shape (n_items,), default=None
         Added to each row.
     offset : ndarray of shape (n_rows,), default=None
         Added to each column.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -114,13 +114,13 @@ def factor_pairs(vectors, components, rows, items):
 
 
 def similar_columns(components, items, k, *, return_scores=False):
-    """Items whose factors point in the most similar direction.
+    """Items whose factors have the highest cosine with those of given items.
 
     Parameters
     ----------
     components : ndarray of shape (n_components, n_items)
     items : array-like of int of shape (n,)
-        Items to find others for.
+        Items whose neighbours are wanted.
     k : int
         Length of the lists.
     return_scores : bool, default=False
@@ -129,7 +129,7 @@ def similar_columns(components, items, k, *, return_scores=False):
     Returns
     -------
     similar : ndarray of intp of shape (n, k)
-        Best first, without the item itself; padded with -1.
+        Best first; the item itself is left out; padded with -1.
     scores : ndarray of shape (n, k)
         Only with ``return_scores=True``; -inf beside -1.
     """
@@ -146,10 +146,10 @@ def similar_columns(components, items, k, *, return_scores=False):
 
 
 class SimilarItemsMixin:
-    """`similar_items` by the directions of the columns of `components_`."""
+    """`similar_items` by the cosine between columns of `components_`."""
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose columns of `components_` have the most similar direction.
+        """Find the items whose columns of `components_` have the highest cosine.
 
         Parameters
         ----------
@@ -163,14 +163,14 @@ class SimilarItemsMixin:
         Returns
         -------
         similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
+            Best first; the item itself is left out; padded with -1.
         scores : ndarray of shape (n, k)
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range, or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         return similar_columns(self.components_, items, k, return_scores=return_scores)

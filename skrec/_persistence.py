@@ -13,8 +13,8 @@ from skrec.utils._archive import check_archive, read_schema
 from skrec.utils._files import atomic_file
 from skrec.utils._fitted_check import check_objects
 
-# skops asks about these, though they hold arrays and parameters and nothing else: sparse
-# containers, what a fitted search keeps, kinds of parameters and ids.
+# Types that skops asks about though they hold only arrays and parameters: sparse containers,
+# the splitters and scorers of a fitted search, types of parameters and ids.
 _HARMLESS_TYPES = frozenset(
     [
         f"scipy.sparse._{form}.{form}_{kind}"
@@ -39,7 +39,7 @@ _HARMLESS_TYPES = frozenset(
         f"sklearn.utils._metadata_requests.{name}"
         for name in ("MetadataRequest", "MethodMetadataRequest")
     ]
-    # Parameters and ids that are made of text and numbers.
+    # Parameters and ids made of text and numbers.
     + ["numpy.dtype", "torch.device"]
     + [f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")]
     + ["builtins.frozenset", "decimal.Decimal", "fractions.Fraction", "uuid.UUID"]
@@ -47,7 +47,7 @@ _HARMLESS_TYPES = frozenset(
 
 
 class ModelFileError(ValueError):
-    """What `skrec.load` raises for a file that it does not take, whatever is wrong with it.
+    """Error that `skrec.load` raises for every file that it refuses.
 
     Parameters
     ----------
@@ -72,37 +72,37 @@ class ModelFileError(ValueError):
 def save(estimator, path):
     """Write a model to a file, atomically.
 
-    The file is written beside its place and then moved there, so a save that fails or
-    is interrupted leaves an older file as it was.
+    The function writes a temporary file in the same folder and then renames it, so a save
+    that fails or is interrupted leaves an older file unchanged.
 
     Parameters
     ----------
-    estimator : estimator, or dict of such
+    estimator : estimator, or dict of estimators
         A recommender, a pipeline, a fitted search, an encoder; or a dict of them.
     path : str or path-like
-        Where to; by custom it ends in ``.skops``.
+        Path of the file; by custom it ends in ``.skops``.
 
     Returns
     -------
     path : pathlib.Path
-        Where it was written.
+        The path as a ``Path``.
 
     Raises
     ------
     OSError
         If the folder does not exist or cannot be written.
     TypeError
-        If something in the model cannot be stored and read again, such as a lambda.
+        If a part of the model, such as a lambda, cannot be stored and loaded again.
 
     Warns
     -----
     UserWarning
-        If `load` will take the file only with `trusted`, as for classes of your own, or not at
-        all, as where a fitted attribute was replaced.
+        If `load` will need `trusted` for the file, as for classes of your own, or will refuse
+        it, as after a fitted attribute was replaced.
 
     See Also
     --------
-    load : Read the file again.
+    load : Load the file.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def save(estimator, path):
 
 
 def write(estimator, file):
-    """Write a model to an open binary file, whether or not `load` will take it.
+    """Write a model to an open binary file, whether or not `load` will accept it.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def write(estimator, file):
     Raises
     ------
     TypeError
-        If something in it cannot be stored.
+        If a part of it cannot be stored.
     """
     from skops.io import dump
 
@@ -148,18 +148,19 @@ def write(estimator, file):
         dump(estimator, file)
     except (AttributeError, NotImplementedError, TypeError) as error:
         raise TypeError(
-            f"The model cannot be stored: {error} {_REMEDY} Or use joblib.dump, which needs trust."
+            f"The model cannot be stored: {error} {_REMEDY} Or use joblib.dump; such files may run "
+            "code when they are loaded."
         ) from error
 
 
 _REMEDY = (
-    "Replace what is not stored with set_params: functions and classes must stand in a module "
-    "(no lambda, nothing defined in a function), and Pipeline needs memory=None."
+    "Replace that part with set_params: functions and classes must be defined at the top level "
+    "of a module (no lambda, nothing defined in a function), and Pipeline needs memory=None."
 )
 
 
 def _check_written(written, path):
-    """Raise a TypeError for a file that is of no use, and warn where trust will be needed."""
+    """Raise a TypeError if the file cannot be loaded, and warn if `load` will need `trusted`."""
     from skops.io import load as skops_load
 
     with ZipFile(written) as archive:
@@ -171,26 +172,26 @@ def _check_written(written, path):
         skops_load(written, trusted=trusted)
     except Exception as error:
         raise TypeError(
-            f"The model cannot be read again: it holds {', '.join(sorted(foreign))}, and "
-            f"skrec.load would end in {type(error).__name__}: {error}. {_REMEDY}"
+            f"The model cannot be loaded again: it holds {', '.join(sorted(foreign))}, and "
+            f"skrec.load would raise {type(error).__name__}: {error}. {_REMEDY}"
         ) from error
     warnings.warn(
-        f"{path} holds types of your own: it is read by skrec.load(path, "
+        f"{path} holds types of your own. Load it with skrec.load(path, "
         f"trusted={sorted(foreign)}), in a process that can import them.",
         stacklevel=3,
     )
 
 
 def trusted_types(obj):
-    """Name the types that skops must trust to read an object, for tools that save it themselves.
+    """Name the types that skops must trust to load an object, for tools that save it themselves.
 
     `skrec.save` and `skrec.load` need no such list. MLflow, Hugging Face's hub and plain skops
-    ask for one. It holds types of skrec, and types of scikit-learn, SciPy, NumPy and the standard
-    library that hold data and execute nothing, and of these only what the object holds.
+    ask for one. The list holds only types that occur in the object: types of skrec, and types of
+    scikit-learn, SciPy, NumPy and the standard library that hold data and execute nothing.
 
     Parameters
     ----------
-    obj : estimator, or dict of such
+    obj : estimator, or dict of estimators
         A recommender, a pipeline, a fitted search, an encoder, a `LogRecommender`.
 
     Returns
@@ -201,19 +202,19 @@ def trusted_types(obj):
     Raises
     ------
     TypeError
-        If something in the object cannot be stored.
+        If a part of the object cannot be stored.
     ValueError
-        If it holds types of others, such as steps of your own. The message names them: look at
-        what they do, and add them to a list of your own.
+        If the object holds other types, such as steps of your own. The message names them.
+        Review their code, then add the names to your list yourself.
 
     See Also
     --------
-    save, load : The same file, with more checks when it is read.
+    save, load : Write and load the same file, with more checks.
 
     Notes
     -----
-    The object is written to a temporary file, as large as the object, and the file is read for
-    the names.
+    The function writes the object to a temporary file, as large as the object, and reads the
+    names from that file.
 
     Examples
     --------
@@ -231,19 +232,18 @@ def trusted_types(obj):
     foreign, own = _types(schema)
     if foreign:
         raise ValueError(
-            f"The object holds types that are neither skrec's nor harmless: "
-            f"{', '.join(sorted(foreign))}. If you know what they do, name them beside the others "
-            "yourself."
+            f"The object holds types that skrec does not know: {', '.join(sorted(foreign))}. "
+            "Review their code, then add the names to your list yourself."
         )
     return sorted(own | (set(get_untrusted_types(data=schema)) & _HARMLESS_TYPES))
 
 
 def load(path, *, trusted=()):
-    """Read a model from a file; nothing in the file is executed.
+    """Load a model from a file; nothing in the file is executed.
 
-    A file is data: its size is looked at before it is unpacked, and what it holds before it is
-    returned. Sparse matrices must be sound, and each fitted attribute of skrec's estimators must
-    have the shape, the dtype and the range that a fit gives it.
+    The function checks the size of the file before it unpacks it, and the content before it
+    returns it. Sparse matrices must be valid, and each fitted attribute of skrec's estimators
+    must have the shape, dtype and range that a fit gives it.
 
     Parameters
     ----------
@@ -252,22 +252,22 @@ def load(path, *, trusted=()):
     trusted : sequence of str, default=()
         Full names of further types that may be built, such as
         ``"my_package.MyTransformer"``. Types of skrec, scikit-learn, numpy and scipy's
-        sparse containers need no mention.
+        sparse containers need not be named.
 
     Returns
     -------
     estimator : object
-        What was saved.
+        The saved object.
 
     Raises
     ------
     OSError
-        If there is no such file (FileNotFoundError), or it may not be read.
+        If the file does not exist (FileNotFoundError) or cannot be read.
     ModelFileError
-        A ValueError. If the file is no skops file, is damaged, does not fit into memory, holds
-        types that are not trusted, or attributes that no fit leaves.
+        A ValueError. If the file is no skops file, is damaged, does not fit into memory, or holds
+        types that are not trusted or attributes that no fit sets.
     TypeError
-        If `trusted` is one text.
+        If `trusted` is a single str.
 
     See Also
     --------
@@ -288,8 +288,8 @@ def load(path, *, trusted=()):
         except Exception as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise ModelFileError(
-                f"{path} is not a model file that can be used: {reason}. Expected a file as "
-                "skrec.save writes it; save the model again."
+                f"{path} is not a model file that can be used: {reason}. Expected a file that "
+                "skrec.save wrote; save the model again."
             ) from error
 
 
@@ -312,7 +312,7 @@ def _read(file, path, trusted):
 
 
 def _types(skeleton):
-    """Types that a file asks for beside harmless ones: foreign ones, and skrec's own."""
+    """Types of a file besides the harmless ones: a set of foreign types, a set of skrec's."""
     from skops.io import get_untrusted_types
 
     asked = set(get_untrusted_types(data=skeleton)) - _HARMLESS_TYPES
@@ -321,7 +321,7 @@ def _types(skeleton):
 
 
 def _is_own(type_name):
-    """Whether a full name is that of an estimator, or of another public class, of skrec."""
+    """Whether a full name names an estimator or another public class of skrec."""
     module_name, _, name = type_name.rpartition(".")
     if module_name.partition(".")[0] != "skrec" or module_name.endswith("__main__"):
         return False

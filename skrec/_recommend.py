@@ -1,4 +1,4 @@
-"""Lists of recommendations in row chunks, for any estimator that scores items."""
+"""Recommendation lists in row chunks, for any estimator that scores items."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -29,10 +29,10 @@ def recommend(
     exclude_seen=True,
     return_scores=False,
 ):
-    """Recommend the k best items to each user, with a pipeline or a fitted search too.
+    """Recommend the k best items to each user, also with a pipeline or a fitted search.
 
-    Meta-estimators of scikit-learn do not pass the method ``recommend`` on; this
-    function does the same with their ``decision_function``, a chunk of rows at a time.
+    Meta-estimators of scikit-learn do not pass on the method ``recommend``. This function
+    makes the same lists from their ``decision_function``, a chunk of rows at a time.
 
     Parameters
     ----------
@@ -40,16 +40,16 @@ def recommend(
         Anything whose ``decision_function(X)`` has the shape of X: a recommender of
         skrec, a `Pipeline` that ends in one, a fitted `GridSearchCV`.
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        The interactions of the users, as the estimator takes them.
+        The interactions of the users, in the form that the estimator takes.
     k : int, default=10
         Length of the lists.
     user_features : {array-like, sparse matrix, dataframe} of shape \
             (n_users, n_user_features), default=None
-        For estimators that read them: row u describes row u of X. A pipeline passes them
-        on with scikit-learn's metadata routing enabled.
+        For estimators that read user features: row u describes row u of X. A pipeline passes
+        them on only if scikit-learn's metadata routing is enabled.
     context : {array-like, sparse matrix, dataframe} of shape \
             (n_users, n_context_features), default=None
-        For estimators that read it: the situation that each user is in.
+        For estimators that read context: the situation that each user is in.
     items : array-like of int or bool, or sparse matrix, default=None
         Candidates: indices or a mask of shape (n_items,) for all rows, or a sparse
         mask of shape (n_users, n_items). None: every item.
@@ -68,7 +68,7 @@ def recommend(
     Raises
     ------
     ValueError
-        If k is no whole number >= 1, if candidates are out of range, or if the
+        If k is not a whole number >= 1, if candidates are out of range, or if the
         estimator's scores do not have the shape of X.
 
     See Also
@@ -103,7 +103,7 @@ def recommend(
             raise ValueError(
                 f"decision_function must return one score per item of X. Got shape {scores.shape} "
                 f"for {stop - start} rows, expected {(stop - start, n_items)}; a step that "
-                "selects or adds columns cannot stand before a recommender."
+                "selects or adds columns cannot come before a recommender."
             )
         return scores
 
@@ -134,7 +134,7 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
     allowed : ndarray of bool, csr_array or None, default=None
         Candidates, see `skrec.utils._validation.check_candidates`.
     dtype : dtype, default=float64
-        Of the scores.
+        Dtype of the scores.
     finite : str, default=None
         See `top_k`.
 
@@ -146,7 +146,7 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
     n_rows, n_items = shape
     k = check_k(k)
     check_lists_memory(n_rows, k, n_items, dtype)
-    width = min(k, n_items)  # a list can not be longer: the rest of it is padding
+    width = min(k, n_items)  # a list holds at most n_items; padding fills the rest
 
     def lists(start, stop):
         return top_k(
@@ -169,20 +169,20 @@ def recommend_rows(score_rows, shape, k, *, seen=None, allowed=None, dtype=np.fl
 
 
 def nearest_items(weights_of, items, n_items, k, *, dtype, return_scores=False):
-    """Lists of the items with the largest weights for given ones, without these themselves.
+    """For each given item, list the other items with the largest weights.
 
     Parameters
     ----------
     weights_of : callable
-        ``weights_of(items)`` returns the weights of all items for some given ones, an
+        ``weights_of(items)`` returns the weights of all items for the given items, an
         ndarray of shape (n, n_items).
     items : array-like of int of shape (n,)
-        Column indices; one number is taken as a list of one.
+        Column indices; a single number counts as a list of one.
     n_items : int
     k : int
         Length of the lists.
     dtype : dtype
-        Of the weights.
+        Dtype of the weights.
     return_scores : bool, default=False
         Whether to return the weights as well.
 
@@ -196,7 +196,7 @@ def nearest_items(weights_of, items, n_items, k, *, dtype, return_scores=False):
     Raises
     ------
     ValueError
-        If an index is out of range or k is no whole number >= 1.
+        If an index is out of range, or k is not a whole number >= 1.
     """
     items = check_item_list(items, n_items)
     itself = csr_array(

@@ -8,19 +8,20 @@ from skrec.utils._tags import refuse_unread
 class UserSideMixin:
     """Scoring methods that take user features and context; stands left of `BaseRecommender`.
 
-    For recommenders whose ``fit`` takes ``user_features``, ``context`` or both. Their hook
-    is ``_scores(X, side)`` (and ``_pair_scores(X, rows, items, side)`` where they override
-    it), with side a named tuple of rows aligned with X: ``side.user_features``, of shape
-    (n_rows, n_user_features), and ``side.context``, of shape (n_rows, n_context_features),
-    or for pairs one row per pair. Each is None where the model was fitted without it.
+    For recommenders whose ``fit`` takes ``user_features``, ``context`` or both. They
+    implement the hook ``_scores(X, side)``, and may override
+    ``_pair_scores(X, rows, items, side)``. `side` is a named tuple of rows aligned with X:
+    ``side.user_features`` has shape (n_rows, n_user_features), and ``side.context`` has shape
+    (n_rows, n_context_features), or one row per pair in ``_pair_scores``. Each is None where
+    the model was fitted without it.
 
-    A model fitted with user features and asked without them warns, once per call, and
-    takes the mean of the training users; for context likewise. A class that reads only one
-    of the two refuses the other.
+    A model that was fitted with user features and scores without them warns, once per call,
+    and uses the mean features of the training users. The same holds for context. A class that
+    reads only one of the two refuses the other.
 
     Examples
     --------
-    A recommender that gives each user the items of users with like features:
+    A recommender that gives each user the items of users with similar features:
 
     >>> import numpy as np
     >>> from skrec.base import BaseRecommender, UserSideMixin
@@ -50,7 +51,7 @@ class UserSideMixin:
             Interactions of the users to score, known or new.
         user_features : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_user_features), default=None
-            Row u describes row u of X. An empty row of X is scored from them alone.
+            Row u describes row u of X. An empty row of X is scored from its features alone.
         context : {array-like, sparse matrix, dataframe} of shape \
                 (n_users, n_context_features), default=None
             The situation that each user is in now.
@@ -63,20 +64,21 @@ class UserSideMixin:
         Raises
         ------
         TypeError
-            If the class does not read what is given.
+            If the class does not read the given side information.
         ValueError
-            If rows or columns are not those expected, or hold NaN or infinity.
+            If the number of rows or the columns differ from those expected, or if values are
+            NaN or infinite.
 
         Warns
         -----
         UserWarning
-            If the model was fitted with what is not given.
+            If the model was fitted with side information that is not given.
         """
         self._check_reads("decision_function", user_features, context)
         return self._decide(self._start_rows(X, user_features, context))
 
     def predict(self, X, *, user_features=None, context=None):
-        """Find the best item for each user among those the user has not.
+        """Find the best item that each user does not have yet.
 
         Parameters
         ----------
@@ -159,7 +161,7 @@ class UserSideMixin:
         Returns
         -------
         scores : ndarray of shape (n_pairs,), dtype of X
-            Of ``decision_function`` for each pair in its situation.
+            The score that ``decision_function`` gives each pair in its situation.
         """
         self._check_reads("score_pairs", user_features, context)
         users = self._start_rows(X, user_features, context, n_contexts=np.size(rows))
@@ -173,9 +175,9 @@ class UserSideMixin:
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions of the users.
         y : sparse matrix or ndarray of shape (n_users, n_items), default=None
-            Held-out interactions of the same users. None, or a 1-D array, which is not
-            looked at: a fifth of each row is hidden, keyed by its content, and
-            predicted from the rest.
+            Held-out interactions of the same users. With None, or a 1-D array, whose values
+            are ignored, a fifth of each row is hidden and predicted from the rest; the
+            content of the row decides which items are hidden.
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users in the mean.
         user_features, context : default=None
@@ -184,8 +186,8 @@ class UserSideMixin:
         Returns
         -------
         score : float
-            Higher is better. NaN, with an `UndefinedMetricWarning`, where no user can
-            be evaluated.
+            Higher is better. NaN, with an `UndefinedMetricWarning`, if no user can be
+            evaluated.
         """
         self._check_reads("score", user_features, context)
         return self._score_rows(self._start_rows(X, user_features, context), y, sample_weight)

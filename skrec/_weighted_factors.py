@@ -1,4 +1,4 @@
-"""What models of weighted least squares have in common: every row's vector is a solve."""
+"""Shared methods of weighted least squares models: each row's vector is the result of a solve."""
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -15,14 +15,14 @@ from skrec.utils._wmf_als import HalfStep, explain_entries, gram_matrix
 class WeightedFactorsMixin(
     FactoredScoresMixin, SimilarItemsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 ):
-    """Scores, vectors of users and explanations from `components_`, by weighted least squares.
+    """Scores, user vectors and explanations from `components_`, by weighted least squares.
 
-    The vector of a row minimises, items fixed, the sum over all cells of
-    ``c (preference - vector @ item)^2`` and a penalty, where c is `unobserved_weight` for a
-    missing entry, and `confidence` times the stored value more for a stored one.
+    With the items fixed, the vector of a row minimises a penalty plus the sum over all cells of
+    ``c (preference - vector @ item)^2``. The weight c of a missing entry is
+    `unobserved_weight`; a stored entry adds `confidence` times its value to it.
 
-    The estimator has the parameters `confidence`, `unobserved_weight`, `device` and `n_jobs`,
-    writes `_user_penalty`, and ends its `fit` by `_keep_factors`.
+    The estimator must have the parameters `confidence`, `unobserved_weight`, `device` and
+    `n_jobs`, implement `_user_penalty`, and call `_keep_factors` at the end of `fit`.
     """
 
     _fitted_rules = {
@@ -36,12 +36,12 @@ class WeightedFactorsMixin(
         raise NotImplementedError
 
     def _counted_items(self):
-        """Of which items a missing entry says something, a mask; None: of all."""
+        """Mask of the items whose missing entries count; None: all items."""
         return None
 
     def _half_step(self, X, penalty, weight, *, counted=None, cg_steps=0, on_cpu=False):
         problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
-        device = cpu_or_device(self.device)  # it has to be there, whoever solves
+        device = cpu_or_device(self.device)  # a missing device is an error, even with on_cpu
         problem |= {"counted": counted, "cg_steps": cg_steps}
         if on_cpu or getattr(device, "type", device) == "cpu":
             return HalfStep(X, penalty, weight, **problem, n_jobs=self.n_jobs)
@@ -50,7 +50,7 @@ class WeightedFactorsMixin(
         return TorchHalfStep(X, penalty, weight, **problem, device=device)
 
     def _keep_factors(self, X, items):
-        """Set the fitted state of item vectors, and solve for the training rows.
+        """Set the fitted attributes from item vectors, and solve for the training rows.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class WeightedFactorsMixin(
         """The vector of each row: the exact solution of its own problem."""
         items, counted, penalty = self.components_.T, self._counted_items(), self._user_penalty(X)
         vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
-        # To send the vectors of a catalogue takes longer than to solve for a few rows.
+        # Sending the item vectors to the device takes longer than solving a few rows.
         few = X.shape[0] <= FEW_ROWS
         if X.shape[0] == 1 and X.nnz:  # a solve reads its own items: the same, without the others
             items, counted = items[X.indices], None if counted is None else counted[X.indices]
@@ -92,7 +92,7 @@ class WeightedFactorsMixin(
         return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
 
     def transform(self, X):
-        """Vectors of users.
+        """Compute the vectors of users.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class WeightedFactorsMixin(
         return require_finite(self._vectors(X).astype(X.dtype, copy=False), "The vectors of users")
 
     def explain(self, X, items):
-        r"""Split scores into what each item of the user adds.
+        r"""Split scores into the contribution of each item of the user.
 
         With :math:`A_u` the matrix of the user's normal equations, the score of item i is
         :math:`\sum_{j \in S_u} c_{uj} \, h_i^T A_u^{-1} h_j` (Hu et al., section 5).
@@ -124,8 +124,8 @@ class WeightedFactorsMixin(
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds the terms of the sum at the items of user u; it adds
-            up to the score of ``items[u, j]``.
+            Row ``u * m + j`` holds the terms of the sum at the items of user u. The terms
+            add up to the score of ``items[u, j]``.
 
         Raises
         ------

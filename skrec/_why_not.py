@@ -1,4 +1,4 @@
-"""Why an item is not in a user's list."""
+"""Explain why an item is not in a user's list."""
 
 from typing import NamedTuple
 
@@ -13,25 +13,25 @@ from skrec.utils._validation import canonical_csr, check_candidates, check_item_
 
 
 class WhyNot(NamedTuple):
-    """Where an item stands for a row; what `why_not` returns.
+    """Result of `why_not`: the rank of an item for a row, and the reason for it.
 
     Attributes
     ----------
     reason : str
-        In a sentence.
+        The reason as a sentence.
     is_seen : bool
         Whether the row has the item.
     is_candidate : bool
-        Whether `items` allowed it.
+        Whether `items` allows the item.
     rank : int
-        Its place among all items that could be recommended, from 1; for an item that could not,
-        the place that it would have.
+        Rank of the item, from 1, among all items that can be recommended. An item that cannot
+        be recommended gets the rank that it would have.
     score : float
-        Its score.
+        Score of the item.
     last_score : float
-        The score of the last item in the list; -inf where the list is not full.
+        Score of the last item in the list; -inf if the list is not full.
     n_ranked : int
-        How many items could be recommended.
+        Number of items that can be recommended.
     """
 
     reason: str
@@ -55,14 +55,14 @@ def why_not(
     items=None,
     exclude_seen=True,
 ):
-    """Say why an item is not in the list of a user, or at which place it is.
+    """Say why an item is not in a user's list, or which rank it has there.
 
     Parameters
     ----------
     estimator : fitted estimator
         A recommender, or a pipeline or search that ends in one.
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-        The interactions of the users, as the estimator takes them.
+        The interactions of the users, in the form that the estimator takes.
     row : int
         Row of X.
     item : int
@@ -71,7 +71,7 @@ def why_not(
         Length of the list.
     user_features, context : {array-like, sparse matrix, dataframe} of shape \
             (n_users, n_features), default=None
-        For estimators that read them, as in `recommend`.
+        For estimators that read them, see `recommend`.
     items : array-like of int or bool, or sparse matrix, default=None
         Candidates: indices or a mask of shape (n_items,) for all rows, or a sparse mask of shape
         (n_users, n_items). None: every item.
@@ -81,17 +81,17 @@ def why_not(
     Returns
     -------
     why : WhyNot
-        Named tuple of the reason, and of what it rests on: whether the row has the item, whether
-        it is a candidate, its rank and score, and the score of the last item in the list.
+        Named tuple of the reason and its facts: whether the row has the item, whether the item
+        is a candidate, its rank and score, and the score of the last item in the list.
 
     Raises
     ------
     ValueError
-        If `row` or `item` is out of range, or what `recommend` raises.
+        If `row` or `item` is out of range, or for the reasons given in `recommend`.
 
     See Also
     --------
-    recommend : The lists.
+    recommend : Make the lists.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def _checked(index, n, name):
 
 
 def _allowed(allowed, row, n_items):
-    """The candidates of one row as a mask of its own."""
+    """The candidates of one row as a new mask."""
     if allowed is None:
         return np.ones(n_items, dtype=np.bool_)
     if isinstance(allowed, np.ndarray):

@@ -1,4 +1,4 @@
-"""The contract of every recommender: what goes in, what comes out.
+"""The contract of every recommender: its inputs and outputs.
 
 Rows of X are users (samples), columns are items (features). A stored value is an
 observed interaction; zero, stored or not, means "missing".
@@ -76,28 +76,29 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the recommenders.
 
     A subclass writes ``__init__`` (assignments only), ``_parameter_rules``, ``fit``
-    (which starts with ``X = self._start_fit(X)``) and `_scores`; everything else of the
-    contract is here, once. Parameters called ``random_state``, ``n_jobs``, ``verbose`` and
-    ``device`` have rules of their own; the others have those of ``_parameter_rules``.
+    (which starts with ``X = self._start_fit(X)``) and `_scores`. This class implements the
+    rest of the contract. ``random_state``, ``n_jobs``, ``verbose`` and ``device`` have
+    built-in rules; ``_parameter_rules`` holds the rules of all other parameters.
 
     A subclass that reads side information names it in the signature of its ``fit``, as
-    keywords among ``item_features``, ``user_features`` and ``context``, and gets it
-    checked by ``side = self._start_side(X, item_features=item_features)``. One that reads
-    item features writes `_extended` too, and so has `with_items`. One that reads user
-    features or context stands on `UserSideMixin` as well, and its hooks take these as a
-    further argument, ``_scores(X, side)``. What a class does not read raises a TypeError.
+    keywords among ``item_features``, ``user_features`` and ``context``, and calls
+    ``side = self._start_side(X, item_features=item_features)`` to check it. A class that reads
+    item features also writes `_extended`, and then has `with_items`. A class that reads user
+    features or context also inherits from `UserSideMixin`, and its hooks take them as a
+    further argument, ``_scores(X, side)``. Side information that a class does not read raises
+    a TypeError.
 
-    A fit whose scores are not finite is a ValueError, and one that scores all items alike,
-    though X tells them apart, warns: a few training rows are scored at its end, unless it was
-    fitted with user features or context.
+    At its end, ``fit`` scores a few training rows, unless it was given user features or
+    context. It raises a ValueError if a score is not finite. It warns if all items score
+    alike though X tells them apart.
 
-    Any row can be scored: rows are never identified by position, a new user is a row
+    Any row can be scored: rows are never identified by position, and a new user is a row
     like any other. The batch, the order and the subset of rows never change the result
     of a row.
 
     Examples
     --------
-    A recommender that scores an item by how many items of the row have the same parity:
+    A recommender that scores an item by the number of the row's items with the same parity:
 
     >>> import numpy as np
     >>> from skrec.base import BaseRecommender
@@ -114,9 +115,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     array([2, 3, 0, 1])
     """
 
-    # Name of a constructor parameter -> what it may be, see skrec.utils._params.
+    # Name of a constructor parameter -> its allowed values, see skrec.utils._params.
     _parameter_rules = {}
-    # Name of an attribute that `fit` sets -> what it may be, see skrec.utils._fitted.
+    # Name of an attribute that `fit` sets -> its allowed values, see skrec.utils._fitted.
     _fitted_rules = {
         "n_features_in_": Number(1, 2**31 - 1, integer=True, size="n_items"),
         "feature_names_in_": Absent(Names("n_items")),
@@ -135,12 +136,12 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         "loss_curve_": Absent(CURVE),
         "n_iter_": Absent(Number(0, 2**63 - 1, integer=True)),
     }
-    # What a search tries (`compare_models`, the command line): at most 8 dicts of parameters.
+    # Parameters that `compare_models` and the command line try: at most 8 dicts.
     _search_grid = ()
-    # What a difference of scores is measured by: a fit whose scores differ by less than a
-    # millionth of it has learned nothing, and warns. None: any difference but rounding counts.
+    # Unit of score differences: a fit whose scores differ by less than a millionth of it has
+    # learned nothing, and warns. None: every difference above rounding counts.
     _score_unit = None
-    # Whether equal scores of all items are what the model is meant to say.
+    # Whether equal scores of all items are a valid result of the model.
     _may_score_alike = False
 
     @abstractmethod
@@ -152,7 +153,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions, or ratings for models of ratings.
         y : ignored
-            Never teaches; in a search it is the scoring target.
+            `fit` never learns from it; a search scores with it.
 
         Returns
         -------
@@ -162,8 +163,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        # They keep their signatures: the wrapper refuses what they do not read, checks what
-        # only the X that was passed shows, and undoes all that a fit that fails has set.
+        # The wrapped methods keep their signatures. The wrapper refuses side information that
+        # the class does not read, makes the checks that need the X as it was passed, and
+        # restores the attributes after a failed fit.
         guard(cls, "fit", guarded_fit)
         guard(cls, "partial_fit", guarded_fit)
         guard(cls, "fit_transform", left_as_it_was)
@@ -172,17 +174,17 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _scores(self, X):
         """Scores of every item for the rows of a canonical csr_array, in its dtype.
 
-        The array may be the caller's own: it must not be changed.
+        The array may belong to the caller, so it must not be changed.
 
-        Classes that read user features or context take a `RowSide` of the same rows as
-        well: ``_scores(X, side)``.
+        Classes that read user features or context also take a `RowSide` of the same rows:
+        ``_scores(X, side)``.
         """
 
     def _pair_scores(self, X, rows, items, side=None):
-        """Scores of pairs; models that need no dense rows for it override this.
+        """Scores of pairs; models that can score pairs without dense rows override this.
 
-        `side` is passed to classes that read user features or context only: features have
-        one row per row of X, context has one per pair.
+        Only classes that read user features or context get `side`. Its features have one row
+        per row of X, its context has one row per pair.
         """
         scores = np.empty(len(rows), dtype=X.dtype)
         per_pair = side is not None and side.context is not None
@@ -206,12 +208,12 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def _extended(self, item_features):
         """Fitted attributes, by name, of the model with further items; see `with_items`.
 
-        Written by classes that read item features: checked features of m new items come
-        in; attributes that grow with the catalogue come out. The model itself stays as it
-        is. ``n_features_in_`` and ``feature_names_in_`` are none of the class's business.
+        Classes that read item features write it. It takes the checked features of m new items,
+        and returns the attributes that grow with the catalogue, except ``n_features_in_`` and
+        ``feature_names_in_``. It leaves the model unchanged.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} reads item features, so it must have _extended."
+            f"{type(self).__name__} reads item features, so it must implement _extended."
         )
 
     def _start_fit(self, X, *, reset=True):
@@ -222,12 +224,12 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         return X
 
     def _start_side(self, X, *, item_features=None, user_features=None, context=None):
-        """Check what `fit` was given beside X, right after `_start_fit`.
+        """Check the side information of `fit`, right after `_start_fit`.
 
         Parameters
         ----------
         X : csr_array of shape (n_users, n_items)
-            What `_start_fit` returned.
+            The result of `_start_fit`.
         item_features, user_features, context : object or None
             As the user passed them.
 
@@ -245,7 +247,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         return validate_interactions(self, X, reset=False)
 
     def _start_dense(self, X, width):
-        """`_start_scoring` of a method with a dense result of shape (n_users, width)."""
+        """`_start_scoring` for a method with a dense result of shape (n_users, width)."""
         X = self._start_scoring(X)
         self._check_dense(X, width, "values")
         return X
@@ -264,7 +266,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         )
 
     def _start_rows(self, X, user_features=None, context=None, *, n_contexts=None):
-        """Check rows to score and what is known beside them, see `UserRows`."""
+        """Check rows to score and their side information, see `UserRows`."""
         users = index_of(X)
         X = self._start_scoring(X)
         if not recommender_tags(self).reads & {"user_features", "context"}:
@@ -316,7 +318,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     @refuses_unread
     def predict(self, X):
-        """Find the best item for each user among those the user has not.
+        """Find the best item that each user does not have yet.
 
         Parameters
         ----------
@@ -334,9 +336,9 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     def recommend(self, X, k=10, *, items=None, exclude_seen=True, return_scores=False):
         """Recommend the k best items to each user.
 
-        Items are ordered by score, quantised to a grid of 64 * eps(dtype) * max|score|
-        of the row so that rounding does not decide, then by item index. Works in chunks
-        of rows: never holds n_users x n_items.
+        Items are ordered by score, then by item index. Scores are quantised to a grid of
+        64 * eps(dtype) * max|score| of the row, so rounding does not decide the order. The
+        method works in chunks of rows and never holds n_users x n_items.
 
         Parameters
         ----------
@@ -362,7 +364,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            If k is no whole number >= 1 or candidates are out of range.
+            If k is not a whole number >= 1, or candidates are out of range.
         """
         found = self._lists(self._start_rows(X), k, items, exclude_seen)
         return found if return_scores else found[0]
@@ -398,7 +400,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         scores : ndarray of shape (n_pairs,), dtype of X
-            ``decision_function(X)[rows, items]`` without holding all of it.
+            ``decision_function(X)[rows, items]``, without the whole dense matrix.
 
         Raises
         ------
@@ -413,7 +415,7 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         items = check_item_indices(items, X.shape[1])
         if rows.shape != items.shape or rows.ndim != 1:
             raise ValueError(
-                f"rows and items must be 1-D of one length. Got shapes {rows.shape} and "
+                f"rows and items must be 1-D of the same length. Got shapes {rows.shape} and "
                 f"{items.shape}."
             )
         with one_call():
@@ -430,17 +432,17 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
             Interactions of the users.
         y : sparse matrix or ndarray of shape (n_users, n_items), default=None
-            Held-out interactions of the same users. None, or a 1-D array, which is not
-            looked at: a fifth of each row is hidden, keyed by its content, and
-            predicted from the rest.
+            Held-out interactions of the same users. With None, or a 1-D array, whose values
+            are ignored, a fifth of each row is hidden and predicted from the rest; the
+            content of the row decides which items are hidden.
         sample_weight : array-like of shape (n_users,), default=None
             Weights of the users in the mean.
 
         Returns
         -------
         score : float
-            Higher is better. NaN, with an `UndefinedMetricWarning`, where no user can
-            be evaluated.
+            Higher is better. NaN, with an `UndefinedMetricWarning`, if no user can be
+            evaluated.
 
         Raises
         ------
@@ -460,10 +462,11 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
 
     @available_if(_reads_item_features)
     def with_items(self, item_features, *, names=None):
-        """Make a model with further items, which are known by their features alone.
+        """Make a model with further items, known by their features alone.
 
-        There for classes that read item features. Everything of the contract works on the
-        longer catalogue: X has as many columns more, and users may have the new items.
+        Only classes that read item features have this method. All methods of the new model
+        work on the longer catalogue: its X has n_new more columns, and users may have the new
+        items.
 
         Parameters
         ----------
@@ -471,20 +474,19 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
                 (n_new, n_item_features), images, or ItemFeatures
             Features of the new items, with the columns that the model was fitted with.
         names : sequence of str of length n_new, default=None
-            Names of the new columns; needed where the X of `fit` had names, and only
-            there.
+            Names of the new columns. Required if the X of `fit` had names, else not allowed.
 
         Returns
         -------
         model : BaseRecommender
-            A fitted copy whose last n_new items are the new ones. This model stays as it
-            is; the two share memory that neither changes.
+            A fitted copy whose last n_new items are the new ones. The original model stays
+            unchanged. Both share memory that neither changes.
 
         Raises
         ------
         ValueError
-            If the model was fitted without item features, their width differs, they hold
-            NaN or infinity, or names are missing or not new.
+            If the model was fitted without item features, if the features have another width
+            or hold NaN or infinity, or if names are missing or not new.
         """
         check_is_fitted(self)
         images = "images" in recommender_tags(self).reads

@@ -1,4 +1,4 @@
-"""Recommenders that do not look at the row: the floor that a model has to clear."""
+"""Recommenders that learn nothing about single users: the baseline that a model must beat."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -23,11 +23,11 @@ class DummyRecommender(SumsMixin, BaseRecommender):
 
         - "most_popular": the (weighted) number of users who have the item;
         - "uniform": a random number in [0, 1);
-        - "stratified": in the order of a draw without replacement with chances
-          proportional to popularity (Gumbel-max: log popularity plus Gumbel noise).
+        - "stratified": log popularity plus Gumbel noise. The ranking is a draw without
+          replacement, with chances proportional to popularity [1]_.
     random_state : int, RandomState or None, default=None
-        Seed of the random strategies, drawn once per ``fit``. A row's scores depend on
-        its content and the seed only.
+        Source of the seed of the random strategies, drawn once per ``fit``. A row's scores
+        depend only on its content and the seed.
 
     Attributes
     ----------
@@ -42,11 +42,7 @@ class DummyRecommender(SumsMixin, BaseRecommender):
 
     See Also
     --------
-    sklearn.dummy.DummyClassifier : The same idea for classifiers.
-
-    Notes
-    -----
-    The Gumbel-max draw is described in [1]_.
+    sklearn.dummy.DummyClassifier : Baseline for classifiers.
 
     References
     ----------
@@ -96,10 +92,10 @@ class DummyRecommender(SumsMixin, BaseRecommender):
         return self
 
     def partial_fit(self, X, y=None, *, sample_weight=None):
-        """Count further users; the result is that of one `fit` on all of them.
+        """Count further users; the result equals one `fit` on all users.
 
-        It goes on from `item_popularity_`, whether that came from `fit` or `partial_fit`. The
-        seed stays what it is.
+        The counts are added to `item_popularity_`, whether `fit` or `partial_fit` set it. The
+        seed stays unchanged.
 
         Parameters
         ----------

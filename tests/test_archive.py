@@ -157,7 +157,7 @@ def test_sparse_matrices_are_made_by_their_own_reader_only(saved):
         "content": schema["content"]["content"]["coef_"],
     }
     _rewritten(saved, entries | {"schema.json": json.dumps(schema)})
-    _refused(saved, "made by ConstructorFromReduceNode")
+    _refused(saved, "built by ConstructorFromReduceNode")
 
 
 def test_nothing_takes_the_place_of_a_method_of_a_matrix(tmp_path):

@@ -263,7 +263,7 @@ def test_an_array_that_was_replaced_reaches_no_kernel():
 def test_parameters_that_ask_for_what_the_fit_has_not_kept(model, changed):
     X = make_data(EASE())
     model.fit(X).set_params(**changed)
-    with pytest.raises(NotFittedError, match="after fit: they now ask for"):
+    with pytest.raises(NotFittedError, match="after fit: they now need"):
         model.transform(X) if isinstance(model, TimeDecay) else model.predict(X)
 
 

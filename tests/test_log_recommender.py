@@ -156,7 +156,7 @@ def test_unknown_users(model):
     assert found["fallback"].tolist() == [False, True]
     skipped = model.recommend(["nobody", "00003"], 1, unknown_users="skip")
     assert skipped["user"].tolist() == ["00003"]
-    with pytest.raises(ValueError, match=r"Of 1 of 2 users no interaction is known: 'nobody'"):
+    with pytest.raises(ValueError, match=r"1 of 2 users have no known interaction: 'nobody'"):
         model.recommend(["00003", "nobody"], unknown_users="error")
     with pytest.raises(ValueError, match=r"unknown_users must be one of"):
         model.recommend(["00003"], unknown_users="popular")
@@ -351,7 +351,7 @@ def test_refit_compares_on_the_latest_interactions():
 
 
 def test_refit_on_nothing_new_says_so(model):
-    with pytest.warns(UserWarning, match="may have learned from interactions"):
+    with pytest.warns(UserWarning, match="may have learned from the held-out interactions"):
         found = model.refit(LOG)
     assert found.n_held_out
     with pytest.raises(ValueError, match="needs times"):

@@ -30,9 +30,7 @@ _CALLS = (
     (re.compile(r"(?:read the log with )?load_interactions\(\w+, ([^()]*)\)"), r"pass \1"),
     (re.compile(r"numpy\.savez\(\w+, user=\.*, item=\.*\)"), "numpy.savez, arrays user and item"),
     (
-        re.compile(
-            r"A matrix of times is made by InteractionEncoder\([^()]*\), or [^()]*\([^()]*\)"
-        ),
+        re.compile(r"Make a matrix of times with InteractionEncoder\([^()]*\) or [^()]*\([^()]*\)"),
         "For times pass --columns value=timestamp, --duplicates max and --values keep",
     ),
     (re.compile(r"Read it yourself and pass titles as a mapping"), "Save it as UTF-8"),

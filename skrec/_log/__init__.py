@@ -1,1 +1,1 @@
-"""From a log to a matrix: columns, ids, repeated pairs; datasets and preprocessing stand on it."""
+"""From a log to a matrix: columns, ids, repeated pairs. Used by datasets and preprocessing."""

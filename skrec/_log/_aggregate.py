@@ -1,4 +1,4 @@
-"""Positions and values of a log -> CSR, with a rule for repeated pairs."""
+"""Turn positions and values of a log into CSR, with a rule for repeated pairs."""
 
 from typing import NamedTuple
 
@@ -17,10 +17,10 @@ __all__ = [
 ]
 
 AUTO = "auto"
-_SHORT = 1 << 16  # entries up to which one sort of whole numbers stays in the cache
-_LONG = 1 << 15  # entries from which the compiled sort pays
-_EXACT = 2.0**24  # up to here float32 tells whole numbers apart
-_NEAR = 2.0**-14  # as far may float32 be from a value
+_SHORT = 1 << 16  # up to this many entries, one sort of whole numbers stays in the cache
+_LONG = 1 << 15  # from this many entries on, the compiled sort pays off
+_EXACT = 2.0**24  # up to this number float32 represents every whole number
+_NEAR = 2.0**-14  # greatest distance of float32 from a value
 _LEAST = 2.0**-63  # the square of a smaller value may be zero in float32
 _BLOCK = 2**16
 _DTYPES = [np.dtype(code) for code in "?bhilqBHILQfd"]
@@ -35,7 +35,7 @@ class Merged(NamedTuple):
     X : csr_array of shape (n_users, n_items)
         One stored entry per distinct pair, zeros included; sorted indices.
     last : ndarray of intp of shape (nnz,)
-        For each stored entry its last occurrence in the log (by time where known).
+        For each stored entry, its last occurrence in the log (by time if known).
     """
 
     X: csr_array
@@ -50,17 +50,16 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype, *, lines=N
     user, item : ndarray of int of shape (n,)
         Row and column of each interaction.
     value : ndarray of shape (n,) or None
-        None stands for ones.
+        None means ones.
     timestamp : ndarray of shape (n,) or None
-        Decides which of several entries of a pair is the first and the last; entries of
-        one time keep their order.
+        Orders the entries of a pair; entries of the same time keep their order.
     shape : tuple of int
     how : str
         One of `DUPLICATES`.
     dtype : dtype or "auto"
-        Of the matrix, see `cast_values`. Values are merged in float64 before.
+        Dtype of the matrix, see `cast_values`. Values are merged in float64 first.
     lines : ndarray of int of shape (n,), default=None
-        Where each interaction stands in a log of which these are a part, for messages.
+        Line number of each interaction, for messages, if these are a part of a log.
 
     Returns
     -------
@@ -89,7 +88,7 @@ def merge_duplicates(user, item, value, timestamp, shape, how, dtype, *, lines=N
     if value is not None and not np.isfinite(merged).all():
         raise ValueError(
             f"The values of repeated pairs overflow: their {how} is not finite. Expected values "
-            "whose sum a float holds; scale them, or pass duplicates='last'."
+            "whose sum fits into float64; scale them, or pass duplicates='last'."
         )
     data = cast_values(merged, dtype)
     X = csr_array((data, column[starts].astype(index_dtype), indptr), shape=shape)
@@ -111,7 +110,7 @@ def check_dtype(dtype):
     Raises
     ------
     ValueError
-        Unless it is "auto", float32, float64, a dtype of whole numbers or bool.
+        Unless `dtype` is "auto", float32, float64, bool or a dtype of whole numbers.
     """
     if isinstance(dtype, str) and dtype == AUTO:
         return AUTO
@@ -131,7 +130,7 @@ def check_dtype(dtype):
 
 
 def dtype_of_times(dtype):
-    """The dtype of a matrix of times: "auto" is float64, whatever the times are.
+    """The dtype of a matrix of times, where "auto" is always float64.
 
     Parameters
     ----------
@@ -145,16 +144,16 @@ def dtype_of_times(dtype):
 
 
 def cast_values(values, dtype):
-    """Values in another dtype, which must hold them.
+    """Cast values to another dtype, or raise if it cannot hold them.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
     dtype : dtype or "auto"
-        Whole numbers must be kept exactly; float32 rounds, but must not overflow or make a
-        zero, which is no interaction, of anything else. "auto": float32, but float64 where a
-        value is above 2**24 in size, where float32 is more than 2**-14 away from one, or where
-        the square of one is zero in float32, which models refuse.
+        Dtypes of whole numbers must keep every value exactly. float32 rounds, but must not
+        overflow, and must not round another value to zero, which means no interaction. "auto"
+        is float32, but float64 if a value exceeds 2**24 in size, if float32 changes a value by
+        more than 2**-14, or if the square of a value is zero in float32, which models refuse.
 
     Returns
     -------
@@ -175,9 +174,9 @@ def cast_values(values, dtype):
     if dtype.kind == "f":
         bad = ~np.isfinite(cast) | ((cast == 0) & (values != 0))
     else:
-        # As Python compares them: 2**63 is 9.223372036854775807e18 for floats only.
+        # Compared in both dtypes: int64's largest value equals 2**63 only when read as float.
         bad = (cast != values) | (cast.astype(np.float64) != values)
-        if values.dtype.kind == "f":  # beyond, a double may be what another number became
+        if values.dtype.kind == "f":  # a larger double may be the rounding of another number
             bad |= np.abs(values) > 2.0**53
     if bad.any():
         first = values[np.argmax(bad)].item()
@@ -189,7 +188,7 @@ def cast_values(values, dtype):
 
 
 def cast_exact(values, dtype):
-    """`cast_values` of float64 values that are stored as float32 where that is exact.
+    """`cast_values` for float64 values that are stored as float32 if that is exact.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ def cast_exact(values, dtype):
     Raises
     ------
     ValueError
-        As of `cast_values`.
+        As in `cast_values`.
     """
     dtype = check_dtype(dtype)
     if values.dtype == np.float64 or dtype not in (AUTO, np.dtype(np.float32)):
@@ -216,7 +215,7 @@ def cast_exact(values, dtype):
 
 
 def _least_precise(values):
-    """Values in float32 where that is near enough to each of them, else in float64."""
+    """Values in float32 if that is close enough to each of them, else in float64."""
     with np.errstate(under="ignore", over="ignore"):
         cast = values.astype(np.float32, copy=False)
     if cast is values:
@@ -229,7 +228,7 @@ def _least_precise(values):
 
 
 def _is_near(cast, values):
-    """Whether float32 is near enough to each of some float64 values, at least one."""
+    """Whether float32 is close enough to each of some float64 values (at least one)."""
     size = np.abs(values)
     return bool(
         size.max() <= _EXACT
@@ -239,7 +238,7 @@ def _is_near(cast, values):
 
 
 def _pair_order(user, item, timestamp, shape):
-    """Stable order by user, item and time; None where the log has it already."""
+    """Stable order by user, item and time; None if the log already has this order."""
     key = user.astype(np.int64) * max(shape[1], 1) + item
     steps = key[1:] - key[:-1]
     least = int(steps.min(initial=1))
@@ -247,7 +246,7 @@ def _pair_order(user, item, timestamp, shape):
         return None
     bits = (len(key) - 1).bit_length()
     if len(key) <= _SHORT and shape[0] * max(shape[1], 1) < 1 << (63 - bits):
-        # The place behind the pair in one number: no two are equal, so any sort is stable.
+        # One number holds the pair and the position. All differ, so any sort is stable.
         order = np.sort((key << bits) | np.arange(len(key))) & ((1 << bits) - 1)
     elif len(key) < _LONG:
         order = np.argsort(key, kind="stable")
@@ -271,7 +270,7 @@ def _merged_values(value, order, starts, ends, how):
         return np.ones(len(starts))
     value = value if order is None else value[order]
     if how in ("sum", "mean"):
-        value = value.astype(np.float64, copy=False)  # sums of small integers wrap
+        value = value.astype(np.float64, copy=False)  # sums in small integer dtypes wrap around
     if how == "first":
         return value[starts]
     if how in ("last", "error") or not len(starts):
@@ -286,7 +285,7 @@ def _refuse_duplicate(place, order, lines):
     rows = np.array([place - 1, place]) if order is None else order[place - 1 : place + 1]
     rows = sorted((rows if lines is None else lines[rows]).tolist())
     raise ValueError(
-        f"Interactions {rows[0]} and {rows[1]} (counting from 0) are of the same user and item. "
-        "Expected each pair once because duplicates='error'; choose what repeats mean with "
+        f"Interactions {rows[0]} and {rows[1]} (counting from 0) have the same user and item. "
+        "Expected each pair once because duplicates='error'; to merge repeats, pass "
         f"duplicates= one of {DUPLICATES[:-1]}."
     )

@@ -1,4 +1,4 @@
-"""Columns of ids of which each distinct one stands once, as in dictionary columns of Arrow."""
+"""Columns that hold each distinct id once, as in dictionary columns of Arrow."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ __all__ = ["CodedIds", "coded_column"]
 
 
 class CodedIds:
-    """A column of ids; what is done to ids is done to the distinct ones.
+    """A column of ids as distinct ids and codes.
 
     Parameters
     ----------
     ids : ndarray of shape (n_ids,)
-        Of `as_id_column`. Some may stand in no entry.
+        Distinct ids from `as_id_column`. Some may occur in no entry.
     codes : ndarray of int of shape (n,)
-        Which of them each entry is.
+        Position in `ids` of each entry.
     """
 
     def __init__(self, ids, codes):
@@ -21,7 +21,7 @@ class CodedIds:
 
     @property
     def dtype(self):
-        """That of the ids."""
+        """The dtype of the ids."""
         return self.ids.dtype
 
     def __len__(self):
@@ -31,16 +31,16 @@ class CodedIds:
         return iter(self.ids[self.codes])
 
     def __getitem__(self, rows):
-        """Some entries, by a mask, an array of places or a slice."""
+        """Some entries, by a mask, an array of positions or a slice."""
         return CodedIds(self.ids, self.codes[rows])
 
     def item(self, row):
-        """One entry, as a Python object."""
+        """A single entry as a Python object."""
         return self.ids.item(self.codes[row])
 
 
 def coded_column(values):
-    """A dictionary column of Arrow with text or whole numbers as `CodedIds`.
+    """Convert a dictionary column of Arrow with text or whole numbers to `CodedIds`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def coded_column(values):
     Returns
     -------
     column : CodedIds or None
-        None of anything else, and where an entry is missing.
+        None for other columns, and if an entry is missing.
     """
     kind = getattr(values, "type", None)
     if not hasattr(values, "to_pylist") or not hasattr(kind, "value_type") or values.null_count:

@@ -1,4 +1,4 @@
-"""Interaction logs in whatever form users have them -> columns."""
+"""Turn interaction logs of any form into columns."""
 
 from collections.abc import Iterable, Mapping, Set
 from itertools import compress
@@ -31,7 +31,7 @@ _FORMS = (
 
 
 class Columns(NamedTuple):
-    """A log as columns of one length; `value` and `timestamp` may be None."""
+    """A log as columns of equal length; `value` and `timestamp` may be None."""
 
     user: np.ndarray
     item: np.ndarray
@@ -39,7 +39,7 @@ class Columns(NamedTuple):
     timestamp: np.ndarray | None
 
     def take(self, rows):
-        """The same columns at some rows only."""
+        """The columns of some rows."""
         return Columns(*(None if column is None else column[rows] for column in self))
 
 
@@ -51,8 +51,8 @@ def read_columns(log, names, *, coded=False):
     log : dataframe, mapping, tuple of array-like, ndarray or iterable of tuples
         See `skrec.preprocessing.InteractionEncoder`.
     names : sequence of 4 of str or None
-        Column names of user, item, value and timestamp in a frame or mapping; None for
-        the last two where there is none.
+        Column names of user, item, value and timestamp in a frame or mapping. The last two
+        may be None.
     coded : bool, default=False
         Whether dictionary columns of Arrow may become `CodedIds`.
 
@@ -65,9 +65,9 @@ def read_columns(log, names, *, coded=False):
     Raises
     ------
     ValueError
-        If a column is missing, lengths differ, or an entry is not what it should be.
+        If a column is missing, if lengths differ, or if an entry is invalid.
     TypeError
-        If `log` has none of the forms.
+        If `log` has none of these forms.
     """
     log = columns_of_records(log)
     named = frame_names(log) is not None
@@ -80,7 +80,7 @@ def read_columns(log, names, *, coded=False):
         if column is not None and len(column) != len(user):
             raise ValueError(
                 f"Columns differ in length: {len(user)} user ids but {len(column)} entries in "
-                f"the {name} column. Expected one of each per interaction."
+                f"the {name} column. Expected one entry per interaction in each."
             )
     return Columns(user, item, value, timestamp)
 
@@ -91,7 +91,7 @@ def _id_column(values, name, coded):
 
 
 def frame_names(log):
-    """Names of the columns of a frame or mapping; None of other logs.
+    """Names of the columns of a frame or mapping; None for other logs.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def frame_names(log):
     -------
     names : list or None
     """
-    if issparse(log):  # DOK is a mapping of places
+    if issparse(log):  # a DOK matrix is a mapping of (row, column) pairs
         return None
     if isinstance(log, Mapping):
         return list(log)
@@ -112,7 +112,7 @@ def frame_names(log):
 
 
 def columns_of_records(log):
-    """A list of mappings, each an interaction, as a mapping of columns; other logs as they are.
+    """Turn a list of mappings, one per interaction, into columns; keep other logs unchanged.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def columns_of_records(log):
     Returns
     -------
     log : dict of str to list, or object
-        None where a record lacks a name.
+        None fills in for names that a record lacks.
     """
     records = isinstance(log, list) and log and all(isinstance(row, Mapping) for row in log)
     if not records:
@@ -131,7 +131,7 @@ def columns_of_records(log):
 
 
 def column_at(frame, place):
-    """Column of a frame or mapping by its place, since names may repeat.
+    """Column of a frame or mapping by position, since names may repeat.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def column_at(frame, place):
 
 
 def missing_entries(column):
-    """Which entries of a column are None, NaN, NaT or null.
+    """Mask of the entries of a column that are None, NaN, NaT or null.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def missing_entries(column):
 
 
 def take_entries(column, keep):
-    """The entries of a column at a mask.
+    """Select the entries of a column by a mask.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def take_entries(column, keep):
 
 
 def split_unnamed(log):
-    """Columns of a log that has no names of columns.
+    """Columns of a log without column names.
 
     Parameters
     ----------
@@ -203,12 +203,12 @@ def split_unnamed(log):
     Raises
     ------
     TypeError, ValueError
-        If it has none of these forms.
+        If `log` has none of these forms.
     """
     if issparse(log):
         raise TypeError(
             f"Got a sparse matrix of shape {log.shape}, expected an interaction log: {_FORMS}. "
-            "A matrix is encoded already; inverse_transform turns it back into a log."
+            "A matrix is already encoded; inverse_transform turns it back into a log."
         )
     if isinstance(log, np.ndarray) and log.ndim == 2:
         return _split_array(log)
@@ -231,7 +231,7 @@ def _split_frame(frame, names):
     for role, name in zip(_NAMES, names, strict=True):
         if name is not None and name not in available:
             raise ValueError(
-                f"Column {name!r} for the {role} is not there. Got columns {available}; set "
+                f"Column {name!r} for the {role} is missing. Got columns {available}; set "
                 f"InteractionEncoder({role}=...) to one of them."
             )
         columns.append(None if name is None else frame[name])
@@ -246,7 +246,7 @@ def _split_array(array):
         )
     columns = [array[:, place] for place in range(array.shape[1])]
     if array.dtype.kind == "f":
-        # One dtype for all columns made floats of whole-numbered ids.
+        # The common dtype of all columns turned whole numbers into floats.
         columns[:2] = [_undo_float(column) for column in columns[:2]]
     return [*columns, None, None][:4]
 
@@ -272,7 +272,7 @@ def _split_rows(rows):
         place = int(np.flatnonzero(wrong)[0])
         raise ValueError(
             f"Row {place} (counting from 0) is {rows[place]!r}. Expected rows (user, item[, "
-            "value[, timestamp]]), all of one length from 2 to 4."
+            "value[, timestamp]]), all of the same length from 2 to 4."
         )
     columns = [list(column) for column in zip(*rows, strict=True)]
     return [*columns, None, None][:4]

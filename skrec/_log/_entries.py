@@ -1,4 +1,4 @@
-"""Columns of values and times in whatever form users have them -> numbers."""
+"""Turn columns of values and times of any form into numbers."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -24,13 +24,13 @@ __all__ = [
 
 
 def to_number(text, decimal="."):
-    """A number as Python reads it, but without underscores.
+    """Read a number as Python does, but refuse underscores.
 
     Parameters
     ----------
     text : str
     decimal : {".", ","}, default="."
-        Before the fraction.
+        Character before the fraction.
 
     Returns
     -------
@@ -39,10 +39,10 @@ def to_number(text, decimal="."):
     Raises
     ------
     ValueError
-        If it is none.
+        If the text is not a number.
     """
     if "_" in text or (decimal == "," and "." in text):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return float(text.replace(",", ".") if decimal == "," else text)
 
 
@@ -54,7 +54,7 @@ def as_values(column, decimal="."):
     column : array-like of shape (n,)
         Real numbers, or text as in files.
     decimal : {".", ","}, default="."
-        Before the fraction of a number that is text.
+        Character before the fraction of a number that is text.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def as_values(column, decimal="."):
     Raises
     ------
     ValueError
-        Counts the entries that are no finite numbers and names the first.
+        Counts the entries that are not finite numbers, and names the first.
     """
     column, values, good = value_entries(column, decimal)
     if not good.all():
@@ -72,7 +72,7 @@ def as_values(column, decimal="."):
 
 
 def value_entries(column, decimal="."):
-    """As `as_values`, but for what is wrong with some entries.
+    """As `as_values`, but with a mask instead of an error for bad entries.
 
     Parameters
     ----------
@@ -82,10 +82,10 @@ def value_entries(column, decimal="."):
     Returns
     -------
     column : ndarray of shape (n,)
-        The entries as they are.
+        The entries unchanged.
     values : ndarray of float64 of shape (n,)
     good : ndarray of bool of shape (n,)
-        Which entries are finite numbers.
+        Mask of the entries that are finite numbers.
     """
     column = to_array(column)
     if column.dtype.kind in "iufb":
@@ -95,12 +95,12 @@ def value_entries(column, decimal="."):
 
 
 def as_values_or_dates(column):
-    """`as_values` of a column that was asked for by name: dates become Unix seconds.
+    """`as_values` for a column that the user named: dates become Unix seconds.
 
     Parameters
     ----------
     column : array-like of shape (n,)
-        Numbers; or what `as_timestamps` takes, if no entry of it is a number.
+        Numbers; or dates as `as_timestamps` takes them, if no entry is a number.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def as_values_or_dates(column):
     Raises
     ------
     ValueError
-        That of `as_values`; of dates with other entries among them it counts these.
+        The error of `as_values`; among dates it counts the other entries.
     """
     try:
         return as_values(column)
@@ -126,28 +126,28 @@ def as_values_or_dates(column):
     if not is_date.all():
         row, n_missing = int(np.argmin(is_date)), sum(map(is_missing, entries[~is_date].tolist()))
         counts = int(np.count_nonzero(~is_date)), n_missing, len(entries)
-        raise _bad_entries("value", row, plain(entries[row]), counts, "a date, as others are")
+        raise _bad_entries("value", row, plain(entries[row]), counts, "a date, like the others")
     return as_timestamps(entries).astype(np.float64)
 
 
 def as_timestamps(column):
-    """Timestamps as numbers: dates become Unix seconds, numbers stay as they are.
+    """Timestamps as numbers: dates become Unix seconds, numbers stay unchanged.
 
     Parameters
     ----------
     column : array-like of shape (n,)
         Numbers, datetime64, datetime or date objects, or ISO 8601 strings, of NumPy, pandas,
-        polars or pyarrow, with or without a time zone; without one they are read as UTC.
+        polars or pyarrow. Dates without a time zone are read as UTC.
 
     Returns
     -------
     timestamps : ndarray of int64 or float64 of shape (n,)
-        int64 where all are whole.
+        int64 if all are whole.
 
     Raises
     ------
     ValueError
-        Counts the entries that are no point in time and names the first.
+        Counts the entries that are not times, and names the first.
     """
     column, times, good = time_entries(column)
     if not good.all():
@@ -156,7 +156,7 @@ def as_timestamps(column):
 
 
 def time_entries(column):
-    """As `as_timestamps`, but for what is wrong with some entries.
+    """As `as_timestamps`, but with a mask instead of an error for bad entries.
 
     Parameters
     ----------
@@ -165,11 +165,11 @@ def time_entries(column):
     Returns
     -------
     column : ndarray of shape (n,)
-        The entries as they are.
+        The entries unchanged.
     times : ndarray of int64 or float64 of shape (n,)
-        int64 where the entries are whole numbers of such a dtype.
+        int64 if the column has a dtype of whole numbers that fit.
     good : ndarray of bool of shape (n,)
-        Which entries are points in time.
+        Mask of the entries that are times.
     """
     column = to_array(_without_zone(column))
     if column.dtype.kind == "M":
@@ -186,7 +186,7 @@ def time_entries(column):
 
 
 def as_moment(value):
-    """One point in time as `as_timestamps` has it.
+    """Convert a single time as `as_timestamps` does.
 
     Parameters
     ----------
@@ -195,12 +195,12 @@ def as_moment(value):
     Returns
     -------
     time : int or float
-        A date as Unix seconds; a number as it is.
+        A date as Unix seconds; a number unchanged.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If `value` is not a time.
     """
     try:
         time = parse_time(value)
@@ -213,7 +213,7 @@ def as_moment(value):
 
 
 def parse_time(value):
-    """Unix seconds of a date or an ISO 8601 text; a number as it is.
+    """Unix seconds of a date or an ISO 8601 text; a number unchanged.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def parse_time(value):
     Raises
     ------
     ValueError, TypeError
-        If it is none of these.
+        If `value` is none of these.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -236,7 +236,7 @@ def parse_time(value):
         value = datetime.fromisoformat(value)
     elif isinstance(value, np.datetime64):
         if np.isnat(value):
-            raise ValueError("NaT is no point in time")
+            raise ValueError("NaT is not a time")
         return int(value.astype("datetime64[us]").astype(np.int64)) / 1e6
     if hasattr(value, "timestamp"):
         value = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
@@ -244,14 +244,14 @@ def parse_time(value):
     if hasattr(value, "toordinal"):  # a date without time
         return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
     if isinstance(value, bool | np.bool_ | np.timedelta64):
-        raise TypeError(f"{type(value).__name__} is no point in time")
+        raise TypeError(f"{type(value).__name__} is not a time")
     if isinstance(value, int | np.integer):
         return int(value)
     return _value(value)
 
 
 def to_array(column):
-    """A column as a 1-D array: numbers where all entries are, else objects.
+    """A column as a 1-D array: numbers if all entries are numbers, else objects.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def to_array(column):
 
 
 def _without_zone(column):
-    """A column of pandas with a time zone as one of UTC, without an object for each entry."""
+    """Convert a pandas column with a time zone to UTC, without an object per entry."""
     zone = getattr(getattr(column, "dtype", None), "tz", None)
     if zone is None or not hasattr(column, "to_numpy"):
         return column
@@ -289,12 +289,12 @@ def _without_zone(column):
 
 
 def _value(value, decimal="."):
-    """A real number as float; text as in files."""
+    """A real number, or text as in files, as a float."""
     if isinstance(value, str | bytes):
         return to_number(value if isinstance(value, str) else value.decode(), decimal)
     if isinstance(value, Number) and not isinstance(value, np.timedelta64):
-        return float(value)  # TypeError for complex ones
-    raise TypeError(f"{type(value).__name__} is no number")
+        return float(value)  # TypeError for complex numbers
+    raise TypeError(f"{type(value).__name__} is not a number")
 
 
 def _number_or_none(text):
@@ -309,7 +309,7 @@ def _number_or_none(text):
 
 
 def _convert_each(column, convert):
-    """Numbers of all entries, and which of them are finite."""
+    """Numbers of all entries, and a mask of the finite ones."""
     values = np.full(len(column), np.nan)
     if column.dtype.kind in "cmM":
         return values, np.zeros(len(column), dtype=bool)
@@ -330,13 +330,13 @@ def _convert_each(column, convert):
 
 
 class BadEntries:
-    """What is wrong with a column of values or times that comes in blocks.
+    """Collects the bad entries of a column of values or times that comes in blocks.
 
     Parameters
     ----------
     name : {"value", "timestamp"}
     decimal : {".", ","}, default="."
-        Before the fraction of a value that is text.
+        Character before the fraction of a value that is text.
     """
 
     def __init__(self, name, decimal="."):
@@ -345,7 +345,7 @@ class BadEntries:
         self._first = None
 
     def add(self, column, bad):
-        """Note a block, an ndarray of entries and which of them are bad; say if one is."""
+        """Add a block of entries, with a mask of the bad ones; return whether there is one."""
         n_bad = int(np.count_nonzero(bad))
         if n_bad and not self._n_bad:
             row = int(np.argmax(bad))
@@ -357,12 +357,12 @@ class BadEntries:
         return n_bad > 0
 
     def check(self):
-        """Raise a ValueError that counts them and names the first, if there are any."""
+        """Raise a ValueError that counts the bad entries and names the first, if there are any."""
         if self._n_bad:
             raise self.error()
 
     def error(self):
-        """The ValueError on them."""
+        """The ValueError about the bad entries."""
         name, first, expected = self._name, self._first, "a number or an ISO 8601 date"
         if name == "value":
             comma = self._decimal == "." and isinstance(first, str)
@@ -384,8 +384,9 @@ def _bad_entries(name, row, value, counts, expected):
     n_bad, n_missing, n = counts
     if n_bad == n and not n_missing:
         return ValueError(
-            f"Entry {row} (counting from 0) of the {name} column is {value!r}, and the others are "
-            f"no {name}s either. Expected {expected}; pass another column as {name}=, or None."
+            f"Entry {row} (counting from 0) of the {name} column is {value!r}, and the other "
+            f"entries are not {name}s either. Expected {expected}; pass another column as "
+            f"{name}=, or None."
         )
     remedy = "drop or fill" if name == "value" else "drop"
     return ValueError(
@@ -397,7 +398,7 @@ def _bad_entries(name, row, value, counts, expected):
 
 
 def whole_times(seconds):
-    """Times as int64 where all of them are whole.
+    """Times as int64 if all of them are whole.
 
     Parameters
     ----------

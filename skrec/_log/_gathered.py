@@ -1,8 +1,8 @@
-"""A log of codes that comes in blocks -> CSR, by counting what each user has and placing it.
+"""Turn a log of codes that comes in blocks into CSR: count the lines of each user, place them.
 
-Of each line its codes in int32 are kept, its value in float32 where that is exact, and its time in
-int32 where it fits. The lines of a user are placed together, in their order in the log; what they
-are merged to takes the place of the lines themselves, so that no second copy is made.
+Each line is kept as codes in int32, a value in float32 if that is exact, and a time in int32 if it
+fits. The lines of a user are placed together, in their order in the log. The merged entries
+overwrite the lines, so that no second copy is made.
 """
 
 from collections import deque
@@ -17,8 +17,8 @@ from skrec._log._returns import subtract_returns
 
 __all__ = ["GatheredLog", "Matrix"]
 
-_CHUNK = 1 << 16  # lines that are merged at a time: they stay in the cache
-_SHORT = 1 << 15  # lines, users or items up to which numpy suffices
+_CHUNK = 1 << 16  # lines that are merged at a time, few enough to stay in the cache
+_SHORT = 1 << 15  # up to this many lines, users or items numpy is fast enough
 
 
 class _Block(NamedTuple):
@@ -29,14 +29,14 @@ class _Block(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """What a log becomes.
+    """The matrix of a log, and its times.
 
     Attributes
     ----------
     X : csr_array of shape (n_users, n_items)
         One stored entry per pair, zeros included; sorted indices.
     timestamp : ndarray of int64 or float64 of shape (nnz,) or None
-        Of the last line of each pair.
+        Time of the last line of each pair.
     """
 
     X: csr_array
@@ -49,18 +49,18 @@ class GatheredLog:
     Attributes
     ----------
     n_lines : int
-        How many there are.
+        Number of lines.
     n_negative : int
-        How many were added with a negative value.
+        Number of lines added with a negative value.
     first_negative : tuple of (int, float) or None
-        Line (from 0) and value of the first of these.
+        Line (from 0) and value of the first negative value.
     """
 
     def __init__(self):
         self._blocks = deque()
         self.n_lines = self.n_negative = 0
         self.first_negative = None
-        self._has_fractions = False  # of seconds
+        self._has_fractions = False  # whether times have fractions of seconds
 
     def add(self, user, item, value, timestamp):
         """Add lines.
@@ -70,7 +70,7 @@ class GatheredLog:
         user, item : ndarray of int32 of shape (n,)
             Codes.
         value : ndarray of float64 of shape (n,) or None
-            Either none or all blocks have one.
+            All blocks must have values, or none.
         timestamp : ndarray of int64 or float64 of shape (n,) or None
             As `value`.
         """
@@ -89,12 +89,12 @@ class GatheredLog:
         self._blocks.append(_Block(user, item, _narrow_values(value), _narrow_times(timestamp)))
 
     def mark(self):
-        """A point to which `rewind` goes back."""
+        """A mark for `rewind`."""
         counts = self.n_lines, self.n_negative, self.first_negative, self._has_fractions
         return len(self._blocks), counts
 
     def rewind(self, mark):
-        """Forget what was added since a mark."""
+        """Forget the lines added since a mark."""
         n_blocks, counts = mark
         while len(self._blocks) > n_blocks:
             self._blocks.pop()
@@ -115,13 +115,13 @@ class GatheredLog:
         return int(self._blocks[0].user[0]), int(self._blocks[0].item[0])
 
     def count_pair(self, user, item):
-        """How many lines are of a user and an item, by their codes."""
+        """Number of lines with given codes of user and item."""
         return sum(
             np.count_nonzero((block.user == user) & (block.item == item)) for block in self._blocks
         )
 
     def counts(self, side, n_codes):
-        """How many lines are of each code.
+        """Number of lines of each code.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class GatheredLog:
         return counts
 
     def to_matrix(self, user_position, item_position, shape, *, duplicates, dtype, subtract):
-        """Make the matrix; the lines are used up.
+        """Make the matrix, and drop the lines.
 
         Parameters
         ----------
@@ -148,14 +148,14 @@ class GatheredLog:
         duplicates : str
             See `skrec.preprocessing.InteractionEncoder`.
         dtype : dtype or "auto"
-            Of the matrix.
+            Dtype of the matrix.
         subtract : bool
-            Whether negative values are returns, which are taken from what was bought.
+            Whether negative values are returns, to be subtracted from purchases.
 
         Returns
         -------
         matrix : Matrix
-            With ``subtract=True`` users and items of which nothing is left are empty.
+            With ``subtract=True``, users and items without remaining purchases are empty.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class GatheredLog:
         return merged.finish(shape, dtype)
 
     def _placed(self, user_position, item_position, n_users, *, numbered):
-        """Where the lines of each user stand, and the columns but for the users."""
+        """Bounds of the lines of each user, and the columns other than users, in that order."""
         counts = self.counts("user", len(user_position))
         used = user_position >= 0
         bounds = np.zeros(n_users + 1, dtype=np.int64)
@@ -203,7 +203,7 @@ class GatheredLog:
 
 
 class _Merged:
-    """Merges the lines of users and writes the result where they were."""
+    """Merges the lines of users, and overwrites them with the result."""
 
     def __init__(self, bounds, columns):
         self._bounds = bounds
@@ -217,7 +217,7 @@ class _Merged:
         self._n = 0
 
     def add(self, first, last, n_items, duplicates, subtract):
-        """Merge the lines of some users, the next ones."""
+        """Merge the lines of the next users."""
         bounds = self._bounds[first : last + 1]
         lines = slice(bounds[0], bounds[-1])
         user = np.repeat(np.arange(last - first), np.diff(bounds))
@@ -239,7 +239,7 @@ class _Merged:
         self._n = kept.stop
 
     def _write(self, kept, data):
-        """Values in float32 as long as that is exact; then all of them in float64."""
+        """Write values in float32 as long as that is exact; from then on all in float64."""
         if self._value.dtype == np.float32:
             with np.errstate(over="ignore", under="ignore"):
                 narrow = data.astype(np.float32)
@@ -255,7 +255,7 @@ class _Merged:
         self._value = self._item = self._time = None
         for column in (data, item, time):
             if column is not None:
-                column.resize(self._n, refcheck=False)  # nothing else looks at them
+                column.resize(self._n, refcheck=False)  # no other code refers to the column
         data = cast_exact(data, dtype)
         X = csr_array((data, item.astype(index_dtype, copy=False), indptr), shape=shape)
         X.has_canonical_format = True
@@ -265,7 +265,7 @@ class _Merged:
 
 
 def _is_short(codes, per_code):
-    """Whether numpy is done before numba is imported."""
+    """Whether numpy finishes before an import of numba would."""
     return len(codes) < _SHORT and len(per_code) < _SHORT
 
 
@@ -279,7 +279,7 @@ def _add_counts(codes, counts):
 
 
 def _take_places(codes, cursor):
-    """The next free place of each code, which moves the code's cursor."""
+    """Return the next free place of each code, and advance the code's cursor."""
     if not _is_short(codes, cursor):
         from skrec._log._growing_kernels import take_places
 
@@ -295,7 +295,7 @@ def _take_places(codes, cursor):
 
 
 def _row_chunks(bounds):
-    """Ranges of users with about so many lines that they stay in the cache."""
+    """Ranges of users whose lines fit into the cache together."""
     n_users, first = len(bounds) - 1, 0
     while first < n_users:
         last = int(np.searchsorted(bounds, bounds[first] + _CHUNK, side="right")) - 1
@@ -313,7 +313,7 @@ def _narrow_values(values):
 
 
 def _narrow_times(times):
-    """Whole times in int32 where they fit."""
+    """Whole times in int32 if they fit."""
     if times is None:
         return None
     if times.dtype.kind != "i":

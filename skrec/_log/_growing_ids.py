@@ -1,7 +1,7 @@
-"""Ids that are numbered as they come, a block of a log at a time.
+"""Number ids in order of appearance, a block of a log at a time.
 
-Each kind of column has a dictionary of its own: whole numbers and text are found by compiled hash
-tables, which hold eight bytes or the text once and no Python object; other ids by a dict.
+Each kind of column has its own dictionary. Compiled hash tables serve whole numbers and text: they
+hold each number in eight bytes, each text once, and no Python object. A dict serves other ids.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from skrec._log._ids import MAX_WIDTH, as_id_column, unique_ids, warn_of_float_i
 
 __all__ = ["ObjectIds", "TextIds", "WholeIds", "growing_ids", "settled_ids", "settled_texts"]
 
-_FIRST_BITS = 12  # of the places of a new table
-_MOST_DIRECT = 1 << 27  # places that small whole numbers may take, however many ids there are
+_FIRST_BITS = 12  # log2 of the number of slots of a new table
+_MOST_DIRECT = 1 << 27  # greatest number of direct slots for small whole numbers
 
 
 def growing_ids(arrow_type):
@@ -24,7 +24,7 @@ def growing_ids(arrow_type):
     Returns
     -------
     ids : WholeIds, TextIds or ObjectIds
-        For a dictionary column that of its values.
+        For a dictionary column, the dictionary for its values.
     """
     import pyarrow as pa
 
@@ -38,23 +38,23 @@ def growing_ids(arrow_type):
 
 
 def settled_ids(ids, used, name, *, stacklevel):
-    """The ids that occur, as `unique_ids` has them, and where each code stands among them.
+    """The ids that occur, as `unique_ids` returns them, and the position of each code.
 
     Parameters
     ----------
     ids : WholeIds, TextIds or ObjectIds
     used : ndarray of bool of shape (n_codes,)
     name : str
-        For messages.
+        Name of the ids in messages.
     stacklevel : int
-        Of the warnings on ids that readers have made of others.
+        Stack level of the warnings about ids that a reader has changed.
 
     Returns
     -------
     settled : ndarray of shape (n_ids,)
-        Of a log of them; those of text as Python objects become arrays of text.
+        The ids; Python objects that are text become an array of text.
     position : ndarray of int32 of shape (n_codes,)
-        -1 for those that do not occur.
+        Position of each code in `settled`; -1 for codes that do not occur.
     """
     codes = np.flatnonzero(used)
     found = ids.in_order(codes) if isinstance(ids, TextIds) else None
@@ -72,7 +72,7 @@ def settled_ids(ids, used, name, *, stacklevel):
 
 
 def settled_texts(ids, used):
-    """`settled_ids` of a text file: whole numbers where all of them are written like some.
+    """`settled_ids` for a text file: whole numbers if all ids are written as such.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def settled_texts(ids, used):
     Returns
     -------
     settled : ndarray of shape (n_ids,) or None
-        None where `ids_of_text` has to settle them.
+        None if `ids_of_text` must convert the ids.
     position : ndarray of int32 of shape (n_codes,) or None
     """
     codes = np.flatnonzero(used)
@@ -102,7 +102,7 @@ class WholeIds:
     Parameters
     ----------
     is_large : bool, default=False
-        Whether they are unsigned and may have all 64 bits.
+        Whether the numbers are unsigned and may need all 64 bits.
     """
 
     def __init__(self, *, is_large=False):
@@ -117,7 +117,7 @@ class WholeIds:
         return int(self._state[0])
 
     def encode(self, column):
-        """Codes of a column of pyarrow without nulls, int32."""
+        """Codes, int32, of a pyarrow column without nulls."""
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
@@ -142,7 +142,7 @@ class WholeIds:
         return known.view(np.uint64) if self._is_large else known
 
     def _grow(self):
-        """Twice the room, and places of their own for small numbers where many ids are some."""
+        """Double the room, and add direct slots for small numbers if many ids are small."""
         from skrec._log._growing_kernels import place_words
 
         n_known = len(self)
@@ -157,10 +157,10 @@ class WholeIds:
 
 
 def _n_direct(known, room):
-    """How many small whole numbers get a place of their own, of 4 bytes each.
+    """Number of direct slots, of 4 bytes each, for small whole numbers.
 
-    All that can come while nothing is known; later none where few ids are small, as hashes are,
-    and no more than twice what the largest of the small ones takes.
+    While no id is known, as many as allowed. Later none if few ids are small, as with hashes,
+    and at most twice as many as the largest small id needs.
     """
     most = min(4 * room, _MOST_DIRECT)
     if not len(known):
@@ -170,14 +170,14 @@ def _n_direct(known, room):
 
 
 class TextIds:
-    """Text as its bytes.
+    """Ids of text, compared by their bytes.
 
     Parameters
     ----------
     encoding : str, default="utf-8"
-        Of the bytes.
+        Encoding of the bytes.
     strip : bool, default=False
-        Whether blanks around a text do not belong to it.
+        Whether to ignore blanks around a text.
     """
 
     def __init__(self, encoding="utf-8", *, strip=False):
@@ -193,7 +193,7 @@ class TextIds:
         return int(self._state[0])
 
     def encode(self, column):
-        """Codes of a column of text or bytes of pyarrow without nulls, int32."""
+        """Codes, int32, of a pyarrow column of text or bytes without nulls."""
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
@@ -220,18 +220,18 @@ class TextIds:
             self._make_room(int(offsets[row + 1] - offsets[row]))
 
     def encode_texts(self, texts):
-        """Codes of a list of str, int32; they are known by their bytes in the encoding."""
+        """Codes, int32, of a list of str, by their bytes in the encoding."""
         import pyarrow as pa
 
         return self.encode(pa.array([t.encode(self._encoding) for t in texts], pa.large_binary()))
 
     def take(self, codes):
-        """Texts of some codes, which ascend, an ndarray of str objects.
+        """Texts of some ascending codes, an ndarray of str objects.
 
         Raises
         ------
         UnicodeDecodeError
-            If one is no text in the encoding.
+            If the bytes of a code are not text in the encoding.
         """
         found = self._as_arrow(codes)
         if self._encoding == "utf-8":
@@ -241,9 +241,10 @@ class TextIds:
         return np.fromiter(texts, dtype=object, count=len(texts))
 
     def in_order(self, codes, *, numbers=False):
-        """Ids of some codes, sorted, and where each code's is; None where Python has to do it.
+        """Sorted ids of some codes, and the position of each code; None if Python must sort.
 
-        With ``numbers=True`` they are int64 if all texts are whole numbers as Python writes them.
+        With ``numbers=True`` the ids are int64 if all texts are whole numbers as Python writes
+        them.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -262,11 +263,11 @@ class TextIds:
                 order = np.argsort(ids)
                 place[order] = np.arange(len(ids))
                 return ids[order], place
-        # As `pack_ids` has it: arrays drop trailing NULs and pad to the longest entry.
+        # As in `pack_ids`: arrays drop trailing NULs and pad to the longest entry.
         widest = pc.max(pc.utf8_length(texts)).as_py()
         if widest > MAX_WIDTH or b"\0" in self._last_bytes(codes):
             return None
-        order = pc.sort_indices(texts)  # by bytes, which is the order of the characters
+        order = pc.sort_indices(texts)  # by bytes, which has the same order as by characters
         place[order.to_numpy()] = np.arange(len(codes))
         return np.array(texts.take(order).to_pylist(), dtype=np.str_), place
 
@@ -276,7 +277,7 @@ class TextIds:
         return self._arena[ends - 1].tobytes()
 
     def are_text(self, start):
-        """Whether the texts from a code on are some in the encoding."""
+        """Whether the bytes of all codes from `start` on are text in the encoding."""
         try:
             if self._encoding == "utf-8":
                 _as_text(self._as_arrow(np.arange(start, len(self))))
@@ -287,7 +288,7 @@ class TextIds:
         return True
 
     def short(self, start, n_bytes):
-        """Codes from one on whose texts have at most so many bytes."""
+        """Codes from `start` on whose texts have at most `n_bytes` bytes."""
         lengths = np.diff(self._bounds[start : len(self) + 1])
         return start + np.flatnonzero(lengths <= n_bytes)
 
@@ -298,7 +299,7 @@ class TextIds:
         bounds, used = self._bounds[: n_known + 1], self._arena[: self._bounds[n_known]]
         buffers = [None, pa.py_buffer(bounds), pa.py_buffer(used)]
         found = pa.LargeBinaryArray.from_buffers(pa.large_binary(), n_known, buffers)
-        if len(codes) and codes[-1] - codes[0] + 1 == len(codes):  # they are ascending
+        if len(codes) and codes[-1] - codes[0] + 1 == len(codes):  # codes ascend: a whole range
             return found.slice(codes[0], len(codes))
         return found.take(pa.array(codes))
 
@@ -327,7 +328,7 @@ class TextIds:
 
 
 class ObjectIds:
-    """Any other hashable ids, as Python has them."""
+    """Any other hashable ids, as Python objects."""
 
     def __init__(self):
         self._codes = {}
@@ -336,11 +337,11 @@ class ObjectIds:
         return len(self._codes)
 
     def encode(self, column):
-        """Codes of a column of pyarrow without nulls, int32."""
+        """Codes, int32, of a pyarrow column without nulls."""
         return self.encode_texts(column.to_pylist())
 
     def encode_texts(self, values):
-        """Codes of a list of ids, int32."""
+        """Codes, int32, of a list of ids."""
         known = self._codes
         codes = (known.setdefault(value, len(known)) for value in values)
         return np.fromiter(codes, np.int32, len(values))
@@ -361,7 +362,7 @@ def _as_text(found):
 
 
 def _by_dictionary(ids, column):
-    """Codes of a dictionary column: its values are numbered, few as they are."""
+    """Codes of a dictionary column, of which only the few values are looked up."""
     if column.dictionary.null_count:
         return ids.encode(column.dictionary_decode())
     place = ids.encode(column.dictionary)

@@ -1,4 +1,4 @@
-"""numba part of `_growing_ids`, `_gathered` and the reader of text blocks."""
+"""numba part of `_growing_ids`, of `_gathered` and of the reader of text blocks."""
 
 import numpy as np
 
@@ -15,10 +15,10 @@ _AHEAD = 64
 
 @njit(nogil=True, cache=True)
 def encode_words(words, codes, start, table, shift, known, direct, state):
-    """Number the words from row `start` on; returns the row where the room ran out.
+    """Number the words from row `start` on; return the row where the room ran out.
 
-    `known` holds the distinct words by code, ``state[0]`` their number. Small whole numbers are
-    found in `direct` (code by word), others in `table`, an open-addressing table of codes.
+    `known` holds the distinct words by code, and ``state[0]`` their number. `direct` (code by
+    word) holds small whole numbers; `table`, an open-addressing table of codes, holds the others.
     """
     mask = table.shape[0] - 1
     n_known = state[0]
@@ -107,11 +107,11 @@ def _same_bytes(one, begin, other, first, length):
 
 @njit(nogil=True, cache=True)
 def encode_texts(offsets, data, codes, start, strip, table, hashes, bounds, arena, state):
-    """Number the texts from row `start` on; returns the row where the room ran out.
+    """Number the texts from row `start` on; return the row where the room ran out.
 
-    Text `row` is ``data[offsets[row]:offsets[row + 1]]``, without blanks around it where `strip`
-    says so. The distinct ones stand in `arena` between `bounds`; ``state[0]`` is their number. A
-    slot of `table` holds half of the hash and a code from 1; 0 is free.
+    Text `row` is ``data[offsets[row]:offsets[row + 1]]``; with `strip`, without blanks around it.
+    `arena` holds the distinct texts between `bounds`, and ``state[0]`` is their number. A slot of
+    `table` holds half of the hash and a code from 1; 0 means a free slot.
     """
     n_known = state[0]
     mask = np.uint64(table.shape[0] - 1)
@@ -129,7 +129,7 @@ def encode_texts(offsets, data, codes, start, strip, table, hashes, bounds, aren
                     last -= 1
             firsts[i], lasts[i] = first, last
             words[i] = _hash_bytes(data, first, last)
-        # What is asked of the memory here for many texts at once need not be waited for below.
+        # These loops load the memory of many texts at once, so that the loop below need not wait.
         for i in range(n):
             begins[i] = bounds[table[words[i] & mask] & _LOW]
         for i in range(n):
@@ -186,7 +186,7 @@ def add_counts(codes, counts):
 
 @njit(nogil=True, cache=True)
 def take_places(codes, cursor, places):
-    """The next free place of each code, which moves the code's cursor."""
+    """Write the next free place of each code, and advance the code's cursor."""
     for row in range(codes.shape[0]):
         code = codes[row]
         places[row] = cursor[code]
@@ -195,7 +195,7 @@ def take_places(codes, cursor, places):
 
 @njit(nogil=True, cache=True)
 def quotes_are_plain(text, quote, delimiter):
-    """Whether quotes stand in pairs around whole fields, without line breaks between them."""
+    """Whether quotes enclose whole fields in pairs, without line breaks between them."""
     within = False
     n = text.shape[0]
     for place in range(n):

@@ -1,7 +1,7 @@
-"""What is made of known ids to find others among them; kept as long as the ids are there.
+"""Indexes of known ids for fast look-ups; an index lives as long as its ids.
 
-A request names a few ids. To go through a million known ones for each of them would take far
-longer than all the rest of it.
+A request names a few ids. Without an index, each look-up would scan a million known ids, which
+would take far longer than the rest of the request.
 """
 
 import weakref
@@ -13,18 +13,18 @@ __all__ = ["IdIndex", "kept_index"]
 
 _CHUNK = 1 << 16  # objects made from an array at a time
 
-# id of an array -> a weak reference to it, and its index, which does not hold it.
+# id() of an array -> a weak reference to the array, and its index, which holds no reference.
 _KEPT = {}
 
 
 def kept_index(ids):
-    """The `IdIndex` of an array of ids, made at the first call.
+    """The `IdIndex` of an array of ids, created at the first call.
 
     Parameters
     ----------
     ids : ndarray of shape (n_ids,)
-        Distinct. It is known again as the same object, so it is made read-only: a change in
-        place would not be seen. A view is not protected from changes of its base.
+        Distinct. The same object gets the same index. The function makes the array read-only,
+        because it could not see a change in place; a view can still change through its base.
 
     Returns
     -------
@@ -41,42 +41,42 @@ def kept_index(ids):
 
 def _forget(place, reference):
     found = _KEPT.get(place)
-    if found is not None and found[0] is reference:  # not that of a later array in its place
+    if found is not None and found[0] is reference:  # not the entry of a later array with this id
         _KEPT.pop(place, None)
 
 
 class IdIndex:
-    """Positions of known ids. Its methods take these ids: it holds nothing that keeps them."""
+    """Positions of known ids. Methods take these ids, since the index holds no reference."""
 
     def __init__(self):
         self._places = self._is_ascending = self._order = self._sorted = None
         self._hashes = self._by_hash = None
 
     def places(self, ids):
-        """Position of each id by the id, a dict."""
+        """A dict from each id to its position."""
         if self._places is None:
             self._places = {value: place for place, value in enumerate(ids.tolist())}
         return self._places
 
     def range(self, ids):
-        """The least and the largest of some whole numbers."""
+        """The smallest and the largest of ids that are whole numbers."""
         ordered = self._ascending(ids)
         return int(ordered[0]), int(ordered[-1])
 
     def find(self, ids, values):
-        """Positions of a few values among ids of their kind.
+        """Positions of a few values among ids of the same kind.
 
         Parameters
         ----------
         ids : ndarray of shape (n_ids,)
-            At least one, all of them whole numbers or text.
+            At least one id; all whole numbers, or all text.
         values : list of int, list of str, or ndarray of int, of shape (n,)
-            Text as a list.
+            Text must be a list.
 
         Returns
         -------
         positions : ndarray of intp of shape (n,)
-            -1 where the value is not among the ids.
+            -1 for values that are not among the ids.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class IdIndex:
         return self.bisect(ids, np.asarray(values, dtype=np.int64))
 
     def find_one(self, ids, value):
-        """Position of one value, an int or a str, as by `find`."""
+        """Position of a single value, an int or a str, as in `find`."""
         if ids.dtype.kind == "U":
             return self._find_text(ids, [value]).item()
         ordered = self._ascending(ids)
@@ -98,7 +98,7 @@ class IdIndex:
         return place if self._order is None else int(self._order[place])
 
     def bisect(self, ids, column):
-        """Positions of the entries of a column among ids of its kind, which are numbers.
+        """Positions of the entries of a numeric column among ids of the same kind.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class IdIndex:
         Returns
         -------
         positions : ndarray of intp of shape (n,)
-            -1 where the entry is not among the ids.
+            -1 for entries that are not among the ids.
         """
         ordered = self._ascending(ids)
         positions = ordered.searchsorted(column)
@@ -120,13 +120,13 @@ class IdIndex:
         return positions.astype(np.intp, copy=False)
 
     def _find_text(self, ids, texts):
-        # To compare text takes long, and each comparison waits for another place of memory.
+        # Bisection on text is slow: each comparison waits for another place in memory.
         if self._hashes is None:
             hashes = _hashes(chain.from_iterable(_chunks(ids)), len(ids))
             by_hash = np.argsort(hashes)
             hashes = hashes[by_hash]
             if (hashes[1:] == hashes[:-1]).any():
-                hashes = hashes[:0]  # two ids of one hash: Python's dict knows what to do
+                hashes = hashes[:0]  # two ids with the same hash: fall back to a dict
             self._by_hash = by_hash.astype(np.int32 if len(ids) < 2**31 else np.int64)
             self._hashes = hashes
         if not len(self._hashes):
@@ -143,7 +143,7 @@ class IdIndex:
     def _ascending(self, ids):
         if self._is_ascending is None:
             ascending = bool((ids[1:] > ids[:-1]).all())
-            if not ascending:  # ids that a user gave in an order of their own
+            if not ascending:  # ids in an order that the user chose
                 self._order = np.argsort(ids, kind="stable")
                 self._sorted = ids[self._order]
             self._is_ascending = ascending
@@ -151,7 +151,7 @@ class IdIndex:
 
 
 def _hashes(texts, n):
-    """Python's hash of each text: it is of this process, and so are these indexes."""
+    """Python's hash of each text, which is valid in this process only, like the indexes."""
     return np.fromiter(map(hash, texts), np.int64, n)
 
 

@@ -1,9 +1,9 @@
-"""Ids of any hashable type <-> positions, without pandas.
+"""Map ids of any hashable type to positions, without pandas.
 
 A column of ids is either an array of a sortable dtype (whole numbers, floats, text,
-bytes), handled by NumPy, or an object array, handled by a dict. Where a column of Python
-objects turns out to hold one sortable kind only, its distinct ids are packed into such
-an array, so that fitted encoders hold plain arrays wherever the ids allow it.
+bytes), handled by NumPy, or an object array, handled by a dict. If all Python objects of a
+column have the same sortable kind, its distinct ids are packed into a plain array. So fitted
+encoders hold plain arrays wherever possible.
 """
 
 import warnings
@@ -38,24 +38,24 @@ __all__ = [
 _SORTABLE = "iufUS"
 _LOST = ("nan", "NaN", "None", "<NA>", "NaT", "null", "NULL")
 _CHUNK = 1 << 20  # objects made from an array at a time
-_LONG = 1 << 15  # entries from which the compiled hash table pays
+_LONG = 1 << 15  # from this many entries on, the compiled hash table pays off
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
-MAX_WIDTH = 512  # text longer than this stays as Python objects: arrays are padded
+MAX_WIDTH = 512  # longer text stays as Python objects, because arrays are padded
 
 
 def as_id_column(values, name):
-    """Turn what a user passes as a column of ids into a 1-D array.
+    """Turn a column of ids from the user into a 1-D array.
 
     Parameters
     ----------
     values : array-like of shape (n,), pandas or polars Series
     name : str
-        What to call it in messages, such as "user".
+        Name of the ids in messages, such as "user".
 
     Returns
     -------
     column : ndarray of shape (n,)
-        Of a sortable dtype, or of dtype object.
+        With a sortable dtype, or dtype object.
 
     Raises
     ------
@@ -65,7 +65,9 @@ def as_id_column(values, name):
         If an id cannot be hashed.
     """
     if isinstance(values, str | bytes):
-        raise TypeError(f"Expected a column of {name} ids. Got one string {values!r}; wrap it.")
+        raise TypeError(
+            f"Expected a column of {name} ids. Got the single string {values!r}; put it in a list."
+        )
     if hasattr(values, "to_numpy"):
         values = to_numpy(values)
     if not isinstance(values, np.ndarray):
@@ -89,7 +91,7 @@ def as_id_column(values, name):
 
 
 def unique_ids(column, name):
-    """Distinct ids and the position of each entry's id among them.
+    """Distinct ids, and the position of each entry among them.
 
     Parameters
     ----------
@@ -101,8 +103,8 @@ def unique_ids(column, name):
     Returns
     -------
     ids : ndarray of shape (n_ids,)
-        Ascending where all ids are whole numbers, floats, text or bytes; else in the order
-        of first appearance.
+        Ascending if all ids are whole numbers, floats, text or bytes; else in order of first
+        appearance.
     codes : ndarray of intp of shape (n,)
         ``ids[codes]`` equals `column`.
     """
@@ -131,8 +133,8 @@ def find_ids(ids, column, name):
     Parameters
     ----------
     ids : ndarray of shape (n_ids,)
-        Distinct, in any order. Where ids are few beside them, finding takes the time of the few:
-        what is made of the known ones is kept for the next call.
+        Distinct, in any order. For a short `column` the index of these ids is kept for the next
+        call, so that later look-ups take only the time of the column.
     column : ndarray or CodedIds of shape (n,)
         From `as_id_column`.
     name : str
@@ -141,7 +143,7 @@ def find_ids(ids, column, name):
     Returns
     -------
     codes : ndarray of intp of shape (n,)
-        -1 where the id is not among `ids`. Ids match as Python objects do: 1 equals 1.0,
+        -1 for ids that are not in `ids`. Ids match if they are equal in Python: 1 equals 1.0,
         but not "1".
     """
     if isinstance(column, CodedIds):
@@ -158,7 +160,7 @@ def find_ids(ids, column, name):
         codes = kept_index(ids).find(ids, asked.tolist())
     else:
         distinct, codes = _distinct(column, name)
-        # For many at once it is made for them alone: it takes more memory than the ids.
+        # For a long column the index is not kept: it takes more memory than the ids.
         index = kept_index(ids) if _are_few(asked, len(ids)) else IdIndex()
         places = index.places(ids)
         found = np.fromiter(map(places.get, distinct, repeat(-1)), np.intp, len(distinct))
@@ -169,12 +171,12 @@ def find_ids(ids, column, name):
 
 
 def is_text(ids):
-    """Whether ids, at least one, are text or bytes; of objects the first one tells."""
+    """Whether ids (at least one) are text or bytes; for objects the first id decides."""
     return ids.dtype.kind in "US" or isinstance(ids.item(0), str | bytes)
 
 
 def pack_ids(distinct):
-    """Put distinct Python ids into an array of the plainest dtype that loses nothing.
+    """Put distinct Python ids into an array of the plainest dtype that keeps them unchanged.
 
     Parameters
     ----------
@@ -183,7 +185,7 @@ def pack_ids(distinct):
     Returns
     -------
     ids : ndarray
-        Sorted if of a sortable dtype, else of dtype object in the given order.
+        Sorted if all ids have the same sortable kind, else objects in the given order.
     """
     if distinct and all(isinstance(value, str) for value in distinct):
         # Arrays drop trailing NULs and pad to the longest entry.
@@ -215,7 +217,7 @@ def concatenate_ids(first, second):
     Returns
     -------
     ids : ndarray
-        Of dtype object where the kinds differ.
+        Dtype object if the kinds differ.
     """
     if first.dtype.kind == second.dtype.kind:
         return np.concatenate([first, second])
@@ -230,7 +232,7 @@ def describe_ids(ids, limit=3):
     ids : array-like
         At least one.
     limit : int, default=3
-        How many to show.
+        Number of ids to show.
 
     Returns
     -------
@@ -243,7 +245,7 @@ def describe_ids(ids, limit=3):
 
 
 def warn_of_float_ids(column, name, *, stacklevel=2):
-    """Warn where ids are floats with whole values, which is what readers make of some ids.
+    """Warn if ids are floats with whole values, because readers turn other ids into these.
 
     Parameters
     ----------
@@ -255,15 +257,16 @@ def warn_of_float_ids(column, name, *, stacklevel=2):
     """
     if column.dtype.kind == "f" and len(column) and (column == np.floor(column)).all():
         warnings.warn(
-            f"The {name} ids are floats with whole values, such as {column[0].item()!r}: pandas "
-            'makes them of whole numbers where one is missing, and of "000648" too. Read ids as '
-            f'text, such as with pandas.read_csv(path, dtype={{"{name}": str}}), or convert them.',
+            f"The {name} ids are floats with whole values, such as {column[0].item()!r}. pandas "
+            'makes such floats from whole numbers if one is missing, and from "000648" too. Read '
+            f'ids as text, for example with pandas.read_csv(path, dtype={{"{name}": str}}), or '
+            "convert them.",
             stacklevel=stacklevel + 1,
         )
 
 
 def warn_of_lost_ids(ids, name, *, stacklevel=2):
-    """Warn where an id reads as pandas writes a missing one that it makes text of.
+    """Warn if an id is a text that pandas writes for a missing one, such as "nan".
 
     Parameters
     ----------
@@ -279,20 +282,20 @@ def warn_of_lost_ids(ids, name, *, stacklevel=2):
     lost = [text for text in _LOST if text in texts]
     if lost:
         warnings.warn(
-            f"Among the {name} ids is {lost[0]!r}: all that lack an id are one {name} where a "
-            "column with missing ids was made text of. Drop such rows before, such as with "
-            f"pandas.DataFrame.dropna; ignore this if it is a real id.",
+            f"Among the {name} ids is {lost[0]!r}. If a column with missing ids was converted to "
+            f"text, all rows without an id now belong to one {name}. Drop such rows before, for "
+            "example with pandas.DataFrame.dropna; ignore this warning if it is a real id.",
             stacklevel=stacklevel + 1,
         )
 
 
 def plain(value):
-    """A NumPy scalar as the Python object it stands for."""
+    """A NumPy scalar as a Python object."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def to_numpy(column):
-    """A column of pandas, polars or pyarrow as an array; what pyarrow cannot, one by one."""
+    """A column of pandas, polars or pyarrow as an array; objects if pyarrow cannot convert it."""
     if hasattr(getattr(column, "type", None), "value_type") and column.null_count:
         return _objects(column.to_pylist())  # pyarrow fills gaps with the last id of a dictionary
     try:
@@ -312,7 +315,7 @@ def _unique_integers(column):
         first, codes = _first_rows(column.astype(np.int64).view(np.uint64))
         ids, order = np.unique(column[first], return_inverse=True)
         return _as_int64(ids), order[codes]
-    # A compact range: mark who is there instead of sorting.
+    # A compact range: mark the numbers that occur instead of sorting.
     kind = np.int64 if high < 2**63 else np.uint64
     offset = (column.astype(kind) - kind(low)).astype(np.intp)
     seen = np.zeros(high - low + 1, dtype=bool)
@@ -322,12 +325,12 @@ def _unique_integers(column):
 
 
 def _as_int64(ids):
-    # One dtype for all whole numbers that fit.
+    # The same dtype for all whole numbers that fit.
     return ids.astype(np.int64) if not len(ids) or int(ids[-1]) < 2**63 else ids.astype(np.uint64)
 
 
 def _plainest(column, n_ids):
-    """A column of ids in a dtype that is sorted, where that loses nothing and takes no time."""
+    """A column of ids in a sortable dtype, if the cast is exact and quick."""
     if column.dtype.kind == "u" and len(column) and int(column.max()) < 2**63:
         return column.astype(np.int64)
     if column.dtype.kind != "O" or not _are_few(column, n_ids):
@@ -350,14 +353,14 @@ def _find_integers(index, ids, column):
     low, high = index.range(ids)
     if high - low > max(4 * len(ids), 1 << 20) or _are_few(column, len(ids)):
         return index.bisect(ids, column)
-    table = np.full(high - low + 2, -1, dtype=np.intp)  # the last cell stands for "outside"
+    table = np.full(high - low + 2, -1, dtype=np.intp)  # the last cell means "outside"
     table[ids - low] = np.arange(len(ids))
     inside = (column >= low) & (column <= high)
     return table[np.where(inside, column, high + 1) - low]
 
 
 def _distinct(column, name):
-    """Distinct values as Python objects, by first appearance, and each entry's code."""
+    """Distinct values as Python objects, by first appearance, and the code of each entry."""
     index = {}
     codes = np.empty(len(column), dtype=np.intp)
     try:
@@ -375,12 +378,12 @@ def _distinct(column, name):
 
 
 def distinct_of_chunk(chunk):
-    """Distinct values of a chunk as Python objects, and each entry's code.
+    """Distinct values of a chunk as Python objects, and the code of each entry.
 
     Parameters
     ----------
     chunk : ndarray of shape (n,)
-        Of text, bytes or objects.
+        Text, bytes or objects.
 
     Returns
     -------
@@ -392,7 +395,7 @@ def distinct_of_chunk(chunk):
         text = _as_text(chunk) if chunk.dtype.kind == "O" else chunk
         if text is not None and 0 < text.dtype.itemsize <= 4 * MAX_WIDTH:
             first, codes = _first_rows(_hash_text(text))
-            # Different texts of one hash are as good as impossible, but not quite.
+            # Different texts with the same hash are very unlikely, but possible.
             if np.array_equal(text[first][codes], text):
                 return chunk[first].tolist(), codes
     values = chunk.tolist()
@@ -403,7 +406,7 @@ def distinct_of_chunk(chunk):
 
 
 def _as_text(chunk):
-    """An object array as text, or None where it holds anything else or would change."""
+    """An object array as text, or None if an entry is not text or would change."""
     values = chunk.tolist()
     if set(map(type, values)) != {str}:
         return None
@@ -429,7 +432,7 @@ def _hash_text(text):
 
 
 def _first_rows(words):
-    """First row of each distinct word, and each entry's code."""
+    """First row of each distinct word, and the code of each entry."""
     from skrec._log._ids_kernels import word_codes
 
     codes = np.empty(len(words), dtype=np.intp)
@@ -451,7 +454,7 @@ def _is_integer(value):
 
 
 def is_missing(value):
-    """Whether an object stands for no entry: None, NaN, NaT, pandas.NA.
+    """Whether an object means a missing entry: None, NaN, NaT, pandas.NA.
 
     Parameters
     ----------
@@ -461,7 +464,7 @@ def is_missing(value):
     -------
     missing : bool
     """
-    # pandas.NA compares to NA and pandas.NaT to False, so the type's name tells.
+    # pandas.NA compares to NA and pandas.NaT to False, so the name of the type decides.
     return (
         value is None
         or (isinstance(value, float | np.floating) and value != value)
@@ -477,16 +480,16 @@ def _refuse_missing(missing, column, name):
 
 
 def missing_id(name, row, value, n_missing):
-    """The ValueError on missing ids.
+    """The ValueError about missing ids.
 
     Parameters
     ----------
     name : str
-        Of the column, such as "user".
+        Name of the column, such as "user".
     row : int
-        Of the first one.
+        Row of the first missing id.
     value : object
-        What stands there.
+        Entry in that row.
     n_missing : int
 
     Returns
@@ -501,7 +504,7 @@ def missing_id(name, row, value, n_missing):
 
 
 def refuse_unhashable(column, name, *, start=0):
-    """Raise a TypeError on the first id of a column that cannot be hashed, if there is one.
+    """Raise a TypeError for the first id of a column that cannot be hashed, if there is one.
 
     Parameters
     ----------
@@ -509,7 +512,7 @@ def refuse_unhashable(column, name, *, start=0):
     name : str
         For messages.
     start : int, default=0
-        Where the first entry stands in the log.
+        Row of the first entry in the log.
     """
     for row, value in enumerate(column if isinstance(column, list) else _iterate(column), start):
         try:

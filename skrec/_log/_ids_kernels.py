@@ -22,8 +22,8 @@ def _place(table, shift, words, first, n_distinct):
 def word_codes(words, codes):
     """Number the distinct words in order of first appearance.
 
-    Fills `codes`, of the length of `words`, and returns the first row of each distinct
-    word. An open-addressing table with linear probing, at most half full.
+    Writes `codes`, an array as long as `words`, and returns the first row of each distinct
+    word. Uses an open-addressing table with linear probing, at most half full.
     """
     bits = 12
     table = np.full(1 << bits, -1, dtype=np.int64)
@@ -72,7 +72,7 @@ def _counting_pass(keys, n_keys, rows, out):
 
 @njit(nogil=True, cache=True)
 def pair_order(user, item, n_users, n_items):
-    """Stable order by user and then item: two passes of counting sort."""
+    """Stable order by user, then by item, from two passes of counting sort."""
     rows = np.arange(user.shape[0])
     by_item = np.empty_like(rows)
     _counting_pass(item, n_items, rows, by_item)

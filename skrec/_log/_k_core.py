@@ -1,4 +1,4 @@
-"""Which users and items of a log are left when none has too few interactions."""
+"""The core of a log: its users and items with enough interactions among each other."""
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
@@ -18,7 +18,7 @@ def core_members(X, min_user_count, min_item_count):
     users, items : ndarray of intp
         Kept rows and columns, ascending.
     """
-    # Built from the bare structure: stored zeros count here.
+    # Built from the structure alone, since stored zeros count.
     by_user = csr_array((np.ones(X.nnz, np.int8), X.indices, X.indptr), shape=X.shape)
     by_item = csc_array(by_user)
     user_count, item_count = np.diff(by_user.indptr), np.diff(by_item.indptr)
@@ -36,7 +36,7 @@ def core_members(X, min_user_count, min_item_count):
 
 
 def _drop(lines, dropped, count, alive, minimum):
-    """Take the entries of dropped lines from the other side's counts; return who falls."""
+    """Subtract dropped lines from the counts of the other side; return who has too few now."""
     starts, ends = lines.indptr[dropped], lines.indptr[dropped + 1]
     lengths = ends - starts
     if not lengths.sum():

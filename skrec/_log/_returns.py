@@ -1,4 +1,4 @@
-"""Negative values of a log: ratings, or quantities that came back."""
+"""Negative values of a log: ratings, or returned quantities."""
 
 import warnings
 
@@ -18,7 +18,7 @@ __all__ = [
 
 NEGATIVE = ("warn", "keep", "drop", "subtract", "error")
 _RATINGS = ("rating", "ratings", "score", "stars")
-_ROUNDING = 1e-12  # of what was bought: 0.1 + 0.2 - 0.3 is nothing
+_ROUNDING = 1e-12  # a smaller rest, relative to the purchases, counts as 0: 0.1 + 0.2 - 0.3
 
 
 def settle_negative(
@@ -34,27 +34,27 @@ def settle_negative(
     how : str
         One of `NEGATIVE`; see `skrec.datasets.load_interactions`.
     name : str, default=None
-        Name of the column of values. Those of a rating may be negative without a warning.
+        Name of the value column. With a usual name of ratings, negative values do not warn.
     duplicates : str, default="sum"
-        What several interactions of a pair become.
+        Rule for several interactions of a pair.
     may_be_empty : bool, default=False
-        Whether nothing may stay.
+        Whether the result may be empty.
     stacklevel : int, default=3
-        Of the warning.
+        Stack level of the warning.
 
     Returns
     -------
     keep : ndarray of bool of shape (n,) or None
-        Which interactions stay; None for all.
+        Mask of the interactions that stay; None: all.
     value : ndarray of float64 of shape (n,) or None
-        Their values before `keep` is applied.
+        New values, before `keep` is applied.
     n_negative : int
-        How many were negative.
+        Number of negative values.
 
     Raises
     ------
     ValueError
-        If there are negative values and the rule refuses them, or nothing stays.
+        If the rule refuses negative values, or no interaction stays.
     """
     require_sum(how, duplicates)
     negative = None if value is None else value < 0
@@ -77,41 +77,41 @@ def settle_negative(
 
 
 def require_sum(how, duplicates):
-    """Raise a ValueError if returns are to be taken from what is no sum."""
+    """Raise a ValueError if returns are to be subtracted but values are not summed."""
     if how == "subtract" and duplicates != "sum":
         raise ValueError(
-            "negative='subtract' takes returns from what a user bought of an item, which is a sum. "
+            "negative='subtract' subtracts returns from the sum of a user's purchases of an item. "
             f"Got duplicates={duplicates!r}; pass duplicates='sum', or negative='drop'."
         )
 
 
 def nothing_left(how, n_negative, n):
-    """The ValueError of a log of which the rule for negative values leaves nothing."""
+    """The ValueError for a log without an interaction after the rule for negative values."""
     return ValueError(
-        f"No interaction is left with negative={how!r}: {n_negative} of {n} values "
-        "are negative, and nothing stays bought. Expected more purchases than returns; pass "
-        "negative='keep' if they are ratings."
+        f"No interaction is left with negative={how!r}: {n_negative} of {n} values are negative, "
+        "and no purchase remains. Expected more purchases than returns; pass negative='keep' if "
+        "they are ratings."
     )
 
 
 def is_rating_name(name):
-    """Whether a column of this name holds ratings, which may be negative."""
+    """Whether a name is a usual name of a column of ratings, which may be negative."""
     return isinstance(name, str) and plain_name(name) in _RATINGS
 
 
 def describe_negative(n_negative, n, first, row, name):
-    """What to say of negative values.
+    """Message about negative values.
 
     Parameters
     ----------
     n_negative, n : int
-        How many values are negative, and how many there are.
+        Number of negative values, and of all values.
     first : float
         The first negative value.
     row : int
-        Where it stands.
+        Row of the first negative value.
     name : str or None
-        Of the column.
+        Name of the column.
 
     Returns
     -------
@@ -120,14 +120,14 @@ def describe_negative(n_negative, n, first, row, name):
     where = "" if name is None else f" of {name!r}"
     return (
         f"{n_negative} of {n} values{where} are negative, the first "
-        f"{first!r} (entry {row}, counting from 0). If they are returns pass "
-        "negative='subtract' to take them from what was bought, or negative='drop'; if they are "
-        "ratings pass negative='keep'."
+        f"{first!r} (entry {row}, counting from 0). If they are returns, pass "
+        "negative='subtract' to subtract them from the purchases, or negative='drop'. If they are "
+        "ratings, pass negative='keep'."
     )
 
 
 def subtract_returns(user, item, value):
-    """Take what came back from the first purchase of its pair; pairs without a rest go.
+    """Subtract returns from the first purchase of their pair; drop pairs without a rest.
 
     Parameters
     ----------
@@ -138,9 +138,9 @@ def subtract_returns(user, item, value):
     Returns
     -------
     keep : ndarray of bool of shape (n,)
-        Which interactions stay.
+        Mask of the interactions that stay.
     value : ndarray of float64 of shape (n,)
-        Their values before `keep` is applied.
+        New values, before `keep` is applied.
     """
     negative = value < 0
     order = np.lexsort((item, user))

@@ -1,4 +1,4 @@
-"""Ids as files of text have them: whole numbers, where all of them are written like some."""
+"""Ids of text files: whole numbers if all ids are written as such, else text."""
 
 import re
 
@@ -12,24 +12,24 @@ _WHOLE = re.compile(r"-?[1-9][0-9]{0,18}|0").fullmatch
 
 
 def is_whole(text):
-    """Whether a text is a whole number of 64 bits as such are written: "007" and "+7" are none."""
+    """Whether a text is a whole number of 64 bits in plain form, unlike "007" and "+7"."""
     return _WHOLE(text) is not None and -(2**63) <= int(text) < 2**63
 
 
 def ids_of_text(texts):
-    """Ids as whole numbers where all of them are written like some, else as text.
+    """Convert ids to whole numbers if all are written as such, else keep text.
 
     Parameters
     ----------
     texts : list of str
-        Distinct. "007" and "+7" are not how a whole number is written, and stay text.
+        Distinct. Texts such as "007" and "+7" do not count as whole numbers.
 
     Returns
     -------
     ids : ndarray
         Sorted.
     position : ndarray of intp of shape (len(texts),)
-        Where each text's id is among `ids`.
+        Position of the id of each text in `ids`.
     """
     if all(map(is_whole, texts)):
         texts = list(map(int, texts))

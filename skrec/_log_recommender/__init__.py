@@ -1,4 +1,4 @@
-"""Ids in, ids out: a recommender around a log, made of what the other packages have."""
+"""A recommender with ids in and ids out, built from the other packages."""
 
 from skrec._log_recommender._recommender import LogRecommender
 

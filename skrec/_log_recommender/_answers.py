@@ -12,11 +12,11 @@ from skrec._log._ids import describe_ids
 from skrec._log_recommender._frames import id_list
 from skrec.utils._parallel import row_chunks
 
-_CHUNK = 1 << 25  # bytes of scores that are held at a time
+_CHUNK = 1 << 25  # bytes of scores in memory at a time
 
 
 def candidate_mask(encoder, items, exclude):
-    """Which items may be recommended, or None for all.
+    """Mask of the items that may be recommended, or None for all items.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def candidate_mask(encoder, items, exclude):
             raise ValueError(
                 f"items names {len(ids):,} items, none of which was in the log of the fit"
                 + (
-                    f": {describe_ids(ids)}; those of the fit are like "
+                    f": {describe_ids(ids)}; ids of the fit look like "
                     f"{describe_ids(encoder.item_ids_)}."
                     if len(ids)
                     else ". Pass None for all items."
@@ -48,8 +48,8 @@ def candidate_mask(encoder, items, exclude):
         if unknown.any():
             warnings.warn(
                 f"{int(unknown.sum()):,} of the {len(ids):,} items were not in the log of the fit, "
-                f"such as {describe_ids(ids[unknown])}: they cannot be recommended before the next "
-                "fit.",
+                f"such as {describe_ids(ids[unknown])}. The model cannot recommend them before the "
+                "next fit.",
                 stacklevel=3,
             )
         mask[columns[~unknown]] = True
@@ -60,20 +60,20 @@ def candidate_mask(encoder, items, exclude):
 
 
 def known_columns(encoder, ids):
-    """Columns of items, or an error for those that the log of the fit has not."""
+    """Columns of items; raise for items that were not in the log of the fit."""
     columns = encoder.encode_items(ids, unknown="ignore")
     unknown = columns < 0
     if unknown.any():
         raise ValueError(
             f"{int(unknown.sum()):,} of {len(ids):,} items were not in the log of the fit: "
-            f"{describe_ids(ids[unknown])}; those of the fit are like "
+            f"{describe_ids(ids[unknown])}; ids of the fit look like "
             f"{describe_ids(encoder.item_ids_)}."
         )
     return columns
 
 
 def recommended(model, X, k, *, items, exclude_seen):
-    """Lists, scores, and which rows the fallback has scored; of no rows, no lists.
+    """Lists, scores, and a mask of the rows that the fallback has scored.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def recommended(model, X, k, *, items, exclude_seen):
     Returns
     -------
     lists : ndarray of intp of shape (n_users, width)
-        No longer than there are items; padded with -1.
+        ``width`` is `k`, or the number of items if that is smaller; padded with -1.
     scores : ndarray of shape (n_users, width)
     fallback : ndarray of bool of shape (n_users,)
     """
@@ -105,7 +105,7 @@ def recommended(model, X, k, *, items, exclude_seen):
 
 
 def listed(found):
-    """Rows, ranks from 1, and entries of lists that are padded with -1.
+    """Rows and places of the entries of lists, without the padding of -1.
 
     Parameters
     ----------
@@ -114,18 +114,18 @@ def listed(found):
     Returns
     -------
     rows, places : tuple of ndarray
-        Where an entry is.
+        Row and place (from 0) of each entry.
     """
     return np.nonzero(found >= 0)
 
 
 def with_titles(columns, titles, items):
-    """The columns, and the titles of items (their places) where there are titles."""
+    """Add the titles of items, given by column index, to the columns if there are titles."""
     return columns if titles is None else columns | {"title": titles[items]}
 
 
 def inner_model(model):
-    """The fitted recommender in a fallback, a pipeline, a search, a frozen estimator."""
+    """The fitted recommender inside a fallback, a pipeline, a search or a frozen estimator."""
     while True:
         if hasattr(model, "best_estimator_"):
             model = model.best_estimator_
@@ -140,24 +140,24 @@ def inner_model(model):
 
 
 def require_method(model, name):
-    """The inner model, which has a method; a TypeError that names the classes that do."""
+    """The inner model if it has a method, else a TypeError that names classes with the method."""
     inner = inner_model(model)
     if not hasattr(inner, name):
         able = [other for other, cls in all_recommenders() if hasattr(cls, name)]
         raise TypeError(
-            f"{type(inner).__name__} has no {name}. Use one of the recommenders that do: "
+            f"{type(inner).__name__} has no {name}. Use a recommender that has it: "
             f"{', '.join(sorted(set(able) - {'Fallback'}))}."
         )
     return inner
 
 
 def similar_lists(model, items, k, mask, n_items):
-    """Similar items of some, among those of a mask.
+    """Similar items of given items, among the items of a mask.
 
     Parameters
     ----------
     model : recommender
-        With ``similar_items``.
+        Must have ``similar_items``.
     items : ndarray of intp of shape (n,)
     k : int
     mask : ndarray of bool of shape (n_items,) or None
@@ -176,7 +176,7 @@ def similar_lists(model, items, k, mask, n_items):
     for start, stop in row_chunks(len(items), n_items * 16, chunk_bytes=_CHUNK):
         every, values = model.similar_items(items[start:stop], n_items, return_scores=True)
         kept = (every >= 0) & mask[every]
-        order = np.argsort(~kept, axis=1, kind="stable")[:, :k]  # those that may be listed first
+        order = np.argsort(~kept, axis=1, kind="stable")[:, :k]  # candidates come first
         width = order.shape[1]
         every = np.where(kept, every, -1)
         found[start:stop, :width] = np.take_along_axis(every, order, axis=1)
@@ -186,9 +186,9 @@ def similar_lists(model, items, k, mask, n_items):
 
 
 def best_users(model, X, items, k, *, exclude_seen):
-    """Users with the highest scores of some items.
+    """Users with the highest scores for some items.
 
-    Rows that a fallback scores take no part: all of them have the same score.
+    Rows that the fallback scores are left out, since they all have the same scores.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def best_users(model, X, items, k, *, exclude_seen):
 
 
 def contributions(model, X, item):
-    """What each item of one row adds to the score of an item.
+    """Contribution of each item of a row to the score of an item.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Frames of the caller's kind: pandas, polars, pyarrow; imported when one is made."""
+"""Frames of the caller's kind: pandas, polars or pyarrow, imported only when needed."""
 
 import importlib
 from importlib.util import find_spec
@@ -7,12 +7,12 @@ import numpy as np
 
 from skrec._log._ids import as_id_column
 
-# By the package that an object is of. pyarrow is always there, skrec reads files with it.
+# By the package of an object. pyarrow is always installed, since skrec reads files with it.
 _KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
 
 
 def frame_kind(data):
-    """The package of a frame or a column of one, or None.
+    """The package of a frame or of a column of a frame, or None.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def frame_kind(data):
 
 
 def is_frame(data):
-    """Whether it is a table with named columns."""
+    """Whether data is a table with named columns."""
     return hasattr(data, "columns") or hasattr(data, "column_names")
 
 
@@ -42,7 +42,7 @@ def make_frame(columns, kind):
     ----------
     columns : dict of str to ndarray of shape (n,)
     kind : {"pandas", "polars", "pyarrow"} or None
-        None, or what is not installed: pandas, or pyarrow without it.
+        None, or a package that is not installed, means pandas, or else pyarrow.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def make_frame(columns, kind):
 
 
 def id_list(ids):
-    """Ids as an array, whatever holds them; a single one is a list of one.
+    """Ids of any container as an array; a single id counts as a list of one.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def id_list(ids):
 
 
 def _plain_array(ids):
-    """A list of whole numbers or of text as an array of these, which is found faster."""
+    """Turn a list of whole numbers or text into a plain array, for faster look-ups."""
     kinds = {type(value) for value in ids} if isinstance(ids, list) else set()
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in ids):
         return np.array(ids, dtype=np.int64)
@@ -91,5 +91,5 @@ def _plain_array(ids):
 
 
 def _plain(values):
-    # polars and pyarrow read mixed objects as Python values only.
+    # polars and pyarrow accept mixed objects only as a list.
     return values.tolist() if values.dtype.kind == "O" else values

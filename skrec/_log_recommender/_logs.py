@@ -1,4 +1,4 @@
-"""A log of any kind -> columns, a matrix with ids, times."""
+"""Turn a log of any kind into columns, a matrix with ids, and times."""
 
 import os
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ class Log(NamedTuple):
     columns : Columns
         User, item, and value and timestamp or None; one entry per interaction.
     kind : str or None
-        Package of the frame that it was.
+        Package of the log, if it was a frame.
     titles : dict or None
-        Titles by id, where the log came with some.
+        Titles by id, if the log came with titles.
     """
 
     columns: Columns
@@ -41,10 +41,10 @@ def read_log(log, encoder):
 
     Parameters
     ----------
-    log : dataframe, mapping of columns, path, Bunch of a data set, or what else \
+    log : dataframe, mapping of columns, path, Bunch of a data set, or another log that \
             `InteractionEncoder` takes
     encoder : InteractionEncoder or None
-        Names the columns. None: they are guessed by their names.
+        Names the columns. None: columns with usual names are used.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_log(log, encoder):
     Raises
     ------
     ValueError
-        If columns cannot be told, or an entry is not what it should be.
+        If columns cannot be identified, or an entry is invalid.
     """
     if frame_kind(log) == "polars" and hasattr(log, "collect"):  # a lazy frame
         log = log.collect()
@@ -75,15 +75,15 @@ def fit_matrix(columns, encoder, *, ratings):
     ----------
     columns : Columns
     encoder : InteractionEncoder or None
-        None: a pair counts as 1 where its values add up to more than 0; of ratings the last
-        one counts.
+        None: a pair counts as 1 if its values add up to more than 0. With `ratings`, the last
+        value of a pair is its rating.
     ratings : bool
-        Whether ratings are wanted.
+        Whether the model predicts ratings.
 
     Returns
     -------
     encoder : InteractionEncoder
-        Fitted; unknown items are ignored from now on, and unknown users have new rows.
+        Fitted. It ignores unknown items from now on, and gives unknown users new rows.
     X : csr_array of shape (n_users, n_items)
     """
     own = encoder is None
@@ -95,7 +95,7 @@ def fit_matrix(columns, encoder, *, ratings):
 
 
 def counted(X):
-    """Ones where a matrix has a value above 0; other entries are dropped."""
+    """Replace values above 0 by ones, and drop all other entries."""
     X = csr_array(X)
     above = X.data > 0
     kept = np.concatenate([[0], np.cumsum(above)])[X.indptr]
@@ -104,7 +104,7 @@ def counted(X):
 
 
 def time_matrix(columns, encoder):
-    """Time of the latest interaction of each pair, or None where the log has no times.
+    """Time of the latest interaction of each pair, or None if the log has no times.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def time_matrix(columns, encoder):
     Returns
     -------
     times : csr_array of shape (n_users, n_items) or None
-        Times of zero are stored, too.
+        Times of zero are stored too.
     """
     if columns.timestamp is None:
         return None
@@ -128,14 +128,14 @@ def time_matrix(columns, encoder):
 
 
 def _are_paths(log):
-    """Whether it is a path, or a list of paths of the parts of one log."""
+    """Whether a log is a path, or a list of paths of its parts."""
     if isinstance(log, list) and log:
         return all(isinstance(part, str | os.PathLike) for part in log)
     return isinstance(log, str | os.PathLike)
 
 
 def _of_data_set(data):
-    """Columns of what a loader of `skrec.datasets` returned."""
+    """Log of a Bunch that a loader of `skrec.datasets` returned."""
     X = csr_array(data["X"])
     columns = Columns(
         np.asarray(data["user_ids"])[data["user"]],
@@ -153,7 +153,7 @@ def _file_options(encoder):
     if encoder is None:
         return {"negative": "keep", "dtype": np.float64}
     options = {
-        "dtype": np.float64,  # what the matrix is of is up to the encoder
+        "dtype": np.float64,  # the encoder decides the dtype of the matrix
         "value": encoder.value,
         "duplicates": encoder.duplicates,
         "negative": encoder.negative,
@@ -162,7 +162,7 @@ def _file_options(encoder):
         options["timestamp"] = encoder.timestamp
     for role in ("user", "item"):
         name = getattr(encoder, role)
-        if name != role:  # the default name stands for whatever is usual
+        if name != role:  # the default name means any usual name
             options[role] = name
     return options
 

@@ -1,4 +1,4 @@
-"""LogRecommender: a recommender that takes logs and gives frames."""
+"""LogRecommender: a recommender that takes logs and returns frames."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
@@ -40,49 +40,50 @@ _SPLITS = ("temporal", "strong", "weak", "leave_one_out", "ratings")
 
 
 class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
-    """A recommender that takes an interaction log and answers in frames with ids and titles.
+    """A recommender that takes an interaction log and returns frames with ids and titles.
 
-    It holds what belongs together: a recommender, the ids of its rows and columns, the rows
-    of its users, the titles of its items. All work is done by `InteractionEncoder`, by the
-    recommender, and by `skrec.metrics`. It is no recommender of matrices itself.
+    It keeps a recommender together with the ids of its rows and columns, the rows of its users
+    and the titles of its items. `InteractionEncoder`, the recommender and `skrec.metrics` do all
+    the work. It does not take matrices itself.
 
     A log is a dataframe of pandas or polars, a pyarrow Table, a mapping of columns, a path or
-    paths as `skrec.datasets.load_interactions` reads them, what that function or a
-    ``fetch_`` function returns, a list of tuples (user, item[, value[, timestamp]]), or a tuple
-    of columns in this order.
+    paths that `skrec.datasets.load_interactions` reads, the result of that function or of a
+    ``fetch_`` function, a list of tuples (user, item[, value[, timestamp]]), or a tuple of
+    columns in this order.
 
-    Frames are of the caller's kind: of that of the users or histories that are asked for, else
-    of that of the log of ``fit``, else of pandas, or of pyarrow where pandas is not installed.
+    The methods return frames of the same kind as their argument of users, histories or items.
+    If that is no frame, they return frames of the kind of the log of ``fit``, else pandas, or
+    pyarrow if pandas is not installed.
 
     Parameters
     ----------
     estimator : recommender, default=None
-        Also a pipeline or a search that ends in one. None: ``EASE()``.
+        Also a pipeline or a search that ends in a recommender. None: ``EASE()``.
     encoder : InteractionEncoder, default=None
         Names the columns of a log and says what its values mean. None: columns with usual
-        names, such as "customer_id", are taken; each pair whose values add up to more than 0
-        counts as 1, so that a purchase that was returned counts for nothing. For a model of
-        ratings the last value of a pair is its rating.
+        names, such as "customer_id", are used, and each pair whose values add up to more than
+        0 counts as 1, so that a returned purchase does not count. For a model of ratings the
+        last value of a pair is its rating.
     fallback : recommender, default=None
-        For users of whom nothing is known, see `skrec.ensemble.Fallback`. None: popularity.
-        Not used where `estimator` is a `Fallback` itself.
+        Scores users without a known interaction, see `skrec.ensemble.Fallback`. None:
+        popularity. Ignored if `estimator` is itself a `Fallback`.
     titles : mapping, Series, dataframe, path or None, default=None
-        Titles by item id: a mapping, a pandas Series whose index are ids, a dataframe with a
-        column of each, or a CSV file with both. None: none, unless the log is a data set that
-        has titles.
+        Titles by item id: a mapping, a pandas Series with ids as its index, a dataframe with a
+        column of ids and a column of titles, or a CSV file with both. None: no titles, unless
+        the log is a data set with titles.
 
     Attributes
     ----------
     recommender_ : Fallback
         The fitted recommender of matrices.
     encoder_ : InteractionEncoder
-        The ids of its rows and columns.
+        The ids of the rows and columns.
     interactions_ : csr_array of shape (n_users, n_items)
-        What it was fitted to: the rows of the known users.
+        The training matrix: the rows of the known users.
     titles_ : ndarray of str of shape (n_items,) or None
-        "" where an item has none.
+        "" for an item without a title.
     last_timestamp_ : int, float or None
-        Time of the latest interaction; None where the log has no times.
+        Time of the latest interaction; None if the log has no times.
     counts_ : bool
         Whether each pair with a value above 0 counts as 1.
     frame_ : {"pandas", "polars", "pyarrow"} or None
@@ -90,13 +91,13 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    skrec.preprocessing.InteractionEncoder : Between ids and matrices.
-    skrec.ensemble.Fallback : What scores users of whom nothing is known.
+    skrec.preprocessing.InteractionEncoder : Map ids to rows and columns.
+    skrec.ensemble.Fallback : Score users without a known interaction.
 
     Notes
     -----
-    Scores of different users are not in one unit, least of all those of a fallback: they order
-    the list of one user. Nothing is ever held of n_users times n_items.
+    Scores order the list of one user. Scores of different users have no common unit, least of
+    all scores of a fallback. No method holds a dense matrix of n_users x n_items.
 
     Examples
     --------
@@ -166,7 +167,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If the log has none of the known forms.
         ValueError
-            If a parameter is not valid, columns cannot be told, or no item has a title.
+            If a parameter is invalid, if columns cannot be identified, or if `titles` has a
+            title for none of the items.
         """
         check_parameters(self, self._parameter_rules)
         log = read_log(log, self.encoder)
@@ -180,7 +182,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__()
-        # A file keeps a frame of titles as what it says.
+        # A file keeps a frame of titles as a plain dict.
         return state | {"titles": plain_titles(state["titles"])}
 
     def _fit_columns(self, columns, log):
@@ -218,39 +220,41 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         users : id, array-like of shape (n_users,), log or None, default=None
-            Ids of users, known by the log of ``fit`` or not; or a log of histories, whose users
-            are known by what it says alone; None: all users of ``fit``. A list of tuples is a
-            log, and so is the path of a file.
+            Ids of users, in the log of ``fit`` or not. Or a log of histories: then only these
+            histories count, not the log of ``fit``. A list of tuples is a log, and so is the
+            path of a file. None: all users of ``fit``.
         k : int, default=10
             Length of the lists.
         items : array-like of shape (n_candidates,), default=None
-            Ids of candidates, such as what is in stock. Those that ``fit`` did not see are left out
-            with a warning. None: all items.
+            Ids of candidates, such as items in stock. Items that ``fit`` did not see are left
+            out with a warning. None: all items.
         exclude : array-like of shape (n_excluded,), default=None
             Ids of items that are never recommended.
         exclude_seen : bool, default=True
-            Whether to leave out what a user has.
+            Whether to leave out the items that a user already has.
         unknown_users : {"fallback", "skip", "error"}, default="fallback"
-            What users get of whom no interaction is known: the fallback's list, no list, or an
-            error.
+            What to do for users without a known interaction: use the fallback, make no list,
+            or raise an error.
 
         Returns
         -------
         frame : dataframe
             One line for each recommendation, with "user", "rank" (from 1), "item", "score",
-            "title" where there are titles, and "fallback", whether the fallback's scores
-            were used. A user may have fewer than k lines.
+            "title" if there are titles, and "fallback", whether the fallback made the scores.
+            A user may have fewer than k lines.
 
         Raises
         ------
         ValueError
-            If k is no whole number >= 1, no candidate is known, or a user is not and
+            If k is not a whole number >= 1, if no candidate is known, if ids of users have
+            another type than those of ``fit``, or if a user is unknown and
             ``unknown_users="error"``.
 
         Warns
         -----
         UserWarning
-            If candidates are unknown, or ids of users never equal those of ``fit``.
+            If candidates are unknown, or if ids of items in histories have another type than
+            those of ``fit``.
         """
         check_is_fitted(self)
         k, found = check_k(k), find_users(users, self)
@@ -283,20 +287,20 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         k : int, default=10
             Length of the lists.
         items : array-like of shape (n_candidates,), default=None
-            Ids of candidates, such as what is in stock. None: all items.
+            Ids of candidates, such as items in stock. None: all items.
         exclude : array-like of shape (n_excluded,), default=None
             Ids of items that are never listed.
 
         Returns
         -------
         frame : dataframe
-            One line for each, with "item", "rank" (from 1), "similar", "score" and, where there
-            are titles, "title", that of the similar item.
+            One line for each similar item, with "item", "rank" (from 1), "similar", "score"
+            and, if there are titles, "title" of the similar item.
 
         Raises
         ------
         TypeError
-            If the recommender has no ``similar_items``; the message names some that do.
+            If the recommender has no ``similar_items``; the message names recommenders that do.
         ValueError
             If an id is unknown.
         """
@@ -320,7 +324,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         )
 
     def users_for_item(self, ids, k=10, *, exclude_seen=True):
-        """Find the users of ``fit`` who would want an item: those with its highest scores.
+        """Find the users of ``fit`` with the highest scores for an item.
 
         Parameters
         ----------
@@ -334,9 +338,9 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         frame : dataframe
-            One line for each, with "item", "rank" (from 1), "user", "score" and, where there
-            are titles, "title", that of the item. Users whom the fallback scores are not in
-            it: nothing tells them apart.
+            One line for each user, with "item", "rank" (from 1), "user", "score" and, if there
+            are titles, "title" of the item. Users whom the fallback scores are left out, since
+            they all have the same scores.
 
         Raises
         ------
@@ -345,8 +349,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
 
         Notes
         -----
-        Scores of different users are compared here. Models that sum over a user's items score
-        those higher who have many.
+        This method compares scores of different users. Models that sum over a user's items give
+        higher scores to users with many items.
         """
         check_is_fitted(self)
         k, given = check_k(k), id_list(ids)
@@ -371,28 +375,29 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         )
 
     def explain(self, user, item):
-        """Split the score of an item into what each item of the user adds.
+        """Split the score of an item into the contribution of each item of the user.
 
         Parameters
         ----------
         user : id, or log of one user
-            As `recommend` takes them.
+            As in `recommend`.
         item : id
-            What was recommended.
+            The recommended item.
 
         Returns
         -------
         frame : dataframe
-            One line for each item of the user that adds something, the most first, with "user",
-            "item", "because" (the user's item), "contribution" and, where there are titles,
-            "title", that of the user's item.
+            One line for each item of the user with a contribution, the largest first, with
+            "user", "item", "because" (the user's item), "contribution" and, if there are
+            titles, "title" of the user's item.
 
         Raises
         ------
         TypeError
-            If the recommender has no ``explain``; the message names some that do.
+            If the recommender has no ``explain``; the message names recommenders that do.
         ValueError
-            If the item is unknown, there is not just one user, or the fallback scores the user.
+            If the item is unknown, if there is not exactly one user, or if the fallback scores
+            the user.
         """
         check_is_fitted(self)
         require_method(self.recommender_, "explain")
@@ -405,8 +410,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             )
         if self.recommender_.uses_fallback(found.X)[0]:
             raise ValueError(
-                f"Too little is known of user {describe_ids(found.ids)}: the list is the "
-                "fallback's, which does not look at the user's items."
+                f"Too little is known of user {describe_ids(found.ids)}: the fallback makes the "
+                "list, and ignores the user's items."
             )
         because, shares = contributions(self.recommender_, found.X, column[0])
         columns = {
@@ -418,25 +423,27 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         return make_frame(with_titles(columns, self.titles_, because), found.kind or self.frame_)
 
     def evaluate(self, log, split="temporal", metrics=None, *, holdout=0.2, random_state=0):
-        """Say how well a recommender with these parameters does on a log.
+        """Evaluate a recommender with these parameters on a log.
 
-        A part of the log is held out, a clone is fitted to the rest, and what is held out has
-        to be found. This recommender stays as it is and need not be fitted.
+        The method holds out a part of the log, fits a clone to the rest, and measures how well
+        the clone finds the held-out part. This recommender stays unchanged and need not be
+        fitted.
 
         Parameters
         ----------
         log : log
             See the class.
         split : {"temporal", "strong", "weak", "leave_one_out", "ratings"}, default="temporal"
-            What is held out, see `skrec.model_selection.evaluation_split`: what happened last,
-            other users, a share of each user's items, one item of each.
+            The held-out part, see `skrec.model_selection.evaluation_split`: the latest
+            interactions, other users, a share of each user's items, one item of each user, or
+            ratings.
         metrics : str or list of str, default=None
             Names, see `skrec.metrics.evaluate`. None: "ndcg@10" and "recall@20"; "rmse" for a
             model of ratings.
         holdout : float, default=0.2
             The share that is held out.
         random_state : int, RandomState or None, default=0
-            Seed of what is held out at random.
+            Seed of random splits.
 
         Returns
         -------
@@ -446,7 +453,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the split needs times and the log has none, or it holds nothing out.
+            If the split needs times and the log has none, or if it holds out no interaction.
         """
         check_parameters(self, self._parameter_rules)
         if split not in _SPLITS:
@@ -477,10 +484,10 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
     def refit(self, new_log, *, metrics=None, holdout=0.2):
         """Fit a new model with the same parameters, and compare it with this one.
 
-        Of the interactions that are later than those of this model's fit, the last share is held
-        out. A clone is fitted to what the new log has before these, and both models have to
-        find them, for all users of the new log from what they had before, among the items that
-        both models know. Then a clone is fitted to all of the new log.
+        The method takes the interactions that are later than this model's fit, and holds out
+        the last share of them. It fits a clone to the earlier part of the new log. Both models
+        must find the held-out interactions from what the users had before, among the items
+        that both know. At last, a clone is fitted to the whole new log.
 
         Parameters
         ----------
@@ -497,16 +504,16 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             Prints as the comparison; with
 
             model : LogRecommender
-                Fitted to all of the new log. This model stays as it is.
+                Fitted to the whole new log. This model stays unchanged.
             old, new : Bunch
-                Of `skrec.metrics.evaluate`, for both models.
+                Results of `skrec.metrics.evaluate` for both models.
             comparison : dict of str to Bunch
-                Of `skrec.metrics.compare`: by metric the mean difference of new and old, its
-                interval and p-value.
+                By metric, the result of `skrec.metrics.compare`: the mean difference of new
+                and old, its interval and p-value.
             n_items, n_held_out : int
-                Items that both know, interactions that were held out.
+                Number of items that both know, and number of held-out interactions.
             since : str
-                When the first of them happened.
+                Time of the first held-out interaction.
 
         Raises
         ------
@@ -516,32 +523,32 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If nothing in the new log is later than this model's fit, so that this model has
-            seen what is held out.
+            If no interaction of the new log is later than this model's fit, so that this model
+            may have learned from the held-out interactions.
         """
         check_is_fitted(self)
         rates = recommender_tags(final_step(self._unfitted().estimator)).predicts_ratings
         return refit(self, new_log, metrics=self._metrics(metrics, rates), holdout=holdout)
 
     def save(self, path):
-        """Write it to a file, see `skrec.save`.
+        """Save the model to a file, see `skrec.save`.
 
         Parameters
         ----------
         path : str or path-like
-            Where to; by custom it ends in ``.skops``.
+            Path of the file; by custom it ends in ``.skops``.
 
         Returns
         -------
         path : pathlib.Path
-            Where it was written.
+            The path as a ``Path``.
         """
         check_is_fitted(self)
         return save(self, path)
 
     @classmethod
     def load(cls, path):
-        """Read one from a file, see `skrec.load`.
+        """Load a model from a file, see `skrec.load`.
 
         Parameters
         ----------
@@ -551,12 +558,12 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         model : LogRecommender
-            As it was saved.
+            The saved model.
 
         Raises
         ------
         ValueError
-            If the file holds something else.
+            If the file holds another object, or `skrec.load` refuses it.
         """
         model = load(path)
         if not isinstance(model, cls):

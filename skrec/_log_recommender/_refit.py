@@ -1,4 +1,4 @@
-"""The weekly job: fit again, and compare the old model with the new one."""
+"""Fit again, as in a weekly job, and compare the old model with the new one."""
 
 import warnings
 from numbers import Real
@@ -13,14 +13,14 @@ from skrec.metrics import compare, evaluate
 
 
 class RefitResult(Bunch):
-    """A Bunch of `LogRecommender.refit`, which prints as the comparison in a few lines."""
+    """The Bunch of `LogRecommender.refit`, which prints the comparison in a few lines."""
 
     def __repr__(self):
         lines = [f"old: {self.old}", f"new: {self.new}", "new against old:"]
         lines += [f"  {paired}" for paired in self.comparison.values()]
         lines.append(
             f"{self.n_held_out:,} interactions from {self.since} on, {self.n_items:,} items that "
-            "both know"
+            "both models know"
         )
         return "\n".join(lines)
 
@@ -28,7 +28,7 @@ class RefitResult(Bunch):
 
 
 class _CommonItems:
-    """A model's scores of the items that another model knows as well.
+    """A model that scores only the items that another model knows too.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def refit(model, new_log, *, metrics, holdout):
     if log.columns.timestamp is None:
         raise ValueError(
             "refit compares on the latest interactions, so the log needs times. Name the column: "
-            "encoder=InteractionEncoder(..., timestamp=...); without times, clone(model).fit(log) "
-            "and compare with `evaluate`."
+            "encoder=InteractionEncoder(..., timestamp=...). Without times, use "
+            "clone(model).fit(log) and compare with `evaluate`."
         )
     since, seen_before = _threshold(log.columns.timestamp, model.last_timestamp_, holdout)
     before = log.columns.timestamp < since
@@ -70,8 +70,8 @@ def refit(model, new_log, *, metrics, holdout):
     results = [evaluate(one, *data, metrics=metrics) for one, data in parts]
     if seen_before:
         warnings.warn(
-            "The old model may have learned from interactions that it is compared on, which "
-            "flatters it: the new log has none after those of its own fit.",
+            "The comparison may flatter the old model: the new log has no interaction later than "
+            "its fit, so it may have learned from the held-out interactions.",
             stacklevel=3,
         )
     return RefitResult(
@@ -86,31 +86,31 @@ def refit(model, new_log, *, metrics, holdout):
 
 
 def _threshold(times, last, holdout):
-    """From when on interactions are held out, and whether the old model can have seen them."""
+    """Time from which interactions are held out, and whether the old model may know them."""
     later = times[times > last] if last is not None else times[:0]
     seen_before = not len(later)
     since = np.quantile(times if seen_before else later, 1 - holdout, method="higher")
     if not (times < since).any():
         raise ValueError(
-            "refit needs interactions before those that are held out. Got only such from "
-            f"{_as_text(since)} on; pass the whole log, not the latest part of it."
+            "refit needs interactions before the held-out ones. Got only interactions from "
+            f"{_as_text(since)} on; pass the whole log, not only its latest part."
         )
     return since, seen_before
 
 
 def _common_parts(old, new, columns, before):
-    """Each model on the items that both know, with what is shown and what is held out."""
+    """Each model on the common items, with the shown and the held-out interactions."""
     item_ids = new.encoder_.item_ids_
     theirs = old.encoder_.encode_items(item_ids, unknown="ignore")
     common = np.flatnonzero(theirs >= 0)
     if not len(common):
         raise ValueError(
-            "The old and the new model know no item in common, so they cannot be compared. Are "
-            "the ids of both logs of one type?"
+            "The old and the new model have no item in common, so they cannot be compared. Check "
+            "that the ids of both logs have the same type."
         )
     encoder = clone(new.encoder_)
     encoder.user_ids_, encoder.item_ids_ = new.encoder_.user_ids_, item_ids
-    # Rows of all users of the log: those whom only the held-out part knows follow the others.
+    # Rows for all users of the log; users who occur only in the held-out part come last.
     user_ids = encoder.row_ids(tuple(columns))
     encoder.user_ids_ = user_ids
     shown, held_out = (
@@ -126,7 +126,7 @@ def _common_parts(old, new, columns, before):
 
 
 def _as_text(time):
-    """A Unix time as a date; other numbers as they are."""
+    """A Unix time as a date; other numbers unchanged."""
     if 1e8 < time < 1e11:
         return str(np.datetime64(int(time), "s"))
     return f"{time:g}"

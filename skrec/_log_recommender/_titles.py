@@ -1,4 +1,4 @@
-"""Titles of items: a mapping, a frame, a Series, a file -> an array beside the ids."""
+"""Turn titles of items (a mapping, frame, Series or file) into an array in the order of ids."""
 
 import csv
 import os
@@ -28,14 +28,14 @@ def titles_of_items(titles, item_ids):
     Returns
     -------
     titles : ndarray of str of shape (n_items,) or None
-        "" where there is none.
+        "" for an item without a title.
 
     Raises
     ------
     TypeError
-        If `titles` is something else.
+        If `titles` has another type.
     ValueError
-        If none of the items has one.
+        If none of the items has a title.
     """
     if titles is None:
         return None
@@ -46,13 +46,13 @@ def titles_of_items(titles, item_ids):
         given = [item for item, _ in pairs[:3]] or ["(nothing)"]
         raise ValueError(
             f"titles has a title for none of the {len(item_ids):,} items. Got ids like "
-            f"{describe_ids(given)}, expected some like {describe_ids(item_ids)}."
+            f"{describe_ids(given)}, expected ids like {describe_ids(item_ids)}."
         )
     return np.array(found, dtype=np.str_)
 
 
 def plain_titles(titles):
-    """Titles of plain types: a dict of text, the path of a file, or None."""
+    """Titles as plain types: a dict of text, the path of a file, or None."""
     if titles is None:
         return None
     if isinstance(titles, str | os.PathLike):
@@ -61,12 +61,12 @@ def plain_titles(titles):
 
 
 def _is_title(title):
-    """Whether it is text or a number; NaN, None and their like are no titles."""
+    """Whether a title is text or a number; NaN, None and the like are no titles."""
     return isinstance(title, str) or (isinstance(title, Real) and title == title)
 
 
 def _key(item):
-    """Ids as text: a file has no types, those of a log have."""
+    """An id as text, since ids of a file have no types but ids of a log do."""
     if isinstance(item, bytes):
         return item.decode("utf-8", errors="backslashreplace")
     if isinstance(item, float) and item.is_integer():
@@ -93,12 +93,12 @@ def _pairs(titles):
         return list(titles.items())
     raise TypeError(
         "titles must be a mapping of id to title, a Series with ids as its index, a dataframe with "
-        f"a column of each, or the path of a CSV file. Got {type(titles).__name__}."
+        f"columns of ids and titles, or the path of a CSV file. Got {type(titles).__name__}."
     )
 
 
 def _two_columns(names):
-    """Names of the columns of ids and of titles; without usual names the first two."""
+    """Names of the columns of ids and of titles; without usual names the first two columns."""
     if len(names) < 2:
         raise ValueError(
             f"titles must have a column of ids and a column of titles. Got columns {names}."
@@ -119,7 +119,7 @@ def _pairs_of_file(path):
             lines = file.read()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is no UTF-8 text: {error}. Read it yourself and pass titles as a mapping."
+            f"{path} is not UTF-8 text: {error}. Read it yourself and pass titles as a mapping."
         ) from error
     rows = max((_rows(lines, delimiter) for delimiter in _DELIMITERS), key=_fitness)
     if not rows or len(rows[0]) < 2:
@@ -136,6 +136,6 @@ def _rows(text, delimiter):
 
 
 def _fitness(rows):
-    """How many lines have the fields of the first, at least two."""
+    """Number of lines with as many fields as the first line; 0 if that has fewer than two."""
     width = len(rows[0]) if rows else 0
     return sum(len(row) == width for row in rows) if width > 1 else 0

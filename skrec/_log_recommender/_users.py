@@ -1,4 +1,4 @@
-"""Whom is asked for: all users, ids, or histories."""
+"""The users of a call: all users, ids, or histories."""
 
 import os
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ UNKNOWN_USERS = ("fallback", "skip", "error")
 
 
 class Users(NamedTuple):
-    """Users with what is known of them.
+    """Users with their known interactions.
 
     Attributes
     ----------
     ids : ndarray of shape (n_users,)
     X : csr_array of shape (n_users, n_items)
-        Rows to score; empty where nothing is known.
+        Rows to score; empty for unknown users.
     kind : str or None
-        Package of the frame that they came in.
+        Package of the frame of the users, if it was a frame.
     """
 
     ids: np.ndarray
@@ -32,12 +32,12 @@ class Users(NamedTuple):
     kind: str | None
 
     def take(self, rows):
-        """Some of them: a mask or indices."""
+        """Some of the users, by a mask or indices."""
         return Users(self.ids[rows], csr_array(self.X[rows]), self.kind)
 
 
 def find_users(users, model):
-    """Users of a fitted `LogRecommender`.
+    """Find users of a fitted `LogRecommender`.
 
     Parameters
     ----------
@@ -66,18 +66,18 @@ def find_users(users, model):
     if len(ids) and (rows < 0).all() and is_text(ids) != is_text(encoder.user_ids_):
         raise ValueError(
             f"None of the {len(ids):,} users is known: ids like {describe_ids(ids)} never equal "
-            f"those of the fit, which are like {describe_ids(encoder.user_ids_)}. Convert them to "
-            "the type of the log's."
+            f"ids of the fit, which look like {describe_ids(encoder.user_ids_)}. Convert them to "
+            "the type of the ids in the log."
         )
     padded = csr_array(
         (known.data, known.indices, np.append(known.indptr, known.indptr[-1])),
         shape=(known.shape[0] + 1, known.shape[1]),
-    )  # the last row, -1, is of nobody
+    )  # the last row, -1, is empty: it serves unknown users
     return Users(ids, csr_array(padded[rows]), frame_kind(users))
 
 
 def is_history(users, encoder):
-    """Whether `users` is a log, and not one id or many."""
+    """Whether `users` is a log, and not a single id or several ids."""
     if isinstance(users, os.PathLike | Mapping) or is_frame(users):
         return True
     if isinstance(users, str):
@@ -89,7 +89,7 @@ def is_history(users, encoder):
         if isinstance(users, tuple) and all(np.ndim(column) == 1 for column in users):
             return not all(isinstance(value, tuple) for value in users)
         rows = all(isinstance(row, tuple | list) and 2 <= len(row) <= 4 for row in users)
-        # An id may be a tuple, too.
+        # An id may be a tuple too.
         return rows and (
             isinstance(users[0], list) or encoder.encode_users(users[:1], unknown="ignore")[0] < 0
         )
@@ -97,7 +97,7 @@ def is_history(users, encoder):
 
 
 def treat_unknown(users, unknown_users, known_ids):
-    """Users without those of whom nothing is known, or an error, as asked for.
+    """Apply `unknown_users`: keep users without interactions, drop them, or raise.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def treat_unknown(users, unknown_users, known_ids):
     if unknown_users == "skip":
         return users.take(~unknown)
     raise ValueError(
-        f"Of {int(unknown.sum()):,} of {len(unknown):,} users no interaction is known: "
-        f"{describe_ids(users.ids[unknown])}; ids of the fit are like {describe_ids(known_ids)}. "
-        "Pass unknown_users='fallback' or 'skip', or their histories."
+        f"{int(unknown.sum()):,} of {len(unknown):,} users have no known interaction: "
+        f"{describe_ids(users.ids[unknown])}; ids of the fit look like {describe_ids(known_ids)}. "
+        "Pass unknown_users='fallback' or 'skip', or the histories of these users."
     )

@@ -1,1 +1,1 @@
-"""The checks behind `skrec.utils.estimator_checks`, one module for each concern."""
+"""The checks of `skrec.utils.estimator_checks`, one module per concern."""

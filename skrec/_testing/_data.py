@@ -11,8 +11,8 @@ SCORING_METHODS = ("decision_function", "predict_proba", "transform")
 def make_data(estimator, *, n_users=30, n_items=14, seed=0, dtype=np.float64, twins=True):
     """A user-item matrix with an empty user, an empty item and duplicate items.
 
-    Columns 3 and 4, and columns 7 and 9, are equal, so that ties happen. Values are
-    small whole numbers, negative ones too where the estimator's tags allow them.
+    Columns 3 and 4 are equal, and so are columns 7 and 9, so that ties happen. Values are
+    small whole numbers; if the estimator's tags allow it, they are halves around zero.
     """
     rng = np.random.RandomState(seed)
     dense = rng.randint(1, 6, size=(n_users, n_items)).astype(dtype)
@@ -41,7 +41,7 @@ def seeded(estimator):
 
 
 def outputs(estimator, X):
-    """Everything an estimator says of some rows, by the method's name."""
+    """The results of all scoring methods for some rows, by name of the method."""
     found = {name: getattr(estimator, name)(X) for name in methods(estimator)}
     found["predict"] = estimator.predict(X)
     found["recommend"] = estimator.recommend(X, k=6)
@@ -54,7 +54,7 @@ def methods(estimator):
 
 
 def assert_same(actual, expected, *, rtol=0.0, message=""):
-    """Outputs are equal: indices exactly, scores to `rtol` of the largest score."""
+    """Assert that outputs are equal: indices exactly, scores to `rtol` of the largest score."""
     for name in expected:
         a, b = np.asarray(actual[name]), np.asarray(expected[name])
         if b.dtype.kind == "i":
@@ -65,7 +65,7 @@ def assert_same(actual, expected, *, rtol=0.0, message=""):
 
 
 def expect_error(kinds, text, function, *args, **options):
-    """Raise an AssertionError unless a call raises one of `kinds` with `text` in it."""
+    """Raise an AssertionError unless a call raises one of `kinds` with `text` in its message."""
     try:
         function(*args, **options)
     except kinds as error:

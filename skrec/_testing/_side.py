@@ -1,4 +1,4 @@
-"""Side information of the checks, and their assertions about it."""
+"""Side information of the checks, and assertions about it."""
 
 import pickle
 import tempfile
@@ -18,7 +18,7 @@ _WIDTH = {"item_features": 6, "user_features": 4, "context": 3}
 
 
 class Side(NamedTuple):
-    """What `fit` and scoring get beside X: keyword arguments of what the estimator reads."""
+    """Side information that the estimator reads, as keywords of `fit` and of scoring."""
 
     fit: dict
     rows: dict
@@ -29,14 +29,14 @@ class Side(NamedTuple):
         return self.fit["item_features"]
 
     def take(self, users):
-        """That of some users, who keep their features; items stay whole."""
+        """Side information of some users; item features stay whole."""
         whole = {name: self.fit[name] for name in ("item_features",) if name in self.fit}
         part = {name: self.fit[name][users] for name in self.fit if name not in whole}
         return Side(whole | part, {name: value[users] for name, value in self.rows.items()})
 
 
 def make_side(estimator, X, *, seed=0):
-    """Features of items, of users and context of X for what an estimator reads.
+    """Make the item features, user features and context that an estimator reads.
 
     Values lie in [0, 1]. Item features are images where the class reads images.
     """
@@ -58,7 +58,7 @@ def make_side(estimator, X, *, seed=0):
 
 
 def for_readers(*names):
-    """A check that is run where one of the names is read."""
+    """Decorator of a check for estimators that read one of the names."""
 
     def mark(check):
         check.reads = frozenset(names)
@@ -76,7 +76,7 @@ def scores_of(model, X, side):
 
 
 def assert_close(estimator, actual, expected, message):
-    # A network that is trained sums in another order where a matrix is wider.
+    # A network sums in another order when the matrix is wider.
     rtol = 1e-4 if "random_state" in estimator.get_params(deep=False) else 1e-10
     atol = rtol * max(1.0, float(np.abs(expected).max(initial=0.0)))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=atol, err_msg=message)

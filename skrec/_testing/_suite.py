@@ -1,8 +1,8 @@
-"""Checks that every recommender must pass, beside scikit-learn's `check_estimator`.
+"""Checks that every recommender must pass in addition to scikit-learn's `check_estimator`.
 
-Each check is a function of an unfitted estimator that raises an AssertionError, or lets
-the estimator's own error through, where the contract is broken. The first paragraph of its
-docstring is the rule of the contract that it guards.
+Each check is a function of an unfitted estimator. If the estimator breaks the contract, the
+check raises an AssertionError or passes on the estimator's own error. The first paragraph of
+its docstring is the rule of the contract that it guards.
 """
 
 import inspect
@@ -29,9 +29,9 @@ def _checks():
 def check_recommender(estimator, *, skip=(), on_fail="raise"):
     """Check that an estimator keeps the contract of skrec.
 
-    Run it beside `sklearn.utils.estimator_checks.check_estimator`, which covers what
-    holds for every scikit-learn estimator. Checks of side information are run for what
-    the estimator reads, see `skrec.utils.RecommenderTags`.
+    Run it in addition to `sklearn.utils.estimator_checks.check_estimator`, which checks the
+    rules for every scikit-learn estimator. Checks of side information run only for what the
+    estimator reads, see `skrec.utils.RecommenderTags`.
 
     Parameters
     ----------
@@ -39,20 +39,20 @@ def check_recommender(estimator, *, skip=(), on_fail="raise"):
         An instance; it is cloned for each check.
     skip : sequence of str, default=()
         Names of checks that cannot hold for this estimator, such as
-        ``"check_item_permutation"`` and ``"check_duplicate_items_tie"`` where first
+        ``"check_item_permutation"`` and ``"check_duplicate_items_tie"`` if the initial
         weights are drawn item by item.
     on_fail : {"raise", "warn"} or None, default="raise"
-        What a check that fails does: "raise" ends with its AssertionError, "warn" warns and
-        goes on, None goes on. Failures are in the result.
+        What to do when a check fails: "raise" raises its AssertionError, "warn" warns and
+        continues, None continues. The result lists the failures.
 
     Returns
     -------
     results : list of dict
-        One for each check, in their order, with the keys of `check_estimator`'s ("estimator",
+        One dict per check, in order, with the keys of `check_estimator` ("estimator",
         "check_name", "exception", "status", "expected_to_fail", "expected_to_fail_reason")
-        and "rule": the sentence of the contract that the check guards. The status is
-        "passed", "failed" or "skipped". "expected_to_fail" is True for what `skip` names,
-        which is not run.
+        and "rule", the sentence of the contract that the check guards. The status is
+        "passed", "failed" or "skipped". Checks named in `skip` do not run;
+        "expected_to_fail" is True for them.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def check_recommender(estimator, *, skip=(), on_fail="raise"):
     TypeError
         If `estimator` is a class.
     ValueError
-        If `skip` names a check that does not exist, or `on_fail` is none of the three.
+        If `skip` names an unknown check, or `on_fail` is not one of the three values.
 
     Warns
     -----
@@ -71,8 +71,8 @@ def check_recommender(estimator, *, skip=(), on_fail="raise"):
 
     See Also
     --------
-    parametrize_with_recommender_checks : One test for each check.
-    sklearn.utils.estimator_checks.check_estimator : What holds for every estimator.
+    parametrize_with_recommender_checks : Make a test of each check.
+    sklearn.utils.estimator_checks.check_estimator : Check the rules for every estimator.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def check_recommender(estimator, *, skip=(), on_fail="raise"):
 
 
 def _result(check, estimator, *, skipped):
-    """Run a check; what came of it."""
+    """Run a check, and return its result."""
     status, exception = "passed", None
     if skipped:
         status = "skipped"
@@ -140,7 +140,7 @@ def _report(result, on_fail):
 
 
 def parametrize_with_recommender_checks(estimators, *, skip=None):
-    """Pytest decorator: one test for each estimator and check.
+    """Pytest decorator that makes a test of each check for each estimator.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def parametrize_with_recommender_checks(estimators, *, skip=None):
 
     See Also
     --------
-    check_recommender : All checks at once.
+    check_recommender : Run all checks at once.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of what is computed: ranking, independence of rows, equivariance."""
+"""Checks of results: ranking, independence of rows, equivariance."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,7 +8,7 @@ from skrec.utils._ties import quantize_scores
 
 
 def check_output_shapes(estimator):
-    """Shapes and dtypes of every method; scores are finite."""
+    """Every method returns the right shape and dtype, and scores are finite."""
     for dtype in (np.float64, np.float32):
         X = make_data(estimator, dtype=dtype)
         model = fitted(estimator, X)
@@ -33,7 +33,7 @@ def check_output_shapes(estimator):
 
 
 def check_seen_items_never_recommended(estimator):
-    """Items of the row are left out unless asked for; short lists end in -1."""
+    """Items of the row are left out unless asked for, and short lists end in -1."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     seen = X.toarray() != 0
@@ -43,11 +43,11 @@ def check_seen_items_never_recommended(estimator):
         found = row[row >= 0]
         assert not seen[user, found].any(), "a seen item was recommended"
         assert len(found) == len(set(found)) == (~seen[user]).sum(), "unseen items are missing"
-        assert (row[len(found) :] == -1).all(), "the padding must stand at the end"
+        assert (row[len(found) :] == -1).all(), "the padding must come last"
     everything = model.recommend(X, k=k, exclude_seen=False)
     assert (np.sort(everything, axis=1) == np.arange(k)).all()
     full = csr_array(np.ones((1, k)))
-    assert model.predict(full)[0] == -1, "predict must be -1 where nothing is left"
+    assert model.predict(full)[0] == -1, "predict must return -1 if no item is left"
     assert (model.recommend(full, k=k + 3) == -1).all()
 
 
@@ -93,15 +93,14 @@ def check_candidates(estimator):
 def check_row_independence(estimator):
     """The batch, the order and the subset of rows never change a row's result.
 
-    Bit for bit, scores included, with duplicate items so that ties happen; columns of
-    scores come from the same operations whatever the batch.
+    Lists must be equal, and scores equal to rounding. Duplicate items make ties.
     """
     for dtype in (np.float64, np.float32):
         X = make_data(estimator, dtype=dtype)
         model = fitted(estimator, X)
-        X = X[np.r_[np.arange(X.shape[0]), [5, 2, 2]]]  # duplicate rows, too
+        X = X[np.r_[np.arange(X.shape[0]), [5, 2, 2]]]  # with duplicate rows
         whole = outputs(model, X)
-        # Products of dense matrices may be summed in another order in another batch.
+        # BLAS may sum dense products in another order in another batch.
         rtol = 1e-5 if dtype == np.float32 else 1e-10
         order = np.random.RandomState(1).permutation(X.shape[0])
         shuffled = outputs(model, X[order])
@@ -113,9 +112,10 @@ def check_row_independence(estimator):
 
 
 def check_ties(estimator):
-    """Of equal scores the lower index stands first, in every row and for every candidate.
+    """Of equal scores the lower index comes first, in every row and for every candidate.
 
-    Few scores of a fitted model are equal, so two values are made of them in each row.
+    Few scores of a fitted model are equal, so the check replaces the scores of each row by two
+    values.
     """
     X = make_data(estimator)
     model = fitted(estimator, X)
@@ -127,7 +127,7 @@ def check_ties(estimator):
 
     model._scores = halves
     scores = model.decision_function(X)
-    assert set(np.unique(scores)) <= {0.0, 1.0}, "decision_function must be what `_scores` returns"
+    assert set(np.unique(scores)) <= {0.0, 1.0}, "decision_function must return `_scores`"
     unseen = X.toarray() == 0
     for exclude_seen in (True, False):
         items = model.recommend(X, k=X.shape[1], exclude_seen=exclude_seen)
@@ -143,10 +143,10 @@ def check_ties(estimator):
 
 
 def check_duplicate_items_tie(estimator):
-    """Equal columns have equal scores; where they are equal to the bit, or nearly, they tie.
+    """Equal columns have equal scores, and tie if their scores fall into one cell of the grid.
 
-    It cannot hold where each item's first weights are drawn and what is learned depends on
-    the draw; such an estimator skips it.
+    The rule cannot hold if the initial weights of each item are drawn and the model depends on
+    the draw. Such an estimator skips the check.
     """
     X = make_data(estimator)
     model = fitted(estimator, X)
@@ -188,7 +188,7 @@ def check_score_pairs(estimator):
 
 
 def check_empty_rows_and_columns(estimator):
-    """Empty users, empty items, one user and one item are ordinary data."""
+    """Empty users, empty items, a single user and a single item are ordinary data."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     empty = csr_array((3, X.shape[1]))
@@ -203,7 +203,7 @@ def check_empty_rows_and_columns(estimator):
 
 
 def check_refit_forgets(estimator):
-    """A second ``fit`` leaves nothing of the first; equal fits are equal bit for bit."""
+    """A second ``fit`` forgets the first, and equal fits give equal models bit for bit."""
     X, other = make_data(estimator), make_data(estimator, n_users=17, n_items=13, seed=4)
     fresh = fitted(estimator, X)
     again = fitted(estimator, other).fit(X)
@@ -215,7 +215,7 @@ def check_refit_forgets(estimator):
 
 
 def check_explain(estimator):
-    """Where ``explain`` exists, contributions stand at items of the row, in shape."""
+    """If ``explain`` exists, contributions have the right shape and lie at items of the row."""
     if not hasattr(estimator, "explain"):
         return
     X = make_data(estimator)

@@ -1,4 +1,4 @@
-"""Checks of what may be passed, and of what is refused."""
+"""Checks of accepted and of refused inputs."""
 
 import inspect
 import tempfile
@@ -14,7 +14,7 @@ from skrec.utils._tags import SIDE_INFORMATION, recommender_tags
 
 
 def _equal_inputs(X, folder):
-    """The same matrix in every form that is accepted."""
+    """The same matrix in every accepted form."""
     dense = X.toarray()
     forms = {"list": dense.tolist(), "ndarray": dense, "fortran": np.asfortranarray(dense)}
     for name in ("csr", "csc", "coo", "lil", "dok", "bsr", "dia"):
@@ -59,7 +59,7 @@ def _reversed_rows(X):
 
 
 def check_input_kinds(estimator):
-    """Every kind of container gives the same result, in fit and in scoring."""
+    """Every kind of container gives the same result in fit and in scoring."""
     X = make_data(estimator)
     expected = outputs(fitted(estimator, X), X)
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def check_dataframe(estimator):
 
 
 def check_float32(estimator):
-    """float32 input gives the ranking scores of float64 input, to single precision."""
+    """float32 input gives the scores of float64 input to single precision."""
     X = make_data(estimator)
     wide = fitted(estimator, X).decision_function(X)
     narrow = fitted(estimator, X.astype(np.float32)).decision_function(X.astype(np.float32))
@@ -107,7 +107,7 @@ def check_input_not_changed(estimator):
 
 
 def check_wrong_inputs(estimator):
-    """Wrong data raises ValueError (or TypeError) that says what is wrong."""
+    """Wrong data raises a ValueError that names the problem."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     for bad, word in ((np.nan, "nan"), (np.inf, "inf")):
@@ -133,7 +133,7 @@ def check_wrong_inputs(estimator):
 
 
 def check_wrong_arguments(estimator):
-    """Arguments of the methods out of range raise ValueError."""
+    """Arguments of methods that are out of range raise a ValueError."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     for k in (0, -1, 2.5, True, "3"):
@@ -150,7 +150,7 @@ def check_wrong_arguments(estimator):
 
 
 def check_unread_side_information(estimator):
-    """What an estimator reads are keywords of its methods; what it does not raises TypeError."""
+    """Methods have keywords for the side information they read; other kinds raise a TypeError."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     reads = recommender_tags(estimator).reads
@@ -169,13 +169,13 @@ def check_unread_side_information(estimator):
 
 
 def check_wrong_hyper_parameters(estimator):
-    """An object that is no valid value raises ValueError with the parameter's name, in fit."""
+    """An invalid parameter value raises, in fit, an error that names the parameter."""
 
     class Nothing:
         pass
 
     X = make_data(estimator)
     for name in estimator.get_params(deep=False):
-        # set_params itself must take anything.
+        # The constructor itself must accept any value.
         wrong = type(estimator)(**{**estimator.get_params(deep=False), name: Nothing()})
         expect_error((ValueError, TypeError), name, wrong.fit, X)

@@ -23,7 +23,7 @@ from skrec._testing._data import (
 
 
 def check_copies(estimator):
-    """Pickle, deepcopy, joblib with a memory map, and skops give the same model back."""
+    """Pickle, deepcopy, joblib (also with a memory map) and skops preserve the model."""
     X = make_data(estimator)
     model = fitted(estimator, X)
     expected = outputs(model, X)
@@ -36,19 +36,19 @@ def check_copies(estimator):
         copies["skops"] = through_skops(model, Path(folder) / "model.skops")
         for name, twin in copies.items():
             assert_same(outputs(twin, X), expected, message=f"({name})")
-        del copies, twin  # the memory map lets go of its file before the folder goes
+        del copies, twin  # the memory map must close its file before the folder is removed
 
 
 def through_skops(model, path):
-    with open(path, "wb") as file:  # `save` would warn of types that are not skrec's
+    with open(path, "wb") as file:  # `save` would warn about types of other packages
         write(model, file)
-    # skrec's own types must need no mention; those of other packages do.
+    # skrec's own types must load without `trusted`; types of other packages need it.
     foreign = [name for name in get_untrusted_types(file=path) if not name.startswith("skrec.")]
     return load(path, trusted=foreign)
 
 
 def check_clone(estimator):
-    """A clone has the parameters and nothing fitted; using it unfitted raises."""
+    """A clone has the parameters but no fitted state, and raises if it is used unfitted."""
     X = make_data(estimator)
     twin = clone(fitted(estimator, X))
     assert _said(twin) == _said(seeded(estimator))
@@ -57,7 +57,7 @@ def check_clone(estimator):
 
 
 def _said(estimator):
-    """Parameters as text; an object that says nothing of itself is known by its type."""
+    """Parameters as text; an object without its own ``repr`` by its type."""
     return {
         name: type(value) if type(value).__repr__ is object.__repr__ else repr(value)
         for name, value in estimator.get_params().items()
@@ -69,7 +69,7 @@ def _fit_and_score(estimator, X):
 
 
 def check_workers(estimator):
-    """Two workers at once, threads and processes, give the result of one."""
+    """Two workers at once, threads or processes, give the result of a single one."""
     X = make_data(estimator)
     expected = outputs(fitted(estimator, X), X)
     for backend in ("threading", "loky"):
@@ -82,7 +82,7 @@ def check_workers(estimator):
 
 
 def check_global_random_state(estimator):
-    """Neither ``fit`` nor scoring touches numpy's global generator."""
+    """Neither ``fit`` nor scoring uses numpy's global generator."""
     X = make_data(estimator)
     before = np.random.get_state()  # noqa: NPY002
     outputs(fitted(estimator, X), X)

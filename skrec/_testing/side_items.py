@@ -24,7 +24,7 @@ from skrec.utils._item_features import ItemFeatures
 
 @for_readers("item_features")
 def check_empty_columns_change_nothing(estimator):
-    """Items that nobody has, appended with their features, leave the scores of the others."""
+    """Further items without users, fitted with their features, change no score of the others."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     new = make_side(estimator, X, seed=1).items[:N_COLD]
@@ -35,12 +35,12 @@ def check_empty_columns_change_nothing(estimator):
 
 @for_readers("item_features")
 def check_cold_items(estimator):
-    """An item that nobody has is scored by its features alone, and listed like any other."""
+    """An item without users is scored by its features alone, and listed like any other."""
     X = wide(make_data(estimator))
     n_known = X.shape[1] - N_COLD
     side = make_side(estimator, X)
     items = side.items.copy()
-    items[-1] = items[-2]  # two cold items that cannot be told apart
+    items[-1] = items[-2]  # two cold items with equal features
     side = side._replace(fit={**side.fit, "item_features": items})
     model = fitted_with(estimator, X, side)
     scores = scores_of(model, X, side)
@@ -60,7 +60,7 @@ def check_cold_items(estimator):
 
 @for_readers("item_features")
 def check_with_items(estimator):
-    """A longer catalogue scores the known items as before and leaves the model as it was."""
+    """The longer model scores known items as before, and the original stays unchanged."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
@@ -98,7 +98,7 @@ def check_with_items_equals_fit(estimator):
 
 @for_readers("item_features")
 def check_item_features_permutation(estimator):
-    """Relabelling the items, their features with them, relabels the scores."""
+    """Relabelling the items together with their features relabels the scores."""
     X = make_data(estimator, twins=False)
     side = make_side(estimator, X)
     order = np.random.RandomState(2).permutation(X.shape[1])
@@ -115,7 +115,7 @@ def check_item_features_permutation(estimator):
 
 @for_readers("item_features")
 def check_item_features_input(estimator):
-    """Every container is the same table; what cannot be one is refused with its reason."""
+    """Every container of the same table gives the same result; bad tables raise a clear error."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     expected = scores_of(fitted_with(estimator, X, side), X, side)
@@ -134,7 +134,7 @@ def check_item_features_input(estimator):
         if items is not None:
             assert_close(estimator, scores_with(items), expected, f"({name})")
     zero = side.items.copy()
-    zero[2] = 0  # nothing is known of this item
+    zero[2] = 0  # the features of this item are unknown
     assert np.isfinite(scores_with(zero)).all()
     np.testing.assert_array_equal(side.items, before, err_msg="fit changed its features")
     assert_refused_table(estimator, X, side, "item_features", side.items)
@@ -143,7 +143,7 @@ def check_item_features_input(estimator):
 
 @for_readers("item_features")
 def check_item_frame_in_another_order(estimator):
-    """A frame of features whose index has the names of X in another order is refused."""
+    """A frame of features raises if its index has the names of X in another order."""
     names = [f"item {i}" for i in range(make_data(estimator).shape[1])]
     X = make_data(estimator)
     side = make_side(estimator, X)

@@ -28,7 +28,7 @@ from skrec.utils._item_features import ItemFeatures
 
 @for_readers("user_features", "context")
 def check_rows_have_their_own_side(estimator):
-    """What is known of a row goes with it: batch, order and subset change nothing."""
+    """Side information goes with its row: batch, order and subset change no result."""
     for dtype in (np.float64, np.float32):
         X = make_data(estimator, dtype=dtype)
         side = make_side(estimator, X)
@@ -50,7 +50,7 @@ def check_rows_have_their_own_side(estimator):
 
 @for_readers("user_features", "context")
 def check_pairs_have_their_own_side(estimator):
-    """``score_pairs`` takes features of the rows of X and a situation for each pair."""
+    """``score_pairs`` takes features per row of X and a situation per pair."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
@@ -69,7 +69,7 @@ def check_pairs_have_their_own_side(estimator):
 
 @for_readers("user_features", "context")
 def check_missing_side_warns(estimator):
-    """A model fitted with features of users or context and asked without warns, once a call."""
+    """A model fitted with user features or context warns, once per call, if they are missing."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
@@ -98,7 +98,7 @@ def check_cold_users(estimator):
     model = fitted_with(estimator, X, side)
     empty = csr_array((4, X.shape[1]))
     part = side.take([0, 1, 2, 0])
-    if "context" in part.rows:  # all are in one situation
+    if "context" in part.rows:  # all users are in the same situation
         part.rows["context"] = side.rows["context"][[0, 0, 0, 0]]
     scores = scores_of(model, empty, part)
     assert np.isfinite(scores).all()
@@ -108,7 +108,7 @@ def check_cold_users(estimator):
 
 @for_readers("user_features")
 def check_user_features_input(estimator):
-    """Every container is the same table, in fit and in scoring; others are refused."""
+    """Every container of the same table gives the same result; bad tables raise an error."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
@@ -129,7 +129,7 @@ def check_user_features_input(estimator):
 
 @for_readers("context")
 def check_context_input(estimator):
-    """Context of fit is wrapped and belongs to a canonical X; that of scoring is a table."""
+    """``fit`` takes wrapped context of a canonical X, and scoring takes a table of context."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     context = side.fit["context"]
@@ -152,7 +152,7 @@ def check_context_input(estimator):
 
 @for_readers("item_features", "user_features", "context")
 def check_as_many_users_as_items_and_entries(estimator):
-    """With n_users == n_items == nnz every fold of a search gets what belongs to it."""
+    """With n_users == n_items == nnz every fold of a search gets its own side information."""
     n = 15
     rng = np.random.RandomState(0)
     cells = np.sort(rng.choice(n * n, size=n, replace=False))
@@ -187,7 +187,7 @@ def check_as_many_users_as_items_and_entries(estimator):
 
 @for_readers("item_features", "user_features", "context")
 def check_side_copies(estimator):
-    """What was fitted with side information is saved and copied whole, and forgotten by fit."""
+    """Copies keep all side information of a model, and a new ``fit`` forgets it."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)
@@ -204,7 +204,7 @@ def check_side_copies(estimator):
 
 @for_readers("item_features", "user_features", "context")
 def check_failed_fit_with_side(estimator):
-    """Features that are refused leave the model of an earlier fit as it was."""
+    """A fit that refuses features leaves the earlier model unchanged."""
     X = make_data(estimator)
     side = make_side(estimator, X)
     model = fitted_with(estimator, X, side)

@@ -1,4 +1,4 @@
-"""Models of other packages as recommenders of skrec."""
+"""Adapters that turn models of other packages into recommenders of skrec."""
 
 from skrec.adapters._implicit import ImplicitRecommender
 

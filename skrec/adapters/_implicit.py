@@ -49,7 +49,7 @@ from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._sparse import pattern
 
 _PREFIX = "model__"
-# What a fit may leave; of an earlier fit of another kind nothing stays.
+# All attributes that a fit may set. A new fit removes those of an earlier fit of another kind.
 _FITTED = (
     "kind_",
     "model_parameters_",
@@ -64,7 +64,7 @@ _FITTED = (
 _BYTES_TO_FOLD_IN = 64 * 256
 
 
-# What scoring reads of the model's parameters.
+# Parameters of the model that scoring reads.
 _PARAMETERS_READ = {
     "als": {"alpha", "regularization"},
     "bpr": {"learning_rate", "regularization", "verify_negative_samples", "iterations"},
@@ -80,52 +80,52 @@ def _if_kind(kinds, rule):
 class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseRecommender):
     r"""A model of the package implicit [1]_ that scores any row.
 
-    implicit fits; skrec takes what was learned and does the rest: lists, scores, searches,
-    pipelines, files. What users are depends on the model:
+    implicit fits the model. skrec takes the learned arrays and provides lists, scores,
+    searches, pipelines and files. The model decides how a row is scored:
 
-    - ``AlternatingLeastSquares``: every row, a training row too, is solved for, exactly, as
-      ``recommend(..., recalculate_user=True)`` does;
+    - ``AlternatingLeastSquares``: the vector of every row, also of a training row, is solved
+      for exactly, as ``recommend(..., recalculate_user=True)`` does;
     - ``BayesianPersonalizedRanking`` and ``LogisticMatrixFactorization``: a row with the
-      content of a training row has the vector learned for it; any other row, which implicit
-      cannot score, is folded in, see Notes;
+      content of a training row gets the vector learned for that row. implicit cannot score any
+      other row; here it is folded in, see Notes;
     - ``ItemItemRecommender``, ``CosineRecommender``, ``TFIDFRecommender`` and
       ``BM25Recommender``: scores are ``X @ similarity_``.
 
-    Scores are those of implicit: of `recommend` there, here for all items.
+    Scores equal those of implicit's `recommend`, but are given for all items.
 
     Parameters
     ----------
     model : model of implicit or None, default=None
-        Says which model, with which parameters: an instance, or a class or function of
-        implicit that makes one. None: ``AlternatingLeastSquares()``. It is never fitted
-        itself: `fit` makes a new one, so an instance that is fitted counts as one that is not.
-        Its parameters are set and searched as ``model__factors`` and so on.
+        The kind of model and its parameters: an instance, or a class or function of implicit
+        that makes one. None: ``AlternatingLeastSquares()``. `fit` never fits this object but
+        makes a new model, so it ignores what a fitted instance has learned. The parameters of
+        the model are set and searched as ``model__factors`` and so on.
     known_users : {"match", "fold_in"}, default="match"
-        For models with a vector for each training user. "match" takes the learned vector for
-        a row with the content of a training row, "fold_in" treats it as a new row.
+        For models with a vector for each training user. "match" uses the learned vector for
+        a row with the content of a training row; "fold_in" folds in every row.
     random_state : int, RandomState or None, default=None
-        Seed in place of the model's own ``random_state``; None leaves that one. Models without
-        one do not need it. See Notes for what a seed is worth with several threads.
+        Seed that replaces the model's own ``random_state``; None keeps that one. Ignored for
+        models without ``random_state``. See Notes for seeds with several threads.
     verbose : bool, default=False
         Whether implicit shows its progress bar.
 
     Attributes
     ----------
     kind_ : {"als", "bpr", "lmf", "item_item"}
-        What was fitted.
+        Kind of the fitted model.
     model_parameters_ : dict
         Parameters of the fitted model; "dtype" by name.
     components_ : ndarray of shape (n_components, n_items), float32 or float64
         implicit's ``item_factors``, transposed; not for item-item models. Biases are
-        components: BPR's users have 1 and its items their bias in the last; LMF's last two
-        are (1, user bias) of users and (item bias, 1) of items.
+        components. The last component of BPR is 1 for users and the bias for items. The last
+        two of LMF are (1, user bias) for users and (item bias, 1) for items.
     similarity_ : csr_array of shape (n_items, n_items), float64
-        Only for item-item models. Row i has the `K` most similar items of item i, itself
-        among them.
+        Only for item-item models. Row i holds the `K` most similar items of item i, including
+        item i.
     user_factors_ : ndarray of shape (n_users, n_components), float32 or float64
         Only for BPR and LMF.
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
-        Only for BPR and LMF: hashes of the training rows, to know them again.
+        Only for BPR and LMF: hashes of the training rows, to recognise these rows.
     item_popularity_ : ndarray of int of shape (n_items,)
         Only for BPR and LMF: number of training users of each item.
     seed_ : int
@@ -144,24 +144,25 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Notes
     -----
     implicit is an optional package: ``pip install "scikit-recsys[implicit]"``. Only `fit` needs
-    it; a fitted model scores, is saved and is loaded where it is not installed. In a file or a
-    pickle the parameter `model` is its class's name and its parameters, and is made again when
-    it is asked for.
+    it: a fitted model can be scored, saved and loaded without implicit. A file or a pickle
+    holds the parameter `model` as its class name and parameters, and makes the object again
+    when it is accessed.
 
-    Of new rows the objective is the model's own, with the items frozen. BPR's is descended by
-    implicit's steps, from zero, in as many passes; the minimum itself, which implicit's
-    training users are far from too, ranked worse on ML-100K (nDCG@20 .197, by steps .216,
-    learned vectors .222). LMF's is convex and minimised by Newton's method; where the penalty
-    is zero, the learned vectors' spread is the prior. Both use 256 negatives of a row, drawn
-    once in proportion to popularity, as implicit draws, keyed by the row's content and `seed_`.
+    A new row is folded in with the model's own objective and frozen items. For BPR, the fold-in
+    makes implicit's steps from zero, in as many passes as the fit. implicit's training users
+    are far from the minimum of their objective too; vectors at the minimum ranked worse on
+    ML-100K (nDCG@20 .197, with steps .216, learned vectors .222). The objective of LMF is
+    convex and minimised by Newton's method; if the penalty is zero, the spread of the learned
+    vectors is the prior. Both use 256 negatives per row, drawn once in proportion to popularity
+    as in implicit, and keyed by the row's content and `seed_`.
 
-    The same seed gives the same bits for ALS and item-item models, whatever ``num_threads``.
-    Threads of BPR overwrite each other's steps, and each thread of LMF draws for itself. So with
-    a seed and ``num_threads=0`` these two take one thread here, not all; a ``num_threads`` that
-    is set is taken.
+    For ALS and item-item models the same seed gives the same bits, whatever ``num_threads``.
+    But threads of BPR overwrite each other's steps, and each thread of LMF draws for itself. So
+    with a seed and ``num_threads=0`` these two use one thread here instead of all. Any other
+    ``num_threads`` is used as given.
 
-    implicit counts in 32 bits and computes in float32, or float64 where the model's ``dtype``
-    says so. A model on CUDA is fitted there and scored on the CPU.
+    implicit counts in 32 bits and computes in float32, or in float64 if the model's ``dtype``
+    is float64. A model on CUDA is fitted there and scored on the CPU.
 
     References
     ----------
@@ -181,7 +182,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     2
     """
 
-    # The package without which there is no fit, see `all_recommenders`.
+    # The package that `fit` needs, see `all_recommenders`.
     _needs = "implicit"
     _parameter_rules = {
         "model": IMPLICIT_MODEL,
@@ -221,13 +222,13 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
     def get_params(self, deep=True):
-        """Parameters of the adapter, and those of its model as ``model__name``.
+        """Return the parameters of the adapter, and those of its model as ``model__name``.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether the model's are among them. For ``model=None`` they are those of the
-            default model, if implicit is installed.
+            Whether to include the parameters of the model. For ``model=None`` these are the
+            parameters of the default model, if implicit is installed.
 
         Returns
         -------
@@ -249,7 +250,8 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Parameters
         ----------
         **params : dict
-            Of the adapter, or of its model. The model that was there stays as it is.
+            Parameters of the adapter, or of its model. The earlier model object stays
+            unchanged.
 
         Returns
         -------
@@ -276,7 +278,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
-            Interactions, >= 0. BPR looks only at which items a user has.
+            Interactions, >= 0. BPR ignores the values of stored entries.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -290,8 +292,8 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         ImportError
             If implicit is not installed.
         ValueError
-            If a parameter or X is not valid, if implicit's fit fails, or if it wants CUDA that
-            is not there.
+            If a parameter or X is invalid, if implicit's fit fails, or if the model needs CUDA
+            and there is no CUDA device.
         MemoryError
             If the factors do not fit into memory.
         """
@@ -335,7 +337,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @property
     def _kind(self):
-        """What is fitted; of an estimator that is not, what its model is."""
+        """Kind of the fitted model; of an unfitted estimator, the kind of its `model`."""
         fitted = vars(self).get("kind_")
         return kind_of(vars(self).get("model", self._stored_recipe)) if fitted is None else fitted
 
@@ -390,7 +392,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return factor_pairs(vectors, self.components_.astype(X.dtype, copy=False), rows, items)
 
     def transform(self, X):
-        """Vectors of users; not for item-item models.
+        """Compute the vectors of users; not for item-item models.
 
         Parameters
         ----------
@@ -408,14 +410,14 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return require_finite(vectors, "The vectors of users")
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items that are most similar to given ones, as implicit's `similar_items`.
+        """Find the items most similar to given items, as implicit's `similar_items` does.
 
         Parameters
         ----------
         items : array-like of int of shape (n,)
             Column indices of X.
         k : int, default=10
-            Length of the lists. Item-item models know no more than `K` - 1.
+            Length of the lists. Item-item models know at most `K` - 1 similar items.
         return_scores : bool, default=False
             Whether to return the cosines of the columns of `components_`, or the entries of
             `similarity_`, as well.
@@ -423,14 +425,14 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         similar : ndarray of intp of shape (n, k)
-            Best first, never the item itself; padded with -1.
+            Best first; the item itself is left out; padded with -1.
         scores : ndarray of shape (n, k)
             Only with ``return_scores=True``; -inf beside -1.
 
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range, or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         if self.kind_ != "item_item":
@@ -449,7 +451,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @available_if(_is_linear)
     def explain(self, X, items):
-        """Split scores into what each item of the user adds; for ALS and item-item models.
+        """Split scores into contributions of the user's items; for ALS and item-item models.
 
         Parameters
         ----------
@@ -457,13 +459,13 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Interactions of the users.
         items : array-like of int of shape (n_users,) or (n_users, m)
             The items to explain for each user, such as the result of `predict` or
-            `recommend`; -1 for none.
+            `recommend`; -1 means no item.
 
         Returns
         -------
         contributions : csr_array of shape (n_users * m, n_items)
-            Row ``u * m + j`` holds what each item of user u adds to the score of
-            ``items[u, j]``. Rows add up to the scores.
+            Row ``u * m + j`` holds the contribution of each item of user u to the score of
+            ``items[u, j]``. Each row adds up to its score.
 
         Raises
         ------
@@ -476,7 +478,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         targets = check_targets(items, *X.shape)
         return als_contributions(X, targets, self.components_.T, **self._als_parameters())
 
-    # In a file, a pickle and a copy the model is its recipe, of plain values.
+    # Files, pickles and copies hold the model as its recipe of plain values.
 
     _stored_recipe = None
 
@@ -495,8 +497,8 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             self._stored_recipe = vars(self).pop("model")
 
     def __getattr__(self, name):
-        # Only where there is no such attribute: the model of what was loaded is made when it is
-        # asked for. Where that is not possible the recipe stands for it.
+        # Called only for missing attributes. After loading, the model is made at its first access;
+        # if that is impossible, the recipe is returned instead.
         if name != "model" or self._stored_recipe is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         try:
@@ -507,12 +509,12 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
 
 def _content(X, kind):
-    """What rows are known by: BPR reads no values."""
+    """The content that identifies rows: X, or ones in place of its values for BPR."""
     return pattern(X, dtype=X.dtype) if kind == "bpr" else X
 
 
-# `TransformerMixin` wraps its methods when the class is made, and hides that these depend on the
-# model.
+# `TransformerMixin` wraps these methods when the class is created. That would hide that they
+# exist only for some models.
 for _name in ("transform", "fit_transform"):
     _method = getattr(ImplicitRecommender, _name)
     setattr(ImplicitRecommender, _name, available_if(ImplicitRecommender._has_vectors)(_method))

@@ -9,21 +9,21 @@ from skrec.utils._compile import njit
 
 @njit(nogil=True, cache=True)
 def bpr_rows(indptr, indices, negatives, items, rate, penalty, n_passes, verify, out, start, stop):
-    """implicit's steps of BPR for the vector of a row alone, from zero.
+    """Run implicit's steps of BPR on the vector of each row alone, starting at zero.
 
     Parameters
     ----------
     indptr, indices : ndarray of int
         Rows of a canonical CSR matrix.
     negatives : ndarray of intp of shape (n_rows, n_draws)
-        Taken in turn.
+        Used in turn.
     items : ndarray of float32 of shape (n_items, d + 1)
         Item vectors; the last element is the bias.
     rate, penalty : float
     n_passes : int
         Passes over the items of a row.
     verify : bool
-        Whether negatives that the row has are passed over.
+        Whether to skip negatives that the row has.
     out : ndarray of float32 of shape (n_rows, d), written
     """
     n_draws, d = negatives.shape[1], out.shape[1]

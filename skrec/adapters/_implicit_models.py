@@ -1,8 +1,8 @@
-"""Models of the package implicit: what they are made of, and one fit of theirs.
+"""Models of the package implicit: their recipes and their fit.
 
-A model's recipe is a dict, ``{"class": full name, "parameters": {name: value}}``: what is
-needed to make the same model again, in plain values. implicit itself is imported here alone,
-inside of functions.
+The recipe of a model is a dict of plain values, ``{"class": full name, "parameters": {name:
+value}}``, from which the same model can be made again. Only functions of this module import
+implicit.
 """
 
 import copy
@@ -27,7 +27,7 @@ from skrec.utils._params import (
 )
 
 DEFAULT = "implicit.cpu.als.AlternatingLeastSquares"
-# What users are to a model decides how a row is scored, see `_implicit_users`.
+# The kind of a model decides how a row is scored, see `_implicit_users`.
 KINDS = {
     DEFAULT: "als",
     "implicit.gpu.als.AlternatingLeastSquares": "als",
@@ -50,7 +50,7 @@ _RULES = {
     "K": POSITIVE_INTEGER,
     "K1": NON_NEGATIVE,
     "B": (FRACTION, Interval(1, 1)),
-    # OpenMP ends the process where it cannot start a thread.
+    # OpenMP ends the process if it cannot start a thread.
     "num_threads": Interval(0, 256, integer=True),
     "random_state": (
         NONE,
@@ -59,7 +59,7 @@ _RULES = {
     ),
 }
 _DTYPES = ("float32", "float64", "float16")
-# Attributes that are parameters, though no argument of the constructor.
+# Parameters that are attributes but not arguments of the constructor.
 _FURTHER = {"als": ("cg_steps",)}
 
 
@@ -87,7 +87,7 @@ IMPLICIT_MODEL = _ImplicitModel()
 
 
 def is_factory(model):
-    """Whether it is a function of implicit that makes a model, for the CPU or for CUDA."""
+    """Whether an object is a function of implicit that makes a model, for the CPU or for CUDA."""
     return inspect.isfunction(model) and model.__module__ in (
         "implicit.als",
         "implicit.bpr",
@@ -96,7 +96,7 @@ def is_factory(model):
 
 
 def kind_of(model):
-    """The kind of a model, "als", "bpr", "lmf" or "item_item"; None if it is none of implicit's."""
+    """The kind of a model, "als", "bpr", "lmf" or "item_item"; None if it is not implicit's."""
     if model is None:
         return "als"
     if is_factory(model):
@@ -105,13 +105,13 @@ def kind_of(model):
 
 
 def recipe_of(model):
-    """The recipe of a model, a class or a factory; a recipe is its own."""
+    """The recipe of a model, a class or a factory; a recipe is returned unchanged."""
     if isinstance(model, dict):
         return model
     if model is None:
         model = _class(DEFAULT)
     if isinstance(model, type) or is_factory(model):
-        with one_blas_thread():  # implicit warns of more threads when a model is made
+        with one_blas_thread():  # with more threads, implicit's constructors warn
             model = model()
     names = [*inspect.signature(type(model)).parameters, *_FURTHER.get(kind_of(model), ())]
     parameters = {name: getattr(model, name) for name in names if hasattr(model, name)}
@@ -121,7 +121,7 @@ def recipe_of(model):
 
 
 def text_of(model):
-    """A model as one would write it: the class and the parameters that are not its defaults."""
+    """A model as Python code: the class, and the parameters that differ from the defaults."""
     recipe = recipe_of(model)
     name, parameters = recipe["class"], recipe["parameters"]
     try:
@@ -144,18 +144,18 @@ def _dtype_name(dtype):
 
 
 def make_model(recipe):
-    """A model that has learned nothing, made of its recipe.
+    """Make an unfitted model from its recipe.
 
     Raises
     ------
     ImportError
         If implicit is not installed.
     ValueError
-        If the class is not known, or the machine has no CUDA for one that wants it.
+        If the class is unknown, or it needs CUDA and the machine has none.
     """
     name, parameters = recipe["class"], dict(recipe["parameters"])
     if name not in KINDS:
-        raise ValueError(f"{name!r} is no model of implicit. Expected one of {sorted(KINDS)}.")
+        raise ValueError(f"{name!r} is not a model of implicit. Expected one of {sorted(KINDS)}.")
     further = {n: parameters.pop(n) for n in _FURTHER.get(KINDS[name], ()) if n in parameters}
     if "dtype" in parameters:
         parameters["dtype"] = np.dtype(parameters["dtype"])
@@ -167,7 +167,7 @@ def make_model(recipe):
 
 
 def changed_model(model, changes):
-    """A new model with other parameters; the old one stays as it is.
+    """Make a new model with other parameters; the old model stays unchanged.
 
     Raises
     ------
@@ -193,9 +193,8 @@ def _class(name):
         if (error.name or "").partition(".")[0] != "implicit":
             raise
         raise ImportError(
-            "ImplicitRecommender fits models of the package implicit, which is not installed: "
-            "pip install implicit, or this package with its extra, "
-            'pip install "scikit-recsys[implicit]".'
+            "ImplicitRecommender needs the package implicit, which is not installed. Use "
+            '`pip install "scikit-recsys[implicit]"`, or `pip install implicit`.'
         ) from error
 
 
@@ -220,13 +219,13 @@ def _wrong_parameter(recipe, name, value, expected):
 
 
 def seeded(recipe, random_state):
-    """The recipe of one fit: its seed is an int.
+    """The recipe of a single fit, with an int as its seed.
 
     Parameters
     ----------
     recipe : dict
     random_state : int, RandomState or None
-        In place of the model's own; None leaves that.
+        Replaces the model's own; None keeps that one.
 
     Returns
     -------
@@ -236,8 +235,8 @@ def seeded(recipe, random_state):
     if "random_state" in parameters:
         own = parameters["random_state"]
         chosen = own if random_state is None else random_state
-        # What BPR and LMF learn depends on how many threads there are, or on their luck. Of
-        # those that were not asked for, a seed is worth more.
+        # The result of BPR and LMF depends on the number of threads, or on their timing. So a
+        # seed goes before threads, unless the user has asked for threads.
         if KINDS[recipe["class"]] != "als" and chosen is not None and "num_threads" in parameters:
             parameters["num_threads"] = parameters["num_threads"] or 1
         parameters["random_state"] = _seed(chosen)
@@ -253,12 +252,12 @@ def _seed(random_state):
 
 
 def fit_model(recipe, X, *, verbose):
-    """Fit a fresh model, and take what it has learned.
+    """Fit a new model, and return its learned arrays.
 
     Parameters
     ----------
     recipe : dict
-        With the seed as an int, where the model takes one.
+        With an int as the seed, if the model takes a seed.
     X : csr_array of shape (n_users, n_items)
         Canonical; it is copied.
     verbose : bool
@@ -267,13 +266,13 @@ def fit_model(recipe, X, *, verbose):
     Returns
     -------
     learned : tuple of ndarray
-        User factors and item factors, float32 or float64; or for item-item models the
-        similarities alone, a csr_matrix.
+        User factors and item factors, float32 or float64; for item-item models only the
+        similarities, a csr_matrix.
 
     Raises
     ------
     ValueError
-        If implicit gives up, or what it has learned is not finite.
+        If implicit's fit fails, or its result is not finite.
     MemoryError
         If the factors do not fit into memory.
     """
@@ -281,17 +280,17 @@ def fit_model(recipe, X, *, verbose):
     model = make_model({"class": recipe["class"], "parameters": parameters})
     matrix = _as_implicit_wants(X, np.float64 if kind == "item_item" else np.float32)
     if recipe["class"].startswith("implicit.gpu.als"):
-        # On CUDA implicit 0.7 reads alpha when it solves for users again, but not in its fit.
+        # On CUDA, implicit 0.7 reads alpha when it recalculates users, but not in its fit.
         matrix.data *= np.float32(model.alpha)
         model.alpha = 1.0
     try:
-        # Empty columns make implicit divide by zero; what comes of it is mended in `_weighted`.
+        # Empty columns make implicit divide by zero; `_weighted` mends the result.
         with one_blas_thread(), np.errstate(all="ignore"):
             learned = _run(model, matrix, kind, show_progress=bool(verbose))
     except (ArithmeticError, ValueError, _fit_error()) as error:
-        raise ValueError(f"implicit gave up: {error}. {_ADVICE[kind]}") from error
+        raise ValueError(f"implicit's fit failed: {error}. {_ADVICE[kind]}") from error
     if not all(np.isfinite(getattr(part, "data", part)).all() for part in learned):
-        raise ValueError(f"What implicit has learned is not finite. {_ADVICE[kind]}")
+        raise ValueError(f"The factors or similarities of implicit are not finite. {_ADVICE[kind]}")
     return learned
 
 
@@ -310,7 +309,7 @@ def _fit_error():
 
 
 def _bounded(recipe, shape):
-    """The parameters, with what cannot matter cut to what implicit's kernels can bear."""
+    """The parameters, cut to the limits of implicit's kernels where that changes no result."""
     parameters = dict(recipe["parameters"])
     n_users, n_items = shape
     if "K" in parameters:
@@ -331,14 +330,14 @@ def _bounded(recipe, shape):
 
 
 def _n_threads(asked):
-    """Threads of a fit: in a forked child GNU's OpenMP waits for threads of the parent for ever."""
+    """Threads of a fit; 1 in a forked child, where GNU's OpenMP would wait for ever."""
     if in_forked_child():
         return 1
     return int(asked) or effective_n_threads()
 
 
 def _as_implicit_wants(X, dtype):
-    """A writable csr_matrix of its own, with 32-bit indices."""
+    """A new writable csr_matrix with 32-bit indices."""
     limit = np.iinfo(np.int32).max
     if X.nnz > limit or max(X.shape) > limit:
         raise ValueError(
@@ -368,10 +367,10 @@ def _run(model, matrix, kind, *, show_progress):
 
 
 def _weighted(model, matrix):
-    """The matrix that a model compares the columns of, as implicit weighs it.
+    """The matrix whose columns a model compares, with implicit's weights.
 
-    An item whose users all have weight zero has length zero; its cosines are zero, where
-    implicit divides by the length.
+    An item whose users all have weight zero has length zero, and implicit divides by that
+    length. Here the cosines of the item are zero.
     """
     from implicit.nearest_neighbours import bm25_weight, normalize, tfidf_weight
 
@@ -389,6 +388,6 @@ def _weighted(model, matrix):
 
 
 def _on_host(factors):
-    """Factors as an ndarray, from the GPU's memory if they are there."""
+    """Factors as an ndarray, copied from the GPU if necessary."""
     factors = factors.to_numpy() if hasattr(factors, "to_numpy") else np.asarray(factors)
     return factors.astype(np.float64 if factors.dtype == np.float64 else np.float32, copy=False)

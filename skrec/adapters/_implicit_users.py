@@ -1,8 +1,8 @@
 """Vectors of rows for models of implicit: solved for, or folded in with the items frozen.
 
-All vectors are implicit's own, biases and all: the last element of BPR's users is 1 and of its
-items their bias; LMF's users end in 1 and their bias, its items in their bias and 1. So scores
-are products of vectors, for every kind.
+The vectors are implicit's own, and include the biases. With BPR, user vectors end in 1, and item
+vectors end in the item bias. With LMF, user vectors end in (1, user bias), and item vectors end
+in (item bias, 1). So scores are products of vectors for every kind.
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ from skrec.utils._explain import contributions_at
 from skrec.utils._hashing import keyed_choices
 from skrec.utils._parallel import row_chunks, run_ranges
 
-# Negatives drawn for a row that is folded in.
+# Number of negatives drawn for a row that is folded in.
 _N_NEGATIVES = 256
 _NEWTON_STEPS = 50
 _TOL = 1e-6
-# No score of a row changes by more in one step of Newton's.
+# Greatest change of a score of a row in one Newton step.
 _LONGEST_STEP = 4.0
 
 
 def als_vectors(X, items, *, alpha, regularization):
-    """The vector of each row that solves its own least squares problem, as `recalculate_user`.
+    """Solve the least squares problem of each row, as implicit's `recalculate_user` does.
 
     With confidences :math:`c = alpha x`, item vectors y and the sums over the row's items,
     (Y^T Y + sum (c - 1) y y^T + regularization I) v = sum c y.
@@ -46,13 +46,13 @@ def als_vectors(X, items, *, alpha, regularization):
 
 
 def als_contributions(X, targets, items, *, alpha, regularization):
-    """What each item j of a row adds to the score of a target i, c_j y_i^T A^-1 y_j.
+    """Contribution of each item j of a row to the score of a target i, c_j y_i^T A^-1 y_j.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
     targets : ndarray of int of shape (n_rows, m)
-        -1 for none.
+        -1 means no item.
     items : ndarray of shape (n_items, d)
     alpha, regularization : float
         A is the matrix of the row's system, see `als_vectors`.
@@ -76,11 +76,11 @@ def als_contributions(X, targets, items, *, alpha, regularization):
 
 
 def _als_systems(X, items, alpha, regularization):
-    """Yield slices of the rows, the matrices of their systems and the right-hand sides."""
+    """Yield slices of rows, with the matrices and right-hand sides of their systems."""
     items = items.astype(np.float64, copy=False)
     d = items.shape[1]
     gram = items.T @ items
-    # Without a penalty the least one that keeps the system regular.
+    # Without a penalty, use the least one that keeps the system regular.
     penalty = max(regularization, 1e-12 * np.trace(gram) / d, np.finfo(float).tiny)
     gram[np.diag_indices(d)] += penalty
     for start, stop in row_chunks(X.shape[0], d * d * 8):
@@ -95,7 +95,7 @@ def _als_systems(X, items, alpha, regularization):
 
 
 def bpr_vectors(X, hashes, items, popularity, seed, parameters):
-    """Fold rows in by implicit's own steps of BPR: as many passes, with the items frozen.
+    """Fold in rows with implicit's own BPR steps and number of passes, and the items frozen.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def bpr_vectors(X, hashes, items, popularity, seed, parameters):
         implicit draws negatives in proportion to it.
     seed : int
     parameters : dict
-        The model's.
+        Parameters of the model.
 
     Returns
     -------
@@ -133,12 +133,12 @@ def bpr_vectors(X, hashes, items, popularity, seed, parameters):
 
 
 def lmf_vectors(X, hashes, items, popularity, seed, *, penalty, neg_prop):
-    """Fold rows in by minimising the loss of logistic factorisation over their vectors.
+    """Fold in rows by minimising the loss of logistic factorisation over their vectors.
 
-    The loss of a row with the items S is, for a score s = v^T y,
-    ``- sum_S x (s - log(1 + e^s)) + w sum_N log(1 + e^s) + |v|^2 penalty / 2``, where N are
-    256 drawn items and w makes them count as many as implicit draws in a pass. It is convex;
-    Newton's method goes to its minimum.
+    With scores s = v^T y, a row with the items S has the loss
+    ``- sum_S x (s - log(1 + e^s)) + w sum_N log(1 + e^s) + |v|^2 penalty / 2``. N are 256 drawn
+    items, and w gives them the weight of the items that implicit draws in a pass. The loss is
+    convex, and Newton's method finds its minimum.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def lmf_vectors(X, hashes, items, popularity, seed, *, penalty, neg_prop):
     popularity : ndarray of int of shape (n_items,)
     seed : int
     penalty : ndarray of shape (d + 1,)
-        Of the vector's elements, > 0; without that which is always 1.
+        Penalty of each element of the vector except the constant 1; > 0.
     neg_prop : int
 
     Returns
@@ -192,7 +192,7 @@ def _newton(rows, bias, weight, gain, penalty):
 
 
 def lmf_penalty(user_factors, regularization):
-    """Penalty of each free element of LMF's vectors; the learned ones' spread where it is 0."""
+    """Penalty of each free element of LMF's vectors; if it is 0, from the learned spread."""
     free = np.delete(user_factors, user_factors.shape[1] - 2, axis=1).astype(np.float64)
     if regularization > 0:
         return np.full(free.shape[1], float(regularization))

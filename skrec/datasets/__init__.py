@@ -1,4 +1,4 @@
-"""Interaction logs: made up, from files, and from the web."""
+"""Interaction logs: generated, from files, and from the web."""
 
 from skrec.datasets._base import clear_data_home, get_data_home
 from skrec.datasets._dataset import load_dataset

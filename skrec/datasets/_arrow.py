@@ -1,4 +1,4 @@
-"""Tables in files that pyarrow reads: parquet, Arrow (feather), ORC."""
+"""Tables in the files that pyarrow reads: parquet, Arrow (feather), ORC."""
 
 import io
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from skrec.datasets._parquet_schema import common_fields, names_of_parts, requir
 
 __all__ = ["parquet_batches", "read_arrow", "read_parquet"]
 
-_BATCH = 1 << 17  # lines
+_BATCH = 1 << 17  # lines of a batch
 
 
 def read_arrow(path, kind, columns):
@@ -26,12 +26,12 @@ def read_arrow(path, kind, columns):
     -------
     table : pyarrow.Table
     columns : tuple of 4 of str, "auto" or None
-        What to ask this table for.
+        The columns to read from this table.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or columns cannot be told.
+        If the file is damaged, or the columns cannot be identified.
     """
     import pyarrow as pa
 
@@ -41,7 +41,7 @@ def read_arrow(path, kind, columns):
         names, read = _open(source, kind)
         wanted, columns = _wanted(path, names, columns)
         table = read(wanted)
-        # What a file says about itself is not checked otherwise, and used as addresses.
+        # Without this check, pyarrow would use offsets from a damaged file as addresses.
         table.validate(full=True)
         return table, columns
 
@@ -53,7 +53,7 @@ def read_parquet(source, paths, columns):
     -------
     table : pyarrow.Table
     columns : tuple of 4 of str, "auto" or None
-        What to ask this table for.
+        The columns to read from this table.
     """
     import pyarrow as pa
 
@@ -65,31 +65,31 @@ def read_parquet(source, paths, columns):
 def parquet_batches(source, paths, columns, batch_size):
     """Open parquet files to read them a batch at a time.
 
-    Names of folders such as ``day=1`` are columns.
+    Names of folders such as ``day=1`` become columns.
 
     Parameters
     ----------
     source : pathlib.Path or RemoteFile
-        What to call them all; of several files the folder that they are in.
+        Name of all files in messages; the folder of several files.
     paths : list of pathlib.Path or RemoteFile
     columns : tuple of 4 of str, int, "auto" or None
         As for text files.
     batch_size : int
-        Lines of a batch, at most.
+        Greatest number of lines of a batch.
 
     Yields
     ------
     schema : pyarrow.Schema
-        Of the columns that are read.
+        Schema of the columns that are read.
     batches : iterator of pyarrow.RecordBatch
     columns : tuple of 4 of str, "auto" or None
-        What to ask these for.
+        The columns to read from the batches.
 
     Raises
     ------
     ValueError
-        If a file is damaged, if only some files have a column that is read, if a column has
-        types in two files that no type holds, or if columns cannot be told.
+        If a file is damaged, if only some files have a wanted column, if two files give a column
+        types without a common type, or if the columns cannot be identified.
     """
     import pyarrow.parquet as pq
 
@@ -106,7 +106,7 @@ def parquet_batches(source, paths, columns, batch_size):
 
 
 def _dataset(folder, paths, columns):
-    """The columns to read of all files, and how to ask for them in what is read."""
+    """A dataset of the wanted columns of all files, and their names in it."""
     import pyarrow as pa
     from pyarrow import dataset, fs
 
@@ -125,7 +125,7 @@ def _dataset(folder, paths, columns):
     wanted = list(dict.fromkeys(names)) if wanted is None else wanted
     require_columns(folder, found, wanted)
     fields = common_fields(folder, found, wanted, tuple(names[place] for place in places[:2]))
-    # The files that were found keep what their heads say: none is read twice.
+    # The fragments keep the metadata of their files, so that none is read twice.
     files = list(found.get_fragments())
     return dataset.FileSystemDataset(
         files, pa.schema(fields), found.format, found.filesystem
@@ -140,7 +140,7 @@ def _part_of(schema, wanted):
 
 def _validated(batches):
     for batch in batches:
-        # What a file says about itself is not checked otherwise, and used as addresses.
+        # Without this check, pyarrow would use offsets from a damaged file as addresses.
         batch.validate(full=True)
         yield batch
 
@@ -153,7 +153,7 @@ def _errors_of_file(path, kind):
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(
-            f"{path} begins like {kind}, but cannot be read ({error}). Expected a whole file; "
+            f"{path} begins like {kind}, but cannot be read ({error}). Expected a complete file; "
             "fetch or write it again."
         ) from error
 
@@ -167,12 +167,12 @@ def _errors_of_parts(folder, paths):
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         raise ValueError(
             f"{folder}: {len(paths)} parquet files cannot be read as one table ({error}). Expected "
-            "whole files with the same columns."
+            "complete files with the same columns."
         ) from error
 
 
 def _open(source, kind):
-    """Names of the columns, and a function that reads some (None for all)."""
+    """Names of the columns, and a function that reads some of them (None: all)."""
     if kind == "parquet":
         import pyarrow.parquet as pq
 
@@ -193,7 +193,7 @@ def _open(source, kind):
 
 
 def _wanted(path, names, columns):
-    """Names of the columns to read, and how to ask for them in what was read."""
+    """Names of the columns to read, and the arguments that find them in the result."""
     return _asked(names, find_columns(path, tuple(names), True, columns, []), columns)
 
 
@@ -201,5 +201,5 @@ def _asked(names, places, columns):
     wanted = list(dict.fromkeys(names[place] for place in places if place is not None))
     if len(set(names)) < len(names):
         return None, columns
-    # What was guessed stays to be guessed, so that it is checked against its values.
+    # "auto" stays "auto", so that the guess is checked against the values.
     return wanted, tuple(names[column] if isinstance(column, int) else column for column in columns)

@@ -1,4 +1,4 @@
-"""Where data sets are kept."""
+"""The folder of the data sets."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["clear_data_home", "get_data_home"]
 
-# The folders that this package makes itself; everything else in data_home is the user's.
+# The folders that this package makes; everything else in data_home belongs to the user.
 _OWN_FOLDERS = (
     "ml-100k",
     "ml-10m",
@@ -22,7 +22,7 @@ _REMEDY = (
 
 
 def get_data_home(data_home=None):
-    """Folder in which data sets are kept; it is made if it is not there.
+    """Return the folder of the data sets, and create it if necessary.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ def get_data_home(data_home=None):
     Returns
     -------
     data_home : str
-        The folder. A data set is in ``NAME/interactions.npz`` within it, with
-        ``items.csv`` and ``users.csv`` beside it where there are any.
+        The folder. It holds each data set as ``NAME/interactions.npz``, perhaps with
+        ``NAME/items.csv`` and ``NAME/users.csv``.
 
     Raises
     ------
     ValueError
-        If it cannot be made.
+        If the folder cannot be created.
 
     See Also
     --------
-    clear_data_home : Remove what was downloaded.
+    clear_data_home : Remove the downloaded data sets.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def get_data_home(data_home=None):
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"The data folder {path} cannot be made ({error.strerror}). {_REMEDY}"
+            f"The data folder {path} cannot be created ({error.strerror}). {_REMEDY}"
         ) from error
     return str(path)
 
@@ -66,8 +66,8 @@ def get_data_home(data_home=None):
 def clear_data_home(data_home=None):
     """Remove the data sets that `fetch_movielens` keeps.
 
-    Only the folders that it makes (``ml-1m`` and so on) are removed with all they hold,
-    and the data folder itself if nothing else is in it; data of your own stays.
+    The function removes the folders that `fetch_movielens` makes (``ml-1m`` and so on) with
+    their content, and the data folder itself if it is then empty. Your own data stays.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def clear_data_home(data_home=None):
 
     See Also
     --------
-    get_data_home : Where the data sets are.
+    get_data_home : Return the folder of the data sets.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One form for every data set: a Bunch whose arrays are aligned with the matrix."""
+"""The common form of data sets: a Bunch whose arrays are aligned with the matrix."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -20,20 +20,19 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
     user_ids, item_ids : ndarray
     value : ndarray of shape (n,) or None
     aligned : dict of str to ndarray of shape (n, ...)
-        More columns; "timestamp", or else "time_rank", orders repeated pairs.
+        Further columns. "timestamp", or else "time_rank", orders repeated pairs.
     duplicates : str
         See `skrec.preprocessing.InteractionEncoder`.
     dtype : dtype or "auto"
-        Of the matrix.
+        Dtype of the matrix.
     more : dict
         Further entries of the Bunch.
 
     Returns
     -------
     data : Bunch
-        With X (also as data), user, item, user_ids, item_ids and the aligned columns, all in
-        the order of
-        ``X.data``. Of a repeated pair they keep the last occurrence.
+        With X (also as data), user_ids, item_ids, and with user, item and the aligned columns
+        in the order of ``X.data``. They keep the last occurrence of a repeated pair.
     """
     time = aligned.get("timestamp", aligned.get("time_rank"))
     shape = (len(user_ids), len(item_ids))
@@ -45,7 +44,7 @@ def log_bunch(user, item, user_ids, item_ids, *, value, aligned, duplicates, dty
 
 
 def bunch_of(X, user_ids, item_ids, aligned, more):
-    """The Bunch of a matrix.
+    """Build the Bunch of a matrix.
 
     Parameters
     ----------
@@ -74,16 +73,16 @@ def bunch_of(X, user_ids, item_ids, aligned, more):
 
 
 def times_as_values(data, source, dtype):
-    """Let the matrix of a Bunch hold when each interaction happened.
+    """Replace the values of the matrix of a Bunch by the times of the interactions.
 
     Parameters
     ----------
     data : Bunch
-        Of `log_bunch`; with "timestamp", or else with "time_rank", which counts from 0.
+        Result of `log_bunch`, with "timestamp" or else "time_rank", which counts from 0.
     source : str or path-like
-        For the messages.
+        Name of the data in messages.
     dtype : dtype or "auto"
-        Of the matrix; "auto" is float64.
+        Dtype of the matrix; "auto" is float64.
 
     Returns
     -------
@@ -93,13 +92,13 @@ def times_as_values(data, source, dtype):
     Raises
     ------
     ValueError
-        If there are no times, one of them is not above zero, which would mean "no
-        interaction", or `dtype` cannot tell them apart.
+        If there are no times, if a time is not above zero (zero means "no interaction"), or if
+        `dtype` cannot tell the times apart.
     """
     name = next((name for name in ("timestamp", "time_rank") if name in data), None)
     if name is None:
         raise ValueError(
-            f"{source} has no times. Expected a column of timestamps; name it by timestamp=, or "
+            f"{source} has no times. Expected a column of timestamps; name it with timestamp=, or "
             "pass as_times=False."
         )
     times = data[name] + (1 if name == "time_rank" else 0)

@@ -25,7 +25,7 @@ def read_npz(path, *, duplicates="error", dtype="auto"):
     duplicates : str, default="error"
         See `skrec.preprocessing.InteractionEncoder`.
     dtype : dtype or "auto", default="auto"
-        Of the matrix.
+        Dtype of the matrix.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def read_npz(path, *, duplicates="error", dtype="auto"):
     Raises
     ------
     ValueError
-        If the file holds no log.
+        If the file does not hold a log.
     """
     arrays = _load_arrays(path)
     if {"format", "shape", "data"} <= set(arrays):
@@ -61,7 +61,7 @@ def read_npz(path, *, duplicates="error", dtype="auto"):
 
 
 def read_matrix_market(path, *, duplicates="error", dtype="auto"):
-    """Read a matrix in the Matrix Market format, whose rows and columns count from 1.
+    """Read a matrix in the Matrix Market format, which numbers rows and columns from 1.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def read_matrix_market(path, *, duplicates="error", dtype="auto"):
     duplicates : str, default="error"
         See `skrec.preprocessing.InteractionEncoder`.
     dtype : dtype or "auto", default="auto"
-        Of the matrix.
+        Dtype of the matrix.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def read_matrix_market(path, *, duplicates="error", dtype="auto"):
     Raises
     ------
     ValueError
-        If the file is broken or its values are no real numbers.
+        If the file is damaged, or its values are not real numbers.
     """
     try:
         with plain_errors(path), open_binary(path) as file:
@@ -103,13 +103,13 @@ def read_matrix_market(path, *, duplicates="error", dtype="auto"):
 
 
 def read_folder(folder, *, dtype="auto"):
-    """Read ``interactions.npz`` and the tables beside it.
+    """Read ``interactions.npz`` and the tables in the same folder.
 
     Parameters
     ----------
     folder : pathlib.Path
     dtype : dtype or "auto", default="auto"
-        Of the matrix.
+        Dtype of the matrix.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def read_folder(folder, *, dtype="auto"):
 
 
 def time_ranks(user, timestamp):
-    """Place of each interaction in its user's history, from 0; equal times keep their order.
+    """Rank of each interaction in its user's history, from 0; equal times keep their order.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def _check_index(path, arrays, role):
     if column is None or column.ndim != 1 or column.dtype.kind not in "iu":
         found = {name: f"{array.dtype}{list(array.shape)}" for name, array in arrays.items()}
         raise ValueError(
-            f"{path} holds no 1-D whole-numbered array {role!r}. Got {found}; save the log with "
+            f"{path} holds no 1-D array {role!r} of whole numbers. Got {found}; save the log with "
             "numpy.savez(path, user=..., item=...)."
         )
     if len(column) != len(arrays["user"]) or not len(column):
         raise ValueError(
             f"{path}: 'user' and 'item' have {len(arrays['user'])} and {len(column)} entries. "
-            "Expected one of each per interaction, and at least one."
+            "Expected one entry of each per interaction, and at least one interaction."
         )
     if column.min() < 0:
         row = int(np.argmin(column))

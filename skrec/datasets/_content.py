@@ -1,4 +1,4 @@
-"""What is known of the items beside a log: tables of features, texts and pictures."""
+"""Content of the items of a log: tables of features, texts and pictures."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -12,18 +12,18 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def read_item_content(folder, item_ids):
-    """Read the content of items from a folder and those beside it, ``NAME-...``.
+    """Read the content of items from a folder and from its siblings ``NAME-...``.
 
     Parameters
     ----------
     folder : pathlib.Path
-        That of the log.
+        Folder of the log.
     item_ids : ndarray of shape (n_items,)
 
     Returns
     -------
     content : dict of str to object
-        What there is of item_feature_tables, item_texts and item_images; see
+        Any of item_feature_tables, item_texts and item_images that exist, see
         `skrec.datasets.load_dataset`.
     """
     folders = [folder, *sorted(p for p in folder.parent.glob(f"{folder.name}-*") if _is_content(p))]
@@ -41,12 +41,12 @@ def read_item_content(folder, item_ids):
 
 
 def _is_content(path):
-    """Whether a folder is no data set of its own."""
+    """Whether a folder is not itself a data set."""
     return path.is_dir() and not (path / "interactions.npz").exists()
 
 
 def _tables(path, n_items):
-    """Every table of numbers of a file, by item; zeros where the file has no row."""
+    """Every table of numbers in a file, by item; zeros for items without a row."""
     with np.load(path, allow_pickle=False) as file:
         items = file["item"] if "item" in file.files else np.arange(n_items)
         found = {}
@@ -58,11 +58,11 @@ def _tables(path, n_items):
 
 
 def _placed(path, items, rows, n_items):
-    """Rows at the places of their items."""
+    """Put rows at the positions of their items."""
     if items.ndim != 1 or items.dtype.kind not in "iu" or not _within(items, n_items):
         raise ValueError(
             f"{path}: 'item' must hold positions from 0 to {n_items - 1}. Got dtype {items.dtype} "
-            f"and shape {items.shape}; delete the file to do without."
+            f"and shape {items.shape}; delete the file to load without it."
         )
     table = np.zeros((n_items, *rows.shape[1:]), rows.dtype)
     table[items] = rows
@@ -74,7 +74,7 @@ def _within(items, n_items):
 
 
 def _texts(table):
-    """Texts of the columns that hold some, joined; "" where there are none."""
+    """Texts of the items, joined over the columns of text; "" for an item without text."""
     columns = [table[name] for name in _TEXTS if name in table]
     if not columns:
         return [""] * len(next(iter(table.values()), ()))
@@ -82,7 +82,7 @@ def _texts(table):
 
 
 def _images(folders, item_ids):
-    """An array of pictures from a file, or else paths in a folder ``images``, or None."""
+    """An array of pictures from a file, else paths in a folder ``images``, else None."""
     for path in (found for one in folders for found in sorted(one.glob("*.npz"))):
         with np.load(path, allow_pickle=False) as file:
             if {"item", "images"} <= set(file.files):

@@ -27,20 +27,21 @@ def load_dataset(
     Parameters
     ----------
     name : str
-        Folder within the data home that holds an ``interactions.npz``.
+        Name of a folder in the data home that holds an ``interactions.npz``.
     data_home : str or path-like, default=None
         As in `get_data_home`.
     dtype : dtype or "auto", default="auto"
-        Of the matrix, as in `load_interactions`: float32, for ``as_times=True`` float64.
+        Dtype of the matrix, as in `load_interactions`. "auto" is float32, with
+        ``as_times=True`` float64.
     as_times : bool, default=False
-        Store in the matrix when each interaction happened instead of its value: the
-        timestamp, or where the data has only the order, the place in the user's history, from
-        1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
+        Store the time of each interaction in the matrix instead of its value: the timestamp,
+        or, if the data has only an order, the rank in the user's history, from 1.
+        `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read such a matrix.
     item_content : bool, default=False
-        Add what else the folder, or one beside it called ``NAME-...``, has of the items:
+        Add the content of the items from the folder and from sibling folders ``NAME-...``:
         tables of features, texts, pictures.
     return_X : bool, default=False
-        Return the matrix only.
+        Return only the matrix.
 
     Returns
     -------
@@ -49,39 +50,40 @@ def load_dataset(
 
         - X : csr_array of shape (n_users, n_items): the array "rating" (or "value") of the
           file, else ones; also as data, the name in scikit-learn's data sets;
-        - user_ids, item_ids : id of each row and column; positions where the file (or an
-          ``original_ids.npz`` beside it) has none;
+        - user_ids, item_ids : id of each row and column, from the file or from
+          ``original_ids.npz`` in the same folder, else the positions;
         - user, item : ndarray of int of shape (nnz,), row and column of each entry of
-          ``X.data``, in that order;
+          ``X.data``;
         - rating, timestamp, split, cv_fold, ... : every array of the file with an entry per
           interaction, aligned with ``X.data``;
-        - time_rank : ndarray of int of shape (nnz,), place of the interaction in the
-          user's history, where the file has it or a timestamp;
+        - time_rank : ndarray of int of shape (nnz,), rank of the interaction in the user's
+          history from 0, if the file has ranks or timestamps;
         - value_name : "rating", "value" or None; with ``as_times=True`` "timestamp" or
           "time_rank";
         - item_table, user_table : Bunch with the columns of ``items.csv`` and
-          ``users.csv``, aligned with item_ids and user_ids, where these files are;
-        - titles, genres : ndarray of str of shape (n_items,), where items.csv has them;
+          ``users.csv``, aligned with item_ids and user_ids, if these files exist;
+        - titles, genres : ndarray of str of shape (n_items,), if items.csv has them;
           genres are joined by "|";
         - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
-          of shape (n_items, n_genres), 1 where an item is of a genre;
+          of shape (n_items, n_genres), 1 where an item has a genre;
         - item_feature_tables : Bunch of ndarray of float32 of shape (n_items, d), the tables
           of ``item_features.npz``; item_texts : list of str of length n_items, from
           ``items_text.csv``; item_images : ndarray of shape (n_items, 3, h, w), or list of
-          paths to files called by the item's id, None for an item without one; each where
-          it is, with ``item_content=True``. What is not known is zero, or "";
+          paths of files named by item id, with None for an item without a file. These entries
+          need ``item_content=True`` and their files. Unknown content is zero or "";
         - DESCR : str, the folder's README.
 
     Raises
     ------
     ValueError
-        If there is no such data set, or its file is not as above; repeated pairs too; if
-        `dtype` cannot hold a value; with ``as_times=True`` if there are no times above zero.
+        If there is no such data set, if its file has another form or repeated pairs, if
+        `dtype` cannot hold a value, or, with ``as_times=True``, if there are no times above
+        zero.
 
     See Also
     --------
-    fetch_movielens : Downloads what is not there.
-    load_interactions : A single file.
+    fetch_movielens : Download and load MovieLens.
+    load_interactions : Load a single file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which delimiter parts the lines of a text file into fields."""
+"""Find the delimiter between the fields of a text file."""
 
 import csv
 import re
@@ -13,25 +13,25 @@ BLANKS = r"\s+"
 _DELIMITERS = ("\t", "::", ",", ";", "|", "||")
 _RARE = ("\x01", "\x1f", "^", "~")
 _SAMPLE = 100
-# 1:2:4,5 is three fields with a decimal comma rather than two ids.
+# "1:2:4,5" has three fields, the last with a decimal comma, and not two fields around a comma.
 _OTHER = re.compile(r"\s*\d+([^\w\s.,+-])\d+(\1\d+)*,\d+\s*")
 _RUNS = re.compile(r"[ \t]{2,}|^[ \t]|[ \t]$", re.MULTILINE)
 
 
 def find_delimiter(path, lines, *, quotechar, decimal, names):
-    """Choose the delimiter under which all lines have the same and the most fields.
+    """Choose the delimiter that splits all lines into equally many, and the most, fields.
 
     Parameters
     ----------
     path : pathlib.Path
         For messages.
     lines : list of str
-        The first ones that are not blank.
+        The first lines that are not blank.
     quotechar : str or None
     decimal : str
-        No delimiter.
+        Decimal character, which cannot be the delimiter.
     names : list of str
-        Names of columns that the header must have; empty where none is given.
+        Names of columns that the header must have; may be empty.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
     Raises
     ------
     ValueError
-        If there is none, or several are equally good.
+        If there is no delimiter, or several are equally good.
     """
     samples = {}
     for delimiter in (*_DELIMITERS, *_RARE, _blank(lines, quotechar)):
@@ -73,20 +73,20 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
         if delimiter not in (" ", BLANKS) and _is_rival(count, most)
     ]
     if rivals and list(fits) == [blank]:
-        # Some line is out of order, which the reader will say.
+        # Some line is malformed; the reader will report it.
         return _most_regular(path, lines, {delimiter: widths[delimiter] for delimiter in rivals})
     if rivals:
         more = {delimiter: widths[delimiter].most_common(1)[0][0] for delimiter in rivals}
         raise _tie(path, lines, fits | more)
     best = [delimiter for delimiter, width in fits.items() if width == most]
-    # Blanks stand within names and times, too: they never win against another one.
+    # Names and times contain blanks too, so a blank never wins against another delimiter.
     if len(best) > 1 or (blank in best and len(fits) > 1):
         raise _tie(path, lines, fits)
     return best[0]
 
 
 def sample_rows(lines, delimiter, quotechar):
-    """Fields of the first records, up to the first that is out of order or cut off.
+    """Fields of the first records, up to the first malformed or cut record.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def split_lines(lines, delimiter, quotechar):
     ----------
     lines : iterable of str
     delimiter : str
-        `BLANKS` for any run of spaces and tabs. Quotes mean nothing with a delimiter of
-        several characters.
+        `BLANKS` means any run of spaces and tabs. With a delimiter of several characters,
+        quotes have no meaning.
     quotechar : str or None
 
     Yields
@@ -151,13 +151,13 @@ def _blank(lines, quotechar):
 
 
 def _only_around_others(rows):
-    # "1, 2, 3": the blanks belong to the commas.
+    # As in "1, 2, 3", where the blanks belong to the commas.
     return any(field[:1] in (",", ";", "|") or field[-1:] in (",", ";", "|")
                for row in rows for field in row if field)  # fmt: skip
 
 
 def _is_rival(count, most):
-    """Whether half of the lines or more, but not all, have more fields than the best fit."""
+    """Whether at least half of the lines, but not all, have more fields than the best fit."""
     width, n_lines = count.most_common(1)[0]
     return len(count) > 1 and width > most and 2 * n_lines >= count.total()
 
@@ -188,6 +188,6 @@ def _most_regular(path, lines, widths):
 def _tie(path, lines, fits):
     found = " and ".join(f"{d!r} ({width} fields)" for d, width in fits.items())
     return ValueError(
-        f"{path}: the delimiter may be {found}, as in {lines[0].strip()[:80]!r}. Expected one "
-        f"that leaves no doubt; pass delimiter={next(iter(fits))!r}, or whichever it is."
+        f"{path}: the delimiter may be {found}, as in {lines[0].strip()[:80]!r}. Expected a single "
+        f"possible delimiter; pass delimiter={next(iter(fits))!r}, or the right one."
     )

@@ -1,4 +1,4 @@
-"""The data set that needs no file: a small generated log with readable names."""
+"""A data set that needs no file: a small generated log with readable names."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -15,30 +15,30 @@ _GENRES = (
 def load_demo(*, dtype="auto", return_X=False):
     """Load the built-in demonstration data: 2,000 listeners, 600 albums, 40,000 plays.
 
-    It is generated, always the same, by `make_interactions`; nobody is in it.
+    `make_interactions` generates the data, always the same. It describes no real person.
 
     Parameters
     ----------
     dtype : dtype or "auto", default="auto"
-        Of the matrix, as in `load_interactions`: float32.
+        Dtype of the matrix, as in `load_interactions`. "auto" is float32.
     return_X : bool, default=False
-        Return the matrix only.
+        Return only the matrix.
 
     Returns
     -------
     data : Bunch or csr_array
         The matrix if ``return_X=True``, else the Bunch of `make_interactions` with
-        timestamps, and with
+        timestamps, and in addition
 
         - user_ids, item_ids : ndarray of str, such as "listener-0001" and "album-001";
         - titles : ndarray of str of shape (n_items,), such as "Jazz No. 12";
         - genres : ndarray of str of shape (n_items,);
         - genre_names : ndarray of str of shape (10,), and item_features : csr_array of
-          shape (n_items, 10), 1 where an item is of a genre.
+          shape (n_items, 10), 1 where an item has a genre.
 
     See Also
     --------
-    make_interactions : Logs of other sizes.
+    make_interactions : Generate logs of other sizes.
 
     Examples
     --------

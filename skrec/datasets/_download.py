@@ -1,4 +1,4 @@
-"""Downloads that resume, are checked, and are nobody else's."""
+"""Downloads that resume, with a checksum and a file per process."""
 
 import http.client
 import os
@@ -16,26 +16,26 @@ _TIMEOUT = 30  # seconds without a byte
 
 
 class DownloadError(OSError):
-    """A file could not be had."""
+    """A file could not be downloaded."""
 
 
 @contextmanager
 def downloaded(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False):
-    """A block with a file from the web that nobody else reads, changes or removes.
+    """A block with a downloaded file that no other process reads, changes or removes.
 
-    What is there of it after a failure stays as ``path.part``; the next call goes on from there,
-    or from what a killed process has left. Several processes can call at once: each has a file
-    of its own.
+    After a failure the downloaded part stays as ``path.part``. The next call continues with that
+    part, or with the part that a killed process has left. Several processes may call at once:
+    each has its own file.
 
     Parameters
     ----------
     url : str
     path : pathlib.Path
-        What the file would be called; its folder must exist.
+        Name of the file; its folder must exist.
     known_hash : str
-        As pooch takes it, such as "md5:0e33...".
+        Hash in pooch's form, such as "md5:0e33...".
     n_retries : int, default=3
-        How often to try again, from where the last try stopped.
+        Number of further tries, each from where the last try stopped.
     delay : float, default=1.0
         Seconds between two tries.
     progress : bool, default=False
@@ -49,9 +49,9 @@ def downloaded(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False)
     Raises
     ------
     DownloadError
-        If the file cannot be had, with the cause.
+        If the file cannot be downloaded; names the cause.
     ValueError
-        If it is not the file it should be.
+        If the checksum differs.
     """
     import pooch
 
@@ -67,7 +67,7 @@ def downloaded(url, path, known_hash, *, n_retries=3, delay=1.0, progress=False)
         if pooch.file_hash(part, algorithm) != digest:
             raise ValueError(
                 f"The file from {url} is not the expected one: its checksum is not {known_hash}. "
-                "It was thrown away; try again, or look whether a proxy answers in its place."
+                "The download was deleted; try again, or check whether a proxy changes it."
             )
         yield part
     finally:
@@ -79,11 +79,11 @@ def _left(path):
 
 
 def _first_part(path):
-    """A file of this process alone, with what an earlier one has left."""
+    """A file of this process alone, with the part that an earlier process has left."""
     part = new_part(path)
     left = [_left(path), *abandoned_parts(path.parent, path)]
     for other in left:
-        # Of several processes that ask for the same file one gets it.
+        # If several processes want the same part, one gets it.
         with suppress(FileNotFoundError):
             os.rename(other, part)
             break
@@ -94,12 +94,12 @@ def _first_part(path):
 
 
 def read_checksum(url, *, n_retries=3, delay=1.0):
-    """The md5 that is published beside a file.
+    """Download the published md5 of a file.
 
     Parameters
     ----------
     url : str
-        Of a small text such as "MD5 (x.zip) = 0e33..." or "0e33...  x.zip".
+        Address of a small text such as "MD5 (x.zip) = 0e33..." or "0e33...  x.zip".
     n_retries : int, default=3
     delay : float, default=1.0
 
@@ -111,9 +111,9 @@ def read_checksum(url, *, n_retries=3, delay=1.0):
     Raises
     ------
     DownloadError
-        If it cannot be had.
+        If the text cannot be downloaded.
     ValueError
-        If there is no md5 in it.
+        If the text holds no md5.
     """
     for attempt in range(n_retries + 1):
         try:
@@ -143,14 +143,14 @@ def _fetch(url, part, n_retries, delay, progress):
 
 
 def _append(url, part, progress):
-    """Ask for what is missing and write it behind what is there."""
+    """Request the missing bytes and append them to the file."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "skrec"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is missing; the checksum will tell
+        if error.code == 416 and have:  # no byte is missing, or the checksum will fail
             return
         raise
     with response:
@@ -158,7 +158,7 @@ def _append(url, part, progress):
         start = have if resumed else 0
         length = response.headers.get("Content-Length")
         total = None if length is None else start + int(length)
-        # What has come is on the disk at once: a killed process is gone on with from there.
+        # Unbuffered: after a kill, the next process can continue from every byte received.
         mode = "ab" if resumed else "wb"
         with open(part, mode, buffering=0) as file, _bar(start, total, progress) as bar:
             while block := response.read1(_BLOCK):
@@ -178,5 +178,5 @@ def _bar(start, total, progress):
 
 
 def _is_final(error):
-    # Trying again does not help where the server has answered that there is no such file.
+    # Another try does not help if the server has refused the request.
     return isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and how to open it."""
+"""Identify a file by its first bytes, and open it."""
 
 import bz2
 import errno
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 __all__ = ["HEAD", "file_kind", "is_plain", "open_binary", "plain_errors"]
 
-HEAD = 1 << 16  # bytes that are looked at
+HEAD = 1 << 16  # number of bytes at the start of a file that identify it
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _READ = {
@@ -23,7 +23,7 @@ _READ = {
     b"ORC": "orc",
     b"%%MatrixMarket": "matrix market",
 }
-# What it is called, and what to do.
+# Name of the kind of file, and the remedy.
 _REFUSED = {
     b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "read it with pandas.read_hdf and pass the frame"),
     b"SQLite format 3\0": ("an SQLite database", "read the table with pandas.read_sql and pass "
@@ -53,7 +53,7 @@ _SQL = re.compile(
     rb"(INSERT\s+INTO\s+\S+\s*(\(|VALUES)|CREATE\s+TABLE\s|DROP\s+TABLE\s|COPY\s+\S+\s*\()",
     re.IGNORECASE | re.DOTALL,
 )
-# What each of the first lines is, but for blank ones: without it they are read as odd ids.
+# Patterns of all first lines except blank ones. Otherwise such lines would be read as odd ids.
 _LINES = (
     (re.compile(rb"\([^()]*,[^()]*\)[,;]?"), "a list of tuples as Python prints it",
      "write it with the csv module, or pass the list"),
@@ -67,13 +67,13 @@ _PYTHON = re.compile(rb"\s*\{\s*u?'")
 
 
 def file_kind(path, encoding="utf-8"):
-    """Settle by the first bytes how a file is to be read; its name does not matter.
+    """Identify the kind of a file by its first bytes, whatever its name.
 
     Parameters
     ----------
     path : pathlib.Path
     encoding : str, default="utf-8"
-        Of text.
+        Encoding of text.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def file_kind(path, encoding="utf-8"):
     Raises
     ------
     ValueError
-        If it is a kind of file that is not read, with what to do.
+        If skrec does not read this kind of file; names the remedy.
     """
     with path.open("rb") as file:
         head = file.read(16)
@@ -96,24 +96,24 @@ def file_kind(path, encoding="utf-8"):
     _refuse(path, head)
     if path.suffix.lower() in _BINARY:
         raise ValueError(
-            f"{path} cannot be read as {path.suffix}: it begins with {head[:12]!r}. Expected such "
-            "a file; fetch or save it again, or rename it to .csv if it is text."
+            f"{path} cannot be read as {path.suffix}: it begins with {head[:12]!r}. Expected a "
+            f"{path.suffix} file; fetch or save it again, or rename it to .csv if it is text."
         )
     head = head.removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in head[:8]:  # text in two or four bytes for each character
+    if b"\0" in head[:8]:  # text with two or four bytes per character
         head = head.decode(encoding, errors="ignore").lstrip("\ufeff").encode(errors="ignore")
     return "json" if _JSON.match(head) else "text"
 
 
 def is_plain(path):
-    """Whether a file is not compressed as a whole."""
+    """Whether a file as a whole is uncompressed."""
     with path.open("rb") as file:
         return not file.read(6).startswith((*_ZIP, _GZIP, _BZIP2, _XZ, _ZSTD))
 
 
 @contextmanager
 def open_binary(path):
-    """Open a file for reading bytes, decompressed by what it begins with.
+    """Open a file for reading bytes, decompressed as its first bytes say.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def open_binary(path):
 
 @contextmanager
 def plain_errors(path):
-    """Turn what broken compressed data raises into a ValueError with the file's name."""
+    """Turn errors of damaged compressed data into a ValueError that names the file."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
@@ -158,8 +158,8 @@ def plain_errors(path):
             "bzip2, xz, zstd or zip; unpack it."
         ) from error
     except OSError as error:
-        # gzip, bz2 and pyarrow have no class of their own for it; errors of the system a number,
-        # which says here that a place beyond the file is named.
+        # gzip, bz2 and pyarrow raise a plain OSError for damaged data. Errors of the system have
+        # a number; EINVAL means a seek beyond the file, which damaged data cause too.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise _damaged(path, error) from error
@@ -167,8 +167,8 @@ def plain_errors(path):
 
 def _damaged(path, error):
     return ValueError(
-        f"{path} is compressed and damaged or cut off ({error}). Expected a whole file; fetch or "
-        "write it again."
+        f"{path} is compressed and damaged or cut off ({error}). Expected a complete file; fetch "
+        "or write it again."
     )
 
 
@@ -213,7 +213,7 @@ def _refuse(path, head):
             raise _other(path, what, remedy)
     if _PICKLE.match(head):
         raise _other(
-            path, "a pickle, which can run any code when it is read",
+            path, "a pickle, which can run any code when it is loaded",
             "load it yourself if you trust it, and pass the frame",
         )  # fmt: skip
     if head[257:262] == b"ustar":
@@ -230,13 +230,13 @@ def _refuse(path, head):
 
 
 def _is_rule(line):
-    """Whether a line is nothing but one drawn between rows, such as ``|---|---|``."""
+    """Whether a line is only a rule between rows, such as ``|---|---|``."""
     drawn = not line.strip(b" \t|+:=-")
     return drawn and (b"--" in line or b"==" in line) and (b"|" in line or b"+" in line)
 
 
 def _refuse_lines(path, head):
-    """Text whose lines are no fields between delimiters."""
+    """Refuse text whose lines are not fields between delimiters."""
     lines = [line.strip() for line in head.removeprefix(b"\xef\xbb\xbf")[:4096].splitlines()]
     if len(head) > 4096 and len(lines) > 1:
         lines = lines[:-1]  # cut off in the middle
@@ -248,11 +248,11 @@ def _refuse_lines(path, head):
             raise _other(path, what, remedy)
     if _PYTHON.match(head):
         raise _other(
-            path, "Python's literals, not JSON",
+            path, "a file of Python literals, not JSON",
             "convert each line with json.dumps(ast.literal_eval(line))",
         )  # fmt: skip
     if head.startswith((*_ZIP, _GZIP, _BZIP2 + b"9", _XZ, _ZSTD)):
-        raise _other(path, "compressed twice", "unpack it once")
+        raise _other(path, "compressed twice", "decompress it once")
 
 
 def _other(path, what, remedy):

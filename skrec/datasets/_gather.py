@@ -1,4 +1,4 @@
-"""Files of text or parquet -> a Bunch, read a batch of lines at a time."""
+"""Read files of text or parquet into a Bunch, a batch of lines at a time."""
 
 import warnings
 
@@ -16,7 +16,7 @@ from skrec.utils._log_names import is_time_name
 
 __all__ = ["BATCH", "read_gathered"]
 
-BATCH = 131_072  # lines that are decoded at a time; more is hardly faster
+BATCH = 131_072  # lines that are decoded at a time; larger batches are hardly faster
 
 
 def read_gathered(
@@ -34,17 +34,17 @@ def read_gathered(
 ):
     """Read files of text or parquet.
 
-    Each batch becomes codes of 4 bytes as soon as it is read, and two counting passes make the
-    matrix: one counts the lines of each user, the other puts each line in its place.
+    Each batch is turned into codes of 4 bytes as soon as it is read. Two counting passes make the
+    matrix: the first counts the lines of each user, the second puts each line in its place.
 
     Parameters
     ----------
     source : pathlib.Path or RemoteFile
-        What to call them all.
+        Name of all files in messages.
     paths : list of pathlib.Path or RemoteFile
     kind : {"text", "parquet"}
     text : dict
-        Of `skrec.datasets._reading.check_reading`.
+        Result of `skrec.datasets._reading.check_reading`.
     drop_missing, negative, duplicates, dtype, as_times
         See `skrec.datasets.load_interactions`.
     batch_size : int, default=131072
@@ -52,12 +52,12 @@ def read_gathered(
     Returns
     -------
     data : Bunch
-        Of `skrec.datasets.load_interactions`.
+        As in `skrec.datasets.load_interactions`.
 
     Raises
     ------
     ValueError
-        As of `skrec.datasets.load_interactions`. Warnings are those of the caller's caller.
+        As in `skrec.datasets.load_interactions`. Warnings point at the caller of the caller.
     """
     require_sum(negative, duplicates)
     lines, options = GatheredLog(), {"drop_missing": drop_missing, "batch_size": int(batch_size)}
@@ -88,7 +88,7 @@ def read_gathered(
 
 
 def _settle_ids(scanned, lines, kind):
-    """Ids and the position of each code, of users and of items."""
+    """For users and items, the ids and the position of each code."""
     settled = []
     for side, ids in zip(("user", "item"), scanned.ids, strict=True):
         used = lines.counts(side, len(ids)) > 0
@@ -106,7 +106,7 @@ def _settle_ids(scanned, lines, kind):
 
 
 def _settle_negative(lines, how, name):
-    """Apply the rule for negative values; whether ids of which no line is left stay."""
+    """Apply the rule for negative values; return whether ids without lines stay."""
     if not lines.n_negative or how == "keep" or (how == "warn" and is_rating_name(name)):
         return True
     if how in ("warn", "error"):
@@ -138,7 +138,7 @@ def _as_bunch(lines, ids, *, keep_empty, duplicates, subtract, dtype, more):
 
 
 def _without_empty(X, user_ids, item_ids):
-    """The matrix without users and items that have no entry, and the ids of the others."""
+    """The matrix without empty users and items, and the remaining ids."""
     has_entries = np.diff(X.indptr) > 0
     n_users_of = np.bincount(X.indices, minlength=X.shape[1])
     place = (np.cumsum(n_users_of > 0) - 1).astype(X.indices.dtype)

@@ -27,7 +27,7 @@ __all__ = ["make_interactions"]
 
 
 class Tastes(NamedTuple):
-    """How much each user likes each group.
+    """Preferences of the users for groups.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Tastes(NamedTuple):
     cumulative : ndarray of float64
         Running sums of each user's shares of these groups.
     taste : float
-        Probability that a draw is from one of them.
+        Probability that a draw is from one of these groups.
     """
 
     indptr: np.ndarray
@@ -103,15 +103,15 @@ def make_interactions(
     """Generate an interaction log that looks like a real one.
 
     Item popularity has a long tail [1]_, user activity is log-normal, and users share
-    latent tastes, so that a personalised model clearly beats recommending what is
-    popular: with the defaults, nDCG@100 of `skrec.linear_model.EASE` for new users is at
-    least 1.3 times that of popularity from 100 users and 50 items up, and several times
-    for large sparse logs.
+    latent tastes. So a personalised model clearly beats recommending popular items: with the
+    defaults, and from 100 users and 50 items up, nDCG@100 of `skrec.linear_model.EASE` for
+    new users is at least 1.3 times that of popularity, and several times as high for large
+    sparse logs.
 
-    The law: every item belongs to one group, and weighs ``rank ** -popularity_exponent``
-    within it. Every user likes a few groups, with random shares. An interaction is of one
-    of the user's groups with probability `taste` and of any group else, and then of an
-    item of that group by weight. A user's items are drawn so one after the other, without
+    Every item belongs to one group, and has the weight ``rank ** -popularity_exponent``
+    within it. Every user likes a few groups, with random shares. A draw first takes a group:
+    one of the user's groups with probability `taste`, else any group. Then it takes an item
+    of the group by weight. The items of a user are drawn one after the other, without
     repeats.
 
     Parameters
@@ -119,12 +119,12 @@ def make_interactions(
     n_users, n_items : int, default=1000, 300
         Shape of the matrix.
     n_interactions : int, default=None
-        Number of stored entries, exactly. None: ``n_users * sqrt(n_items)``, rounded down,
+        Exact number of stored entries. None: ``n_users * sqrt(n_items)``, rounded down,
         at most half of the matrix.
     n_groups : int, default=None
-        Number of groups of items. None: such that a group has about 2.5 times as many
-        items as a user has interactions, from 8 to 200 (and at most ``n_items // 3``).
-        The more groups, the better personalised models do.
+        Number of groups of items. None: 8 to 200 groups, at most ``n_items // 3``, so that a
+        group has about 2.5 times as many items as a user has interactions. More groups give
+        personalised models a greater advantage.
     taste : float, default=0.9
         Share of interactions within the user's groups, in [0, 1]. At 0 all users have
         the same taste.
@@ -142,15 +142,15 @@ def make_interactions(
     item_features : bool, default=False
         Add binary item features that depend on the group.
     item_images : bool, default=False
-        Add a small picture of each item: stripes whose colours, direction and width are those of
-        the group, with a shift, a brightness and noise of the item's own.
+        Add a small picture of each item: stripes with the colours, direction and width of the
+        group, and with the item's own shift, brightness and noise.
     dtype : dtype or "auto", default=numpy.float64
-        Of the matrix; "auto" is float32. The default is that of arrays, also of scikit-learn's
-        generators; loaders of data make float32.
+        Dtype of the matrix; "auto" is float32. NumPy and scikit-learn's generators have the
+        same default. The loaders of data default to float32.
     random_state : int, RandomState or None, default=None
         Seed; the same seed gives the same bits.
     return_X : bool, default=False
-        Return the matrix only.
+        Return only the matrix.
 
     Returns
     -------
@@ -160,11 +160,11 @@ def make_interactions(
         - X : csr_array of shape (n_users, n_items), sorted, without duplicates; also as data,
           the name in scikit-learn's data sets;
         - user, item : ndarray of int32 of shape (n_interactions,), row and column of each
-          entry of ``X.data``, in that order;
+          entry of ``X.data``;
         - user_ids, item_ids : ndarray of int64, the positions;
         - item_group : ndarray of intp of shape (n_items,), the group of each item;
-        - user_group_shares : csr_array of shape (n_users, n_groups), how much users like
-          groups; rows sum to 1;
+        - user_group_shares : csr_array of shape (n_users, n_groups), shares of the groups in
+          the user's taste; rows sum to 1;
         - rating : ``X.data``, with ``feedback="rating"``;
         - timestamp : ndarray of int64, Unix seconds, and time_rank : ndarray of int32, the
           position in the user's history from 0, aligned with ``X.data``, with
@@ -179,24 +179,24 @@ def make_interactions(
     Raises
     ------
     ValueError
-        If a parameter is out of range, there are more interactions than pairs, or `dtype`
-        cannot hold a rating.
+        If a parameter is out of range, if there are more interactions than pairs, or if
+        `dtype` cannot hold a rating.
 
     See Also
     --------
-    load_demo : One such log with readable ids and titles.
-    fetch_movielens : Real ratings.
+    load_demo : Load such a log with readable ids and titles.
+    fetch_movielens : Download and load real ratings.
 
     Notes
     -----
-    Every user has at least one interaction where there are that many, and at least
-    ``min(5, mean // 2)``; nobody has more than half of the items unless the mean exceeds a
-    quarter of them. Items of the tail may have none. Time and memory are proportional to
-    the number of interactions.
+    With at least as many interactions as users, every user has at least one. Every user has at
+    least ``min(5, mean // 2)`` interactions. No user has more than half of the items, unless
+    the mean exceeds a quarter of them. Items of the tail may have no interaction. Time and
+    memory are proportional to the number of interactions.
 
-    Drawing without repeats flattens the head of the distribution: where the mean activity
-    is a large part of a group, popularity is less skewed than the exponent says, and more
-    than a share of ``1 - taste`` lies outside the user's groups.
+    Drawing without repeats flattens the head of the distribution. If the mean activity is a
+    large part of a group, popularity is less skewed than the exponent says, and more than a
+    share of ``1 - taste`` of the interactions lies outside the user's groups.
 
     References
     ----------
@@ -293,7 +293,7 @@ def _n_groups(n_users, n_items, n_interactions, n_groups):
 def _items(n_items, n_groups, exponent, rng):
     """Weight and group of each item."""
     weights = np.arange(1, n_items + 1, dtype=np.float64) ** -exponent
-    # Each block of n_groups ranks is dealt out to all groups, so that all have their hits.
+    # Each block of n_groups ranks is dealt to all groups, so that every group has popular items.
     n_blocks = -(-n_items // n_groups)
     dealt = rng.permuted(np.tile(np.arange(n_groups), (n_blocks, 1)), axis=1).ravel()
     rank = rng.permutation(n_items)
@@ -301,9 +301,9 @@ def _items(n_items, n_groups, exponent, rng):
 
 
 def _tastes(counts, n_groups, group_size, rng):
-    """How much each user likes each group, as CSR with rows that sum to 1."""
+    """Share of each group in each user's taste, as CSR with rows that sum to 1."""
     n_liked = 1 + rng.poisson(0.3, len(counts))
-    # More for those who need them to find that many items.
+    # Active users need more groups to find enough items.
     n_liked = np.maximum(n_liked, np.ceil(1.1 * counts / group_size).astype(np.int64))
     n_liked = np.minimum(n_liked, max(1, n_groups // 2))
     indptr = np.concatenate([[0], np.cumsum(n_liked)])
@@ -317,7 +317,7 @@ def _tastes(counts, n_groups, group_size, rng):
 
 
 def _draw(counts, liked, weights, group, taste, seed):
-    """Items of all users, and for each stored entry the place of its draw."""
+    """Draw the items of all users; return X, and the position of the draw of each entry."""
     from skrec.datasets._generator_kernels import draw_items
 
     n_groups = liked.shape[1]
@@ -328,7 +328,7 @@ def _draw(counts, liked, weights, group, taste, seed):
         np.cumsum(within[start:stop])
         for start, stop in zip(item_ptr[:-1], item_ptr[1:], strict=True)
     ]
-    # Groups have equal totals: which of them is drawn is up to the users.
+    # Groups have equal totals, so only the tastes of users decide which group is drawn.
     weights = weights / np.array([sums[-1] for sums in running])[group]
     indptr = np.concatenate([[0], np.cumsum(counts)])
     drawn = np.empty(indptr[-1], dtype=np.int32)
@@ -342,7 +342,7 @@ def _draw(counts, liked, weights, group, taste, seed):
 
 
 def _running_shares(liked):
-    """Running sums of each row's shares; the last is 1 up to nothing."""
+    """Running sums of each row's shares; the last is exactly 1."""
     running = np.cumsum(liked.data)
     starts, lengths = liked.indptr[:-1], np.diff(liked.indptr)
     before = np.concatenate([[0.0], running])[starts]

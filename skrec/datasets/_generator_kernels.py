@@ -14,7 +14,7 @@ def _uniform(word):
 
 @njit(nogil=True, cache=True)
 def _bisect(cumulative, start, stop, value):
-    """First place in [start, stop) whose running sum exceeds `value`."""
+    """First position in [start, stop) whose running sum exceeds `value`."""
     while start < stop - 1:
         middle = (start + stop - 1) // 2
         if cumulative[middle] > value:
@@ -28,7 +28,7 @@ def _bisect(cumulative, start, stop, value):
 def _finish(state, weights, group_of_item, liking, spread, seen, stamp, out):
     """Fill `out` by weighted sampling without replacement among all unseen items.
 
-    Exponential keys: the smallest of Exp(1) / weight come first (Efraimidis & Spirakis).
+    The smallest keys Exp(1) / weight come first (Efraimidis & Spirakis).
     """
     n_items = weights.shape[0]
     keys = np.full(n_items, np.inf)
@@ -46,9 +46,9 @@ def _finish(state, weights, group_of_item, liking, spread, seen, stamp, out):
 def draw_items(indptr, tastes, catalogue, seed, start, stop, out):
     """Draw distinct items for the users from `start` to `stop`, favourites first.
 
-    Each draw takes one of the user's groups with probability `taste`, else any group by
-    its share, and then an item of this group by its weight; items that the user has are
-    rejected. Users who reject too often are finished by `_finish`, which is the same law.
+    Each draw takes one of the user's groups with probability `taste`, by its share, else any
+    group. Then it takes an item of this group by its weight, and rejects items that the user
+    has. After too many rejections `_finish` draws the rest from the same distribution.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def draw_items(indptr, tastes, catalogue, seed, start, stop, out):
                 out[place] = item
                 place += 1
         if place < end:
-            # Never quite 0, so that a user may have more items than the groups hold.
+            # Above 0, so that a user may have more items than the user's groups hold.
             spread = max((1.0 - taste) / n_groups, 1e-6)
             liking[:] = 0.0
             below = 0.0

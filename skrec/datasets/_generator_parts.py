@@ -18,12 +18,12 @@ _TAGS_PER_GROUP = 4
 _TAGS_PER_ITEM = 5
 _PIXELS = 24
 _PICTURES_AT_ONCE = 1024
-# Steps between the styles of groups, irrational so that no two are alike.
+# Steps between the styles of groups; irrational, so that no two groups look alike.
 _HUE_STEP, _ANGLE_STEP = 0.6180339887, 0.4142135624
 
 
 def split_activity(n_users, n_items, n_interactions, sigma, rng):
-    """Interactions of each user: log-normal within bounds, with an exact sum.
+    """Number of interactions of each user: log-normal within bounds, with an exact sum.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def split_activity(n_users, n_items, n_interactions, sigma, rng):
 
 
 def draw_ratings(user, item, liked, group, half_stars, rng):
-    """Ratings with biases and latent factors.
+    """Draw ratings with biases and latent factors.
 
     Parameters
     ----------
     user, item : ndarray of int of shape (n,)
-        Of each interaction.
+        Row and column of each interaction.
     liked : csr_array of shape (n_users, n_groups)
         Shares of groups in users' tastes.
     group : ndarray of shape (n_items,)
@@ -92,7 +92,7 @@ def draw_ratings(user, item, liked, group, half_stars, rng):
 
 
 def draw_timestamps(indptr, rng):
-    """Unix seconds of each user's interactions, strictly increasing, in sessions.
+    """Draw Unix seconds of each user's interactions, strictly increasing, in sessions.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def draw_timestamps(indptr, rng):
         In the order of each user's interactions.
     """
     lengths = np.diff(indptr)
-    # Minutes within a session, weeks between two.
+    # Minutes within a session, weeks between sessions.
     pauses = np.where(rng.random(indptr[-1]) < 0.1, 14 * 86400.0, 300.0)
     gaps = 1 + (pauses * rng.standard_exponential(indptr[-1])).astype(np.int64)
     elapsed = np.cumsum(gaps)
@@ -116,7 +116,7 @@ def draw_timestamps(indptr, rng):
 
 
 def draw_item_features(group, n_groups, rng):
-    """Binary tags, most of them from the four tags of the item's group.
+    """Draw binary tags, most of them from the four tags of the item's group.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def draw_item_features(group, n_groups, rng):
 
 
 def draw_item_images(group, rng):
-    """Small striped pictures whose colours, direction and width are those of the item's group.
+    """Draw small pictures: stripes with the colours, direction and width of the item's group.
 
     Parameters
     ----------

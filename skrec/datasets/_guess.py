@@ -1,4 +1,4 @@
-"""Which column is which: by names, else by place; what is guessed must fit the values."""
+"""Find the columns of a log by name, else by position; the values must fit the guess."""
 
 import re
 
@@ -10,7 +10,7 @@ from skrec.utils._log_names import KNOWN_NAMES, guess_column, plain_name
 __all__ = ["ROLES", "find_columns", "first_line_is_doubtful", "is_header", "knows_ids"]
 
 ROLES = ("user", "item", "value", "timestamp")
-# Names of columns, too, but not which: reason enough to ask whether the first line is a header.
+# Further names of columns, without a clear role. They make a first line a possible header.
 _HINTS = {
     "id", "name", "key", "client", "clientid", "buyer", "member", "memberid", "account", "visitor",
     "visitorid", "person", "sku", "article", "film", "title", "kunde", "kundennummer", "artikel",
@@ -30,8 +30,9 @@ _PLACES = ("first", "second", "third", "fourth")
 def is_header(first, rest, columns):
     """Whether the first line holds names.
 
-    It does if columns are asked for by name, if it names a known user and item column, or
-    if no field of it is a number or date while most of the lines below have one in some column.
+    It does if the caller names columns, or if it holds known names of the user and item column.
+    It also does if none of its fields is a number or date, while some column holds numbers or
+    dates in most lines below.
 
     Parameters
     ----------
@@ -55,12 +56,12 @@ def is_header(first, rest, columns):
 
 
 def knows_ids(names):
-    """Whether there is a usual name of the user column and one of the item column."""
+    """Whether names include usual names of the user column and of the item column."""
     return all(guess_column(names, role) is not None for role in ("user", "item"))
 
 
 def find_columns(path, names, header, columns, rows):
-    """Places of user, item, value and timestamp.
+    """Find the positions of the user, item, value and timestamp columns.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def find_columns(path, names, header, columns, rows):
     names : tuple of str
         One per field.
     header : bool
-        Whether they are names of the file.
+        Whether `names` come from the file.
     columns : tuple of 4 of str, int, "auto" or None
     rows : list of list of str
         Some lines of data, as text.
@@ -81,7 +82,7 @@ def find_columns(path, names, header, columns, rows):
     Raises
     ------
     ValueError
-        If a column is not there, cannot be told, or holds what cannot be its role.
+        If a column is missing, cannot be identified, or holds values that do not fit its role.
     """
     places = []
     for role, column in zip(ROLES, columns, strict=True):
@@ -117,9 +118,10 @@ def find_columns(path, names, header, columns, rows):
 def first_line_is_doubtful(n_lines, first, counts, ids):
     """Whether the first interaction of a log without a known header looks like names.
 
-    Its ids occur nowhere else, no digit is in them, and none of them has the marks (digits,
-    punctuation) that all other ids of its column share; and one of them lacks such marks,
-    or is the usual name of a column, or other ids occur several times.
+    All of these must hold: its ids occur in no other line; they have no digit; and neither id
+    has the marks (digits, punctuation) that all other ids of its column share, if they share
+    any. One of these must hold too: the other ids of a column share marks; one of its ids is a
+    usual name of a column; or some ids occur several times.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ def first_line_is_doubtful(n_lines, first, counts, ids):
     first : tuple of two str
         User and item of the first line.
     counts : tuple of two int
-        How many lines are of this user, and of this item.
+        Number of lines with this user, and with this item.
     ids : tuple of two list of str
         All users, and all items.
 
@@ -166,7 +168,7 @@ def _shared_marks(ids, first):
 
 
 def _column(rows, place):
-    """What is in a column, without what is empty."""
+    """The fields of a column that are not empty."""
     return [row[place].strip() for row in rows if len(row) > place and row[place].strip()]
 
 
@@ -203,18 +205,18 @@ def _place_of(path, names, role, column):
         return stripped.index(column)
     raise ValueError(
         f"{path} has no column {column!r} for the {role}. Got {list(names)}; pass {role}= one of "
-        "them, or its place from 0."
+        "these names, or a place from 0."
     )
 
 
 def _by_place(path, names, places, columns, rows):
-    """Without names the columns are user, item, value, timestamp, where not said otherwise."""
+    """Without names, "auto" columns are user, item, value and timestamp in this order."""
     n_fields = len(names)
     for role in range(4):
         if columns[role] != "auto" or role >= n_fields or role in places:
             continue
         fields = _column(rows, role)
-        if rows and not fields:  # nothing but trailing delimiters
+        if rows and not fields:  # only trailing delimiters
             continue
         if role < 2:
             _refuse_other_than_ids(path, role, rows, n_fields)
@@ -227,14 +229,14 @@ def _by_place(path, names, places, columns, rows):
 
 
 def _are_values(path, fields):
-    """A third column of text is no value; one bad value among numbers is an error."""
+    """Whether a third column holds values: if a field is a number, the others must be too."""
     _refuse_times_as_values(path, "has no names, and its third column", 2, fields)
     padded = [field for field in fields if re.fullmatch(r"0\d+", field)]
     if padded:
         raise ValueError(
             f"{path} has no names, and its third column looks like ids ({padded[0]}), not values. "
-            "Name the columns by their places from 0: pass user=, item= and value= (None for no "
-            "values); value=2 if they are values."
+            "Give the columns by their places from 0: pass user=, item= and value= (None for no "
+            "values), or value=2 if these are values."
         )
     return any(_is_number(field) or _DECIMAL_COMMA.fullmatch(field) for field in fields)
 
@@ -252,12 +254,13 @@ def _refuse_times_as_values(path, what, place, fields):
         kept = "" if dates else f", or value={place!r} if they are values"
         raise ValueError(
             f"{path} {what} looks like times ({fields[0]}), not values. Pass value=None and "
-            f"timestamp={place!r}{kept}; where the columns have another order, user= and item= too."
+            f"timestamp={place!r}{kept}; if the columns have another order, pass user= and item= "
+            "too."
         )
 
 
 def _refuse_values_as_times(path, fields, *, text):
-    """Values such as prices, and any numbers behind a third column of text, such as a title."""
+    """Refuse a fourth column of values such as prices, or of numbers after a column of text."""
     numbers = _finite_numbers(fields)
     if len(numbers) < len(fields) or _are_unix_times(fields):
         return
@@ -267,19 +270,19 @@ def _refuse_values_as_times(path, fields, *, text):
             f"{path} has no names, {'its third column is text, ' if text else ''}and its fourth "
             f"column looks like values ({odd or fields[0]}), not like times. Pass "
             "timestamp=None to leave them out, value=3 and timestamp=None if they are the values, "
-            "timestamp=3 if they are times; where the columns have another order, user= and item= "
-            "too."
+            "timestamp=3 if they are times; if the columns have another order, pass user= and "
+            "item= too."
         )
 
 
 def _refuse_other_than_ids(path, role, rows, n_fields):
-    """A guessed column of ids holds no times, and no ratings with halves."""
+    """Refuse a guessed column of ids that holds times, or ratings with halves."""
     fields = _column(rows, role)
     what, name = None, ROLES[role]
     if fields and all(map(_DATE.fullmatch, fields)):
         what = "times"
     elif n_fields > 2 and _are_unix_times(fields):
-        # Ids may be as large as times are; where the times stand elsewhere they are ids.
+        # Ids may be as large as times: if another column holds times, these are ids.
         others = [_column(rows, place) for place in range(n_fields) if place != role]
         if not any(_are_unix_times(other) or any(map(_DATE.fullmatch, other)) for other in others):
             what = "times"
@@ -290,7 +293,7 @@ def _refuse_other_than_ids(path, role, rows, n_fields):
     kept = f"; {name}={role} if they are ids" if fields[0].isdecimal() else ""
     raise ValueError(
         f"{path} has no names, and its {_PLACES[role]} column looks like {what} ({fields[0]}), not "
-        f"like ids of {name}s. Name the columns by their places from 0: pass user=, item=, value= "
+        f"like ids of {name}s. Give the columns by their places from 0: pass user=, item=, value= "
         f"and timestamp= (None for no values, no times), such as user={0 if role else 1}, item=2, "
         f"value={'None' if what == 'times' else role}, "
         f"timestamp={role if what == 'times' else 'None'}{kept}."

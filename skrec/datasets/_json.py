@@ -1,4 +1,4 @@
-"""Interaction logs as JSON: an object or a list a line, a list of such, or columns."""
+"""Interaction logs as JSON: an object or list per line, a list of these, or columns."""
 
 import io
 import json
@@ -26,14 +26,14 @@ def read_json(path, columns, encoding):
     Returns
     -------
     log : dict of str to list, or list of list
-        Columns by name, only those that are asked for; or rows, where the file has no names.
+        The wanted columns by name; or rows, if the file has no names.
     columns : tuple of 4 of str, int, "auto" or None
-        What to ask this log for.
+        The columns to read from this log.
 
     Raises
     ------
     ValueError
-        If it is no JSON, or JSON of another form.
+        If the file is not JSON, or JSON of another form.
     """
     with plain_errors(path), open_binary(path) as binary:
         text = io.TextIOWrapper(binary, with_bom(encoding))
@@ -47,7 +47,7 @@ def read_json(path, columns, encoding):
 
 
 def _records(path, text):
-    """Yield the number of the line and the object or list of each interaction."""
+    """Yield the line number and the object or list of each interaction."""
     lines = ((number, line) for number, line in enumerate(text, start=1) if line.strip())
     number, line = next(lines)
     try:
@@ -86,17 +86,17 @@ def _of_document(path, text):
         return _of_value(path, json.loads(text))
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path} begins like JSON, but is none ({error}). Expected an object in each line, or "
-            "a list of objects; mend the file."
+            f"{path} begins like JSON, but is not valid JSON ({error}). Expected an object in each "
+            "line, or a list of objects; mend the file."
         ) from error
 
 
 def _of_value(path, value):
-    """Records of the only value of a file."""
+    """Records of a file that holds a single value."""
     if isinstance(value, dict) and value:
         entries = list(value.values())
         if all(isinstance(entry, dict) and entry.keys() == entries[0].keys() for entry in entries):
-            # What pandas.DataFrame.to_json writes: columns by row label.
+            # pandas.DataFrame.to_json writes columns by row label.
             entries = [list(entry.values()) for entry in entries]
         if all(isinstance(entry, list) and len(entry) == len(entries[0]) for entry in entries):
             return [dict(zip(value, row, strict=True)) for row in zip(*entries, strict=True)]
@@ -108,7 +108,7 @@ def _of_value(path, value):
             return value
     what = f"an object with keys {list(value)[:5]}" if isinstance(value, dict) else "a list"
     raise ValueError(
-        f"{path} is JSON: {what} of another form. Expected an object in each line, a list of "
+        f"{path} is JSON, but {what} of another form. Expected an object in each line, a list of "
         "objects, or an object with a list for each column; write such a file, or pass the "
         "records themselves."
     )
@@ -144,7 +144,7 @@ def _rows(path, head, records):
             if len(record) != width:
                 raise ValueError(
                     f"{path}, line {number}: found {len(record)} entries, expected {width}, like "
-                    "the first line, one interaction a line; mend or drop the line."
+                    "the first line, one interaction per line; mend or drop the line."
                 )
             rows.append(record)
     return rows

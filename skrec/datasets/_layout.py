@@ -1,4 +1,4 @@
-"""What a text file of interactions looks like: preamble, delimiter, header, columns."""
+"""The layout of a text file of interactions: preamble, delimiter, header, columns."""
 
 import io
 import re
@@ -36,13 +36,13 @@ class Layout(NamedTuple):
     quotechar : str or None
     encoding : str
     decimal : str
-        Before the fraction of a number.
+        Character before the fraction of a number.
     preamble : int
-        Lines before the table: comments, Excel's ``sep=;``.
+        Number of lines before the table: comments, Excel's ``sep=;``.
     doubtful : bool
         Whether the first line may hold names, although nothing shows it.
     looks_named : bool
-        Whether the first line would count as a header, were none ruled out.
+        Whether the first line looks like a header, whatever the caller says.
     """
 
     delimiter: str
@@ -58,7 +58,7 @@ class Layout(NamedTuple):
 
 
 def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decimal="."):
-    """Look at the beginning of a file and settle how to read it.
+    """Find the layout of a file from its beginning.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     header : bool or None
         None: see `is_header`.
     columns : tuple of 4 of str, int, "auto" or None
-        Name or place (from 0) of user, item, value and timestamp; None for no such
-        column (value and timestamp), "auto" to find it.
+        Name or position (from 0) of user, item, value and timestamp. "auto" finds the column;
+        None means that the log has no value or timestamp.
     quotechar : str or None
     encoding : str
     decimal : {".", ","}, default="."
@@ -81,7 +81,7 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     Raises
     ------
     ValueError
-        If the file is empty or is no text, or delimiter or columns cannot be told.
+        If the file is empty or not text, or if the delimiter or the columns cannot be identified.
     """
     lines = _first_lines(path, encoding)
     stated, n_marked = _leading_lines(lines)
@@ -102,7 +102,7 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     names = _commented_names(comments, delimiter, len(first))
     doubtful, looks_named = False, is_header(first, rest, ("auto",) * 4)
     if names is not None and header is not False and not looks_named:
-        # "# user item": what follows are data, and the last comment is the header.
+        # The last comment is the header, such as "# user item"; all later lines are data.
         header, rest, preamble = True, rows, preamble - 1
     else:
         doubtful = header is None
@@ -124,24 +124,24 @@ def _refuse_odd_first_line(path, rows, delimiter, line):
         shown = shown if len(shown) <= 100 else shown[:97] + "..."
         raise ValueError(
             f"{path}, line {line}: found {len(rows[0])} fields {shown}, expected {width}, like "
-            "most of the lines below, one interaction a line; delete what stands before the table, "
-            "mend the line, or pass delimiter= or quotechar=."
+            "most of the lines below, one interaction per line; delete lines before the table, "
+            "mend this line, or pass delimiter= or quotechar=."
         )
     if len(rows[0]) == 1:
         raise ValueError(
-            f"{path}, line {line}: {delimiter!r} does not part {rows[0][0][:80]!r}. Expected a "
-            "user and an item, at least, in each line; pass another delimiter=, or none to have it "
+            f"{path}, line {line}: {delimiter!r} does not split {rows[0][0][:80]!r}. Expected at "
+            "least a user and an item in each line; pass another delimiter=, or omit it to have it "
             "found."
         )
 
 
 def with_bom(encoding):
-    """The encoding that also takes the mark which some programs put before utf-8."""
+    """The encoding, with support for the byte order mark that some programs put before utf-8."""
     return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
 
 
 def _first_lines(path, encoding):
-    """Lines of the first bytes with their ends, as text."""
+    """The first lines as text, with their line ends."""
     with plain_errors(path), open_binary(path) as binary:
         head = binary.read(HEAD)
     _refuse_other_encodings(path, head, encoding)
@@ -175,12 +175,12 @@ def _refuse_other_encodings(path, head, encoding):
         raise ValueError(
             f"{path} holds NUL bytes, the first at byte {head.index(0)}, as binary files do. "
             "Expected an interaction log as text (CSV), JSON, parquet, Arrow or npz; export it "
-            "again, or pass encoding= if it is text in another one."
+            "again, or pass encoding= if it is text in another encoding."
         )
 
 
 def _leading_lines(lines):
-    """The delimiter of Excel's ``sep=``, and how many lines begin like comments."""
+    """The delimiter of Excel's ``sep=``, and the number of lines that begin like comments."""
     stated, n_marked = None, 0
     for place, line in enumerate(lines):
         match = _STATED.match(line.strip("\r\n")) if not n_marked else None
@@ -190,7 +190,7 @@ def _leading_lines(lines):
             break
         if line.strip():
             n_marked = place + 1
-    # Where all lines begin so, it is how the ids begin.
+    # If all lines begin with a mark, the mark belongs to the ids.
     marked = n_marked > 1 and not any(line.strip() for line in lines[n_marked:])
     if marked and not any(map(_COMMENT.match, lines[int(stated is not None) :])):
         n_marked = int(stated is not None)
@@ -198,10 +198,10 @@ def _leading_lines(lines):
 
 
 def _preamble(marked, line, delimiter, quotechar):
-    """How many of the lines that begin like comments are some, and these.
+    """The number of leading lines that are comments, and these comments.
 
-    What has as many fields as the lines of the table, and no blank behind its mark, is a
-    header or an id that begins with the mark.
+    A line with as many fields as the table, and no blank after its mark, is not a comment: it is
+    a header, or its id begins with the mark.
     """
     n_fields = len((sample_rows([line], delimiter, quotechar) or [[]])[0])
     comments = []
@@ -216,7 +216,7 @@ def _preamble(marked, line, delimiter, quotechar):
 
 
 def _commented_names(comments, delimiter, n_fields):
-    """Fields of the last comment if it is a header behind a mark, else None."""
+    """Fields of the last comment if it is a header after a mark, else None."""
     if not comments:
         return None
     text = comments[-1].strip().lstrip("#%").strip()

@@ -41,73 +41,73 @@ def load_interactions(
     Parameters
     ----------
     path : str, path-like, list of these, or log
-        A file, whose first bytes, not its name, say what it is:
+        A file in one of these formats. Its first bytes decide the format, not its name:
 
         - text with one interaction in each line;
-        - JSON: an object or a list in each line, a list of such, or an object with a list
-          for each column;
+        - JSON: an object or a list in each line, a list of objects or lists, or an object with
+          a list for each column;
         - parquet, Arrow (feather) or ORC;
         - npz: the format of `load_dataset`, or a matrix saved with
           `scipy.sparse.save_npz`; or Matrix Market. The parameters on columns, text, missing and
-          negative values do not apply to them;
+          negative values do not apply to them.
 
-        each of them compressed by gzip, bzip2, xz or zstd, too (but npz), or the only file
-        of a zip archive. A folder, a pattern (``logs/*.csv``) or a list of paths is read as the
-        parts of one log, as text or parquet; names of folders such as ``day=1`` are columns
-        of parquet.
+        A file other than npz may be compressed by gzip, bzip2, xz or zstd, or be the only file
+        of a zip archive. A folder, a pattern (``logs/*.csv``) or a list of paths holds the parts
+        of one log, as text or parquet. With parquet, names of folders such as ``day=1`` become
+        columns.
 
         Or a log in memory, in a form that `skrec.preprocessing.InteractionEncoder` takes: a
         DataFrame of pandas or polars, a pyarrow Table, a mapping or tuple of columns, a
         list of rows.
     user, item : str, int or "auto", default="auto"
-        Name or place (from 0) of the column. "auto": a column with a usual name, such as
-        "user_id" or "movieId"; without a header the first and the second.
+        Name or position (from 0) of the column. "auto": a column with a usual name, such as
+        "user_id" or "movieId"; without a header the first and the second column.
     value : str, int, "auto" or None, default="auto"
-        Column with what is stored in the matrix. "auto": one with a usual name, such as
-        "rating" or "count"; without a header the third if it holds numbers. None, or no
-        such column: every interaction counts as 1.
+        Column of the values of the matrix. "auto": a column with a usual name, such as
+        "rating" or "count"; without a header the third column if it holds numbers. None, or
+        no such column: every interaction counts as 1.
     timestamp : str, int, "auto" or None, default="auto"
-        Column with the time: numbers, which are kept as they are, or ISO 8601 dates, which
-        become Unix seconds (as UTC without a time zone). "auto": one with a usual name;
-        without a header the fourth. None: no times.
+        Column of the times. Numbers are kept unchanged; ISO 8601 dates become Unix seconds, in
+        UTC if they have no time zone. "auto": a column with a usual name; without a header the
+        fourth column. None: no times.
     delimiter : str, default=None
-        Between the fields of a line, such as "," or "::"; ``r"\\s+"`` for any run of
-        blanks. None: found out, or refused where two of them are possible.
+        Text between the fields of a line, such as "," or "::"; ``r"\\s+"`` for any run of
+        blanks. None: it is detected. If two delimiters are possible, an error says so.
     header : bool, default=None
-        Whether the first line holds names. None: found out, or refused where it may hold
-        names or an interaction.
+        Whether the first line holds names. None: it is detected. If the line may hold names or
+        an interaction, an error says so.
     quotechar : str or None, default='"'
-        Encloses fields that hold the delimiter or line breaks. None: quotes mean nothing.
+        Encloses fields that hold the delimiter or line breaks. None: quotes have no meaning.
     encoding : str, default="utf-8"
-        Of the text.
+        Encoding of text.
     decimal : {".", ","}, default="."
-        Before the fraction of a value that is text.
+        Character before the fraction of a value that is text.
     drop_missing : bool, default=False
-        Leave out the lines that lack an id, a value or a time, and count them, instead of
-        refusing the file.
+        Whether to leave out, and count, lines that lack an id, a value or a time. If False,
+        such lines are an error.
     negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
-        What negative values are: ratings, which are kept, or returns, which are dropped or,
-        with ``duplicates="sum"``, subtracted from what the user bought of the item; a pair
-        of which nothing is left is none, and the times are those of purchases. "warn" keeps
-        them, and warns unless the column's name is that of a rating.
+        What to do with negative values. Keep them if they are ratings. If they are returns,
+        drop them, or, with ``duplicates="sum"``, subtract them from the user's purchases of the
+        item. A pair with no purchase left is removed, and the times are those of purchases.
+        "warn" keeps negative values, and warns unless the column has a usual name of ratings.
     duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
             default="sum"
-        What several interactions of one user with one item become, as in
-        `skrec.preprocessing.InteractionEncoder`; first and last by timestamp where known.
+        How to merge several interactions of a user with an item, as in
+        `skrec.preprocessing.InteractionEncoder`. First and last follow the timestamps, if known.
     dtype : dtype or "auto", default="auto"
-        Of the matrix: float64, float32 or whole numbers. A value that it cannot hold is an
-        error; float32 rounds to seven digits. "auto": float32, which takes two thirds of the
-        memory, unless that would lose something: float64 for ``as_times=True``, where the
-        column of values has a usual name of times, where a value, such as a sum of repeated
-        pairs, is above 2**24 (16,777,216) in size, beyond which float32 skips whole numbers,
-        where float32 is more than 2**-14 away from one, or where the square of one is zero in
-        float32. Repeated pairs are merged in float64 with any dtype.
+        Dtype of the matrix: float64, float32 or whole numbers. A value that it cannot hold is
+        an error; float32 rounds to seven digits. "auto" is float32, which takes two thirds of
+        the memory, unless float32 would lose information. It is float64 with
+        ``as_times=True``, if the value column has a usual name of times, if a value (or a sum
+        of repeated pairs) exceeds 2**24 (16,777,216) in size, beyond which float32 skips whole
+        numbers, if float32 changes a value by more than 2**-14, or if the square of a value is
+        zero in float32. Repeated pairs are merged in float64 with any dtype.
     as_times : bool, default=False
-        Store in the matrix when each interaction happened, of a repeated pair the latest,
-        instead of its value. That is what `skrec.ensemble.Recency` and
-        `skrec.linear_model.SLIST` read.
+        Store the time of each interaction in the matrix instead of its value; the latest time
+        of a repeated pair. `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read such a
+        matrix.
     return_X : bool, default=False
-        Return the matrix only.
+        Return only the matrix.
 
     Returns
     -------
@@ -116,19 +116,19 @@ def load_interactions(
 
         - X : csr_array of shape (n_users, n_items), one stored entry per pair; also as data,
           the name in scikit-learn's data sets;
-        - user_ids, item_ids : id of each row and column, sorted; of text files int64 if all
-          ids are written as whole numbers (without leading zeros), else str; of other logs
-          as they are;
+        - user_ids, item_ids : id of each row and column, sorted. Ids of text files are int64
+          if all are written as whole numbers (without leading zeros), else str; other logs
+          keep their ids;
         - user, item : ndarray of int of shape (nnz,), row and column of each entry of
-          ``X.data``, in that order;
-        - timestamp : ndarray of int64 or float64 of shape (nnz,), aligned with ``X.data``;
-          only if the file has it. Of a repeated pair the latest;
+          ``X.data``;
+        - timestamp : ndarray of int64 or float64 of shape (nnz,), aligned with ``X.data``, if
+          the log has times; the latest time of a repeated pair;
         - value_name : name of the column of values ("value" without a header), or None; with
           ``as_times=True`` "timestamp";
         - n_dropped : int, number of lines that `drop_missing` left out;
         - n_negative : int, number of negative values;
         - DESCR : str;
-        - for npz what `load_dataset` says, without the tables.
+        - for npz also the entries of `load_dataset`, without the tables.
 
     Raises
     ------
@@ -137,46 +137,47 @@ def load_interactions(
     TypeError
         If `path` is neither a path nor a log.
     ValueError
-        If a line has another number of fields than the first, no id, or a value or time
-        that is not finite; the message names file and line (from 1), what was found, what
-        is expected and a remedy, and counts the bad lines. Also if delimiter, header or
-        columns cannot be told, if a column that was guessed by its place holds what it
-        cannot be (times as ids, ids as values), and if the file is empty, damaged or of
-        another kind. Of several files if one is named twice, if only some have a header or a
-        column that is read, or if a column of parquet has types in two files that mean different
-        things, such as text and whole numbers; sizes of numbers and units of times may differ.
-        With ``as_times=True`` if there are no times, they are not above zero, or `dtype` cannot
-        tell them apart.
+        If a line has another number of fields than the first line, no id, or a value or time
+        that is not finite. The message names the file and the line (from 1), what was found,
+        what is expected and a remedy, and counts the bad lines.
+        If the delimiter, the header or the columns cannot be identified, or if a column
+        guessed by position does not fit its role (times as ids, ids as values).
+        If the file is empty, damaged or of another kind.
+        If one of several files is named twice, if only some files have a header or a wanted
+        column, or if two parquet files give a column types of different meaning, such as text
+        and whole numbers. Sizes of numbers and units of times may differ.
+        With ``as_times=True``, if there are no times, if they are not above zero, or if
+        `dtype` cannot tell them apart.
 
     Warns
     -----
     UserWarning
-        If values are negative, see `negative`; if the ids of a log in memory are floats with
-        whole values or read as "nan", which is made of other ids or of missing ones.
+        If values are negative, see `negative`. If the ids of a log in memory are floats with
+        whole values, or the text "nan", which may come from other ids or from missing ones.
 
     See Also
     --------
-    scan_interactions : Users in parts, of text and parquet.
-    load_dataset : A folder in the data home, with titles.
-    fetch_movielens : Data from the web.
-    skrec.preprocessing.InteractionEncoder : A transformer, which keeps the ids.
+    scan_interactions : Load text and parquet, with the users in parts.
+    load_dataset : Load a folder of the data home, with titles.
+    fetch_movielens : Download and load MovieLens.
+    skrec.preprocessing.InteractionEncoder : A transformer that keeps the ids.
 
     Notes
     -----
-    An id that is empty or reads nan, null, none, NaT, <NA> or \\N in any case counts as
-    missing.
+    An id counts as missing if it is empty or one of nan, null, none, NaT, <NA> and \\N, in
+    upper or lower case.
 
-    The delimiter is the one under which all of the first lines have the same number of
-    fields, and the most; a blank is none where another one fits, too. Comments (``#``,
-    ``%``) and Excel's ``sep=;`` before the table are skipped. The first line is a header if it
-    names a known user and item column, or has no number or date where the lines below have some.
-    Where it is neither like the others (by digits and punctuation) nor has an id that
-    occurs again, it may be one, and `header` is asked for.
+    The delimiter is the one that splits all of the first lines into equally many, and the
+    most, fields. A blank is the delimiter only if no other one fits. Comments (``#``, ``%``)
+    and Excel's ``sep=;`` before the table are skipped. The first line is a header if it has
+    known names of the user and item column, or if it has no number or date while the lines
+    below do. It is doubtful if it is unlike the other lines (by digits and punctuation) and
+    its ids occur in no other line. Then an error asks for `header`.
 
-    Text, and parquet from 1 MiB on, are read in batches, as `scan_interactions` reads them: at the
-    peak at most 40 bytes are taken for each line beyond the matrix, and what the distinct ids
-    take. Other logs are held as columns, 100 to 160 bytes a line. Text of less than 1 MiB, and
-    files that are irregular, are read line by line; pandas is not needed.
+    Text, and parquet from 1 MiB on, are read in batches, as in `scan_interactions`. The peak
+    memory is the matrix, the distinct ids and at most 40 bytes per line. Other logs are held as
+    columns, with 100 to 160 bytes per line. Text of less than 1 MiB and irregular files are read
+    line by line. pandas is not needed.
 
     Examples
     --------
@@ -228,7 +229,7 @@ def _read_matrix(source, path, kind, rules):
 
 
 def _read_table(source, paths, kind, text, *, in_batches):
-    """Columns in memory, and how to ask for them."""
+    """Columns in memory, and the names to read from them."""
     if kind == "json":
         from skrec.datasets._json import read_json
 
@@ -276,7 +277,7 @@ def _merged(log, *, negative, duplicates, dtype, more):
 
 
 def _only_used(ids, codes):
-    """Ids that occur, and the codes among these."""
+    """The ids that occur, and codes into these ids."""
     used = np.zeros(len(ids), dtype=bool)
     used[codes] = True
     return ids[used], (np.cumsum(used) - 1)[codes]

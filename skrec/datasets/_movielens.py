@@ -20,7 +20,7 @@ _URL = "https://files.grouplens.org/datasets/movielens/"
 
 class _Edition(NamedTuple):
     folder: str
-    md5: str | None  # None: changes from time to time, so it is asked for
+    md5: str | None  # None: the archive changes from time to time, so its md5 is downloaded
     size: str
 
 
@@ -52,7 +52,7 @@ def fetch_movielens(
     """Load ratings of movies from MovieLens, downloaded on first use.
 
     ============  ========  =======  ==========  =================  ============
-    name          users     movies   ratings     scale              also there
+    name          users     movies   ratings     scale              further data
     ============  ========  =======  ==========  =================  ============
     100k          943       1,682    100,000     1, 2, ..., 5       users, folds
     1m            6,040     3,706    1,000,209   1, 2, ..., 5       users
@@ -63,32 +63,33 @@ def fetch_movielens(
     latest-small  changes   changes  changes     0.5, 1, ..., 5
     ============  ========  =======  ==========  =================  ============
 
-    Movies are counted if they have a rating.
+    The table counts movies with at least one rating.
 
     Parameters
     ----------
     edition : {"100k", "1m", "10m", "20m", "25m", "32m", "latest-small"}, default="100k"
-        Which data set. "latest-small" is replaced by GroupLens from time to time; the
-        others never change.
+        Name of the data set. GroupLens replaces "latest-small" from time to time; the others
+        never change.
     data_home : str or path-like, default=None
-        Where data sets are kept, see `get_data_home`.
+        Folder of the data sets, see `get_data_home`.
     download_if_missing : bool, default=True
-        If False, raise an OSError where the data is not in `data_home`.
+        If False, raise an OSError if the data is not in `data_home`.
     dtype : dtype or "auto", default="auto"
-        Of the matrix, as in `load_interactions`: float32, for ``as_times=True`` float64.
+        Dtype of the matrix, as in `load_interactions`. "auto" is float32, with
+        ``as_times=True`` float64.
     as_times : bool, default=False
-        Store in the matrix when each interaction happened instead of its value: the
-        timestamp, or where the data has only the order, the place in the user's history, from
-        1. That is what `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read.
+        Store the time of each interaction in the matrix instead of its value: the timestamp,
+        or, if the data has only an order, the rank in the user's history, from 1.
+        `skrec.ensemble.Recency` and `skrec.linear_model.SLIST` read such a matrix.
     as_frame : bool, default=False
         Add the log as a pandas DataFrame with the original ids.
     item_content : bool, default=False
-        Add what else the folder in `data_home`, or one beside it called ``NAME-...``, has of
-        the movies: tables of features, texts, posters. They are not downloaded.
+        Add the content of the movies from the folder in `data_home` and from sibling folders
+        ``NAME-...``: tables of features, texts, posters. They are not downloaded.
     return_X : bool, default=False
-        Return the matrix only.
+        Return only the matrix.
     n_retries : int, default=3
-        How often a download that breaks off is resumed.
+        Number of times that an interrupted download is resumed.
     delay : float, default=1.0
         Seconds between two tries.
     verbose : bool, default=False
@@ -103,17 +104,17 @@ def fetch_movielens(
           scikit-learn's data sets;
         - user_ids, item_ids : ndarray of int64, MovieLens's ids of rows and columns;
         - user, item : ndarray of int32 of shape (n_ratings,), row and column of each
-          entry of ``X.data``, in that order;
+          entry of ``X.data``;
         - rating : ndarray of shape (n_ratings,), ``X.data`` unless ``as_times=True``;
         - timestamp : ndarray of int64 of shape (n_ratings,), Unix seconds, aligned with
-          ``X.data`` (a folder that was not made by this function may lack it);
-        - time_rank : ndarray of int of shape (n_ratings,), place of the rating in the
-          user's history from 0; ratings of one second keep the order of the file;
+          ``X.data`` (a folder that another program made may lack it);
+        - time_rank : ndarray of int of shape (n_ratings,), rank of the rating in the
+          user's history from 0; ratings of the same second keep the order of the file;
         - titles, genres : ndarray of str of shape (n_movies,); genres are joined by "|";
         - genre_names : ndarray of str of shape (n_genres,), and item_features : csr_array
-          of shape (n_movies, n_genres), 1 where a movie is of a genre;
+          of shape (n_movies, n_genres), 1 where a movie has a genre;
         - item_table, user_table : Bunch with all columns of ``items.csv`` and
-          ``users.csv``, aligned with item_ids and user_ids; users only of 100k and 1m;
+          ``users.csv``, aligned with item_ids and user_ids; user_table only for 100k and 1m;
         - cv_fold, ua_test, ub_test : the official splits of 100k, aligned with ``X.data``;
         - frame : DataFrame with user, item, rating and timestamp, if ``as_frame=True``;
         - item_feature_tables, item_texts, item_images : as in `load_dataset`, with
@@ -124,26 +125,26 @@ def fetch_movielens(
     Raises
     ------
     OSError
-        If the data is not there and cannot be downloaded; the message says where to put
-        the file by hand.
+        If the data is missing and cannot be downloaded; the message says where to put the
+        file by hand.
     ValueError
-        If `edition` or `dtype` is not allowed, or a file is not what it should be.
+        If `edition` or `dtype` is not allowed, or a file has unexpected content.
     ImportError
         If ``as_frame=True`` and pandas is not installed.
 
     See Also
     --------
-    load_dataset : Any folder of the data home.
-    clear_data_home : Remove what was downloaded.
+    load_dataset : Load any folder of the data home.
+    clear_data_home : Remove the downloaded data sets.
 
     Notes
     -----
-    The archive is checked against the md5 that GroupLens publishes beside it, converted to
-    ``NAME/interactions.npz`` with ``items.csv`` and ``users.csv``, and removed. A download
-    that breaks off leaves a ``.part`` file, from which the next call goes on.
+    The function checks the archive against the md5 that GroupLens publishes, converts it to
+    ``NAME/interactions.npz`` with ``items.csv`` and ``users.csv``, and removes it. An
+    interrupted download leaves a ``.part`` file, and the next call continues from there.
 
-    The data may be used for research under GroupLens's terms; most editions may not be
-    redistributed. Publications cite [1]_.
+    GroupLens's terms allow use for research; most editions may not be redistributed.
+    Publications must cite [1]_.
 
     References
     ----------
@@ -166,7 +167,7 @@ def fetch_movielens(
         try:
             _prepare(chosen, folder, download_if_missing, n_retries, delay, verbose)
         except FileNotFoundError:
-            # Another process may have been quicker, and have removed an archive put there by hand.
+            # Another process may have converted, and removed, an archive put there by hand.
             if not (folder / "interactions.npz").exists():
                 raise
     data = read_folder(folder, dtype=np.float64 if as_times else dtype)
@@ -180,7 +181,7 @@ def fetch_movielens(
 
 
 def _prepare(edition, folder, download_if_missing, n_retries, delay, verbose):
-    """Get the archive if it is not there, check and convert it."""
+    """Download the archive if it is missing, check it and convert it."""
     from skrec.datasets._movielens_raw import convert_archive
 
     archive = folder / f"{edition.folder}.zip"
@@ -206,17 +207,17 @@ def _prepare(edition, folder, download_if_missing, n_retries, delay, verbose):
     except DownloadError as error:
         raise OSError(
             f"MovieLens could not be downloaded: {error}. Expected {url} to answer; try again "
-            f"(it goes on where it stopped), or {by_hand} and call again."
+            f"(the download resumes where it stopped), or {by_hand} and call again."
         ) from error
     except PermissionError as error:
         raise OSError(
-            f"MovieLens is not in {folder}, where this user may not write ({error}). Pass "
+            f"MovieLens is not in {folder}, and this user cannot write there ({error}). Pass "
             "data_home=, or set the environment variable SKREC_DATA, to a folder you may write to."
         ) from error
 
 
 def _is_sound(archive, md5):
-    """Whether an archive that is there, perhaps put there by hand, can be used."""
+    """Whether the archive exists, perhaps put there by hand, and is sound."""
     if not archive.exists():
         return False
     if md5 is None:  # each member has a checksum within the zip

@@ -1,4 +1,4 @@
-"""The archives that GroupLens publishes -> a folder of the data home."""
+"""Convert an archive of GroupLens to a folder of the data home."""
 
 import csv
 import io
@@ -32,12 +32,12 @@ def convert_archive(archive, folder):
     archive : pathlib.Path
         A zip with u.data (100k), ratings.dat (1m, 10m) or ratings.csv (all others).
     folder : pathlib.Path
-        It exists.
+        An existing folder.
 
     Raises
     ------
     ValueError
-        If the archive holds none of them, or something unexpected in them.
+        If the archive holds none of these files, or one with unexpected content.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -49,7 +49,7 @@ def convert_archive(archive, folder):
             readme = b"" if about is None else file.read(about)
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{archive} is no sound zip ({error}). Delete it and try again."
+            f"{archive} is not a valid zip ({error}). Delete it and try again."
         ) from error
     for name, columns in (("items.csv", items), ("users.csv", users)):
         if columns is not None:
@@ -57,7 +57,7 @@ def convert_archive(archive, folder):
                 write_table(file, columns)
     with atomic_file(folder / "README.txt") as file:
         file.write(readme)
-    # Last, because this file says that the data set is complete.
+    # Last, because the presence of this file means that the data set is complete.
     with atomic_file(folder / "interactions.npz") as file:
         np.savez_compressed(file, **arrays)
 
@@ -159,7 +159,7 @@ def _users(file, members, user_ids):
 
 
 def _placed(columns, role, id_name, ids):
-    """Put positions in front, and lines in their order; -1 for those without ratings."""
+    """Add a first column of positions, -1 for ids without ratings, and sort the lines by it."""
     own = np.array(columns[id_name], dtype=np.int64)
     places = np.searchsorted(ids, own)
     places[places == len(ids)] = 0
@@ -170,7 +170,7 @@ def _placed(columns, role, id_name, ids):
 
 
 def _lines(file, member, delimiter, encoding):
-    """Fields of each line; without an encoding utf-8 (10m), or else latin-1 (1m)."""
+    """Fields of each line; `encoding` None: utf-8 (10m), else latin-1 (1m)."""
     raw = file.read(member)
     try:
         text = raw.decode(encoding or "utf-8")

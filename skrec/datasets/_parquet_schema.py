@@ -1,7 +1,7 @@
-"""One schema for the parquet files of a log.
+"""A common schema for the parquet files of a log.
 
-Each file has types of its own. A reader that takes those of the first file turns microseconds into
-seconds, "007" into 7, and loses a column that the first file lacks, all without a word.
+Each file has its own types. A reader that uses the types of the first file silently turns
+microseconds into seconds and "007" into 7, and loses a column that the first file lacks.
 """
 
 __all__ = ["common_fields", "names_of_parts", "require_columns"]
@@ -10,7 +10,7 @@ _TEXT, _BYTES, _WHOLE, _FLOATING = "text", "bytes", "whole numbers", "floating-p
 
 
 def names_of_parts(dataset):
-    """Names of the columns that any file with rows has, those of the first such file first.
+    """Names of the columns of all files with rows, starting with those of the first file.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def require_columns(source, dataset, names):
     Parameters
     ----------
     source : pathlib.Path or RemoteFile
-        What to call all files.
+        Name of all files in messages.
     dataset : pyarrow.dataset.FileSystemDataset
     names : list of str
         The columns that are read.
@@ -47,28 +47,29 @@ def require_columns(source, dataset, names):
         without = next((path for path, known in files if name not in known), None)
         if name not in of_folders and with_it is not None and without is not None:
             raise ValueError(
-                f"{source}: {without} has no column {name!r}, {with_it} has one. Expected parts of "
-                "one log with the same columns; write the files anew, or, if the column is not "
-                "wanted, name another one or pass None for it (value= or timestamp=)."
+                f"{source}: {without} has no column {name!r}, but {with_it} has it. Expected parts "
+                "of one log with the same columns; write the files again, or, if you do not want "
+                "the column, name another one or pass None for it (value= or timestamp=)."
             )
 
 
 def common_fields(source, dataset, names, id_names):
-    """Fields of the columns in the narrowest types that hold those of all files.
+    """Fields of the columns, with the narrowest types that hold the types of all files.
 
-    Whole numbers, floating-point numbers, decimals, text and times widen, each among themselves.
-    Values and times may be whole numbers in some files and floating-point numbers in others. Files
-    without rows have no say, and a column of nulls only is of any type.
+    Two types of whole numbers have a wider common type; so have two types of floating-point
+    numbers, decimals, text or times. Values and times may be whole numbers in some files and
+    floating-point numbers in others. Files without rows are ignored. A column of nulls fits any
+    type.
 
     Parameters
     ----------
     source : pathlib.Path or RemoteFile
-        What to call all files.
+        Name of all files in messages.
     dataset : pyarrow.dataset.FileSystemDataset
     names : list of str
         The columns that are read.
     id_names : tuple of str
-        Those that hold ids.
+        The columns that hold ids.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def common_fields(source, dataset, names, id_names):
     Raises
     ------
     ValueError
-        If the types of two files have no such type in common.
+        If the types of two files have no common type.
     """
     import pyarrow as pa
 
@@ -90,15 +91,15 @@ def common_fields(source, dataset, names, id_names):
         common, path = pa.null(), None
         for fragment in dataset.get_fragments():
             schema = fragment.physical_schema
-            # Two columns of one name are refused where they are read.
+            # The reader refuses two columns of the same name.
             places = schema.get_all_field_indices(name) if _has_rows(fragment) else []
             for found in (schema.field(place).type for place in places):
                 wider = _wider(common, found, is_id=name in id_names)
                 if wider is None:
                     raise ValueError(
                         f"{source}: the column {name!r} is {found} in {fragment.path}, and "
-                        f"{common} in {path}. Expected parts of one log with one type of each "
-                        "column; write the files anew, or read them apart."
+                        f"{common} in {path}. Expected parts of one log with the same type for "
+                        "each column; write the files again, or read them separately."
                     )
                 path = fragment.path if wider != common else path
                 common = wider
@@ -111,16 +112,16 @@ def _has_rows(fragment):
 
 
 def _names_of_folders(dataset):
-    """Of the columns that are names of folders, such as ``day=1``.
+    """Names of the columns that come from names of folders, such as ``day=1``.
 
-    The schema of a dataset is that of its first file, with these.
+    The schema of a dataset is the schema of its first file plus these columns.
     """
     first = next(iter(dataset.get_fragments())).physical_schema.names
     return [name for name in dataset.schema.names if name not in first]
 
 
 def _wider(one, other, *, is_id):
-    """The narrowest type that holds both; None if none does without another meaning."""
+    """The narrowest type that holds both types without changing values; None if there is none."""
     import pyarrow as pa
 
     if one == other or pa.types.is_null(other):
@@ -163,7 +164,7 @@ def _family(kind):
 
 
 def _wider_whole(one, other):
-    """int64 for signed beside unsigned ones; what it cannot hold is an error of the cast."""
+    """int64 for a signed and an unsigned type; the cast raises for values that it cannot hold."""
     import pyarrow as pa
 
     signed = {pa.types.is_signed_integer(one), pa.types.is_signed_integer(other)}
@@ -173,7 +174,7 @@ def _wider_whole(one, other):
 
 
 def _wider_times(one, other):
-    """The finer unit; None for times with a time zone beside times without."""
+    """The finer unit; None if only one of the types has a time zone."""
     import pyarrow as pa
 
     if (one.tz is None) != (other.tz is None):

@@ -11,26 +11,26 @@ __all__ = ["find_parts", "kind_of_parts"]
 
 
 def find_parts(path):
-    """Files of a log.
+    """Find the files of a log.
 
     Parameters
     ----------
     path : str, path-like or list of these
-        A file, a folder, or a pattern such as "logs/*.csv", or a URL of fsspec.
+        A file, a folder, a pattern such as "logs/*.csv", or a URL for fsspec.
 
     Returns
     -------
     root : pathlib.Path or RemoteFile
-        What to call them all in messages.
+        Name of all files in messages.
     paths : list of pathlib.Path or RemoteFile
-        Sorted by name; of a list in its order.
+        Sorted by name; a list keeps its order.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a folder holds no log, or a data set, or if a file stands there twice.
+        If a folder holds no log, or holds a data set, or if a file occurs twice.
     """
     root, parts = _found_parts(path)
     _refuse_repeated(root, parts)
@@ -46,7 +46,7 @@ def _found_parts(path):
         return Path(os.path.commonpath([part.absolute().parent for part in parts])), parts
     if is_url(path):
         return find_remote(path)
-    path = Path(os.path.expanduser(path))  # that of pathlib raises for an unknown user
+    path = Path(os.path.expanduser(path))  # pathlib's expanduser raises for an unknown user
     if path.is_dir():
         return path, _files_of_folder(path)
     if not path.exists() and set("*?[") & set(str(path)):
@@ -61,7 +61,7 @@ def _found_parts(path):
 
 
 def kind_of_parts(root, paths, encoding="utf-8"):
-    """The one kind of all files; see `file_kind`.
+    """The common kind of all files; see `file_kind`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def kind_of_parts(root, paths, encoding="utf-8"):
     Raises
     ------
     ValueError
-        If they are of several kinds, or of one that is read from a single file only.
+        If the files have several kinds, or a kind that skrec reads only from a single file.
     """
     kinds = {path: file_kind(path, encoding) for path in paths}
     if len(set(kinds.values())) > 1:
@@ -89,30 +89,30 @@ def kind_of_parts(root, paths, encoding="utf-8"):
     if len(paths) > 1 and kind not in ("text", "parquet"):
         raise ValueError(
             f"{root} holds {len(paths)} files of kind {kind}. Expected parts as text or parquet, "
-            "or one file; pass the path of one."
+            "or a single file; pass the path of one file."
         )
     return kind
 
 
 def _refuse_repeated(root, parts):
-    """Each line of a file that stands there twice would count twice."""
+    """Raise if a file occurs twice: each of its lines would count twice."""
     known = {}
     for part in parts:
         place = part.path if hasattr(part, "fs") else os.path.realpath(part)
         if place in known:
             raise ValueError(
-                f"{root}: one file stands there twice, as {known[place]} and as {part}. Expected "
-                "each file once, since each of its lines would count twice; leave one of them out."
+                f"{root}: a file occurs twice, as {known[place]} and as {part}. Expected each file "
+                "once, since each of its lines would count twice; leave one of them out."
             )
         known[place] = str(part)
 
 
 def _root_of_remote(parts, remote):
-    """The folder that all files of a list are in."""
+    """The common folder of all files of a list."""
     if not all(remote) or len({id(part.fs) for part in parts}) > 1:
         raise ValueError(
             f"The parts of a log are in several places: {', '.join(map(str, parts[:5]))}. Expected "
-            "all of them local, or under URLs of one protocol and host."
+            "local files only, or URLs with the same protocol and host."
         )
     folder = os.path.commonpath([os.path.dirname(part.path) for part in parts])
     return RemoteFile(parts[0].fs, folder)
@@ -123,7 +123,7 @@ def _files_of_folder(folder):
         path
         for path in folder.rglob("*")
         if path.is_file()
-        # Spark's _SUCCESS and checksums are no parts.
+        # Spark's _SUCCESS and checksums are not parts of the log.
         and not any(name.startswith((".", "_")) for name in path.relative_to(folder).parts)
     )
     if not parts or (folder / "interactions.npz").is_file():

@@ -1,4 +1,4 @@
-"""The parameters on how a log is read."""
+"""Checks of the parameters of reading a log."""
 
 import os
 
@@ -13,7 +13,7 @@ __all__ = ["check_reading", "is_in_memory"]
 def check_reading(
     columns, *, delimiter, header, quotechar, encoding, decimal, negative, drop_missing
 ):
-    """Check the parameters on how a log is read.
+    """Check the parameters of reading a log.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def check_reading(
     Returns
     -------
     text : dict
-        Those of `find_layout`.
+        The keyword arguments of `find_layout`.
     """
     _check_rules(negative, drop_missing)
     _check_columns(columns)
@@ -36,7 +36,7 @@ def check_reading(
 
 
 def is_in_memory(log):
-    """Whether it is a log and no path; a TypeError if it is neither."""
+    """Whether the argument is a log instead of a path; a TypeError if it is neither."""
     if log is None or isinstance(log, bytes | int | float):
         raise TypeError(
             f"Expected a path, a list of paths or a log in memory. Got {type(log).__name__}."
@@ -60,7 +60,7 @@ def _check_columns(columns):
         place = isinstance(column, int) and not isinstance(column, bool)
         if not (absent or place or isinstance(column, str)):
             raise ValueError(
-                f"{role} must be the name or the place of a column, or 'auto'. Got {column!r}."
+                f"{role} must be the name or position of a column, or 'auto'. Got {column!r}."
             )
 
 
@@ -76,10 +76,10 @@ def _check_text_parameters(delimiter, quotechar, encoding, decimal):
     if quotechar is not None and quotechar == delimiter:
         raise ValueError(
             f"delimiter and quotechar are both {quotechar!r}. Expected two characters; pass "
-            "quotechar=None if quotes mean nothing."
+            "quotechar=None if quotes have no meaning."
         )
     try:
-        "".encode(encoding)  # codecs.lookup knows others, too, that are none of text
+        "".encode(encoding)  # codecs.lookup also accepts codecs that are not for text
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"encoding must be a name that Python knows, such as 'utf-8' or 'latin-1'. Got "

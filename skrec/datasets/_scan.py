@@ -1,4 +1,4 @@
-"""Interaction logs from files that are larger than the memory they may take."""
+"""Interaction logs from files larger than memory."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -35,96 +35,99 @@ def scan_interactions(
 ):
     """Read a large interaction log from parquet or text, a batch of lines at a time.
 
-    The result is that of `load_interactions`, which reads such files in the same way: each batch
-    becomes codes of 4 bytes as soon as it is read, and two counting passes make the matrix. One
-    counts the lines of each user, the other puts each line in its place. At the peak at most 40
-    bytes are taken for each line beyond the matrix, and what the distinct ids take. Here users
-    may come in parts, and what would be held as columns is refused.
+    The result equals that of `load_interactions`, which reads such files in the same way. Each
+    batch is turned into codes of 4 bytes as soon as it is read. Two counting passes make the
+    matrix: the first counts the lines of each user, the second puts each line in its place. The
+    peak memory is the matrix, the distinct ids and at most 40 bytes per line. This function can
+    return the users in parts, and refuses formats that must be held as whole columns.
 
     Parameters
     ----------
     path : str, path-like or list of these
         A file, a folder, a pattern (``logs/*.parquet``), or a list of paths: parquet, or text
-        with one interaction in each line, compressed or not. Names of folders such as ``day=1``
-        are columns of parquet. Or a URL, such as ``s3://bucket/logs``, which fsspec opens.
+        with one interaction in each line, compressed or not. With parquet, names of folders such
+        as ``day=1`` become columns. Or a URL, such as ``s3://bucket/logs``, which fsspec opens.
     user, item : str, int or "auto", default="auto"
-        Name or place of the column, as in `load_interactions`.
+        Name or position of the column, as in `load_interactions`.
     value : str, int, "auto" or None, default="auto"
-        Column with what is stored in the matrix; None: every interaction counts as 1.
+        Column of the values of the matrix. None: every interaction counts as 1.
     timestamp : str, int, "auto" or None, default="auto"
-        Column with the time. None, where times are not needed, saves 12 bytes a line.
+        Column of the times. None reads no times, and saves 12 bytes per line.
     delimiter : str, default=None
-        Between the fields of a line. None: found out.
+        Text between the fields of a line. None: it is detected.
     header : bool, default=None
-        Whether the first line holds names. None: found out.
+        Whether the first line holds names. None: it is detected.
     quotechar : str or None, default='"'
         Encloses fields that hold the delimiter or line breaks.
     encoding : str, default="utf-8"
-        Of the text.
+        Encoding of text.
     decimal : {".", ","}, default="."
-        Before the fraction of a value that is text.
+        Character before the fraction of a value that is text.
     drop_missing : bool, default=False
-        Leave out the lines that lack an id, a value or a time, and count them.
+        Whether to leave out, and count, lines that lack an id, a value or a time.
     negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
-        What negative values are, as in `load_interactions`.
+        What to do with negative values, as in `load_interactions`.
     duplicates : {"sum", "count", "first", "last", "max", "min", "mean", "error"}, \
             default="sum"
-        What several interactions of one user with one item become; first and last by timestamp
-        where known. "error" takes 8 bytes more a line.
+        How to merge several interactions of a user with an item. First and last follow the
+        timestamps, if known. "error" takes 8 more bytes per line.
     dtype : dtype or "auto", default="auto"
-        Of the matrix, as in `load_interactions`: "auto" is float32 unless that would lose
-        something.
+        Dtype of the matrix, as in `load_interactions`: "auto" is float32 unless that would lose
+        information.
     as_times : bool, default=False
-        Store in the matrix when each interaction happened, of a repeated pair the latest.
+        Store the time of each interaction in the matrix instead of its value; the latest time
+        of a repeated pair.
     return_X : bool, default=False
-        Return the matrix only; of parts a list of matrices.
+        Return only the matrix; with `n_parts` a list of matrices.
     n_parts : int, default=None
-        Return the users in so many parts, one after the other, each with about as many
-        interactions. The parts share the entries of one matrix, and a part that is kept keeps all
-        of them. Each part has its own ``indptr``, and its own ``user`` of 4 or 8 bytes an entry.
+        Number of parts to return the users in. Parts hold consecutive users, and about equally
+        many interactions. The parts share the entries of one matrix, so a part that is kept in
+        memory keeps all entries there. Each part has its own ``indptr``, and its own ``user`` of
+        4 or 8 bytes per entry.
     batch_size : int, default=131072
-        How many lines are decoded at a time, at most; of text it is 64 bytes for each. More is
-        hardly faster.
+        Greatest number of lines that are decoded at a time; 64 bytes of text count as a line.
+        Larger batches are hardly faster.
 
     Returns
     -------
     data : Bunch, csr_array, or list of these
-        As of `load_interactions`. With `n_parts` a list of Bunches, each with some of the users:
-        X and ``user_ids`` have the rows of the part, and all parts have the same columns and
-        ``item_ids``, also those of items that no user of the part has.
+        As in `load_interactions`. With `n_parts` a list of Bunches. X and ``user_ids`` of a part
+        have only the users of the part. All parts have the same columns and ``item_ids``, even
+        for items that no user of the part has.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ImportError
-        If `path` is a URL and fsspec, or what it needs for the protocol, is not installed.
+        If `path` is a URL, and fsspec or a package that it needs for the protocol is not
+        installed.
     TypeError
-        If `path` is no path.
+        If `path` is not a path.
     ValueError
-        As of `load_interactions`, with the same messages: a bad line of text is named by its
-        file and number, and bad lines are counted. Also if the files are neither parquet nor
-        text, or if there are fewer users than `n_parts`.
+        As in `load_interactions`, with the same messages: they name the file and number of a bad
+        line, and count the bad lines. Also if the files are neither parquet nor text, or if there
+        are fewer users than `n_parts`.
 
     Warns
     -----
     UserWarning
-        As of `load_interactions`.
+        As in `load_interactions`.
 
     See Also
     --------
-    load_interactions : Logs of any kind, also in memory.
-    skrec.linear_model.EASE.partial_fit : A fit in parts.
+    load_interactions : Load logs of any kind, also from memory.
+    skrec.linear_model.EASE.partial_fit : Fit in parts.
 
     Notes
     -----
-    JSON, Arrow, ORC, npz, Matrix Market and logs in memory are refused, and a parquet file within
-    gzip is not unpacked. What is wrong with a file is found when the files before it have been
-    read.
+    The function refuses JSON, Arrow, ORC, npz, Matrix Market, logs in memory, and parquet files
+    within gzip. It reads the files in order, so it finds an error in a file only after it has
+    read all earlier files.
 
-    Each distinct id stands in a hash table. A whole number takes 16 to 64 bytes there, a text 32 to
-    64 bytes beside its own, and half as much again while a table grows. Texts stand in the memory
-    twice more, as Python's and as numpy's, while the sorted ids are made.
+    A hash table holds each distinct id. A whole number takes 16 to 64 bytes there. A text takes 32
+    to 64 bytes in addition to its own. While a table grows, it takes half as much again. While the
+    ids are sorted, two more copies of all texts exist, as Python and as numpy objects.
 
     Examples
     --------
@@ -155,8 +158,8 @@ def scan_interactions(
     _check_counts(n_parts, batch_size)
     if is_in_memory(path):
         raise TypeError(
-            f"Expected the path of files, or a list of paths. Got {type(path).__name__}; read a "
-            "log in memory with skrec.datasets.load_interactions."
+            f"Expected a path or a list of paths. Got {type(path).__name__}; read a log in memory "
+            "with skrec.datasets.load_interactions."
         )
     source, paths = find_parts(path)
     kind = kind_of_parts(source, paths, encoding)
@@ -183,7 +186,7 @@ def _check_counts(n_parts, batch_size):
 
 
 def _in_parts(data, n_parts, source):
-    """A Bunch for each part of the users; parts have about as many interactions."""
+    """A Bunch for each part of the users; parts have about equally many interactions."""
     n_users, indptr = data.X.shape[0], data.X.indptr
     if n_users < n_parts:
         raise ValueError(
@@ -192,7 +195,7 @@ def _in_parts(data, n_parts, source):
         )
     wanted = np.arange(1, n_parts) * (data.X.nnz / n_parts)
     cuts = [0, *np.searchsorted(indptr, wanted).tolist(), n_users]
-    for part in range(1, n_parts):  # at least one user in each part, before and behind
+    for part in range(1, n_parts):  # at least one user in each part, and in all later ones
         cuts[part] = min(max(cuts[part], cuts[part - 1] + 1), n_users - n_parts + part)
     more = {name: data[name] for name in ("value_name", "n_dropped", "n_negative", "DESCR")}
     parts = []
@@ -200,7 +203,7 @@ def _in_parts(data, n_parts, source):
         entries = slice(indptr[first], indptr[last])
         X = csr_array((last - first, data.X.shape[1]), dtype=data.X.dtype)
         X.indptr = indptr[first : last + 1] - indptr[first]
-        # Given to the constructor they would be copied: they are small parts of large arrays.
+        # The constructor would copy these slices, since they are small parts of large arrays.
         X.data, X.indices = data.X.data[entries], data.X.indices[entries]
         X.has_canonical_format = True
         times = {"timestamp": data.timestamp[entries]} if "timestamp" in data else {}

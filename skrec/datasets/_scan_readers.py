@@ -1,4 +1,4 @@
-"""From files to codes, a batch of lines at a time."""
+"""Turn files into codes, a batch of lines at a time."""
 
 from itertools import chain
 from typing import NamedTuple
@@ -25,19 +25,19 @@ from skrec.datasets._text_fast import FieldIds, Unusual, coded_blocks, fast_enco
 
 __all__ = ["Scanned", "are_large", "scan_parquet", "scan_text"]
 
-_LARGE = 1 << 20  # bytes of all files
-_SAMPLE = 100  # lines by which columns are told
-_LINE_BYTES = 64  # of text that are read for each line of a batch
+_LARGE = 1 << 20  # least size of all files together, in bytes
+_SAMPLE = 100  # number of lines that identify the columns
+_LINE_BYTES = 64  # bytes of text that are read for each line of a batch
 _SIDES = ("user", "item")
 
 
 class Scanned(NamedTuple):
-    """What is known of a log beside its lines.
+    """Facts about a scanned log, without its lines.
 
     Attributes
     ----------
     ids : tuple of two WholeIds, TextIds or ObjectIds
-        Of users and items; some may stand in no line.
+        Ids of users and items; some may occur in no line.
     value_name : str or None
     n_dropped : int
     """
@@ -48,7 +48,7 @@ class Scanned(NamedTuple):
 
 
 def are_large(paths):
-    """Whether compiled tables of ids pay: a few ids are known sooner than numba is imported.
+    """Whether files are large enough for compiled tables of ids to pay off the import of numba.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
     Parameters
     ----------
     source : pathlib.Path
-        What to call them all.
+        Name of all files in messages.
     paths : list of pathlib.Path
     text : dict
         Parameters of `find_layout`.
     lines : GatheredLog
-        Takes the lines.
+        Gets the lines.
     drop_missing : bool
     batch_size : int
 
@@ -79,7 +79,7 @@ def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
     Raises
     ------
     ValueError
-        As of `load_interactions`.
+        As in `load_interactions`.
     """
     first = find_layout(paths[0], **text)
     sides = None
@@ -103,7 +103,7 @@ def scan_text(source, paths, text, lines, *, drop_missing, batch_size):
 
 
 def _scan_part(path, layout, ids, sides, lines, *, drop_missing, batch_size):
-    """Add the lines of a file; how many were left out."""
+    """Add the lines of a file; return how many were left out."""
     n_dropped, mark = 0, lines.mark()
     if sides is not None and fast_encoding(layout) is not None:
         try:
@@ -131,7 +131,7 @@ def _refuse_second_header(source, layout, lines, ids):
     names = header_names(layout)
     if names is None:
         return
-    try:  # a name that is none of the ids becomes one that no line has
+    try:  # a name that is not an id becomes an id that no line has
         codes = [one.encode_texts([name]).item() for one, name in zip(ids, names, strict=True)]
     except UnicodeEncodeError:
         return
@@ -154,11 +154,11 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
     Parameters
     ----------
     source : pathlib.Path
-        What to call them all.
+        Name of all files in messages.
     paths : list of pathlib.Path
     columns : tuple of 4 of str, int, "auto" or None
     lines : GatheredLog
-        Takes the lines.
+        Gets the lines.
     drop_missing : bool
     decimal : {".", ","}
     batch_size : int
@@ -170,7 +170,7 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
     Raises
     ------
     ValueError
-        As of `load_interactions`.
+        As in `load_interactions`.
     """
     import pyarrow as pa
 
@@ -190,7 +190,7 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
             for batch in chain(head, batches):
                 reader.add(batch)
             reader.check()
-        except TypeError as error:  # of ids that cannot be hashed
+        except TypeError as error:  # ids that cannot be hashed
             raise ValueError(f"{source}: {error}") from error
         except ValueError as error:
             if isinstance(error, pa.ArrowException):
@@ -201,19 +201,19 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
 
 
 class _BatchReader:
-    """Makes codes and numbers of batches, and counts what is wrong with some lines."""
+    """Turns batches into codes and numbers, and counts the errors of bad lines."""
 
     def __init__(self, places, schema, lines, drop_missing, decimal):
         self.places, self.lines = places, lines
         self.drop_missing, self.decimal = drop_missing, decimal
         self.ids = tuple(growing_ids(schema.field(place).type) for place in places[:2])
         self.n_lines = self.n_dropped = 0
-        self.missing = ([], [])  # entry, value and number of missing ids, of each batch
+        self.missing = ([], [])  # for each batch: first entry, its value, number of missing ids
         self.bad = BadEntries("value", decimal), BadEntries("timestamp")
         self.failed = False
 
     def add(self, batch):
-        """Read a batch; once a line was bad, only count."""
+        """Read a batch; after the first bad line, only count further ones."""
         columns = [None if place is None else batch.column(place) for place in self.places]
         if self.drop_missing:
             missing = np.logical_or.reduce([missing_entries(c) for c in columns if c is not None])
@@ -249,7 +249,7 @@ class _BatchReader:
 
         if column is None:
             return None
-        # As of a table: some types become arrays only so.
+        # A chunked array, as in a table: some types convert to numpy only in that form.
         column = entries_of(pa.chunked_array([column]))
         if which == 0:
             entries, numbers, good = value_entries(column, self.decimal)
@@ -259,7 +259,7 @@ class _BatchReader:
         return numbers
 
     def check(self):
-        """Raise the ValueError on what was wrong, if anything was."""
+        """Raise the ValueError about bad lines, if there were any."""
         if self.n_dropped and not self.n_lines:
             raise ValueError(
                 f"all {self.n_dropped} rows lack an id, value or time. Expected one interaction in "

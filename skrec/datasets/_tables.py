@@ -1,4 +1,4 @@
-"""Tables of items and users beside a log, as CSV."""
+"""Tables of items and users that accompany a log, as CSV."""
 
 import csv
 import gzip
@@ -54,7 +54,7 @@ def read_table(path):
             if row and len(row) != len(names):
                 raise ValueError(
                     f"{path}, line {reader.line_num}: found {len(row)} fields, expected "
-                    f"{len(names)} ({names}); mend the file or delete it to do without."
+                    f"{len(names)} ({names}); mend the file, or delete it to load without it."
                 )
             if row:
                 rows.append(row)
@@ -68,7 +68,7 @@ def aligned_table(path, role, n):
     Parameters
     ----------
     path : pathlib.Path
-        A CSV with a column `role` of positions; lines with -1 are left out.
+        A CSV with a column `role` of positions; lines with -1 are skipped.
     role : {"item", "user"}
     n : int
         Number of ids.
@@ -76,13 +76,13 @@ def aligned_table(path, role, n):
     Returns
     -------
     table : Bunch of ndarray of shape (n,)
-        A column each; "" where no line tells.
+        Its columns; "" for ids without a line.
     """
     columns = read_table(path)
     if role not in columns:
         raise ValueError(
-            f"{path} has no column {role!r}. Got {list(columns)}; it must hold the position of "
-            f"each {role}, -1 for one without interactions."
+            f"{path} has no column {role!r}. Got {list(columns)}; the column must hold the "
+            f"position of each {role}, or -1 for a {role} without interactions."
         )
     places = np.array(columns.pop(role), dtype=np.int64)
     if (places >= n).any():
@@ -103,7 +103,7 @@ def _plain_column(values):
     texts = values.tolist()
     if texts and all(text.lstrip("-").isdecimal() and len(text) < 19 for text in texts):
         numbers = list(map(int, texts))
-        # "00501" is a zip code, not 501.
+        # "00501" is a zip code, not the number 501.
         if all(str(number) == text for number, text in zip(numbers, texts, strict=True)):
             return np.array(numbers, dtype=np.int64)
     return np.array(texts, dtype=np.str_) if pack_ids(texts).dtype.kind == "U" else values
@@ -121,7 +121,7 @@ def genre_matrix(genres):
     names : ndarray of str of shape (n_genres,)
         Sorted.
     matrix : csr_array of float64 of shape (n_items, n_genres)
-        1 where an item is of a genre.
+        1 where an item has a genre.
     """
     lists = [
         [name for name in text.split("|") if name and name != "(no genres listed)"]

@@ -27,20 +27,20 @@ _STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, it
 
 
 def read_memory(log, source, columns, *, drop_missing, decimal="."):
-    """Read the columns of a log that is in memory.
+    """Read the columns of a log in memory.
 
     Parameters
     ----------
     log : log
         See `skrec.preprocessing.InteractionEncoder`.
     source : str or pathlib.Path
-        What to call it in messages.
+        Name of the log in messages.
     columns : tuple of 4 of str, int, "auto" or None
         As for text files.
     drop_missing : bool
         Leave out rows that lack an id, value or time.
     decimal : {".", ","}, default="."
-        Before the fraction of a value that is text.
+        Character before the fraction of a value that is text.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
     Raises
     ------
     ValueError
-        If a column cannot be told, or a row holds no id or no number.
+        If a column cannot be identified, or a row lacks an id or a number.
     TypeError
         If `log` has none of the known forms.
     """
@@ -59,8 +59,8 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
     lengths = {len(column) for column in picked if column is not None}
     if len(lengths) > 1:
         raise ValueError(
-            f"{source}: columns differ in length: {sorted(lengths)}. Expected one entry of each "
-            "per interaction."
+            f"{source}: columns differ in length: {sorted(lengths)}. Expected one entry per "
+            "interaction in each."
         )
     if not lengths.pop():
         raise ValueError(f"{source} is empty. Expected one interaction in each row.")
@@ -71,28 +71,28 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
 
 
 def settle_columns(log, source, columns):
-    """Settle which columns of a log are which.
+    """Find the user, item, value and timestamp columns of a log.
 
     Parameters
     ----------
     log : log
     source : str or pathlib.Path
     columns : tuple of 4 of str, int, "auto" or None
-        As of `read_memory`.
+        As in `read_memory`.
 
     Returns
     -------
     value_name : str or None
-        None also where the columns have no names.
+        None also if the columns have no names.
     places : tuple of 4 of int or None
-        Of user, item, value and timestamp.
+        Positions of user, item, value and timestamp.
     columns_at : list of array-like or None
-        The columns by place.
+        The columns by position.
 
     Raises
     ------
     ValueError
-        If a column cannot be told.
+        If a column cannot be identified.
     """
     names, columns_at = _named_columns(log)
     header = names is not None
@@ -107,8 +107,8 @@ def settle_columns(log, source, columns):
 
 
 def _named_columns(log):
-    """Names or None, and the columns by place."""
-    if hasattr(log, "collect_schema") and hasattr(log, "collect"):  # polars, not yet computed
+    """Names or None, and the columns by position."""
+    if hasattr(log, "collect_schema") and hasattr(log, "collect"):  # a lazy frame of polars
         log = log.collect()
     if hasattr(log, "to_arrow") and hasattr(log, "columns"):
         log = log.to_arrow()
@@ -118,7 +118,7 @@ def _named_columns(log):
         return None, split_unnamed(log)
     columns = [column_at(log, place) for place in range(len(names))]
     if names and not any(isinstance(name, str) for name in names):
-        return None, columns  # pandas.DataFrame(array): names are places
+        return None, columns  # pandas.DataFrame(array), whose names are positions
     return tuple(map(str, names)), columns
 
 
@@ -139,7 +139,8 @@ def _convert(picked, value_name, drop_missing, decimal):
         n_dropped = int(missing.sum())
         if n_dropped == len(missing):
             raise ValueError(
-                f"all {n_dropped} rows lack an id, value or time. Expected one interaction in each."
+                f"all {n_dropped} rows lack an id, value or time. Expected one interaction in each "
+                "row."
             )
         if n_dropped:
             picked = [None if c is None else take_entries(c, ~missing) for c in picked]
@@ -175,7 +176,7 @@ def _ids(column, name):
             return ids, position[np.concatenate(codes)]
     entries = as_id_column(column.to_pylist() if arrow is not None else column, name)
     if arrow is not None and {type(entry) for entry in entries[:_SAMPLE].tolist()} == {float}:
-        # As an array of floats, in which NaN is a missing id.
+        # In an array of floats, NaN is a missing id.
         entries = (
             as_id_column(entries.astype(np.float64), name) if _all_floats(entries) else entries
         )
@@ -192,8 +193,8 @@ def _arrow_type(column):
 
 
 def entries_of(column):
-    """A column of values or times; one of pyarrow with nulls as Python objects."""
+    """A column of values or times; a column of pyarrow with nulls becomes Python objects."""
     if _arrow_type(column) is not None and column.null_count:
-        # Which row it is matters more than the dtype.
+        # An error must name the row of a null, so the objects are kept.
         return np.array(column.to_pylist(), dtype=object)
     return column

@@ -1,4 +1,4 @@
-"""The careful reader of text files: it counts and names the bad lines."""
+"""The careful reader of text files, which counts and reports bad lines."""
 
 import csv
 import io
@@ -19,11 +19,11 @@ __all__ = ["RawLog", "careful_blocks", "is_missing", "value_name"]
 
 _MISSING = {"", "nan", "null", "none", "\\n", "<na>", "nat"}
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
-_SHOWN = 5  # numbers of bad lines in a message
+_SHOWN = 5  # how many line numbers a message shows
 
 
 class RawLog(NamedTuple):
-    """Columns of a file: codes and distinct ids as text, numbers, the value's name."""
+    """Columns of a file: codes, distinct ids as text, numbers, name of the value column."""
 
     user: np.ndarray
     user_ids: list
@@ -36,32 +36,32 @@ class RawLog(NamedTuple):
 
 
 def careful_blocks(path, layout, *, drop_missing, n_lines):
-    """Read a file line by line, some lines at a time.
+    """Read a file line by line, and yield blocks of lines.
 
     Parameters
     ----------
     path : pathlib.Path
     layout : Layout
     drop_missing : bool
-        Leave out lines that lack an id, value or time instead of refusing them.
+        Leave out lines that lack an id, value or time. If False, such lines are an error.
     n_lines : int or None
-        How many lines a block has; None: all of them are one block.
+        Number of lines of a block; None: a single block.
 
     Yields
     ------
     log : RawLog
-        Each with ids of its own. The last one may have no lines.
+        Each block has its own ids. The last block may be empty.
 
     Raises
     ------
     ValueError
-        Names file, first bad line (from 1), what was found, what is expected and a remedy,
-        and how many lines are bad in which way. It is raised after the last line: what was
-        yielded before is then of no use.
+        Names the file, the first bad line (from 1), what it holds, what is expected and a
+        remedy, and counts the bad lines of each kind. It is raised after the last line, and
+        makes the blocks yielded before useless.
     """
     reader = _Reader(path, layout, drop_missing)
     with plain_errors(path), open_binary(path) as binary:
-        # Bytes that are no text matter only in ids; they come through as lone surrogates.
+        # Bytes that are not text matter only in ids. They are decoded as lone surrogates.
         text = io.TextIOWrapper(
             binary, with_bom(layout.encoding), errors="surrogateescape", newline=""
         )
@@ -80,14 +80,14 @@ def careful_blocks(path, layout, *, drop_missing, n_lines):
 
 
 class _Reader:
-    """Gathers the columns of lines, and what is wrong with some."""
+    """Gathers the columns of the lines, and the errors of bad lines."""
 
     def __init__(self, path, layout, drop_missing):
         self.path, self.layout, self.drop_missing = path, layout, drop_missing
         self.used = [place for place in layout.places if place is not None]
         self._begin()
-        self.message = None  # of the first bad line
-        self.bad = {}  # kind -> numbers of lines
+        self.message = None  # about the first bad line
+        self.bad = {}  # kind of error -> line numbers
 
     def _begin(self):
         self.ids = ({}, {})
@@ -101,7 +101,7 @@ class _Reader:
         if len(row) != len(names):
             self.refuse(
                 line, "another number of fields", f"{len(row)} fields {_shorten(row)}",
-                f"{len(names)}, like the first line, one interaction a line",
+                f"{len(names)}, like the first line, one interaction per line",
                 "mend the line, or pass delimiter= or quotechar=",
             )  # fmt: skip
             return
@@ -126,7 +126,7 @@ class _Reader:
                 f"{self.path}, line {line}: found {found}, expected {expected}; {remedy}."
             )
         lines = self.bad.setdefault(kind, [])
-        if not lines or lines[-1] != line:  # one line may have both ids of a kind
+        if not lines or lines[-1] != line:  # both ids of a line may be bad in the same way
             lines.append(line)
 
     def _is_good_id(self, line, side, text):
@@ -196,7 +196,7 @@ class _Reader:
             raise ValueError(self.message + self._summary())
 
     def take(self):
-        """The log of the lines since the last call; of no use if one was bad."""
+        """The log of the lines since the last call; None if a line was bad."""
         ids, codes, numbers, n_dropped = self.ids, self.codes, self.numbers, self.n_dropped
         self._begin()
         if self.message is not None:
@@ -224,7 +224,7 @@ class _Reader:
                 f"{len(lines)} line{'s have' if many else ' has'} {kind} "
                 f"(line{'s' if many else ''} {shown})"
             )
-        return f" In all {'; '.join(parts)}."
+        return f" In total, {'; '.join(parts)}."
 
 
 def value_name(layout):
@@ -236,7 +236,7 @@ def value_name(layout):
 
 
 def is_missing(text):
-    """Whether the text of an id stands for none."""
+    """Whether a text means a missing id."""
     return text.lower() in _MISSING
 
 
@@ -252,7 +252,7 @@ def _numbered_rows(reader, text):
     except csv.Error as error:
         reader.refuse(
             line + 1, "quotes that do not match", f"quotes that do not match ({error})",
-            "quotes in pairs", "mend the line, or pass quotechar=None if quotes mean nothing here",
+            "quotes in pairs", "mend the line, or pass quotechar=None if quotes have no meaning",
         )  # fmt: skip
     except UnicodeError as error:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What only the whole of a log that is text shows to be wrong."""
+"""Checks that need a whole log of text."""
 
 from skrec.datasets._guess import first_line_is_doubtful
 
@@ -7,17 +7,17 @@ __all__ = ["header_names", "refuse_doubtful", "refuse_no_lines", "refuse_other_n
 
 
 def refuse_other_names(source, paths, layouts, *, header):
-    """Raise a ValueError if a part has other columns than the first, or alone a header.
+    """Raise a ValueError if a part has other columns than the first, or an extra header.
 
     Parameters
     ----------
     source : pathlib.Path
     paths : tuple of two pathlib.Path
-        The first part, and one more.
+        The first part, and another one.
     layouts : tuple of two Layout
-        Theirs.
+        Layouts of these parts.
     header : bool or None
-        What the caller was asked for; None: to find out.
+        The parameter `header` of the caller; None: headers are detected.
     """
     if header is None and layouts[1].looks_named and not layouts[0].header:
         raise ValueError(
@@ -29,39 +29,39 @@ def refuse_other_names(source, paths, layouts, *, header):
         raise ValueError(
             f"{source}: {paths[1].name} has the columns {list(layouts[1].names)}, {paths[0].name} "
             f"has {list(layouts[0].names)}. Expected parts of one log with the same columns; pass "
-            "the path of one."
+            "the path of a single part."
         )
 
 
 def refuse_no_lines(source, n_lines, n_dropped):
-    """Raise a ValueError if nothing was read."""
+    """Raise a ValueError if the log has no lines."""
     if not n_lines:
         what = f"{n_dropped} lines without an id, value or time" if n_dropped else "names"
         raise ValueError(f"{source} has {what} but no interactions. Expected one in each line.")
 
 
 def header_names(layout):
-    """What the header calls users and items; None without a header."""
+    """Names of the user and item column in the header; None without a header."""
     if not layout.header:
         return None
     return [layout.names[place].strip(" ") for place in layout.places[:2]]
 
 
 def refuse_second_header(source, names, n_again):
-    """Raise a ValueError if the header stands in further lines.
+    """Raise a ValueError if further lines repeat the header.
 
     Parameters
     ----------
     source : pathlib.Path
     names : list of str
-        Of `header_names`.
+        Result of `header_names`.
     n_again : int
-        In how many lines the user and the item are called so.
+        Number of lines whose user and item are these names.
     """
     if n_again:
         raise ValueError(
-            f"{source}: the header {names} stands in {n_again} lines below the first, too, as "
-            "in files that were joined. Expected interactions; delete these lines."
+            f"{source}: {n_again} lines below the first repeat the header {names}, as in files "
+            "that were joined. Expected interactions; delete these lines."
         )
 
 
@@ -70,7 +70,6 @@ def refuse_doubtful(source, n_lines, first, counts, ids):
     if first_line_is_doubtful(n_lines, first, counts, ids):
         raise ValueError(
             f"{source}: the first line may hold names or an interaction: {list(first)} occur "
-            "nowhere else "
-            "and are unlike what follows. Expected a header with usual names, or a log whose first "
-            "line is like the others; pass header=True or header=False."
+            "nowhere else and are unlike the other ids. Expected a header with usual names, or a "
+            "log whose first line is like the others; pass header=True or header=False."
         )

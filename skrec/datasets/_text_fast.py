@@ -16,18 +16,18 @@ from skrec.datasets._text import RawLog, is_missing, value_name
 __all__ = ["CodedBlock", "Unusual", "coded_blocks", "fast_encoding", "read_stream"]
 
 _BLOCK = 1 << 24
-_LONGEST_MISSING = 4  # bytes of what stands for no id
-_LONGEST = 1 << 16  # bytes of a line that a block, however small, is waited for
+_LONGEST_MISSING = 4  # bytes of the longest text that means a missing id
+_LONGEST = 1 << 16  # bytes that an unfinished line may always have, even with small blocks
 _ASCII_BASED = ("utf-8", "ascii", "iso8859-1", "cp1252")
 _SEPARATOR = "\x1f"  # stands for delimiters of several characters
 
 
 class Unusual(Exception):
-    """A file that is not plain: the careful reader reads it, or says what is wrong."""
+    """A file that is not plain: the careful reader reads it, or reports what is wrong."""
 
 
 class FieldIds:
-    """Ids of a field of the lines, and which of them stand for none.
+    """Ids of a field of the lines, and a mask of the ids that mean a missing one.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class FieldIds:
         self.gone = np.empty(0, dtype=bool)
 
     def encode(self, column):
-        """Codes of a column of bytes of pyarrow; Unusual if one is no text."""
+        """Codes of a pyarrow column of bytes; raises Unusual if an entry is not text."""
         codes, n_known = self.ids.encode(column), len(self.gone)
         if len(self.ids) > n_known:
             if not self.ids.are_text(n_known):
@@ -57,7 +57,7 @@ class FieldIds:
 
 
 class CodedBlock(NamedTuple):
-    """Some lines: codes of their ids, their values and times, and how many were left out."""
+    """Some lines: codes of their ids, values, times, and the number of dropped lines."""
 
     user: np.ndarray
     item: np.ndarray
@@ -67,7 +67,7 @@ class CodedBlock(NamedTuple):
 
 
 def fast_encoding(layout):
-    """Name of the encoding of files that are read block by block; None for others.
+    """Name of the encoding if the file can be read block by block, else None.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def fast_encoding(layout):
 
 
 def read_stream(binary, layout, encoding, *, drop_missing=False):
-    """Read an open binary file whose lines are plain.
+    """Read an open binary file of plain lines.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def read_stream(binary, layout, encoding, *, drop_missing=False):
     Returns
     -------
     log : RawLog or None
-        None where anything is unusual, see `coded_blocks`.
+        None if anything is unusual, see `coded_blocks`.
     """
     sides = FieldIds(encoding), FieldIds(encoding)
     try:
@@ -119,18 +119,18 @@ def read_stream(binary, layout, encoding, *, drop_missing=False):
 
 
 def coded_blocks(binary, layout, sides, *, drop_missing, block_bytes=None):
-    """The lines of an open binary file, a block at a time.
+    """Yield the lines of an open binary file, a block at a time.
 
     Parameters
     ----------
     binary : file
     layout : skrec.datasets._layout.Layout
     sides : tuple of two FieldIds
-        Ids of users and items. They may learn ids that stand in no line of the result.
+        Ids of users and items. They may get ids that occur only in dropped lines.
     drop_missing : bool
         Leave out lines that lack an id, a value or a time.
     block_bytes : int, default=None
-        How much is read at a time; None: 16 MiB.
+        Number of bytes that are read at a time; None: 16 MiB.
 
     Yields
     ------
@@ -140,8 +140,8 @@ def coded_blocks(binary, layout, sides, *, drop_missing, block_bytes=None):
     ------
     Unusual
         If a line is not plain: bad lines, quotes within fields, line breaks within quotes, lines
-        that end in a carriage return alone. What was yielded before may be wrong.
-        `skrec.datasets._text.careful_blocks` reads such files, or says what is wrong.
+        that end in a carriage return alone. Blocks yielded before may be wrong.
+        `skrec.datasets._text.careful_blocks` reads such files, or reports what is wrong.
     """
     size = _BLOCK if block_bytes is None else block_bytes
     reader = _BlockReader(layout, sides, drop_missing)
@@ -167,20 +167,20 @@ def _texts(ids):
 
 
 def _only_used(codes, ids):
-    """Codes among the ids that occur, and these."""
+    """Codes into the ids that occur, and these ids."""
     used = np.zeros(len(ids), dtype=bool)
     used[codes] = True
     return (np.cumsum(used) - 1)[codes], ids.take(np.flatnonzero(used)).tolist()
 
 
 def _require_plain_ends(lines):
-    """Each carriage return stands before a line feed, and there are no NULs."""
+    """Raise Unusual unless each carriage return precedes a line feed and there is no NUL."""
     if lines.count(b"\r") != lines.count(b"\r\n") or b"\0" in lines:
         raise Unusual
 
 
 def _skip_header(lines, layout):
-    """What follows the preamble and the header, which must end in these lines."""
+    """The lines after the preamble and the header, both of which must end in `lines`."""
     lines = lines.removeprefix(codecs.BOM_UTF8)
     for _ in range(layout.preamble):
         _, found, lines = lines.partition(b"\n")
@@ -197,14 +197,14 @@ def _skip_header(lines, layout):
 
 
 class _BlockReader:
-    """Makes codes and numbers of blocks of whole lines."""
+    """Turns blocks of complete lines into codes and numbers."""
 
     def __init__(self, layout, sides, drop_missing):
         self.layout, self.sides, self.drop_missing = layout, sides, drop_missing
         self.encoding = fast_encoding(layout)
 
     def blocks(self, lines):
-        """The block of some lines, none of blank ones; Unusual if one is not plain."""
+        """Yield the block of some lines, or nothing if all are blank; may raise Unusual."""
         if not lines.strip(b"\r\n"):
             return
         columns = self._columns(lines)
@@ -231,7 +231,7 @@ class _BlockReader:
         yield CodedBlock(user, item, *found, n_dropped)
 
     def _columns(self, lines):
-        """Arrays of the columns by their places."""
+        """Arrays of the columns by position."""
         import pyarrow as pa
 
         delimiter, quotechar = self.layout.delimiter, self.layout.quotechar
@@ -254,10 +254,10 @@ class _BlockReader:
             place: pa.dictionary(pa.int32(), pa.binary())
             for place in of_numbers if place is not None
         }  # fmt: skip
-        # A decimal comma is for values, not for times.
+        # A decimal comma applies to values, not to times.
         plain = of_numbers if self.layout.decimal == "." else of_numbers[:1]
         as_numbers = {place: pa.float64() for place in plain if place not in (None, *of_ids)}
-        # Numbers that pyarrow does not know, such as dates, are converted text by text.
+        # Fields that pyarrow cannot read as numbers, such as dates, are converted text by text.
         columns = self._read(lines, delimiter, quotechar, as_text | as_numbers)
         if as_numbers and (columns is None or self._has_nan(columns, as_numbers)):
             columns = self._read(lines, delimiter, quotechar, as_text)
@@ -266,7 +266,7 @@ class _BlockReader:
         return columns
 
     def _read(self, lines, delimiter, quotechar, types):
-        """Arrays of the columns at some places; None if a line or a number is not as expected."""
+        """Arrays of the columns in `types`; None if a line or a number is not as expected."""
         import pyarrow as pa
         from pyarrow import csv
 
@@ -293,11 +293,11 @@ class _BlockReader:
         return {place: table.column(names[place]).combine_chunks() for place in types}
 
     def _has_nan(self, columns, places):
-        """Whether texts tell what is missing, since a number read nan is not always."""
+        """Whether numbers hold NaN: then only the texts say whether a number is missing."""
         return self.drop_missing and any(np.isnan(columns[place]).any() for place in places)
 
     def _numbers(self, which, column):
-        """Values or times as float64, NaN where one is missing."""
+        """Values or times as float64; NaN means missing."""
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
@@ -312,7 +312,7 @@ class _BlockReader:
                 raise Unusual from None
         else:
             numbers, gone = column.to_numpy(), False
-        # Whole times that a double cannot hold are for the careful reader.
+        # The careful reader handles whole times that a double cannot hold.
         bound = (np.finfo(np.float64).max, 2**53 - 1)[which]
         if not ((np.abs(numbers) <= bound) | gone).all():
             raise Unusual
@@ -320,7 +320,7 @@ class _BlockReader:
 
 
 def _quotes_are_plain(lines, delimiter, quotechar):
-    """Whether quotes stand in pairs around whole fields, without line breaks between them."""
+    """Whether quotes enclose whole fields in pairs, without line breaks between them."""
     from skrec._log._growing_kernels import quotes_are_plain
 
     buffer = np.frombuffer(lines, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Files behind a URL, through fsspec."""
+"""Files at a URL, through fsspec."""
 
 import os
 from typing import NamedTuple
@@ -11,13 +11,13 @@ class _Size(NamedTuple):
 
 
 class RemoteFile:
-    """What readers ask of a `pathlib.Path`, for a file or a folder of fsspec.
+    """A file or folder of fsspec, with the methods of `pathlib.Path` that readers need.
 
     Parameters
     ----------
     fs : fsspec.AbstractFileSystem
     path : str
-        Within it.
+        Path in the file system.
     """
 
     def __init__(self, fs, path):
@@ -37,42 +37,42 @@ class RemoteFile:
         return os.path.splitext(self.name)[1]
 
     def is_dir(self):
-        """Whether it is a folder."""
+        """Whether the path is a folder."""
         return self.fs.isdir(self.path)
 
     def stat(self):
-        """Its size."""
+        """The size of the file."""
         return _Size(self.fs.size(self.path))
 
     def open(self, mode):
-        """Open it for reading bytes."""
+        """Open the file for reading bytes."""
         return self.fs.open(self.path, mode)
 
 
 def is_url(path):
-    """Whether a path is a URL, such as "s3://bucket/logs", and no local file of this name."""
+    """Whether a path is a URL, such as "s3://bucket/logs", and not the name of a local file."""
     return isinstance(path, str) and "://" in path and not os.path.exists(path)
 
 
 def find_remote(url):
-    """Files of a log behind a URL.
+    """Find the files of a log at a URL.
 
     Parameters
     ----------
     url : str
-        Of a file, a folder, or a pattern.
+        URL of a file or folder, or a pattern.
 
     Returns
     -------
     root : RemoteFile
-        What to call them all in messages.
+        Name of all files in messages.
     files : list of RemoteFile
         Sorted by name.
 
     Raises
     ------
     ImportError
-        If fsspec, or what it needs for this protocol, is not installed.
+        If fsspec, or a package that it needs for this protocol, is not installed.
     FileNotFoundError
         If there is no such file.
     ValueError
@@ -108,6 +108,6 @@ def find_remote(url):
 
 
 def _is_hidden(folder, name):
-    """Spark's _SUCCESS and checksums are no parts."""
+    """Whether a file is no part of a log, such as Spark's _SUCCESS and checksums."""
     inner = name[len(folder) :] if name.startswith(folder) else name
     return any(part.startswith((".", "_")) for part in inner.split("/"))

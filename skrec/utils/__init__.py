@@ -1,4 +1,4 @@
-"""Utilities: discovery of the recommenders, and checks for one's own."""
+"""Utilities: discovery of the recommenders, and checks for your own estimators."""
 
 import importlib
 
@@ -8,7 +8,7 @@ __all__ = ["RecommenderTags", "all_recommenders"]
 
 
 def __getattr__(name):
-    # Discovery looks into every sub-package and stands above them all, utils below.
+    # Discovery imports every sub-package, and every sub-package imports utils: so load it late.
     if name == "all_recommenders":
         return getattr(importlib.import_module("skrec._discovery"), name)
     raise AttributeError(f"module 'skrec.utils' has no attribute {name!r}")

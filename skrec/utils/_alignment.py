@@ -1,4 +1,4 @@
-"""Whether side information lies in the order of the X that was passed, before it is canonical."""
+"""Checks that side information has the order of X, before X is made canonical."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -7,7 +7,7 @@ from skrec.utils._sparse_check import sound_sparse
 
 
 def check_fit_alignment(X, user_features, context):
-    """Raise where rows of side information cannot be those of X.
+    """Raise if the rows of side information cannot match the rows of X.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def check_fit_alignment(X, user_features, context):
     Raises
     ------
     ValueError
-        If two dataframes hold the same users in another order, or there is context and the
+        If two dataframes hold the same users in another order, or if context is given and the
         stored entries of X are not in canonical order.
     """
     if user_features is not None:
@@ -29,7 +29,7 @@ def check_fit_alignment(X, user_features, context):
 
 
 def check_same_order(labels, others, name, other_name):
-    """Raise if two sequences hold the same labels in another order; None: nothing is known."""
+    """Raise if two sequences hold the same labels in another order; None: labels are unknown."""
     if labels is None or others is None or len(labels) != len(others):
         return
     if hasattr(labels, "equals") and hasattr(others, "equals") and labels.equals(others):
@@ -38,9 +38,10 @@ def check_same_order(labels, others, name, other_name):
     if labels != others and set(labels) == set(others):
         at = next(i for i, (a, b) in enumerate(zip(labels, others, strict=True)) if a != b)
         raise ValueError(
-            f"{name} must have its rows in the order of {other_name}: they are taken by position. "
-            f"Got the same labels in another order: row {at} of {name} is {labels[at]!r}, of "
-            f"{other_name} {others[at]!r}. Reorder the dataframe with .loc[...]."
+            f"{name} must have its rows in the order of {other_name}: rows are matched by "
+            f"position. Got the same labels in another order: row {at} of {name} is "
+            f"{labels[at]!r}, row {at} of {other_name} is {others[at]!r}. Reorder the dataframe "
+            "with .loc[...]."
         )
 
 
@@ -55,8 +56,8 @@ def _check_canonical(X):
         return
     if X.format != "csr":
         raise ValueError(
-            "With context, X must be in CSR format, whose entries have an order: context has one "
-            f"row per stored entry. Got {X.format}; convert X with .tocsr() first and order the "
+            "With context, X must be in CSR format: context has one row per stored entry, and CSR "
+            f"orders the entries. Got {X.format}; convert X with .tocsr() first and order the "
             "context like X.data."
         )
     X = sound_sparse(X)
@@ -64,5 +65,6 @@ def _check_canonical(X):
         raise ValueError(
             "With context, X must be canonical: column indices sorted within each row, no "
             "duplicates, no stored zeros, because context has one row per stored entry. Got an X "
-            "that is not; drop the context of what is dropped, and order both by (row, column)."
+            "that is not canonical; drop such entries with their rows of context, and order both "
+            "by (row, column)."
         )

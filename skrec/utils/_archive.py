@@ -1,4 +1,4 @@
-"""A model file is looked at before it is unpacked: how large it will be, and what it asks for."""
+"""Checks of a model file before it is unpacked: its unpacked size and its types."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from skrec.utils._memory import available_memory, format_bytes
 
 _SCHEMA = "schema.json"
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
-# How skops writes what is not a plain container; a type must not be made in another way.
+# The loaders that skops uses for types that are no plain containers; others are refused.
 _LOADERS = {
     "scipy.sparse": {"SparseMatrixNode", "ObjectNode"},  # ObjectNode: older versions
     "skrec": {"ObjectNode", "TupleNode", "FunctionNode", "TypeNode"},
@@ -20,25 +20,25 @@ _LOADERS = {
 
 
 def check_archive(archive, *, depth=0):
-    """Raise for an archive that would not fit into memory, or whose arrays are not what they say.
+    """Raise if an archive would not fit into memory, or an array contradicts its header.
 
     Parameters
     ----------
     archive : zipfile.ZipFile
     depth : int, default=0
-        1 inside an entry that is an archive itself, as sparse matrices are.
+        1 inside an entry that is itself an archive, such as a sparse matrix.
 
     Raises
     ------
     ValueError
-        Also for object arrays, which pickle would read, and for archives within archives.
+        Also for object arrays, which need pickle, and for archives nested more deeply.
     """
     # The entries and the arrays made of them are in memory at once.
     required = 2 * sum(info.file_size for info in archive.infolist())
     available = available_memory()
     if available is not None and required > available:
         raise ValueError(
-            f"it takes {format_bytes(required)} of memory when it is unpacked, but only "
+            f"unpacked it takes {format_bytes(required)} of memory, but only "
             f"{format_bytes(available)} are available"
         )
     for info in archive.infolist():
@@ -72,13 +72,13 @@ def _check_array(archive, info):
     n_bytes = prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or header + n_bytes != info.file_size:
         raise ValueError(
-            f"{info.filename} has an array of shape {shape} and dtype {dtype}, which are "
-            f"{n_bytes} bytes, but there are {info.file_size - header}"
+            f"{info.filename} has an array of shape {shape} and dtype {dtype}, which takes "
+            f"{n_bytes} bytes, but holds {info.file_size - header}"
         )
 
 
 def read_schema(archive):
-    """The description of the content, checked.
+    """Check the description of the content.
 
     Parameters
     ----------
@@ -87,13 +87,12 @@ def read_schema(archive):
     Returns
     -------
     skeleton : bytes
-        An archive with the same description, and entries without content: it is small, and
-        asks for the same types.
+        A small archive with the same description and types, whose entries are empty.
 
     Raises
     ------
     ValueError
-        If a part is to be built otherwise than it was written.
+        If the description names a loader that skops does not write for the type.
     """
     text = archive.read(_SCHEMA)
     waiting = [json.loads(text)]
@@ -123,4 +122,4 @@ def _check_loader(part):
         if (module == package or module.startswith(f"{package}.")) and (
             loader not in allowed | {"CachedNode"}
         ):
-            raise ValueError(f"{module}.{name} is to be made by {loader}")
+            raise ValueError(f"{module}.{name} must not be built by {loader}")

@@ -1,24 +1,24 @@
-"""Sparse matrices as the kernels take them."""
+"""Sparse matrices in the form that the kernels take."""
 
 import numpy as np
 
 
 def kernel_csr(matrix, values=None):
-    """The arrays of a csr_array in types that do not depend on where they came from.
+    """The arrays of a csr_array in the same types whatever their source.
 
     numba compiles a kernel again for other index types and for read-only arrays (memory
-    maps), so all are made alike: int64 pointers, int32 indices, read-only.
+    maps). So this function always returns int64 pointers and int32 indices, all read-only.
 
     Parameters
     ----------
     matrix : csr_array
     values : ndarray of shape (nnz,), default=None
-        Instead of those of the matrix.
+        Values to use instead of those of the matrix.
 
     Returns
     -------
     ptr, idx, val : ndarray
-        Views where the types are right already.
+        Views where the types already match.
     """
     values = matrix.data if values is None else values
     return (

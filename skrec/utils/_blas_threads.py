@@ -1,7 +1,7 @@
-"""Keep BLAS to one thread while threads of our own do the work.
+"""Limit BLAS to one thread while skrec's own threads do the work.
 
 Idle threads of OpenBLAS spin for a while after each call. Where many small products alternate
-with kernels in Python threads, they take the cores from these.
+with kernels in Python threads, the spinning threads take the cores from the kernels.
 """
 
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from threading import Lock
 from threadpoolctl import ThreadpoolController
 
 _lock = Lock()
-# How many blocks are open, in all threads, and what undoes the limit of the first.
+# The number of open blocks in all threads, and the limit that the first block has set.
 _open = {"count": 0, "limit": None}
 
 
 @cache
 def _controller():
-    # Looks through all loaded libraries, which takes milliseconds; NumPy's BLAS is there by now.
+    # The search through all loaded libraries takes milliseconds; NumPy's BLAS is loaded by now.
     return ThreadpoolController()
 
 
@@ -25,8 +25,8 @@ def _controller():
 def one_blas_thread():
     """Limit BLAS to one thread within a ``with`` block.
 
-    The limit holds for the whole process. Blocks may be nested, and open in several
-    threads at once: the last that closes restores what was there before the first.
+    The limit holds for the whole process. Blocks may be nested, and may be open in several
+    threads at once: the last block that closes restores the original limits.
     """
     with _lock:
         if not _open["count"]:

@@ -1,17 +1,17 @@
-"""What is built of a fitted state for one public call, and built once in it.
+"""Objects built from fitted state once per public call, such as a network from its weights.
 
-Nothing that a model needs for scoring alone is kept on the model: it would be copied, pickled
-and outlive the weights that it was made of. It is kept for the call that scores.
+A model does not keep objects that it needs only for scoring: they would be copied and pickled
+with it, and would outlive the weights that they were built from. The scoring call keeps them.
 """
 
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 
-# The thread of the call, and (owner, key) -> what was built of it; None outside of a call. A
-# thread that runs in a copy of the context is another one, and has its own.
+# The thread of the call, and a dict (owner, key) -> built object; None outside of a call. A
+# thread that runs in a copy of the context does not share the dict: its number differs.
 _BUILT = ContextVar("skrec_built", default=None)
-# A model around others would otherwise hold the networks of all of them at once.
+# Without a limit, a model around others would hold the networks of all of them at once.
 _N_KEPT = 4
 
 
@@ -22,9 +22,9 @@ def _built_here():
 
 @contextmanager
 def one_call():
-    """A block, such as a public call that goes through chunks of rows, for `built_once`.
+    """A block that keeps the objects of `built_once`: a public call through chunks of rows.
 
-    A block within another is a part of it.
+    A nested block uses the objects of the outer one.
     """
     if _built_here() is not None:
         yield
@@ -38,10 +38,10 @@ def one_call():
 
 @contextmanager
 def kept_call(built):
-    """A `one_call` block whose builds outlive it, in a dict of the caller's.
+    """A `one_call` block that keeps the built objects in a dict of the caller.
 
-    For a process that scores with a model which never changes, such as a server. The next block
-    with the dict finds there what this one has built.
+    For a process that scores with a model that never changes, such as a server. The next block
+    with the same dict finds the objects that this block has built.
 
     Parameters
     ----------
@@ -56,31 +56,31 @@ def kept_call(built):
 
 
 def built_once(owner, state, key, build):
-    """What `build` returns; in a `one_call` block it is called once for a state.
+    """Return ``build()``; a `one_call` block calls it once per state.
 
-    The block keeps the four that were built last.
+    The block keeps the four objects that were built last.
 
     Parameters
     ----------
     owner : object
-        Whose state it is.
+        Owner of the state.
     state : object
-        What it is built of: another one, also in place of an equal one, is built of anew.
+        Source of the built object. Another state object, even an equal one, is built again.
     key : hashable
-        What tells it from others of the same owner.
+        Tells the object from others of the same owner.
     build : callable
-        Without arguments.
+        Takes no arguments.
 
     Returns
     -------
     built : object
-        It may be shared with the rest of the call, which must not change it.
+        The rest of the call may share the object, so nobody must change it.
     """
     built = _built_here()
     if built is None:
         return build()
     place = (id(owner), key)
-    # The owner is kept, so that its place is nobody else's.
+    # A reference to the owner is kept, so that no other object can get its id.
     if place not in built or built[place][1] is not state:
         made = owner, state, build()
         while len(built) >= _N_KEPT:

@@ -33,7 +33,7 @@ def deal_cells(
     bounds : ndarray of shape (n_blocks**2 + 1,), written
         Bounds of the cells; cell a * n_blocks + b joins user block a and item block b.
     cell_user, cell_item : ndarray of shape (n_entries,), written
-        The interactions, cell after cell; those of one user side by side.
+        The interactions, cell after cell; within a cell, user after user.
     """
     n_blocks = user_bounds.shape[0] - 1
     fill = np.empty(n_blocks + 1, dtype=np.int64)

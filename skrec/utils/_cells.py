@@ -1,9 +1,9 @@
-"""Interactions in blocks: what stochastic descent goes through in parallel, and without races.
+"""Interactions in blocks, for stochastic descent in parallel without races.
 
 Users and items are dealt into blocks. A cell holds the interactions of one block of users with
-one block of items; cells that share neither can be worked on at once. Negatives of an
-interaction come from the item block of its cell, so that a cell touches nothing outside its
-blocks, and its working set stays in the core's own cache.
+one block of items. Cells that share no block can be processed at once. Negatives of an
+interaction come from the item block of its cell. So a cell touches nothing outside its blocks,
+and its working set stays in the core's own cache.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +13,14 @@ import numpy as np
 
 from skrec.utils._parallel import effective_n_threads, even_shares, plain_interrupts, run_ranges
 
-# Items in a block: so few that the factors of a cell stay in the core's own cache, so many
-# that a negative out of the block is as good as one out of all items.
+# Items in a block: few enough that the factors of a cell stay in the core's own cache, and many
+# enough that a negative from the block is as good as one from all items.
 _ITEMS_PER_BLOCK = 512
 _MAX_BLOCKS = 32
 
 
 def n_blocks(n_users, n_items):
-    """Number of blocks of users, and of items; depends on nothing but the shape of X."""
+    """Number of user blocks, which equals the number of item blocks; from the shape of X alone."""
     return max(1, min(_MAX_BLOCKS, n_items // _ITEMS_PER_BLOCK, n_users // 2))
 
 
@@ -39,12 +39,12 @@ class Dealt(NamedTuple):
 
 
 class Pools(NamedTuple):
-    """What negatives are drawn from.
+    """Items to draw negatives from.
 
     Attributes
     ----------
     items : ndarray of int32
-        Block after block; an item may stand in it often.
+        Block after block; an item may occur several times.
     bounds : ndarray of shape (n_blocks + 1,)
         Bounds of the blocks in `items`.
     sizes : ndarray of shape (n_blocks,)
@@ -62,13 +62,13 @@ class Cells:
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
-        Canonical; the values are not looked at.
+        Canonical; its values are ignored.
     rng : numpy.random.Generator
         Deals the blocks, and keys the streams of the cells.
     n_jobs : int or None, default=None
-        Threads; the result does not depend on them.
+        Number of threads; it does not change the result.
     by_popularity : bool, default=False
-        Whether items are drawn by their number of users plus one.
+        Whether to draw items in proportion to their number of users plus one.
     """
 
     def __init__(self, X, rng, *, n_jobs=None, by_popularity=False):
@@ -81,7 +81,7 @@ class Cells:
         self.item_bounds = even_bounds(n_items, self.n)
         lengths = np.diff(self.indptr)[self.users]
         self.first = np.concatenate([[0], np.cumsum(lengths)])[self.user_bounds]
-        # How often an item stands among those to draw from.
+        # How often an item occurs in the pools.
         popularity = np.bincount(self.indices, minlength=n_items) + 1
         self.copies = popularity if by_popularity else np.ones(n_items, dtype=np.int64)
         self.cell_user = np.empty(X.nnz, dtype=np.int32)
@@ -109,15 +109,15 @@ class Cells:
         return Pools(np.repeat(items, copies), pool_bounds, np.diff(self.item_bounds))
 
     def train(self, kernel, after_round=None):
-        """One pass; returns the sum of the losses.
+        """Make one pass and return the sum of the losses.
 
         Parameters
         ----------
         kernel : callable
             ``kernel(cells, dealt, pools, key, totals, start, stop)`` works on the interactions of
             ``cells[start:stop]`` and writes the sum of the losses of each cell to ``totals``.
-            Each cell draws from a stream of its own, keyed by `key` and its number: so neither
-            the threads nor their number can change a result.
+            Each cell draws from its own random stream, keyed by `key` and the number of the
+            cell, so threads cannot change the result.
         after_round : callable, default=None
             ``after_round(cells)`` is called when all cells of a round are done.
         """
@@ -133,7 +133,7 @@ class Cells:
 
 
 def run_rounds(function, n, bounds, rng, *, n_jobs=None, after_round=None):
-    """Go through all cells of n x n blocks in rounds of cells that share none.
+    """Go through all n x n cells in rounds; the cells of a round share no block.
 
     Parameters
     ----------
@@ -147,14 +147,14 @@ def run_rounds(function, n, bounds, rng, *, n_jobs=None, after_round=None):
         Draws the order of the rounds.
     n_jobs : int or None, default=None
     after_round : callable, default=None
-        ``after_round(cells)``.
+        ``after_round(cells)`` is called when all cells of a round are done.
     """
     n_threads = min(effective_n_threads(n_jobs), n)
     blocks = np.arange(n)
-    # One pool for all rounds: to start the threads of each round anew costs as much as a cell.
+    # One pool for all rounds: starting threads in each round would cost as much as a cell.
     with ThreadPoolExecutor(n_threads) as pool:
         for shift in rng.permutation(n):
-            # Each block of users meets another block of items: nothing is shared.
+            # Each block of users meets a different block of items, so no two cells share one.
             cells = blocks * n + (blocks + shift) % n
             if n_threads == 1:
                 with plain_interrupts():
@@ -169,5 +169,5 @@ def run_rounds(function, n, bounds, rng, *, n_jobs=None, after_round=None):
 
 
 def even_bounds(n, n_parts):
-    """Bounds of so many parts of range(n), as even as they can be."""
+    """Bounds of `n_parts` parts of range(n), as even as possible."""
     return np.arange(n_parts + 1) * n // n_parts

@@ -1,10 +1,10 @@
-"""Compiled kernels that need no writable place; imported only by modules of kernels.
+"""Compiled kernels that need no writable folder; only modules of kernels import this module.
 
 numba keeps compiled code beside the module, in the user's cache folder or in
-``NUMBA_CACHE_DIR``, and raises where it may write none of them: in a container that runs as
-another user, for a service without a home, from a read-only installation. It raises, too,
-when the disk is full or a cached file is damaged. A cache is a convenience, so none of this
-stops a fit here.
+``NUMBA_CACHE_DIR``. It raises if it can write none of them: in a container that runs as
+another user, for a service without a home, from a read-only installation. It also raises
+when the disk is full or a cached file is damaged. A cache is a convenience, so here none of
+these errors stops a fit.
 """
 
 import contextlib
@@ -37,11 +37,11 @@ def njit(function=None, *, cache=False, **options):
     Parameters
     ----------
     function : callable, default=None
-        None where the decorator is called with arguments.
+        None if the decorator is called with arguments.
     cache : bool, default=False
-        Whether to keep the compiled code for the next process: where numba keeps it, else in
-        a folder of the temporary folder that only this user can read and write. Where there
-        is neither, each process compiles anew, and the first kernel of the main process
+        Whether to keep the compiled code for the next process: in numba's own place, else in
+        a subfolder of the temporary folder that only this user can read and write. If neither
+        can be written, each process compiles again, and the first kernel of the main process
         warns.
     **options
         Further options of `numba.njit`, such as ``nogil=True``.
@@ -54,7 +54,7 @@ def njit(function=None, *, cache=False, **options):
     if function is None:
         return lambda function: njit(function, cache=cache, **options)
     kernel = numba.njit(**options)(function)
-    if not isinstance(kernel, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function
+    if not isinstance(kernel, Dispatcher):  # NUMBA_DISABLE_JIT returns the plain function
         return _in_python(function)
     if cache:
         found = _find_cache(function)
@@ -64,7 +64,7 @@ def njit(function=None, *, cache=False, **options):
 
 
 def _in_python(function):
-    """The function itself, whose whole numbers wrap around as those of compiled code do."""
+    """The plain function, with integers that wrap around silently as in compiled code."""
 
     @functools.wraps(function)
     def kernel(*arguments, **named):
@@ -87,13 +87,13 @@ def _load_eight_bytes(typingctx, data, place):
 def _eight_bytes(data, place):
     """Eight bytes of an array of bytes as one word; `place` need not be a multiple of eight.
 
-    For kernels only. No bound is checked.
+    For kernels only. The function checks no bounds.
 
     Parameters
     ----------
     data : ndarray of uint8 of shape (n,)
     place : int
-        Of the first byte, at most n - 8.
+        Index of the first byte, at most n - 8.
 
     Returns
     -------
@@ -102,12 +102,12 @@ def _eight_bytes(data, place):
     return data[place : place + 8].view(np.uint64)[0]
 
 
-# What reads the memory itself has no form in Python, which NUMBA_DISABLE_JIT asks for.
+# The intrinsic runs only in compiled code; NUMBA_DISABLE_JIT needs a function in Python.
 eight_bytes = _eight_bytes if numba.config.DISABLE_JIT else _load_eight_bytes
 
 
 class _ForgivingCache(FunctionCache):
-    """A cache whose failures cost time only."""
+    """A cache whose failures cost only time."""
 
     def load_overload(self, sig, target_context):
         try:
@@ -120,7 +120,7 @@ class _ForgivingCache(FunctionCache):
     def save_overload(self, sig, data):
         try:
             super().save_overload(sig, data)
-        except Warning:  # numba says that such a function can never be cached
+        except Warning:  # numba: this function can never be cached
             raise
         except Exception as error:
             self.disable()
@@ -140,21 +140,21 @@ def _find_cache(function):
         try:
             if _has_cache_home():
                 return _ForgivingCache(function)
-        # RuntimeError is numba's word for "no place"; OSError is a source that is not there.
+        # numba raises RuntimeError without a writable place; OSError: the source is missing.
         except (RuntimeError, OSError):
             pass
         folder = _private_folder()
         found = None if folder is None else _cache_in(folder, function)
     if found is None:
-        _warn_once("no folder can be written to keep them")
+        _warn_once("no folder for them can be written")
     return found
 
 
 def _has_cache_home():
-    """Whether numba would look for the user's caches at all in a place that is the user's.
+    """Whether the cache folder that numba would use belongs to the user.
 
-    For a user without an entry in the password file and without HOME, "~" is no folder of
-    the user but a name in the working directory.
+    For a user without HOME and without an entry in the password file, "~" is not the home
+    folder but a name in the working directory.
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~")
     return bool(numba.config.CACHE_DIR) or os.path.isabs(home)
@@ -173,16 +173,16 @@ def _cache_in(folder, function):
 
 @functools.cache
 def _private_folder():
-    """A folder under the temporary one that nobody else can write, or None.
+    """A folder in the temporary folder that no other user can write, or None.
 
-    What is cached is code that will be run: a folder that another user has made, or may
-    replace, is not taken.
+    The process will run the cached code, so it must not use a folder that another user has
+    made or can replace.
     """
     if not hasattr(os, "getuid"):  # on Windows a user's folders are always there
         return None
     try:
         parent = tempfile.gettempdir()
-        # Python's last resort is the working directory: no place for a cache.
+        # Python's last resort is the working directory, which must not become a cache.
         if os.path.samefile(parent, os.getcwd()) or not _is_safe(os.stat(parent)):
             return None
         folder = os.path.join(parent, f"skrec-numba-{os.getuid()}")
@@ -196,20 +196,20 @@ def _private_folder():
 
 
 def _is_safe(state):
-    """Whether others cannot rename what this user has made in a folder."""
+    """Whether no other user can rename this user's files in a folder."""
     if state.st_uid not in (0, os.getuid()):
         return False
     return not state.st_mode & 0o022 or bool(state.st_mode & stat.S_ISVTX)
 
 
 def _warn_once(cause):
-    # Workers would each repeat what their parent says when it compiles a kernel itself.
+    # Each worker process would repeat the warning of its parent.
     if _WARNED.is_set() or multiprocessing.current_process().name != "MainProcess":
         return
     _WARNED.set()
     warnings.warn(
-        f"Compiled kernels are not kept for the next process, which will compile them again: "
-        f"{cause}. To save that time, set the environment variable NUMBA_CACHE_DIR to a folder "
-        "that this user can write.",
+        f"Compiled kernels are not cached, so the next process will compile them again: {cause}. "
+        "To save that time, set the environment variable NUMBA_CACHE_DIR to a folder that this "
+        "user can write.",
         stacklevel=2,
     )

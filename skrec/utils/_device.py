@@ -1,4 +1,4 @@
-"""Where torch computes."""
+"""The device that torch computes on."""
 
 import re
 import sys
@@ -11,12 +11,12 @@ _NAMED = re.compile(r"auto|(cpu|cuda)(:\d+)?").fullmatch
 
 
 class _Device:
-    """The rule of `device` parameters; whether the device is there, `resolve_device` says."""
+    """The rule of `device` parameters; `resolve_device` checks that the device exists."""
 
     def __contains__(self, value):
         if isinstance(value, str):
             return _NAMED(value) is not None
-        torch = sys.modules.get("torch")  # where it was not imported, nothing is a torch.device
+        torch = sys.modules.get("torch")  # without an import no value can be a torch.device
         return (
             torch is not None and isinstance(value, torch.device) and value.type in ("cpu", "cuda")
         )
@@ -34,8 +34,8 @@ def resolve_device(device):
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device
-        "auto" takes CUDA where there is one. Resolved at each fit and predict, so a
-        model fitted on CUDA works where there is none.
+        "auto" uses CUDA if there is a CUDA device. Each fit and predict resolves the device,
+        so a model fitted on CUDA also works on a machine without CUDA.
 
     Returns
     -------
@@ -44,11 +44,11 @@ def resolve_device(device):
     Raises
     ------
     ValueError
-        If the device is unknown, or a CUDA device was asked for that is not there.
+        If the device is unknown, or a CUDA device is missing.
     """
     import torch
 
-    # A process that is forked after CUDA was used cannot use it.
+    # A process that was forked after CUDA was used cannot use CUDA.
     has_cuda = torch.cuda.is_available() and not _is_bad_fork(torch)
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if has_cuda else "cpu")
@@ -72,7 +72,7 @@ def resolve_device(device):
 
 
 def apart(device):
-    """Whether a torch.device computes apart from the host, which is not to wait for it."""
+    """Whether a torch.device computes asynchronously, so that the host must not wait for it."""
     return device.type != "cpu"
 
 
@@ -81,7 +81,7 @@ def _is_bad_fork(torch):
 
 
 def cpu_or_device(device):
-    """As `resolve_device`, for models that need torch on CUDA only.
+    """As `resolve_device`, for models that need torch only on CUDA.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""The precision that models of n_items x n_items matrices, or of vectors, compute in."""
+"""The precision of models that compute n_items x n_items matrices or vectors."""
 
 import numpy as np
 
 from skrec.utils._params import NONE, InstanceOf, Options
 
-# Up to this many items double precision costs nothing that anyone would notice.
+# Up to this many items the cost of double precision is negligible.
 SMALL = 1024
 DTYPE = (NONE, Options(("float32", "float64")), InstanceOf((type, np.dtype), "a dtype"))
 
@@ -15,7 +15,7 @@ def computation_dtype(dtype, n_items):
     Raises
     ------
     ValueError
-        If it is neither float32 nor float64.
+        If `dtype` is neither None nor float32 nor float64.
     """
     if dtype is None:
         return np.dtype(np.float64 if n_items <= SMALL else np.float32)
@@ -26,5 +26,5 @@ def computation_dtype(dtype, n_items):
 
 
 def single(number):
-    """A number as float32; the largest one where it is larger."""
+    """A number as float32, at most the largest float32."""
     return np.float32(min(number, float(np.finfo(np.float32).max)))

@@ -1,7 +1,7 @@
-"""What walks over the parts of a matrix: this process, or joblib's workers.
+"""Engines that walk over the parts of a matrix, in this process or in joblib's workers.
 
-An engine has parts, opens them with a function, and has two methods: ``sum(ask)``, the sum of a
-`Pass` over all parts, and ``map(function)``, the results of ``function(number, part)``.
+An engine has parts and a function that opens them. ``sum(ask)`` returns the sum of a `Pass` over
+all parts, and ``map(function)`` returns the results of ``function(number, part)``.
 """
 
 import joblib
@@ -10,12 +10,12 @@ from skrec.utils._statistics import add, over_parts
 
 
 class JoblibEngine:
-    """Parts over joblib's workers, as ``joblib.parallel_config`` says; one by one by default.
+    """Walk over parts in the workers of ``joblib.parallel_config``; by default one by one.
 
     Parameters
     ----------
     parts : list
-        What `opener` opens. Paths are opened where they are needed.
+        Arguments of `opener`. A worker opens the paths that it needs.
     opener : callable
         ``opener(part) -> csr_array``.
     """
@@ -29,14 +29,14 @@ class JoblibEngine:
         return JoblibEngine(self.parts, opener)
 
     def sum(self, ask):
-        """The sum of a pass over all parts; what the parts keep comes back to this process."""
+        """The sum of a pass over all parts; this process stores the arrays that parts keep."""
         total, left = None, []
         with _workers() as parallel:
             groups = groups_of(len(self.parts), joblib.effective_n_jobs(parallel.n_jobs))
-            # Sums are added as they come: each may be as large as the model.
+            # Sums are added as they arrive: each may be as large as the model.
             for found in parallel(self._tasks(ask, groups)):
                 left += found.pop()
-                # Taken out of its list, which joblib holds until the next one is there.
+                # Popped from its list, which joblib holds until the next one arrives.
                 total = add(total, found.pop(), own=True)
         if ask.kept == "write":
             self._kept = left
@@ -56,12 +56,12 @@ class JoblibEngine:
         )
 
     def close(self):
-        """Let go of what the parts keep."""
+        """Release the arrays that the parts keep."""
         self._kept = None
 
 
 def groups_of(n_parts, n_groups):
-    """Numbers of the parts of each group, parts that follow each other together."""
+    """Numbers of the parts of each group; a group holds consecutive parts."""
     n_groups = max(1, min(n_groups, n_parts))
     bounds = [i * n_parts // n_groups for i in range(n_groups + 1)]
     return [range(bounds[i], bounds[i + 1]) for i in range(n_groups)]
@@ -70,11 +70,11 @@ def groups_of(n_parts, n_groups):
 def _workers():
     try:
         return joblib.Parallel(return_as="generator")
-    except ValueError:  # a backend that has no results before it has all
+    except ValueError:  # a backend that returns no result before it has all
         return joblib.Parallel()
 
 
 def _over_group(ask, opener, parts, kept):
-    """[sum, what the parts keep], of which the caller takes out what it needs."""
+    """[sum, arrays that the parts keep] as a list, so that the caller can pop each."""
     total, left = over_parts(ask, map(opener, parts) if ask.rows else parts, kept)
     return [total, left if ask.kept == "write" else []]

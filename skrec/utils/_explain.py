@@ -1,4 +1,4 @@
-"""What every `explain` takes and returns."""
+"""Input and output of every `explain`."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,7 +8,7 @@ from skrec.utils._validation import check_item_indices
 
 
 def check_targets(items, n_rows, n_items):
-    """Items to explain as an array of shape (n_rows, m), or raise; -1 stands for none."""
+    """Items to explain as an array of shape (n_rows, m), or raise; -1 means no item."""
     items = check_item_indices(items, n_items, low=-1)
     if items.ndim not in (1, 2) or items.shape[0] != n_rows:
         raise ValueError(
@@ -19,14 +19,14 @@ def check_targets(items, n_rows, n_items):
 
 
 def contributions_at(X, data, n_targets):
-    """Contributions at the items of the rows, one row of the result for each target.
+    """Contributions at the items of the rows, with one row per target.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
-        Says where the items of the rows stand.
+        Gives the columns of the contributions.
     data : ndarray of shape (n_targets * nnz,)
-        For each row, `n_targets` times as many values as it has items.
+        For each row, the values at its items, once per target.
     n_targets : int
 
     Returns
@@ -43,7 +43,7 @@ def contributions_at(X, data, n_targets):
 
 
 def explain_scores(X, items, weights):
-    """Split linear scores into what each item of the row adds.
+    """Split linear scores into the contribution of each item of the row.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def explain_scores(X, items, weights):
     Returns
     -------
     contributions : csr_array of shape (n_rows * m, n_items)
-        Row ``u * m + j`` splits the score of ``items[u, j]`` for row u: its entries
-        stand at items of the row, and add up to the score.
+        Row ``u * m + j`` splits the score of ``items[u, j]`` for row u. Its entries
+        stand at the items of row u and add up to the score.
     """
     targets = check_targets(items, *X.shape)
     n_targets = targets.shape[1]

@@ -1,4 +1,4 @@
-"""Tables of features: from what users pass to checked arrays of floats."""
+"""Checks that turn the feature tables of users into float arrays."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -12,7 +12,7 @@ def n_rows_of(values):
         return values.shape[0]
     if not hasattr(values, "__len__") or hasattr(values, "shape"):
         raise ValueError(
-            "Expected an array, a sparse matrix, a dataframe or a sequence with one entry a row. "
+            "Expected an array, a sparse matrix, a dataframe or a sequence with one entry per row. "
             f"Got {type(values).__name__}."
         )
     return len(values)
@@ -24,19 +24,19 @@ def check_rows(values, *, name):
     Parameters
     ----------
     values : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
-        Rows are taken by position.
+        Rows count by position.
     name : str
-        For the messages.
+        Name of the table in messages.
 
     Returns
     -------
     rows : ndarray or csr_array of shape (n_rows, n_features)
-        Float64, or float32 where such were passed. Sparse ones are canonical.
+        Float32 if `values` have that dtype, else float64. Sparse rows are canonical.
 
     Raises
     ------
     ValueError
-        If it is not two-dimensional, or holds text, complex numbers, NaN or infinity.
+        If `values` are not two-dimensional, or hold text, complex numbers, NaN or infinity.
     """
     shape = values.shape if hasattr(values, "shape") else np.shape(values)
     if len(shape) != 2:
@@ -75,7 +75,7 @@ def _check_finite(rows, name):
     n_bad = int(bad.sum())
     raise ValueError(
         f"{name} must be finite. Got {what} ({n_bad} of the values are not finite). Impute them, "
-        "or pass zeros after scaling: a row of zeros means that nothing is known."
+        "or pass zeros after scaling: a row of zeros means that its features are unknown."
     )
 
 
@@ -97,7 +97,7 @@ def column_names(values):
 
 
 def check_column_names(values, known, *, name):
-    """Raise if a dataframe names its columns otherwise than the one of fit; None: not known."""
+    """Raise if a dataframe names its columns differently from fit; `known` None: no names."""
     names = column_names(values)
     if names is None or known is None or np.array_equal(names, known):
         return
@@ -115,11 +115,11 @@ def check_length(rows, n, name, per):
     if rows.shape[0] != n:
         raise ValueError(
             f"{name} must have one row per {per}. Got {rows.shape[0]} rows, expected {n}; inside "
-            "a search or a pipeline they must be sliced like X."
+            "a search or a pipeline the rows must be sliced like X."
         )
 
 
 def column_means(rows):
-    """Means of the columns of a table, a 1-D ndarray of its dtype; zeros where it has no rows."""
+    """Means of the columns of a table, a 1-D ndarray of its dtype; zeros for a table of no rows."""
     total = np.asarray(rows.sum(axis=0, dtype=np.float64)).ravel()
     return (total / max(rows.shape[0], 1)).astype(rows.dtype)

@@ -14,46 +14,46 @@ from pathlib import Path
 
 __all__ = ["abandoned_parts", "atomic_file", "atomic_text", "name_of_part", "new_part"]
 
-# A file that is not whole tells which process writes it: ".NAME.MACHINE-PROCESS-RANDOM.part".
+# The name of an unfinished file names its process: ".NAME.MACHINE-PROCESS-RANDOM.part".
 _PART = re.compile(r"\.(.+)\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.part", re.DOTALL)
-# After so many seconds without a change it is nobody's, whatever its name says.
+# After this many seconds without a change an unfinished file counts as abandoned.
 _DAY = 86_400
 
 
 @contextmanager
 def atomic_file(path, *, replace=True):
-    """Open a binary file that takes its place only when it is complete.
+    """Open a binary file that gets its name only when it is complete.
 
     The file is written under another name in the same folder, forced to the disk and then
-    renamed. If anything fails, or the process is interrupted, an older file stays as it was. What
-    a killed process has left beside it is removed.
+    renamed. If anything fails, or the process is interrupted, an older file stays unchanged.
+    Unfinished files of killed processes in that folder are removed.
 
     Parameters
     ----------
     path : str or path-like
-        Its folder must exist. A new file has the permissions that the umask (or the folder's
-        default access list) gives.
+        Its folder must exist. A new file gets its permissions from the umask (or from the
+        folder's default access list).
     replace : bool, default=True
-        Whether it takes the place of a file that has this name when it is complete.
+        Whether to replace an existing file of this name.
 
     Yields
     ------
     file : binary file
-        Open for writing; it can seek.
+        Open for writing and seekable.
 
     Raises
     ------
     FileExistsError
-        Without `replace`, if there is such a file; it stays.
+        If `replace` is False and the file exists; the file stays unchanged.
     OSError
         If the folder does not exist, or the file cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write {path}: the folder {path.parent} does not exist. Make it first."
+            f"Cannot write {path}: the folder {path.parent} does not exist. Create it first."
         )
-    for part in abandoned_parts(path.parent):  # names of files often carry a date
+    for part in abandoned_parts(path.parent):  # of any file: names of files often carry a date
         with suppress(OSError):  # another process may do the same
             part.unlink()
     temporary = new_part(path)
@@ -70,14 +70,14 @@ def atomic_file(path, *, replace=True):
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None and error.errno is not None:
-            error.filename = str(path)  # a full disk does not say which file was written
+            error.filename = str(path)  # the error of a full disk names no file
         raise
 
 
 def _name_once(part, path):
-    """Give a whole file its name, unless there is a file of that name."""
+    """Give a complete file its name, unless a file with that name exists."""
     try:
-        os.link(part, path)  # a rename would replace what another process has written
+        os.link(part, path)  # a rename would replace the file of another process
     except FileExistsError:
         raise
     except OSError:  # not every file system has links
@@ -99,7 +99,7 @@ def atomic_text(path):
     Yields
     ------
     file : text file
-        UTF-8, without translation of line ends.
+        UTF-8; line ends are not translated.
     """
     with atomic_file(path) as binary:
         file = io.TextIOWrapper(binary, "utf-8", newline="")
@@ -109,12 +109,12 @@ def atomic_text(path):
 
 
 def new_part(path):
-    """A name, in the same folder and not taken, for a file that is not yet whole.
+    """A new name in the same folder for an unfinished file.
 
     Parameters
     ----------
     path : pathlib.Path
-        The file that it will be.
+        Name of the finished file.
 
     Returns
     -------
@@ -126,25 +126,25 @@ def new_part(path):
 
 
 def name_of_part(name):
-    """The name that a file gets when it is whole (of long ones the beginning); None of others."""
+    """The name that an unfinished file will get (cut to 50 characters); None for other files."""
     match = _PART.fullmatch(name)
     return None if match is None else match[1]
 
 
 def abandoned_parts(folder, of=None):
-    """What processes that have ended left in a folder of files that never became whole.
+    """Unfinished files in a folder, left by processes that have ended.
 
     Parameters
     ----------
     folder : pathlib.Path
     of : pathlib.Path, default=None
-        The file that it should become; None: any.
+        Name of the finished file; None: any file.
 
     Returns
     -------
     parts : list of pathlib.Path
-        Those of this machine whose process is no more; others, of another machine that shares
-        the folder, after a day without a change.
+        Files of this machine whose process has ended, and files, also of other machines that
+        share the folder, without a change for a day.
     """
     found = []
     with suppress(OSError), os.scandir(folder) as entries:
@@ -160,20 +160,20 @@ def abandoned_parts(folder, of=None):
 
 
 def _runs(process):
-    if os.name != "posix":  # elsewhere the question would end the process
+    if os.name != "posix":  # elsewhere os.kill would end the process
         return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is another user's
+    except (OSError, OverflowError):  # the process belongs to another user
         return True
     return True
 
 
 @functools.cache
 def _machine():
-    """Eight digits for what numbers its processes: a machine since its start, or a container."""
+    """Eight hex digits that identify a running machine, or container, and its process ids."""
     names = [socket.gethostname()]
     with suppress(OSError):
         names.append(Path("/proc/sys/kernel/random/boot_id").read_text())

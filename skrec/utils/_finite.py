@@ -1,4 +1,4 @@
-"""Numbers at the edge of a dtype: a result is finite, or an error says what to do."""
+"""Checks of results for overflow and NaN, with errors that name a remedy."""
 
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ _REMEDY = (
 
 
 def require_finite(values, what):
-    """Return values, or raise if one of them is not finite.
+    """Return values, or raise if one of the values is not finite.
 
     Parameters
     ----------
@@ -23,24 +23,24 @@ def require_finite(values, what):
     Returns
     -------
     values : ndarray or sparse matrix
-        What was passed.
+        The same object.
 
     Raises
     ------
     ValueError
-        Says what to do.
+        Names the remedy.
     """
     stored = values.data if issparse(values) else values
     flat = stored.ravel(order="K")
     with np.errstate(all="ignore"):
-        # Not finite where a value is not. BLAS takes two thirds of the time of a sum, half of
-        # that of a look at each value.
+        # The product is not finite if a value is not. BLAS takes two thirds of the time of a
+        # sum, and half of the time of a check of each value.
         total = np.dot(flat, flat)
     if np.isfinite(total) or np.isfinite(stored).all():
         return values
     raise ValueError(
         f"{what} are not finite: they hold {_odd(stored)}. Expected values of X whose squares and "
-        f"sums {stored.dtype} holds. {_REMEDY}"
+        f"sums fit into {stored.dtype}. {_REMEDY}"
     )
 
 
@@ -51,7 +51,7 @@ def _odd(values):
 
 @contextmanager
 def arithmetic(what):
-    """A block whose overflows and divisions by what rounds to zero say what to do."""
+    """A block whose overflows and divisions by zero raise a ValueError with a remedy."""
     try:
         yield
     except (ArithmeticError, np.linalg.LinAlgError) as error:
@@ -59,29 +59,29 @@ def arithmetic(what):
             f"{what} cannot be computed ({type(error).__name__}: {error}). Expected values of X "
             f"whose squares are neither zero nor infinite, and a penalty above zero. {_REMEDY}"
         ) from error
-    except RuntimeError as error:  # torch's word for both
+    except RuntimeError as error:  # torch raises it for overflow and for lack of memory
         text = str(error)
         if "without overflow" in text:
             raise ValueError(f"{what} cannot be computed: {text}. {_REMEDY}") from error
         if "can't allocate memory" in text or "out of memory" in text:
-            raise MemoryError(f"{what} needs more memory than there is: {text}") from error
+            raise MemoryError(f"{what} ran out of memory: {text}") from error
         raise
 
 
 def require_squares(values, what):
-    """Raise where the squares of values add up to infinity, or all of them to zero.
+    """Raise if the squares of values add up to infinity, or all round to zero.
 
     Parameters
     ----------
     values : ndarray
-        In the dtype that is computed in.
+        In the dtype of the computation.
     what : str
-        "The values of X".
+        Subject of the message: "The values of X".
 
     Raises
     ------
     ValueError
-        Says what to do.
+        Names the remedy.
     """
     largest = np.abs(values).max(initial=0)
     with np.errstate(all="ignore"):
@@ -97,13 +97,13 @@ def require_squares(values, what):
 
 
 def require_finite_fit(estimator):
-    """Raise where a fit ended with parameters that are not finite.
+    """Raise if a fit ended with parameters that are not finite.
 
     Parameters
     ----------
     estimator : recommender
-        Its fitted arrays are looked at, sparse ones and those of ``weights_`` too. Curves and
-        scores of validation may hold NaN.
+        The function checks its fitted arrays, including sparse ones and those of ``weights_``.
+        Loss curves and validation scores may hold NaN.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a fit has come to: scores of a few training rows are finite, and say something."""
+"""Checks after a fit: scores of a few training rows are finite and differ between items."""
 
 import warnings
 from contextlib import contextmanager
@@ -12,26 +12,26 @@ from skrec.utils._row_side import RowSide, UserRows
 __all__ = ["check_outcome", "note_training_rows", "running_fit"]
 
 _N_ROWS = 8
-# Scores that may be held; of a catalogue so long fewer rows are looked at.
+# Limit of the number of scores; with a longer catalogue fewer rows are scored.
 _N_SCORES = 1 << 24
-# Scores closer than this to each other, relative to the row's largest, are ties everywhere.
+# Scores that differ by less than this many eps, relative to the row's largest, are ties.
 _TIE = 64
 # Share of `_score_unit` that a difference of scores must exceed to mean something.
 _LEAST_SHARE = 1e-6
-# Parameters that shrink what is learned, in the order in which they are named.
+# Parameters that shrink the model, in the order in which the warning names them.
 _SHRINKING = ("alpha", "l1_ratio", "frequency_exponent", "unobserved_weight", "shrinkage")
 
-# The fit that runs in this thread, not those of models within it.
+# The outermost fit of this thread; fits of inner models are not noted.
 _running = ContextVar("skrec_running_fit", default=None)
 
 
 class RunningFit:
-    """A fit that has begun, and the checked X that it learns from.
+    """A running fit and its checked X.
 
     Parameters
     ----------
     estimator : recommender or None
-        None: a model whose outcome nobody asks for.
+        None: a model whose outcome is not checked.
     """
 
     def __init__(self, estimator):
@@ -40,7 +40,7 @@ class RunningFit:
 
 @contextmanager
 def running_fit(estimator):
-    """A block that is a fit; yields its `RunningFit`, or None within the fit of another model."""
+    """A block around a fit; yields its `RunningFit`, or None within the fit of another model."""
     if _running.get() is not None:
         yield None
         return
@@ -60,20 +60,20 @@ def note_training_rows(estimator, X):
 
 
 def check_outcome(estimator, X, tags, *, stacklevel=2):
-    """Score a few training rows of a recommender that has just been fitted.
+    """Score a few training rows of a newly fitted recommender, and check the scores.
 
-    Not done for models that were fitted with features of users or context.
+    Models that were fitted with user features or context are not checked.
 
     Parameters
     ----------
     estimator : BaseRecommender
         Fitted.
     X : csr_array of shape (n_users, n_items)
-        What it was fitted to.
+        The X of the fit.
     tags : RecommenderTags
-        Of the estimator.
+        Tags of the estimator.
     stacklevel : int, default=2
-        Of the warning.
+        Stack level of the warning.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def check_outcome(estimator, X, tags, *, stacklevel=2):
     Warns
     -----
     UserWarning
-        If all items have the same score, in all of these rows, though X tells them apart.
+        If all items have the same score in all of these rows, though X tells the items apart.
     """
     if hasattr(estimator, "user_feature_means_") or hasattr(estimator, "context_means_"):
         return
@@ -94,7 +94,7 @@ def check_outcome(estimator, X, tags, *, stacklevel=2):
         scores = require_finite(estimator._decide(rows), f"The scores of {name}")
     if estimator._may_score_alike or not _are_constant(scores, estimator._score_unit):
         return
-    # Where all ratings are equal, so is what they predict.
+    # If all ratings are equal, so are the predicted ratings.
     if not (_values_differ(X) if tags.predicts_ratings else _tells_apart(X)):
         return
     warnings.warn(
@@ -107,7 +107,7 @@ def check_outcome(estimator, X, tags, *, stacklevel=2):
 
 
 def _some_rows(X):
-    """The longest rows, and some between, in order."""
+    """The longest rows and some evenly spaced ones, in order."""
     lengths = np.diff(X.indptr)
     n = min(_N_ROWS // 2, len(lengths), max(1, _N_SCORES // X.shape[1]))
     longest = np.argpartition(lengths, len(lengths) - n)[len(lengths) - n :]
@@ -138,11 +138,11 @@ def _tells_apart(X):
 
 
 def _advice(estimator, tags):
-    """What else may help."""
+    """Further remedies for the warning."""
     advice = ""
     if "item_features" in tags.reads and not hasattr(estimator, "n_item_features_in_"):
         advice += ", or pass item_features, which it reads"
-    # Also those of a model within, which are set by the same names: estimator__alpha.
+    # Parameters of an inner model too, by the names that set_params takes: estimator__alpha.
     parameters = estimator.get_params()
     named = [
         f"{name} ({parameters[name]!r})"

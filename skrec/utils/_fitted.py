@@ -1,9 +1,9 @@
-"""What fitted attributes may be: declared once per class, held to by `load` and by tests.
+"""Rules of fitted attributes: each class declares them once, and `load` and tests check them.
 
-A class says in ``_fitted_rules`` which attributes its `fit` sets: a dict of names to the rules
-below, added to those of its bases. Sizes have names, such as "n_items", which is
-``n_features_in_``: the first array that has a size says how large it is, and all others must
-agree. What the rules cannot say is checked by the method ``_check_fitted``, if there is one.
+``_fitted_rules`` of a class maps the attributes that its `fit` sets to the rules below; the rules
+of its bases are added. Sizes have names, such as "n_items", which is ``n_features_in_``. The
+first array with a size defines it, and all others must agree. A class may implement
+``_check_fitted`` for conditions that the rules cannot express.
 """
 
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ class Array:
     Parameters
     ----------
     *shape : str, int or None
-        Names of sizes, numbers, or None for any size. "=name" is the size that an attribute of
-        this name says, such as a parameter.
+        Names of sizes, numbers, or None for any size. "=name" is the value of the attribute
+        `name`, such as a parameter.
     dtypes : tuple of str
         Allowed dtypes.
     low, high : number, or str for the name of a size, default=None
-        ``low <= value < high``.
+        Bounds of the values: ``low <= value < high``.
     distinct : bool
-        Whether no value may occur twice.
+        Whether all values must differ.
     """
 
     shape: tuple
@@ -118,11 +118,11 @@ class Number:
     Parameters
     ----------
     low, high : float
-        Bounds, allowed themselves.
+        Bounds; the bounds themselves are allowed.
     integer : bool, default=False
-        Whether it must be whole.
+        Whether the number must be whole.
     size : str or None, default=None
-        Name of the size that it is.
+        Name of the size that the number defines.
     finite : bool, default=True
         Whether infinity and NaN are refused.
     """
@@ -172,7 +172,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Instance:
-    """An object of a class; estimators are checked by themselves.
+    """An object of a class; an estimator is checked by the rules of its own class.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Maybe:
-    """None, or what a rule allows.
+    """None, or a value that a rule allows.
 
     Parameters
     ----------
@@ -204,13 +204,13 @@ class Maybe:
 
 @dataclass(frozen=True)
 class Series:
-    """A list, or a tuple, of what one rule allows.
+    """A list, or a tuple, of values that one rule allows.
 
     Parameters
     ----------
     rule : rule
     size : str, int or None, default=None
-        Its length.
+        Length of the list.
     kind : type, default=list
     """
 
@@ -255,7 +255,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Named:
-    """A dict of text to what one rule allows."""
+    """A dict of text to values that one rule allows."""
 
     rule: object
 
@@ -268,12 +268,12 @@ class Named:
 
 @dataclass(frozen=True)
 class Names:
-    """An array of text, one for each of something.
+    """A 1-D array of text.
 
     Parameters
     ----------
     size : str
-        Name of the size.
+        Name of the size that its length is.
     """
 
     size: str
@@ -283,7 +283,7 @@ class Names:
             raise refused(name, kind_of(value), "an array of text")
         bind(value.shape, (self.size,), name, sizes)
         if not all(isinstance(text, str) for text in value.tolist()):
-            raise refused(name, "something that is no text", "text only")
+            raise refused(name, "an entry that is no text", "text only")
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class Fitted:
     Parameters
     ----------
     method : str, default="decision_function"
-        What it must have.
+        Method that the estimator must have.
     size : str, default="n_items"
         Name of the size that its number of items is.
     """
@@ -315,13 +315,13 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Absent:
-    """What need not be there; but where it is, a rule must hold.
+    """An optional attribute; if it exists, a rule must hold.
 
     Parameters
     ----------
     rule : rule
     unless : callable or None, default=None
-        ``unless(estimator)`` is true where it must be there.
+        ``unless(estimator)`` is true if the attribute must exist.
     """
 
     rule: object
@@ -329,12 +329,12 @@ class Absent:
 
 
 def required_if(condition, rule):
-    """A rule for what must be there where ``condition(estimator)`` holds, and may be elsewhere."""
+    """Rule of an attribute that must exist if ``condition(estimator)`` holds, and else may."""
     return Absent(rule, unless=condition)
 
 
 def check_entries(matrix, name, *, ordered=False):
-    """Raise unless a sound sparse matrix holds finite numbers, in order if that is asked for."""
+    """Raise unless a sound sparse matrix holds finite numbers; `ordered`: floats in order."""
     if matrix.dtype.kind not in "biuf":
         raise refused(f"{name}.data", f"dtype {matrix.dtype}", "numbers")
     if matrix.dtype.kind == "f" and not np.isfinite(matrix.data).all():
@@ -346,7 +346,7 @@ def check_entries(matrix, name, *, ordered=False):
 
 
 def bind(found, expected, name, sizes):
-    """Hold a shape to names of sizes; names that are new get their size."""
+    """Check a shape against expected sizes; a new name gets the size that is found."""
     if len(found) != len(expected):
         raise refused(name, f"{len(found)} dimensions", str(len(expected)))
     for size, wanted in zip(found, expected, strict=True):
@@ -359,12 +359,12 @@ def bind(found, expected, name, sizes):
 
 
 def kind_of(value):
-    """What something is, for messages."""
+    """Type of a value in words, for messages."""
     if isinstance(value, np.ndarray):
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
     return f"{type(value).__name__}"
 
 
 def refused(name, got, expected):
-    """The ValueError of something that breaks a rule."""
+    """The ValueError for a value that breaks a rule."""
     return ValueError(f"{name} is not as a fit leaves it. Got {got}, expected {expected}.")

@@ -1,4 +1,4 @@
-"""Fitted estimators, and whatever a file holds, held to what their classes declare."""
+"""Checks of fitted estimators, and of the content of a file, by the rules of their classes."""
 
 import functools
 import inspect
@@ -15,12 +15,12 @@ from skrec.utils._fitted import Absent, Array, Sparse, bind, check_entries, kind
 from skrec.utils._params import check_parameters, check_values
 from skrec.utils._sparse_check import sound_sparse
 
-# Attributes that scikit-learn keeps on any estimator; they are none of a class's own.
+# Attributes that scikit-learn keeps on any estimator, whatever its class.
 _FOREIGN = ("_sklearn", "_skl_", "_metadata_request", "_parent_callback")
 
 
 def fitted_rules(cls):
-    """All rules of a class and its bases, by the names of the attributes.
+    """All rules of a class and its bases, by attribute name.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def fitted_rules(cls):
 
 @functools.lru_cache(maxsize=512)
 def _shapes(cls):
-    """(name, shape) of the arrays that a class declares; sizes that parameters say are free."""
+    """(name, shape) of the arrays that a class declares; a size "=name" becomes None."""
     found = []
     for name, rule in fitted_rules(cls).items():
         rule = rule.rule if isinstance(rule, Absent) else rule
@@ -48,15 +48,15 @@ def _shapes(cls):
 
 @functools.lru_cache(maxsize=512)
 def _conditions(cls):
-    """(name, condition) of what must be there if a condition holds."""
+    """(name, condition) of each attribute that must exist if a condition holds."""
     rules = fitted_rules(cls).items()
     return [(name, rule.unless) for name, rule in rules if getattr(rule, "unless", None)]
 
 
 def check_shapes(estimator):
-    """Hold the arrays of a fitted estimator to their shapes, before kernels read them.
+    """Check the shapes of the arrays of a fitted estimator, before kernels read them.
 
-    A few microseconds: no value is looked at.
+    Takes a few microseconds, since it reads no values.
 
     Parameters
     ----------
@@ -65,16 +65,16 @@ def check_shapes(estimator):
     Raises
     ------
     NotFittedError
-        If a parameter that was changed after the fit asks for what the fit has not kept.
+        If a parameter was changed after the fit and now needs an attribute that is missing.
     ValueError
-        If an array was replaced by one that does not fit to the others.
+        If an array was replaced by one that does not match the others.
     """
     state, kind = vars(estimator), type(estimator)
     for name, asked_for in _conditions(kind):
         if name not in state and asked_for(estimator):
             raise NotFittedError(
-                f"The parameters of this {kind.__name__} were changed after fit: they now ask for "
-                f"`{name}`, which it has not. Fit it again, or set them back."
+                f"The parameters of this {kind.__name__} were changed after fit: they now need "
+                f"`{name}`, which is missing. Fit again, or restore the parameters."
             )
     sizes = {"n_items": state.get("n_features_in_")}
     for name, shape in _shapes(kind):
@@ -86,7 +86,7 @@ def check_shapes(estimator):
 
 
 def learned(estimator):
-    """Attributes that are no parameters and not scikit-learn's own, a dict."""
+    """Attributes, a dict, that are neither parameters nor scikit-learn's own."""
     given = inspect.signature(type(estimator)).parameters
     return {
         name: value
@@ -96,25 +96,25 @@ def learned(estimator):
 
 
 def check_fitted(estimator):
-    """Hold an estimator to the rules of its class.
+    """Check an estimator by the rules of its class.
 
     Parameters
     ----------
-    estimator : estimator of skrec, or over one of its bases
-        One that is not fitted has only its parameters checked.
+    estimator : estimator of skrec, or of a subclass
+        Of an unfitted estimator only the parameters are checked.
 
     Raises
     ------
     ValueError
-        Names the attribute, what it is and what is expected.
+        Names the attribute, the value found and the values expected.
     """
     rules = getattr(type(estimator), "_parameter_rules", None)
     if hasattr(type(estimator), "_check_stored"):
-        # What is not made before it is asked for is checked as it is stored, and not made.
+        # Lazy attributes are checked in their stored form, without making them.
         estimator._check_stored()
         values = {name: vars(estimator)[name] for name in rules if name in vars(estimator)}
         check_values(type(estimator).__name__, values, rules)
-    elif rules is None:  # none of skrec's
+    elif rules is None:  # not an estimator of skrec
         estimator.get_params(deep=False)
     else:
         check_parameters(estimator, rules)
@@ -128,18 +128,18 @@ def check_fitted(estimator):
 
 
 def check_state(state, rules, title, *, owner=None, sizes=None):
-    """Hold values to rules.
+    """Check values by rules.
 
     Parameters
     ----------
     state : dict of str to object
     rules : dict of str to rule
     title : str
-        What they belong to, for messages.
+        Name of the owner, for messages.
     owner : object, default=None
-        What conditions are asked about.
+        Argument of conditions.
     sizes : dict of str to int, default=None
-        Sizes that are known already; those found are added.
+        Sizes known so far; the sizes found are added.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def check_state(state, rules, title, *, owner=None, sizes=None):
                 continue
             rule = rule.rule
         if name not in state:
-            raise ValueError(f"{title} lacks {name}, which a fitted one has.")
+            raise ValueError(f"{title} lacks {name}, which every fitted {title} has.")
         rule.check(state[name], f"{title}.{name}", sizes, owner)
 
 
 def check_objects(content):
-    """Check whatever was read from a file: estimators, and sparse containers in anything.
+    """Check the content of a file: estimators, and sparse containers at any depth.
 
     Parameters
     ----------
@@ -194,13 +194,13 @@ def check_objects(content):
             if hasattr(type(value), "_check_fitted"):
                 further.append(value)
             waiting += getattr(value, "__dict__", {}).values()
-    for value in reversed(further):  # parts first: what asks them may rely on them
+    for value in reversed(further):  # parts first: the checks of an owner rely on its parts
         if learned(value):
             value._check_fitted()
 
 
 def _check_composition(estimator):
-    """Raise for a pipeline or a search of scikit-learn's that is not made of estimators."""
+    """Raise if a pipeline or search of scikit-learn is not made of estimators."""
     if isinstance(estimator, Pipeline):
         steps = estimator.steps
         if type(steps) is not list or not steps:

@@ -1,4 +1,4 @@
-"""User features and context as the user passed them, cut into the rows that are asked for."""
+"""User features and context as the user passed them, cut by rows."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from skrec.utils._sparse_check import sound_sparse
 
 
 class GivenSide(NamedTuple):
-    """What is handed on to an estimator for rows of X; it checks the values itself."""
+    """Side information to pass on to an estimator, which checks the values itself."""
 
     user_features: object = None
     context: object = None
 
     def keywords(self, rows, *, pairs=None):
-        """Keyword arguments of a scoring method; none for what was not given.
+        """Keyword arguments of a scoring method, without those that were not given.
 
         Parameters
         ----------
         rows : slice or ndarray of int
             Rows of X that are scored.
         pairs : ndarray of int, default=None
-            For ``score_pairs``: the place in `rows` of each pair, which has the context of its
-            row.
+            For ``score_pairs``: the place in `rows` of each pair. A pair gets the context of
+            its row.
         """
         found = {}
         if self.user_features is not None:
@@ -36,7 +36,7 @@ class GivenSide(NamedTuple):
 
 
 def given_side(user_features, context, n_rows):
-    """`GivenSide` of what has one row per row of X.
+    """Make a `GivenSide` of tables that have one row per row of X.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def given_side(user_features, context, n_rows):
     Raises
     ------
     ValueError
-        If one has another number of rows.
+        If a table has another number of rows.
     """
     for name, values in (("user_features", user_features), ("context", context)):
         if values is not None and n_rows_of(values) != n_rows:

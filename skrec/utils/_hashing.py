@@ -1,6 +1,6 @@
 """Keyed, counter-based hashing: row identity and draws that depend on content alone.
 
-A draw is a pure function of (row content, seed, counter). So it is the same in a batch
+A draw is a pure function of (row content, seed, counter). So a draw is the same in a batch
 and alone, in any row order, fold or process, and needs no generator state.
 """
 
@@ -43,8 +43,8 @@ def row_hashes(X):
     Returns
     -------
     hashes : ndarray of uint64 of shape (n_rows, 2)
-        Equal rows have equal hashes; different rows have different ones up to a chance
-        of about n_rows**2 / 2**129.
+        Equal rows have equal hashes. The chance that any two different rows have the same hash
+        is about n_rows**2 / 2**129.
     """
     with np.errstate(over="ignore"):  # values beyond float32 compare as infinity
         values = np.ascontiguousarray(X.data, dtype=np.float32)
@@ -53,7 +53,7 @@ def row_hashes(X):
 
 
 def exact_row_hashes(X):
-    """As `row_hashes`, but values are compared as the float64 numbers that they are.
+    """As `row_hashes`, but values are compared as float64.
 
     Parameters
     ----------
@@ -136,18 +136,18 @@ def match_rows(known, hashes):
     Returns
     -------
     positions : ndarray of intp of shape (n_rows,)
-        The first known row of equal content, -1 where there is none.
+        The first known row of equal content, or -1.
     """
     if not len(hashes):
         return np.empty(0, dtype=np.intp)
-    # Few rows are looked up among many known ones at a time: only those known rows are sorted
-    # whose first lane is wanted.
+    # Usually few rows are looked up among many known rows, so only the known rows whose first
+    # lane is wanted are sorted.
     wanted = np.sort(hashes[:, 0])
     place = np.minimum(np.searchsorted(wanted, known[:, 0]), len(wanted) - 1)
     near = np.flatnonzero(wanted[place] == known[:, 0])
     known = known[near]
     stacked = np.concatenate([known, hashes])
-    # A stable sort by both lanes puts equal rows side by side, known ones first.
+    # A stable sort by both lanes puts equal rows side by side, known rows first.
     order = np.lexsort((stacked[:, 1], stacked[:, 0]))
     ordered = stacked[order]
     starts = np.ones(len(order), dtype=bool)
@@ -163,7 +163,7 @@ def match_rows(known, hashes):
 
 
 def keyed_negatives(X, n_draws, seed, *, hashes=None):
-    """Items drawn uniformly, with replacement, among those a row has not.
+    """Draw items uniformly, with replacement, among the items that a row does not have.
 
     Parameters
     ----------
@@ -172,22 +172,21 @@ def keyed_negatives(X, n_draws, seed, *, hashes=None):
     n_draws : int
         Draws per row.
     seed : int
-        Non-negative; kept at fit so that a row folds in the same way ever after.
+        Non-negative. `fit` keeps it, so that a row is always folded in the same way.
     hashes : ndarray of uint64 of shape (n_rows, 2), default=None
-        Row hashes if they are at hand.
+        Row hashes; None: they are computed.
 
     Returns
     -------
     items : ndarray of intp of shape (n_rows, n_draws)
-        -1 for rows that have every item. Draw j of a row depends on the row's content,
-        `seed` and j only.
+        -1 for rows that have every item. Draw j of a row depends only on the row's content,
+        `seed` and j.
     """
     hashes = row_hashes(X) if hashes is None else hashes
     n_rows, n_items = X.shape
     slots = np.arange(n_draws, dtype=np.uint64) * np.uint64(_MAX_ATTEMPTS + 1)
     items = np.full((n_rows, n_draws), -1, dtype=np.intp)
-    # Canonical rows make these ascend, so that a draw is looked up by bisection; a sentinel
-    # stands behind them.
+    # Canonical rows make `seen` ascend, so a draw is looked up by bisection. A sentinel ends it.
     starts = np.repeat(np.arange(n_rows) * n_items, np.diff(X.indptr))
     seen = np.append(starts + X.indices, np.iinfo(np.int64).max)
     open_rows, open_slots = np.nonzero(np.ones((n_rows, n_draws), dtype=bool))
@@ -200,7 +199,7 @@ def keyed_negatives(X, n_draws, seed, *, hashes=None):
         fresh = seen[np.searchsorted(seen, wanted)] != wanted
         items[open_rows[fresh], open_slots[fresh]] = drawn[fresh]
         open_rows, open_slots = open_rows[~fresh], open_slots[~fresh]
-    for row in np.unique(open_rows):  # nearly full rows: choose among what is left
+    for row in np.unique(open_rows):  # nearly full rows: choose among the items that are left
         left = np.setdiff1d(np.arange(n_items), X.indices[X.indptr[row] : X.indptr[row + 1]])
         if len(left):
             mine = open_slots[open_rows == row]
@@ -210,7 +209,7 @@ def keyed_negatives(X, n_draws, seed, *, hashes=None):
 
 
 def keyed_choices(hashes, n_draws, seed, weight):
-    """Items drawn with replacement, in proportion to a weight.
+    """Draw items with replacement, in proportion to a weight.
 
     Parameters
     ----------
@@ -226,8 +225,8 @@ def keyed_choices(hashes, n_draws, seed, weight):
     Returns
     -------
     items : ndarray of intp of shape (n_rows, n_draws)
-        Of weight above zero. Draw j of a row depends on the row's content, `seed`, `weight` and
-        j only.
+        Items of weight above zero. Draw j of a row depends only on the row's content, `seed`,
+        `weight` and j.
     """
     upper = np.cumsum(weight)
     words = keyed_words(hashes[:, np.newaxis], seed, np.arange(n_draws))

@@ -1,4 +1,4 @@
-"""Pictures of items, arrays or files, read as batches of bytes: never all of them as floats."""
+"""Pictures of items, from arrays or files, in batches of bytes: never all of them as floats."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,8 @@ import numpy as np
 from skrec.utils._parallel import run_ranges
 from skrec.utils._params import POSITIVE_INTEGER
 
-# What a file is decoded to at the least, in multiples of the size that is asked for, before it
-# is resized: JPEG can be decoded at a half, a quarter or an eighth of its size.
+# The least decoded size of a file before it is resized, in multiples of the wanted size: JPEG can
+# be decoded at a half, a quarter or an eighth of its size.
 _DECODED = 2
 _CHUNK = 256
 
@@ -22,42 +22,43 @@ class _ImageSize:
         return len(pair) == 2 and all(size in POSITIVE_INTEGER for size in pair)
 
     def __str__(self):
-        return "a whole number >= 1 or a pair (height, width) of such"
+        return "a whole number >= 1 or a pair (height, width) of such numbers"
 
 
 IMAGE_SIZE = _ImageSize()
 
 
 class Images:
-    """Pictures of items, of which batches are wanted as bytes of one size.
+    """Pictures of items in batches of bytes of one size.
 
     Parameters
     ----------
     source : ndarray of shape (n, c, h, w), or sequence of str, path-like or None of length n
-        Bytes from 0 to 255, or floats from 0 to 1, with c = 1 (grey) or 3 (RGB); or files, None
-        for an item that has no picture. All are looked at once, files are decoded for it.
+        Bytes from 0 to 255, or floats from 0 to 1, with c = 1 (grey) or 3 (RGB); or paths of
+        files, with None for an item without a picture. The constructor checks all pictures once,
+        and decodes the files to do so.
     image_size : int, (int, int) or None, default=None
-        Height and width of the batches; one number for both. None: as they are.
+        Height and width of the batches; one number sets both. None: pictures keep their size.
     n_jobs : int or None, default=None
-        Threads; None: all cores. The result does not depend on it.
+        Number of threads; None: all cores. The result does not depend on it.
 
     Attributes
     ----------
     size : tuple of int or None
-        Height and width of the batches; None where files are taken as they are.
+        Height and width of the batches; None if files keep their sizes.
 
     Raises
     ------
     ImportError
         If Pillow is needed and missing.
     ValueError
-        If the shape or the values are wrong, or a file is missing or broken; it is named.
+        If the shape or the values are wrong, or a file is missing or broken; names the file.
 
     Notes
     -----
-    A picture of another size is resized (bicubic, with a filter against aliasing where it gets
-    smaller) and its sides are not kept in proportion. What is transparent becomes white. An item
-    without a picture has one of zeros.
+    A picture of another size is resized (bicubic, with an anti-aliasing filter where it gets
+    smaller) without keeping its proportions. Transparent areas become white. An item without a
+    picture gets a picture of zeros.
     """
 
     def __init__(self, source, image_size=None, *, n_jobs=None):
@@ -78,7 +79,7 @@ class Images:
         return len(self._paths if self._array is None else self._array)
 
     def one(self, i):
-        """Picture i as uint8 of shape (3, h, w), of the size asked for or of its own."""
+        """Picture i as uint8 of shape (3, h, w), in the size `size` or, if None, in its own."""
         if self._array is None:
             path = self._paths[i]
             if path is None:
@@ -93,7 +94,7 @@ class Images:
         items = np.arange(len(self))[items]
         if self.size is None:
             raise ValueError(
-                "Pictures from files have sizes of their own, and a batch has one. Pass image_size."
+                "Pictures from files may differ in size, but a batch has one size. Pass image_size."
             )
         if self._array is not None and self.size == self._array.shape[2:]:
             pictures = _bytes(self._array[items])
@@ -108,7 +109,7 @@ class Images:
         return pictures
 
     def batches(self, batch_size):
-        """Yield all pictures in their order; a batch is read while the one before is used.
+        """Yield all pictures in order; the next batch is read while the caller uses this one.
 
         Parameters
         ----------
@@ -135,7 +136,7 @@ class Images:
 
 
 def check_pillow(what):
-    """Raise an ImportError that says what to install, if Pillow is missing."""
+    """Raise an ImportError that names the package to install, if Pillow is missing."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:
@@ -146,7 +147,7 @@ def check_pillow(what):
 
 
 def are_paths(values):
-    """Whether a sequence holds paths, and None in place of some."""
+    """Whether a sequence holds paths, and perhaps None in place of some."""
     return len(values) > 0 and (
         all(value is None or isinstance(value, str | os.PathLike) for value in values)
         and any(value is not None for value in values)
@@ -171,8 +172,8 @@ def _checked_paths(source):
         wrong = next((value for value in source if not isinstance(value, paths)), None)
         raise ValueError(
             "Expected an array of pictures of shape (n, c, h, w), or a sequence of paths (None "
-            f"for an item without a picture, a path for one at least). Got {len(source)} entries, "
-            f"among them {wrong!r}; np.stack makes an array of pictures of one shape."
+            f"for an item without a picture, at least one path). Got {len(source)} entries, "
+            f"among them {wrong!r}; np.stack makes one array of pictures of one shape."
         )
     return [None if path is None else os.fspath(path) for path in source]
 
@@ -182,23 +183,23 @@ def _checked_array(array):
         moved = array.ndim == 4 and array.shape[3] in (1, 3)
         remedy = "transpose(0, 3, 1, 2) moves the channels" if moved else "drop other channels"
         raise ValueError(
-            "Pictures must have the shape (n, c, h, w) with c = 1 or c = 3 channels and a pixel "
-            f"at least. Got shape {array.shape}; {remedy}."
+            "Pictures must have the shape (n, c, h, w) with c = 1 or c = 3 channels and at least "
+            f"one pixel. Got shape {array.shape}; {remedy}."
         )
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind != "f":
         raise ValueError(
             "Pictures must be bytes from 0 to 255 (uint8) or floats from 0 to 1. Got dtype "
-            f"{array.dtype}; astype(numpy.uint8) where they are bytes."
+            f"{array.dtype}; use astype(numpy.uint8) if the values are bytes."
         )
     for start in range(0, len(array), _CHUNK):
         part = array[start : start + _CHUNK]
         if not (np.isfinite(part).all() and part.min() >= 0 and part.max() <= 1):
             raise ValueError(
                 "Pictures of floats must be finite and from 0 to 1. Got values from "
-                f"{part.min():g} to {part.max():g}; divide those of bytes by 255, and pass zeros "
-                "where there is no picture."
+                f"{part.min():g} to {part.max():g}; divide bytes by 255, and pass zeros for an "
+                "item without a picture."
             )
     return array
 
@@ -218,14 +219,14 @@ def _read(path, size):
             return _resized(_channels(_rgb(ImageOps.exif_transpose(picture))), size)
     except FileNotFoundError as error:
         raise ValueError(
-            f"There is no picture {path!r}. Pass None for an item that has none."
+            f"There is no picture {path!r}. Pass None for an item without a picture."
         ) from error
-    except Exception as error:  # what Pillow raises for a broken file depends on its kind
+    except Exception as error:  # the exception of Pillow depends on the kind of the broken file
         raise ValueError(f"The picture {path!r} cannot be read: {error}") from error
 
 
 def _rgb(picture):
-    """An image of Pillow as one of bytes in RGB, laid on white where it is transparent."""
+    """An image of Pillow as bytes in RGB, on white where it is transparent."""
     from PIL import Image
 
     if picture.mode.startswith(("I", "F")):  # Pillow would clip them to bytes

@@ -9,10 +9,11 @@ from skrec.utils._feature_rows import check_rows
 class InteractionContext:
     """The situation of each interaction, which searches slice together with X.
 
-    A user-item matrix says who took what. Context says when, where, in which mood: a row of
-    numbers for each stored entry. scikit-learn slices what has the length of X by users;
-    an array with one row per *entry* has another length, and would stay whole and misaligned.
-    This wrapper has the length of X, and a slice of its users holds the entries of these.
+    A user-item matrix says which user took which item. Context says when, where or in which
+    mood: a row of numbers for each stored entry. scikit-learn slices arguments that have the
+    length of X by users. An array with one row per *entry* has another length, so it would stay
+    whole and misaligned. This wrapper has the length of X, and a slice of users keeps the
+    entries of these users.
 
     Parameters
     ----------
@@ -25,26 +26,26 @@ class InteractionContext:
     Attributes
     ----------
     values : ndarray or csr_array of shape (nnz, n_context_features)
-        Float64, or float32 where such were passed.
+        Float32 if the values passed have that dtype, else float64.
     indptr : ndarray of intp of shape (n_users + 1,)
-        Where the rows of each user begin and end.
+        Bounds of the rows of each user.
     shape : tuple of int
         (n_users,).
 
     Raises
     ------
     ValueError
-        If `values` is not two-dimensional or holds text, NaN or infinity, or `indptr` does not
-        go from 0 to nnz without a step back.
+        If `values` is not two-dimensional or holds text, NaN or infinity, or if `indptr` does
+        not ascend from 0 to nnz.
 
     See Also
     --------
-    skrec.ItemFeatures : Keeps item features whole instead.
+    skrec.ItemFeatures : Keeps item features whole in a search.
 
     Notes
     -----
-    Where one user took one item several times in different situations, X has one entry and so
-    one row of context: choose one, such as the last. Or pass the log to ``fit_rows`` of
+    If a user took an item several times in different situations, X has one entry and so one row
+    of context: choose one situation, such as the last. Or pass the log to ``fit_rows`` of
     `skrec.content.ContentRecommender`.
 
     Examples
@@ -79,13 +80,13 @@ class InteractionContext:
             rows = rows[0]
         if isinstance(rows, tuple):
             raise TypeError(
-                "InteractionContext takes users only: context[users]. Use context.values for rows "
-                "of single entries."
+                "InteractionContext is indexed by users only: context[users]. Use context.values "
+                "for rows of single entries."
             )
         users = np.atleast_1d(np.arange(len(self))[_as_index(rows)])
         lengths = np.diff(self.indptr)[users]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        # Entry p of the slice stands as far behind its user's first one as before.
+        # An entry keeps its distance to the first entry of its user.
         entries = np.arange(indptr[-1]) + np.repeat(self.indptr[users] - indptr[:-1], lengths)
         return _unchecked(self.values[entries], indptr)
 
@@ -104,7 +105,7 @@ def _as_index(rows):
 
 
 def _unchecked(values, indptr):
-    """A part of a context that was checked as a whole."""
+    """A part of a checked context, without further checks."""
     part = InteractionContext.__new__(InteractionContext)
     part.values, part.indptr = values, indptr
     return part
@@ -114,27 +115,27 @@ def _check_indptr(indptr, n_entries):
     indptr = np.asarray(indptr)
     if indptr.ndim != 1 or not len(indptr) or indptr.dtype.kind not in "iu":
         raise ValueError(
-            "indptr must be the 1-D array of whole numbers X.indptr of the CSR matrix X. Got an "
+            "indptr must be X.indptr of the CSR matrix X, a 1-D array of whole numbers. Got an "
             f"array of shape {indptr.shape} and dtype {indptr.dtype}."
         )
     if indptr[0] != 0 or indptr[-1] != n_entries or (np.diff(indptr.astype(np.intp)) < 0).any():
         raise ValueError(
-            "indptr must go from 0 to the number of rows of values without a step back, as "
-            f"X.indptr does. Got {indptr[0]} to {indptr[-1]} for {n_entries} rows: one row of "
-            "context per stored entry of X."
+            "indptr must ascend from 0 to the number of rows of values, as X.indptr does. Got "
+            f"{indptr[0]} to {indptr[-1]} for {n_entries} rows; pass one row of context per stored "
+            "entry of X."
         )
     return indptr.astype(np.intp)
 
 
 def check_context(context, X):
-    """Check that context has a row for each entry of X and return these rows.
+    """Check that context has a row for each entry of X, and return these rows.
 
     Parameters
     ----------
     context : InteractionContext
     X : csr_array of shape (n_users, n_items)
-        Canonical; that it was so when it was passed is checked in
-        `skrec.utils._alignment.check_fit_alignment`.
+        Canonical; `skrec.utils._alignment.check_fit_alignment` checks that the X that the user
+        passed was canonical too.
 
     Returns
     -------
@@ -144,9 +145,9 @@ def check_context(context, X):
     Raises
     ------
     TypeError
-        If it is no InteractionContext.
+        If `context` is no InteractionContext.
     ValueError
-        If its users or entries are not those of X.
+        If the users or entries of `context` are not those of X.
     """
     if not isinstance(context, InteractionContext):
         got = f"{type(context).__name__} of shape {np.shape(context)}"
@@ -154,7 +155,7 @@ def check_context(context, X):
             got = f"a sparse matrix of shape {context.shape}"
         raise TypeError(
             "context must be wrapped as skrec.InteractionContext(values, X.indptr), one row of "
-            f"values per stored entry of X, or a search leaves it misaligned. Got {got}."
+            f"values per stored entry of X, so that a search can slice it by users. Got {got}."
         )
     n_entries = context.values.shape[0]
     aligned = np.array_equal(context.indptr, X.indptr)
@@ -164,5 +165,5 @@ def check_context(context, X):
             f"{context} for {X.shape[0]} users with {X.nnz} interactions; build it with "
             "InteractionContext(values, X.indptr) of the X that is fitted."
         )
-    # Both are the user's to change after they were checked.
+    # Checked again: the user may have changed the arrays since the wrapper checked them.
     return check_rows(context.values, name="values of InteractionContext")

@@ -1,4 +1,4 @@
-"""Whether a fit that is interrupted keeps its last whole epoch, or hands the interrupt on."""
+"""Whether an interrupted fit keeps the model of its last epoch, or raises KeyboardInterrupt."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,11 +10,11 @@ _WHOLE_FITS_ONLY = ContextVar("whole_fits_only", default=False)
 
 @contextmanager
 def whole_fits_only():
-    """Hand an interrupt on from every fit inside, instead of a model of fewer epochs.
+    """Let an interrupt end every fit in the block, instead of keeping a model of fewer epochs.
 
-    At a prompt the model of the last whole epoch is what a user wants to keep. A command
-    that would save such a model, or a comparison that would test it beside models that had
-    all their epochs, must end instead.
+    At a prompt, a user wants to keep the model of the last whole epoch. But a command must not
+    save such a model, and a comparison must not test it beside models that ran all their
+    epochs, so they end.
 
     Yields
     ------

@@ -7,9 +7,9 @@ class ItemFeatures:
     """Item features that no search slices.
 
     scikit-learn cuts every fit parameter whose length equals the number of rows of X
-    into folds. Item features have one row per *item*, so where there are as many items
-    as users a plain array would be cut or reordered silently. This wrapper has no
-    length, no shape and no array interface, so it is passed on whole.
+    into folds. Item features have one row per *item*. If there are as many items as users,
+    scikit-learn would silently cut or reorder a plain array. This wrapper has no length, no
+    shape and no array interface, so scikit-learn passes it on whole.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class ItemFeatures:
     Attributes
     ----------
     values : object
-        What was passed.
+        The features as they were passed.
 
     See Also
     --------
@@ -27,8 +27,8 @@ class ItemFeatures:
 
     Notes
     -----
-    Features must be known without the interactions that are held out: those that were made of
-    interactions, such as tags that users gave or neighbours "from all ratings", leak.
+    Features must be known without the held-out interactions. Features made from interactions,
+    such as tags by users or neighbours "from all ratings", leak.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def check_item_features(item_features, n_items):
     if n_rows_of(values) != n_items:
         raise ValueError(
             f"item_features must have one row per item. Got {n_rows_of(values)} rows for {n_items} "
-            "items; inside GridSearchCV or cross_validate wrap them in skrec.ItemFeatures, or "
+            "items; for GridSearchCV or cross_validate wrap them in skrec.ItemFeatures, or "
             "scikit-learn slices them like users."
         )
     return values

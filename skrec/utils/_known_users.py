@@ -12,31 +12,32 @@ from skrec.utils._parallel import row_chunks
 from skrec.utils._params import Options
 from skrec.utils._sparse import pattern
 
-# What a row takes while it is folded in: some words for each of 256 negatives.
+# Memory of a row while it is folded in: some words for each of 256 negatives.
 _BYTES_TO_FOLD_IN = 64 * 256
 # Rule of the parameter `known_users`.
 KNOWN_USERS = Options(("match", "fold_in"))
 
 
 class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """A vector is learned for each training user; stands left of the recommender's base.
+    """For models with a vector per training user; stands left of the recommender's base.
 
-    A subclass has the parameter `known_users`: "match", a row with the content of a training
-    row has the vector learned for it, the first one's if there are several, and any other row
-    is folded in; "fold_in", every row is folded in. Its `fit` calls `_remember`. It writes
-    `_fold_in` and has `_n_features_out`.
+    A subclass has the parameter `known_users`. With "match", a row with the content of a
+    training row gets the vector learned for that row, the first of several equal rows, and any
+    other row is folded in. With "fold_in", every row is folded in. The `fit` of a subclass calls
+    `_remember`. A subclass implements `_fold_in` and has `_n_features_out`.
     """
 
     _fitted_rules = {"user_hashes_": Array("n_users", 2, dtypes=("uint64",))}
-    # Whether stored values tell rows apart, or only which items they hold.
+    # Whether rows with the same items but other values are different rows.
     _reads_values = False
 
     @abstractmethod
     def _fold_in(self, X, hashes):
-        """Vectors of rows that are not known, an ndarray of shape (n_rows, n).
+        """Vectors of unknown rows, an ndarray of shape (n_rows, n).
 
-        The model's own objective, minimised over the parameters of each row alone with all
-        else frozen. X is a csr_array with the content of the rows; `hashes` key random draws.
+        Minimises the model's own objective over the parameters of each row alone; all other
+        parameters stay fixed. X is a csr_array with the content of the rows; `hashes` key
+        random draws.
         """
 
     def __sklearn_tags__(self):
@@ -45,16 +46,16 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return tags
 
     def _content(self, X):
-        """What rows are known by: the rows, or ones in the places of their values."""
+        """The content that identifies rows: X, or X with ones for its values."""
         return X if self._reads_values else pattern(X, dtype=X.dtype)
 
     def _remember(self, X):
-        """Keep by what the training rows of X are known again."""
+        """Keep the hashes of the training rows, to recognise these rows later."""
         self.user_hashes_ = row_hashes(self._content(X))
 
     @property
     def _known_vectors(self):
-        """What was learned for the training users, shape (n_users, n)."""
+        """Vectors learned for the training users, shape (n_users, n)."""
         return self.user_factors_
 
     def _vectors(self, X, *, known_users=None):
@@ -75,7 +76,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         )
 
     def transform(self, X):
-        """Vectors of users.
+        """Compute the vectors of users.
 
         Parameters
         ----------
@@ -85,7 +86,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         vectors : ndarray of shape (n_users, n_components), dtype of X
-            The vectors learned for them, or those that they are folded in with.
+            The learned vector of a known user, the folded-in vector of any other.
         """
         X = self._start_dense(X, self._n_features_out)
         vectors = self._vectors(X)[:, : self._n_features_out]
@@ -93,7 +94,7 @@ class LearnedUsersMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match", dtype=None):
-    """Vectors of rows: the learned one where the row is known, a folded-in one elsewhere.
+    """Vectors of rows: learned vectors for known rows, folded-in vectors for the others.
 
     Parameters
     ----------
@@ -102,16 +103,16 @@ def user_vectors(X, known_hashes, known_vectors, fold_in, *, known_users="match"
     known_hashes : ndarray of uint64 of shape (n_known, 2)
         `row_hashes` of the training rows, kept at fit.
     known_vectors : ndarray of shape (n_known, n_components)
-        What was learned for them.
+        Vectors learned for the training rows.
     fold_in : callable
-        ``fold_in(X_rows, hashes)`` returns vectors of shape (n, n_components) for rows
-        that are not known: the model's objective minimised over the row's parameters,
-        a function of each row alone. The hashes key its random draws.
+        ``fold_in(X_rows, hashes)`` returns vectors of shape (n, n_components) for unknown
+        rows. It minimises the model's objective over the parameters of each row alone. The
+        hashes key its random draws.
     known_users : {"match", "fold_in"}, default="match"
         "match" reuses the vector of the first training row of equal content; "fold_in"
-        folds every row in.
+        folds in every row.
     dtype : dtype, default=None
-        Of the result; None: that of `known_vectors`.
+        Dtype of the result; None: dtype of `known_vectors`.
 
     Returns
     -------

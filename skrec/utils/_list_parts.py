@@ -1,8 +1,7 @@
-"""Folders of parquet files of lists that a stopped run goes on with.
+"""Folders of parquet files of lists, which a stopped run can continue.
 
-Each file says in the metadata of its schema what it was made of: the model and the options, and
-its own part of the users. So a file is known whoever wrote it, alone or among others, and no other
-file has to agree with what stands there.
+The metadata of each file's schema identify the model, the options and the part of the users that
+it was made from. So a call recognises each file on its own, whoever wrote it.
 """
 
 import re
@@ -13,14 +12,14 @@ from skrec._version import __version__
 from skrec.utils._files import atomic_file
 from skrec.utils._stamps import digest
 
-# Key of the parquet schema under which a file says what it was made of.
+# Key of the metadata of the parquet schema that identifies the source of a file.
 _KEY = b"skrec.lists"
 _NUMBERED = re.compile(r"part-\d{5,}\.parquet").fullmatch
-_MAGIC = b"PAR1"  # a file of parquet begins and ends so
+_MAGIC = b"PAR1"  # a parquet file begins and ends with these bytes
 
 
 class _Found(NamedTuple):
-    """What stands there: what it was made of, None of other files; its lines; is it broken."""
+    """An existing file: its mark (None for other files), number of lines, whether it is broken."""
 
     mark: bytes | None
     n_lines: int
@@ -34,16 +33,16 @@ class ListParts:
     ----------
     folder : pathlib.Path
     names : list of str
-        Of the files that the call is to write.
+        Names of the files that the call will write.
     made_of : str
         See `made_of`.
     remedy : str
-        What to do about files of other lists, for the error.
+        Remedy for files of other lists, for the error.
     numbered : bool
-        Whether the names are numbers of parts (`part_name`): then such files beyond those of the
-        call are of other lists.
+        Whether the names are numbers of parts (`part_name`). If so, numbered files that are not
+        in `names` belong to other lists.
     overwrite : bool, default=False
-        Whether files that stand there are written again.
+        Whether to write existing files again.
     """
 
     def __init__(self, folder, names, made_of, *, remedy, numbered, overwrite=False):
@@ -51,7 +50,7 @@ class ListParts:
         self.remedy, self.numbered, self.overwrite = remedy, numbered, overwrite
 
     def check_folder(self):
-        """Files of other lists, which would stand beside those of the call as if they were of it.
+        """Find files of other lists, which readers of the folder would take for files of this call.
 
         Returns
         -------
@@ -60,13 +59,13 @@ class ListParts:
         Raises
         ------
         ValueError
-            If there is one, and they are not to be written over.
+            If there is such a file and `overwrite` is False.
         """
         found = []
         for path in sorted(self.folder.glob("*.parquet")):
             try:
                 mark = _look(path).mark
-            except OSError:  # a folder, or a file that others keep to themselves
+            except OSError:  # a folder, or a file without permission to read
                 continue
             if mark is None or (self.overwrite and path.name in self.names):
                 continue
@@ -78,25 +77,25 @@ class ListParts:
         return found
 
     def n_lines(self, name, stamp):
-        """How many lines a file has that need not be written.
+        """Number of lines of a file that need not be written again.
 
         Parameters
         ----------
         name : str
         stamp : str
-            What tells the part from others.
+            Digest of the part.
 
         Returns
         -------
         n_lines : int or None
-            None where it is to be written: it is not there, or broken.
+            None if the file must be written, because it is missing or broken.
 
         Raises
         ------
         ValueError
-            If it is of another model, other options or another part.
+            If the file belongs to another model, other options or another part.
         OSError
-            If it cannot be opened.
+            If the file cannot be opened.
         """
         path = self.folder / name
         if self.overwrite or not path.exists():
@@ -110,25 +109,25 @@ class ListParts:
 
     @contextmanager
     def open(self, name, stamp):
-        """Open a file, which takes its place when it is whole.
+        """Open a file that gets its name when it is complete.
 
-        Where another call has written one meanwhile, that file stays.
+        If another call has written the file meanwhile, that file stays.
 
         Parameters
         ----------
         name, stamp : str
-            As for `n_lines`, which said None.
+            As for `n_lines`, which returned None.
 
         Yields
         ------
         file : binary file
         metadata : dict
-            What the schema of the table is to hold.
+            Metadata for the schema of the table.
 
         Raises
         ------
         ValueError
-            If another call has written other lists meanwhile.
+            If another call has written other lists to this file meanwhile.
         """
         path = self.folder / name
         if path.exists() and _look(path).is_broken:
@@ -145,14 +144,14 @@ class ListParts:
 
     def _other(self, path):
         return ValueError(
-            f"{path} stands there and is of another model, other parameters, other users or "
-            "another version of skrec. Expected no such file, or one that this call would write: "
+            f"{path} exists and comes from another model, other parameters, other users or another "
+            "version of skrec. Expected no such file, or one that this call would write: "
             f"{self.remedy}."
         )
 
 
 def made_of(*contents):
-    """What decides the lists of all parts, as text without blanks.
+    """Digest of everything that decides the lists of all parts, as text without blanks.
 
     Parameters
     ----------
@@ -163,12 +162,12 @@ def made_of(*contents):
 
 
 def part_name(number):
-    """The name of the file of a part that has none of its own."""
+    """Name of the file of a part without a name of its own."""
     return f"part-{number:05d}.parquet"
 
 
 def is_part_name(name):
-    """Whether a file is named as `part_name` names them."""
+    """Whether a name has the form of `part_name`."""
     return _NUMBERED(name) is not None
 
 
@@ -180,6 +179,6 @@ def _look(path):
     try:
         facts = read_metadata(path)
     except (OSError, ValueError):
-        # Cut off, or without content, such as a machine leaves that fails. Others are no parquet.
+        # A cut or empty file, as a failed machine may leave, is broken. Others are not parquet.
         return _Found(None, 0, head in (b"", _MAGIC))
     return _Found((facts.metadata or {}).get(_KEY), facts.num_rows, False)

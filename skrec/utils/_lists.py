@@ -1,4 +1,4 @@
-"""Lists of the nearest vectors, in order."""
+"""Ordered lists of the nearest vectors."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from skrec.utils._validation import check_item_list, check_k
 
 
 def ordered_lists(similarity, k, *, n_jobs=None):
-    """The k most similar vectors of each row, by the tie rule.
+    """The k most similar vectors of each row, ordered by the tie rule.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def ordered_lists(similarity, k, *, n_jobs=None):
     k : int
         Length of the lists.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -41,18 +41,18 @@ def ordered_lists(similarity, k, *, n_jobs=None):
 
 
 def stored_lists(matrix, items, k, *, n_jobs=None):
-    """The k largest stored weights of columns of an item-item matrix, by the tie rule.
+    """The k largest stored weights in columns of an item-item matrix, ordered by the tie rule.
 
     Parameters
     ----------
     matrix : csr_array of shape (n_items, n_items)
         Column j holds the weights of all items for item j; without a diagonal.
     items : array-like of int of shape (n,)
-        Columns; one number is taken as a list of one.
+        Columns; a single number counts as a list of one.
     k : int
         Length of the lists.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def stored_lists(matrix, items, k, *, n_jobs=None):
     Raises
     ------
     ValueError
-        If an index is out of range or k is no whole number >= 1.
+        If an index is out of range, or k is not a whole number >= 1.
     """
     k = check_k(k)
     items = check_item_list(items, matrix.shape[0])

@@ -1,6 +1,6 @@
 """Usual names of the columns of an interaction log."""
 
-# By role, the most usual ones first; written as `plain_name` writes them.
+# By role, the most common names first, in the form that `plain_name` returns.
 KNOWN_NAMES = {
     "user": ("user", "userid", "uid", "useridx", "customer", "customerid", "reviewerid"),
     "item": (
@@ -16,17 +16,17 @@ KNOWN_NAMES = {
 
 
 def plain_name(name):
-    """``"userid"`` for "user_id:token" (RecBole), "User-ID" and "userId" alike."""
+    """Plain form of a name: "userid" for "user_id:token" (RecBole), "User-ID" and "userId"."""
     return "".join(c for c in name.split(":")[0].lower() if c.isalnum())
 
 
 def is_time_name(name):
-    """Whether a column of this name holds times, by a usual name of such."""
+    """Whether a name is a usual name of a column of times."""
     return isinstance(name, str) and plain_name(name) in KNOWN_NAMES["timestamp"]
 
 
 def guess_column(names, role):
-    """Place of the column of a role among names, or None."""
+    """Index of the name that fits a role, or None."""
     plain = [plain_name(name) for name in names]
     for known in KNOWN_NAMES[role]:
         if known in plain:

@@ -1,4 +1,4 @@
-"""What is passed for a matrix, looked at before NumPy, scipy or scikit-learn convert it."""
+"""Checks of matrices before NumPy, scipy or scikit-learn convert them."""
 
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -10,27 +10,27 @@ from sklearn.utils import check_array
 from skrec.utils._log_names import guess_column
 from skrec.utils._sparse_check import sound_sparse
 
-# A log has users, items, values, times and perhaps one column more.
+# A log has users, items, values, times and perhaps one more column.
 _MAX_LOG_COLUMNS = 5
 _ENCODE = (
-    "skrec.preprocessing.InteractionEncoder makes a matrix of a log, and "
-    "skrec.datasets.load_interactions of a file."
+    "skrec.preprocessing.InteractionEncoder makes a matrix from a log, and "
+    "skrec.datasets.load_interactions makes one from a file."
 )
 _DATES = ("date", "time", "duration", "timestamp")
-# numpy and pandas say it in these words, whatever it was that held text or dates.
+# Parts of the messages of numpy and pandas about text and dates.
 _NOT_NUMBERS = {"could not convert string": "text", "DateTime64": "dates", "Timestamp": "dates"}
 
 
 def sound_matrix(X, name="X", *, log=False):
-    """A matrix that is safe to convert.
+    """Check that a matrix is safe to convert, and return it.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, dataframe}
     name : str, default="X"
-        For the messages.
+        Name of the matrix in messages.
     log : bool, default=False
-        Whether a dataframe whose few columns are named like those of a log is refused.
+        Whether to refuse a dataframe of few columns with the usual names of a log.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def sound_matrix(X, name="X", *, log=False):
     Raises
     ------
     ValueError
-        For a malformed sparse matrix, dates, durations, and a log.
+        For a malformed sparse matrix, dates, durations or a log.
     """
     if issparse(X):
         _refuse_dates(getattr(getattr(X, "data", None), "dtype", None), name)
@@ -78,7 +78,7 @@ def checked_array(
     ----------
     X : {array-like, sparse matrix, dataframe}
     name : str, default="X"
-        For the messages.
+        Name of the matrix in messages.
     log : bool, default=False
         See `sound_matrix`.
     accept_sparse, dtype, ensure_all_finite, ensure_2d, ensure_min_samples, ensure_min_features
@@ -109,7 +109,7 @@ def checked_array(
 
 @contextmanager
 def readable_errors(name="X"):
-    """A block whose errors of conversion say what `name` holds and what is expected."""
+    """A block whose conversion errors say what `name` holds and what skrec expects."""
     try:
         yield
     except OverflowError as error:
@@ -168,7 +168,7 @@ def _refuse_objects(array, name):
                 f"{name} holds sparse matrices: got {type(value).__name__} of shape {value.shape} "
                 f"in an array of shape {array.shape}. Expected one matrix; see scipy.sparse.vstack."
             )
-        # float() takes NumPy's dates for numbers, and no others.
+        # float() accepts NumPy's dates; of all other dates check_array raises an error.
         if isinstance(value, np.datetime64 | np.timedelta64):
             raise _dates(name, f"{value!r}")
 
@@ -181,12 +181,12 @@ def _dates(name, got):
 
 
 def _refuse_named(X, name):
-    """Refuse what has names of columns and is no dataframe."""
+    """Refuse mappings and structured arrays: they have named columns but are no dataframes."""
     names = getattr(getattr(X, "dtype", None), "names", None)  # of a structured array
     names = list(X) if isinstance(X, Mapping) else names
     if isinstance(names, list | tuple):
         raise ValueError(
-            f"{name} has columns by name: got {type(X).__name__} with {list(names)[:5]}. Expected "
+            f"{name} has named columns: got {type(X).__name__} with {list(names)[:5]}. Expected "
             f"a user-item matrix of numbers; got a log with ids? {_ENCODE}"
         )
 
@@ -199,6 +199,6 @@ def _refuse_log(columns, name):
     if user is None or item is None:
         return
     raise ValueError(
-        f"{name} is a log: its columns are {columns}, one interaction a row. Expected a user-item "
-        f"matrix of numbers, with a row for each user and a column for each item. {_ENCODE}"
+        f"{name} is a log: its columns are {columns}, one interaction per row. Expected a "
+        f"user-item matrix of numbers, with a row per user and a column per item. {_ENCODE}"
     )

@@ -13,27 +13,27 @@ _PROC = Path("/proc/self")
 
 
 class Cost:
-    """Measure the time that a block of code takes, and its memory beyond what was there before.
+    """Measure the time of a block of code, and the memory that it takes in addition.
 
-    Peak memory: on Linux the high-water mark of resident memory is reset before the block
-    (a 5 written to /proc/self/clear_refs) and read after it. Elsewhere the mark of the
-    whole process, ``ru_maxrss``, is all there is: it tells something only where the block
-    takes more than anything before it. Memory of a GPU is not in it.
+    On Linux, the class resets the high-water mark of resident memory before the block
+    (it writes 5 to /proc/self/clear_refs) and reads the mark after the block. Other systems
+    offer only the mark of the whole process, ``ru_maxrss``. That mark shows the memory of the
+    block only if the block takes more than anything before it. Memory of a GPU does not count.
 
     Parameters
     ----------
     memory : bool, default=True
-        Whether to measure memory too, for which garbage is collected before: that takes
+        Whether to measure memory too. This collects garbage before the block, which takes
         longer than a small fit.
 
     Attributes
     ----------
     seconds : float
-        By the clock.
+        Wall-clock time.
     processor_seconds : float
-        Of all threads of the process; other work on the machine is not in it.
+        Processor time of all threads of the process, without other work on the machine.
     peak_bytes : int or None
-        None where the system did not tell.
+        Peak of the additional memory; None if the system does not report it.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class Cost:
         after = _status("VmHWM") if self._exact else _max_rss()
         if self._before is not None and after is not None:
             taken = after - self._before
-            # Below the old mark of the whole process nothing is known about the block.
+            # A mark that did not rise tells nothing about the block.
             self.peak_bytes = max(0, taken) if self._exact or taken > 0 else None
 
 
 def _return_free_memory():
-    # What the allocator kept of earlier work would be taken again without being counted.
+    # The block would reuse memory that the allocator kept, and that memory would not count.
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

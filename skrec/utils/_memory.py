@@ -1,7 +1,7 @@
-"""Memory that a fit will take, compared with the memory there is, before it is allocated.
+"""Compare the memory that a fit will take with the available memory, before allocating it.
 
-A matrix of n_items x n_items that does not fit would otherwise end in the kernel killing the
-process (Linux grants memory when it is asked for and looks for it when it is written).
+Otherwise the kernel would kill the process for a matrix of n_items x n_items that does not fit:
+Linux grants memory on request, and provides it only when it is written.
 """
 
 import math
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-# cgroup v1 says "no limit" with a number just below 2**63, cgroup v2 with the word "max".
+# cgroup v1 writes "no limit" as a number just below 2**63, cgroup v2 as the word "max".
 _UNLIMITED = 1 << 60
-# What is smaller is asked for without a look at what there is: the look takes a millisecond.
+# Smaller requests are not checked: a check takes a millisecond.
 _WORTH_A_LOOK = 1 << 26
-# Parameters that say how large a model is.
+# Parameters that set the size of a model.
 _SIZES = {
     "batch_size", "hidden_layer_sizes", "n_clusters", "n_components", "n_content_components",
     "n_negatives", "n_node_components", "n_posterior_components", "n_style_components",
@@ -25,20 +25,20 @@ _SIZES = {
 def available_memory(*, root="/"):
     """Memory that this process may still take without swapping.
 
-    The least of the kernel's own estimate (``MemAvailable``), the room under every memory
-    limit of the process's control groups (containers, batch systems), versions 1 and 2, and
-    the room under the process's limit of address space (``ulimit -v``). Page cache counts as
-    free: the kernel gives it back before it refuses memory.
+    This is the minimum of the kernel's own estimate (``MemAvailable``), the room under every
+    memory limit of the process's control groups (containers, batch systems), versions 1 and 2,
+    and the room under the process's limit of address space (``ulimit -v``). Page cache counts
+    as free: the kernel frees it before it refuses memory.
 
     Parameters
     ----------
     root : str or path-like, default="/"
-        Where ``proc`` and ``sys`` are mounted.
+        Folder where ``proc`` and ``sys`` are mounted.
 
     Returns
     -------
     n_bytes : int or None
-        None where the system does not say (macOS and Windows).
+        None if the system does not report it (macOS and Windows).
     """
     root = Path(root)
     rooms = [_meminfo(root / "proc/meminfo"), *_cgroup_rooms(root), _address_space(root)]
@@ -56,15 +56,15 @@ def check_memory(required_bytes, what, remedies, *, available=None):
     what : str
         Subject of the message: "EASE with 40,981 items in float64".
     remedies : sequence of str
-        What the user can do about it, each an imperative without a full stop.
+        Actions for the user, each an imperative without a full stop.
     available : int or None, default=None
-        Bytes there are, for memory that is not this machine's (a GPU's). None asks
-        `available_memory`; where that does not know either, nothing is refused.
+        Available bytes, for memory other than this machine's (a GPU's). None asks
+        `available_memory`; if that returns None, the function refuses nothing.
 
     Raises
     ------
     MemoryError
-        If more is required than available; the text says both and the remedies.
+        If more is required than available; the message gives both figures and the remedies.
     """
     if available is None:
         available = available_memory()
@@ -99,9 +99,9 @@ def check_dense(shape, dtype, what, remedies):
 
 
 def check_model(estimator, shape):
-    """Refuse sizes of a model that cannot fit, before its fit begins to allocate.
+    """Refuse a model that cannot fit into memory, before its fit begins to allocate.
 
-    What is counted is a lower bound by the names that sizes have in skrec: weights between
+    The function computes a lower bound from the parameters that set sizes: weights between
     layers (with gradients and two moments of Adam), one vector per item, sampled negatives.
 
     Parameters
@@ -121,11 +121,11 @@ def check_model(estimator, shape):
         if name in _SIZES and value is not None
     }
     hidden = tuple(sizes.pop("hidden_layer_sizes", ()))
-    if hasattr(estimator, "fields"):  # the layers read vectors of fields, not rows of X
+    if hasattr(estimator, "fields"):  # the layers read field vectors, not rows of X
         hidden = ()
     batch = sizes.pop("batch_size", 1)
     batch = 1 if isinstance(batch, str) else min(batch, *shape)  # "auto"
-    # In bytes: float32, int64 for the places of negatives.
+    # In bytes: float32 weights, int64 indices of negatives.
     needed = 8 * batch * sizes.pop("n_negatives", 0)
     n_components = sizes.pop("n_components", 0)
     if hidden:
@@ -144,7 +144,7 @@ def check_model(estimator, shape):
 
 
 def check_lists_memory(n_rows, k, n_items, dtype):
-    """Refuse lists that do not fit into memory: places and scores, padded to the length k."""
+    """Refuse lists that do not fit into memory: indices and scores, padded to length k."""
     check_dense(
         (n_rows, k, 1 + np.dtype(np.intp).itemsize // np.dtype(dtype).itemsize),
         dtype,
@@ -154,7 +154,7 @@ def check_lists_memory(n_rows, k, n_items, dtype):
 
 
 def format_bytes(n_bytes):
-    """Write a number of bytes for people: ``format_bytes(6717767444) == "6.72 GB"``."""
+    """Format a number of bytes for people: ``format_bytes(6717767444) == "6.72 GB"``."""
     size = float(n_bytes)
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(size) < 1000:
@@ -209,8 +209,8 @@ def _cgroup_rooms(root):
 
 
 def _rooms_upwards(mount, group, names):
-    # A limit binds all groups below it. Inside a container the path of the group may not
-    # exist under the mount; the mount itself is then the container's own group.
+    # A limit holds for all groups below it. Inside a container the path of the group may not
+    # exist under the mount; then the mount itself is the container's own group.
     folder = mount / group.strip("/")
     for level in (folder, *folder.parents):
         yield _room(level, *names)

@@ -1,4 +1,4 @@
-"""numba part of what draws random words: the scrambler of splitmix64."""
+"""The scrambler of splitmix64 for numba kernels that draw random words."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """Row chunks and Python threads for kernels that release the GIL.
 
-The kernels are serial functions over a range. Threads come from here and not from
-numba, because numba's workqueue layer aborts the process when two Python threads
-enter it at once and its OpenMP layer does not survive a fork.
+The kernels are serial functions over a range. This module starts the threads instead of
+numba, because numba's workqueue layer aborts the process when two Python threads enter it
+at once, and its OpenMP layer does not survive a fork.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 
-# Bytes of one dense chunk of scores: fits the last-level cache's order of magnitude,
-# large enough that the Python call per chunk does not show.
+# Bytes of one dense chunk of scores: about the size of the last-level cache, and large enough
+# to make the cost of the Python call per chunk negligible.
 CHUNK_BYTES = 1 << 25
 
 _FORKED = threading.Event()
@@ -25,15 +25,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def in_forked_child():
-    """Whether this process was forked after skrec was imported: threads were not copied."""
+    """Whether this process was forked after skrec was imported; a fork copies no threads."""
     return _FORKED.is_set()
 
 
 def lock_across_forks():
-    """A lock that is free in a forked process, whichever thread held it when it forked."""
+    """A lock that is free in a forked process, whichever thread held it at the fork."""
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):
-        # What the lock guards is whole in the child, too: a fork waits until it is.
+        # A fork waits for the lock, so the guarded data are consistent in the child too.
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
         )
@@ -44,8 +44,9 @@ def lock_across_forks():
 def plain_interrupts():
     """A block in which Ctrl-C is a KeyboardInterrupt, also while a kernel returns its result.
 
-    Python's handler may run while numba makes objects of what a kernel returns, where nobody
-    looks for an exception: Python then raises a SystemError that it has caused, or several.
+    Python's signal handler may run while numba converts the result of a kernel to objects. No
+    code checks for an exception there, so Python raises one or several SystemErrors, with the
+    KeyboardInterrupt as their cause.
     """
     try:
         yield
@@ -59,11 +60,11 @@ def plain_interrupts():
 
 
 def in_other_thread(function, *arguments):
-    """Call a kernel that returns arrays, where no Ctrl-C is handled before it has returned.
+    """Call a kernel that returns arrays in a thread that handles no Ctrl-C.
 
-    What a kernel returns is made into objects by Python code, in which a Ctrl-C that came
-    while the kernel ran is handled: numba does not expect that, and the process may end.
-    Only the main thread handles signals.
+    Python code converts the result of a kernel to objects. In the main thread that code would
+    handle a Ctrl-C that came while the kernel ran. numba does not expect that, and the process
+    may end. Only the main thread handles signals.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def in_other_thread(function, *arguments):
     Returns
     -------
     result : object
-        What the function returns.
+        The result of the function.
     """
     if threading.current_thread() is not threading.main_thread():
         return function(*arguments)
@@ -87,10 +88,10 @@ def effective_n_threads(n_jobs=None):
     Parameters
     ----------
     n_jobs : int or None, default=None
-        None means every core that the process may use, or fewer if the environment
-        says so: joblib's process workers set ``OMP_NUM_THREADS`` for their children,
-        so that nested parallelism does not oversubscribe. Negative numbers count
-        from the number of cores, as in joblib: -1 means all, -2 all but one.
+        None means every core that the process may use, or fewer if ``OMP_NUM_THREADS`` is
+        lower: joblib sets that variable in its worker processes, so that nested parallelism
+        does not oversubscribe the cores. Negative numbers count from the number of cores, as
+        in joblib: -1 means all, -2 all but one.
 
     Returns
     -------
@@ -112,13 +113,13 @@ def effective_n_threads(n_jobs=None):
 
 @functools.lru_cache(maxsize=16)
 def _n_cpus(limit, cores):
-    # Reads files of the control groups, and takes longer than some of the kernels: once for each
-    # state of what may change in a process.
+    # Reads files of the control groups, which takes longer than some kernels. So the result is
+    # cached by the two settings that may change within a process.
     return joblib.cpu_count()
 
 
 def _cores_of_process():
-    """The cores that the process may use, where the system tells."""
+    """The cores that the process may use; None if the system does not report them."""
     return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
@@ -128,14 +129,14 @@ def run_ranges(function, n, *, n_jobs=None, weights=None):
     Parameters
     ----------
     function : callable
-        Must release the GIL to gain anything, and write only to its own range.
+        Must write only to its own range. Threads help only if it releases the GIL.
     n : int
         End of the whole range.
     n_jobs : int or None, default=None
         See `effective_n_threads`.
     weights : array-like of shape (n,) or callable, default=None
-        Cost of each index, or what returns it, asked where there is more than one thread; the
-        ranges get equal sums of it. None: equal lengths.
+        Cost of each index: the ranges get equal sums of it. A callable returns it, and is
+        called only with more than one thread. None: equal lengths.
     """
     n_threads = 1 if n == 1 and n_jobs != 0 else min(effective_n_threads(n_jobs), n)
     if n_threads <= 1:
@@ -165,7 +166,7 @@ def _balanced_bounds(n, n_parts, weights):
 
 
 def even_shares(costs, n_shares):
-    """Deal indices into shares of like cost: the dearest first, each to the cheapest share so far.
+    """Deal indices into shares of similar cost: costliest first, each to the cheapest share.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def even_shares(costs, n_shares):
     Returns
     -------
     shares : list of ndarray of intp
-        `n_shares` of them. Each index stands in one.
+        `n_shares` arrays. Each index is in exactly one.
     """
     shares = [[] for _ in range(n_shares)]
     cheapest = [(0, 0, share) for share in range(n_shares)]  # cost, length and number
@@ -198,7 +199,7 @@ def row_chunks(n_rows, row_bytes, *, chunk_bytes=CHUNK_BYTES):
     row_bytes : int
         Bytes that one dense row takes.
     chunk_bytes : int, default=2**25
-        Bytes that one chunk may take. A chunk has 1 to 1,024 rows.
+        Most bytes of a chunk of more than one row. A chunk has 1 to 1,024 rows.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Checks of hyper-parameters: what is allowed is said once per class, checked in ``fit``."""
+"""Checks of hyper-parameters: each class declares its rules once, and ``fit`` checks them."""
 
 import functools
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 
 from skrec.utils._device import DEVICE
 
-# Larger whole numbers fit into no index of a kernel, and count nothing that there is.
+# The largest index of a kernel; no sensible count is larger.
 MAX_INTEGER = 2**31 - 1
 
 
@@ -20,7 +20,7 @@ class Interval:
     Parameters
     ----------
     low, high : float
-        Bounds; infinite ones are never allowed values themselves.
+        Bounds. Infinity is never an allowed value, even as a bound.
     closed : {"both", "left", "right", "neither"}, default="both"
         Which bounds are allowed values.
     integer : bool, default=False
@@ -33,15 +33,15 @@ class Interval:
     integer: bool = False
 
     def __contains__(self, value):
-        # Fractions and decimals are numbers that no kernel knows.
+        # Kernels take no Fraction and no Decimal.
         kind = Integral if self.integer else (int, float, np.integer, np.floating)
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
         if isinstance(value, Integral) and not -(2**63) <= value < 2**63:
-            return False  # more than compiled code and NumPy count
+            return False  # does not fit into int64
         above = value >= self.low if self.closed in ("both", "left") else value > self.low
         below = value <= self.high if self.closed in ("both", "right") else value < self.high
-        if self.integer:  # a bound that is finite is one itself
+        if self.integer:  # a finite upper bound replaces MAX_INTEGER
             limited = self.high != float("inf") or value <= MAX_INTEGER
         else:
             limited = _is_finite(value)
@@ -71,7 +71,7 @@ class Options:
 
     def __contains__(self, value):
         kind = str if isinstance(value, str) else type(value)
-        for option in self.values:  # neither equality nor a generator for the first of them
+        for option in self.values:  # the identity check first: it is the fastest
             if value is option or (kind is type(option) and value == option):
                 return True
         return False
@@ -89,7 +89,7 @@ class InstanceOf:
     types : tuple of type
         Allowed types.
     text : str
-        What to call them in the message.
+        Name of the types in the message.
     """
 
     types: tuple
@@ -103,7 +103,7 @@ class InstanceOf:
 
 
 class _Sizes:
-    """Rule of a parameter: at least so many whole numbers > 0, as a tuple or list."""
+    """Rule of a parameter: a tuple or list of at least `least` whole numbers > 0."""
 
     def __init__(self, least):
         self._least = least
@@ -136,7 +136,7 @@ RANDOM_STATE = (
     Interval(0, 2**32 - 1, integer=True),
     InstanceOf((np.random.RandomState,), "a numpy RandomState"),
 )
-# Parameters that mean the same everywhere: no class needs to say what they may be.
+# Rules of parameters with the same meaning in all classes.
 COMMON_RULES = {
     "device": DEVICE,
     "n_jobs": N_JOBS,
@@ -146,7 +146,7 @@ COMMON_RULES = {
 
 
 def what_is_expected(rules, value):
-    """Rules in words; of whole numbers the largest too, where the value is larger."""
+    """Rules in words; if a whole number is too large, with the largest allowed number."""
     expected = ", or ".join(str(rule) for rule in rules)
     too_large = isinstance(value, Integral) and value > MAX_INTEGER
     return f"{expected}, and at most {MAX_INTEGER:,}" if too_large else expected
@@ -155,7 +155,7 @@ def what_is_expected(rules, value):
 def _is_finite(value):
     try:
         return abs(float(value)) != float("inf")
-    except OverflowError:  # a whole number or fraction that no float holds
+    except OverflowError:  # a number too large for a float
         return False
 
 
@@ -167,14 +167,14 @@ def check_parameters(estimator, rules):
     estimator : estimator
         Its ``get_params(deep=False)`` are checked.
     rules : dict of str to rule or tuple of rules
-        Any object with ``__contains__`` and ``__str__`` is a rule; of a tuple, one must
-        hold. Those of `COMMON_RULES` hold where `rules` has none of the name; other
-        parameters without a rule are not checked.
+        Any object with ``__contains__`` and ``__str__`` is a rule. Of a tuple, one rule must
+        hold. `COMMON_RULES` add the rules of names that `rules` lacks. Other parameters
+        without a rule are not checked.
 
     Raises
     ------
     ValueError
-        Names the parameter, what it got and what is expected.
+        Names the parameter, the value found and the values expected.
     """
     names = _parameter_names(type(estimator))
     if names is None:
@@ -186,14 +186,14 @@ def check_parameters(estimator, rules):
 
 @functools.lru_cache(maxsize=512)
 def _parameter_names(cls):
-    """Names of the parameters of a class; None where it tells them in a way of its own."""
+    """Names of the parameters of a class; None if the class overrides ``get_params``."""
     # scikit-learn reads the signature at each call, which takes longer than the checks.
     plain = getattr(cls, "get_params", None) is BaseEstimator.get_params
     return tuple(cls._get_param_names()) if plain else None
 
 
 def check_values(title, values, rules):
-    """`check_parameters` for values that are at hand.
+    """`check_parameters` for a dict of values.
 
     Parameters
     ----------

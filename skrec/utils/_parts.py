@@ -1,4 +1,4 @@
-"""The fit of an estimator whose rows come in parts."""
+"""Fit an estimator to rows that come in parts."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ from skrec.utils._validation import validate_interactions
 
 __all__ = ["Facts", "fit_parts", "has_sums"]
 
-# Rows that stand for all when the outcome of a fit is looked at.
+# Number of rows that are scored to check the outcome of a fit.
 _N_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a matrix whose rows come in parts.
+    """Facts about a matrix whose rows come in parts.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class Facts:
     total : float
         Sum of the values.
     dtype : str
-        "float32" where all parts that have rows have it, else "float64".
+        "float32" if all parts with rows have this dtype, else "float64".
     rows : csr_array
         Some of the longest rows of the first parts.
     names : tuple of str or None, default=None
-        Names of the columns, where the parts are dataframes.
+        Names of the columns, if the parts are dataframes.
     """
 
     n_users: int
@@ -49,7 +49,7 @@ class Facts:
 
     @classmethod
     def of(cls, X, names=None):
-        """Those of one part."""
+        """The facts of one part."""
         X = csr_array(X if issparse(X) else np.asarray(X))
         longest = np.argsort(-np.diff(X.indptr), kind="stable")[:_N_ROWS]
         total = float(X.data.sum(dtype=np.float64))
@@ -62,7 +62,7 @@ class Facts:
                 f"{other.n_items}. Expected one column for each item of the catalogue in every "
                 "part: encode all parts with one encoder."
             )
-        if not (self.n_users and other.n_users):  # a part without rows decides nothing
+        if not (self.n_users and other.n_users):  # the names and dtype of an empty part are ignored
             return self if self.n_users else other
         if self.names != other.names:
             raise ValueError(_other_names(self.names, other.names))
@@ -87,31 +87,31 @@ def _other_names(first, second):
         )
         shown = f"{first[place]!r} and {second[place]!r} in column {place}"
     return (
-        f"{what}: {shown}. Expected the same columns in every part: bring the dataframes into one "
-        "order, such as part[parts[0].columns]."
+        f"{what}: {shown}. Expected the same columns in every part: reorder the columns of the "
+        "dataframes, for example with part[parts[0].columns]."
     )
 
 
 def _names_of(X):
-    """Names of the columns of a dataframe, as scikit-learn reads them; else None."""
+    """Names of the columns of a dataframe if all are text, as in scikit-learn; else None."""
     names = getattr(X, "columns", None)
     if names is None or not all(isinstance(name, str) for name in names):
-        return None  # a mixture is refused where X is checked
+        return None  # the check of X refuses a mixture
     return tuple(names)
 
 
 class ValidRows:
-    """Opens a part, and checks it as `fit` checks its X.
+    """Open a part, and check it as `fit` checks its X.
 
     Parameters
     ----------
     opener : callable
         ``opener(part) -> matrix``.
     estimator : estimator
-        Its tags say what is allowed. If it has ``n_features_in_``, rows are held to it, and to
-        ``feature_names_in_`` if it has these.
+        Its tags say which values are allowed. Rows must match its ``n_features_in_`` and
+        ``feature_names_in_``, if it has them.
     dtype : str or None
-        What values are cast to.
+        Dtype that values are cast to; None: their own.
     """
 
     def __init__(self, opener, estimator, dtype=None):
@@ -121,8 +121,8 @@ class ValidRows:
         return self.check(self.opener(part))
 
     def check(self, X):
-        """The matrix of a part that is open."""
-        if X.shape[0] == 0:  # a partition that a filter has left empty
+        """Check the matrix of an opened part."""
+        if X.shape[0] == 0:  # a partition that a filter has emptied
             dtype = self.dtype or getattr(X, "dtype", np.float64)
             return csr_array((0, X.shape[1]), dtype=dtype)
         model = clone(self.estimator)
@@ -140,7 +140,7 @@ def _set_columns(model, known):
 
 
 class TransformedRows:
-    """Opens a part, and transforms it.
+    """Open a part, and transform it.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class TransformedRows:
 
     def __call__(self, part):
         X = self.opener(part)
-        return self.transformer.transform(X) if X.shape[0] else X  # transformers want a row
+        return self.transformer.transform(X) if X.shape[0] else X  # transformers need a row
 
 
 def has_sums(estimator):
@@ -167,9 +167,9 @@ def fit_parts(estimator, engine):
     Parameters
     ----------
     estimator : estimator or Pipeline
-        With `_rounds`. Steps of a pipeline that need no fit are made with the first part.
+        Must implement `_rounds`. Steps of a pipeline that need no fit are fitted to a few rows.
     engine : engine
-        See `skrec.utils._engines`. Its parts are users, each of them in one part.
+        See `skrec.utils._engines`. The rows of its parts are users; each user is in one part.
 
     Returns
     -------
@@ -178,15 +178,15 @@ def fit_parts(estimator, engine):
     Raises
     ------
     TypeError
-        If it cannot be fitted over parts.
+        If the estimator cannot be fitted over parts.
     """
     if isinstance(estimator, Pipeline):
         return _fit_pipeline(estimator, engine)
     if not isinstance(estimator, BaseEstimator) or not has_sums(estimator):
         raise TypeError(
             f"{type(estimator).__name__} cannot be fitted over parts: its fit is no sum over "
-            "users. Got it, expected one of those that the guide's page on more than one process "
-            "lists, such as EASE, ItemKNN or WMF; or fit it in one process."
+            "users. Use an estimator that the guide lists on its page about more than one process, "
+            "such as EASE, ItemKNN or WMF; or fit this one in one process."
         )
     model, opener = clone(estimator), engine.opener
     if rules := getattr(model, "_parameter_rules", None):
@@ -209,7 +209,7 @@ def fit_parts(estimator, engine):
 
 
 def clone_of_width(model):
-    """An unfitted estimator that knows its number of items, and their names, and nothing else."""
+    """An unfitted clone with the number and names of the items of a model."""
     twin = clone(model)
     _set_columns(twin, model)
     return twin
@@ -235,8 +235,8 @@ def _fit_step(step, engine):
         return fit_parts(step, engine)
     if getattr(get_tags(step), "requires_fit", True):
         raise TypeError(
-            f"{type(step).__name__} cannot be fitted over parts. Got it as a step of a pipeline, "
-            "expected transformers that need no fit, such as Binarizer, or BM25Transformer."
+            f"{type(step).__name__} cannot be fitted over parts. Got it as a step of a pipeline; "
+            "use transformers that need no fit, such as Binarizer, or BM25Transformer."
         )
     facts = _facts(engine)
     fitted = clone(step).fit(facts.rows)
@@ -246,7 +246,7 @@ def _fit_step(step, engine):
 
 
 def _facts(engine, rows=None):
-    """Those of all parts; `rows`: the `ValidRows` that check them."""
+    """The facts of all parts; `rows`: the `ValidRows` that check the parts."""
     facts = engine.sum(Pass(_facts_of, (rows,)))
     if facts.n_users == 0:
         raise ValueError("No part has a user. Expected at least one row in all parts together.")

@@ -13,7 +13,7 @@ from skrec.utils._ridge_kernels import FAST
 def add_products(left, right, start, stop, out):
     """``out += left @ right`` for the rows from `start` to `stop`, both in CSR.
 
-    A row is summed in the order of its entries, whatever the other rows.
+    Each row is summed in the order of its entries, so other rows do not change its sum.
     """
     ptr, idx, val = left
     right_ptr, right_idx, right_val = right
@@ -27,9 +27,9 @@ def add_products(left, right, start, stop, out):
 
 @njit(nogil=True, cache=True)
 def add_pair_products(left, right_columns, n, rows, items, out):
-    """``out += (left @ right)[rows, items]``, the right factor by columns.
+    """``out += (left @ right)[rows, items]``; the right factor comes by columns.
 
-    Adds in the order of `add_products`; `rows` ascend, so that each is loaded once.
+    Adds in the order of `add_products`. `rows` must ascend, so that each row is loaded once.
     """
     ptr, idx, val = left
     col_ptr, col_idx, col_val = right_columns
@@ -52,8 +52,8 @@ def add_pair_products(left, right_columns, n, rows, items, out):
 def table_products(rows, table, out, start, stop):
     """``out[:, start:stop] = rows @ table[start:stop].T``, summed in the dtype of `out`.
 
-    Each product is computed as if it were the only one, whatever the other rows. What is read is
-    the table, once for all rows.
+    Each product is computed independently of the other rows. The table is read once for all
+    rows.
     """
     d = table.shape[1]
     for i in range(start, stop):

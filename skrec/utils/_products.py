@@ -1,4 +1,4 @@
-"""Products into dense rows, equal bit for bit in any batch."""
+"""Products with dense results, equal bit for bit in any batch."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -7,7 +7,7 @@ from skrec.utils._arrays import kernel_csr, read_only
 from skrec.utils._parallel import run_ranges
 from skrec.utils._sparse import sparse_dot_dense
 
-# Rows up to which a product with a table of less precision is faster than the table in theirs.
+# Up to this many rows, a product with a table of lower precision is faster than a cast of it.
 FEW_ROWS = 8
 
 
@@ -19,9 +19,9 @@ def sparse_product(left, right, *, dtype, n_jobs=None):
     left : csr_array of shape (n_rows, n)
     right : csr_array of shape (n, n_columns)
     dtype : dtype
-        Of the result, in which it is summed.
+        Dtype of the sums and of the result.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def sparse_product_pairs(left, right_columns, rows, items, *, dtype):
     ----------
     left : csr_array of shape (n_rows, n)
     right_columns : csr_array of shape (n_columns, n)
-        The transpose of the right factor, indices sorted.
+        The transpose of the right factor, with sorted indices.
     rows, items : ndarray of intp of shape (n_pairs,)
     dtype : dtype
-        Of the result, in which it is summed.
+        Dtype of the sums and of the result.
 
     Returns
     -------
@@ -78,20 +78,20 @@ def sparse_product_pairs(left, right_columns, rows, items, *, dtype):
 
 
 def rows_product(rows, table, *, n_jobs=None):
-    """``rows @ table.T`` of a few rows with a long table, also of less precision, without a copy.
+    """``rows @ table.T`` for a few rows and a long table, perhaps of another dtype, not copied.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, d)
     table : ndarray of shape (n, d)
-        In float32 or float64, contiguous in either order.
+        Float32 or float64, contiguous in C or Fortran order.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
     product : ndarray of shape (n_rows, n), dtype of `rows`
-        Summed in this dtype.
+        Summed in the dtype of `rows`.
     """
     n_rows, (n, d) = len(rows), table.shape
     if table.flags.f_contiguous and not table.flags.c_contiguous:

@@ -2,19 +2,19 @@
 
 
 class ProgressBar:
-    """The steps of a fit, with a bar around them on stderr if it is wanted.
+    """The steps of a fit, with an optional progress bar on stderr.
 
     Parameters
     ----------
     steps : iterable
     name : str
-        What stands before the bar.
+        Text before the bar.
     shown : bool
-        Without it nothing is written, and tqdm is not imported.
+        Whether to show the bar. If False, nothing is written and tqdm is not imported.
     total : int, default=None
-        Number of steps; None: their length, if they have one.
+        Number of steps; None: ``len(steps)`` if defined.
     unit : str, default="it"
-        What a step is called.
+        Name of a step.
 
     Examples
     --------
@@ -35,15 +35,15 @@ class ProgressBar:
         return iter(self._steps)
 
     def show(self, epoch, loss, score=None):
-        """Write beside the bar what an epoch brought.
+        """Show the loss and the score of an epoch beside the bar.
 
         Parameters
         ----------
         epoch : int
-            A fit that goes on does not begin at 1.
+            Number of the epoch; a continued fit does not begin at 1.
         loss : float
         score : float, default=None
-            Of the held-out data; None where there are none.
+            Score of the held-out data; None if there are none.
         """
         if self._bar is not None:
             found = {"epoch": epoch, "loss": f"{loss:.5g}"}

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def learning_rates(rate, n_passes, schedule):
-    """Learning rate of each pass: constant, or falling in a straight line towards 0."""
+    """Learning rate of each pass: constant, or falling linearly towards 0."""
     if schedule == "constant":
         return np.full(n_passes, rate, dtype=np.float32)
     return (rate * (1.0 - np.arange(n_passes) / n_passes)).astype(np.float32)

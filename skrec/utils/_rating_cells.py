@@ -1,4 +1,4 @@
-"""Ratings in blocks, for stochastic gradient descent: deterministic, and in parallel."""
+"""Ratings in blocks, for deterministic stochastic gradient descent in parallel."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from skrec.utils._cells import even_bounds, n_blocks, run_rounds
 
 
 class RatingCells:
-    """The ratings, dealt into cells: one of a block of users and a block of items each.
+    """The ratings, dealt into cells. A cell joins a block of users and a block of items.
 
-    Cells that share no block share no parameter, so they are worked on at once: the
+    Cells that share no block share no parameter, so threads work on them at once. The
     result depends neither on the threads nor on their number.
 
     Parameters
@@ -16,7 +16,7 @@ class RatingCells:
     X : csr_array of shape (n_users, n_items)
         Ratings less their mean.
     rng : numpy.random.Generator
-        Deals the blocks, and puts the ratings of a cell in order.
+        Deals the blocks, and shuffles the ratings of each cell.
     n_jobs : int or None, default=None
     """
 
@@ -34,7 +34,7 @@ class RatingCells:
         self.totals = np.zeros(n * n)
 
     def train(self, model, penalties, rate, biased):
-        """One pass over the ratings; returns the sum of the squared errors met."""
+        """Make one pass over the ratings; return the sum of the squared errors on the way."""
         from skrec.utils._rating_kernels import train_cells
 
         def some(cells, start, stop):
@@ -48,7 +48,7 @@ class RatingCells:
 
 
 def _dealt(rng, size, n):
-    """A block number for each of `size` things, dealt at random in equal shares."""
+    """A block number for each of `size` objects, dealt at random in equal shares."""
     block = np.empty(size, dtype=np.int64)
     block[rng.permutation(size)] = np.repeat(np.arange(n), np.diff(even_bounds(size, n)))
     return block

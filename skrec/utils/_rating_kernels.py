@@ -1,12 +1,12 @@
 """numba part of models of ratings with biases; imported only when it is called.
 
-For one row with ratings x_j of the columns j, offsets o_j and vectors y_j (the other side's
-factors, and a 1 behind them where there are biases), the ridge problem
+For one row with ratings x_j of the columns j, offsets o_j and vectors y_j (the factors of the
+other side, followed by a 1 if the model has biases), the ridge problem
 
     min_z  sum_j (x_j - o_j - y_j . z)^2 + penalty |z|^2
 
 has the normal equations A z = b with A = sum_j y_j y_j^T + penalty I and
-b = sum_j (x_j - o_j) y_j. The last element of z is then the bias of the row.
+b = sum_j (x_j - o_j) y_j. With biases, the last element of z is the bias of the row.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ from skrec.utils._ridge_kernels import (
     solve_cholesky,
 )
 
-# Least ridge, relative to the mean of A's diagonal: what makes A z = b of a row with fewer
-# ratings than unknowns solvable without a penalty, by (nearly) its solution of least norm.
+# Least ridge, relative to the mean of A's diagonal. It makes A z = b solvable without a penalty
+# for a row with fewer ratings than unknowns: the solution is nearly the one of least norm.
 LEAST_RIDGE = 1e-10
 
 
@@ -49,7 +49,7 @@ def solve_rows(indptr, indices, values, vectors, offset, penalty, out, losses, s
     Parameters
     ----------
     indptr, indices, values : ndarray
-        CSR matrix of the ratings less their mean; its rows are solved for.
+        CSR matrix of the ratings minus their mean. The function solves for its rows.
     vectors : ndarray of float64 of shape (n_columns, d)
         y.
     offset : ndarray of float64 of shape (n_columns,)
@@ -86,9 +86,9 @@ def solve_rows(indptr, indices, values, vectors, offset, penalty, out, losses, s
 
 @njit(nogil=True, cache=True, fastmath=FAST, inline="always")
 def rating_step(rating, u, i, W, H, b, c, rate, user_penalty, item_penalty, biased):
-    """One step down on a rating; returns its squared error before the step.
+    """Make one descent step on a rating; return its squared error before the step.
 
-    Goes along minus the gradient of
+    The step follows the negative gradient of
     ``(error^2 + user_penalty (|w|^2 + b^2) + item_penalty (|h|^2 + c^2)) / 2``.
     """
     w, h = W[u], H[i]
@@ -110,7 +110,7 @@ def rating_step(rating, u, i, W, H, b, c, rate, user_penalty, item_penalty, bias
 def train_cells(
     cells, bounds, users, items, ratings, model, penalties, rate, biased, totals, start, stop
 ):
-    """One pass over the ratings of ``cells[start:stop]``.
+    """Make one pass over the ratings of ``cells[start:stop]``.
 
     Parameters
     ----------
@@ -120,16 +120,16 @@ def train_cells(
         Bounds of the cells in `users`, `items` and `ratings`.
     users, items : ndarray of int32 of shape (n_ratings,)
     ratings : ndarray of float32 of shape (n_ratings,)
-        Less their mean.
+        Ratings minus their mean.
     model : tuple of ndarray of float32
         User factors, item factors, user biases, item biases.
     penalties : tuple of ndarray of float32 of shape (n_users,) and (n_items,)
-        Penalty of a user and of an item for each of their ratings.
+        Penalty of each user and of each item, applied at each of their ratings.
     rate : float32
     biased : bool
-        Whether there are biases.
+        Whether the model has biases.
     totals : ndarray of float64 of shape (n_cells,), written
-        Sum of the squared errors of each cell, as met on the way.
+        Sum of the squared errors of each cell, each error before its step.
     """
     W, H, b, c = model
     of_users, of_items = penalties

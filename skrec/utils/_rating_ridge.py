@@ -1,4 +1,4 @@
-"""Ridge regressions of the rows of a matrix of ratings, the other side being given."""
+"""Ridge regressions of the rows of a rating matrix, with the column side given."""
 
 import numpy as np
 
@@ -9,28 +9,28 @@ ROW_COST = 16
 
 
 def rating_penalty(counts, alpha, frequency_exponent):
-    """Penalty of each row: ``alpha * counts**frequency_exponent``, alpha for an empty one."""
+    """Penalty of each row: ``alpha * counts**frequency_exponent``; alpha for an empty row."""
     return alpha * np.maximum(counts, 1).astype(np.float64) ** frequency_exponent
 
 
 def augmented(factors, bias):
-    """Vectors of the other side's problem: the factors, and a 1 if there are biases."""
+    """Vectors of the ridge problem: the factors, followed by a 1 if the model has biases."""
     if bias is None:
         return np.ascontiguousarray(factors, dtype=np.float64)
     return np.column_stack([factors, np.ones(len(factors))]).astype(np.float64, copy=False)
 
 
 def solve_side(X, factors, bias, penalty, *, n_jobs=None):
-    """Factors, and biases, of the rows of X, the columns' being given: the exact minimum.
+    """Solve exactly for the factors and biases of the rows of X, given those of the columns.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_columns)
-        Ratings less the intercept.
+        Ratings minus the intercept.
     factors : ndarray of shape (n_columns, d)
-        Of the columns.
+        Factors of the columns.
     bias : ndarray of shape (n_columns,) or None
-        Of the columns; None for a model without biases.
+        Biases of the columns; None for a model without biases.
     penalty : ndarray of shape (n_rows,)
     n_jobs : int or None, default=None
 
@@ -60,5 +60,5 @@ def solve_side(X, factors, bias, penalty, *, n_jobs=None):
 
 
 def offset_of(bias, n):
-    """Biases of the columns in double precision; zeros where there are none."""
+    """Biases of the columns in double precision; zeros for a model without biases."""
     return np.zeros(n) if bias is None else bias.astype(np.float64, copy=False)

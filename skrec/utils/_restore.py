@@ -1,4 +1,4 @@
-"""An estimator whose fit fails, or is interrupted, is what it was before: one mechanism."""
+"""Restore an estimator after a fit that fails or is interrupted."""
 
 import functools
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ __all__ = ["WholeFitMixin", "guard", "left_as_it_was", "restored_on_failure"]
 
 @contextmanager
 def restored_on_failure(estimator):
-    """A block that sets attributes of an estimator, all of them or none.
+    """A block that sets all attributes of an estimator or none.
 
-    Whatever ends the block early, an error, a lack of memory or Ctrl-C, the attributes of the
-    estimator are then the very objects that they were before. So the block must make new
-    objects and set them; it must not change an array in place that was there before.
+    If an error, a lack of memory or Ctrl-C ends the block early, the estimator gets its
+    earlier attributes again, as the same objects. So the block must set new objects, and must
+    not change earlier arrays in place.
 
     Parameters
     ----------
     estimator : object
-        Its ``vars`` are kept. The model that was there takes up memory until the block ends.
+        Its ``vars`` are kept, so the earlier model takes up memory until the block ends.
     """
     before = dict(vars(estimator))
     try:
@@ -27,7 +27,7 @@ def restored_on_failure(estimator):
             yield
     except BaseException:
         state = vars(estimator)
-        # scikit-learn's callbacks set and take away attributes of their own.
+        # scikit-learn's callbacks set and remove their own attributes.
         after = {name: value for name, value in before.items() if not _is_callback(name)}
         after |= {name: value for name, value in state.items() if _is_callback(name)}
         state.clear()
@@ -36,7 +36,7 @@ def restored_on_failure(estimator):
 
 
 def left_as_it_was(method):
-    """Decorator of a method that fits: if it fails, the estimator is what it was before."""
+    """Decorator of a method that fits: if it fails, the estimator stays unchanged."""
 
     @functools.wraps(method)
     def whole_or_not_at_all(self, *args, **kwargs):
@@ -47,9 +47,9 @@ def left_as_it_was(method):
 
 
 class WholeFitMixin:
-    """Methods that fit leave an estimator as it was where they fail; stands leftmost.
+    """Methods that fit leave the estimator unchanged if they fail; stands leftmost.
 
-    For estimators that are no `BaseRecommender`, which sees to it by itself.
+    For estimators other than `BaseRecommender`, which has this guard itself.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -59,7 +59,7 @@ class WholeFitMixin:
 
 
 def guard(cls, name, decorator):
-    """Decorate a method of a class, own or inherited, unless an ancestor has done it."""
+    """Decorate a method of a class, own or inherited, unless an ancestor has decorated it."""
     method = getattr(cls, name, None)
     if method is not None and not getattr(method, "_guarded", False):
         decorated = decorator(method)

@@ -1,8 +1,8 @@
-"""Small symmetric systems, one for each row of a sparse matrix; numba.
+"""numba kernels for small symmetric systems, one for each row of a sparse matrix.
 
-Of a symmetric matrix only the upper triangle is written and read, row by row, so that
-every inner loop runs over neighbouring elements. Inner loops go through views that begin where
-they do: a loop from a variable start is not vectorised.
+They write and read only the upper triangle of a symmetric matrix, row by row, so that every
+inner loop runs over neighbouring elements. Inner loops run over views from index 0, because a
+loop from a variable start is not vectorised.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from skrec.utils._compile import njit
 
-# What lets sums be vectorised; infinities and NaN keep their meaning.
+# Flags that let sums be vectorised; infinities and NaN keep their meaning.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -31,7 +31,7 @@ def add_products(items, vectors, shift, slope, p, out, dots):
     Parameters
     ----------
     items : ndarray of int of shape (n,)
-        Rows of `vectors` that take part: y_j = vectors[items[j]].
+        Rows of `vectors` in the sum: y_j = vectors[items[j]].
     vectors : ndarray of shape (n_vectors, d)
     shift, slope : ndarray of shape (at least n,)
     p : ndarray of shape (d,)
@@ -41,7 +41,7 @@ def add_products(items, vectors, shift, slope, p, out, dots):
     zero = p.dtype.type(0)
     n, d = items.shape[0], p.shape[0]
     j = 0
-    while j + 4 <= n:  # four at a time, so that `out` is read and written less
+    while j + 4 <= n:  # four at a time, to read and write `out` less often
         y0, y1, y2, y3 = (
             vectors[items[j]], vectors[items[j + 1]], vectors[items[j + 2]], vectors[items[j + 3]],
         )  # fmt: skip
@@ -71,7 +71,7 @@ def add_products(items, vectors, shift, slope, p, out, dots):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def add_symmetric_product(matrix, scale, p, out):
-    """``out += scale * matrix @ p`` for a symmetric matrix (both triangles are there)."""
+    """``out += scale * matrix @ p`` for a symmetric matrix with both triangles filled."""
     d = p.shape[0]
     r = 0
     while r + 4 <= d:
@@ -115,7 +115,7 @@ def add_outer_products(items, vectors, slope, matrix):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def _finish_pivot(matrix, r, stop, least):
-    """Make row r of U, and subtract it from the rows below it that stand before `stop`."""
+    """Make row r of U, and subtract it from the rows below it, up to `stop`."""
     root = matrix.dtype.type(math.sqrt(max(matrix[r, r], least)))
     inverse = matrix.dtype.type(1) / root
     matrix[r, r] = root
@@ -130,7 +130,7 @@ def _finish_pivot(matrix, r, stop, least):
 
 @njit(nogil=True, cache=True, fastmath=FAST - {"reassoc"})
 def _subtract_four(matrix, r):
-    """Subtract rows r to r + 3 of U from all below them, in the order of one after the other."""
+    """Subtract rows r to r + 3 of U from all rows below them, one after the other."""
     for k in range(r + 4, matrix.shape[0]):
         below = matrix[k, k:]
         u0, u1, u2, u3 = matrix[r, k:], matrix[r + 1, k:], matrix[r + 2, k:], matrix[r + 3, k:]
@@ -143,8 +143,8 @@ def _subtract_four(matrix, r):
 def cholesky(matrix):
     """Replace the upper triangle by U with U^T U = matrix.
 
-    A pivot that rounding has made smaller than that of a matrix of full rank can be is
-    raised to the least one, so that the result is finite; that of a zero matrix, too.
+    Rounding may make a pivot smaller than any pivot of a matrix of full rank. Such a pivot, also
+    of a zero matrix, is raised to the least possible one, so that the result is finite.
     """
     d = matrix.shape[0]
     largest = matrix.dtype.type(0)
@@ -153,7 +153,7 @@ def cholesky(matrix):
     info = np.finfo(matrix.dtype)
     least = max(largest * matrix.dtype.type(info.eps), matrix.dtype.type(info.tiny))
     r = 0
-    while r + 4 <= d:  # four at a time, so that what is left is read and written less
+    while r + 4 <= d:  # four at a time, to read and write the rows below less often
         for pivot in range(r, r + 4):
             _finish_pivot(matrix, pivot, r + 4, least)
         _subtract_four(matrix, r)
@@ -182,16 +182,16 @@ def solve_cholesky(upper, b):
 
 @njit(nogil=True, cache=True, fastmath=FAST, inline="always")
 def kept(one, rate, penalty):
-    """What a step of gradient descent leaves of a vector for its penalty: never below zero.
+    """Factor by which the penalty shrinks a vector in a gradient step; at least zero.
 
-    A step that overshoots zero would be larger each time: a penalty above 2 / rate diverges.
+    A factor below -1 (a penalty above 2 / rate) would make the vector grow at each step.
     """
     return max(one - one, one - rate * penalty)
 
 
 @njit(nogil=True, cache=True)
 def longest_row(indptr, start, stop):
-    """Most entries of a CSR row from `start` to `stop`."""
+    """Number of entries of the longest CSR row from `start` to `stop`."""
     longest = 0
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])

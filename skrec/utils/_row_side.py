@@ -1,4 +1,4 @@
-"""Side information in scoring: checked, sliced with the rows of X, or the mean of training."""
+"""Side information in scoring: checked and sliced with the rows of X, or the training mean."""
 
 import warnings
 from contextlib import contextmanager
@@ -12,20 +12,20 @@ from skrec.utils._alignment import check_same_order, index_of
 from skrec.utils._feature_rows import check_column_names, check_length, check_rows, check_width
 from skrec.utils._interaction_context import InteractionContext
 
-# Names of what was warned of in the public call that runs now; None outside of one.
+# Names of the side information that the running public call has warned of; None outside a call.
 _WARNED = ContextVar("skrec_warned", default=None)
 _UNKNOWN = {"user": "scored as unknown users", "context": "scored in an unknown situation"}
 
 
 class RowSide(NamedTuple):
-    """What is known of the rows to score beside X; None where the model was fitted without it.
+    """Side information of the rows to score; None where the model was fitted without it.
 
     Attributes
     ----------
     user_features : ndarray or csr_array of shape (n_rows, n_user_features) or None
-        In the dtype of X. Where the call gave none: the mean of the training users.
+        In the dtype of X. If the call passed none: the mean of the training users.
     context : ndarray or csr_array of shape (n_rows, n_context_features) or None
-        One situation per row; for pairs, one per pair. Where the call gave none: the mean of
+        One situation per row; for pairs, one per pair. If the call passed none: the mean of
         the training interactions.
     """
 
@@ -37,28 +37,28 @@ class RowSide(NamedTuple):
         return RowSide(*(None if part is None else _take(part, rows) for part in self))
 
     def for_pairs(self, places):
-        """Context of pairs from that of rows: one row for each place."""
+        """Turn context of rows into context of pairs: one row for each place."""
         context = self.context
         return RowSide(self.user_features, None if context is None else context[places])
 
 
 class UserRows(NamedTuple):
-    """Rows of X to score and what is known beside them, sliced together.
+    """Rows of X to score and their side information, sliced together.
 
     Attributes
     ----------
     X : csr_array of shape (n_rows, n_items)
         Canonical.
     side : RowSide or None
-        None for classes that read neither user features nor context: their hooks do not take
-        it.
+        None for classes that read neither user features nor context, whose hooks take no
+        `side`.
     """
 
     X: csr_array
     side: RowSide | None = None
 
     def take(self, rows):
-        """Some rows of it: a slice, a mask or indices."""
+        """Take some rows, by a slice, a mask or indices."""
         side = None if self.side is None else self.side.take(rows)
         if isinstance(rows, slice):
             return UserRows(row_range(self.X, rows.start, rows.stop), side)
@@ -66,22 +66,22 @@ class UserRows(NamedTuple):
 
     @property
     def arguments(self):
-        """What the hook of the class takes: ``(X,)`` or ``(X, side)``."""
+        """Arguments of the class's hook: ``(X,)`` or ``(X, side)``."""
         return (self.X,) if self.side is None else (self.X, self.side)
 
 
 def row_range(X, start, stop):
-    """Rows of a sparse matrix; all of them are X itself, which is not copied."""
+    """A range of rows of a sparse matrix; the whole range is X itself, not a copy."""
     return X if (start, stop) == (0, X.shape[0]) else X[start:stop]
 
 
 def _take(part, rows):
-    # The mean of training is one row in memory; what a hook gets is an ordinary array.
+    # The training mean is a broadcast row; a hook gets an ordinary array.
     return part[rows] if issparse(part) else np.ascontiguousarray(part[rows])
 
 
 def row_side(estimator, X, user_features, context, *, users=None, n_contexts=None):
-    """Check what a scoring method was given beside X; means, with a warning, where it was not.
+    """Check the side information of a scoring method; use means, with a warning, if it is missing.
 
     Parameters
     ----------
@@ -93,10 +93,10 @@ def row_side(estimator, X, user_features, context, *, users=None, n_contexts=Non
     context : {array-like, sparse matrix, dataframe} of shape (n_contexts, n_context_features) \
             or None
     users : sequence, default=None
-        Labels of the rows of X where it came as a dataframe; that of `user_features` must not
-        have them in another order.
+        Row labels of X if X was a dataframe. `user_features` must not have the same labels in
+        another order.
     n_contexts : int, default=None
-        How many situations there are. None: one per row of X.
+        Number of situations. None: one per row of X.
 
     Returns
     -------
@@ -120,21 +120,22 @@ def _scoring_rows(estimator, kind, values, n_rows, per, dtype):
             return None
         _warn_once(
             name,
-            f"{model} was fitted with {name} and got none: {_UNKNOWN[kind]}, with the mean of "
-            f"training. Pass {name}=...; inside a search or a pipeline enable metadata routing, "
-            f"and request them by set_decision_function_request and the scorer's "
+            f"{model} was fitted with {name} and got none: rows are {_UNKNOWN[kind]}, with the "
+            f"mean of training. Pass {name}=...; inside a search or a pipeline enable metadata "
+            f"routing, and call set_decision_function_request and the scorer's "
             f"set_score_request({name}=True).",
         )
         return np.broadcast_to(means.astype(dtype), (n_rows, len(means)))
     if means is None:
         raise ValueError(
-            f"{model} got {name} but was fitted without. Fit it with {name}, or leave them out."
+            f"{model} got {name} but was fitted without {name}. Fit it with {name}, or omit the "
+            "argument."
         )
     if isinstance(values, InteractionContext):
         raise ValueError(
-            "context of scoring is one row per row of X, the situation that the user is in now. "
+            "In scoring, context has one row per row of X: the situation that the user is in now. "
             "Got an InteractionContext, which is for fit; in a search route another array to the "
-            'scorer, by set_score_request(context="name").'
+            'scorer with set_score_request(context="name").'
         )
     check_column_names(values, getattr(estimator, f"{kind}_feature_names_in_", None), name=name)
     rows = check_rows(values, name=name)
@@ -145,10 +146,9 @@ def _scoring_rows(estimator, kind, values, n_rows, per, dtype):
 
 @contextmanager
 def one_warning():
-    """A block in which each warning of missing side information is given once.
+    """A block that gives each warning about missing side information only once.
 
-    Functions that call an estimator for one chunk of rows after another are one call to their
-    user.
+    For functions that call an estimator once per chunk of rows: for the user they are one call.
     """
     token = _WARNED.set(set())
     try:

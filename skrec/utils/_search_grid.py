@@ -1,4 +1,4 @@
-"""What a search tries for a model: the grid that its class names, without what is set."""
+"""The settings that a search tries for a model: the grid of its class, without set parameters."""
 
 from inspect import signature
 
@@ -7,15 +7,15 @@ from sklearn.pipeline import Pipeline
 
 
 def is_search(estimator):
-    """Whether it is one of scikit-learn's searches, which choose parameters by themselves."""
+    """Whether an estimator is a search like scikit-learn's, which chooses parameters itself."""
     if not hasattr(estimator, "get_params"):
         return False
-    # By its parameters: halving and foreign searches have no public class in common.
+    # By parameters: halving and foreign searches share no public class.
     return {"estimator", "cv", "scoring", "refit"} <= set(estimator.get_params(deep=False))
 
 
 def final_step(estimator):
-    """The recommender itself, in a pipeline or a search."""
+    """The recommender at the end of a pipeline or a search."""
     while True:
         if is_search(estimator) or isinstance(estimator, FrozenEstimator):
             estimator = estimator.estimator
@@ -26,7 +26,7 @@ def final_step(estimator):
 
 
 def last_step(estimator):
-    """What stands before the parameters of the last step of a pipeline, and that step."""
+    """The parameter prefix of the last step of a pipeline, and that step."""
     prefix = ""
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]
@@ -35,23 +35,23 @@ def last_step(estimator):
 
 
 def search_grid(estimator, fixed=None):
-    """What is tried for a model: its class's ``_search_grid``, without what is set already.
+    """Settings to try for a model: the ``_search_grid`` of its class, without set parameters.
 
-    A class whose ``_search_within`` names a parameter that holds a model tries what is tried for
-    that model, if one is given and has a grid.
+    ``_search_within`` of a class may name a parameter that holds a model. If that model is given
+    and has a grid, its grid is used.
 
     Parameters
     ----------
     estimator : estimator
     fixed : set of str, default=None
-        Parameters of the recommender that are left alone. None: those that are not at
-        their defaults.
+        Parameters of the recommender that the search must not change. None: parameters that
+        differ from their defaults.
 
     Returns
     -------
     grid : list of dict
-        Distinct settings; their names are those of `estimator`, so "ease__alpha" in a
-        pipeline. Empty where there is nothing to choose from.
+        Distinct settings, with parameter names of `estimator`, such as "ease__alpha" in a
+        pipeline. Empty if there is nothing to choose from.
     """
     if is_search(estimator):
         return []
@@ -70,7 +70,7 @@ def search_grid(estimator, fixed=None):
             return [setting for setting in inner if not fixed & {*setting}]
     grid = []
     for parameters in getattr(model, "_search_grid", ()):
-        # A parameter of a model within is left alone where that model is set.
+        # A parameter of an inner model is fixed if that model is set.
         free = {
             prefix + name: value
             for name, value in parameters.items()

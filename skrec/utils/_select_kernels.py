@@ -1,4 +1,4 @@
-"""numba selection of the best of many candidates."""
+"""numba kernel that selects the best of many candidates."""
 
 from skrec.utils._compile import njit
 
@@ -16,9 +16,9 @@ def _swap(keys, items, a, b):
 
 @njit(nogil=True, cache=True)
 def keep_best(keys, items, size, k):
-    """Move the k best of `size` candidates to the front, in no order (quickselect).
+    """Move the k best of `size` candidates to the front, unordered (quickselect).
 
-    The best have the largest keys; of equal keys the lower item is the better.
+    A larger key is better; of equal keys the lower item is better.
     """
     low, high = 0, size - 1
     while low < high:

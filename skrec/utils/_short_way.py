@@ -1,8 +1,8 @@
-"""The short way through the contract: rows that validation would return as they are.
+"""A fast path of validation, for rows that validation would return unchanged.
 
-What a service asks for one user is one row, which its own code has made canonical. To be told so
-by scikit-learn takes ten times what the list takes. Here the arrays are looked at once, and
-whatever is not as plain as can be goes the long way, which says what is wrong.
+A service scores one row per request, and its own code has made the row canonical. scikit-learn's
+validation of that row takes ten times as long as the list itself. This module checks the arrays
+once. Every X that it does not accept goes through full validation, which reports errors.
 """
 
 import copy
@@ -14,8 +14,8 @@ from scipy.sparse import csr_array, csr_matrix
 def plain_rows(estimator, X):
     """X as `skrec.utils._validation.validate_interactions` would return it, or None.
 
-    None says nothing about X but that it has to be validated. What is not None is what
-    validation returns for it, without an error, a warning or a trace on the estimator.
+    None means only that X needs full validation. For any other result, validation would
+    return the same matrix without an error, a warning or a change of the estimator.
 
     Parameters
     ----------
@@ -25,15 +25,14 @@ def plain_rows(estimator, X):
     Returns
     -------
     X : csr_array of shape (n_rows, n_items) or None
-        A shell of its own around the arrays of X, a csr_array or csr_matrix of float32 or float64
-        with int32 indices, sorted and without duplicates, of which all values are positive and
-        finite, and of the width that the estimator was fitted with, which knows no names of
-        columns.
+        A new object around the arrays of X. X must be a csr_array or csr_matrix of float32 or
+        float64, with int32 indices that are sorted and without duplicates, with positive finite
+        values, and with the width of the fit. The estimator must have no feature names.
     """
     if type(X) not in (csr_array, csr_matrix):
         return None
     state = vars(estimator)
-    if "feature_names_in_" in state or X.ndim != 2:  # the long way misses the names
+    if "feature_names_in_" in state or X.ndim != 2:  # full validation warns of missing names
         return None
     n_rows, n_items = X.shape
     if n_rows < 1 or n_items < 1 or n_items != state.get("n_features_in_"):
@@ -41,7 +40,7 @@ def plain_rows(estimator, X):
     if not _are_canonical(X.data, X.indices, X.indptr, n_rows, n_items):
         return None
     if type(X) is csr_array:
-        shell = copy.copy(X)  # what scipy notes of it is not the caller's
+        shell = copy.copy(X)  # scipy sets flags on the copy, not on the caller's object
     else:
         shell = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
     shell.has_canonical_format = True
@@ -58,7 +57,7 @@ def _are_canonical(data, indices, indptr, n_rows, n_items):
         return False
     if n == 0:
         return True
-    # A minimum that is NaN is not above zero. Read as unsigned, a negative index is a large one.
+    # A NaN minimum fails the test > 0. Read as unsigned, a negative index is a large one.
     if not (data.min() > 0 and data.max() < np.inf and indices.view(np.uint32).max() < n_items):
         return False
     rises = indices[1:] > indices[:-1]
@@ -69,7 +68,7 @@ def _are_canonical(data, indices, indptr, n_rows, n_items):
 
 
 def _is_plain(array, kinds):
-    """Whether compiled code reads it as it is: contiguous, aligned, of native byte order."""
+    """Whether compiled code can read an array: contiguous, aligned, of native byte order."""
     if type(array) is not np.ndarray or array.ndim != 1 or array.dtype.char not in kinds:
         return False
     flags = array.flags

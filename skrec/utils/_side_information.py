@@ -1,4 +1,4 @@
-"""Side information in `fit`: checked, and described in fitted attributes."""
+"""Side information of `fit`: its checks, and the fitted attributes that describe it."""
 
 import os
 from typing import NamedTuple
@@ -21,13 +21,13 @@ from skrec.utils._item_features import ItemFeatures, check_item_features
 
 
 class SideInformation(NamedTuple):
-    """What `fit` was given beside X, checked; None where it was not given.
+    """Checked side information of `fit`; None where it was not given.
 
     Attributes
     ----------
     item_features : ndarray or csr_array of shape (n_items, n_item_features), images, or None
         Float64 or float32. Images, for classes that read them: an array of shape
-        (n_items, c, h, w), or a list of n_items paths, None where an item has no picture.
+        (n_items, c, h, w), or a list of n_items paths, with None for an item without a picture.
     user_features : ndarray or csr_array of shape (n_users, n_user_features) or None
     context : ndarray or csr_array of shape (nnz, n_context_features) or None
         Row p belongs to ``X.data[p]``.
@@ -39,21 +39,21 @@ class SideInformation(NamedTuple):
 
 
 def start_side(estimator, X, side, *, reads, of_rows=False):
-    """Check what `fit` was given beside X and set the fitted attributes that describe it.
+    """Check the side information of `fit`, and set the fitted attributes that describe it.
 
     Parameters
     ----------
     estimator : recommender
-        Gets ``n_item_features_in_``, ``item_feature_names_in_`` and so on, for users and
-        context too, and the means; what an earlier fit left of them goes.
+        Gets ``n_item_features_in_``, ``item_feature_names_in_`` and so on, also for users and
+        context, and the means. Such attributes of an earlier fit are removed.
     X : csr_array of shape (n_users, n_items)
         Canonical.
     side : SideInformation
         As the user passed it.
     reads : frozenset of str
-        Of its tags.
+        Side information that the estimator reads, from its tags.
     of_rows : bool, default=False
-        Whether context is a checked table of the rows of a log, and not of the entries of X.
+        Whether context is a checked table with one row per row of a log, not per entry of X.
 
     Returns
     -------
@@ -87,9 +87,10 @@ def check_items(item_features, n_items, item_names=None, *, images=False):
             (n_items, n_item_features), images, or None
     n_items : int
     item_names : ndarray of str or None, default=None
-        ``feature_names_in_``, which the index of a dataframe must not hold in another order.
+        ``feature_names_in_``. The index of a dataframe must not hold these names in another
+        order.
     images : bool, default=False
-        Whether an array of shape (n_items, c, h, w) or a sequence of paths is let through.
+        Whether an array of shape (n_items, c, h, w) or a sequence of paths is allowed.
     """
     if item_features is None:
         return None
@@ -100,8 +101,8 @@ def check_items(item_features, n_items, item_names=None, *, images=False):
             return _checked_images(values)
         raise ValueError(
             "item_features are images, which this recommender does not read. Got "
-            f"{type(values).__name__}; make a table of shape (n_items, n_features) of them first, "
-            "for example with skrec.feature_extraction.ImageEmbedder."
+            f"{type(values).__name__}; turn them into a table of shape (n_items, n_features) "
+            "first, for example with skrec.feature_extraction.ImageEmbedder."
         )
     return check_rows(values, name="item_features")
 
@@ -122,8 +123,8 @@ def _checked_images(values):
         return [None if value is None else os.fspath(value) for value in values]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(
-            "item_features must be finite. Got images with NaN or infinity; pass zeros where there "
-            "is no image."
+            "item_features must be finite. Got images with NaN or infinity; pass zeros for an item "
+            "without an image."
         )
     return values
 
@@ -137,7 +138,7 @@ def _check_users(user_features, n_users):
 
 
 def _described(kind, given, rows):
-    """Fitted attributes that say which features there were."""
+    """Fitted attributes that describe the given features."""
     if rows is None or isinstance(rows, list):
         return {}
     found = {f"n_{kind}_features_in_": int(np.prod(rows.shape[1:]))}
@@ -146,7 +147,7 @@ def _described(kind, given, rows):
 
 
 def new_items(estimator, item_features, names, *, images):
-    """Check features and names of items that were no columns at fit.
+    """Check the features and names of items that X lacked at fit.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ def new_items(estimator, item_features, names, *, images):
     width = getattr(estimator, "n_item_features_in_", None)
     if width is None and not images:
         raise ValueError(
-            f"{model} was fitted without item_features, so it cannot score an item by them. Fit it "
+            f"{model} was fitted without item_features, so it cannot score items by them. Fit it "
             "with item_features to add items."
         )
     values = ItemFeatures(item_features).values
@@ -189,15 +190,15 @@ def _longer_names(estimator, names, n_new):
         return None
     if known is None or names is None:
         raise ValueError(
-            "The new items need names where the columns of X had names, and only there. Got "
+            "The new items need names if the columns of X had names in fit, and only then. Got "
             f"names={names!r} for a model fitted {'with' if known is not None else 'without'} "
             "feature_names_in_."
         )
     new = np.array([*names], dtype=object)
     if len(new) != n_new or not all(isinstance(name, str) for name in new):
         raise ValueError(
-            f"names must be one text per new item. Got {len(new)} names for {n_new} items, "
-            f"first {list(new[:3])!r}."
+            f"names must hold one text per new item. Got {len(new)} names for {n_new} items, "
+            f"the first are {list(new[:3])!r}."
         )
     longer = np.concatenate([known, new])
     values, counts = np.unique(longer.astype(str), return_counts=True)

@@ -1,4 +1,4 @@
-"""CSR rows without their values; products with dense matrices, equal bit for bit in any batch."""
+"""Helpers for CSR matrices; products with dense matrices, equal bit for bit in any batch."""
 
 from functools import lru_cache
 
@@ -16,14 +16,14 @@ def _state_of_a_row(n_items):
 
 
 def one_row(indices, data, n_items):
-    """A canonical matrix of one row; scipy's own checks take longer than what a service does.
+    """A canonical matrix of one row, without scipy's checks, which are slow for a service.
 
     Parameters
     ----------
     indices : ndarray of int of shape (n,)
         Ascending, without repeats, below `n_items`.
     data : ndarray of shape (n,)
-        None of them zero.
+        Non-zero values.
     n_items : int
 
     Returns
@@ -40,7 +40,7 @@ def one_row(indices, data, n_items):
 
 
 def pattern(X, *, dtype=np.float32):
-    """X with ones for its values."""
+    """X with ones in place of its values."""
     return csr_array((np.ones(X.nnz, dtype=dtype), X.indices, X.indptr), shape=X.shape)
 
 
@@ -50,14 +50,14 @@ def has_users(X):
 
 
 def sparse_dot_dense(X, dense, *, n_jobs=None):
-    """``X @ dense`` where a row's result does not depend on the other rows.
+    """``X @ dense``, where the result of a row does not depend on the other rows.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
     dense : ndarray of shape (n_items, n_columns), float32 or float64, C-ordered
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def sparse_dot_dense_pairs(X, dense, rows, items, *, n_jobs=None):
     dense : ndarray of shape (n_items, n_columns), float32 or float64
     rows, items : ndarray of intp of shape (n_pairs,)
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
 
     Returns
     -------

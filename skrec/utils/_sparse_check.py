@@ -1,7 +1,7 @@
-"""Whether a sparse container is sound: looked at in full before compiled code reads it.
+"""Full checks of sparse containers before compiled code reads them.
 
-scipy takes index arrays as they are. Its conversions and our kernels then read and write
-wherever the indices point, so each sparse argument passes here first.
+scipy takes index arrays unchecked. Its conversions and our kernels then read and write
+wherever the indices point. So every sparse argument passes these checks first.
 """
 
 import numpy as np
@@ -11,29 +11,29 @@ _COMPRESSED = ("csr", "csc", "bsr")
 
 
 def sound_sparse(X, name="X"):
-    """A sparse matrix whose arrays are checked, on a shell that believes no flag of the caller.
+    """Check the arrays of a sparse matrix, and return it without the caller's flags.
 
-    One pass over the indices. Whatever is not a sparse matrix is returned as it is.
+    The check makes one pass over the indices. Other objects are returned unchanged.
 
     Parameters
     ----------
     X : object
         Sparse arrays and matrices of every format are checked.
     name : str, default="X"
-        For the messages.
+        Name of the matrix in messages.
 
     Returns
     -------
     X : object
-        CSR, CSC, BSR and COO come as new objects that share the arrays where these are
-        contiguous and of native byte order, with sorted indices and duplicates yet to be looked
-        for; trailing entries that no row owns are cut off.
+        For CSR, CSC, BSR and COO a new object, without flags about sorted indices and
+        duplicates. It shares arrays that are contiguous and of native byte order. Trailing
+        entries that no row owns are cut off.
 
     Raises
     ------
     ValueError
-        If it is not two-dimensional, an index is out of range or no whole number, pointers are
-        of the wrong length or step back, or lengths of arrays differ.
+        If X is not two-dimensional, if an index is out of range or not a whole number, if
+        pointers have the wrong length or decrease, or if lengths of arrays differ.
     """
     if not sparse.issparse(X):
         return X
@@ -70,7 +70,7 @@ def _sound_compressed(X, name):
         raise _malformed(
             name,
             f"{len(indices)} indices for {len(values)} values",
-            "as many of the one as of the other",
+            "as many of each",
         )
     _check_range(indices[: indptr[-1]], n_minor, minor, name)
     return _shell(X, (values, indices, indptr))
@@ -94,7 +94,7 @@ def _sound_coo(X, name):
 
 
 def _shell(X, parts):
-    """A new object of scipy's own class around checked arrays; its flags are not set."""
+    """A new scipy object around checked arrays, without flags."""
     kind = "array" if isinstance(X, sparse.sparray) else "matrix"
     return getattr(sparse, f"{X.format}_{kind}")(parts, shape=X.shape)
 
@@ -116,26 +116,26 @@ def _check_pointers(indptr, n_major, n_indices, major, name):
         raise _malformed(
             name,
             f"pointers (indptr) from {indptr[0]} to {indptr[-1]} into {n_indices} indices",
-            f"that they begin at 0 and end at {n_indices}",
+            f"pointers from 0 to at most {n_indices}",
         )
     if (indptr[1:] < indptr[:-1]).any():
         at = int(np.argmax(indptr[1:] < indptr[:-1]))
         raise _malformed(
             name,
-            f"pointers (indptr) that step back, from {indptr[at]} to {indptr[at + 1]} at {major} "
+            f"pointers (indptr) that decrease, from {indptr[at]} to {indptr[at + 1]} at {major} "
             f"{at}",
-            "that each is at least the one before",
+            "pointers that never decrease",
         )
 
 
 def _check_range(indices, n, what, name):
     if not len(indices):
         return
-    # Read as unsigned, a negative index is a large one: one pass sees both ends.
+    # Read as unsigned, a negative index is a large one: one pass checks both bounds.
     if int(indices.view(f"u{indices.itemsize}").max()) < n:
         return
     low, high = int(indices.min()), int(indices.max())
-    hint = f" Do your ids begin at 1? Subtract 1, or give it {n + 1} {what}s." if high == n else ""
+    hint = f" Do your ids begin at 1? Subtract 1, or use {n + 1} {what}s." if high == n else ""
     raise _malformed(
         name,
         f"{what} indices from {low} to {high}",
@@ -152,13 +152,13 @@ def _check_dia(X, name):
             name, f"{len(offsets)} offsets for {len(values)} diagonals", "as many of each"
         )
     if len(np.unique(offsets)) < len(offsets):
-        raise _malformed(name, "the offset of a diagonal twice", "each once")
-    # -n_rows < offset < n_columns: what lies outside is no part of the matrix.
+        raise _malformed(name, "a repeated offset of a diagonal", "each offset once")
+    # -n_rows < offset < n_columns: other diagonals lie outside the matrix.
     if len(offsets) and not -X.shape[0] < offsets.min() <= offsets.max() < max(X.shape[1], 1):
         raise _malformed(
             name,
             f"diagonals at offsets from {offsets.min()} to {offsets.max()}",
-            f"that they lie inside {tuple(X.shape)}",
+            f"diagonals inside a matrix of shape {tuple(X.shape)}",
         )
 
 
@@ -173,7 +173,9 @@ def _check_lil(X, name):
             raise _malformed(name, f"a {type(columns).__name__} in row {row}", "lists")
         if len(columns) != len(values):
             raise _malformed(
-                name, f"{len(columns)} indices for {len(values)} values in row {row}", "as many"
+                name,
+                f"{len(columns)} indices for {len(values)} values in row {row}",
+                "as many of each",
             )
         if columns:
             _check_range(
@@ -189,7 +191,7 @@ def _check_dok(X, name):
     if not keys:
         return
     if not all(isinstance(key, tuple) and len(key) == 2 for key in keys):
-        raise _malformed(name, "keys that are no pairs", "(row, column) pairs")
+        raise _malformed(name, "keys that are not pairs", "(row, column) pairs")
     pairs = _whole_numbers(np.array(keys), f"keys of {name}", ndim=2)
     for axis, what in enumerate(("row", "column")):
         _check_range(pairs[:, axis], X.shape[axis], what, name)
@@ -218,12 +220,12 @@ def _values(array, ndim, name):
 
 
 def _plain(array):
-    """Contiguous and of native byte order: scipy and numba read nothing else as it is meant."""
+    """Contiguous and of native byte order: scipy and numba misread other arrays."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
 def _malformed(name, got, expected, hint=""):
     return ValueError(
         f"{name} is a malformed sparse matrix. Got {got}, expected {expected}.{hint} "
-        "coo_array((values, (rows, columns)), shape) checks what it is made of."
+        "Build it with coo_array((values, (rows, columns)), shape), which checks its arguments."
     )

@@ -1,11 +1,11 @@
-"""numba kernels on CSR rows; imported only where they are called."""
+"""numba kernels on CSR rows; imported only when they are called."""
 
 import numpy as np
 
 from skrec.utils._compile import njit
 
-# Columns handled at a time: long enough for the processor to fetch ahead, and a tile of the
-# result stays near. It changes no sum.
+# Columns per tile: enough for the processor to prefetch, and few enough that a tile of the result
+# stays in the cache. It changes no sum.
 _TILE = 8192
 
 
@@ -13,8 +13,8 @@ _TILE = 8192
 def csr_dot_dense(indptr, indices, data, dense, out, start, stop):
     """``out[start:stop] = X[start:stop] @ dense`` for a CSR matrix X.
 
-    Each row is summed in the order of its entries, four at a time, whatever the batch,
-    and in the dtype of `out`.
+    Each row is summed in the order of its entries, four at a time and in the dtype of `out`,
+    so the batch does not change its sum.
     """
     n_columns = dense.shape[1]
     for u in range(start, stop):

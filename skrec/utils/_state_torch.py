@@ -1,4 +1,4 @@
-"""Torch's settings while skrec computes: its own, whatever the caller has set."""
+"""Torch's settings while skrec computes, independent of the caller's settings."""
 
 import os
 import tempfile
@@ -26,10 +26,10 @@ _PREPARED = threading.local()
 def torch_state():
     """A block, or a decorated function, in which torch has the settings of a new process.
 
-    Gradients are recorded, inference mode and autocast are off, new tensors are float32 and on
-    the CPU unless they say otherwise, small numbers are not flushed to zero, and the CPU's matrix
-    products are exact. Each is left as it was found. All but the last are settings of a thread:
-    no other thread sees them. In a forked process torch has one thread.
+    Gradients are recorded. Inference mode and autocast are off. New tensors are float32 and on
+    the CPU by default. Small numbers are not flushed to zero. The CPU's matrix products are
+    exact. The end of the block restores each setting. All settings but the last belong to the
+    thread: no other thread sees them. In a forked process torch uses one thread.
 
     Yields
     ------
@@ -46,7 +46,7 @@ def torch_state():
             stack.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:
             stack.enter_context(_Float32Factories())
-        if _DENORMAL * 1.0 == 0.0:  # there is no function that tells
+        if _DENORMAL * 1.0 == 0.0:  # torch has no function that reports the setting
             torch.set_flush_denormal(False)
             stack.callback(torch.set_flush_denormal, True)
         stack.enter_context(_EXACT_PRODUCTS)
@@ -54,7 +54,7 @@ def torch_state():
 
 
 class _Float32Factories(TorchFunctionMode):
-    """Makes tensors float32 where the default type, a setting of the process, would count."""
+    """Makes tensors float32 where torch would use the default dtype of the process."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = {} if kwargs is None else kwargs
@@ -65,19 +65,20 @@ class _Float32Factories(TorchFunctionMode):
 
 
 class _Float32Products:
-    """A block in which float32 products are computed in a precision.
+    """A block that sets the precision of float32 products.
 
-    It is a setting of the process: what the first thread found, the last one restores.
+    The setting belongs to the process: the last thread in the block restores the value that the
+    first thread found.
 
     Parameters
     ----------
     backend : object
-        What has the setting `name`; what lacks it is left alone.
+        Object with the setting `name`; nothing is set if it lacks the setting.
     name : str
     value : object
-        What it is set to.
+        Value of the setting in the block.
     others : tuple, default=()
-        Other values that are as good.
+        Other values that need no change.
     """
 
     def __init__(self, backend, name, value, others=()):
@@ -101,7 +102,7 @@ class _Float32Products:
                 setattr(self._backend, self._name, self._found)
 
 
-# Without bfloat16, which ``"medium"`` precision allows on the CPU.
+# Excludes bfloat16, which ``"medium"`` precision allows on the CPU.
 _EXACT_PRODUCTS = _Float32Products(
     getattr(torch.backends.mkldnn, "matmul", None),  # torch 2.9
     "fp32_precision",
@@ -117,7 +118,7 @@ _TF32_PRODUCTS = (
 
 
 def products_in(precision):
-    """A block in which the products of a GPU are computed in TF32, for ``precision="tf32"``."""
+    """A block in which a GPU computes products in TF32, if `precision` is "tf32"."""
     return _TF32_PRODUCTS if precision == "tf32" else nullcontext()
 
 
@@ -127,11 +128,11 @@ def _prepare_thread():
         return
     _PREPARED.process = process
     if in_forked_child():
-        # OpenMP's threads were not copied, and waiting for them would never end.
+        # The fork copied no OpenMP threads, so waiting for them would never end.
         torch.set_num_threads(1)
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        # Optimisers import torch's compiler. It wants a folder that exists, and writes nothing
-        # to it where nothing is compiled.
+        # Optimisers import torch's compiler. The import needs an existing folder, but writes
+        # nothing to it unless something is compiled.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.dirname(torch.__file__))

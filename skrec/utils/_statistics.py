@@ -1,8 +1,8 @@
-"""Models of sums over users: what is asked of each part of the rows, and how answers add up.
+"""Models whose fit needs only sums over users: passes over the parts of X, and their sums.
 
-A model whose fit needs X only through sums over users says so in a generator, ``_rounds``: it
-yields a `Pass`, gets the sum over all parts of X, and goes on. What walks over the parts is an
-engine: this process, joblib's workers, or a cluster. So one piece of code serves all of them.
+Such a model implements the generator ``_rounds``: it yields a `Pass`, receives the sum over all
+parts of X, and continues. An engine walks over the parts: this process, joblib's workers, or a
+cluster. So the same code serves all engines.
 """
 
 from contextlib import closing
@@ -21,19 +21,20 @@ class Pass(NamedTuple):
     Attributes
     ----------
     function : callable
-        ``function(X, *arguments) -> statistics``, a new object; pickled, so a function of a
-        module or a method of an estimator that is not fitted.
+        ``function(X, *arguments) -> statistics``, a new object. It is pickled, so it must be a
+        function of a module or a method of an unfitted estimator.
     arguments : tuple
-        The same for each part.
+        Further arguments, equal for all parts.
     kept : {None, "read", "write"}
-        Whether the function takes what a part has of its own, which stays where the part is:
-        ``function(X, kept, *arguments) -> statistics``, with "write" ``(statistics, kept)``. It
-        is None before a pass has written it, and must not be changed in place.
+        Whether the function uses an object that a part keeps where the part is. With "read" it
+        is called as ``function(X, kept, *arguments) -> statistics``, with "write" it returns
+        ``(statistics, kept)``. `kept` is None before a pass has written it, and must not be
+        changed in place.
     again : bool
-        Whether later passes read the rows again, so that they had better stay in memory.
+        Whether later passes read the rows again, so that they should stay in memory.
     rows : bool
-        Whether the function looks at X. False, only with "read" or "write" after a pass that has
-        written: X is None, and no part is opened.
+        Whether the function reads X. With False, X is None and no part is opened; this needs
+        "read" or "write", and an earlier pass with "write".
     """
 
     function: object
@@ -46,38 +47,38 @@ class Pass(NamedTuple):
 class SumsMixin:
     """A fit from one sum over users; stands left of the base of the estimator.
 
-    `_part` makes the statistics of some rows, `_finish` the model of their sum. A model that
-    needs more than one pass writes `_rounds` instead.
+    `_part` computes the statistics of some rows, and `_finish` builds the model from their sum.
+    A model that needs more than one pass implements `_rounds` instead.
     """
 
     def _part(self, X, weight=None):
-        """Statistics of some rows, see `add`; weight: of the rows, or None."""
+        """Statistics of some rows, see `add`. `weight`: weights of the rows, or None."""
         raise NotImplementedError
 
     def _finish(self, statistics):
-        """Set the fitted attributes. The statistics may be used up."""
+        """Set the fitted attributes. May change the statistics in place."""
         raise NotImplementedError
 
     def _rounds(self, facts):
-        """Generator of the passes of a fit; at its end the attributes are set.
+        """Yield the passes of a fit, then set the fitted attributes.
 
         Parameters
         ----------
         facts : skrec.utils._parts.Facts
-            What a pass before has found of X.
+            Facts about X, found by an earlier pass.
         """
         self._finish((yield Pass(self._part)))
 
 
 def add(a, b, *, own=False):
-    """Add statistics: numbers, arrays, sparse matrices, tuples of these, or what has ``+``.
+    """Add statistics: numbers, arrays, sparse matrices, tuples of these, or objects with ``+``.
 
     Parameters
     ----------
     a, b : object
-        None is nothing.
+        None counts as zero.
     own : bool, default=False
-        Whether arrays of `a` may be changed.
+        Whether arrays of `a` may be changed in place.
 
     Returns
     -------
@@ -93,18 +94,18 @@ def add(a, b, *, own=False):
 
 
 def add_all(statistics):
-    """Add up a list of statistics; none of them is changed."""
+    """Add up a list of statistics without changing them."""
     some = [one for one in statistics if one is not None]
     if some and type(some[0]) is tuple:
         return tuple(map(add_all, zip(*some, strict=True)))
     total = None
     for i, one in enumerate(some):
-        total = add(total, one, own=i > 1)  # from the second sum on it is our own
+        total = add(total, one, own=i > 1)  # the first sum makes a new array
     return total
 
 
 def over_one(ask, X, kept=None):
-    """A pass over one part.
+    """Run a pass over one part.
 
     Returns
     -------
@@ -117,13 +118,13 @@ def over_one(ask, X, kept=None):
 
 
 class OnePart:
-    """Answers passes over one part: what `fit` drives its rounds with.
+    """Answers the passes of `fit` over a single part.
 
     Parameters
     ----------
     X : csr_array
     weight : ndarray of shape (n_users,) or None, default=None
-        Functions that look at the rows get it as ``weight=``.
+        Functions that read the rows get it as ``weight=``.
     """
 
     def __init__(self, X, weight=None):
@@ -141,15 +142,15 @@ class OnePart:
 
 
 def over_parts(ask, opened, kept=None):
-    """A pass over some parts, one after the other.
+    """Run a pass over some parts, one after the other.
 
     Parameters
     ----------
     ask : Pass
     opened : iterable of csr_array
-        A generator that opens them holds one at a time.
+        The opened parts. A generator keeps only one part in memory.
     kept : list or None
-        What each part has of its own.
+        The kept object of each part.
 
     Returns
     -------
@@ -161,7 +162,7 @@ def over_parts(ask, opened, kept=None):
     for i, X in enumerate(opened):
         found = [*over_one(ask, X, None if kept is None else kept[i])]
         left.append(found.pop())
-        # No name holds what a part adds while the next part makes its own: these may be large.
+        # Popped, so that no name holds a part's large statistics while the next are computed.
         total = add(total, found.pop(), own=True)
     return total, left
 
@@ -173,9 +174,9 @@ def run_rounds(rounds, answer):
     ----------
     rounds : generator of Pass
     answer : callable
-        ``answer(ask)`` is the sum over all parts.
+        ``answer(ask)`` returns the sum over all parts.
     """
-    # No name holds a total while the next is made: `rounds` may let go of it before.
+    # Popped, so that no name holds a total while the next is computed: `rounds` may free it.
     totals = [None]
     with closing(rounds):
         while True:

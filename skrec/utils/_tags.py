@@ -1,4 +1,4 @@
-"""What a recommender says of itself, and the refusal of side information that it does not read."""
+"""Tags of recommenders, and errors for side information that a recommender does not read."""
 
 import functools
 import inspect
@@ -18,22 +18,22 @@ _NAMES = tuple(part.name for part in fields(Tags))  # scoring one row asks for t
 
 @dataclass
 class RecommenderTags:
-    """What holds for a recommender as it is set; ``get_tags(estimator).recommender_tags``.
+    """Tags of a recommender with its present parameters; ``get_tags(estimator).recommender_tags``.
 
     Parameters
     ----------
     predicts_ratings : bool, default=False
-        Whether scores are ratings, so that `score` is minus the RMSE and not nDCG@100.
+        Whether scores are ratings. If so, `score` returns minus the RMSE instead of nDCG@100.
     learned_users : bool, default=False
-        Whether the model has a vector of its own for each training user.
+        Whether the model learns a vector for each training user.
     reads : frozenset of str, default=frozenset()
-        Side information that `fit` reads: "item_features", "user_features", "context"; with
-        "images", item features may be images. The default of a class are the keywords of its
-        `fit`.
+        Side information that `fit` reads: "item_features", "user_features", "context". With
+        "images", item features may be images. By default a class reads the keywords that its
+        `fit` has.
 
     See Also
     --------
-    all_recommenders : The recommenders, and those that read something.
+    all_recommenders : List the recommenders, all or by the side information that they read.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class TagsOfRecommender(Tags):
 
 
 def with_recommender_tags(tags, estimator):
-    """scikit-learn's tags with those of a recommender; what it reads are keywords of `fit`."""
+    """Add `RecommenderTags` to scikit-learn's tags; keywords of `fit` say what is read."""
     own = {name: getattr(tags, name) for name in _NAMES}
     fit = getattr(type(estimator), "fit", None)
     reads = frozenset() if fit is None else _keywords(fit)
@@ -64,18 +64,18 @@ def with_recommender_tags(tags, estimator):
 
 
 def recommender_tags(estimator):
-    """The `RecommenderTags` of an estimator; the defaults for one that has none.
+    """The `RecommenderTags` of an estimator, or the defaults.
 
     Parameters
     ----------
     estimator : estimator
-        A recommender; a pipeline or a search of scikit-learn has no such tags.
+        A recommender. A pipeline or a search of scikit-learn has no such tags.
     """
     return getattr(get_tags(estimator), "recommender_tags", RecommenderTags())
 
 
 def check_readable(name):
-    """Raise unless a name is one that `RecommenderTags.reads` may hold."""
+    """Raise unless `RecommenderTags.reads` may hold a name."""
     if name not in (*SIDE_INFORMATION, "images"):
         raise ValueError(
             f"`reads` must be one of {[*SIDE_INFORMATION, 'images']} or None. Got {name!r}."
@@ -89,11 +89,11 @@ def refuse_unread(estimator, method, named, given):
     ----------
     estimator : recommender
     method : str
-        What was called.
+        Name of the called method.
     named : frozenset of str
-        The keywords of the method.
+        Side information in the signature of the method.
     given : dict of str to object
-        The keywords that it got. One that the method names may be None.
+        Keywords of the call. A keyword in the signature may be None.
     """
     wrong = [name for name in SIDE_INFORMATION if name in given]
     wrong = [name for name in wrong if name not in named or given[name] is not None]
@@ -105,18 +105,18 @@ def refuse_unread(estimator, method, named, given):
         if name not in reads:
             own = " and ".join(sorted(reads)) if reads else "no side information"
             raise TypeError(
-                f"{kind}.{method} got {name}, but {kind} reads {own}. Leave {name} out, or use a "
+                f"{kind}.{method} got {name}, but {kind} reads {own}. Omit {name}, or use a "
                 f"recommender that reads it: skrec.utils.all_recommenders(reads={name!r})."
             )
         if name not in named and name == "item_features":
             raise TypeError(
-                f"{kind}.{method} got item_features. They are read in fit, which keeps what "
-                "scoring needs; with_items adds items that were not there."
+                f"{kind}.{method} got item_features, which only fit reads. Omit item_features; to "
+                "add new items, use with_items."
             )
 
 
 def refuses_unread(method):
-    """Decorator of a method: side information that the class does not read is a clear error."""
+    """Decorator of a method: side information that the class does not read raises a TypeError."""
     named = _keywords(method)
 
     @functools.wraps(method)
@@ -130,9 +130,9 @@ def refuses_unread(method):
 def guarded_fit(fit):
     """Decorator of `fit` and of other methods that learn, see `skrec.base.BaseRecommender`.
 
-    It refuses side information that the class does not read, checks what can only be seen of
-    the X that was passed (the order of its users and entries), leaves the estimator as it
-    was where the fit fails, and looks at what `fit` has come to: see `check_outcome`.
+    It refuses side information that the class does not read. It checks the order of users and
+    entries in the X that was passed. If the fit fails, it restores the estimator. After `fit`,
+    it checks the scores: see `check_outcome`.
     """
     named = _keywords(fit)
 

@@ -11,7 +11,7 @@ from skrec._version import __version__
 
 
 def format_seconds(seconds):
-    """Write a duration for people: "0.042 s", "3.0 s", "42 s", "2 min 5 s"."""
+    """Format a duration for people: "0.042 s", "3.0 s", "42 s", "2 min 5 s"."""
     if math.isnan(seconds):
         return "?"
     if seconds < 99.5:
@@ -22,12 +22,12 @@ def format_seconds(seconds):
 
 
 def format_params(params):
-    """Write parameters as Python would: ``alpha=100, dropout=0.3``."""
+    """Format parameters as Python code: ``alpha=100, dropout=0.3``."""
     return ", ".join(f"{name}={value!r}" for name, value in params.items())
 
 
 def parameters_text(estimator):
-    """The estimator as Python prints it, on one line and whole."""
+    """The whole ``repr`` of an estimator on one line."""
     try:
         text = estimator.__repr__(N_CHAR_MAX=1_000_000)
     except TypeError:  # not scikit-learn's
@@ -36,7 +36,7 @@ def parameters_text(estimator):
 
 
 def versions_text():
-    """Versions of what figures depend on: "skrec 0.1.0, Python 3.11.7, numpy ..."."""
+    """Versions that figures depend on: "skrec 0.1.0, Python 3.11.7, numpy ..."."""
     return (
         f"skrec {__version__}, Python {platform.python_version()}, numpy {np.__version__}, "
         f"scipy {scipy.__version__}, scikit-learn {sklearn.__version__}"

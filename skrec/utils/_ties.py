@@ -1,4 +1,4 @@
-"""The one rule that orders items of equal score."""
+"""The rule that orders items of equal score."""
 
 import functools
 
@@ -15,23 +15,23 @@ def grid_width(dtype):
 
 
 def quantize_scores(scores):
-    """Scores as whole numbers of cells of a grid, row by row.
+    """Round the scores of each row to the cells of a grid.
 
-    Two scores of a row that differ only by the rounding of a few dozen operations get
-    the same number, so their order is decided by the item index, and is the same in a
-    batch and alone. A value on the border of a cell can still fall to either side.
+    Two scores of a row that differ only by the rounding of a few dozen operations get the
+    same number. So the item index decides their order, which is the same in a batch and
+    alone. A value on the border of a cell can still fall to either side.
 
     Parameters
     ----------
     scores : ndarray of shape (n_rows, n_items), float32 or float64
-        May hold -inf for items that take no part.
+        May hold -inf for excluded items.
 
     Returns
     -------
     keys : ndarray of shape (n_rows, n_items), float64
-        ``rint(score / (64 * eps(dtype) * max|score|))`` with the maximum over the
-        finite scores of the row; infinite scores stay as they are. Items are ordered
-        by (key descending, index ascending).
+        ``rint(score / (64 * eps(dtype) * max|score|))``, with the maximum over the finite
+        scores of the row. Infinite scores stay infinite. Items are ordered by (key
+        descending, index ascending).
     """
     scores = np.asarray(scores)
     wide = scores.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Times as the values of a matrix: which entry is older, by how much, and what it still weighs."""
+"""Times as the values of a matrix: order, ages and decayed weights of its entries."""
 
 import warnings
 
@@ -19,30 +19,30 @@ __all__ = [
     "weights",
 ]
 
-# A half-life of infinity is no decay.
+# An infinite half-life means no decay.
 HALF_LIFE = (Interval(0, closed="neither"), Options((float("inf"),)))
 UNIT = Options(("time", "position"))
-# What an entry weighs at least, so that it stays stored: no sum notices it beside a weight of 1,
-# and its square is a normal number of float32.
+# Least weight of an entry, so that it stays stored. It is lost in a sum with a weight of 1, and
+# its square is a normal number of float32.
 LEAST_WEIGHT = 2.0**-60
-# Up to here float32 tells whole numbers apart.
+# Up to this number float32 represents every whole number.
 _LARGEST_FLOAT32 = 2.0**24
 
 
 def check_times(times, reader):
-    """Refuse times in float32 that are too large to be told apart.
+    """Refuse times that are too large for the precision of float32.
 
     Parameters
     ----------
     times : ndarray of shape (n,)
         Values of a matrix.
     reader : str
-        Who takes them for times, for the message.
+        Name, for the message, of the class that reads the values as times.
 
     Raises
     ------
     ValueError
-        Says what to do.
+        Names the remedy.
     """
     if times.dtype != np.float32 or not times.size:
         return
@@ -52,38 +52,38 @@ def check_times(times, reader):
         raise ValueError(
             f"{reader} takes the values of X for times, which float32 cannot tell apart: near "
             f"{latest:.0f} its numbers lie {step:g} apart. Expected times up to "
-            f"{_LARGEST_FLOAT32:.0f} in float32; pass X in float64, as "
-            "InteractionEncoder(value='timestamp', dtype=numpy.float64) makes it, or smaller "
-            "numbers, such as days since the first."
+            f"{_LARGEST_FLOAT32:.0f} in float32; pass X in float64, for example from "
+            "InteractionEncoder(value='timestamp', dtype=numpy.float64), or smaller numbers, such "
+            "as days since the first day."
         )
 
 
 def warn_if_unordered(X, reader, *, stacklevel=4):
-    """Warn if all entries of each row have one time, as in a matrix that holds no times.
+    """Warn if all entries of each row have the same time, as in a matrix without times.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
         Canonical.
     reader : str
-        Who takes the values for times.
+        Name of the class that reads the values as times.
     stacklevel : int, default=4
-        Of the warning.
+        Stack level of the warning.
     """
     within = np.ones(max(X.nnz - 1, 0), dtype=bool)
     within[X.indptr[1:-1][(X.indptr[1:-1] > 0) & (X.indptr[1:-1] < X.nnz)] - 1] = False
     if within.any() and not (X.data[1:] != X.data[:-1])[within].any():
         warnings.warn(
-            f"{reader} takes the values of X for times, and in no row do these differ: there is "
-            "no order to go by. A matrix of times is made by InteractionEncoder("
-            "value='timestamp', duplicates='max'), or load_interactions(as_times=True).",
+            f"{reader} takes the values of X for times, but each row has a single time, so the "
+            "entries have no order. Make a matrix of times with InteractionEncoder("
+            "value='timestamp', duplicates='max') or load_interactions(as_times=True).",
             UserWarning,
             stacklevel=stacklevel,
         )
 
 
 def latest_first(X):
-    """The entries of each row by falling value, and where each time begins.
+    """Order the entries of each row from the latest to the oldest.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def latest_first(X):
     Returns
     -------
     order : ndarray of intp of shape (nnz,)
-        Positions in ``X.data``, row after row; of equal times the lower column first.
+        Positions in ``X.data``, row after row; of equal times the lower column comes first.
     first : ndarray of intp of shape (nnz,)
-        For each place in `order`, the place at which its row's entries of that time begin.
+        For each place in `order`, the first place with the same row and time.
     """
     rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     order = np.lexsort((-X.data, rows))
@@ -114,10 +114,10 @@ def entry_ages(X, *, unit="time", reference=None):
     X : csr_array of shape (n_rows, n_items)
         Canonical; values are times.
     unit : {"time", "position"}, default="time"
-        "position": the number of the row's entries that are later. Entries of one time have
-        one age.
+        "position": the age is the number of later entries in the row. Entries of the same time
+        have the same age.
     reference : float, default=None
-        The moment at which age is zero, for unit "time"; what is later has age zero too. None:
+        Time at which the age is zero, for unit "time"; later entries have age zero too. None:
         the row's latest time.
 
     Returns
@@ -140,14 +140,14 @@ def entry_ages(X, *, unit="time", reference=None):
 
 
 def decayed(X, half_life, *, unit="time", reference=None, floor=0.0):
-    """Weights of the entries in place of their times.
+    """Replace the times of the entries by decayed weights.
 
     Parameters
     ----------
     X : csr_array of shape (n_rows, n_items)
         Canonical; values are times.
     half_life : float
-        Age at which an entry weighs 1/2; infinite: all weigh 1.
+        Age at which an entry weighs 1/2; infinite: all entries weigh 1.
     unit, reference
         See `entry_ages`.
     floor : float, default=0.0
@@ -156,8 +156,8 @@ def decayed(X, half_life, *, unit="time", reference=None, floor=0.0):
     Returns
     -------
     weights : csr_array of shape (n_rows, n_items), dtype of X
-        ``max(floor, 2**(-age / half_life))``, but at least `LEAST_WEIGHT`: whatever is stored
-        in X is stored here.
+        ``max(floor, 2**(-age / half_life))``, but at least `LEAST_WEIGHT`, so that the matrix
+        stores the same entries as X.
     """
     if half_life == np.inf:
         return ones_like(X)
@@ -174,7 +174,7 @@ def weights(n_half_lives, dtype, *, floor=0.0):
 
 
 def ones_like(X):
-    """The entries of X, each 1: a csr_array that shares its indices."""
+    """X with ones in place of its values: a csr_array that shares its indices."""
     return _with_values(X, np.ones(X.nnz, dtype=X.dtype))
 
 

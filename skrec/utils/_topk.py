@@ -1,4 +1,4 @@
-"""Top-k of every row: mask, bounded heap and tie rule in one pass."""
+"""Top-k of every row: masks, bounded heap and tie rule in one pass."""
 
 from typing import NamedTuple
 
@@ -8,22 +8,22 @@ from skrec.utils._finite import require_finite
 from skrec.utils._parallel import run_ranges
 from skrec.utils._ties import grid_width
 
-# No row is masked, no item is left out: kernels only read them.
+# Empty masks: no item is left out. Kernels only read them.
 _NONE = (np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64))
 _ALL = np.zeros(0, dtype=np.bool_)
 
 
 class Masks(NamedTuple):
-    """Which items take part.
+    """Masks of the items.
 
     Attributes
     ----------
     seen_ptr, seen_idx : ndarray of int64
-        CSR of the items that do not; one pointer where there are none.
+        CSR of the items that each row excludes; a single pointer if there are none.
     allowed_all : ndarray of bool of shape (n_items,) or (0,)
-        Those that do, for all rows; empty for all.
+        Candidates of all rows; an empty array allows all items.
     allowed_ptr, allowed_idx : ndarray of int64
-        CSR of those that do, row by row; one pointer for all.
+        CSR of the candidates of each row; a single pointer allows all items.
     """
 
     seen_ptr: np.ndarray
@@ -41,7 +41,7 @@ class Lists(NamedTuple):
     items : ndarray of intp of shape (n_rows, k)
     values : ndarray of shape (n_rows, k)
     bad : ndarray of bool of shape (n_rows,)
-        Whether a score that takes part is NaN, or any of them is not finite where all have to be.
+        Whether the score of a candidate is NaN, or any score is not finite if all must be.
     """
 
     items: np.ndarray
@@ -53,26 +53,26 @@ def top_k(scores, k, *, seen=None, allowed=None, finite=None, n_jobs=None):
     """Indices and scores of the k best items of each row.
 
     Items are ordered by (quantised score descending, index ascending), see
-    `skrec.utils._ties.quantize_scores`. The scale of a row is the largest finite
-    absolute score of the whole row, masked items included, so that restricting the
-    candidates never changes the order of those that stay.
+    `skrec.utils._ties.quantize_scores`. The scale of a row is the largest finite absolute
+    score of the whole row, including masked items. So restricting the candidates never
+    changes the order of the others.
 
     Parameters
     ----------
     scores : ndarray of shape (n_rows, n_items), float32 or float64
-        -inf takes an item out.
+        -inf excludes an item.
     k : int
         Length of the lists.
     seen : csr_array of shape (n_rows, n_items), default=None
-        Items stored in a row are taken out of it.
+        The list of a row excludes the items stored in its row here.
     allowed : ndarray of bool of shape (n_items,), or csr_array of shape \
             (n_rows, n_items), default=None
-        Only these items take part.
+        The lists hold only these items.
     finite : str, default=None
-        Subject of an error, see `skrec.utils._finite.require_finite`: every score has to be
-        finite, whether or not it takes part. To find that out here takes no pass of its own.
+        Subject of an error, see `skrec.utils._finite.require_finite`. If given, every score must
+        be finite, even of masked items. This check needs no extra pass.
     n_jobs : int or None, default=None
-        Threads, see `effective_n_threads`.
+        Number of threads, see `effective_n_threads`.
 
     Returns
     -------
@@ -110,12 +110,12 @@ def top_k(scores, k, *, seen=None, allowed=None, finite=None, n_jobs=None):
         if finite is not None:
             require_finite(scores, finite)
         raise ValueError(
-            f"Scores contain NaN (first in row {int(np.argmax(bad))}); expected finite scores, or "
-            "-inf for items that take no part. Refit the model or check its input."
+            f"Scores contain NaN (first in row {int(np.argmax(bad))}). Expected finite scores, or "
+            "-inf for excluded items. Refit the model or check its input."
         )
     return items, values
 
 
 def _as_int64(matrix):
-    # One signature of the kernel serves both index types; the cast is small beside the scores.
+    # One kernel signature serves both index types; the cast is cheap compared with the scores.
     return matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int64, copy=False)

@@ -1,24 +1,24 @@
 """numba part of `skrec.utils._topk`; imported only when it is called.
 
-Most of a row is only read by loops without branches, which are vectorised: (1) the
-largest score gives the grid of the tie rule, (2) the best score of each group of eight
-items, (3) a floor that at least k groups reach, (4) a list of the groups that reach it.
-A bounded heap then orders the items of these few groups.
+Vectorised loops without branches read the row and find (1) its largest score, which sets
+the grid of the tie rule, (2) the best score of each group of eight items, (3) a floor that
+at least k groups reach, (4) the groups that reach this floor. A bounded heap then orders
+the items of these few groups.
 """
 
 import numpy as np
 
 from skrec.utils._compile import njit
 
-# Group g holds _DEPTH items that lie _LANES apart, so that neighbouring items belong to
-# neighbouring groups; _LANES groups fill one tile of items.
+# A group holds _DEPTH items that lie _LANES apart, so neighbouring items belong to
+# neighbouring groups. _LANES groups fill one tile of items.
 _LANES = 64
 _DEPTH = 8
 _TILE = _LANES * _DEPTH
-# Halvings of the range of scores; the floor need not be exact, only never too high.
+# Halvings of the range of scores. The floor may be too low, but never too high.
 _MAX_BISECTIONS = 24
-# In cells. A product with 1 / cell is quicker than a quotient, and wrong by less than this:
-# cells stay below 1 / (64 * eps).
+# In cells. A product with 1 / cell is faster than a division, and its error is smaller than
+# this margin, since the number of cells stays below 1 / (64 * eps).
 _MARGIN = 0.25
 _INF_BITS = {
     np.int32: np.float32(np.inf).view(np.int32),
@@ -33,7 +33,7 @@ def _worse(key_a, item_a, key_b, item_b):
 
 @njit(nogil=True, cache=True)
 def _sift_down(keys, items, size):
-    """Restore the heap whose root is the worst kept item, from the root downwards."""
+    """Restore a heap from the root downwards; its root is the worst kept item."""
     parent = 0
     key, item = keys[parent], items[parent]
     while True:
@@ -67,8 +67,8 @@ def _sift_up(keys, items, size):
 def _largest_finite(bits, inf_bits):
     """Bits of the largest finite |score| of a row, and of the largest one: above infinity is NaN.
 
-    Without their sign, floats order as their bits do as integers; and an integer
-    maximum is vectorised where one of floats is not.
+    Without their sign, floats have the same order as their bits read as integers. The
+    compiler vectorises a maximum of integers, but not a maximum of floats.
     """
     zero = bits.dtype.type(0)
     no_sign = bits.dtype.type(~(1 << (8 * bits.itemsize - 1)))
@@ -90,7 +90,7 @@ def _has_nan(values):
 
 @njit(nogil=True, cache=True)
 def n_groups(n_items):
-    """How many groups so many items make."""
+    """Number of groups of `n_items` items."""
     return (n_items + _TILE - 1) // _TILE * _LANES
 
 
@@ -114,7 +114,7 @@ def group_maxima(row, maxima):
 
 @njit(nogil=True, cache=True)
 def score_floor(maxima, k, scale):
-    """A score that at least k groups reach, and if it can be few more; -inf without one."""
+    """A score that at least k groups reach, and preferably few more; -inf if there is none."""
     low, high = -np.inf, scale
     middle = -scale
     for _ in range(_MAX_BISECTIONS):
@@ -138,7 +138,7 @@ def score_floor(maxima, k, scale):
 def _list_open_groups(row, k, scale, boost, cell, maxima, open_groups):
     """List the groups that may hold one of the k best.
 
-    Returns how many there are, and the bound, in cells, below which no item can enter.
+    Returns the number of these groups, and the bound, in cells, below which no item can enter.
     """
     maxima = maxima[: n_groups(row.shape[0])]
     group_maxima(row, maxima)
@@ -161,7 +161,7 @@ def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
     cell = scale * boost * grid if scale > 0.0 else 1.0
     inverse = 1.0 / cell
     n_open, bound = _list_open_groups(row, k, scale, boost, cell, maxima, open_groups)
-    # Where many items tie, only the order of their indices tells them apart: go along it.
+    # If many items tie, only their indices order them: then walk through the items by index.
     crowded = n_open > 4 * k + _LANES
     size = 0
     for o in range(1 if crowded else n_open):
@@ -172,7 +172,7 @@ def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
         for i in range(start, stop, step):
             if row[i] * boost * inverse < bound - _MARGIN:
                 continue
-            cells = row[i] * boost / cell  # as quantize_scores has it, to the last bit
+            cells = row[i] * boost / cell  # equal to quantize_scores, bit for bit
             if cells < bound or cells == -np.inf:
                 continue
             key = np.rint(cells)
@@ -182,7 +182,7 @@ def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
                 _sift_up(keys, items, size)
             elif _worse(keys[0], items[0], key, i):
                 keys[0], items[0] = key, i
-                _sift_down(keys, items, k)  # one number, one type: compiled once
+                _sift_down(keys, items, k)  # a variable as below, not a literal: compiled once
             if size == k:
                 bound = keys[0] + (0.5 if crowded else -0.5)
     return size
@@ -190,8 +190,8 @@ def _fill_heap(row, scale, grid, maxima, open_groups, keys, items):
 
 @njit(nogil=True, cache=True)
 def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
-    """Write the scores that take part to `work`, -inf for those that do not; return how many."""
-    if has_wanted:  # only these, side by side
+    """Write the scores of candidates to `work`, -inf for masked ones; return their number."""
+    if has_wanted:  # only the wanted items, side by side
         for p in range(seen.shape[0]):
             masked[seen[p]] = True
         for c in range(wanted.shape[0]):
@@ -202,7 +202,7 @@ def _copy_candidates(row, seen, allowed_all, has_wanted, wanted, masked, work):
     if allowed_all.shape[0] > 0:
         for i in range(row.shape[0]):
             work[i] = row[i] if allowed_all[i] else -np.inf
-    else:  # element by element: a slice brings the text of an error, two seconds to compile
+    else:  # element by element: a slice would add error text, which takes two seconds to compile
         for i in range(row.shape[0]):
             work[i] = row[i]
     for p in range(seen.shape[0]):
@@ -261,7 +261,7 @@ def _top_k_rows(scores, bits, inf_bits, masks, grid, all_finite, out, start, sto
             size = _fill_heap(work[:n], scale[0], grid, maxima, open_groups, keys, items)
         else:
             size = _fill_heap(row, scale[0], grid, maxima, open_groups, keys, items)
-        for last in range(size - 1, -1, -1):  # the worst leaves first
+        for last in range(size - 1, -1, -1):  # the worst item leaves the heap first
             item = wanted[items[0]] if has_wanted else items[0]
             out_items[u, last] = item
             out_values[u, last] = row[item]

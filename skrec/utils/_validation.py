@@ -1,4 +1,4 @@
-"""The one place that turns what users pass into a canonical CSR matrix."""
+"""The one place that turns the input of users into a canonical CSR matrix."""
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
@@ -17,8 +17,8 @@ def validate_interactions(estimator, X, *, reset):
     Parameters
     ----------
     estimator : estimator
-        Its tags say whether negative values are allowed; ``n_features_in_`` and
-        ``feature_names_in_`` are set (``reset=True``) or checked on it.
+        Its tags say whether negative values are allowed. Its ``n_features_in_`` and
+        ``feature_names_in_`` are set (``reset=True``) or checked.
     X : {array-like, sparse matrix, dataframe} of shape (n_users, n_items)
         Zeros, stored or not, mean "missing".
     reset : bool
@@ -27,14 +27,15 @@ def validate_interactions(estimator, X, *, reset):
     Returns
     -------
     X : csr_array of shape (n_users, n_items), float64 or float32
-        Sorted indices, no duplicates (they are summed), no stored zeros; int32 indices
-        where they suffice. May share memory with the input, which is never changed.
+        With sorted indices, without stored zeros or duplicates, whose values are summed. The
+        indices are int32 if these suffice. X may share memory with the input, which is never
+        changed.
 
     Raises
     ------
     ValueError
-        For malformed sparse matrices, logs, text, dates, NaN, infinity, complex or (where not
-        allowed) negative values, and for a wrong number of dimensions or columns.
+        For malformed sparse matrices, logs, text, dates, NaN, infinity, complex values or
+        forbidden negative values, and for a wrong number of dimensions or columns.
     """
     plain = None if reset else plain_rows(estimator, X)
     if plain is not None:
@@ -62,12 +63,12 @@ def validate_table(estimator, X, *, reset, text=False):
     Parameters
     ----------
     estimator : estimator
-        ``n_features_in_`` and ``feature_names_in_`` are set (``reset=True``) or checked on it.
+        Its ``n_features_in_`` and ``feature_names_in_`` are set (``reset=True``) or checked.
     X : {array-like, sparse matrix, dataframe} of shape (n_rows, n_features)
     reset : bool
         True in ``fit``, False afterwards.
     text : bool, default=False
-        Whether an array of objects or text stays what it is.
+        Whether an array of objects or text stays unchanged.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def validate_table(estimator, X, *, reset, text=False):
 
 
 def canonical_csr(X):
-    """Canonical CSR of a checked matrix: sorted, unique, without stored zeros.
+    """Canonical CSR of a checked matrix: sorted, without duplicates or stored zeros.
 
     Parameters
     ----------
@@ -108,11 +109,11 @@ def canonical_csr(X):
     Returns
     -------
     X : csr_array
-        Shares memory with the input where that is canonical already.
+        Shares memory with an input that is already canonical.
     """
     source = X
     X = X.tocsr() if issparse(X) else csr_array(X)
-    # Flags may be stale on the caller's object; they are recomputed on a fresh shell.
+    # Flags of the caller's object may be stale; scipy recomputes them on a new object.
     X = csr_array((X.data, X.indices, X.indptr), shape=X.shape)
     if not X.has_canonical_format or (X.data == 0).any():
         if issparse(source):
@@ -151,7 +152,7 @@ def check_candidates(items, n_rows, n_items):
     Returns
     -------
     allowed : None, ndarray of bool of shape (n_items,), or csr_array
-        What `skrec.utils._topk.top_k` takes.
+        The argument `allowed` of `skrec.utils._topk.top_k`.
     """
     if items is None:
         return None
@@ -159,7 +160,7 @@ def check_candidates(items, n_rows, n_items):
         if items.shape != (n_rows, n_items):
             raise ValueError(
                 f"A sparse `items` mask must have the shape of X. Got {items.shape}, expected "
-                f"{(n_rows, n_items)}; for the same candidates in all rows pass their indices."
+                f"{(n_rows, n_items)}; to use the same candidates in all rows pass their indices."
             )
         mask = sound_sparse(items, "items")
         if mask.dtype.kind not in "biuf":
@@ -195,9 +196,9 @@ def check_item_indices(items, n_items, *, name="items", low=0):
     n_items : int
         Exclusive upper bound.
     name : str, default="items"
-        For the message.
+        Name in the message.
     low : int, default=0
-        Inclusive lower bound; -1 lets the padding of ``recommend`` through.
+        Inclusive lower bound; -1 allows the padding of ``recommend``.
 
     Returns
     -------
@@ -223,7 +224,7 @@ def check_item_indices(items, n_items, *, name="items", low=0):
 
 
 def check_item_list(items, n_items):
-    """Return given items as a 1-D intp array; one number is a list of one.
+    """Return items as a 1-D intp array; a single number counts as a list of one.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def check_item_list(items, n_items):
 
 
 def _as_numbers(values, name):
-    """An array of real numbers, or an error that names what is none."""
+    """Convert to an array of real numbers, or raise a ValueError that names the argument."""
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
@@ -251,8 +252,7 @@ def _as_numbers(values, name):
         array = None
     if array is None:
         raise ValueError(
-            f"{name} must be an array of numbers. Got a {type(values).__name__} that holds or is "
-            "something else."
+            f"{name} must be an array of numbers. Got a {type(values).__name__} that is not one."
         )
     return array
 
@@ -265,7 +265,7 @@ def check_sample_weight(sample_weight, n_rows, dtype):
     sample_weight : array-like of shape (n_rows,), number, or None
     n_rows : int
     dtype : dtype
-        Of the result.
+        Dtype of the result.
 
     Returns
     -------
@@ -288,5 +288,5 @@ def check_sample_weight(sample_weight, n_rows, dtype):
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError("sample_weight must be finite and >= 0: got NaN, infinity or negatives.")
     if not weight.any():
-        raise ValueError("sample_weight is zero for every user: nothing is left to fit.")
+        raise ValueError("sample_weight is zero for every user: no data is left to fit.")
     return weight

@@ -8,21 +8,21 @@ from scipy.sparse import csr_array
 from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import run_ranges
 
-# Cost of a row beside its entries, in entries: its dense products and its system.
+# Fixed cost of a row, in entries: its dense products and its system.
 _ROW_COST = 32
-# Of a Gram matrix: vectors in a block at least, and blocks at most.
+# Blocks of a Gram matrix: least number of vectors in a block, and greatest number of blocks.
 _LEAST_BLOCK, _MOST_BLOCKS = 1024, 64
 
 
 class RowProblems(NamedTuple):
-    """What the kernels solve: a ridge problem for each row, all of one dtype.
+    """A ridge problem for each row, as the kernels solve it; all arrays have one dtype.
 
     Attributes
     ----------
     indptr, indices, values : ndarray
-        CSR matrix whose rows are solved for.
+        CSR matrix; the kernels solve for its rows.
     vectors : ndarray of shape (n_vectors, d)
-        The other side.
+        Vectors of the other side.
     weight : ndarray of shape (n_vectors,)
         Weights of the other side.
     missing : ndarray of shape (n_vectors,)
@@ -32,7 +32,7 @@ class RowProblems(NamedTuple):
     confidence : float
     penalty : ndarray of shape (n_rows,)
     prior : ndarray of shape (n_rows, d) or (0, d)
-        Prior means of the rows' vectors; without rows: zeros.
+        Prior means of the row vectors; an array without rows means zeros.
     """
 
     indptr: np.ndarray
@@ -48,7 +48,7 @@ class RowProblems(NamedTuple):
 
 
 class HalfStep:
-    """The rows of a matrix, solved for while the other side stands still; on the CPU.
+    """Solve for the rows of a matrix while the other side stays fixed, on the CPU.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ class HalfStep:
         Weights of the other side.
     confidence, unobserved_weight : float
     counted : ndarray of bool of shape (n_others,), default=None
-        Rows of the other side whose missing entries say something; None: all.
+        Rows of the other side whose missing entries count; None: all.
     cg_steps : int, default=0
         Steps of conjugate gradients from the present vectors; 0 solves exactly.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
     """
 
     def __init__(
@@ -89,18 +89,19 @@ class HalfStep:
         Parameters
         ----------
         vectors : ndarray of shape (n_others, d)
-            The other side, C-ordered.
+            Vectors of the other side, C-ordered.
         gram : ndarray of shape (d, d)
-            ``unobserved_weight * vectors.T @ diag(weight) @ vectors``, of those that count.
+            ``unobserved_weight * vectors.T @ diag(weight) @ vectors`` over the vectors that
+            count.
         out : ndarray of shape (n_rows, d), dtype of `vectors`, changed
-            The vectors of the rows.
+            Vectors of the rows.
         prior : ndarray of shape (n_rows, d), default=None
             Means to which the penalty draws the vectors; None: zeros.
 
         Returns
         -------
         loss : float
-            The part of the loss that stands at stored entries, as it was at the start.
+            The part of the loss at stored entries, before the step.
         """
         from skrec.utils._wmf_kernels import cg_rows, cholesky_rows
 
@@ -117,7 +118,7 @@ class HalfStep:
         return float(losses.sum())
 
     def problems(self, vectors, gram, prior=None):
-        """The problems of the rows, in the dtype of the vectors."""
+        """The `RowProblems` of the rows, in the dtype of the vectors."""
         X, real = self.X, vectors.dtype.type
         prior = np.empty((0, vectors.shape[1]), real) if prior is None else prior
         weight = self.weight.astype(real)
@@ -158,7 +159,7 @@ def row_penalty(counts, total, *, alpha, unobserved_weight, frequency_exponent):
 
 
 def vanishing_penalty(X, weight, *, confidence, unobserved_weight, frequency_exponent):
-    """The alpha from which on no vector is left, if all rows are alike and so are all columns.
+    """The least alpha that shrinks all vectors to zero, if rows and columns are alike.
 
     Parameters
     ----------
@@ -199,7 +200,7 @@ def vanishing_penalty_of(
 def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     """``scale * vectors.T @ diag(weight) @ vectors``.
 
-    Not by BLAS: its threads would spin on while those of the kernels work.
+    Computed without BLAS, whose threads would spin while the kernels work.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     weight : ndarray of shape (n_vectors,), default=None
         None: ones.
     n_jobs : int or None, default=None
-        Threads; they do not change the result.
+        Number of threads; it does not change the result.
 
     Returns
     -------
@@ -229,24 +230,25 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
 
 
 def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps, *, n_jobs=None):
-    """Alternate between the users and the items.
+    """Solve for the users and the items in turn.
 
     Parameters
     ----------
     users, items : HalfStep, or TorchHalfStep
-        The matrix, and its transpose. One that has an `alternate` of its own does it all.
+        The matrix, and its transpose. If `users` has a method `alternate`, that method runs
+        all sweeps.
     user_factors, item_factors : ndarray of shape (n_users, d) and (n_items, d), changed
-        Where to start.
+        Initial vectors.
     sample_weight : ndarray of shape (n_users,) or None
     n_sweeps : iterable of int
         The sweeps, such as a range.
     n_jobs : int or None, default=None
-        Threads of what is not the half steps'.
+        Number of threads outside the half steps.
 
     Returns
     -------
     loss_curve : list of float
-        The objective in each sweep, after the users and before the items were solved for.
+        The objective of each sweep, between the solve for the users and that for the items.
     """
     if hasattr(users, "alternate"):
         return users.alternate(items, user_factors, item_factors, sample_weight, n_sweeps)
@@ -259,7 +261,7 @@ def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps,
 def sweep(
     users, items, user_factors, item_factors, sample_weight=None, *, item_prior=None, n_jobs=None
 ):
-    """Solve for the users, and then for the items.
+    """Solve for the users, then for the items.
 
     Parameters
     ----------
@@ -271,7 +273,7 @@ def sweep(
     Returns
     -------
     loss : float
-        The objective between the two.
+        The objective between the two solves.
     """
     weight = np.ones(len(user_factors)) if sample_weight is None else sample_weight
     unobserved = users.unobserved_weight
@@ -292,7 +294,7 @@ def _weighted_squares(weight, vectors):
 
 
 def explain_entries(step, vectors, gram, items):
-    """Split scores into what each entry of the row adds.
+    """Split scores into the contribution of each entry of the row.
 
     Parameters
     ----------
@@ -301,7 +303,7 @@ def explain_entries(step, vectors, gram, items):
     vectors, gram : ndarray
         See `HalfStep.solve`.
     items : array-like of int of shape (n_rows,) or (n_rows, m)
-        Items to explain, -1 for none.
+        Items to explain; -1 means no item.
 
     Returns
     -------

@@ -1,14 +1,13 @@
 """numba part of `skrec.utils._wmf_als`; imported only when it is called.
 
-For one row, with the vectors y_j of the other side, weights s_j of theirs, stored values x_j and
-a prior mean p of its own vector, the penalised least squares problem has the normal equations
-A z = b with
+Take one row with stored values x_j and a prior mean p of its vector; the other side has vectors
+y_j with weights s_j. The penalised least squares problem has the normal equations A z = b with
 
     A = G + sum_j e_j y_j y_j^T + penalty I        e_j = confidence x_j s_j
     b = sum_j (e_j + m_j) y_j + penalty p          G   = sum_all m y y^T
 
-where sums over j run over the stored entries of the row and m_j is what a missing entry weighs:
-unobserved s_j, or 0.
+where sums over j run over the stored entries of the row, and m_j is the weight of a missing
+entry: unobserved s_j, or 0.
 """
 
 import math
@@ -27,8 +26,8 @@ from skrec.utils._ridge_kernels import (
     solve_cholesky,
 )
 
-# Least penalty, in units of eps times the trace of A. A matrix with less than that is singular
-# but for its rounding, whose pivots are noise.
+# Least penalty, in units of eps times the trace of A. A matrix with a smaller penalty is
+# numerically singular, and its pivots are rounding noise.
 LEAST_RIDGE = 4
 
 
@@ -66,7 +65,7 @@ def _coefficients(items, values, weight, missing, confidence, slope, gain):
 
 @njit(nogil=True, cache=True)
 def _row_loss(n, slope, gain, dots):
-    """Sum over the entries of c (1 - y)^2 - m y^2; the rest of the loss is dense."""
+    """Sum of c (1 - y)^2 - m y^2 over the entries; the rest of the loss is dense."""
     total = 0.0
     for j in range(n):
         y = np.float64(dots[j])
@@ -74,15 +73,15 @@ def _row_loss(n, slope, gain, dots):
     return total
 
 
-@njit(nogil=True, cache=True)  # not FAST, which would pull the unit out of later sums
+@njit(nogil=True, cache=True)  # not FAST, which would move the unit out of later sums
 def _scale(r):
     """Divide r by the power of two below its largest element; return that power.
 
-    0 where r is zero or next to underflow: then it stays as it is.
+    Returns 0, and leaves r unchanged, if r is zero or close to underflow.
     """
     largest = r.dtype.type(0)
     for f in range(r.shape[0]):
-        if not abs(r[f]) <= largest:  # NaN is taken as well, and goes on
+        if not abs(r[f]) <= largest:  # true for NaN too, so NaN propagates
             largest = abs(r[f])
     info = np.finfo(r.dtype)
     if largest < info.tiny / info.eps:
@@ -97,9 +96,9 @@ def _scale(r):
 
 @njit(nogil=True, cache=True)
 def _noise(square, x, unit, gain, dots, n):
-    """The |r|^2 below which r is rounding: relative to the first r, and to b.
+    """The |r|^2 below which r is rounding noise, relative to the first r and to b.
 
-    r is in units. Of b it is known that |b| >= b.x / |x|, and b.x = sum_j gain_j (y_j.x).
+    r is in units. The bound for b is |b| >= b.x / |x|, with b.x = sum_j gain_j (y_j.x).
     """
     of_b, length = 0.0, 0.0
     for j in range(n):
@@ -114,10 +113,10 @@ def _noise(square, x, unit, gain, dots, n):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def cg_rows(problems, n_steps, out, losses, start, stop):
-    """A few steps of conjugate gradients for each row, from where `out` stands.
+    """Run a few steps of conjugate gradients for each row, starting from `out`.
 
-    A row whose residual is nothing but rounding has its solution and takes no further step:
-    the ratio of two residuals that are zero or denormal would be noise that grows.
+    A row stops when its residual is only rounding noise: it has its solution, and the ratio of
+    two residuals that are zero or denormal would be growing noise.
 
     Parameters
     ----------
@@ -125,7 +124,7 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
     n_steps : int
     out : ndarray of shape (n_rows, d), changed
     losses : ndarray of float64 of shape (n_rows,), written
-        The sparse part of the loss at the start.
+        The sparse part of the loss before the steps.
     """
     (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, prior) = problems
     d = vectors.shape[1]
@@ -165,9 +164,9 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             slope[j] = -slope[j]
         add_symmetric_product(gram, -one, x, r)
         losses[u] = _row_loss(n, slope, gain, dots)
-        # What follows is about A z = r / unit, x + unit z: no square under- or overflows.
+        # Solve A z = r / unit and set x + unit z, so that no square under- or overflows.
         unit = _scale(r)
-        if unit == 0:  # nothing is left to solve
+        if unit == 0:  # the residual is zero
             continue
         p[:] = r
         square = dot(r, r)
@@ -180,7 +179,7 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             add_products(items, vectors, none, slope, p, product, dots)
             add_symmetric_product(gram, one, p, product)
             curvature = dot(p, product)
-            if curvature <= 0:  # by rounding alone; NaN goes on
+            if curvature <= 0:  # only by rounding; NaN propagates
                 break
             length = square / curvature
             for f in range(d):
@@ -205,7 +204,7 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
     missing = -penalty
     for r in range(d):
         missing += LEAST_RIDGE * np.finfo(matrix.dtype).eps * matrix[r, r]
-    if missing > 0:  # rounding would make of A what has no Cholesky factor
+    if missing > 0:  # after rounding, A would have no Cholesky factor
         for r in range(d):
             matrix[r, r] += missing
     b[:] = 0
@@ -217,7 +216,7 @@ def _normal_equations(items, vectors, gram, penalty, slope, gain, matrix, b):
 
 @njit(nogil=True, cache=True)
 def cholesky_rows(problems, out, losses, start, stop):
-    """The exact solution for each row; parameters as in `cg_rows`."""
+    """Solve exactly for each row; parameters as in `cg_rows`."""
     (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, prior) = problems
     d = vectors.shape[1]
     longest = longest_row(indptr, start, stop)
@@ -250,18 +249,18 @@ def cholesky_rows(problems, out, losses, start, stop):
 
 @njit(nogil=True, cache=True)
 def explain_rows(problems, targets, out, start, stop):
-    """What each entry of a row adds to the scores of some items.
+    """Compute the contribution of each entry of a row to the scores of some items.
 
     The score of item i is y_i^T A^-1 b: entry j adds (e_j + m_j) y_j^T A^-1 y_i. The prior mean
-    takes no part.
+    is ignored.
 
     Parameters
     ----------
     problems : skrec.utils._wmf_als.RowProblems
     targets : ndarray of intp of shape (n_rows, m)
-        Items i, -1 for none.
+        Items i; -1 means no item.
     out : ndarray of shape (m * nnz,), written
-        For each row, m times as many values as it has entries.
+        For each row, the values at its entries, once per item i.
     """
     (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, _) = problems
     d = vectors.shape[1]

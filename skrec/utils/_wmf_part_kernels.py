@@ -1,4 +1,4 @@
-"""numba part of `skrec.utils._wmf_parts`: the shares that some users have in items' equations."""
+"""numba part of `skrec.utils._wmf_parts`: shares of some users in the equations of items."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from skrec.utils._ridge_kernels import FAST, add_products, longest_row
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def residual_rows(problems, x, out, projections, losses, start, stop):
-    """Shares in the residuals of items, names as in `skrec.utils._wmf_kernels`.
+    """Compute shares in the residuals of items; names as in `skrec.utils._wmf_kernels`.
 
     Parameters
     ----------
     problems : skrec.utils._wmf_als.RowProblems
-        Rows are items, vectors those of the users.
+        Its rows are items, its vectors belong to users.
     x : ndarray of shape (n_items, d)
         The present vectors.
     out : ndarray of shape (n_items, d), written
@@ -21,7 +21,7 @@ def residual_rows(problems, x, out, projections, losses, start, stop):
     projections : ndarray of float64 of shape (n_items,), written
         ``sum_j (e_j + m_j) (y_j . x)``, that is b . x.
     losses : ndarray of float64 of shape (n_items,), written
-        Sum over the entries of c (1 - y)^2 - m y^2.
+        Sum of c (1 - y)^2 - m y^2 over the entries.
     """
     (indptr, indices, values, vectors, weight, missing, _, confidence, _, _) = problems
     longest = longest_row(indptr, start, stop)
@@ -47,7 +47,7 @@ def residual_rows(problems, x, out, projections, losses, start, stop):
 
 @njit(nogil=True, cache=True, fastmath=FAST)
 def product_rows(problems, p, out, start, stop):
-    """Shares in the products of items: ``out[i] = sum_j e_j (y_j . p_i) y_j``."""
+    """Compute shares in the products of items: ``out[i] = sum_j e_j (y_j . p_i) y_j``."""
     (indptr, indices, values, vectors, weight, _, _, confidence, _, _) = problems
     longest = longest_row(indptr, start, stop)
     none = np.zeros(longest, vectors.dtype)

@@ -1,9 +1,9 @@
 """Weighted matrix factorisation of users in parts: conjugate gradients by sums over users.
 
-The users of a part are solved for where the part is. The normal equations of an item are a sum
-over all users, of which conjugate gradients need products only: a step sends a direction for each
-item to the parts, and adds up what they make of it. So a sweep moves the item vectors, and then a
-direction for each step, there and back, however many users there are.
+Each worker solves for the users of its part. The normal equations of an item are a sum over all
+users, and conjugate gradients need only products with that sum. A step sends a direction for each
+item to the parts, and adds up the products that the parts return. So a sweep transfers the item
+vectors once and the directions once per step, both ways, however many users there are.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from skrec.utils._wmf_als import HalfStep, gram_matrix, row_penalty, transposed
 
 
 class Problem(NamedTuple):
-    """What the parts have to know of the objective.
+    """Parameters of the objective that the parts need.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Problem(NamedTuple):
     n_jobs: int | None
 
     def penalty(self, counts, total):
-        """Of rows with so many entries in so many cells, see `row_penalty`."""
+        """Penalty of rows from their numbers of entries and of cells, see `row_penalty`."""
         return row_penalty(
             counts,
             total,
@@ -60,7 +60,7 @@ class UsersOfPart(NamedTuple):
     Attributes
     ----------
     users, items : HalfStep
-        The rows of the part, and those of its transpose.
+        Solvers for the rows of the part, and for the rows of its transpose.
     factors : ndarray of shape (n_users, d)
     """
 
@@ -70,18 +70,18 @@ class UsersOfPart(NamedTuple):
 
 
 class ItemSums(NamedTuple):
-    """What the items need of all users before their conjugate gradients begin; sums.
+    """Sums over all users that the items need before their conjugate gradients begin.
 
     Attributes
     ----------
     gram : ndarray of shape (d, d)
-        Of the users' vectors, times the weight of what is not observed.
+        Gram matrix of the user vectors, times the weight of unobserved cells.
     residual : ndarray of shape (n_items, d)
-        Without the terms of the penalty and of the Gram matrix.
+        Residuals without the terms of the penalty and of the Gram matrix.
     projections : ndarray of float64 of shape (n_items,)
-        Of the right-hand side on the present vector.
+        Dot product of the right-hand side and the present vector of each item.
     loss : float
-        At the stored entries, and the penalty of the users.
+        Loss at the stored entries, plus the penalty of the users.
     """
 
     gram: np.ndarray
@@ -96,7 +96,7 @@ def counts_of_part(X):
 
 
 def solve_users(X, kept, problem, items, gram):
-    """Solve for the users of a part; what stays are their vectors, what goes are `ItemSums`."""
+    """Solve for the users of a part; return `ItemSums`, and the vectors for the part to keep."""
     d = items.shape[1]
     if kept is None:
         counts = np.diff(X.indptr)
@@ -105,7 +105,7 @@ def solve_users(X, kept, problem, items, gram):
             problem.half_step(transposed(X), np.zeros(X.shape[1])),
             np.zeros((X.shape[0], d), dtype=items.dtype),
         )
-    factors = kept.factors.copy()  # a worker that is lost is replaced from what was before
+    factors = kept.factors.copy()  # a lost worker is replaced from the earlier vectors
     kept.users.solve(items, gram, factors)
     kept = kept._replace(factors=factors)
     squares = np.einsum("nf,nf->n", factors, factors, dtype=np.float64)
@@ -130,7 +130,7 @@ def _residuals(kept, items):
 
 
 def products_of_part(X, kept, directions):
-    """What the entries of a part make of a direction for each item."""
+    """Products of the entries of a part with a direction for each item."""
     from skrec.utils._wmf_part_kernels import product_rows
 
     problems = _problems(kept, directions)
@@ -145,7 +145,7 @@ def _problems(kept, items):
 
 
 def sweep_rounds(problem, items, item_penalty, has_users, *, first):
-    """Passes of one sweep, which changes the item vectors.
+    """Yield the passes of one sweep, which changes the item vectors.
 
     Parameters
     ----------
@@ -154,12 +154,12 @@ def sweep_rounds(problem, items, item_penalty, has_users, *, first):
     item_penalty : ndarray of shape (n_items,)
     has_users : ndarray of bool of shape (n_items,)
     first : bool
-        Whether it is the first sweep, which reads the rows.
+        Whether this is the first sweep, which reads the rows.
 
     Returns
     -------
     loss : float
-        The objective after the users and before the items were solved for.
+        The objective between the solve for the users and that for the items.
     """
     unobserved = problem.unobserved_weight
     item_gram = gram_matrix(items, unobserved, n_jobs=problem.n_jobs)
@@ -178,7 +178,7 @@ def sweep_rounds(problem, items, item_penalty, has_users, *, first):
 
 
 def _conjugate_gradients(problem, items, r, sums, penalty):
-    """A few steps for all items at once, as `skrec.utils._wmf_kernels.cg_rows` makes for one."""
+    """The steps of `skrec.utils._wmf_kernels.cg_rows`, for all items at once."""
     real = items.dtype.type
     unit = _units(r)
     r /= np.where(unit > 0, unit, 1)
@@ -209,7 +209,7 @@ def _squares(r):
 
 
 def _units(r):
-    """The power of two below the largest element of each row; 0 where it is next to underflow."""
+    """The power of two below the largest element of each row; 0 for rows close to underflow."""
     largest = np.abs(r).max(axis=1, keepdims=True)
     info = np.finfo(r.dtype)
     units = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)
@@ -219,7 +219,7 @@ def _units(r):
 
 
 def _noise(square, items, unit, projections):
-    """The squared residual that is rounding, see `skrec.utils._wmf_kernels._noise`."""
+    """The squared residual that is rounding noise, see `skrec.utils._wmf_kernels._noise`."""
     length = np.sqrt(np.einsum("nf,nf->n", items, items, dtype=np.float64))
     known = (projections > 0) & (length > 0) & (unit > 0)
     of_b = np.zeros(len(items))

@@ -14,7 +14,7 @@ _LEAST_RIDGE = 4
 class TorchHalfStep:
     """As `skrec.utils._wmf_als.HalfStep`, on a torch device.
 
-    Rows are sorted by length and solved in batches, padded to the longest of the batch.
+    Rows are sorted by length and solved in batches, padded to the longest row of the batch.
     The entries are copied to the device once.
 
     Parameters
@@ -64,10 +64,10 @@ class TorchHalfStep:
 
     @torch_state()
     def alternate(self, items, user_factors, item_factors, sample_weight, n_sweeps):
-        """Alternate between these rows, the users, and the items, on the device.
+        """Solve in turn for these rows, the users, and for the items, on the device.
 
-        Vectors come back after the last sweep. The host waits once in a sweep, for its loss; an
-        exact solver asks in each batch whether it was one.
+        The vectors return to the host after the last sweep. The host waits once per sweep, for
+        the loss. An exact solver also waits in each batch, to check its factorisation.
         See `skrec.utils._wmf_als.alternate`.
         """
         users_there, items_there = self._put(user_factors), self._put(item_factors)
@@ -78,7 +78,7 @@ class TorchHalfStep:
         return losses
 
     def _sweep(self, items, users_there, items_there, weight):
-        """One sweep, in place; the objective between its halves."""
+        """Make one sweep in place; return the objective between its halves."""
         unobserved = self.unobserved_weight
         item_gram = unobserved * (items_there.T @ items_there)
         self._solve(items_there, item_gram, users_there)
@@ -92,7 +92,7 @@ class TorchHalfStep:
         return loss
 
     def _solve(self, others, gram, out, prior=None):
-        """Solve for all rows in place, by tensors; a tensor of the loss at the start."""
+        """Solve for all rows in place, on tensors; return the loss before the step, a tensor."""
         d = others.shape[1]
         empty = int(np.searchsorted(self.lengths[self.order], 1)) if prior is None else 0
         out.index_fill_(0, self._order[:empty], 0)
@@ -114,12 +114,12 @@ class TorchHalfStep:
         return loss
 
     def _batches(self, start, d):
-        """Yield ranges of the rows from the shorter to the longer, as many as a batch may hold."""
+        """Yield ranges of rows, from short rows to long ones, that fit into a batch."""
         while start < len(self.order):
             size = 1
             while start + size < len(self.order):
                 longest = int(self.lengths[self.order[min(start + 2 * size, len(self.order)) - 1]])
-                # Of an exact solution the systems are there, too.
+                # An exact solution also holds the systems in memory.
                 wide = max(longest, 1 if self.cg_steps else d)
                 if 2 * size * d * wide > _BATCH_ELEMENTS:
                     break
@@ -129,7 +129,7 @@ class TorchHalfStep:
             start = stop
 
     def _entries(self, rows, longest, dtype):
-        """Items of some rows, e_j and e_j + m_j, each (b, longest); zeros behind short rows."""
+        """Items of some rows, e_j and e_j + m_j, each (b, longest); zeros pad short rows."""
         places = torch.arange(longest, device=self.device)
         inside = places < self._lengths[rows][:, None]
         entries = torch.where(inside, self._starts[rows][:, None] + places, 0)
@@ -139,12 +139,12 @@ class TorchHalfStep:
 
 
 def _solved(problem, mean):
-    """The exact solutions of some rows."""
+    """Solve exactly for some rows."""
     y, slope, gain, gram, penalty = problem
     matrix = torch.baddbmm(gram, y.transpose(1, 2), y * slope[:, :, None])  # (b, d, d)
     diagonal = matrix.diagonal(dim1=1, dim2=2)
     diagonal.add_(penalty[:, None])
-    # The least penalty, as skrec.utils._wmf_kernels has it.
+    # The least penalty, see skrec.utils._wmf_kernels.
     least = _LEAST_RIDGE * torch.finfo(y.dtype).eps * diagonal.sum(1)
     diagonal.add_((least - penalty).clamp_min(0)[:, None])
     b = torch.einsum("bjf,bj->bf", y, gain)
@@ -154,7 +154,7 @@ def _solved(problem, mean):
 
 
 def _factor(matrix):
-    """Cholesky factors, of a matrix a little larger where rounding has left a pivot <= 0."""
+    """Cholesky factors; a larger diagonal mends matrices with a pivot <= 0 by rounding."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed.any():
         diagonal = matrix.diagonal(dim1=1, dim2=2)
@@ -166,10 +166,10 @@ def _factor(matrix):
 
 
 def _descended(problem, x, dots, mean, n_steps):
-    """Some rows after steps of conjugate gradients; `skrec.utils._wmf_kernels.cg_rows` in batches.
+    """Run steps of conjugate gradients; `skrec.utils._wmf_kernels.cg_rows` in batches.
 
-    A row that has its solution, or has lost its way by rounding, stands from there on: its steps
-    have length 0, so that nobody has to be asked.
+    A row that has its solution, or whose steps are only rounding noise, takes further steps of
+    length 0, so that the host need not ask the device.
     """
     y, slope, gain, gram, penalty = problem
 
@@ -179,7 +179,7 @@ def _descended(problem, x, dots, mean, n_steps):
     away = x if mean is None else x - mean
     r = spread(gain - slope * dots) - x @ gram - penalty[:, None] * away
     unit, moves = _unit(r)
-    r = r / unit[:, None]  # what follows is about A z = r / unit, x + unit z
+    r = r / unit[:, None]  # from here on: solve A z = r / unit and set x + unit z
     p, square = r, r.square().sum(1)
     enough = _noise(square, x, unit, gain, dots)
     for _ in range(n_steps):
@@ -187,9 +187,9 @@ def _descended(problem, x, dots, mean, n_steps):
         product = penalty[:, None] * p + p @ gram
         product = product + spread(slope * (y @ p[:, :, None])[:, :, 0])
         curvature = (p * product).sum(1)
-        moves = moves & ~(curvature <= 0)  # by rounding alone; NaN goes on
+        moves = moves & ~(curvature <= 0)  # only by rounding; NaN propagates
         length = torch.where(moves, square / curvature, 0)
-        # Where a row stands still, p may be infinite.
+        # p may be infinite in a row that has stopped.
         x = torch.where(moves[:, None], x + (unit * length)[:, None] * p, x)
         r = r - length[:, None] * product
         last, square = square, r.square().sum(1)
@@ -198,7 +198,7 @@ def _descended(problem, x, dots, mean, n_steps):
 
 
 def _unit(r):
-    """The power of two below the largest element of each row; whether anything is left of it."""
+    """The power of two below the largest element of each row, and whether the row is not zero."""
     largest, info = r.abs().amax(1), torch.finfo(r.dtype)
     moves = ~(largest < info.tiny / info.eps)
     power = largest / (2 * torch.frexp(largest).mantissa)  # exact; ldexp would be float32

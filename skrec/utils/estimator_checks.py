@@ -1,4 +1,4 @@
-"""Checks that every recommender must pass, beside scikit-learn's `check_estimator`."""
+"""Checks that every recommender must pass in addition to scikit-learn's `check_estimator`."""
 
 import importlib
 
@@ -6,7 +6,7 @@ __all__ = ["check_recommender", "parametrize_with_recommender_checks"]  # noqa: 
 
 
 def __getattr__(name):
-    # The checks stand above all estimators, utils below.
+    # The checks import all estimators, and estimators import utils: so load the checks late.
     if name in __all__:
         return getattr(importlib.import_module("skrec._testing._suite"), name)
     raise AttributeError(f"module 'skrec.utils.estimator_checks' has no attribute {name!r}")

@@ -159,7 +159,7 @@ def test_a_part_that_is_damaged_is_made_anew(skrec, model, tmp_path):
     part.write_text("user,item\n")
     done = skrec(*command)
     assert done.code == 2
-    assert f"{part} stands there and is of another" in done.err
+    assert f"{part} exists and comes from another" in done.err
     assert part.read_text() == "user,item\n"
 
 
@@ -186,7 +186,7 @@ def test_a_model_that_is_replaced_meanwhile(skrec, log, model, other_model, tmp_
     written = pq.read_table(folder)
     done = skrec(*command)
     assert done.code == 2
-    assert "stands there and is of another model" in done.err
+    assert "exists and comes from another model" in done.err
     path.write_bytes(model.read_bytes())
     assert skrec(*command).code == 0
     lists = tmp_path / "lists.parquet"
@@ -211,7 +211,7 @@ def test_a_folder_of_other_lists_is_refused(skrec, model, other_model, ids_file,
                   [model, "-k", 4, "--items", ids_file.with_name("items.txt")]):  # fmt: skip
         done = skrec("recommend", *other, "--output", f"{folder}/")
         assert done.code != 0
-        assert "is of another model, other parameters, other users or another" in done.err
+        assert "comes from another model, other parameters, other users or another" in done.err
         assert f"delete {folder}/, or name another folder" in done.err
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")

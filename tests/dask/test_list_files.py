@@ -47,7 +47,7 @@ def test_lists_of_another_model_do_not_stay_beside_these(tmp_path):
     skrec.dask.recommend(MODEL, [X[:30], *HALVES], tmp_path, k=3)
     other = EASE(alpha=500.0).fit(X)
     for model in (other, MODEL):
-        with pytest.raises(ValueError, match="stands there and is of another"):
+        with pytest.raises(ValueError, match="exists and comes from another"):
             skrec.dask.recommend(model, [X[:30], X[:50]], tmp_path, k=3)
     paths = skrec.dask.recommend(other, HALVES, tmp_path, k=3, overwrite=True)
     assert names_in(tmp_path) == ["log.parquet", *(path.name for path in paths)]
@@ -59,7 +59,7 @@ def test_lists_of_new_files_join_those_of_the_same_model(tmp_path):
         save_npz(tmp_path / f"{name}.npz", rows)
         skrec.dask.recommend(MODEL, [tmp_path / f"{name}.npz"], tmp_path / "lists", k=3)
     assert names_in(tmp_path / "lists") == ["a.parquet", "b.parquet"]
-    with pytest.raises(ValueError, match=r"[ab]\.parquet stands there"):
+    with pytest.raises(ValueError, match=r"[ab]\.parquet exists"):
         skrec.dask.recommend(MODEL, [tmp_path / "b.npz"], tmp_path / "lists", k=4)
 
 
@@ -119,7 +119,7 @@ def test_a_run_goes_on_with_a_loaded_model_and_copied_files(tmp_path):
     assert skrec.dask.recommend(saved, logs, lists, k=3) == paths
     assert [path.stat().st_mtime_ns for path in paths] == times
     save_npz(logs / "a.npz", X[:49])
-    with pytest.raises(ValueError, match=r"a\.parquet stands there"):
+    with pytest.raises(ValueError, match=r"a\.parquet exists"):
         skrec.dask.recommend(saved, logs, lists, k=3)
 
 

@@ -110,12 +110,12 @@ def test_lists_of_something_else_are_never_taken_for_these(logs, fitted, tmp_pat
     folder = tmp_path / "lists"
     skrec.dask.recommend(model, logs, folder, k=4, encoder=encoder)
     weaker = EASE(alpha=200.0).fit(encoder.transform(LOG))
-    with pytest.raises(ValueError, match=r"day-0.parquet stands there.*overwrite=True"):
+    with pytest.raises(ValueError, match=r"day-0.parquet exists.*overwrite=True"):
         skrec.dask.recommend(model, logs, folder, k=5, encoder=encoder)
     with pytest.raises(ValueError, match="of another model"):
         skrec.dask.recommend(weaker, logs, folder, k=4, encoder=encoder)
     (folder / "day-1.parquet").write_bytes(b"no parquet")
-    with pytest.raises(ValueError, match=r"day-1.parquet stands there"):
+    with pytest.raises(ValueError, match=r"day-1.parquet exists"):
         skrec.dask.recommend(model, logs, folder, k=4, encoder=encoder)
     paths = skrec.dask.recommend(weaker, logs, folder, k=4, encoder=encoder, overwrite=True)
     assert lists_in(map(read_table, paths)) == expected_lists(weaker, encoder, 4)

@@ -30,7 +30,7 @@ def _german(delimiter, header=""):
 def test_decimal_commas(tmp_path, monkeypatch, delimiter, header, large):
     monkeypatch.setattr(_scan_readers, "_LARGE", large)
     path = _write(tmp_path, _german(delimiter, header.format(delimiter)))
-    with pytest.raises(ValueError, match=r"found '4,5'.*finite number.*decimal=','.*In all 3"):
+    with pytest.raises(ValueError, match=r"found '4,5'.*finite number.*decimal=','.*In total, 3"):
         load_interactions(path)
     data = load_interactions(path, decimal=",")
     assert_array_equal(data.X.toarray(), RATINGS)
@@ -270,7 +270,7 @@ def test_ragged_lines(tmp_path, monkeypatch, text, line, found, expected, large)
 )
 def test_a_first_line_unlike_most(tmp_path, text, line, found, expected):
     message = (
-        rf"line {line}: found {found} .*expected {expected}, like most .*one interaction a line"
+        rf"line {line}: found {found} .*expected {expected}, like most .*one interaction per line"
     )
     with pytest.raises(ValueError, match=message):
         load_interactions(_write(tmp_path, text))
@@ -294,9 +294,9 @@ def test_wide_encodings_are_named(tmp_path, text, encoding, named):
 
 def test_a_delimiter_that_parts_nothing(tmp_path):
     path = _write(tmp_path, "user,item\n1,2\n")
-    with pytest.raises(ValueError, match=r"line 1: ';' does not part 'user,item'.*delimiter="):
+    with pytest.raises(ValueError, match=r"line 1: ';' does not split 'user,item'.*delimiter="):
         load_interactions(path, delimiter=";")
-    with pytest.raises(ValueError, match="does not part"):
+    with pytest.raises(ValueError, match="does not split"):
         load_interactions(_write(tmp_path, "sep=;\n1,2\n3,4\n"))
 
 
@@ -307,7 +307,9 @@ def test_thousands(tmp_path):
 
 def test_a_header_that_occurs_again(tmp_path):
     path = _write(tmp_path, "user,item\n1,2\nuser,item\n1,3\n")
-    with pytest.raises(ValueError, match=r"header \['user', 'item'\] stands in 1 lines below"):
+    with pytest.raises(
+        ValueError, match=r"1 lines below the first repeat the header \['user', 'item'\]"
+    ):
         load_interactions(path)
 
 
@@ -339,7 +341,7 @@ def test_missing_is_counted_or_left_out(tmp_path, monkeypatch, large):
             patch.setattr(_scan_readers, "careful_blocks", None)
             assert load_interactions(path, drop_missing=True).n_dropped == 5
     message = (
-        r"line 2: found no user id \(''\).*drop_missing=True.* In all 2 lines have no user id "
+        r"line 2: found no user id \(''\).*drop_missing=True.* In total, 2 lines have no user id "
         r"\(lines 2, 7\); 1 line has no item id \(line 3\); 1 line has no finite number in "
         r"'rating' \(line 4\); 1 line has no time in 'time' \(line 5\)\."
     )
@@ -408,5 +410,5 @@ def test_prices_in_the_fourth_column_are_no_times(tmp_path):
 def test_a_line_with_two_bad_ids_is_one_line(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes("user,item\nann,tea\nJörg,Käse\nZoë,Käse\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"In all 2 lines have .*\(lines 3, 4\)"):
+    with pytest.raises(ValueError, match=r"In total, 2 lines have .*\(lines 3, 4\)"):
         load_interactions(path)

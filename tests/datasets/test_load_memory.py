@@ -202,7 +202,7 @@ def test_returns_are_subtracted_or_dropped(tmp_path):
 
 
 def test_returns_that_cannot_be_settled():
-    with pytest.raises(ValueError, match=r"needs|is a sum.*duplicates='sum'"):
+    with pytest.raises(ValueError, match=r"needs|from the sum.*duplicates='sum'"):
         load_interactions(RETURNS, negative="subtract", duplicates="last")
     with pytest.raises(ValueError, match=r"No interaction is left with negative='subtract'"):
         load_interactions([("a", "x", -1)], negative="subtract")

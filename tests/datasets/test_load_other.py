@@ -162,8 +162,8 @@ def test_scipy_matrix(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"user": None}, r"no 1-D whole-numbered array 'user'.*'item': 'int32\[3\]'"),
-        ({"item": np.zeros(3)}, "no 1-D whole-numbered array 'item'"),
+        ({"user": None}, r"no 1-D array 'user' of whole numbers.*'item': 'int32\[3\]'"),
+        ({"item": np.zeros(3)}, "no 1-D array 'item' of whole numbers"),
         ({"item": np.zeros(2, int)}, "have 3 and 2 entries"),
         ({"user": np.array([0, -1, 1])}, "entry 1 of 'user' is -1"),
         ({"user": np.array([0, 2, 1])}, "'user' goes up to 2, but there are only 2 user_ids"),

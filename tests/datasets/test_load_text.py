@@ -243,7 +243,7 @@ def test_bad_line_numbers_count_blank_lines_and_headers(tmp_path):
         ("x,y\n1,2\n", {}, r"cannot tell which columns.*\['x', 'y'\].*pass user= and item="),
         ("user,item\na,1\n", {"user": "who"}, r"no column 'who' for the user.*\['user', 'item'\]"),
         ("user,item\na,1\n", {"item": 2}, "item=2 is no column.*Expected 0 to 1"),
-        ("user,item\na,1\n", {"item": None}, "item must be the name or the place"),
+        ("user,item\na,1\n", {"item": None}, "item must be the name or position"),
         ("user,item\na,1\n", {"value": 1.5}, "value must be the name"),
         ("user,item\na,1\n", {"duplicates": "add"}, "duplicates must be one of"),
         ("user,item\na,1\na,1\n", {"duplicates": "error"}, "log.csv: Interactions 0 and 1"),

@@ -110,7 +110,7 @@ def test_columns_that_some_parts_lack_are_refused(tmp_path, read, name, value, p
     tables = [{"user": [1], "item": [2]}, {"user": [1], "item": [3]}]
     tables[place][name] = [value]
     _write(tmp_path, *tables)
-    message = rf"{1 - place}\.parquet has no column '{name}', .*{place}\.parquet has one"
+    message = rf"{1 - place}\.parquet has no column '{name}', .*{place}\.parquet has it"
     with pytest.raises(ValueError, match=message):
         read(tmp_path)
     data = read(tmp_path, **{"value" if name == "rating" else name: None})
@@ -157,7 +157,7 @@ def test_a_file_that_stands_there_twice_is_refused(tmp_path, read):
         [str(folder / "*.csv"), os.path.join(folder, "..", "log", "b.csv")],
         [folder / "a.csv", tmp_path / "link.csv"],
     ):
-        with pytest.raises(ValueError, match="one file stands there twice"):
+        with pytest.raises(ValueError, match="a file occurs twice"):
             read(paths)
     # Two files with the same lines are two files.
     assert_array_equal(read([folder / "a.csv", folder / "b.csv"]).X.toarray(), [[2], [2]])

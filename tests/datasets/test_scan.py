@@ -339,7 +339,7 @@ def test_a_bad_line_is_named(tmp_path):
     lines[31], lines[40] = "u1,i1", "u1,i1,x"
     (tmp_path / "a.csv").write_text("user,item,rating\nu1,i1,1\n")
     (tmp_path / "b.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(ValueError, match=r"b\.csv, line 32: found 2 fields.* In all .*line 41"):
+    with pytest.raises(ValueError, match=r"b\.csv, line 32: found 2 fields.* In total, .*line 41"):
         scan_interactions(tmp_path, batch_size=3)
     _assert_same(tmp_path, {}, batch_size=3)
 

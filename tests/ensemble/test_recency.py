@@ -101,11 +101,11 @@ def test_a_model_that_cannot_see_the_decay(X):
 
 
 def test_a_matrix_without_times(X):
-    with pytest.warns(UserWarning, match=r"Recency takes .* in no row do these differ"):
+    with pytest.warns(UserWarning, match=r"Recency takes .* each row has a single time"):
         Recency(EASE(20.0)).fit(_ones(X))
     # Rows may have a time each, and empty ones and a single entry say nothing.
     rows = np.array([[0, 0, 0], [2, 2, 0], [0, 0, 0], [5, 5, 5], [7, 0, 0], [0, 0, 0]])
-    with pytest.warns(UserWarning, match="in no row do these differ"):
+    with pytest.warns(UserWarning, match="each row has a single time"):
         Recency(EASE(20.0)).fit(rows)
     rows[3, 1] = 6
     with warnings.catch_warnings():

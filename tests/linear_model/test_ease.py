@@ -77,9 +77,7 @@ def test_sample_weight_is_repetition():
 def test_partial_fit_does_not_silently_forget_the_users_of_fit(model):
     X = _data()
     model = clone(model).fit(X)
-    with pytest.warns(
-        UserWarning, match=f"begins anew: the users that this {type(model).__name__}"
-    ) as warned:
+    with pytest.warns(UserWarning, match=f"begins anew: this {type(model).__name__}") as warned:
         model.partial_fit(X[:20])
     assert {each.filename for each in warned} == {__file__}  # the caller's line
     expected = clone(model).fit(X[:20]).decision_function(X)

@@ -188,7 +188,7 @@ def test_parameters(name, value):
 def test_rows_without_order():
     """One time for all: nothing to learn from order, and equal weights."""
     X = (_times() > 0).astype(float)
-    with pytest.warns(UserWarning, match=r"SLIST takes .* in no row do these differ"):
+    with pytest.warns(UserWarning, match=r"SLIST takes .* each row has a single time"):
         model = SLIST(1.0).fit(X)
     np.testing.assert_allclose(model.coef_, _slow_coef(X, SLIST(1.0)), atol=1e-9)
     np.testing.assert_allclose(model.decision_function(X), X @ model.coef_)

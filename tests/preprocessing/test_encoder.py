@@ -383,7 +383,7 @@ def test_missing_ids_of_frames():
         ((["a"], [1], [1], ["soon"]), ValueError, "timestamp column is 'soon'.*ISO 8601"),
         ((["a"], [1], [1], [np.nan]), ValueError, "timestamp column"),
         ((["a"], [{}]), TypeError, r"Unhashable item id: entry 0 .* is \{\}"),
-        (("ab", [1, 2]), TypeError, "one string 'ab'"),
+        (("ab", [1, 2]), TypeError, "single string 'ab'"),
         (np.zeros((3, 5)), ValueError, r"2 to 4 columns.*\(3, 5\)"),
         ((np.zeros((2, 2)), [1, 2]), ValueError, r"must be 1-D.*\(2, 2\)"),
         (csr_array(np.eye(2)), TypeError, "sparse matrix of shape"),

@@ -269,7 +269,7 @@ def test_many_users_stop_a_fit_early_by_default(model, monkeypatch):
 )
 def test_weights_that_leave_nothing_are_an_error_that_names_them(model):
     model = clone(model).set_params(max_iter=1, random_state=0)
-    with pytest.raises(ValueError, match="sample_weight is zero for every user: nothing is left"):
+    with pytest.raises(ValueError, match="sample_weight is zero for every user: no data is left"):
         model._fit_weighted(X, np.zeros(len(X)))
     for wrong in (np.nan, np.inf, -1.0):
         with pytest.raises(ValueError, match="sample_weight must be finite and >= 0"):

@@ -197,7 +197,7 @@ def test_columns_by_name_that_are_no_frame_are_told_so():
     frame = _frames(("user", "item", "rating"))[0]
     for log in (frame.to_records(index=False), frame.to_dict("list")):
         for door in (EASE().fit, EASE().fit(np.eye(3)).recommend, k_core, holdout_split, HeldOut):
-            with pytest.raises(ValueError, match=r"columns by name: got.*InteractionEncoder"):
+            with pytest.raises(ValueError, match=r"named columns: got.*InteractionEncoder"):
                 door(log)
 
 

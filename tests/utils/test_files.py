@@ -171,5 +171,5 @@ def test_parts_of_processes_that_have_ended_go(tmp_path):
 
 
 def test_the_folder_must_exist(tmp_path, writer):
-    with pytest.raises(FileNotFoundError, match=r"no does not exist\. Make it"):
+    with pytest.raises(FileNotFoundError, match=r"no does not exist\. Create it"):
         writer[0](tmp_path / "no" / "out").__enter__()

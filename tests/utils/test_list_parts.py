@@ -31,12 +31,12 @@ def test_a_file_says_what_it_was_made_of(tmp_path):
     assert files.n_lines(NAMES[0], "first") == 2
     assert files.n_lines(NAMES[1], "first") is None
     assert files.check_folder() == []
-    with pytest.raises(ValueError, match=r"00000\.parquet stands there .*: use another folder"):
+    with pytest.raises(ValueError, match=r"00000\.parquet exists .*: use another folder"):
         files.n_lines(NAMES[0], "second")
     for other in (parts_in(tmp_path, "other"), parts_in(tmp_path, "mode")):
-        with pytest.raises(ValueError, match="stands there"):
+        with pytest.raises(ValueError, match="exists and comes from"):
             other.check_folder()
-        with pytest.raises(ValueError, match="stands there"):
+        with pytest.raises(ValueError, match="exists and comes from"):
             other.n_lines(NAMES[0], "first")
 
 
@@ -57,10 +57,10 @@ def test_what_is_no_file_of_lists_is_left_alone(tmp_path):
     assert files.check_folder() == []
     for name in NAMES:
         pq.write_table(TABLE, tmp_path / name)
-        with pytest.raises(ValueError, match="stands there"):
+        with pytest.raises(ValueError, match="exists and comes from"):
             parts_in(tmp_path).n_lines(name, "first")
         (tmp_path / name).write_text("text")
-        with pytest.raises(ValueError, match="stands there"):
+        with pytest.raises(ValueError, match="exists and comes from"):
             parts_in(tmp_path).n_lines(name, "first")
         assert files.n_lines(name, "first") is None, "to be written over"
 
@@ -91,7 +91,7 @@ def test_calls_that_write_one_file_at_once(tmp_path, links, monkeypatch):
             pq.write_table(TABLE.replace_schema_metadata(metadata), file)
             write(parts_in(tmp_path, "other"), NAMES[0])
 
-    with pytest.raises(ValueError, match="stands there and is of another"):
+    with pytest.raises(ValueError, match="exists and comes from another"):
         write_while_another_does()
     assert parts_in(tmp_path, "other").n_lines(NAMES[0], "first") == 2, "who came first stays"
     path.unlink()

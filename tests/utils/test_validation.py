@@ -17,7 +17,7 @@ def test_a_log_is_told_from_a_matrix(form):
 
 def test_text_at_scoring_is_refused_in_the_same_words():
     model = DummyRecommender().fit(np.eye(3))
-    with pytest.raises(ValueError, match="load_interactions of a file"):
+    with pytest.raises(ValueError, match="load_interactions makes one from a file"):
         model.recommend(LOG, k=1)
 
 
