@@ -120,7 +120,7 @@ def test_lists_of_something_else_are_never_taken_for_these(logs, fitted, tmp_pat
     paths = skrec.dask.recommend(weaker, logs, folder, k=4, encoder=encoder, overwrite=True)
     assert lists_in(map(read_table, paths)) == expected_lists(weaker, encoder, 4)
     assert not list(folder.glob(".*")), "no model and no half file is left"
-    with pytest.raises(ValueError, match=r"would be day-0.parquet"):
+    with pytest.raises(ValueError, match=r"for the file day-0.parquet"):
         skrec.dask.recommend(model, [logs / "day-0.parquet"] * 2, folder, encoder=encoder)
     with pytest.raises(ValueError, match="k must be"):
         skrec.dask.recommend(model, logs, folder, k=0, encoder=encoder)

@@ -322,7 +322,7 @@ def test_a_share_of_the_users_is_the_angle_that_holds_that_share_of_all_pairs(X)
     for name in ("fit_bandwidth", "predict_bandwidth"):
         with pytest.raises(ValueError, match=f"{name} must be a share of the users.*'angle'"):
             loca(**{name: 1.5}, bandwidth_unit="users").fit(X)
-    with pytest.raises(ValueError, match="predict_bandwidth is a share"):
+    with pytest.raises(ValueError, match="predict_bandwidth must be a share"):
         shares.set_params(predict_bandwidth=1.5).decision_function(X)
 
 

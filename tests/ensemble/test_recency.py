@@ -179,7 +179,9 @@ def test_tags():
 
 
 def test_no_model_of_ratings_and_no_recommender(X):
-    with pytest.raises(ValueError, match=r"must not predict ratings\. Got UserKNN"):
+    with pytest.raises(
+        ValueError, match=r"must not predict ratings, because X holds times\. Got UserKNN"
+    ):
         Recency(UserKNN(feedback="rating")).fit(X)
     with pytest.raises(TypeError, match=r"`estimator` of Recency must be.*PCA"):
         Recency(PCA()).fit(X)
