@@ -112,7 +112,7 @@ def test_lists_of_something_else_are_never_taken_for_these(logs, fitted, tmp_pat
     weaker = EASE(alpha=200.0).fit(encoder.transform(LOG))
     with pytest.raises(ValueError, match=r"day-0.parquet exists.*overwrite=True"):
         skrec.dask.recommend(model, logs, folder, k=5, encoder=encoder)
-    with pytest.raises(ValueError, match="of another model"):
+    with pytest.raises(ValueError, match="exists and comes from another model"):
         skrec.dask.recommend(weaker, logs, folder, k=4, encoder=encoder)
     (folder / "day-1.parquet").write_bytes(b"no parquet")
     with pytest.raises(ValueError, match=r"day-1.parquet exists"):
