@@ -91,9 +91,10 @@ def million():
         if "fit" not in row:
             rows.append([name, row["remark"], "", ""])
             continue
-        lists = f"{row['lists']['seconds']:.1f}"
-        rows.append([name, f"{row['fit']['seconds']:,.0f}", lists, f"{row['peak_gib']:.1f}"])
-    header = [link("million", "method"), "fit, s", "1,000 lists, s", "peak of the process, GiB"]
+        lists = f"{row['lists']['processor_seconds']:.1f}"
+        peak = f"{row['fit']['peak_mib'] / 1024:.1f}"
+        rows.append([name, f"{row['fit']['processor_seconds']:,.0f}", lists, peak])
+    header = [link("million", "method"), "fit, CPU s", "1,000 lists, CPU s", "peak of the fit, GiB"]
     return in_box(table(header, rows))
 
 

@@ -70,7 +70,6 @@ def measure(name, n):
     row["lists"] = {"n_users": N_LISTS, "k": LIST_LENGTH}
     with timed(row["lists"]):
         model.recommend(X[:N_LISTS], k=LIST_LENGTH)
-    row["peak_gib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
     return row
 
 
