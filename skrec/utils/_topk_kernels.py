@@ -71,7 +71,7 @@ def _largest_finite(bits, inf_bits):
     compiler vectorises a maximum of integers, but not a maximum of floats.
     """
     zero = bits.dtype.type(0)
-    no_sign = bits.dtype.type(~(1 << (8 * bits.itemsize - 1)))
+    no_sign = bits.dtype.type((1 << (8 * bits.itemsize - 1)) - 1)
     largest, worst = zero, zero
     for i in range(bits.shape[0]):
         magnitude = bits.dtype.type(bits[i] & no_sign)

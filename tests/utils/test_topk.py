@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from skrec.utils._ties import quantize_scores
 from skrec.utils._topk import top_k
+from skrec.utils._topk_kernels import _largest_finite
 
 DTYPES = (np.float32, np.float64)
 
@@ -183,3 +184,15 @@ def test_restricting_candidates_keeps_the_order():
     part, _ = top_k(scores, 50, allowed=allowed)
     for whole, few in zip(full, part, strict=True):
         np.testing.assert_array_equal(few, whole[allowed[whole]][:50])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_largest_finite_score_is_found_with_and_without_compilation(dtype, compiled):
+    # Without compilation, as with NUMBA_DISABLE_JIT=1, NumPy refuses a mask that has no sign.
+    function = _largest_finite if compiled else getattr(_largest_finite, "py_func", _largest_finite)
+    scores = np.array([1.0, -3.0, np.inf, 2.0], dtype=dtype)
+    bits = scores.view(f"i{scores.itemsize}")
+    largest, worst = function(bits, bits[2])
+    assert np.array([largest], dtype=bits.dtype).view(dtype)[0] == 3.0
+    assert worst == bits[2]
