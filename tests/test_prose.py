@@ -22,6 +22,10 @@ WORDS = {
     r"respectively": "say each thing with its own",
     r"(?:thereof|wherein|whilst|hereby)": "of it, where, while",
     r"(?:utili[sz](?:e|es|ed|ing)|leverage[sd]?)": "use",
+    r"is no whole number": "is not a whole number",
+    r"goes on (?:where|with|from|by)": "continue, keep",
+    r"told apart": "distinguish, separate",
+    r"in the course of": "over, during",
     r"(?:e\.g\.|i\.e\.|etc\.)": "such as, that is, and so on",
 }
 
@@ -51,7 +55,8 @@ def said(text, words=WORDS):
     """The words of the list that a text says, with their line and what to say instead."""
     found = []
     for words_of_one, instead in words.items():
-        for match in re.finditer(rf"\b{words_of_one}(?!\w)", text, re.I):
+        pattern = words_of_one.replace(" ", r"\s+")  # a line may end within the words
+        for match in re.finditer(rf"\b{pattern}(?!\w)", text, re.I):
             found.append((text.count("\n", 0, match.start()) + 1, match[0], instead))
     return sorted(found)
 
@@ -66,10 +71,10 @@ def test_words_that_have_a_plainer_one_are_not_said():
 
 
 def test_the_list_of_words_finds_them():
-    text = "It works.\nIn order to fit, e.g. a model,\nit gives back the latter."
+    text = "It works.\nIn order to fit, e.g. a model,\nit gives back the\nlatter."
     assert [(line, word) for line, word, _ in said(text)] == [
         (2, "In order to"),
         (2, "e.g."),
         (3, "gives back"),
-        (3, "the latter"),
+        (3, "the\nlatter"),
     ]

@@ -124,7 +124,7 @@ def looking(split, metrics):
 
 
 def best_epoch(model, split, metrics, *, every, patience):
-    """The best model in the course of a fit, by a split's validation users, and its row."""
+    """The best model of a fit, by a split's validation users, and its row."""
     look = looking(split, metrics)
     best, scores, epochs = best_fit(model, split.X_train, look, every=every, patience=patience)
     return best, epochs_and_scores(epochs, scores)

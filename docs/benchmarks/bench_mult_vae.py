@@ -10,7 +10,7 @@ Each fit runs in a process of its own, with the same number of threads, one afte
   further thought: the rows of a batch made dense, dropout and products on them, log_softmax, Adam
   as torch has it, float32. Seconds are those of the whole of `fit`, with what comes before the
   first batch; the peak is that of the whole process, with the imports.
-- curve: the loss of both in the course of some epochs on the first twentieth of the users.
+- curve: the loss of both over some epochs on the first twentieth of the users.
 - recbole: RecBole's MultiVAE on ML-1M with the same layers and batches; the fastest of five epochs
   of each, without what comes before the first. A row of ML-1M has 4 % of the items: dense input
   costs little there.

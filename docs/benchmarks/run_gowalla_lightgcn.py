@@ -1,11 +1,11 @@
-"""LightGCN on Gowalla, hundreds of epochs: a fit that goes on where it was ended.
+"""LightGCN on Gowalla, hundreds of epochs: a fit that continues where it was stopped.
 
     SKREC_DATA=../shared/data python docs/benchmarks/run_gowalla_lightgcn.py --minutes 25
 
 Learns from LightGCN's training set and looks at its test set after every so many epochs
 (``--part test``), or from split 0 and looks at split 1 (``--part validation``). Nothing is chosen
 by the test curve: the figure is that of the last epoch, the others show the way there. After each
-look the model is saved, and the record written; a further call goes on from there, until there
+look the model is saved, and the record written; a further call continues from there, until there
 are `--epochs`. One call ends after `--minutes`. Settings other than those of the saved model are
 refused; ``--again`` begins anew.
 

@@ -53,7 +53,7 @@ class Data(NamedTuple):
     n_entries: int
     n_features: int
     metrics: tuple
-    cold: bool = False  # whether the AUC of items that hardly anybody has is told apart
+    cold: bool = False  # whether the AUC of items that hardly anybody has is a column of its own
     pictures: bool = True
 
 

@@ -262,7 +262,7 @@ class IBR(ProfileMixin, BaseRecommender):
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         own, other = self._tables(self.components_.dtype)

@@ -185,7 +185,7 @@ class VisRank(ProfileMixin, BaseRecommender):
         Raises
         ------
         ValueError
-            If an index is out of range or k is no whole number >= 1.
+            If an index is out of range or k is not a whole number >= 1.
         """
         check_is_fitted(self)
         features = self.item_features_

@@ -19,8 +19,8 @@ def recommend(
     """Write the lists of users in parts: one parquet file for each part.
 
     A file appears only when it is complete. A second call with the same model, parameters and
-    parts goes on where the first stopped: it keeps the files that are already written, and makes a
-    broken file anew. Models and parts are the same if their contents are equal: names, times of
+    parts continues where the first stopped: it keeps the files that are written, and makes a broken
+    file again. Models and parts are the same if their contents are equal: names, times of
     files and `n_jobs` do not count.
 
     Parameters
@@ -61,7 +61,7 @@ def recommend(
     ValueError
         If `folder` has a file of lists of another model, of other parameters, of another part or
         of another version of skrec; if a file of lists would replace a part; if two parts have the
-        same name, k is no whole number >= 1, or a part is not valid.
+        same name, k is not a whole number >= 1, or a part is not valid.
 
     See Also
     --------

@@ -57,7 +57,7 @@ def compare_models(
 
     `compare_models` tunes every model if asked, fits it to `X_train`, measures time and memory,
     and calls `evaluate` on the held-out interactions. If a model fails, the comparison names it
-    with the reason and goes on with the others.
+    with the reason and continues with the others.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     model : str, path-like or Server
         A file as `Server` reads it. When it is replaced, the new one is read in the background,
         and takes its place without a lost request; one that cannot be read is logged, and the old
-        model goes on. For as long as it is read, both take memory. A `Server` stays as it is.
+        model stays. For as long as it is read, both take memory. A `Server` stays as it is.
     quantize : {None, "int8"}, default=None
         As `Server` takes it; only with a file.
     max_k : int, default=1000

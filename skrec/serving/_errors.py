@@ -1,4 +1,4 @@
-"""What is wrong with a request: told apart from what is wrong with the service.
+"""What is wrong with a request: separate from what is wrong with the service.
 
 Each is also the error of Python that whoever calls a `Server` expects. The HTTP application blames
 the client for these alone.

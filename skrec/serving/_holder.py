@@ -35,7 +35,7 @@ class ModelHolder:
     """Holds a server, and watches its file from a thread of its own.
 
     The file is another one when its time, its size or its inode is another. The new server is
-    made beside the old one, which goes on answering, and takes its place by one assignment: a
+    made beside the old one, which keeps answering, and takes its place by one assignment: a
     request keeps the server that it began with. A file that cannot be read changes nothing. Where
     the file itself is wrong, it is not tried again before it is replaced. Where something else
     failed, such as memory or the disk, it is tried again, after a pause that doubles each time.
@@ -111,7 +111,7 @@ class ModelHolder:
         try:
             with short_turns():
                 server = self._read()
-        except Exception as error:  # whatever it is, the old model goes on
+        except Exception as error:  # whatever it is, the old model stays
             if _is_of_the_file(error):
                 self._stamp = stamp
             else:
@@ -141,7 +141,7 @@ class ModelHolder:
     def _failed(self, text):
         self.error = text
         self.n_failures += 1
-        _LOG.error("the model file cannot be used, the last one goes on: %s", text)
+        _LOG.error("the model file cannot be used, the last model stays: %s", text)
 
     def _stamp_now(self):
         try:

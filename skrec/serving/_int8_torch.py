@@ -26,7 +26,7 @@ class Int8Linear(nn.Module):
         weight = layer.weight.detach().numpy()
         scale = np.abs(weight).max(axis=1) / _MOST
         scale[scale == 0] = 1
-        # Outputs lie side by side, so that a step goes on with many of them.
+        # Outputs lie side by side, so that a step reads many of them.
         self._table = np.ascontiguousarray(np.rint(weight / scale[:, None]).astype(np.int8).T)
         self._scale = scale.astype(np.float32)
         self._bias = layer.bias.detach().numpy().astype(np.float32)

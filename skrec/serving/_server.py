@@ -184,7 +184,7 @@ class Server:
         TypeError
             If a history or list is no sequence of ids, or a value is no number.
         ValueError
-            If k is no whole number >= 1, no candidate is known, a value is not finite, or
+            If k is not a whole number >= 1, no candidate is known, a value is not finite, or
             negative where the model takes no negative values, or there are ids without values
             for a model that predicts ratings.
         """
@@ -308,7 +308,7 @@ class Server:
         TypeError
             If the model has no ``similar_items``; the message names some that do.
         ValueError
-            If k is no whole number >= 1, or no candidate is known.
+            If k is not a whole number >= 1, or no candidate is known.
         """
         model = require_method(self._similar, "similar_items")
         (place,) = self._items.places([item], "item")[1]
