@@ -24,7 +24,7 @@ def shop(tmp_path, monkeypatch):
     """A folder with the files of the page."""
     monkeypatch.chdir(tmp_path)
     names = {}
-    for example in _examples("\nThe files\n", "\nTen lines\n"):
+    for example in _examples("\nThe files\n", "\nTen lines: "):
         if 'open("orders.csv") as' not in example.source:
             exec(compile(example.source, "shop.rst", "exec"), names)
     return tmp_path
@@ -36,7 +36,7 @@ def _lists(path):
 
 
 def test_ten_lines(shop):
-    examples = _examples("\nTen lines\n", "\nThat is all")
+    examples = _examples("\nTen lines: ", "\nThese lines read the log")
     lines = [line for example in examples for line in example.source.splitlines()]
     assert len(lines) == 10
     names = {}

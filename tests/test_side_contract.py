@@ -414,7 +414,7 @@ def test_with_items_makes_a_longer_model_and_leaves_the_first(X):
         model.with_items(np.full((2, 5), np.nan))
     with pytest.raises(ValueError, match="without item_features"):
         ReadsItems().fit(X).with_items(np.eye(5))
-    with pytest.raises(ValueError, match="only there"):
+    with pytest.raises(ValueError, match="and only then"):
         model.with_items(np.eye(5)[:1], names=["new"])
 
 
