@@ -49,7 +49,7 @@ def coded_column(values):
     Returns
     -------
     column : CodedIds or None
-        None for other columns, and if an entry is missing.
+        None for other columns, and if an entry is missing or a dictionary has a missing id.
     """
     kind = getattr(values, "type", None)
     if not hasattr(values, "to_pylist") or not hasattr(kind, "value_type") or values.null_count:
@@ -62,12 +62,12 @@ def coded_column(values):
     is_text = pa.types.is_string(of) or pa.types.is_large_string(of)
     if not is_text and not pa.types.is_integer(of):
         return None
+    if any(one.dictionary.null_count for one in getattr(values, "chunks", [values])):
+        return None
     if isinstance(values, pa.ChunkedArray):
         values = values.unify_dictionaries().combine_chunks()
         if isinstance(values, pa.ChunkedArray):  # more text than one array holds
             return None
-    if values.dictionary.null_count:
-        return None
     distinct = values.dictionary
     ids = np.array(distinct.to_pylist(), dtype=object) if is_text else distinct.to_numpy()
     return CodedIds(ids, values.indices.to_numpy())

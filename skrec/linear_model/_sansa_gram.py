@@ -160,9 +160,16 @@ def _order(norm, activity):
     """The items in descending order of popularity.
 
     Many items are equally popular. Among these, items of more active users come first, so that
-    the order of the columns decides as rarely as possible.
+    the order of the columns decides as rarely as possible. Sums that differ by rounding alone are
+    equal: their last bits depend on the order of the users and on the parts.
     """
-    return np.lexsort((-activity, -norm))
+    return np.lexsort((-_without_rounding(activity), -_without_rounding(norm)))
+
+
+def _without_rounding(sums):
+    """Sums in units of a power of two, 2**-36 of the largest; whole sums keep their order."""
+    _, exponent = np.frexp(sums.max(initial=0.0))
+    return np.rint(np.ldexp(sums, 36 - int(exponent)))
 
 
 def _put_in_order(X, kept, order, by_column, *, weight=None):

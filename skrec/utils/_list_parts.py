@@ -93,13 +93,18 @@ class ListParts:
         Raises
         ------
         ValueError
-            If the file belongs to another model, other options or another part.
+            If the file belongs to another model, other options or another part, or is no file.
         OSError
             If the file cannot be opened.
         """
         path = self.folder / name
-        if self.overwrite or not path.exists():
+        if self.overwrite or not (path.exists() or path.is_symlink()):
             return None
+        if not path.is_file():
+            raise ValueError(
+                f"{path} is a folder, or a link to nothing. Expected no such path, or a file of "
+                f"lists: {self.remedy}."
+            )
         found = _look(path)
         if found.is_broken:
             return None
@@ -180,5 +185,5 @@ def _look(path):
         facts = read_metadata(path)
     except (OSError, ValueError):
         # A cut or empty file, as a failed machine may leave, is broken. Others are not parquet.
-        return _Found(None, 0, head in (b"", _MAGIC))
+        return _Found(None, 0, _MAGIC.startswith(head))
     return _Found((facts.metadata or {}).get(_KEY), facts.num_rows, False)

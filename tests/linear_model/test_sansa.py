@@ -294,6 +294,22 @@ def test_partial_fit_is_one_fit_to_the_bit(head, tmp_path):
     _same_bits(more, clone(more).fit(stacked, sample_weight=again))
 
 
+def test_rounding_of_sums_does_not_order_the_items(head):
+    # Sums of .1 end in other bits in another order of the users, and many items tie.
+    X = _data()
+    X.data[:] = 1.0
+    weight, model = np.full(X.shape[0], 0.1), SANSA(ALPHA, density=0.05)
+    whole = clone(model).fit(X, sample_weight=weight)
+    turned = clone(model).fit(X[::-1], sample_weight=weight)
+    chunked = clone(model).partial_fit(X[:31], sample_weight=weight[:31], solve=False)
+    chunked.partial_fit(X[31:], sample_weight=weight[31:])
+    for other in (turned, chunked):
+        np.testing.assert_array_equal(other.order_, whole.order_)
+        np.testing.assert_allclose(
+            other.decision_function(X), whole.decision_function(X), atol=1e-9
+        )
+
+
 def test_partial_fit_after_fit_begins_anew():
     X = _data()
     model = SANSA(ALPHA).fit(X)

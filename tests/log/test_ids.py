@@ -206,7 +206,13 @@ def test_dictionary_columns_are_read_by_their_distinct_ids(entries):
 
 
 def test_dictionary_columns_that_are_read_entry_by_entry():
+    with_gaps = [
+        pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(ids))
+        for codes, ids in (([0, 1], ["a", "b", None]), ([1, 0], ["c", "b", None]))
+    ]
     for column in (
+        pa.chunked_array(with_gaps),
+        pa.chunked_array([["a", None], ["b", "c"]]).dictionary_encode("encode"),
         pa.array(["a", None]).dictionary_encode(),
         pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None])),
         pa.array([1.0, 2.0]).dictionary_encode(),

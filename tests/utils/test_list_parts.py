@@ -117,3 +117,21 @@ def test_names_and_marks():
     assert not any(map(is_part_name, ["part-0.parquet", "a.parquet", "part-00000.csv"]))
     assert " " not in made_of("model", 10)
     assert made_of("model", 10) == made_of("model", 10) != made_of("model", 11)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 10])
+def test_a_file_that_was_cut_is_written_again(tmp_path, length):
+    files = parts_in(tmp_path)
+    write(files, NAMES[0])
+    path = tmp_path / NAMES[0]
+    path.write_bytes(path.read_bytes()[:length])
+    assert files.n_lines(NAMES[0], "first") is None
+    write(files, NAMES[0])
+    assert files.n_lines(NAMES[0], "first") == 2
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("gone")])
+def test_a_path_that_cannot_be_a_file_is_named_before_lists_are_made(tmp_path, make):
+    make(tmp_path / NAMES[0])
+    with pytest.raises(ValueError, match=r"00000\.parquet is a folder, or a link.*another folder"):
+        parts_in(tmp_path).n_lines(NAMES[0], "first")
