@@ -7,6 +7,8 @@ import pytest
 
 from tests.test_benchmarks import FOLDER
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def growth(monkeypatch, tmp_path):

@@ -238,6 +238,7 @@ def test_the_cold_auc_is_that_of_cold_items(small):
     assert found["cold auc"] < found["auc"]
 
 
+@pytest.mark.slow
 def test_a_trial_needs_no_data(small, monkeypatch):
     data = small.DATA["tradesy"]._replace(shape=(50, 40), n_entries=400, n_features=6)
     monkeypatch.setitem(small.DATA, "tradesy", data)

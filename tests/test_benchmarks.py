@@ -169,6 +169,7 @@ def test_the_bench_of_cuda_leaves_out_what_there_is_no_time_for(monkeypatch):
     assert result["results"] == {"wmf": "left out: the time was over"}
 
 
+@pytest.mark.slow
 def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
     tmp_path, monkeypatch
 ):
@@ -219,6 +220,7 @@ def test_an_experiment_chooses_on_validation_users_and_compares_on_test_users(
         run.remake_users(good)
 
 
+@pytest.mark.slow
 def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeypatch):
     import _record
     import run
@@ -254,6 +256,7 @@ def test_the_chosen_network_is_fitted_again_for_so_many_epochs(tmp_path, monkeyp
     np.testing.assert_array_equal(np.load(run.users_path(experiment))["ndcg@10"], before)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     import _record
     import run
@@ -398,6 +401,7 @@ class _Stranger:
         return hasattr(self, "popularity_")
 
 
+@pytest.mark.slow
 def test_methods_that_are_not_skrecs_come_into_tables_and_picture(tmp_path, monkeypatch):
     import _picture
     import _record

@@ -16,10 +16,7 @@ from tests.interrupted import LONG
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT goes to the whole console there")
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=() if name in ("SLIM", "BPR") else pytest.mark.slow)
-        for name in sorted(LONG)
-    ],
+    [pytest.param(name, marks=() if name == "BPR" else pytest.mark.slow) for name in sorted(LONG)],
 )
 def test_ctrl_c_in_a_long_fit(name):
     command = [sys.executable, "-m", "tests.interrupted", name]

@@ -279,6 +279,7 @@ def test_a_seed_gives_the_same_bits_without_a_number_of_threads(X, new):
         assert ImplicitRecommender(make(factors=4, random_state=generator)).fit(X).seed_ != 5
 
 
+@pytest.mark.slow
 def test_searches_pipelines_and_tables(X):
     search = GridSearchCV(
         make_pipeline(Binarizer(), ImplicitRecommender(random_state=0)),

@@ -211,6 +211,7 @@ def test_parameters_as_options():
     assert model.given == {"hidden_layer_sizes": (2, 3)}
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers(skrec, log):
     def metrics(seed):
         done = skrec("evaluate", log, "--models", "random,ease", "--random-state", seed)

@@ -344,6 +344,7 @@ def test_rows_that_are_folded_in_do_not_depend_on_others(X):
     np.testing.assert_allclose(said[::-1].reshape(7, 20), whole, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_folding_in_finds_the_taste_of_new_users():
     """Two groups of users and of items; new users have rows that no training user has."""
     rng = np.random.default_rng(3)
@@ -439,6 +440,7 @@ def test_a_search_scores_with_the_situation():
     assert sorted(lists[1]) == [1, 3, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [DeepFM, WideAndDeep])
 def test_new_items_are_ranked_by_their_features(cls):
     rng = np.random.default_rng(0)

@@ -371,6 +371,7 @@ def test_vectors_of_nodes_are_those_of_the_first_relation_of_their_kind(X, relat
         )
 
 
+@pytest.mark.slow
 def test_what_paths_take_counts_for_the_groups_of_users_who_are_folded_in(
     X, relations, monkeypatch
 ):

@@ -159,6 +159,7 @@ def test_a_baseline(models, split):
         compare_models(models, *split, METRICS, baseline="slim")
 
 
+@pytest.mark.slow
 def test_names(split):
     def names(estimators):
         return set(compare_models(estimators, *split, "ndcg@5").results)
@@ -206,6 +207,7 @@ def test_search_chooses_on_what_is_given_and_fits_everything(split):
     assert f"ease: alpha={alpha} (ndcg@10 {max(scores):.4f} on validation, best of 3)" in str(found)
 
 
+@pytest.mark.slow
 def test_search_holds_out_training_users_or_entries(X, split, monkeypatch):
     from skrec.metrics._comparison import _parts
 
@@ -278,6 +280,7 @@ def test_every_model_says_what_to_search(name):
         model.fit(X)
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches(X):
     ratings = csr_array(X * 3.0)
     split = user_train_test_split(ratings, test_size=60, random_state=0)
@@ -334,6 +337,7 @@ def test_a_failing_model_does_not_stop_the_others(split, error):
         compare_models({"bad": Fails(error)}, *split, METRICS)
 
 
+@pytest.mark.slow
 def test_hidden_here_where_nothing_is_held_out(X, split):
     X_train = split[0]
     found = compare_models([EASE(), DummyRecommender()], X_train, X[:50], metrics="ndcg@10")
@@ -372,6 +376,7 @@ def cold(X):
     return X_train, X_heldout, cold_items, features
 
 
+@pytest.mark.slow
 def test_cold_items_among_themselves_and_among_all(cold):
     X_train, X_heldout, cold_items, features = cold
     models = {"content": VisRank(), "popularity": DummyRecommender()}
@@ -613,6 +618,7 @@ def test_a_setting_that_fails_is_passed_over(split):
     assert "does not look at values" in found.trials["ItemKNN"][0].remark
 
 
+@pytest.mark.slow
 def test_equal_scores_take_the_first_and_time_ends_a_search(split):
     def look(model):
         return {"ndcg@10": 0.5 + 1e-7 * model.alpha}
@@ -870,6 +876,7 @@ def test_hostile_names_are_escaped(split):
     assert "img" not in table.tags
 
 
+@pytest.mark.slow
 def test_same_input_same_plots(models, split):
     def plots(comparison):
         return Page(comparison.to_html()).images[:4]  # the last one shows the time

@@ -153,6 +153,7 @@ def test_a_search_warns_once(split):
     assert repr(scorer) == "RankingScorer(metrics=['ndcg@10', 'recall@5'])"
 
 
+@pytest.mark.slow
 def test_models_are_compared_with_one_warning(split):
     shown, held_out = split
     models = {"EASE": EASE(20.0), "popularity": DummyRecommender(), "both": Fallback(EASE(20.0))}

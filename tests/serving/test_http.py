@@ -301,6 +301,7 @@ def test_two_workers(path):
         running.process.kill()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served(path, tmp_path, caplog):
     def failed(*words):
         done = subprocess.run(

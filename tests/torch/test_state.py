@@ -157,7 +157,10 @@ def _expected(name):
 
 
 @pytest.mark.filterwarnings("ignore:Anomaly Detection", "ignore:.*TF32", "ignore:.*converge")
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state",
+    [pytest.param(state, marks=pytest.mark.slow if state == "anomaly" else ()) for state in STATES],
+)
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_same_bits(name, state):
     _check_same_bits(name, state)
