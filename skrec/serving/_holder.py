@@ -5,11 +5,11 @@ import math
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from skrec.serving._server import Server
+from skrec.utils._parallel import lock_across_forks
 
 _LOG = logging.getLogger("skrec.serving")
 _SHORT_TURN = 1e-4  # seconds
@@ -109,7 +109,7 @@ class ModelHolder:
         self._tried = stamp
         started = time.perf_counter()
         try:
-            with short_turns():
+            with SHORT_TURNS:
                 server = self._read()
         except Exception as error:  # whatever it is, the old model stays
             if _is_of_the_file(error):
@@ -151,20 +151,35 @@ class ModelHolder:
         return found and (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-@contextmanager
-def short_turns():
-    """Make Python change threads often, so that requests do not wait for a file that is read.
+class _ShortTurns:
+    """A block in which Python changes threads often: requests do not wait for a file's reading.
 
     A request asks for the interpreter again after each system call and each kernel. While another
     thread copies arrays it waits for a whole turn each time, 5 ms by default: at 200 requests a
     second these waits alone are longer than the time there is.
+
+    The interval belongs to the process: the last thread in the block restores the interval that
+    the first thread found.
     """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(min(usual, _SHORT_TURN))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
+
+    def __init__(self):
+        self._lock, self._n_inside, self._found = lock_across_forks(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._found = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._found, _SHORT_TURN))
+            self._n_inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                sys.setswitchinterval(self._found)
+
+
+SHORT_TURNS = _ShortTurns()
 
 
 def _is_of_the_file(error):

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import weakref
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from skrec.datasets import make_interactions
 from skrec.linear_model import EASE
 from skrec.preprocessing import InteractionEncoder
 from skrec.serving import Server, make_application, serve
-from skrec.serving._holder import ModelHolder
+from skrec.serving._holder import SHORT_TURNS, ModelHolder
 
 for package in ("httpx", "fastapi", "prometheus_client"):
     pytest.importorskip(package)
@@ -170,6 +171,17 @@ def test_threads_take_short_turns_while_a_file_is_read(held, monkeypatch):
     skrec.save(content_of(np.arange(20)), holder.path)
     assert not holder.look()
     assert turns == [pytest.approx(1e-4)]
+    assert sys.getswitchinterval() == usual
+
+
+def test_short_turns_that_overlap_end_with_the_usual_ones():
+    usual = sys.getswitchinterval()
+    blocks = [ExitStack(), ExitStack()]
+    for block in blocks:
+        block.enter_context(SHORT_TURNS)
+    blocks[0].close()
+    assert sys.getswitchinterval() == pytest.approx(1e-4)
+    blocks[1].close()
     assert sys.getswitchinterval() == usual
 
 
