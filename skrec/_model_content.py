@@ -39,7 +39,7 @@ class ModelContent(NamedTuple):
         is known.
     seen : csr_array of shape (n_users, n_items) or None
         All that these users have, also what does not count, such as what was below the least
-        value. None: what `interactions` hold.
+        value; none of them zero. None: what `interactions` hold.
     titles : ndarray of str of shape (n_items,) or None
         Titles of the items, "" where one is not known.
     min_value : float or None
@@ -169,12 +169,8 @@ def _checked(content):
         raise ValueError(f"'min_value' must be a finite number or None. Got {least!r}.")
     if not isinstance(content.facts, Mapping):
         raise ValueError(f"'facts' must be a mapping. Got {type(content.facts).__name__}.")
-    interactions = _rows("interactions", content.interactions, shape)
-    if interactions is not None and not (interactions.data != 0).all():
-        interactions = interactions.copy()
-        interactions.eliminate_zeros()
     return content._replace(
-        interactions=interactions,
+        interactions=_rows("interactions", content.interactions, shape),
         seen=_rows("seen", content.seen, shape),
         titles=_titles(content.titles, shape[1]),
     )
@@ -200,7 +196,7 @@ def _titles(titles, n_items):
     if wrong:
         raise ValueError(
             f'titles must be text, "" where an item has none. Got {wrong[0]!r} '
-            f"({type(wrong[0]).__name__})."
+            f"({type(wrong[0]).__name__}). Convert each title to text first."
         )
     return titles.astype(np.str_)
 
@@ -226,4 +222,7 @@ def _rows(name, matrix, shape):
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
+    if not (matrix.data != 0).all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
     return matrix

@@ -29,7 +29,7 @@ class Int8Linear(nn.Module):
         # Outputs lie side by side, so that a step reads many of them.
         self._table = np.ascontiguousarray(np.rint(weight / scale[:, None]).astype(np.int8).T)
         self._scale = scale.astype(np.float32)
-        self._bias = layer.bias.detach().numpy().astype(np.float32)
+        self._bias = layer.bias.detach().numpy().astype(np.float32, copy=False)
 
     def forward(self, value):
         """Outputs of shape (n_rows, n_outputs), float32, on the CPU."""

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 
 import skrec
+from skrec.__main__ import main
 from skrec._log._id_index import kept_index
 from skrec._model_content import ModelContent, mapping_of
 from skrec.autoencoder import MultVAE
@@ -81,6 +82,11 @@ def test_eight_bits_leave_no_other_copy_of_the_layer():
     for quantize in (None, "int8"):
         arrays = arrays_of(Server(mapping, quantize=quantize))
         assert any(np.array_equal(one, layer) for one in arrays) == (quantize is None)
+    (narrow,) = (one for one in arrays if one.dtype == np.int8)
+    assert narrow.shape == layer.T.shape
+    biases = [one for one in arrays if np.array_equal(one, model.weights_["last.bias"])]
+    assert biases
+    assert all(np.shares_memory(one, biases[0]) for one in biases)
     assert "last.weight" in model.weights_
 
 
@@ -218,9 +224,7 @@ def test_negative_values_of_a_request_are_no_warning(recwarn):
 
 
 def test_a_file_is_checked_as_the_command_line_checks_it(tmp_path):
-    seen = X.copy()
-    seen.data[:3] = 0  # a user has what counts for nothing
-    content = ModelContent(Fallback(EASE()).fit(X), ENCODER, interactions=X, seen=seen)
+    content = ModelContent(Fallback(EASE()).fit(X), ENCODER, interactions=X, seen=X)
     server = Server(mapping_of(content))
     for parts in ({}, {"seen": None}):
         listed = Server(mapping_of(content) | parts).recommend_user(0, k=N_ITEMS).ids
@@ -230,6 +234,8 @@ def test_a_file_is_checked_as_the_command_line_checks_it(tmp_path):
     for parts, message in (
         ({"format": 99}, "in format 99"),
         ({"titles": [*["a"] * (N_ITEMS - 1), np.nan]}, r"titles must be text.*Got nan"),
+        ({"titles": [*["a"] * (N_ITEMS - 1), None]}, r"text.*Got None \(NoneType\). Convert each"),
+        ({"titles": list(range(N_ITEMS))}, r"titles must be text.*Got 0 \(int\). Convert each"),
         ({"min_value": True}, "'min_value' must be a finite number"),
         ({"min_value": np.inf}, "'min_value' must be a finite number"),
         ({"seen": X.toarray()}, "seen must be a sparse matrix. Got ndarray"),
@@ -240,3 +246,26 @@ def test_a_file_is_checked_as_the_command_line_checks_it(tmp_path):
     del part["values"]
     with pytest.raises(ValueError, match="Got none of 'values'"):
         Server(part)
+
+
+def test_a_stored_zero_of_seen_is_no_item(tmp_path):
+    zeros = X.copy()
+    zeros.data[:3] = 0  # of user 0
+    assert zeros.indptr[1] > 3
+    without = zeros.copy()
+    without.eliminate_zeros()
+    model = Fallback(EASE()).fit(X)
+    ids = []
+    for name, seen in (("zeros", zeros), ("without", without)):
+        content = ModelContent(model, ENCODER, interactions=X, seen=seen)
+        path = skrec.save(mapping_of(content), tmp_path / f"{name}.skops")
+        ids.append(Server(path).recommend_user(0, k=N_ITEMS).ids)
+        ids.append(Server(mapping_of(content)).recommend_user(0, k=N_ITEMS).ids)
+        out = tmp_path / f"{name}.csv"
+        assert main(["recommend", str(path), "-k", str(N_ITEMS), "--output", str(out)]) == 0
+        lines = [line.split(",") for line in out.read_text().splitlines()[1:]]
+        ids.append([int(line[2]) for line in lines if line[0] == "0"])
+    assert len(zeros.data) == X.nnz  # what is given is not changed
+    expected = set(ITEMS.tolist()) - set(ITEMS[without[[0]].indices].tolist())
+    assert set(ids[0]) == expected
+    assert all(one == ids[0] for one in ids)
