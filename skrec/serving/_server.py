@@ -48,15 +48,16 @@ class Server:
         A fitted `skrec.LogRecommender`; or a fitted recommender, pipeline or search, whose ids
         are the names of its columns or else their numbers; or a mapping with ``"model"`` and
         ``"encoder"`` and, if there are any, ``"interactions"`` (the rows of the known users),
-        ``"seen"`` (what they have, where that is more), ``"titles"``, ``"values"`` ("ones" or
-        "keep") and ``"min_value"`` (of an interaction that counts); or the path of a file with
-        one of them, such as ``python -m skrec fit`` writes.
+        ``"seen"`` (what they have, where that is more; a zero, stored or not, is no item),
+        ``"titles"`` (a text for each item, "" where it has none), ``"values"`` ("ones" or "keep")
+        and ``"min_value"`` (of an interaction that counts); or the path of a file with one of
+        them, such as ``python -m skrec fit`` writes.
     quantize : {None, "int8"}, default=None
         "int8": the weights of the last layer of a network (`MultDAE
         <skrec.autoencoder.MultDAE>`, `MultVAE <skrec.autoencoder.MultVAE>`, `GaussianMixtureVAE
-        <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits alone, a quarter of their
-        memory. The server keeps no other copy; what was given keeps its own. Lists then are
-        nearly those of the model, see Notes.
+        <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits alone: a quarter of their
+        memory, and 4 bytes an item. The server keeps no other copy; what was given keeps its
+        own. Lists then are nearly those of the model, see Notes.
 
     Attributes
     ----------
@@ -105,9 +106,9 @@ class Server:
     the user guide, :doc:`/guide/serving`, has the figures.
 
     Without it the last layer of such a network, and the item vectors of a factor model, are kept in
-    8 bits beside the whole ones, at most a quarter of their memory more. These tell which items
-    cannot be in a list. The others are scored by the whole ones: the lists of single requests, and
-    their scores, are those of the model to the bit.
+    8 bits beside the whole ones: one byte a weight, at most a quarter of their memory, and 16 bytes
+    an item more. These tell which items cannot be in a list. The others are scored by the whole
+    ones: the lists of single requests, and their scores, are those of the model to the bit.
 
     Examples
     --------
@@ -144,13 +145,15 @@ class Server:
 
     def _warm_up(self):
         """Answer requests of each kind: kernels are compiled, networks and indexes built."""
-        some = self.item_ids[:_WARM]
+        some = self.item_ids[: max(_WARM, self._least)]  # shorter ones are the fallback's
+        values = dict.fromkeys(some, self._histories.least_value)
         self.recommend([], k=1)
         if not self._histories.needs_values:
             self.recommend(some, k=1)
             with suppress(RequestError):  # an encoder may refuse repeats
                 self.recommend(some[:1] * 2, k=1, exclude=some)
-        self.recommend(dict.fromkeys(some, self._histories.least_value), k=1, items=some)
+        self.recommend(values, k=1)
+        self.recommend(values, k=1, items=some)
         for user in self._encoder.user_ids_[:1].tolist():
             self.recommend_user(user, k=1)
         if self.has_similar:
@@ -255,7 +258,9 @@ class Server:
         Returns
         -------
         answers : list of Answer
-            Those of `recommend`, one for each history.
+            Those of `recommend`, one for each history. Products of many rows may round the last
+            bits of scores otherwise than those of one row: items whose scores are equal but for
+            rounding may change places.
 
         Raises
         ------

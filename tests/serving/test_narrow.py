@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from skrec._factors import Factored, FactoredScoresMixin
 from skrec.datasets import make_interactions
 from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
+from skrec.ensemble import Fallback
 from skrec.preprocessing import InteractionEncoder
 from skrec.serving import Server
 from skrec.serving._narrow import NarrowFactors, NarrowTable
@@ -27,6 +28,7 @@ class Given(FactoredScoresMixin):
 
     def __init__(self, items, vector, bias=None, offset=None):
         self.components_, self._factors = items.T, Factored(vector[np.newaxis], bias, offset)
+        self.item_bias_ = bias
 
     def _factored(self, X):
         return self._factors
@@ -87,6 +89,40 @@ def test_lists_of_models(model, dtype, n_open):
     first = server.recommend_user(3, k=5).ids
     assert first[0] not in server.recommend_user(3, k=5, exclude=first[:1]).ids
     assert server.recommend_user(3, k=5, exclude=first[:1]).ids[:4] == first[1:]
+
+
+@pytest.mark.parametrize("least", [1, 12])
+@pytest.mark.parametrize("model", [BiasedMF(**SMALL), WMF(**SMALL)], ids=repr)
+def test_the_table_of_a_model_within_a_fallback_is_made_with_the_server(
+    model, least, n_open, monkeypatch
+):
+    made, make = [], NarrowTable.__init__
+    monkeypatch.setattr(
+        NarrowTable, "__init__", lambda *arguments: made.append(1) or make(*arguments)
+    )
+    model = Fallback(model, min_interactions=least).fit(X)
+    server = Server(model)
+    assert made == [1]
+    assert n_open  # kernels of the table are compiled
+    n_open.clear()
+    history = dict.fromkeys(range(100, 120), 2.0)
+    answer = server.recommend(history, k=7)
+    row = csr_array((np.full(20, 2.0, np.float32), ([0] * 20, list(history))), shape=(1, N_ITEMS))
+    assert answer.ids == model.recommend(row, k=7)[0].tolist()
+    assert made == [1]
+    assert len(n_open) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_factors", [2, 7, 64])
+def test_memory_beside_the_table(dtype, n_factors):
+    items = np.random.default_rng(0).standard_normal((N_ITEMS, n_factors)).astype(dtype)
+    bias = np.ones(N_ITEMS, dtype)
+    held = vars(NarrowTable(items.T, bias)).values()
+    arrays = [one for part in held for one in (part if isinstance(part, tuple) else (part,))]
+    n_bytes = sum(one.nbytes for one in arrays if isinstance(one, np.ndarray))
+    n_tiles = 2
+    assert n_bytes == N_ITEMS * (n_factors + 16) + 4 * n_tiles
 
 
 numbers = st.floats(-1, 1, width=32)

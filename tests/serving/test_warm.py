@@ -130,12 +130,12 @@ import json, sys
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 from skrec.datasets import make_interactions
-from skrec.decomposition import BPR, WMF, PureSVD
+from skrec.decomposition import BPR, WMF, BiasedMF, PureSVD
 from skrec.ensemble import Fallback
 from skrec.linear_model import EASE, SLIM
 from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import InteractionEncoder
-from skrec.serving import Server
+from skrec.serving import Server, _narrow_lists
 
 
 def n_compiled():
@@ -152,6 +152,7 @@ models = [
     WMF(4, max_iter=1, random_state=0), PureSVD(4, random_state=0),
     BPR(4, max_iter=1, random_state=0),
 ]
+
 found = {}
 for dtype in (np.float32, np.float64):
     rows = X.astype(dtype)
@@ -170,6 +171,21 @@ for dtype in (np.float32, np.float64):
             server.similar("i7", k=5, items=items[:20].tolist(), exclude=["i2"])
         name = type(model).__name__ + np.dtype(dtype).name
         found[name] = [before > 0, n_compiled() - before]
+
+_narrow_lists._LEAST_SIZE = 0  # lists of single rows by 8 bits
+X = make_interactions(n_users=30, n_items=2500, random_state=0).X
+options = dict(max_iter=1, random_state=0)
+for model in (
+    Fallback(BiasedMF(4, **options)), Fallback(WMF(4, **options), min_interactions=20),
+    BPR(4, **options), BiasedMF(4, **options),
+):
+    server = Server(model.fit(X.astype(np.float32)))
+    before = n_compiled()
+    for k in (3, 10):
+        server.recommend(dict.fromkeys(range(28), 2.0), k=k)
+        server.recommend(dict.fromkeys(range(28), 2.0), k=k, exclude_seen=False)
+        server.recommend({1: 2.0}, k=k)
+    found[repr(model)] = [server._narrow is not None, n_compiled() - before]
 print(json.dumps(found))
 """
 
@@ -179,5 +195,5 @@ def test_no_request_compiles_a_kernel():
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=600
     )
     found = json.loads(done.stdout)
-    assert len(found) == 14
+    assert len(found) == 18
     assert all(value == [True, 0] for value in found.values()), found
