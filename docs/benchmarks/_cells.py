@@ -9,7 +9,7 @@ LABELS = {"hit_rate": "HR", "ndcg": "nDCG", "recall": "Recall", "precision": "Pr
 
 
 def read(name):
-    """A record, or None where there is none yet."""
+    """A record; None if nothing is recorded yet."""
     path = _record.RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.is_file() else None
 

@@ -88,7 +88,7 @@ FILES = {
             "4aab159e81c44b062c091bdaed0ab54ac632371f: Data/ml-1m.test.rating, "
             "Data/ml-1m.test.negative",
         ),
-        "those of ml-1m; cite He et al., WWW 2017",
+        "terms of ml-1m; cite He et al., WWW 2017",
         "NCF's item numbers, which are by first appearance in ratings.dat, become those of "
         "ml-1m/interactions",
         ncf_leave_one_out,
@@ -111,7 +111,7 @@ FILES = {
             "https://github.com/librahu/MCRec/tree/84282994fb2e: data/ml-100k.train.rating, "
             "data/ml-100k.test.rating",
         ),
-        "those of ml-100k; cite Hu et al., KDD 2018",
+        "terms of ml-100k; cite Hu et al., KDD 2018",
         "masks over the rows of ml-100k/interactions: the pairs of each file",
         mcrec_split,
         {
@@ -159,7 +159,7 @@ FILES = {
         ),
         "no licence is stated; cite Wang, Chen and Li, IJCAI 2013, and Ebesu et al., SIGIR 2018",
         "training pairs, and of each user the test item and 100 negatives; the file holds a "
-        "pickled dict, of which numbers and arrays alone are read",
+        "pickled dict; the script reads only its numbers and arrays",
         cmn_leave_one_out,
         {
             "train": "a939003a3d68d859c783fdf92330af777e541cdf1ee719479dd4a27612bdc74d",

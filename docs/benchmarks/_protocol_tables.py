@@ -1,4 +1,4 @@
-"""What stands on the page of a protocol: what it is, figures, costs, commands."""
+"""The page of a protocol: description, figures, costs, commands."""
 
 import textwrap
 

@@ -49,7 +49,7 @@ def least(function, repeats=2):
 
 
 def of_iteration(model, X, more=4):
-    """Seconds of one iteration: those of some more iterations, divided by their number."""
+    """Seconds of one iteration: the mean over some further iterations."""
     few, many = (least(lambda n=n: model.set_params(max_iter=n).fit(X)) for n in (1, 1 + more))
     return (many - few) / more
 
