@@ -9,7 +9,7 @@ import numpy as np
 
 from skrec.datasets._movielens_raw import convert_archive
 
-# What a pickled array of objects is made of; nothing else is built from a file.
+# A pickled array of objects has these parts alone; nothing else is built from a file.
 _ARRAY_PARTS = (
     {
         (module, name)
@@ -36,7 +36,7 @@ def movielens(name):
     Returns
     -------
     make : callable
-        ``make(source, folder)`` writes ``interactions.npz`` and what stands beside it.
+        ``make(source, folder)`` writes ``interactions.npz`` and the files beside it.
     """
 
     def make(source, folder):

@@ -99,7 +99,7 @@ def million():
 
 
 def threads():
-    """Seconds by the number of threads, and how much quicker that is than one."""
+    """Seconds by the number of threads, and the speed-up over one thread."""
     record = read("threads")
     if record is None:
         return "None yet."

@@ -23,7 +23,7 @@ def genres(name):
 
 
 def binary(name):
-    """Ones where a user has an item, float32; of Gowalla the training part, splits 0 and 1."""
+    """Ones where a user has an item, float32; for Gowalla the training part, splits 0 and 1."""
     log = interactions(name)
     chosen = log["split"] < 2 if name == "gowalla" else slice(None)
     user, item = log["user"][chosen], log["item"][chosen]

@@ -24,7 +24,7 @@ class DataFile(NamedTuple):
     arrays : dict of str to str
         SHA-256 of each array that a benchmark reads, or of a text as "text".
     by_pair : bool, default=False
-        Whether the order of the rows means nothing; they are put in order of user and item.
+        Whether the order of the rows means nothing; they are then sorted by user and item.
     remark : str, default=""
     """
 
@@ -80,7 +80,7 @@ FILES = {
         },
         remark="time_rank, which only ml1m_ncf reads, came from the ordered files of "
         "https://github.com/chenchongthu/ENSFM/tree/7350fe03a432 (data/ml-1m); ratings of one "
-        "second may stand in another order if it is made of the time stamps",
+        "second may stand in another order if time_rank is made of the time stamps",
     ),
     "ml-1m/ncf_leave_one_out": DataFile(
         (
@@ -89,7 +89,7 @@ FILES = {
             "Data/ml-1m.test.negative",
         ),
         "terms of ml-1m; cite He et al., WWW 2017",
-        "NCF's item numbers, which are by first appearance in ratings.dat, become those of "
+        "NCF's item numbers, by first appearance in ratings.dat, become the item numbers of "
         "ml-1m/interactions",
         ncf_leave_one_out,
         {
@@ -143,8 +143,8 @@ FILES = {
             "CNN_on_embeddings/IJCAI/CFM_github/Data/frappe/train.csv, test.csv",
         ),
         "research use; cite Baltrunas, Church, Karatzoglou and Oliver, arXiv:1505.03014, 2015",
-        "of each log CFM's numbers of the user and of seven columns of context, and of the app "
-        "and whether it costs; the names of the columns are inferred from how many values they "
+        "each log has CFM's numbers of the user, of seven columns of context, of the app, and of "
+        "whether the app costs; the names of the columns are inferred from how many values they "
         "have",
         by_hand,
         {
@@ -158,8 +158,8 @@ FILES = {
             "0cbdc359b3858d40ea2d1090d72bfaca678066fb: data/citeulike-a.npz",
         ),
         "no licence is stated; cite Wang, Chen and Li, IJCAI 2013, and Ebesu et al., SIGIR 2018",
-        "training pairs, and of each user the test item and 100 negatives; the file holds a "
-        "pickled dict; the script reads only its numbers and arrays",
+        "training pairs, and each user's test item and 100 negatives; the script reads only the "
+        "numbers and arrays of the pickled dict in the file",
         cmn_leave_one_out,
         {
             "train": "a939003a3d68d859c783fdf92330af777e541cdf1ee719479dd4a27612bdc74d",
@@ -365,8 +365,9 @@ FILES = {
         "43daa44dde764bf2c0dacf80002a73da4441088a53d40a3629094d3a2b1592f3",
     ),
 }
-# What run_seed_tables.py and run_visual_tables.py read where it is; the records have trials on
-# generated data only. Of the second one the files lie in SKREC_DATA/NAME, as they are.
+# run_seed_tables.py and run_visual_tables.py read these data sets if they are there; the records
+# have trials on generated data only. The files of run_visual_tables.py lie in SKREC_DATA/NAME, as
+# they are.
 ELSEWHERE = {
     "ml-20m": f"{_URL}ml-20m.zip, md5 {_EDITIONS['20m'].md5}; GroupLens's terms; downloaded by "
     "fetch_movielens('20m')",

@@ -1,4 +1,4 @@
-"""What run_defaults.py tries: an estimator, settings, data sets."""
+"""A case of run_defaults.py: an estimator, settings, data sets."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Case(NamedTuple):
 
     @property
     def metric(self):
-        """What chooses."""
+        """The metric that chooses."""
         return "rmse" if self.part == "ratings" else "ndcg@100"
 
     def settings(self, X):

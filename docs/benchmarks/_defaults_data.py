@@ -25,7 +25,7 @@ SIZES = {
 
 
 class Problem(NamedTuple):
-    """What is fitted, and on whom it is validated and tested."""
+    """A data set of run_defaults.py: the parts to validate and to test on, and the metric."""
 
     name: str
     facts: dict

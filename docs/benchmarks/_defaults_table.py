@@ -1,4 +1,4 @@
-"""What defaults reach beside tuned settings: the table of run_defaults.py's record."""
+"""Defaults beside tuned settings: the table of run_defaults.py's record."""
 
 from _cells import in_box, number, read, table
 from _defaults_data import DATA
@@ -8,7 +8,7 @@ from skrec.utils import all_recommenders
 
 
 def defaults():
-    """Of each estimator what its default reaches on test users, and of the tuned one's."""
+    """For each estimator the default's figure on test users, and its share of the tuned figure."""
     results = read("defaults")["results"]
     parts = []
     for ratings, what in ((False, "nDCG@100"), (True, "RMSE")):

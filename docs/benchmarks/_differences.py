@@ -22,7 +22,7 @@ class Summary(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A method less the best one; `unpaired` if their users were taken for different ones."""
+    """A method less the best one; `unpaired` if the users were treated as two samples."""
 
     difference: float
     error: float
@@ -39,7 +39,7 @@ def summary(record, metric):
 def unpaired(one, best):
     """Welch's test of two summaries.
 
-    Where the same users like the same models, its standard error is too large.
+    Where the same users like the same models, the standard error is too large.
     """
     given = (part for each in (one, best) for part in (
         each.mean, each.error * math.sqrt(each.n_users), each.n_users))  # fmt: skip
@@ -55,7 +55,7 @@ def found_earlier(path, best, summaries):
     Parameters
     ----------
     path : Path
-        Of the earlier comparison; there may be none.
+        File of the earlier comparison; it may be missing.
     best : str
     summaries : dict of str to Summary
 

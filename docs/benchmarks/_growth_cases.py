@@ -74,7 +74,7 @@ def _als(facts, d=16):
 
 
 def _memory(facts):
-    """Of CMN with 50 neighbours at most, and RMSProp's numbers for each batch of 128."""
+    """Work of CMN with at most 50 neighbours, and RMSProp's numbers for each batch of 128."""
     batches = math.ceil(5 * facts.e / 128)
     return 12 * 2 * 5 * facts.e * 50 * 50 + batches * (2 * facts.m + facts.n) * 50
 

@@ -49,7 +49,7 @@ def _slope_above(least, found):
 
 
 def growth():
-    """Lines of the table: seconds and MiB by size, slopes, lists; and of why some are missing."""
+    """Lines of the table: seconds and MiB by size, slopes, lists; and why some are missing."""
     results, lines, remarks = _results(), [], []
     sizes = sorted({int(size) for rows in results.values() for size in rows})
     for case in CASES:

@@ -1,4 +1,4 @@
-"""What stands beside the figures: data sets, scripts and their records, hours of full settings."""
+"""Tables beside the figures: data sets, scripts and their records, hours of full settings."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from experiments import SCRIPTS
 
 
 def data_sets():
-    """Of each file of the records the source, the terms, how it is made, and its checksums."""
+    """Each file of the records: its source, terms, steps and checksums."""
     notes, rows = Footnotes(), []
     for name, file in FILES.items():
         sources = ", ".join(_source(text) for text in file.sources)
@@ -41,7 +41,7 @@ def scripts():
 
 
 def hours():
-    """What the seed tables would take, from trials on generated data."""
+    """Hours that the seed tables would take, from trials on generated data."""
     rows = []
     for path in sorted(_record.RESULTS.glob("trial_*.json")):
         record = json.loads(path.read_text())

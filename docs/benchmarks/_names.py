@@ -23,7 +23,7 @@ SHORT = {
     "YouTubeRecommender, cosine contrastive": "YouTube, cosine",
     "YouTubeRecommender, tied, no layers": "YouTube, tied",
     "two stages, EASE and GMF": "two stages",
-    # Of the scripts with records of their own.
+    # Methods of the scripts with records of their own.
     "ContentRecommender, Ridge of attributes and their products, no ids": "Ridge, attributes",
     "ContentRecommender, gradient boosted trees of attributes, no ids": "trees, attributes",
     "DeepFM without layers, ids and attributes": "FM, ids and attributes",

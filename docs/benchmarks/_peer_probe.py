@@ -1,4 +1,4 @@
-"""Run by another environment's Python: what a package of it has. The answer is JSON on stdout.
+"""Tell what a package has: another environment's Python runs this file and prints JSON.
 
 It imports nothing but the standard library before the package itself, and nothing of this folder.
 """
@@ -60,7 +60,7 @@ def stopped(*_):
 
 
 def attempt(work):
-    """What `work` returns, or the error as text."""
+    """The result of `work`, or the error as text."""
     signal.signal(signal.SIGALRM, stopped)
     signal.alarm(SECONDS)
     try:
@@ -72,7 +72,7 @@ def attempt(work):
 
 
 def checks(kind):
-    """Of scikit-learn's checks of an estimator how many pass, of how many."""
+    """How many of scikit-learn's checks an estimator passes, and how many there are."""
     from sklearn.utils.estimator_checks import check_estimator
 
     rows = check_estimator(kind(), on_fail=None, on_skip=None)
@@ -111,7 +111,7 @@ def main():
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     out = os.dup(1)
-    os.dup2(2, 1)  # what a package prints is no part of the answer
+    os.dup2(2, 1)  # what a package prints is not part of the answer
     found = main()
     os.write(out, json.dumps(found).encode())
     os._exit(0)  # a package may have threads that never end

@@ -22,9 +22,9 @@ KINDS = {
     "skrec.neural_network": ("neural", "#6A4C93", "P"),
     "skrec.content": ("content", "#B8860B", "*"),
 }
-# What a sub-package does not say.
+# Families that differ from the sub-package's.
 _FAMILIES = {"GraphFilter": "graph filter", "MCRec": "neural", "AfterItsParts": "neural"}
-# Of any other package: adapters, pipelines of them, methods of one's own.
+# Models of any other package: adapters, pipelines of them, methods of one's own.
 OTHERS = ("others", "0.35", "h")
 
 _LONG = 20  # letters of a label before it is broken at a comma
@@ -77,7 +77,7 @@ def pareto(points):
 def draw(protocol, path):
     """Draw the methods that have a record; an SVG file that depends on nothing else.
 
-    What is drawn stands in its description too, for `is_current`.
+    The file's description lists what is drawn, for `is_current`.
     """
     import matplotlib
 

@@ -118,7 +118,7 @@ def _missing(key, done):
 
 
 def published(key):
-    """What others published under the protocol, beside what was measured here."""
+    """Published figures under the protocol, beside the measured ones."""
     protocol, notes, rows = PROTOCOLS[key], Footnotes(), []
     for each in experiments.EXPERIMENTS:
         if each.protocol != key or not each.published:
@@ -144,7 +144,7 @@ def published(key):
 
 
 def costs(key):
-    """How many settings were tried, and what the fit that was tested and its lists took."""
+    """How many settings were tried, and the cost of the tested fit and of its lists."""
     metric, rows = PROTOCOLS[key].metrics[0], []
     for each, record in recorded(key):
         fit, lists = record["chosen"]["fit"], record["lists"]
@@ -187,7 +187,7 @@ def commands(key):
 
 
 def summary():
-    """Of each family the best method under each protocol."""
+    """The best method of each family under each protocol."""
     keys = [key for key in PROTOCOLS if recorded(key)]
     best = {}
     for key in keys:

@@ -21,7 +21,7 @@ SEED = 98765
 
 
 class Problem(NamedTuple):
-    """What models learn from, and whom they are evaluated on: while they are compared, and then.
+    """The parts of a protocol: one to compare models on, one to test the chosen model on.
 
     Where both parts learn from the same, the model that validated best is tested as it is.
     """
@@ -119,7 +119,7 @@ def _ml1m_last():
 def _citeulike_cmn():
     split = np.load(Path(os.environ["SKREC_DATA"]) / "citeulike-a" / "cmn_leave_one_out.npz")
     user, item = split["train"].astype(np.intp).T
-    # There are no times: what validates is drawn.
+    # There are no times, so the validation items are drawn.
     order = np.random.default_rng(SEED).random(len(user))
     return _leave_one_out(
         user,
@@ -176,8 +176,8 @@ PROTOCOLS = {
         "ML-1M, leave-one-out with 99 given negatives (He et al. 2017)",
         "Every rating but one a user is a training interaction; the one is ranked among the 99 "
         "negatives of the authors' file, ties against it. For the choice the last training item "
-        "of each user is held out likewise, among 99 drawn items; the model then learns from "
-        "all of the training data.",
+        "of each user is held out likewise, among 99 drawn items. The chosen model then learns "
+        "from all of the training data.",
         ("ndcg@10", "hit_rate@10"),
         "min",
         _ml1m_ncf,
@@ -186,11 +186,11 @@ PROTOCOLS = {
     "ml1m_last": Protocol(
         "ML-1M, the last item of each user among all items",
         "All ratings are interactions, and the values of the matrix are their places in the user's "
-        "history, from 1. The last item of each user is ranked among all that the user lacks; for "
-        "the choice the last but one, by models that learned from what was before it. Ratings of "
-        "one second have the order of the authors' files. Models without time see ones. Published "
-        "figures for this test: SASRec .126 nDCG@10 / .239 HR@10, gSASRec .173 / .300, neither of "
-        "which learns from the last but one item.",
+        "history, from 1. The last item of each user is ranked among all items that the user "
+        "lacks. For the choice the last item but one is ranked, by models that learned from the "
+        "items before it. Ratings of one second have the order of the authors' files. Models "
+        "without time see ones. Published figures for this test: SASRec .126 nDCG@10 / .239 "
+        "HR@10, gSASRec .173 / .300; neither model learns from the last item but one.",
         ("ndcg@10", "hit_rate@10"),
         "min",
         _ml1m_last,
@@ -198,9 +198,9 @@ PROTOCOLS = {
     ),
     "gowalla": Protocol(
         "Gowalla, LightGCN's split",
-        "For the choice models learn from split 0 and rank split 1, for the test from both and "
-        "rank split 2. Recall is divided by the number of relevant items, as LightGCN's code "
-        "does.",
+        "For the choice models learn from split 0 and rank split 1. For the test they learn from "
+        "both splits and rank split 2. Recall is divided by the number of relevant items, as "
+        "LightGCN's code does.",
         ("ndcg@20", "recall@20"),
         "relevant",
         _gowalla,
@@ -208,11 +208,11 @@ PROTOCOLS = {
     ),
     "ml100k_mcrec": Protocol(
         "ML-100K, MCRec's split",
-        "Four fifths of all ratings, binarised, are training interactions, the others are "
-        "ranked among all items that a user has not. For the choice a fifth of the training "
+        "Four fifths of all ratings, binarised, are training interactions. The other ratings are "
+        "ranked among all items that a user does not have. For the choice a fifth of the training "
         "interactions is held out. Recall is divided by the number of relevant items. MCRec's "
-        "code divides the DCG by that of all relevant items, not of ten: that figure stands in "
-        "each record, and beside what is published.",
+        "code divides the DCG by the DCG of all relevant items, not of ten. Each record has this "
+        "figure too, and the published figures are compared with it.",
         ("ndcg@10", "precision@10", "recall@10"),
         "relevant",
         _ml100k_mcrec,

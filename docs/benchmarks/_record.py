@@ -1,4 +1,4 @@
-"""What every benchmark script shares: the form of its records, and facts about the machine."""
+"""Shared by all benchmark scripts: the form of the records, and facts about the machine."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def write(name, result):
 
 
 def as_json(value, **options):
-    """JSON of a record; NumPy's numbers are numbers, and of other objects in a grid the text."""
+    """JSON of a record; NumPy's numbers become numbers, and other objects in a grid their text."""
     return json.dumps(value, default=_plain, **options)
 
 
@@ -103,7 +103,7 @@ def timed(into):
 
 
 def cost_row(cost):
-    """What a record says of a `Cost`."""
+    """Entries of a record for a `Cost`."""
     peak = None if cost.peak_bytes is None else round(cost.peak_bytes / 2**20, 1)
     return {
         "seconds": round(cost.seconds, 3),
@@ -113,12 +113,12 @@ def cost_row(cost):
 
 
 def epoch_row(epochs):
-    """What a record says of the epochs of a fit; the processor time is that of the whole."""
+    """Entries of a record for the epochs of a fit; the processor time covers all epochs."""
     return epochs | {"processor_seconds": round(epochs["processor_seconds"], 1)}
 
 
 def looking(split, metrics):
-    """What `tune` looks with: the metrics on the validation users of a split."""
+    """A function for `tune` to look with: the metrics on the validation users of a split."""
     part = Part(split.X_train, split.X_validation, split.y_validation)
     return lambda model: part.evaluate(model, metrics).mean
 

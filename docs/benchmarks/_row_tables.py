@@ -9,7 +9,7 @@ from _data import interactions
 from scipy.sparse import csr_array, hstack
 
 USER = ("user", "gender", "age", "occupation", "zip")
-# Columns of Frappe; those from the second on of the first line are the context.
+# Columns of Frappe; CONTEXT has the columns of the context.
 CONTEXT = ("daytime", "weekday", "isweekend", "homework", "weather", "country", "city")
 FRAPPE = ("user", *CONTEXT, "app", "cost")
 NEGATIVES = 2
@@ -50,7 +50,7 @@ class Frappe(NamedTuple):
         The columns `FRAPPE`.
     y : ndarray of int of shape (n_rows,)
     part : ndarray of int of shape (n_rows,)
-        0: learned from, 1: looked at, 2: tested; of a log and its draws it is the same.
+        0: learned from, 1: looked at, 2: tested; a log and its draws have the same number.
     unseen : ndarray of bool of shape (n_rows,)
         Whether the log that a row belongs to has a user and app that are together in no log that
         is learned from.

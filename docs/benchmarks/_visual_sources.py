@@ -1,7 +1,7 @@
 """The data sets of visual recommendation, from the files of their authors to a problem.
 
-Each function takes the folder of a data set and returns a `Problem`. What has to lie in the
-folder stands in get_data.py's ELSEWHERE.
+Each function takes the folder of a data set and returns a `Problem`. get_data.py's ELSEWHERE lists
+the files that the folder must have.
 """
 
 import ast
@@ -20,12 +20,12 @@ from skrec.model_selection import leave_one_out_split
 SEED = 0
 # A record of McAuley's binary features: the id, and the outputs of a layer.
 FEATURE_RECORD = np.dtype([("id", "S10"), ("values", "<f4", 4096)])
-# An item is cold if so few training interactions are with it.
+# An item with fewer training interactions than this is cold.
 COLD_BELOW = 5
 
 
 class Problem(NamedTuple):
-    """What is learned from, what is held out, and what is known of the items.
+    """A data set: training and held-out interactions, and what is known of the items.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
 
     @property
     def y_cold(self):
-        """What is held out of items that hardly anybody has."""
+        """Held-out interactions with items that hardly anybody has."""
         n_users = np.bincount(self.X.indices, minlength=self.X.shape[1])
         y = self.y.tocoo()
         kept = n_users[y.col] < COLD_BELOW
@@ -58,8 +58,8 @@ class Problem(NamedTuple):
 def ugallery(folder):
     """Purchases of one-of-a-kind paintings; the last basket of each user with several is held out.
 
-    Ranked is what the shop had at that time: what was uploaded before, less the paintings, of
-    which there was one, that were sold before.
+    The ranked items are the shop's stock at that time: the items uploaded before, less the
+    one-of-a-kind paintings sold before.
     """
     inventory = _rows(folder / "inventory.csv")
     place = {row["artwork_id_hash"]: i for i, row in enumerate(inventory)}
@@ -106,7 +106,7 @@ def wikimedia(folder):
 
 
 def tradesy(folder):
-    """What users bought or want; of each an interaction is held out. Users have five at least."""
+    """Items that users (of five items or more) bought or want; one of each is held out."""
     users = {}
     with gzip.open(folder / "tradesy.json.gz", "rt", encoding="utf-8") as file:
         for line in file:

@@ -4,10 +4,10 @@
 
 Both take plain SGD steps on the same objective: n_components, learning rate (constant),
 penalty and passes are equal. Times are seconds for each pass, the least of interleaved fits,
-in wall clock and in processor time (which other work on the machine disturbs less). The
-difference in ranking is that of the negatives: implicit draws them by popularity, ours are
-uniform by default; ours by popularity stands beside. ML-1M is ratings >= 4, a fifth of each
-user's held out at random; Gowalla is LightGCN's split, recall by the number of relevant items.
+in wall clock and in processor time (which other work on the machine disturbs less). The rankings
+differ by the negatives: implicit draws negatives by popularity, skrec uniformly by default. A fit
+of skrec with negatives by popularity is measured too. ML-1M is ratings >= 4, a fifth of each user's
+held out at random; Gowalla is LightGCN's split, recall by the number of relevant items.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def fit_implicit(X, options):
 
 
 class Scores:
-    """implicit's scores of the training users, told by their rows, as `evaluate` takes them."""
+    """implicit's scores for `evaluate`; it recognises the training users by their rows."""
 
     def __init__(self, model, X):
         self.model, self.known = model, row_hashes(X)

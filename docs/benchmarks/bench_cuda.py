@@ -11,13 +11,13 @@ trial of the script on any machine, in seconds, and writes nothing. All data is 
   of ML-20M, in float32, TF32 and bfloat16.
 - lists, one_user: `recommend(k=100)` for 10,000 rows, and for one, by that model; the median of
   several calls.
-- wmf: a sweep of conjugate gradients, on the device and on the cores: a fit of six sweeps less one
-  of one, over five.
+- wmf: a sweep of conjugate gradients, on the device and on the cores: the time of a fit of six
+  sweeps less that of a fit of one sweep, over five.
 - ease: the fit. bpr: a pass on the cores. neumf, youtube, lightgcn: the fastest of three epochs.
 
-Beside each stand a lower bound of its flops and bytes, and the floor: the time that these take at
-the measured rates, the longer of both. The bound counts products of matrices, and each array that
-must pass through memory as often as it must.
+Each figure has a lower bound of its flops and bytes beside it, and the floor: the longer of the
+times that the flops and the bytes take at the measured rates. The bound counts products of
+matrices, and each array that must pass through memory as often as it must.
 """
 
 import argparse
@@ -69,7 +69,7 @@ class Bench:
             torch.cuda.synchronize(self.device)
 
     def seconds(self, function):
-        """Of a call, with all that the device has to do for it."""
+        """Seconds of a call, with all that the device has to do for it."""
         self.wait()
         start = time.perf_counter()
         function()
@@ -104,15 +104,15 @@ class Bench:
 
 
 def epoch_seconds(model, X, n_epochs=3):
-    """Of the fastest epoch after the first."""
+    """Seconds of the fastest epoch after the first."""
     watch, start = Stopwatch(), time.perf_counter()
     model.set_params(max_iter=n_epochs).set_callbacks(watch).fit(X)
-    # The last stamp is that of the whole fit.
+    # The last stamp is the end of the whole fit.
     return float(np.diff([start, *watch.stamps[:-1]])[1:].min())
 
 
 def seconds_each(bench, model, X):
-    """Of an iteration: a fit of six less one of one, over five; and of the fit of six."""
+    """Seconds of an iteration (a fit of six less one of one, over five), and of the fit of six."""
     model.set_params(max_iter=1).fit(X)
     least = {}
     for n in (1, 6):
@@ -192,7 +192,7 @@ def neumf(bench):
     X, model = bench.short, NeuMF(batch_size=8192, device=bench.device, random_state=0)
     pairs = X.nnz * (1 + model.n_negatives)
     seconds = epoch_seconds(model, X)
-    # Of the layers; tables have a row for each item.
+    # Weights of the layers; tables have a row for each item.
     weights = sum(w.size for w in model.weights_.values() if X.shape[1] not in w.shape)
     d = model.user_factors_.shape[1]
     # Each pair goes forward and twice back through the layers, and reads and adds two vectors.
@@ -203,7 +203,7 @@ def youtube(bench):
     X, model = bench.short, YouTubeRecommender(device=bench.device, random_state=0)
     seconds = epoch_seconds(model, X)
     tables = sum(w.size for w in model.weights_.values() if w.ndim == 2)
-    # What an entry's vector costs: it is read and its gradient added.
+    # Cost of an entry's vector: the vector is read, and its gradient added.
     d = model.weights_["item.weight"].shape[1]
     return bench.row(seconds, 6 * X.nnz * d, 4 * (4 * X.nnz * d + 7 * tables))
 

@@ -3,15 +3,15 @@
     SKREC_DATA=../shared/data python docs/benchmarks/bench_deepfm.py \\
         --deepctr-python DEEPCTR/bin/python
 
-The data are eight tenths of the rows of run_rows.py: 800,160 rows in eight fields, of which genres
-has several values. 16 components, layers of 128 and 64, dropout .2, Adam, batches of 4,096. Each
-fit runs in a process of its own, on one thread; figures are processor seconds of an epoch, the
+The data are eight tenths of the rows of run_rows.py: 800,160 rows in eight fields; the field of
+genres has several values. 16 components, layers of 128 and 64, dropout .2, Adam, batches of 4,096.
+Each fit runs in a process of its own, on one thread; figures are processor seconds of an epoch, the
 least of some after the first.
 
 - floor: the flops of the three matrix products of each layer over the rate of a product of square
   matrices, and the bytes that the parts of a step read and write, each part once, over the rate
   of a copy within the memory. Both rates are measured between the epochs, and the best counts, as
-  for the epochs. Neither random numbers nor the order in which memory is touched are in it.
+  for the epochs. The floor counts neither random numbers nor the order in which memory is touched.
 - eager: what one writes without further thought: embeddings with dense gradients, Adam.
 - deepctr: DeepCTR-Torch's DeepFM, genres padded to the longest list, as its documentation has it.
 """
@@ -79,7 +79,7 @@ def work_of_an_epoch(n_rows, n_entries, n_columns, n_fields):
     sizes = (n_fields * N_COMPONENTS, *LAYERS, 1)
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     flops = 3 * 2 * n_rows * sum(n_in * n_out for n_in, n_out in pairs)
-    # Of each entry its column and value, a vector and a weight; and their gradients, added.
+    # Each entry has a column and a value, a vector and a weight; their gradients are added.
     entry = 12 + 4 * (N_COMPONENTS + 1)
     entries = n_entries * (entry + 12 + 2 * 4 * (N_COMPONENTS + 1))
     row = 2 * sizes[0]  # sums: written, and read for the gradient of the pairs
@@ -95,7 +95,7 @@ def work_of_an_epoch(n_rows, n_entries, n_columns, n_fields):
 
 
 def epochs_of_skrec(data, n_epochs):
-    """Ours, and the floor."""
+    """Epochs of skrec, and the floor."""
     from skrec.content import DeepFMClassifier
 
     X, y, fields = data
@@ -124,7 +124,7 @@ def epochs_of_skrec(data, n_epochs):
 
 
 def by_field(X, fields):
-    """Of each row the place of its one column in each field, and a mask of its genres."""
+    """For each row the place of its one column in each field, and a mask of its genres."""
     names = [name for name in dict.fromkeys(fields) if name != GENRES]
     parts = []
     for name in names:
@@ -188,7 +188,7 @@ def epochs_of_eager(data, n_epochs):
 
 
 def epochs_of_deepctr(data, n_epochs):
-    """DeepCTR-Torch's."""
+    """Epochs of DeepCTR-Torch."""
     import torch
     from deepctr_torch.callbacks import Callback
     from deepctr_torch.inputs import SparseFeat, VarLenSparseFeat
@@ -226,7 +226,7 @@ def epochs_of_deepctr(data, n_epochs):
 
 
 def work(options):
-    """In a process of its own: some epochs of one model, its figures as JSON."""
+    """Run some epochs of one model in a process of its own; print its figures as JSON."""
     import torch
     from scipy.sparse import csr_array, load_npz
 

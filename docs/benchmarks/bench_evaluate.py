@@ -1,10 +1,10 @@
-"""What evaluation costs beyond the scores: 10,000 users, 20,108 items, lists of 100.
+"""Cost of evaluation beyond the scores: 10,000 users, 20,108 items, lists of 100.
 
     python docs/benchmarks/bench_evaluate.py
 
-The model is a stub that returns a ready block of float32 scores, so what is timed is the
-split, one top-k pass and the metrics. Beside it, the top-k pass alone over the same
-blocks with the same masks. Results go to ``results/evaluate.json``.
+The model is a stub that returns a ready block of float32 scores, so the times are of the split, one
+top-k pass and the metrics. The top-k pass alone, over the same blocks with the same masks, is timed
+too. Results go to ``results/evaluate.json``.
 """
 
 import argparse

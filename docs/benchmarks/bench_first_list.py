@@ -39,7 +39,7 @@ print(json.dumps({
 
 
 def run(name, folder):
-    """What one process says."""
+    """Figures of one process."""
     environment = os.environ | {"NUMBA_CACHE_DIR": folder}
     command = [sys.executable, "-c", CHILD, name]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)

@@ -5,7 +5,7 @@
 Both fit plain cosine on 0/1 data; runs alternate, and the least of the repeats counts, in
 seconds of wall clock and of processor time (which other work on the machine disturbs less).
 implicit counts an item among its own K neighbours, so it looks for one neighbour fewer.
-The similarities are compared: of each item the k - 1 largest, in order.
+The script compares the similarities: the k - 1 largest of each item, in order.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def fit_implicit(X, k, n_threads):
 
 
 def descending(similarity, k):
-    """The k largest similarities of each row other than that with itself."""
+    """The k largest similarities of each row, without the row's similarity to itself."""
     rows = np.repeat(np.arange(similarity.shape[0]), np.diff(similarity.indptr))
     others = rows != similarity.indices
     rows, values = rows[others], similarity.data[others]

@@ -2,12 +2,12 @@
 
     SKREC_DATA=../shared/data python docs/benchmarks/bench_lightgcn.py
 
-One product takes to each user the vectors of the items and to each item those of the users, with
-d = 64 numbers each, in float32. The bare loop is the shortest that numba compiles, into an array
-that is there. torch multiplies by CSR matrices, scipy as well. Runs alternate, and the least of
-the repeats counts, in seconds of wall clock and of processor time (which other work on the machine
-disturbs less). Beside the products stand whole steps of a fit, by the size of the batch: the
-products forth and back, of which the last ones are made where the batch reads, and Adam.
+One product brings the items' vectors to each user and the users' vectors to each item, with d = 64
+numbers each, in float32. The bare loop is the shortest that numba compiles, into an array that is
+there. torch multiplies by CSR matrices, scipy as well. Runs alternate, and the least of the repeats
+counts, in seconds of wall clock and of processor time (which other work on the machine disturbs
+less). Whole steps of a fit are measured too, by the size of the batch: the products forth and back
+(the last ones only where the batch reads) and Adam.
 """
 
 import argparse

@@ -8,8 +8,8 @@ Each fit runs in a process of its own, with the same number of threads, one afte
 - epoch: [20108-600-200-600-20108], batches of 500, one epoch on a generated matrix of the shape of
   ML-20M, 136,677 x 20,108 with 10M entries. "eager" is what one writes from the paper without
   further thought: the rows of a batch made dense, dropout and products on them, log_softmax, Adam
-  as torch has it, float32. Seconds are those of the whole of `fit`, with what comes before the
-  first batch; the peak is that of the whole process, with the imports.
+  as torch has it, float32. Seconds cover the whole of `fit`, with what comes before the first
+  batch; the peak covers the whole process, with the imports.
 - curve: the loss of both over some epochs on the first twentieth of the users.
 - recbole: RecBole's MultiVAE on ML-1M with the same layers and batches; the fastest of five epochs
   of each, without what comes before the first. A row of ML-1M has 4 % of the items: dense input
@@ -69,7 +69,7 @@ def epochs_of_skrec(X, n_epochs, precision):
     watch, start = Stopwatch(), time.perf_counter()
     model.set_callbacks(watch).fit(X)
     seconds = time.perf_counter() - start
-    # The last stamp is that of the whole fit.
+    # The last stamp is the end of the whole fit.
     epochs = np.diff([start, *watch.stamps[:-1]]).round(3).tolist()
     return {"seconds": seconds, "epoch_seconds": epochs, "losses": model.loss_curve_}
 
@@ -119,7 +119,7 @@ def epochs_of_eager(X, n_epochs, precision):
 
 
 def epochs_of_recbole(X, n_epochs, precision):
-    """With a RecBole that runs on this machine; some of its imports are of the past."""
+    """Epochs of RecBole, with a remedy for imports that no longer exist."""
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -159,7 +159,7 @@ def epochs_of_recbole(X, n_epochs, precision):
 
 
 def work(options):
-    """In a process of its own: some epochs of one model, its figures as JSON."""
+    """Run some epochs of one model in a process of its own; print its figures as JSON."""
     import torch
 
     torch.set_num_threads(options.threads)

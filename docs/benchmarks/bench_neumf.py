@@ -12,8 +12,8 @@ fit runs in a process of its own, on one thread.
   of five samples each, as skrec does. "eager" is what one writes from the paper without further
   thought: embeddings, two branches, Adam as torch has it, negatives uniform and not looked at.
 - lists: `recommend(k=100)` for all 6,040 users, and the memory above what was there before.
-- new_users: 600 users of a fitted model who are refitted from nothing, by the time each takes and
-  by their rank among the 99 given negatives, beside the vectors that were learned for them.
+- new_users: 600 users of a fitted model are refitted from nothing: the time for each user, and the
+  metrics among the 99 given negatives, beside the metrics of the learned vectors.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def epochs_of_eager(X, n_epochs, batch):
 
 
 def epochs_of_recbole(X, n_epochs, batch):
-    """With a RecBole that runs on this machine; it asks for names that NumPy no longer has."""
+    """Epochs of RecBole, with a remedy for names that NumPy no longer has."""
     import torch
 
     for name in ("float_", "complex_", "unicode_"):
@@ -164,7 +164,7 @@ def peak_mib():
 
 
 def work(options):
-    """In a process of its own: some epochs of one model, its figures as JSON."""
+    """Run some epochs of one model in a process of its own; print its figures as JSON."""
     import torch
 
     torch.set_num_threads(1)
@@ -219,7 +219,7 @@ def epochs(part, options):
 
 
 def lists_and_new_users(part):
-    """Lists for all users; users refitted from nothing beside what was learned for them."""
+    """Lists for all users; users refitted from nothing, beside their learned vectors."""
     import torch
     from _record import rounded, timed
 

@@ -2,13 +2,13 @@
 
     python docs/benchmarks/bench_one_user.py
 
-What a service does for each request. A row is a matrix of its own, in float32 or in float64.
-Times are microseconds of processor time of one call: the mean of a pass of many calls, and the
-least of several interleaved passes. "again": the same row in all calls, whose weights are in the
-processor's caches; "in turn": the rows of many users, one after another, so that EASE waits for
+A service makes such a call for each request. A row is a matrix of its own, in float32 or in
+float64. Times are microseconds of processor time of one call: the mean of a pass of many calls, and
+the least of several interleaved passes. "again": the same row in all calls, whose weights are in
+the processor's caches; "in turn": the rows of many users, one after another, so that EASE waits for
 its weights (30 rows of 80 kB). The models are fitted to generated interactions, but for EASE, whose
-weights are drawn: its inversion would take minutes, and what its lists take does not depend on it.
-"ids" is the way from a history of 28 items in ids to a matrix,
+weights are drawn: its inversion would take minutes, and the time of its lists does not depend on
+the weights. "ids" is the way from a history of 28 items in ids to a matrix,
 `InteractionEncoder.transform_histories`, with a million known users and items.
 
 It takes about two minutes, and 3 GB of memory. Results go to ``results/one_user.json``.

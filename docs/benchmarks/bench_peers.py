@@ -5,11 +5,12 @@
     SKREC_DATA=../shared/data python docs/benchmarks/bench_peers.py --venvs FOLDER --methods EASE
 
 Each fit has a process of its own, two threads and the same matrix of ones; rounds alternate
-between the packages, and the least time counts. What compiles is called before on a small matrix.
-Reading the data into a package's own form is not in the time. Peak memory is what the fit needed
-above what the process had had. Of EASE and ItemKNN the record says which share of the lists of ten
-for 300 users are skrec's items; the others start from random vectors, or cut weights differently.
-A package that fails is recorded with its error. A method that is run again replaces its own entry.
+between the packages, and the least time counts. Functions that compile are called on a small matrix
+before. Reading the data into a package's own form is not in the time. Peak memory is the memory
+that the fit needed above what the process had held before. For EASE and ItemKNN the record says
+which share of the lists of ten for 300 users are skrec's items; the other methods start from random
+vectors, or cut weights differently. A package that fails is recorded with its error. A method that
+is run again replaces its own entry.
 """
 
 import argparse
@@ -202,7 +203,7 @@ def _memory(name):
 
 
 def child(package, method, matrix, result):
-    """In a process of its own: one fit, and its lists where the method has one solution."""
+    """Run one fit in a process of its own, and make its lists where the method has one solution."""
     X = csr_matrix(load_npz(matrix))
     fit, lists = ADAPTERS[package](method, X)
     Path("/proc/self/clear_refs").write_text("5")

@@ -1,15 +1,15 @@
-"""PureSVD beside scikit-learn's TruncatedSVD: seconds against what is captured.
+"""PureSVD beside scikit-learn's TruncatedSVD: seconds against the captured part.
 
     SKREC_DATA=../shared/data python docs/benchmarks/bench_puresvd.py
 
 Both fit the same float32 matrix of ones with their randomised solvers at several numbers of
-iterations. What is captured is ||X V||^2 of the vectors V found, as a part of the largest
-possible (ARPACK in double precision); "missing" is the rest. For each setting of skrec the
-fastest setting of scikit-learn that misses no more stands beside it. scikit-learn runs with as
-many BLAS threads as skrec has threads, and with one: where the cores are busy, threads of BLAS
-that spin cost more than they bring, and skrec keeps BLAS to one thread by itself. Runs alternate,
-and the least of the repeats counts, in seconds of wall clock and of processor time. Peak memory
-is that of one more fit, above what the process held before.
+iterations. The captured part is ||X V||^2 of the vectors V found, over the largest possible (ARPACK
+in double precision); "missing" is the rest. Each setting of skrec has the fastest setting of
+scikit-learn that misses no more beside it. scikit-learn runs with as many BLAS threads as skrec has
+threads, and with one: where the cores are busy, threads of BLAS that spin cost more than they
+bring, and skrec keeps BLAS to one thread by itself. Runs alternate, and the least of the repeats
+counts, in seconds of wall clock and of processor time. Peak memory is measured in one more fit,
+above what the process held before.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def compare(name, X, d, options):
 
 
 def beside(rows):
-    """For each setting of skrec the fastest of scikit-learn that is at least as accurate."""
+    """The fastest setting of scikit-learn that is at least as accurate as each setting of skrec."""
     pairs = []
     for ours in rows:
         if ours["package"] != "skrec":

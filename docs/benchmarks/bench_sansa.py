@@ -11,7 +11,7 @@ Stages
 ml1m    nDCG@100 for several densities, `alpha` chosen for each on the validation users of
         run.py's ml1m_strong, tested once; EASE on the same split.
 tail    the same at one alpha with a head of 256 items instead of 4,096, so that the rows of
-        nearly all items are computed as those of the tail are.
+        nearly all items are computed like rows of the tail.
 large   fit time and peak memory on a generated matrix of 400,000 users, 200,000 items and 20M
         entries; nDCG@100 for 1,000 other users, of popularity and ItemKNN too.
 """

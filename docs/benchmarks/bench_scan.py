@@ -5,10 +5,10 @@
 
 Lines are generated: `--users` users and `--items` items whose frequencies have a long tail, as
 parquet in 16 files and as one CSV, with text ids and with whole numbers. Each way reads user, item
-and rating and makes a CSR matrix in float32, in a process of its own. Peak memory is what the
-process had at most (``ru_maxrss``) beyond what it had after reading 100,000 lines, with which all
-is imported and compiled, and beyond the matrix, in bytes for each line. Results go to
-``results/scan.json``, or another record that ``--record`` names.
+and rating and makes a CSR matrix in float32, in a process of its own. Peak memory is the maximum of
+the process (``ru_maxrss``), less its maximum after reading 100,000 lines, when all is imported and
+compiled, and less the matrix, in bytes for each line. Results go to ``results/scan.json``, or
+another record that ``--record`` names.
 
 The ways: `scan_interactions` and `load_interactions` of skrec; pandas (read, then `factorize`),
 polars (lazy scan, dense ranks as codes) and DuckDB (ids numbered by a table of the distinct ones).

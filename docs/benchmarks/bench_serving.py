@@ -2,7 +2,7 @@
 
     SKREC_DATA=../shared/data python docs/benchmarks/bench_serving.py
 
-A request is a history of 28 text ids; its answer are ten ids and their scores. The catalogue has
+A request is a history of 28 text ids; its answer is ten ids and their scores. The catalogue has
 20,000 items. Times are microseconds of processor time on one thread, the mean of a pass over many
 users, and the least of several interleaved passes: "request" is the whole, "encoding" the way from
 the ids to a row. ``bench_one_user.py`` makes the models. MultVAE has 600 hidden units.
@@ -10,7 +10,7 @@ the ids to a row. ``bench_one_user.py`` makes the models. MultVAE has 600 hidden
 
 "ranking" fits MultVAE (600 hidden, 200 components) on MovieLens-1M, strong generalisation, and
 compares the lists of its test users in float32 and in 8 bits: nDCG@100 of both, with the standard
-error of the mean difference, and the mean share of the items of a list that is in the other.
+error of the mean difference, and the mean share of a list's items that the other list has too.
 Without ``SKREC_DATA`` it is left out.
 
 It takes about five minutes, and 3 GB of memory. Results go to ``results/serving.json``.
@@ -89,7 +89,7 @@ def request_times(X, n_asked, repeats, wide):
 
 
 def ranking(max_iter):
-    """What 8 bits change on MovieLens-1M."""
+    """The effect of 8 bits on the lists of MovieLens-1M."""
     from _protocols import ml1m_strong_split
 
     split = ml1m_strong_split()

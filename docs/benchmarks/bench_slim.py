@@ -33,7 +33,7 @@ FIRST = {"irspack": 6, "lenskit": 48}
 
 
 def objective(X, W, l1, l2, columns):
-    """Of some columns of W, in float64, a few hundred columns at a time."""
+    """The objective of some columns of W, in float64, a few hundred columns at a time."""
     X, W = X.astype(np.float64), csc_array(W).astype(np.float64)
     total = 0.5 * X[:, columns].sum()
     for start in range(0, len(columns), 256):

@@ -5,8 +5,8 @@
 
 The first takes some minutes and writes ``results/threads.json``; the second is a trial in seconds
 and writes nothing. The data are generated, and each number of threads has a process of its own,
-in which ``OMP_NUM_THREADS`` tells it to numba's kernels, BLAS and torch alike. Seconds are those
-of the clock, the least of two calls after one that compiles.
+where ``OMP_NUM_THREADS`` sets it for numba's kernels, BLAS and torch alike. Seconds are wall-clock
+time, the least of two calls after one that compiles.
 
 - ease, item_knn, slim: the whole fit. wmf: a sweep of conjugate gradients. bpr: a pass.
 - mult_vae: an epoch in batches of 500.

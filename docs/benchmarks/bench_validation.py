@@ -1,9 +1,9 @@
-"""What the full check of a sparse matrix costs: 10M entries, and a row of one user.
+"""Cost of the full check of a sparse matrix: 10M entries, and a row of one user.
 
     python docs/benchmarks/bench_validation.py
 
-``sound_sparse`` looks at every index and pointer before scipy converts anything. Its time is set
-against that of whole fits to the same matrix, and of ``recommend`` for one user. The fastest of
+``sound_sparse`` looks at every index and pointer before scipy converts anything. Its time is
+compared with whole fits to the same matrix, and with ``recommend`` for one user. The fastest of
 several repetitions counts. Results go to ``results/validation.json``.
 """
 
@@ -22,7 +22,7 @@ from skrec.utils._validation import validate_interactions
 
 
 def interactions(n_users, n_items, n_entries, rng):
-    """A matrix with about so many entries, items by popularity."""
+    """A matrix with about `n_entries` entries, items by popularity."""
     weight = 1.0 / np.arange(1, n_items + 1) ** 0.7
     drawn = np.searchsorted(np.cumsum(weight) / weight.sum(), rng.random(int(1.35 * n_entries)))
     users = rng.integers(0, n_users, len(drawn))

@@ -9,8 +9,8 @@ first sweep of each is left out (compilation, cold memory), and the least of the
 seconds of wall clock and of processor time, which other work on the machine disturbs less. The
 objective after the last sweep is computed by one function from the factors of implicit and of
 skrec, which start from the same vectors; irspack's model has another scale, so only its time is
-compared. Peak memory is that of all sweeps in a new process, skrec's with what it compiles or
-loads of compiled code.
+compared. Peak memory covers all sweeps in a new process; skrec's includes the code that it compiles
+or loads.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def objective(X, users, items):
 
 
 def work(options):
-    """In a process of its own: run one model, print its figures as JSON."""
+    """Run one model in a process of its own; print its figures as JSON."""
     stored = np.load(options.matrix)
     X = csr_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=stored["shape"])
     run = globals()[f"sweeps_of_{options.worker}"]

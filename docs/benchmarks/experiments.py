@@ -2,8 +2,8 @@
 
 `EXPERIMENTS` are run by run.py itself: choose on the validation users, test once. `SCRIPTS` have
 a script of their own, as they measure something else: speed beside other packages, several seeds,
-errors of ratings. Grids have at most 8 configurations. Where earlier searches on the same
-validation data had told what is hopeless, a grid leaves it out, and `remark` says so.
+errors of ratings. Grids have at most 8 configurations. A grid leaves out settings that earlier
+searches on the same validation data had found hopeless, and `remark` says so.
 """
 
 import functools
@@ -52,17 +52,17 @@ class Experiment(NamedTuple):
     estimator : estimator
         With its seed.
     grid : dict or list of dict
-        What to choose from, of scikit-learn's `ParameterGrid`.
+        Settings to choose from, as scikit-learn's `ParameterGrid` takes them.
     published : tuple of float, default=()
         In the order of the protocol's metrics.
     source : str, default=""
-        Of the published figure.
+        Source of the published figure.
     remark : str, default=""
     every, patience : int, default=None
         The validation users choose the epoch too: they are looked at after every so many
         epochs, and a fit ends when none of so many was better.
     n_items : int, default=None
-        Choose among so many items only, those with most interactions.
+        Choose among this many items only, those with most interactions.
     """
 
     protocol: str
@@ -98,10 +98,10 @@ class Experiment(NamedTuple):
 
 
 def add_experiments(path):
-    """Add the ``EXPERIMENTS`` of a file to those of this one.
+    """Add the ``EXPERIMENTS`` of a file to this module's.
 
-    The file is a module that begins with ``from experiments import Experiment``; what stands
-    beside it can be imported in it.
+    The file is a module that begins with ``from experiments import Experiment``; it can import
+    modules that lie beside it.
     """
     path = Path(path).resolve()
     if not path.is_file():
@@ -806,7 +806,7 @@ EXPERIMENTS = [
     )
     for name, estimator, grid, more in rows
 ]
-# What was not run, and why: by protocol.
+# Methods that were not run, and why, by protocol.
 NOT_RUN = {
     "ml1m_strong": {"CMN": "attention over hundreds of users an item: estimated hours"},
     "ml1m_ncf": {"CMN": "attention over hundreds of users an item: estimated hours"},
@@ -934,7 +934,7 @@ def _warm_text(method, row, published, remark):
 
 
 def _text(n_training, method, published, remark="", *, source="Ferrari Dacrema et al. TOIS"):
-    """A figure of a factor model of citeulike-t's words, or of what stands beside it."""
+    """A figure of a factor model of citeulike-t's words, or of a model beside it."""
     number = {1: "one training item", 10: "ten training items"}[n_training]
     names = ("recall@50", "recall@300")
     return Figure(

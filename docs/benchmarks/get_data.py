@@ -4,18 +4,18 @@
     SKREC_DATA=FOLDER python docs/benchmarks/get_data.py verify
     SKREC_DATA=FOLDER python docs/benchmarks/get_data.py make ml-1m/interactions --source DOWNLOADS
 
-Nothing is downloaded: terms want to be read first, so fetch the files named in the list by hand
+Nothing is downloaded: read the terms first, then fetch the files named in the list by hand
 (MovieLens also by `skrec.datasets.fetch_movielens`). `make` converts them to the form that the
-benchmarks read, ``SKREC_DATA/NAME.npz``, or a text under its own name. `verify` compares every
-array that is read with the SHA-256 of the one that the records were made with. No data is part of
-this repository.
+benchmarks read, ``SKREC_DATA/NAME.npz``, or a text under its own name. `verify` compares the
+SHA-256 of every array that is read with the SHA-256 of the array behind the records. No data is
+part of this repository.
 
 The checksums are of arrays, not of files: of the shape and of the values as 64-bit whole numbers,
 or as 64-bit floats where there are fractions, so that neither compression nor a dtype changes
-them. Those of texts (.csv, .csv.gz, .txt) are of the text, unpacked. The sources in repositories of
-GitHub are named with the commit they were taken at; of some only the first digits are known. The
+them. The checksum of a text (.csv, .csv.gz, .txt) is of the unpacked text. Sources on GitHub are
+named with the commit that they were taken at; for some commits only the first digits are known. The
 addresses could not be opened where this was written, and `make` was tried on files written in the
-sources' formats, not on the sources; `verify` is what tells.
+sources' formats, not on the sources; `verify` tells whether it worked.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def path_of(folder, name):
 
 
 def digests(path, file):
-    """The digests of what a benchmark reads of a file; None for an array that is not there."""
+    """The digests of a file's arrays that benchmarks read; None for an array that is missing."""
     if path.suffix != ".npz":
         text = path.read_bytes()
         text = gzip.decompress(text) if path.suffix == ".gz" else text
@@ -57,7 +57,7 @@ def digests(path, file):
 
 
 def verify(folder, names):
-    """Print what each file is; whether all are the ones of the records."""
+    """Print the state of each file; return whether all equal the files of the records."""
     sound = True
     for name in names:
         path = path_of(folder, name)

@@ -4,12 +4,12 @@
 
 A model (EASE by default: 20,000 items, text ids) is saved, and served by one process. Requests of
 28 ids leave at fixed times, 200 a second, whether or not earlier ones have been answered, and each
-latency counts from the time at which its request should have left: a service that falls behind is
-seen. The client keeps 32 connections. It is plain asyncio, and runs in a process of its own on the
-same machine, so server and client have a core each on a machine of two.
+latency counts from the time at which its request should have left: the latencies show a service
+that falls behind. The client keeps 32 connections. It is plain asyncio, and runs in a process of
+its own on the same machine, so server and client have a core each on a machine of two.
 
-Beside it stands an empty handler: a FastAPI application in the same server (uvicorn) that reads a
-body of the same size and answers with a body of the same size. What skrec adds is the difference;
+An empty handler is measured too: a FastAPI application in the same server (uvicorn) that reads a
+body of the same size and answers with a body of the same size. The difference is skrec's own;
 "processor_ms" is the processor time of a request, which other work on the machine does not change.
 The two take turns: a part of the seconds for each, several times. At the end the model file is
 replaced under load, and no request may fail.
@@ -150,7 +150,7 @@ def memory_mib(process):
 
 
 def processor_seconds(process):
-    """What a process has used so far."""
+    """Processor seconds of a process so far."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

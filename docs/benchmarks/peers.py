@@ -5,11 +5,11 @@
     python docs/benchmarks/run.py tables
 
 `install` makes FOLDER/NAME for each package and installs its newest version beside the pinned
-versions of constraints.txt. Where its bounds exclude those, it is installed without them, and so
-are its dependencies by name; `read` records that, and whether it can be imported all the same.
-`read` runs _peer_probe.py in each environment: it looks for class names, runs scikit-learn's
-check_estimator on recommenders that are scikit-learn estimators, and tries a CSR matrix and
-GridSearchCV. A name says that a method is there, not that it is right or quick.
+versions of constraints.txt. A package whose own bounds exclude these versions is installed without
+its bounds, and so are its dependencies by name; `read` records that, and whether it can be imported
+all the same. `read` runs _peer_probe.py in each environment: it looks for class names, runs
+scikit-learn's check_estimator on recommenders that are scikit-learn estimators, and tries a CSR
+matrix and GridSearchCV. A name says that a method is there, not that it is right or quick.
 """
 
 import argparse
@@ -209,7 +209,7 @@ def why_not_whole(folder, name):
 
 
 def read(folder):
-    """What each environment answers."""
+    """The answer of each environment."""
     names = {name for names in METHODS.values() for name in names.split()}
     names = sorted(names.union(*OTHERWISE.values()))
     rows = {}

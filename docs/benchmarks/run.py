@@ -8,12 +8,13 @@
     python docs/benchmarks/run.py tables
 
 `experiments.py` lists what there is, and ``--experiments FILE`` adds the list of a file of one's
-own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; what has
-one is not run again unless ``--again`` is given. The values of single users, from which paired
-differences are tested, are not under version control: where they are missing, `users` fits what
-the records have chosen, and tests the differences anew; methods that it does not fit are compared
-by the mean and the standard error of their record. `tables` writes the generated parts of the
-pages and their pictures; ``tables --check`` only says whether they are up to date.
+own (docs/guide/own_benchmark.rst). Each experiment has a record of its own in results/; an
+experiment with a record is not run again unless ``--again`` is given. The values of single users,
+from which paired differences are tested, are not under version control: where they are missing,
+`users` fits what the records have chosen, and tests the differences anew; methods that `users` does
+not fit are compared by the mean and the standard error of their record. `tables` writes the
+generated parts of the pages and their pictures; ``tables --check`` only says whether they are up to
+date.
 """
 
 import argparse
@@ -142,8 +143,8 @@ def remake_users(experiment):
 def _choose(experiment, problem, protocol):
     """The trial that validates best, its model if it is tested as it is, and all trials.
 
-    Where the chosen one is fitted again, rows are kept in a file until there is a record: what an
-    interrupted run has tried is not tried again.
+    Where the chosen one is fitted again, rows are kept in a file until there is a record: a later
+    run does not repeat the trials of an interrupted one.
     """
     grid = list(ParameterGrid(experiment.grid))
     if len(grid) > N_CONFIGURATIONS:
@@ -182,7 +183,7 @@ def _tested_as_it_is(problem):
 
 
 def _row(trial):
-    """What a record says of a setting."""
+    """Entries of a record for a setting."""
     if not trial.scores:
         return {"parameters": trial.parameters, "remark": trial.remark}
     row = {"parameters": trial.parameters} | cost_row(trial.cost)
@@ -192,7 +193,7 @@ def _row(trial):
 
 
 def _trial(row, grid):
-    """The setting that a row of an interrupted run was of."""
+    """The setting of a row of an interrupted run."""
     wanted = as_json(row["parameters"], sort_keys=True)
     same = (each for each in grid if as_json(each, sort_keys=True) == wanted)
     trial = Trial(next(same, row["parameters"]), row.get("validation", {}), Cost())
@@ -208,7 +209,7 @@ def _trial(row, grid):
 
 
 def _final(experiment, best, model, problem):
-    """The chosen model, fitted to everything that is not of the test."""
+    """The chosen model, fitted to all data outside the test."""
     final = clone(experiment.estimator).set_params(**best.parameters)
     if _tested_as_it_is(problem):
         row = _row(best)

@@ -5,12 +5,12 @@
 
 Two protocols. warm: a fifth of each user's items is held out (`holdout_split`, seed 0), for
 citeulike-t the split of CVAE with ten training items a user. cold: a fifth of the items is held
-out whole (`cold_item_split`, seed 0); figures are those of cold items ranked among themselves and,
-as "among all", of the same users with all items ranked. For ml-100k and citeulike-t the hybrid is
-chosen by entries that are held out of the training rows (seed 1). Each setting is tested as well,
-so that the best one on the test entries is there to see. MovieLens: ratings >= 4 are interactions;
-where all features are joined, the genres are counts or have length 1, and count once or by half,
-as ranks held-out training entries best by content alone.
+out whole (`cold_item_split`, seed 0); the cold items are ranked among themselves and, as "among
+all", for the same users among all items. For ml-100k and citeulike-t the hybrid is chosen by
+entries that are held out of the training rows (seed 1). Each setting is tested as well, so that the
+best one on the test entries is there to see. MovieLens: ratings >= 4 are interactions; where all
+features are joined, the genres are counts or have length 1, and count once or by half, as ranks
+held-out training entries best by content alone.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from skrec.neighbors import ItemKNN
 
 
 class Problem(NamedTuple):
-    """A data set, what is measured, and what is tried.
+    """A data set, its metrics, and the settings to try.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Problem(NamedTuple):
     cold : bool
         Whether items are held out too.
     normalize : {"min", "relevant"}
-        Of recall.
+        Denominator of recall.
     genres : str
-        What the genres are in the features of MovieLens that are joined; the others have length 1.
+        Form of the genres in the joined features of MovieLens; the other features have length 1.
     reduced : dict of str to ndarray of shape (n_items, d)
         Features for models that want them dense, as `ColdStart`.
     """
@@ -282,7 +282,7 @@ def cold_models(problem):
 
 
 def run_cold(problem, known, beginnings):
-    """Cold items; of the models whose names begin so, the others stay as they are known."""
+    """Rows of cold items, for the models whose names begin so; the other models keep their rows."""
     X_train, X_test, cold_items = cold_item_split(problem.X, random_state=0)
     rows, features = dict(known), problem.features | problem.reduced
     models = [("random", DummyRecommender("uniform", random_state=0), None)]

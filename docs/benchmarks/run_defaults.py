@@ -6,11 +6,11 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_defaults.py test            # all
 
 `choose` fits the settings of `_default_grids.CASES` and writes how they validate; settings that the
-record holds are not tried again. `summary` says of each setting what share of the data set's best
-validation figure it reaches: constants and rules for defaults are chosen from it. `test` then fits
-the default as the class has it and the setting that validates best, and tests each of them once.
-The record is results/defaults.json; run.py makes the table of it. All but the
-neural models takes about 40 minutes of one processor; MultVAE and MultDAE alone take 19.
+record holds are not tried again. `summary` prints the share of the data set's best validation
+figure that each setting reaches: constants and rules for defaults are chosen from these shares.
+`test` then fits the default as the class has it and the setting that validates best, and tests each
+of them once. The record is results/defaults.json; run.py makes the table of it. All but the neural
+models take about 40 minutes of one processor; MultVAE and MultDAE alone take 19.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def read():
 
 
 def write(record, case):
-    """Write the record, sorted by estimator and data set; of other cases what it holds now."""
+    """Write the record, sorted by estimator and data set; other cases keep their rows."""
     now = read()
     results = now["results"] | {case.name: record["results"][case.name]}
     record["data"] = dict(sorted((now["data"] | record["data"]).items()))
@@ -53,7 +53,7 @@ def write(record, case):
 
 
 def look(part, metric):
-    """What validates or tests a model: one metric, higher is better."""
+    """The metric that validates or tests a model; higher is better."""
     return lambda model: part.evaluate(model, [metric]).mean
 
 
@@ -93,7 +93,7 @@ def choose(record, case, data):
 
 
 def test(record, case, data):
-    """Test the default and what validates best, once each."""
+    """Test the default and the setting that validates best, once each."""
     entry = record["results"].get(case.name, {}).get(data)
     if entry is None:
         return
@@ -141,7 +141,7 @@ def _values(model):
 
 
 def summary(record, case):
-    """Of each setting the share of the best validation figure, by data set."""
+    """Each setting's share of the best validation figure, by data set."""
     rows = record["results"].get(case.name, {})
     shares = {}
     for data, entry in rows.items():

@@ -4,9 +4,9 @@
 
 Learns from LightGCN's training set and looks at its test set after every so many epochs
 (``--part test``), or from split 0 and looks at split 1 (``--part validation``). Nothing is chosen
-by the test curve: the figure is that of the last epoch, the others show the way there. After each
+by the test curve: the figure is the last epoch's, the earlier epochs show the way there. After each
 look the model is saved, and the record written; a further call continues from there, until there
-are `--epochs`. One call ends after `--minutes`. Settings other than those of the saved model are
+are `--epochs`. One call ends after `--minutes`. Settings that differ from the saved model's are
 refused; ``--again`` begins anew.
 
 Batches are eight times the paper's, with a learning rate ten times as large, which makes an epoch
@@ -75,7 +75,7 @@ def go_on(options):
 
 
 def keep(part, row):
-    """Write the record with the row of a part; that of the other stays."""
+    """Write the record with the row of a part; the other part's row stays."""
     path = RESULTS / f"{NAME}.json"
     known = json.loads(path.read_text())["parts"] if path.is_file() else {}
     known[part] = row

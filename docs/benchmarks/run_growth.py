@@ -1,17 +1,17 @@
-"""How time and memory grow: 1M, 3M, 10M and 30M generated interactions, which are all X is.
+"""How time and memory grow: 1M, 3M, 10M and 30M generated interactions, and no other data.
 
     python docs/benchmarks/run_growth.py --minutes 120
     python docs/benchmarks/run_growth.py EASE WMF --entries 1000000 3000000
 
-Every user has about 50 items; items grow with the root of the entries, from 5,000 at 1M. A fit is
-of one epoch, pass or sweep where there are such, on one thread, in a process of its own that has
-fitted a small matrix before, so that nothing is compiled; lists are those of 100 items for 1,000
-users. Estimators that read features, times or another model's lists are not in it.
+Every user has about 50 items; items grow with the root of the entries, from 5,000 at 1M. A fit runs
+one epoch, pass or sweep where there are such, on one thread, in a process of its own that has
+fitted a small matrix before, so that nothing is compiled; lists have 100 items, for 1,000 users.
+Estimators that read features, times or another model's lists are left out.
 
-What the record holds is not run again; what it says was not measured is tried again. A fit that is
+Fits that the record holds are not run again; fits without a figure are tried again. A fit that is
 expected to take longer than `--limit` minutes, by the one before and the work that the docstring
 states, is left out, and the record says so. The record is results/growth.json; `run.py tables`
-makes table and picture of it.
+makes its table and picture.
 
 The slope of a figure is its exponent from the smallest matrix to the largest: 1 grows as the
 entries do. Users grow with exponent 1, items with 1/2, so users x items and items^3 with 3/2.
@@ -44,7 +44,7 @@ def shape(n_entries):
 
 
 def interactions(n_entries, seed=0):
-    """A matrix with ones, items by popularity; rows are made in parts, so that they take little."""
+    """A matrix with ones, items by popularity; rows are made in parts, to save memory."""
     (n_users, n_items), rng = shape(n_entries), np.random.default_rng(seed)
     cumulated = np.cumsum(1.0 / np.arange(10, n_items + 10) ** 0.7)
     cumulated /= cumulated[-1]
@@ -63,7 +63,7 @@ def interactions(n_entries, seed=0):
 
 
 def facts(X):
-    """What the stated work is computed from."""
+    """The numbers that the stated work is computed from."""
     length = np.diff(X.indptr).astype(np.int64)
     return Facts(*X.shape, X.nnz, int((length**2).sum()))
 

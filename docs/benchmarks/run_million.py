@@ -41,7 +41,7 @@ MODELS = {
 
 
 def interactions(n, seed=0):
-    """A binary matrix of n users and n items; rows are made in parts, so that they take little."""
+    """A binary matrix of n users and n items; rows are made in parts, to save memory."""
     rng = np.random.default_rng(seed)
     tail = np.cumsum(np.arange(10.0, n + 10) ** -0.8)
     tail /= tail[-1]

@@ -3,13 +3,13 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_autoencoders.py
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_autoencoders.py --only MultVAE
 
-Protocol and split are those of run.py's ml1m_strong. As in Liang et al. (2018), the validation
+Protocol and split equal run.py's ml1m_strong. As in Liang et al. (2018), the validation
 users choose the epoch too: after every second one (CDAE: tenth) their nDCG@100 is computed, and
-the model of the best one counts; a fit ends when there was no better one in so many epochs as
-PATIENCE says. Of the settings in MODELS the one that validates best with the first seed is fitted
-with each seed, and each of these models is tested once. Means stand with their standard errors
-over the seeds, beside that over the test users of a single model. A model that is run again
-replaces its own entry of results/ml1m_autoencoders.json and no other.
+the model of the best one counts; a fit ends after as many epochs without a better one as PATIENCE
+says. The setting in MODELS that validates best with the first seed is fitted with each seed, and
+each of these models is tested once. Means have their standard errors over the seeds, and the
+standard error of a single model over the test users beside them. A model that is run again replaces
+its own entry of results/ml1m_autoencoders.json and no other.
 
 The layers of the VAE, and its beta, were found by some fifteen fits with the first seed, on the
 validation users too: [600-200], [600-64], [600-32], [200-200], [200-64], [1000-64], [1500-64],

@@ -1,8 +1,8 @@
-"""What ``precision="bfloat16"`` does to the ranking: ML-1M, strong generalisation.
+"""The effect of ``precision="bfloat16"`` on the ranking: ML-1M, strong generalisation.
 
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_bfloat16.py
 
-Protocol and split are those of run.py's ml1m_strong. The same model is fitted twice with the same
+Protocol and split equal run.py's ml1m_strong. The same model is fitted twice with the same
 seed, once with products of matrices in bfloat16; the validation users choose the epoch of each,
 as in run_ml1m_autoencoders.py. The difference on the test users is paired, with two standard
 errors. A processor without bfloat16 emulates it: the figures hold, the times say nothing.

@@ -3,16 +3,16 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_loca.py --base EASE
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_loca.py --base MultVAE
 
-Protocol and split are those of run.py's ml1m_strong. Three models are tuned by nDCG@100 on the
+Protocol and split equal run.py's ml1m_strong. Three models are tuned by nDCG@100 on the
 validation users, and each is tested once:
 
-- global: the base model alone, of the settings in BASES[...]["grid"] the best one;
-- LOCA: the best of the settings in BASES[...]["local"], and for each of them of all
-  predict_bandwidth and global_weight, which need no other fit;
-- random: for each local model of the chosen LOCA one fitted to as many users, drawn at
-  random, with weights of the same sum, all alike. Their scores are averaged, and the global
-  model's blended in with the share of SHARES that validates best. What LOCA gains over it
-  comes from users being near each other, and not from averaging many models.
+- global: the base model alone, with the best of the settings in BASES[...]["grid"];
+- LOCA: the best of the settings in BASES[...]["local"], each with all predict_bandwidth and
+  global_weight, which need no other fit;
+- random: for each local model of the chosen LOCA a model fitted to as many users, drawn at random,
+  with equal weights of the same sum. Their scores are averaged, and the global model's scores
+  blended in with the share of SHARES that validates best. LOCA's gain over "random" comes from
+  users being near each other, and not from averaging many models.
 
 Differences on the test users are paired, with two standard errors. A base that is run again
 replaces its own entry of results/ml1m_loca.json and no other.
@@ -36,7 +36,7 @@ from skrec.metrics._comparison._tuning import tune
 
 METRICS = list(PROTOCOLS["ml1m_strong"].metrics)
 CHOSEN_BY = METRICS[0]
-# Of the global model, beside the mean of the models of random users.
+# Shares of the global model, beside the mean of the models of random users.
 SHARES = [0.0, 0.25, 0.5, 0.75]
 
 

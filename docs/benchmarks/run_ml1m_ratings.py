@@ -3,14 +3,13 @@
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_ratings.py
     SKREC_DATA=../shared/data python docs/benchmarks/run_ml1m_ratings.py --only "BiasedMF (als)"
 
-Of each model, the candidates are compared on a tenth of the training ratings of the first
-split; the best one is then trained on all training ratings of each split and tested once.
-Predictions are in rating units and, but for the autoencoders', not clipped; the RMSE after
-clipping to 1..5 stands beside.
-Models of ATTRIBUTES read gender, age and occupation of users, and genres and decade of movies;
-those without ids know nothing else of a user and a movie.
-A model that is run alone replaces its own entry of the record. To add one: a line in
-CANDIDATES, and one in PUBLISHED if there is a figure.
+Each model's candidates are compared on a tenth of the training ratings of the first split; the best
+one is then trained on all training ratings of each split and tested once. Predictions are in rating
+units and, but for the autoencoders', not clipped; the record also has the RMSE after clipping to
+1..5. Models of ATTRIBUTES read gender, age and occupation of users, and genres and decade of
+movies; those without ids know nothing else of a user and a movie. A model that is run alone
+replaces its own entry of the record. To add one: a line in CANDIDATES, and one in PUBLISHED if
+there is a figure.
 """
 
 import argparse

@@ -6,19 +6,19 @@
 
 A model that is run alone replaces its own entry of the record.
 
-ML-1M: the label is a rating above 3. Of the 1,000,209 rows, in an order that is drawn, 8 of 10 are
-learned from, one tenth says which epoch is the best by its AUC, and one tenth is tested once.
+ML-1M: the label is a rating above 3. The 1,000,209 rows are in an order that is drawn: models learn
+from 8 of 10, one tenth says which epoch is the best by its AUC, and one tenth is tested once.
 Fields: user, item, gender, age, occupation, the first three digits of the zip code, year and
 genres; a movie has several genres.
 
 Frappe: logs of apps in a context, seven tenths to learn from, two for the choice of epochs and
-settings, one tested once. To each log belong two draws among the apps that its user has never
-used, in the same context. Nine of ten logs have a pair of user and app that other logs have as
-well, and no draw has one: the figure of all tested logs says most of all who remembers pairs. So
-there is a second one, of the logs whose pair is in none that is learned from, and both are
-measured with and without the columns of the context.
+settings, one tested once. Each log has two draws among the apps that its user has never used, in
+the same context. Nine of ten logs have a pair of user and app that other logs have as well, and no
+draw has one: the figure of all tested logs mainly says which models remember pairs. A second figure
+is of the logs whose pair is in no training log. Both figures are measured with and without the
+columns of the context.
 
-The samples of Criteo and Avazu have 200 and 100 rows: that models run is all that they show.
+The samples of Criteo and Avazu have 200 and 100 rows: they only show that the models run.
 """
 
 import argparse
@@ -50,13 +50,13 @@ PROTOCOLS = {
     "RandomState(0).permutation; too few rows for a figure of quality",
 }
 PATIENCE = 2
-# Of each setting on ML-1M the batch, the rate and the rule of stopping.
+# The batch, the rate and the rule of stopping of each setting on ML-1M.
 COMMON = {
     "learning_rate": 3e-3, "batch_size": 4096, "early_stopping": True, "scoring": "roc_auc",
     "validation_fraction": 1 / 9, "n_iter_no_change": PATIENCE, "max_iter": 30, "random_state": 0,
 }  # fmt: skip
 CROSSES = [("gender", "genres"), ("age", "genres"), ("occupation", "genres"), ("age", "year")]
-# What the published figures of Frappe were made with.
+# The settings behind the published figures of Frappe.
 PUBLISHED = {
     "n_components": 10, "learning_rate": 1e-3, "batch_size": 4096, "early_stopping": False,
     "max_iter": 100, "random_state": 0,
@@ -228,7 +228,7 @@ def main():
 
 
 def save(data, found):
-    """Put what was found into the record, beside what other runs have found."""
+    """Add these results to the record, beside the results of other runs."""
     path = RESULTS / f"rows_{data}.json"
     record = json.loads(path.read_text()) if path.exists() else {}
     models = record.get("models", {}) | found

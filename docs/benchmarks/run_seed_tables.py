@@ -6,13 +6,13 @@
     python docs/benchmarks/run_seed_tables.py pinterest --source FOLDER    # NCF's pinterest-20.*
     python docs/benchmarks/run_seed_tables.py ml-20m --trial               # no data needed
 
-Protocols are those of the papers, see DATA; METHODS has the full settings, and PUBLISHED the
-figures to compare with. Of neural methods the validation users choose the epoch, as in Liang et
-al. The seed 98765 is theirs; the users it draws are others, for the generator is another one. A
-method that is run again replaces its own entry of results/seed_NAME.json and no other.
+DATA has the papers' protocols, METHODS the full settings, and PUBLISHED the figures to compare
+with. The validation users choose the epoch of neural methods, as in Liang et al. The seed 98765 is
+theirs, but it draws other users, for the generator is another one. A method that is run again
+replaces its own entry of results/seed_NAME.json and no other.
 
 ``--trial`` runs one epoch, or sweep, of each iterated method on a generated matrix of the full
-shape (iALS revisited with 256 components; of WMF's last half sweep, which is exact, a part), and
+shape (iALS revisited with 256 components, and a part of WMF's last half sweep, which is exact), and
 writes the seconds and the hours that all epochs would take on this machine to
 results/trial_NAME.json. EASE, SLIM and SANSA have no epochs and are not tried.
 """
@@ -43,7 +43,7 @@ NCF = ["hit_rate@10", "ndcg@10"]
 
 
 class Data(NamedTuple):
-    """How a data set is prepared; shape and entries are what is left of it."""
+    """How a data set is prepared, and its shape and entries after that."""
 
     shape: tuple
     n_entries: int
@@ -149,7 +149,7 @@ PUBLISHED = {
         "EASE": (0.8684, 0.5604), "MultDAE": (0.886, 0.580), "WMF": (0.892, 0.573),
     },
 }  # fmt: skip
-# What a trial runs of each.
+# The part of each method that a trial runs.
 TRIALS = {
     "WMF, iALS revisited": {"n_components": 256, "max_iter": 1},
     "WMF": {"max_iter": 1},

@@ -6,9 +6,9 @@
 Ten training items a user (P=10), and one (P=1). Settings, and epochs of the networks, are chosen by
 the recall@300 of entries held out of the ten of each user (`holdout_split`, a fifth, seed 1), and
 each chosen one is fitted to all ten and tested once. With one item a user there is nothing to hold
-out: those settings are taken. Recall counts all test items of a user, and all items but the user's
-training items are ranked. CTR and ItemKNN read the tf-idf of all words, the networks the words
-that twenty texts have. A model that is run alone replaces its own entries of the record.
+out: P=1 takes the settings of P=10. Recall counts all test items of a user, and all items but the
+user's training items are ranked. CTR and ItemKNN read the tf-idf of all words, the networks the
+words that twenty texts have. A model that is run alone replaces its own entries of the record.
 """
 
 import argparse
@@ -48,7 +48,7 @@ CVAE_GRID = [{"beta": 0.2, "alpha": 7.0, "item_alpha": 0.04, "pretraining_max_it
 
 
 class Candidate(NamedTuple):
-    """A model, what it reads, and what is tried.
+    """A model, the words that it reads, and the settings to try.
 
     Attributes
     ----------

@@ -4,10 +4,10 @@ pictures of `skrec.datasets.make_interactions`.
     SKREC_DATA=../shared/data python docs/benchmarks/run_visual.py
     SKREC_DATA=... python docs/benchmarks/run_visual.py --only ml100k_cold --models VisRank
 
-Each problem has models by name, each with the features that it reads and what to choose from. The
-first metric chooses, on a part of the training interactions that is split as the test is; the best
-one then learns from all of the training interactions and is tested once. A model that is run alone
-replaces its own entry of the record. To add one: a line in MODELS.
+Each problem has models by name, each with the features that it reads and the settings to choose
+from. The first metric chooses, on a part of the training interactions that is split as the test is;
+the best one then learns from all of the training interactions and is tested once. A model that is
+run alone replaces its own entry of the record. To add one: a line in MODELS.
 
 Items are in an order that is drawn, so that equal scores are ordered by chance: those of MovieLens
 are nearly in the order of their popularity.
@@ -38,7 +38,7 @@ NAME = "visual"
 
 
 class Split(NamedTuple):
-    """What is learned from, what is held out, and the items among which it is ranked.
+    """A split: training and held-out interactions, and the items that are ranked.
 
     `items` None: all that a user has not.
     """
@@ -60,7 +60,7 @@ class Problem(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A recommender, the name of its features, and what to choose from."""
+    """A recommender, the name of its features, and the settings to choose from."""
 
     estimator: object
     features: str | None = None
@@ -204,7 +204,7 @@ def tiktok():
 
 
 def generated():
-    """Generated pictures: striped as the groups are that users like."""
+    """Generated pictures, whose stripes show the groups that users like."""
     data = make_interactions(1000, 300, item_images=True, random_state=0)
     order = np.random.RandomState(5).permutation(300)
     train, test = holdout_split(csr_array(data.X[:, np.argsort(order)]), random_state=0)
@@ -245,14 +245,14 @@ SLOWLY = (
 STEPS = tuple(
     {"feature_alpha": alpha, "feature_rate": rate} for alpha, rate in ((1e-3, 0.1), (1e-2, 0.03))
 )
-# Which epoch is the best one is asked of items with users that are held out, of the fit's own.
+# Items with users, held out of the fit's own items, say which epoch is the best.
 EYES = DVBPR(max_iter=20, early_stopping=True, n_iter_no_change=5, random_state=0)
 STYLE = tuple(
     {"alpha": alpha, "aggregate": aggregate}
     for alpha in (0.0, 0.001, 0.01)
     for aggregate in ("max", "mean")
 )
-# Which epoch is the best one is asked of entries that are held out, of the fit's own.
+# Entries, held out of the fit's own entries, say which epoch is the best.
 CURATOR = CuratorNet(
     guidelines=("profile",), cluster_share=0.0, early_stopping=True, max_iter=25, random_state=0
 )
@@ -356,7 +356,7 @@ def best_epoch(fitted):
 
 
 def run(model, problem):
-    """The entry of a model in the record: what was tried, what was chosen, what the test says."""
+    """The entry of a model in the record: the trials, the choice, the test."""
     side = {} if model.features is None else {"item_features": problem.features[model.features]}
     first, tried, best, chosen = problem.metrics[0], [], None, model.candidates[0]
     for candidate in model.candidates if len(model.candidates) > 1 else ():

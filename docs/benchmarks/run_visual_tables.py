@@ -4,20 +4,20 @@
     python docs/benchmarks/run_visual_tables.py tradesy --data-home FOLDER --only VBPR BPR
     python docs/benchmarks/run_visual_tables.py amazon-women --trial                # no data needed
 
-`get_data.py` lists the files that have to lie there; _visual_sources.py reads them. Beside each
-figure stands the published one, if there is one. METHODS has the full settings; early stopping
-holds out a tenth of the training entries, or of the items for `DVBPR`. A method that is run again
-replaces its own entry of results/visual_NAME.json and no other.
+`get_data.py` lists the files that must be there; _visual_sources.py reads them. Each figure has the
+published one beside it, if there is one. METHODS has the full settings; early stopping holds out a
+tenth of the training entries, or of the items for `DVBPR`. A method that is run again replaces its
+own entry of results/visual_NAME.json and no other.
 
 The published nDCG of UGallery and Wikimedia takes the ideal of the hits alone, so that one hit in
-first place is 1 whatever else was missed: it stands in brackets, and is no target. Their AUC takes
-the profile out of the ranking and not out of its length, which adds no more than the profile's
-share of the items.
+first place is 1 whatever else was missed: this nDCG stands in brackets, and is not a target. Their
+AUC takes the profile out of the ranking and not out of its length, which adds no more than the
+profile's share of the items.
 
 ``--trial`` runs one epoch of each iterated method on generated data of the full shape, and writes
 seconds, memory and the hours of processor time that all epochs would take on this machine to
-results/trial_NAME.json. Of DVBPR, whose network is the paper's on 224 x 224 pixels, it runs two
-batches of JPEG files, and the hours are of as many batches as an epoch has.
+results/trial_NAME.json. For DVBPR, whose network is the paper's on 224 x 224 pixels, it runs two
+batches of JPEG files, and the hours count as many batches as an epoch has.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def methods(name):
 
 # By metric. Sources: Messina et al. 2020 (UGallery); Parra et al., IUI 2021 (Wikimedia); He and
 # McAuley 2016 (Tradesy, and IBR on Amazon, whose data is another extraction of the same reviews
-# than that of DVBPR's authors).
+# than DVBPR's authors').
 PUBLISHED = {
     "ugallery": {
         "CuratorNet": {"auc": 0.7204, "recall@20": 0.1683, "ndcg@20": 0.0966},
@@ -193,7 +193,7 @@ def reproduce(name, options):
 
 
 def table(name, found):
-    """Lines of text: what was measured, and in the next columns what was published."""
+    """Lines of text: the measured figures, and in the next columns the published ones."""
     metrics = [*DATA[name].metrics, *(["cold auc"] if DATA[name].cold else [])]
     head = [" / ".join(metrics), "published"]
     lines = [f"{'':36}{head[0]:32}{head[1]}"]
@@ -262,7 +262,7 @@ def trial(name, options):
 
 
 def try_pictures(tried, row):
-    """An epoch of so many interactions, each with another JPEG file; their number."""
+    """Run an epoch of N_TRIED interactions, each with another JPEG file; return their number."""
     from PIL import Image
 
     rng = np.random.default_rng(SEED)
