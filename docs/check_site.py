@@ -164,7 +164,7 @@ class Browser:
 
 
 def problems_of_events(events):
-    """What the page asked the network for, and the errors of its scripts."""
+    """The page's requests to the network, and the errors of its scripts."""
     found = []
     for event in events:
         parameters = event.get("params", {})

@@ -57,7 +57,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 # Formulas are set in the reader's browser, without a network: this one file has MathJax and its
-# shapes. The package that brings it is no extension here; its own hook copies all of 24 MB.
+# shapes. The package that brings it is not an extension here: its own hook copies all of 24 MB.
 MATHJAX = importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_locations[0]
 mathjax_path = "tex-svg.js"
 mathjax3_config = {
@@ -136,7 +136,7 @@ def _link_short_name(app, env, node, contnode):
 
 
 def _is_of_another_package(app, what, name, obj, skip, options):
-    """Skip what scikit-learn's base classes bring: it is documented there."""
+    """Skip the members of scikit-learn's base classes: scikit-learn documents them."""
     module = getattr(obj, "__module__", None) or "skrec"
     return True if not module.startswith("skrec") else skip
 
@@ -187,7 +187,7 @@ def _draw_families(app, config):
 
 
 def setup(app):
-    """Connect what is above."""
+    """Connect the functions above."""
     app.add_config_value("skrec_short_names", short_names(), "env")
     app.connect("missing-reference", _link_short_name)
     app.connect("doctree-read", _unlink_addresses)

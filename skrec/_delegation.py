@@ -93,7 +93,7 @@ def check_scores(owner, name, model):
 
 
 def check_no_ratings(owner, name, model):
-    """Raise if an inner model predicts ratings: the scores of its owner are no ratings."""
+    """Raise if an inner model predicts ratings: the scores of its owner are not ratings."""
     if kind_of_model(model).predicts_ratings:
         raise ValueError(
             f"The scores of {type(owner).__name__} are no ratings, so its `{name}` must not "

@@ -44,7 +44,7 @@ def factor_scores(vectors, components, dtype, *, item_bias=None, offset=None, n_
 
 
 class Factored(NamedTuple):
-    """What the scores of some rows are products and sums of, see `factor_scores`.
+    """The factors of the scores of some rows, see `factor_scores`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a model with ids is made of, in memory or in a file: commands and services read it alike."""
+"""The parts of a model with ids, in memory or in a file: commands and services read them alike."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -38,16 +38,16 @@ class ModelContent(NamedTuple):
         Rows of the known users, float32 or float64, canonical, none of them zero. None: no user
         is known.
     seen : csr_array of shape (n_users, n_items) or None
-        All that these users have, also what does not count, such as what was below the least
-        value; none of them zero. None: what `interactions` hold.
+        All items that these users have, also items that do not count, such as items below the least
+        value; no entry is zero. None: the items in `interactions`.
     titles : ndarray of str of shape (n_items,) or None
         Titles of the items, "" where one is not known.
     min_value : float or None
         Least value of an interaction that counts; None stands for any above 0.
     values : {"ones", "keep"}
-        What an interaction that counts is.
+        Values of the interactions that count.
     facts : dict of str to str
-        What the data of the fit were.
+        Facts about the data of the fit.
     """
 
     model: object
@@ -76,7 +76,7 @@ def mapping_of(content):
 
 
 def is_of_file(source):
-    """Whether an object is a `LogRecommender`, or what a file of ``skrec fit`` holds."""
+    """Whether an object is a `LogRecommender`, or the content of a file of ``skrec fit``."""
     if isinstance(source, LogRecommender):
         return True
     return isinstance(source, Mapping) and source.get("kind") == _KIND
@@ -98,7 +98,7 @@ def content_of(source):
     Raises
     ------
     TypeError, ValueError
-        If a part is not what it should be; `OtherFormatError` for a file of another version.
+        If a part is not valid; `OtherFormatError` for a file of another version.
     NotFittedError
         If the model or the encoder is not fitted.
     """

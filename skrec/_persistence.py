@@ -264,8 +264,8 @@ def load(path, *, trusted=()):
     OSError
         If the file does not exist (FileNotFoundError) or cannot be read.
     ModelFileError
-        A ValueError. If the file is no skops file, is damaged, does not fit into memory, or holds
-        types that are not trusted or attributes that no fit sets.
+        A ValueError. If the file is not a skops file, is damaged, does not fit into memory, or
+        holds types that are not trusted or attributes that no fit sets.
     TypeError
         If `trusted` is a single str.
 

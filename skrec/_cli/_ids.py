@@ -113,7 +113,7 @@ def find_in_file(source, known, what):
     Raises
     ------
     CommandError
-        If there is no id, or the file is no text.
+        If there is no id, or the file is not text.
     OSError
         If the file cannot be read.
     """
@@ -141,12 +141,12 @@ def read_ids(source, what):
     Raises
     ------
     CommandError
-        If there is no id, or the file is no text.
+        If there is no id, or the file is not text.
     OSError
         If the file cannot be read.
     """
     try:
-        # utf-8-sig: spreadsheets put a mark at the start of what they export.
+        # utf-8-sig: spreadsheets put a mark at the start of the files that they export.
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CommandError(f"{source} is not UTF-8 text: {error}.") from error

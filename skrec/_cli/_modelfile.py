@@ -29,7 +29,7 @@ def load_model_file(path):
     Returns
     -------
     content : ModelContent
-        Its model is a `Fallback`: users of whom nothing is known get the popular items. Rows of
+        Its model is a `Fallback`: users without a known item get the popular items. Rows of
         users are there.
 
     Raises

@@ -79,13 +79,13 @@ def format_facts(facts):
 
 
 def progress_bar(total, unit):
-    """A progress bar that vanishes at the end; nothing if stderr is no terminal."""
+    """A progress bar that vanishes at the end; nothing if stderr is not a terminal."""
     return tqdm(total=total, file=sys.stderr, disable=None, leave=False, unit=unit)
 
 
 @contextmanager
 def status(text):
-    """Show the present step while it takes; nothing if stderr is no terminal."""
+    """Show the present step while it takes; nothing if stderr is not a terminal."""
     with tqdm(total=0, file=sys.stderr, disable=None, leave=False, bar_format="{desc}") as line:
         line.set_description_str(text)
         yield

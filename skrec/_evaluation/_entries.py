@@ -200,8 +200,8 @@ def entries_to_watch(X, share, seed):
 def hide_latest(X, seed):
     """Split the latest entry off each row that has more than one.
 
-    Of several entries with the latest time, the function hides the one with the lowest hash, keyed
-    as in `hide_entries`.
+    Among several entries with the latest time, the function hides the one with the lowest hash,
+    keyed as in `hide_entries`.
 
     Parameters
     ----------

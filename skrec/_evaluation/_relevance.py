@@ -17,7 +17,7 @@ def relevant_gains(held_out, *, seen=None, relevance_threshold=0, graded=False):
     held_out : csr_array of shape (n_users, n_items)
         Canonical.
     seen : csr_array of shape (n_users, n_items), default=None
-        Items that the user already has; they are no candidates and not relevant.
+        Items that the user already has; these are neither candidates nor relevant.
     relevance_threshold : float, default=0
         A stored value above it is relevant.
     graded : bool, default=False

@@ -52,7 +52,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
     columns in this order.
 
     The methods return frames of the same kind as their argument of users, histories or items.
-    If that is no frame, they return frames of the kind of the log of ``fit``, else pandas, or
+    If that is not a frame, they return frames of the kind of the log of ``fit``, else pandas, or
     pyarrow if pandas is not installed.
 
     Parameters
@@ -142,7 +142,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False  # a log is no matrix of samples and features
+        tags.input_tags.two_d_array = False  # a log is not a matrix of samples and features
         tags.input_tags.string = True
         tags.target_tags.required = False
         return tags
@@ -246,15 +246,14 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If k is not a whole number >= 1, if no candidate is known, if ids of users have
-            another type than those of ``fit``, or if a user is unknown and
-            ``unknown_users="error"``.
+            If k is not a whole number >= 1, if no candidate is known, if ids of users have another
+            type than in ``fit``, or if a user is unknown and ``unknown_users="error"``.
 
         Warns
         -----
         UserWarning
-            If candidates are unknown, or if ids of items in histories have another type than
-            those of ``fit``.
+            If candidates are unknown, or if ids of items in histories have another type than in
+            ``fit``.
         """
         check_is_fitted(self)
         k, found = check_k(k), find_users(users, self)

@@ -61,7 +61,7 @@ def plain_titles(titles):
 
 
 def _is_title(title):
-    """Whether a title is text or a number; NaN, None and the like are no titles."""
+    """Whether a title is text or a number; NaN, None and the like are not titles."""
     return isinstance(title, str) or (isinstance(title, Real) and title == title)
 
 

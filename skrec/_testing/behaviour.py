@@ -112,7 +112,7 @@ def check_row_independence(estimator):
 
 
 def check_ties(estimator):
-    """Of equal scores the lower index comes first, in every row and for every candidate.
+    """Among equal scores the lower index comes first, in every row and for every candidate.
 
     Few scores of a fitted model are equal, so the check replaces the scores of each row by two
     values.

@@ -62,7 +62,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
     A subclass writes `__init__`, `_parameter_rules` (its own and `TORCH_RULES`) and the four
     hooks: `_build_module`, `_batches`, `_loss`, `_score`. Other hooks have a default: see `HOOKS`.
     The fitted state is a dict of numpy arrays, `weights_`. Each call builds the module from it, so
-    pickling, cloning, workers and machines without CUDA are no special cases.
+    pickling, cloning, workers and machines without CUDA are not special cases.
 
     The callbacks of scikit-learn (1.9) hear of `fit` and of each epoch as its task. They get X, y
     and, if they ask, the estimator as fitted so far.
@@ -176,7 +176,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """The problem, and its held-out part or None."""
         side = self._start_side(X, **(SideInformation() if side is None else side)._asdict())
         device = resolve_device(self.device)
-        # Attributes of an earlier fit must not stand beside those of this one.
+        # Attributes of an earlier fit must not remain beside the attributes of this one.
         for name in ("best_validation_score_", *(() if resumes else ("weights_",))):
             vars(self).pop(name, None)
         self.counts_ = bool(np.all(X.data == np.rint(X.data)))

@@ -91,7 +91,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     - ``ItemItemRecommender``, ``CosineRecommender``, ``TFIDFRecommender`` and
       ``BM25Recommender``: scores are ``X @ similarity_``.
 
-    Scores equal those of implicit's `recommend`, but are given for all items.
+    Scores equal the scores of implicit's `recommend`, but are given for all items.
 
     Parameters
     ----------

@@ -121,8 +121,8 @@ class GaussianMixtureVAE(
 
     with one draw of x and of w for each row, and
     :math:`\beta_t = \min(\beta, t / \mathtt{n\_annealing\_steps})` at update t. The likelihoods
-    are those of `MultDAE`. As there, the row is scaled to length 1, and entries of it are dropped
-    at random before the encoder reads it.
+    equal `MultDAE`'s. As there, the row is scaled to length 1, and entries of it are dropped at
+    random before the encoder reads it.
 
     Scores are the logits: the outputs of the decoder at the mean of :math:`q(x \mid y)`. They rank
     items.

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from skrec._torch._pairs import ShuffledPairs
 from skrec.content._tables import not_zero, parts
 
-# At most so many pairs determine the level.
+# At most this many pairs determine the level.
 _N_PAIRS = 2**18
 
 
@@ -19,7 +19,7 @@ class ColdRule:
     """Own parameters of items without users, predicted from their features.
 
     A ridge regression with a penalty of 1 predicts the own parameters of the items with users,
-    minus their mean, from the features. So an item of which nothing is known, a row of zeros, has
+    minus their mean, from the features. So an item with nothing known, a row of zeros, has
     parameters of zero, as the mean item.
 
     Parameters

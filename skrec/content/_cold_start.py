@@ -144,7 +144,7 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         return tags
 
     def _base(self):
-        # `fit` refuses anything that is no estimator; tags are asked for before.
+        # `fit` refuses anything that is not an estimator, but tags are asked for before.
         return self.estimator if isinstance(self.estimator, BaseEstimator) else PureSVD()
 
     def _weighs(self):

@@ -40,7 +40,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
     :math:`\theta` with the vectors.
 
     The vector of an item without users comes from its :math:`\theta`, see `cold_items`;
-    `with_items` adds items that were no columns of X. Every row, known or new, is scored with the
+    `with_items` adds items that were not columns of X. Every row, known or new, is scored with the
     vector that solves its own least squares problem, as in `~skrec.decomposition.WMF`. Scores
     estimate the preference: about 1 for items that a user would take.
 

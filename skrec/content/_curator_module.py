@@ -14,7 +14,7 @@ _N_ITEMS = 2**16
 
 
 class CuratorModule(nn.Module):
-    """Vectors of items from their features, and vectors of users from those of their items.
+    """Vectors of items from their features, and vectors of users from the vectors of their items.
 
     Parameters
     ----------

@@ -53,8 +53,8 @@ class CuratorNet(
 
     - "profile": item i above an item that the user does not have, for the user's *other* items;
     - "item": item i above any other item, for i alone as the profile;
-    - "style": an item of the same group and cluster as i that the user does not have, above an
-      item of a group and a cluster of which the user has nothing; for all items of the user;
+    - "style": an item of the same group and cluster as i that the user does not have, above an item
+      of a group and a cluster where the user has nothing; for all items of the user;
     - "group": another item of the group of i above an item of another group, for i alone; only
       where the looks agree: the cosine of i with the first is larger by `margin`.
 

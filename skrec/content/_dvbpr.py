@@ -58,7 +58,7 @@ class DVBPR(FactorRecommender):
     the weights W of the network's layers without their biases.
 
     An item without users in X has :math:`\gamma_i = 0` and is ranked by its picture;
-    `with_items` adds items that were no columns of X. Scores only rank items. Only the set of a
+    `with_items` adds items that were not columns of X. Scores only rank items. Only the set of a
     user's items matters, not the stored values.
 
     Parameters
@@ -185,7 +185,7 @@ class DVBPR(FactorRecommender):
 
     Differs from [1]_: "small" is the default network; vectors have ten times the network's
     learning rate; alpha and `network_alpha` suit a mean loss over 2,048 interactions, where [1]_
-    sums the losses of 128 with penalties of 1 and .001; an item without users is no negative;
+    sums the losses of 128 with penalties of 1 and .001; an item without users is not a negative;
     dropout acts in training only.
 
     References

@@ -94,10 +94,9 @@ class IBR(ProfileMixin, BaseRecommender):
     Without features E has a row for each item, and the model is an embedding of the items; items
     without users are then all at the origin.
 
-    Differences cancel what is common to all features, except for an item of which nothing is
-    known: its row of zeros lies at the origin. Centre the features, so that the origin is the mean
-    item. Features made from the interactions, held-out ones included, leak what is to be
-    predicted.
+    Differences cancel what is common to all features, except for an item with nothing known: its
+    row of zeros lies at the origin. Centre the features, so that the origin is the mean item.
+    Features made from the interactions, held-out ones included, leak what is to be predicted.
 
     *Time*: an iteration takes about ``16 * n_pairs * n_components`` flops for the pairs, and 4
     flops per entry of the features and component. *Memory*: ``64 * n_pairs * n_components`` bytes

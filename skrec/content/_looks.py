@@ -46,13 +46,13 @@ class Looks:
         return np.where(known, product / (self._length[first] * self._length[second]), 0)
 
     def same(self, first, second):
-        """Which pairs look the same; two items of which nothing is known do."""
+        """Which pairs look the same; two items with nothing known do."""
         unknown = ~(self._known[first] | self._known[second])
         return unknown | (self.cosines(first, second) > 1 - _LEAST)
 
 
 def clusters(table, n_clusters, seed):
-    """K-means clusters of the items of a `StandardTable`, at most so many: shape (n_items,)."""
+    """K-means clusters of the items of a `StandardTable`, at most `n_clusters`."""
     rows = table.rows
     if issparse(rows):  # scikit-learn takes 32-bit indices only
         indices = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)

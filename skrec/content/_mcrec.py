@@ -204,7 +204,7 @@ class MCRec(LearnedUserRecommender):
     share, where the code reads zeros. Convolutions read three nodes as in the paper, four in the
     code; dropout of metapaths' vectors comes from the code, where it is .5. Only vectors are
     penalised. Batches are counted in interactions, with their negatives. Items without users are
-    no negatives.
+    not negatives.
 
     References
     ----------
@@ -334,7 +334,7 @@ class MCRec(LearnedUserRecommender):
         Raises
         ------
         TypeError
-            If `relations` is no dict.
+            If `relations` is not a dict.
         ValueError
             If a parameter, X, a relation or a metapath is not valid, or the loss is not finite.
             The estimator then stays as it was.

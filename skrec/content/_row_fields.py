@@ -177,8 +177,8 @@ class TableFields(Fields):
 class ColumnFields(Fields):
     """The fields of a sparse matrix, or of any matrix of numbers with given fields.
 
-    Columns of one field stand together. Behind them stands a column for rows that have no entry
-    in the field. It is left out where each column is a field; then such a row has no entry.
+    Columns of one field stand together. A column for rows that have no entry in the field follows
+    them. It is left out where each column is a field; then such a row has no entry.
 
     Attributes
     ----------

@@ -150,7 +150,7 @@ def read_texts(features, learned_from, X):
 
 
 def filled(of_text, features, mean):
-    """Vectors of texts, with a mean in place of rows of zeros, of which nothing is known."""
+    """Vectors of texts, with a mean in place of rows of zeros, for which nothing is known."""
     of_text[~not_zero(features)] = mean
     return of_text
 

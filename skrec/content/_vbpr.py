@@ -70,7 +70,7 @@ class VBPR(FactorRecommender):
 
     with :math:`\ell(x) = \log(1 + e^{-x})`, or :math:`\max(0, 1 - x)` with ``loss="hinge"``.
 
-    Features rank an item without users in X; `with_items` adds items that were no columns of X.
+    Features rank an item without users in X; `with_items` adds items that were not columns of X.
     Beside the terms of its features such an item has predicted :math:`\gamma_i` and
     :math:`\beta_i`, and a level, see `cold_items`. Scores only rank items. Only the set of a
     user's items matters, not the stored values.
@@ -198,7 +198,7 @@ class VBPR(FactorRecommender):
     them.
 
     Features are divided by one number, so that neither penalty nor learning rate depends on
-    their unit. What all features have in common has no effect on pairs. The scales of the columns
+    their unit. A part common to all features has no effect on pairs. The scales of the columns
     count: standardise tables such as genres (`~sklearn.preprocessing.StandardScaler`), so that
     rare ones have an effect. A row of zeros means that nothing is known of an item. Features made
     from the interactions, held-out ones included, leak what is to be predicted.
@@ -206,7 +206,7 @@ class VBPR(FactorRecommender):
     Zeros in place of gamma and beta rank items without users too low, for two reasons. The gamma
     and beta of items with users learn a part of what their features tell, since E and beta' learn
     more slowly. And training pushes down the items that a user does not have, but never an item
-    without users. So the scores of such items lie closer together than those of other items,
+    without users. So the scores of such items lie closer together than the scores of other items,
     which take the heads of the lists. The regression restores the first part. The level restores
     the second. It scores training pairs of items, first the one and then the other as if nobody
     had it, and minimises :math:`\sum \log(1 + e^{-x})` over the differences x.
@@ -217,8 +217,8 @@ class VBPR(FactorRecommender):
     mean and the covariance of the learned vectors replaces the penalty.
 
     Differs from [1]_: Adam on batches replaces stochastic descent; one alpha penalises the
-    vectors of users and items; E is penalised, and learns more slowly; an item without users is
-    no negative, and its parameters come from its features instead of zeros.
+    vectors of users and items; E is penalised, and learns more slowly; an item without users is not
+    a negative, and its parameters come from its features instead of zeros.
 
     References
     ----------
@@ -387,7 +387,7 @@ class VBPR(FactorRecommender):
 
     def _keep(self, module, problem):
         super()._keep(module, problem)
-        # State of an earlier fit must not stand beside the state set here.
+        # State of an earlier fit must not remain beside the state set here.
         for name in ("cold_projection_", "cold_offset_", "cold_level_"):
             vars(self).pop(name, None)
         if problem.item_features is None or self.cold_items == "zero":

@@ -13,7 +13,7 @@ from skrec.utils._unit_rows import unit_rows
 
 
 class VisRank(ProfileMixin, BaseRecommender):
-    r"""Rank items by the similarity of their features to those of the user's items.
+    r"""Rank items by the similarity of their features to the features of the user's items.
 
     :math:`f_i` are the features of item i, and P are the items of a row. The score of item i is
 
@@ -164,7 +164,7 @@ class VisRank(ProfileMixin, BaseRecommender):
         return features, features
 
     def similar_items(self, items, k=10, *, return_scores=False):
-        """Find the items whose features have the largest cosines with those of given items.
+        """Find the items whose features have the largest cosines with the features of given items.
 
         Parameters
         ----------

@@ -127,9 +127,9 @@ class WideAndDeep(FieldRecommender):
     Notes
     -----
     **Crosses.** A cross of a field of the user or the context with a field of the item memorises
-    what goes with which items: ("user", "genre") is a weight for each user and genre, and
-    ("context", "item") one for each situation and item. A cross within the user's side is the
-    same for all items, one within the item's side the same for all users.
+    which values go with which items: ("user", "genre") is a weight for each user and genre, and
+    ("context", "item") one for each situation and item. A cross within the user's side is the same
+    for all items, one within the item's side the same for all users.
 
     **New users.** A row of X that equals a training row is that user. Any other row is an unknown
     user. With layers, an unknown user has the vector 0 in the user field and is in no cross of

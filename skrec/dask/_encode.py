@@ -49,7 +49,7 @@ def fit_encoder(parts, encoder=None, *, client=None):
     Raises
     ------
     ValueError
-        If nothing is left, a log or a parameter is not valid, `encoder` is no encoder, or only
+        If nothing is left, a log or a parameter is not valid, `encoder` is not an encoder, or only
         some parts are CSV files.
     TypeError
         If a part is a matrix.

@@ -11,9 +11,9 @@ def fit(estimator, parts, *, encoder=None, client=None):
 
     The model is a function of sums over users. Each worker computes the sums of its parts. The
     sums of the workers are added up, on a cluster as a tree, and this process computes the model
-    from the total. The model equals that of a single fit: to the bit if the sums are whole
-    numbers, such as those of `EASE` for binary data, otherwise up to the rounding of sums. The
-    notes say which data this process holds.
+    from the total. The model equals the model of a single fit: to the bit if the sums are whole
+    numbers, such as `EASE`'s for binary data, otherwise up to the rounding of sums. The notes say
+    which data this process holds.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def fit(estimator, parts, *, encoder=None, client=None):
     Raises
     ------
     TypeError
-        If the estimator cannot be fitted on parts, or a part is no matrix.
+        If the estimator cannot be fitted on parts, or a part is not a matrix.
     ValueError
         If parts do not fit together, or X or a parameter is not valid, as in ``fit``.
 

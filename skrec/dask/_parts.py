@@ -189,7 +189,7 @@ class Rows:
         """Rows as ``encoder.fit_transform`` makes them from the log of the encoder's fit.
 
         Users that the encoder left out, for the minimum count or because they returned everything,
-        are no rows here either.
+        are not rows here either.
         """
         if encoder is not None and (has_core(encoder) or drops_returns(encoder)):
             encoder = _copy(encoder).set_params(unknown_users="ignore", unknown_items="ignore")

@@ -104,9 +104,8 @@ def make_interactions(
 
     Item popularity has a long tail [1]_, user activity is log-normal, and users share
     latent tastes. So a personalised model clearly beats recommending popular items: with the
-    defaults, and from 100 users and 50 items up, nDCG@100 of `skrec.linear_model.EASE` for
-    new users is at least 1.3 times that of popularity, and several times as high for large
-    sparse logs.
+    defaults, and from 100 users and 50 items up, nDCG@100 of `skrec.linear_model.EASE` for new
+    users is at least 1.3 times popularity's, and several times as high for large sparse logs.
 
     Every item belongs to one group, and has the weight ``rank ** -popularity_exponent``
     within it. Every user likes a few groups, with random shares. A draw first takes a group:

@@ -35,8 +35,8 @@ def scan_interactions(
 ):
     """Read a large interaction log from parquet or text, a batch of lines at a time.
 
-    The result equals that of `load_interactions`, which reads such files in the same way. Each
-    batch is turned into codes of 4 bytes as soon as it is read. Two counting passes make the
+    The result equals the result of `load_interactions`, which reads such files in the same way.
+    Each batch is turned into codes of 4 bytes as soon as it is read. Two counting passes make the
     matrix: the first counts the lines of each user, the second puts each line in its place. The
     peak memory is the matrix, the distinct ids and at most 40 bytes per line. This function can
     return the users in parts, and refuses formats that must be held as whole columns.

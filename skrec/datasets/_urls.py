@@ -108,6 +108,6 @@ def find_remote(url):
 
 
 def _is_hidden(folder, name):
-    """Whether a file is no part of a log, such as Spark's _SUCCESS and checksums."""
+    """Whether a file is not part of a log, such as Spark's _SUCCESS and checksums."""
     inner = name[len(folder) :] if name.startswith(folder) else name
     return any(part.startswith((".", "_")) for part in inner.split("/"))

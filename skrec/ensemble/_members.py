@@ -28,7 +28,7 @@ def check_weightable(estimator, name):
     Raises
     ------
     TypeError
-        If the estimator is no recommender of skrec, or takes no weights.
+        If the estimator is not a recommender of skrec, or takes no weights.
     """
     given = type(estimator).__name__
     if not isinstance(estimator, BaseRecommender):

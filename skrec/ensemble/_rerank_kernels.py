@@ -18,7 +18,7 @@ def diverse_order(relevance, similarity, trade_off):
     Returns
     -------
     order : ndarray of intp of shape (m,)
-        Of equal candidates the earlier one comes first.
+        Among equal candidates the earlier one comes first.
     """
     m = len(relevance)
     order = np.empty(m, dtype=np.intp)
@@ -57,7 +57,7 @@ def calibrated_order(relevance, mixes, target, trade_off, smoothing):
     Returns
     -------
     order : ndarray of intp of shape (m,)
-        Of equal candidates the earlier one comes first.
+        Among equal candidates the earlier one comes first.
     """
     m, n_groups = mixes.shape
     order = np.empty(m, dtype=np.intp)

@@ -255,7 +255,7 @@ def _stacked(scores, first, ranked, is_candidate):
     worst = np.where(np.isfinite(worst), worst, 0.0).astype(np.float64)
     unit = np.abs(scores).max(axis=1, keepdims=True, initial=0.0).astype(np.float64)
     unit = np.where(unit > 0, unit, 1.0)
-    # The row's largest score is at most twice that of the ranked items, and so is the grid.
+    # The row's largest score is at most twice the ranked items' largest score, and so is the grid.
     gap = _CELLS * 2 * grid_width(scores.dtype)
     rows, items = np.nonzero(other)
     span = (high - low)[rows, 0].astype(np.float64)

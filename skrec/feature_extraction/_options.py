@@ -14,7 +14,7 @@ def of_items(tags, *, requires_fit=True):
 
 
 class _Callable:
-    """Rule of a parameter: a callable that is no class."""
+    """Rule of a parameter: a callable that is not a class."""
 
     def __contains__(self, value):
         return callable(value) and not isinstance(value, type)

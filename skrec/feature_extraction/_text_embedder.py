@@ -106,7 +106,7 @@ class TextEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Raises
         ------
         ValueError
-            If X is no sequence of texts, or the number of features differs from `fit`.
+            If X is not a sequence of texts, or the number of features differs from `fit`.
         """
         check_is_fitted(self)
         texts, known = _checked_texts(X)

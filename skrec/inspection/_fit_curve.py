@@ -22,7 +22,7 @@ _MOST_INSIDE = 3
 
 
 class FitCurveDisplay:
-    """What a fit has recorded for each epoch, with one panel for each quantity.
+    """The records of a fit for each epoch, with one panel for each quantity.
 
     ========================  ==============================================
     "loss"                    ``loss_curve_``

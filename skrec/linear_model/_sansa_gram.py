@@ -56,7 +56,7 @@ def gram_rounds(n_items, *, alpha, n_candidates, dtype, n_jobs, check):
     n_items : int
     alpha : float
     n_candidates : int
-        Most elements that a row beyond the head keeps: those with the largest cosines.
+        Most elements that a row beyond the head keeps: the elements with the largest cosines.
     dtype : dtype
     n_jobs : int or None
     check : callable

@@ -45,7 +45,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
     .. math:: (1 - \sigma) \sum_{u, g} \|t_g - s_g B\|^2 + \sigma \|R - R B\|_F^2
         + \alpha \|B\|_F^2 \quad \text{with} \quad \mathrm{diag}(B) = 0,
 
-    where R is X with ones instead of times. The second term is that of `EASE`, which learns what is
+    where R is X with ones instead of times. The second term is `EASE`'s, which learns what is
     similar in any order. Scores are ``x @ coef_``, where x is :math:`s_g` at the end of the row.
 
     Parameters
@@ -98,7 +98,7 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
     ``score(X)`` hides items by chance, as for all recommenders. Search with
     ``make_ranking_scorer("ndcg@10", holdout="last")``, which asks for the next item.
 
-    Differs from [1]_: the diagonal of B is zero, since an item that a user has is no candidate.
+    Differs from [1]_: the diagonal of B is zero, since an item that a user has is not a candidate.
     :math:`\sigma` alone mixes the two terms; to weigh sessions by age, use ``sample_weight``.
     Training and scoring share one half-life, and the paper's decay exp(-n / delta) is
     ``half_life = delta * ln 2``. Differs from [2]_: only its decay in time is here, not its

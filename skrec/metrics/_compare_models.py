@@ -133,7 +133,7 @@ def compare_models(
     ValueError
         If a name or a parameter is not valid, shapes do not agree, or all models failed.
     TypeError
-        If one of `estimators` is no estimator.
+        If one of `estimators` is not an estimator.
 
     KeyboardInterrupt
         After an interrupt; its attribute ``comparison`` holds the finished models.

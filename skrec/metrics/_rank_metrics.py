@@ -15,9 +15,9 @@ def ranking_auc_score(
 ):
     """Area under the ROC curve (AUC) of each user's ranking.
 
-    Of all pairs of a relevant item and another candidate of the user, the share in which the
-    relevant item scores higher. A pair with equal scores (after the quantisation below) counts one
-    half. Unlike in lists, the item index decides nothing, so a constant score has an AUC of 0.5.
+    Share of the pairs of a relevant item and another candidate of the user in which the relevant
+    item scores higher. A pair with equal scores (after the quantisation below) counts one half.
+    Unlike in lists, the item index decides nothing, so a constant score has an AUC of 0.5.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def top_k_ndcg_score(
     """Normalised discounted cumulative gain of the k best items.
 
     DCG / ideal DCG [1]_, with DCG = sum of gain(r) / log2(r + 1) over the places r = 1 .. k. The
-    gain of a relevant item is 1, or 2**value - 1 with ``graded=True``. The ideal DCG is that of
+    gain of a relevant item is 1, or 2**value - 1 with ``graded=True``. The ideal DCG is the DCG of
     the best list of length k, with the min(k, number of relevant items) largest gains.
 
     Parameters

@@ -54,7 +54,7 @@ class RankingScorer(BaseEstimator):
     """
 
     # scikit-learn makes `set_score_request` from the signature of the method `score`; its argument
-    # `estimator` is no metadata.
+    # `estimator` is not metadata.
     __metadata_request__score = {"estimator": UNUSED}
 
     def __init__(

@@ -64,7 +64,7 @@ def feature_weighting(model):
 
 
 def rating_deviation(model):
-    """What is subtracted from ratings: `deviation`, or its choice if it is "auto".
+    """The baseline that is subtracted from ratings: `deviation`, or its choice if it is "auto".
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ def _deviations(values, mean):
 
 
 def statistics(vectors, features, *, metric, rating):
-    """Norms of vectors, and the terms that turn their products into those of centred vectors.
+    """Norms of vectors, and the terms that turn their products into products of centred vectors.
 
     With implicit feedback a missing entry is a zero, so a centred vector is dense. Its
     products follow from the sparse vectors: ``<x, y>`` of the centred vectors is

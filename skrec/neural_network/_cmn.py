@@ -176,9 +176,9 @@ class CMN(LearnedUserRecommender):
     external memory, where the code reads it for the user's items; for an item without users o is
     zero, where the code reads a user whose number is the item's; batches are counted in
     interactions, and negatives stand in the batch of their interaction. The rate and the penalty
-    are smaller: with theirs, one epoch destroys what pretraining has learned, and lists are worse
-    than those of the factors alone. So there are more epochs of pretraining and fewer of the
-    network. RMSProp's moments start at zero.
+    are smaller: with the authors' values, one epoch destroys what pretraining has learned, and
+    lists are worse than the lists of the factors alone. So there are more epochs of pretraining and
+    fewer of the network. RMSProp's moments start at zero.
 
     References
     ----------

@@ -182,7 +182,7 @@ class GMF(CosineContrastiveMixin, FactorRecommender):
     batch reads the rows of its users, to leave out their items.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives. The learning rate is larger, as
+    their interaction; items without users are not negatives. The learning rate is larger, as
     batches are. Differs from [2]_: there each interaction has its own negatives, which may be
     items of the user, a tenth of the user's components is dropped, and the rate falls when a
     validation score no longer rises.

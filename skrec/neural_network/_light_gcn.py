@@ -116,7 +116,7 @@ class LightGCN(FactorRecommender):
         of further epochs. The authors make up to 1,000.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
-        rises, and keep the best weights. Held-out items are no edges.
+        rises, and keep the best weights. Held-out items are not edges.
     validation_fraction : float, default=0.1
         Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
@@ -203,7 +203,7 @@ class LightGCN(FactorRecommender):
     40 bytes for each interaction.
 
     Differs from [1]_: users of a batch are drawn with replacement, and first vectors are normal
-    with standard deviation 0.1, both as in the authors' second code; an item without users is no
+    with standard deviation 0.1, both as in the authors' second code; an item without users is not a
     negative; there are fewer epochs, at a rate of 0.005 instead of 0.001.
 
     References

@@ -144,7 +144,7 @@ class MLPRecommender(PairNetRecommender):
     learned vectors, and the steps start at m. So a row without items has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives.
+    their interaction; items without users are not negatives.
 
     References
     ----------

@@ -169,7 +169,7 @@ class NeuMF(PairNetRecommender):
     learned vectors, and the steps start at m. So a row without items has the mean vector.
 
     Differs from [1]_: batches are counted in interactions, and negatives stand in the batch of
-    their interaction; items without users are no negatives. The paper reports the epoch that does
+    their interaction; items without users are not negatives. The paper reports the epoch that does
     best on the test items; this class never sees them.
 
     References

@@ -180,7 +180,7 @@ def _value(own, others, each, penalty, v):
 def mean_curvature(vectors, offset, sample, n_negatives, alpha):
     """Cholesky factor of an approximate Hessian of a row: at v = 0, for likely items.
 
-    The parameters are those of `fold_in_rows`.
+    `fold_in_rows` describes the parameters.
 
     Returns
     -------

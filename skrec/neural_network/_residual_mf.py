@@ -155,7 +155,7 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     A new row is folded in: the objective of the factors, summed over the row, is minimised over
     its p and :math:`b_u` with all else fixed. This problem is convex. Newton's method solves it in
     float64 without random negatives: their expectation, ``n_negatives / n_items`` times the sum
-    over all items, replaces them. Above 4,096 items `seed_` draws so many to stand for all.
+    over all items, replaces them. Above 4,096 items `seed_` draws 4,096 items to stand for all.
     Ratings have a closed form. The network reads the resulting vector like those of training
     users. So a known user's row, folded in, scores like the same row of a new user.
 

@@ -23,7 +23,7 @@ from skrec.utils._fitted import refused
 from skrec.utils._params import NONE, POSITIVE_INTEGER, Options
 from skrec.utils._state_torch import torch_state
 
-# Of the authors' first weights.
+# Mean and standard deviation of the authors' first weights.
 _MEAN, _STD = 0.01, 0.02
 # Weights of a node itself and of its neighbours' mean: I + L, and its mirror image.
 _RESPONSES = {"high_pass": (2.0, -1.0), "low_pass": (1.0, 1.0)}
@@ -134,7 +134,7 @@ class SpectralCF(FactorRecommender):
         Number of epochs; with `warm_start`, of further epochs.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
-        rises, and keep the best weights. Held-out items are no edges.
+        rises, and keep the best weights. Held-out items are not edges.
     validation_fraction : float, default=0.1
         Share of the items that `early_stopping` holds out, in (0, 1), of at most 10,000 users.
     n_iter_no_change : int, default=10
@@ -216,10 +216,10 @@ class SpectralCF(FactorRecommender):
     ``(n_users + n_items) * d * (n_layers + 1)`` numbers, and 60 bytes for each interaction.
 
     Differs from [1]_: the authors make 200 updates of one batch each by RMSProp, after which the
-    lists are those of popularity. Their schedule is ``solver="rmsprop", learning_rate=0.001,
+    lists equal popularity's. Their schedule is ``solver="rmsprop", learning_rate=0.001,
     alpha=0.001, batch_size=1024, epoch_size=1024, max_iter=200``. The defaults are Adam, epochs as
     long as the data, and a larger penalty. Users of a batch are drawn with replacement; the graph
-    has no self loops; an item without users is no negative, and its vector is zero.
+    has no self loops; an item without users is not a negative, and its vector is zero.
 
     References
     ----------

@@ -281,7 +281,7 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     def _draw(self, module, problem):
         kept, generator = has_users(problem.X), problem.generator
         is_cosine = self.loss == COSINE
-        # Of length one: bags must differ, however many items they have.
+        # First vectors have length one: bags must differ, however many items they have.
         std = _COSINE_STD if is_cosine else self.n_components**-0.5
         first_rows(module.item.weight, kept, std, generator)
         if not self.tied:

@@ -611,6 +611,6 @@ class InteractionEncoder(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False  # a log is no matrix of samples and features
+        tags.input_tags.two_d_array = False  # a log is not a matrix of samples and features
         tags.input_tags.string = True
         return tags

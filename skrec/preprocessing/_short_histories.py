@@ -16,7 +16,7 @@ from skrec.utils._sparse import one_row
 
 __all__ = ["plain_history"]
 
-_LONG = 1 << 10  # more interactions are no request for one user
+_LONG = 1 << 10  # more interactions are not a request for one user
 _KINDS = {"i": int, "U": str}
 
 

@@ -1,4 +1,4 @@
-"""What a `Server` answers."""
+"""The answer of a `Server`."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class Answer(NamedTuple):
     titles : list of str or None
         Their titles, "" where an item has none; None where the model came without titles.
     fallback : bool
-        Whether the list is that of the fallback, such as the popular items.
+        Whether the list comes from the fallback, such as the popular items.
     unknown : list
         Ids of the history that the fit did not see; they count for nothing.
 

@@ -26,7 +26,7 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     model : str, path-like or Server
         A file as `Server` reads it. When it is replaced, the new one is read in the background,
         and takes its place without a lost request; one that cannot be read is logged, and the old
-        model stays. For as long as it is read, both take memory. A `Server` stays as it is.
+        model stays. While it is read, both models take memory. A `Server` stays as it is.
     quantize : {None, "int8"}, default=None
         As `Server` takes it; only with a file.
     max_k : int, default=1000
@@ -58,16 +58,16 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     Notes
     -----
     A request that is wrong is answered with a status of 4xx and ``{"detail": "..."}``: 422 for a
-    body that is no JSON, or has a wrong type, a `k` above the limit, no known candidate, or values
-    so large that the model has no finite scores for them; 404
-    for an unknown item of /similar, for a model without similar items, and for an unknown user
-    where ``"unknown_user": "error"``; 413 for a body that is too large. Unknown ids in a history
-    are ignored, and the answer lists them; those in ``items`` and ``exclude`` are ignored. Ids
-    equal those of the log, with their type: "12" is not 12. Whatever else fails is a fault of the
-    service: its log has it, and the status is 500.
+    body that is not JSON, or has a wrong type, a `k` above the limit, no known candidate, or values
+    so large that the model has no finite scores for them; 404 for an unknown item of /similar, for
+    a model without similar items, and for an unknown user where ``"unknown_user": "error"``; 413
+    for a body that is too large. Unknown ids in a history are ignored, and the answer lists them;
+    those in ``items`` and ``exclude`` are ignored. Ids equal those of the log, with their type:
+    "12" is not 12. Any other failure is a fault of the service: the log has it, and the status is
+    500.
 
     The page /docs is FastAPI's own, and reads its scripts from the internet: it is blank where
-    there is none. /openapi.json says the same, and needs nothing.
+    there is none. /openapi.json has the same content, and needs no internet.
 
     The event loop computes each list itself, without a pool of threads. While it computes one
     list, other requests wait.
@@ -196,7 +196,7 @@ def _as_json(answer):
 
 
 def _described(error):
-    """What is wrong with a body, without what it holds: that may be long, or no JSON."""
+    """Say what is wrong with a body without its content, which may be long, or not JSON."""
     found = []
     for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
         place = ".".join(str(part) for part in one["loc"][:2])

@@ -26,7 +26,7 @@ class Items(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong with a request."""
+    """An error of a request."""
 
     detail: str
 

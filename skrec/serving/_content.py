@@ -1,4 +1,4 @@
-"""What a service is made of: a model, ids, and the rows of known users."""
+"""The parts of a service: a model, ids, and the rows of known users."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from skrec.preprocessing import InteractionEncoder
 
 
 class Content(NamedTuple):
-    """What is served.
+    """The parts of a service.
 
     Attributes
     ----------
@@ -27,19 +27,19 @@ class Content(NamedTuple):
         For rows with fewer than `least` items.
     least : int
     encoder : InteractionEncoder
-        Of the ids; unknown ones are ignored, or new.
+        Encoder of the ids; unknown ids are ignored, or new.
     interactions : csr_array of shape (n_users, n_items) or None
         Rows of the known users. None: no user is known.
     seen : csr_array of shape (n_users, n_items) or None
-        What these users have.
+        The items that these users have.
     titles : ndarray of str of shape (n_items,) or None
     ones : bool
         Whether an interaction that counts is a 1, whatever its value.
     min_value : float or None
         Least value of an interaction that counts.
     has_all : bool
-        Whether a user has what is in the history, also what the model does not read. False: the
-        user has what the model reads, as in ``recommend`` of the model.
+        Whether a user has all items of the history, also items that the model does not read. False:
+        the user has the items that the model reads, as in ``recommend`` of the model.
     """
 
     model: object
@@ -60,7 +60,7 @@ class Content(NamedTuple):
 
 
 def read_content(source):
-    """Read what a `Server` is given.
+    """Read the source of a `Server`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def read_content(source):
     Raises
     ------
     OSError, ModelFileError
-        Of a file, see `skrec.load`.
+        As `skrec.load`, for a file.
     TypeError
         If it is none of these.
     ValueError

@@ -1,4 +1,4 @@
-"""What is wrong with a request: separate from what is wrong with the service.
+"""Errors of requests, separate from faults of the service.
 
 Each is also the error of Python that whoever calls a `Server` expects. The HTTP application blames
 the client for these alone.
@@ -6,7 +6,7 @@ the client for these alone.
 
 
 class RequestError(Exception):
-    """What is wrong with a request."""
+    """An error of a request."""
 
 
 class RequestTypeError(RequestError, TypeError):
@@ -18,4 +18,4 @@ class RequestValueError(RequestError, ValueError):
 
 
 class RequestKeyError(RequestError, KeyError):
-    """What a request asks for is not there."""
+    """A request asks for something that is not there."""

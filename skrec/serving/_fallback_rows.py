@@ -1,4 +1,4 @@
-"""Which rows a `Fallback` scores that stands within a model."""
+"""Which rows the `Fallback` within a model scores."""
 
 from sklearn.pipeline import Pipeline
 
@@ -7,7 +7,7 @@ from skrec.serving._content import unwrapped
 
 
 def fallback_rows(model):
-    """What tells which rows the fallback within a model scores.
+    """Make the function that tells which rows the fallback within a model scores.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What stands around each request: its id, the limit of its body, its line in the log."""
+"""The frame of each request: its id, the limit of its body, its line in the log."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import uuid
 
 _LOG = logging.getLogger("skrec.serving")
 _ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)  # what may stand in a log
-# Of a body that is too large so much is read and dropped, so that the client gets to its answer.
+# So many bytes of a body above the limit are read and dropped: the client gets to its answer.
 _DROPPED = 1 << 26
 _GONE = 499  # the status that logs of proxies have for a client that has left
 
@@ -22,7 +22,7 @@ class Guard:
 
     A request whose header X-Request-ID is plain keeps this id, any other gets a new one. The
     answer has it, and so has the line in the log. A body above the limit is answered with 413.
-    What the inner application raises is logged, and answered with 500. A client that leaves before
+    Errors of the inner application are logged, and answered with 500. A client that leaves before
     its body is complete gets no answer, and counts as 499.
 
     Parameters
@@ -32,7 +32,7 @@ class Guard:
         Bytes.
     metrics : skrec.serving._metrics.Metrics
     paths : frozenset of str
-        Those that are counted by their names.
+        Paths that are counted by their names.
     """
 
     def __init__(self, app, *, max_body, metrics, paths):

@@ -20,11 +20,11 @@ class Row(NamedTuple):
     Attributes
     ----------
     X : csr_array of shape (1, n_items)
-        What the model scores.
+        The row that the model scores.
     seen : ndarray of int32
         Columns of the items that the user has.
     unknown : list
-        Ids of the history that are no column.
+        Ids of the history that are not columns.
     """
 
     X: csr_array
@@ -116,7 +116,7 @@ class Histories:
         # Without the models: a copy of them serves, and may be all that is left in memory.
         self._content, self._items = content._replace(model=None, fallback=None), items
         self._name = type(content.model).__name__
-        # One dtype for all requests, that of the fit: kernels of another one would have to compile.
+        # All requests have the dtype of the fit: kernels of another dtype would have to compile.
         self._dtype = np.dtype(np.float32)
         if content.interactions is not None:
             self._dtype = content.interactions.dtype
@@ -227,7 +227,7 @@ class Histories:
         return index.places(ids).get(value, -1)
 
     def row_of_user(self, place):
-        """`Row` of a user of the fit; of place -1, of somebody of whom nothing is known."""
+        """`Row` of a user of the fit; place -1 means a user of whom nothing is known."""
         content = self._content
         if place < 0:
             none = np.empty(0, np.int32)

@@ -34,7 +34,7 @@ class Loaded(NamedTuple):
 class ModelHolder:
     """Holds a server, and watches its file from a thread of its own.
 
-    The file is another one when its time, its size or its inode is another. The new server is
+    The file is another one when its time, its size or its inode has changed. The new server is
     made beside the old one, which keeps answering, and takes its place by one assignment: a
     request keeps the server that it began with. A file that cannot be read changes nothing. Where
     the file itself is wrong, it is not tried again before it is replaced. Where something else
@@ -58,7 +58,7 @@ class ModelHolder:
     Raises
     ------
     ValueError
-        If the ids of items are no words of JSON.
+        If JSON has no words for the ids of items.
     """
 
     def __init__(self, model, *, quantize=None, seconds=1.0):
@@ -183,7 +183,7 @@ SHORT_TURNS = _ShortTurns()
 
 
 def _is_of_the_file(error):
-    """Whether a file would fail again: what it holds is wrong, and nothing around it."""
+    """Whether a file would fail again: its content is wrong, and nothing around it."""
     passing = (OSError, MemoryError)
     # `skrec.load` has one error for all that goes wrong, and its cause.
     return isinstance(error, TypeError | ValueError) and not isinstance(error.__cause__, passing)

@@ -1,4 +1,4 @@
-r"""Lists from tables in 8 bits that equal those of the whole ones, to the bit.
+r"""Lists from tables in 8 bits, equal to the lists of the whole tables to the bit.
 
 With :math:`T` a table whose product with a row are scores, :math:`s_i = \max_f |T_{fi}| / 127`,
 :math:`q_{fi} = \mathrm{round}(T_{fi} / s_i)` and :math:`R = T - q s`, an estimate
@@ -7,9 +7,9 @@ With :math:`T` a table whose product with a row are scores, :math:`s_i = \max_f 
 .. math:: s_i \, \min\left(\rho \|v\|_2, \eta \|v\|_1\right), \quad
     \rho = \max_i \|R_i\|_2 / s_i, \quad \eta = \max_{fi} |R_{fi}| / s_i,
 
-and by rounding. An item whose estimate plus that is below what k items reach for certain is in no
-list. What is left, some dozens of items, is scored by the model itself. Of the table a quarter of
-the bytes are read. The narrow table has one byte a number, and 16 bytes an item: its scale, its
+and by rounding. An item is in no list if its estimate plus this error is below scores that k items
+reach for certain. The model itself scores the other items, some dozens. A request reads a quarter
+of the table's bytes. The narrow table has one byte a number, and 16 bytes an item: its scale, its
 bias and two places.
 """
 
@@ -21,7 +21,7 @@ from skrec.utils._topk import top_k
 
 # Share of the items that may be left; where more are, the whole table is read.
 _LARGEST_SHARE = 8
-_TINY = 1e-35  # more than what is lost of sums of numbers below the least float32
+_TINY = 1e-35  # more than sums lose of numbers below the least float32
 # Above it a float32 could overflow on the way.
 _LARGEST = 1e30
 _EPS = float(np.finfo(np.float32).eps)
@@ -30,8 +30,8 @@ _EPS = float(np.finfo(np.float32).eps)
 class NarrowTable:
     """A table in 8 bits, and how wrong its products may be.
 
-    Items stand in it by length, the longest first: once a list cannot be reached by what is left,
-    this is not read.
+    Its items are in order of length, the longest first: once no further item can reach the list,
+    the rest is not read.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class NarrowTable:
         Parameters
         ----------
         values : ndarray of shape (m,)
-            What the rows of the table are multiplied with.
+            Factors of the rows of the table.
         k : int
             Length of the list.
         seen : ndarray of int of shape (n_seen,)
@@ -95,8 +95,8 @@ class NarrowTable:
             return None
         rounding = 127 * (2 * len(values) + 16) * _EPS * total
         width = 1.001 * (min(self._of_length * length, self._of_sum * total) + rounding)
-        # Of equal keys the lower item comes first: an item may be in a list whose score is a cell
-        # of the grid below another.
+        # Among equal keys the lower item comes first: an item may be in a list whose score is a
+        # cell of the grid below another.
         slack = 2 * grid_width(dtype) + 32 * _EPS
         rest = 16 * _EPS * away + _TINY
         errors = width, slack, rest, self._widest, 1.001 * length, 1.001 * away + rest
@@ -132,8 +132,8 @@ class NarrowFactors:
     Parameters
     ----------
     model : fitted recommender
-        With `FactoredScoresMixin`, its item vectors rows in memory. Its item biases, if it has
-        any, are its `item_bias_`; of others the whole table is read.
+        With `FactoredScoresMixin`, and item vectors as rows in memory. Item biases, if there are
+        any, are in `item_bias_`; for other biases the whole table is read.
     """
 
     def __init__(self, model):

@@ -7,7 +7,7 @@ from skrec.utils._topk_kernels import group_maxima, n_groups, score_floor
 
 # Columns handled at a time: the sums of a tile stay near. Whole tiles of `group_maxima`.
 TILE = 2048
-# Below every score; infinities are no numbers under the flags of `_write_open`.
+# Below every score; infinities are not numbers under the flags of `_write_open`.
 _OUT = np.float32(-3e38)
 # Sums are rounded in the order of the code, but products go into them unrounded.
 _CONTRACT = {"contract", "nsz"}
@@ -126,8 +126,8 @@ def open_items(places, values, narrow, errors, k, seen, found):
     places, values : ndarray
         See `narrow_products`.
     narrow : tuple (table, scale, bias, reach)
-        `reach` of shape (n_tiles,) is the largest length of the items from each tile on. Those of
-        one tile are no longer than those of the tiles before.
+        `reach` of shape (n_tiles,) is the largest length of the items from each tile on. The items
+        of a tile are no longer than the items of the tiles before.
     errors : tuple of float32 (width, slack, rest, widest, length, away)
         An estimate is wrong by at most ``scale * width + rest``, and by `slack` times the largest
         size of a score. `widest` is the largest scale, ``reach * length + away`` the largest size

@@ -7,12 +7,12 @@ from skrec.serving._narrow import NarrowFactors
 
 # Networks whose module has a wide layer `last`.
 WITH_LAST_LAYER = ("MultDAE", "MultVAE", "GaussianMixtureVAE")
-# A whole table below this is read in less time than what is around it takes.
+# Reading a whole table below this size takes less time than the work around it.
 _LEAST_SIZE = 1 << 18
 
 
 def narrow_lists(model):
-    """What makes lists of single rows by 8 bits, or None where that is not faster.
+    """Make the lister of single rows by 8 bits, or None where that is not faster.
 
     Parameters
     ----------

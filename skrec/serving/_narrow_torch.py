@@ -1,4 +1,4 @@
-"""Lists of a network by its last layer in 8 bits, equal to those of the whole layer to the bit."""
+"""Lists of a network by its last layer in 8 bits, equal to the whole layer's to the bit."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from skrec.utils._topk import top_k
 
 
 class _Probe(nn.Module):
-    """Notes what goes into it, and returns that."""
+    """Notes its input, and returns it."""
 
     def forward(self, value):
         self.seen = value
@@ -30,7 +30,7 @@ class NarrowNetwork:
     model : fitted TorchRecommender
         Its scores are the outputs of a wide linear layer, `last`.
     weight : ndarray of shape (n_items, n_inputs)
-        Of this layer.
+        Weights of this layer.
     bias : ndarray of shape (n_items,)
     """
 
@@ -50,7 +50,7 @@ class NarrowNetwork:
         return listed(self._scores(hidden, items), k, items, seen.indices)
 
     def _scores(self, hidden, items):
-        """As `Linear` computes those of one row."""
+        """Scores, as `Linear` computes them for one row."""
         scores = rows_product(hidden, self._weight[items], n_jobs=1)
         return scores + self._bias[items].astype(scores.dtype)
 

@@ -8,15 +8,15 @@ from skrec.utils._files import atomic_file
 
 # Operators and file format that onnxruntime has read since 1.14 (2023).
 _OPSET, _IR_VERSION = 17, 8
-_MOST_BYTES = 2**31 - 2**20  # protobuf's limit, and a little for what is no weight
+_MOST_BYTES = 2**31 - 2**20  # protobuf's limit, and a little for all but the weights
 
 
 def to_onnx(model, path=None):
     """Write the scores of a fitted model as an ONNX graph.
 
     The graph has plain operators only: any runtime of ONNX computes it, in any language. It
-    ranks nothing and masks nothing: whoever runs it leaves out what the user has, and what is
-    not in stock, and takes the best of the rest.
+    ranks nothing and masks nothing: whoever runs it leaves out the user's items and items out of
+    stock, and takes the best of the rest.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def to_onnx(model, path=None):
         <skrec.decomposition.PureSVD>`, `MultDAE <skrec.autoencoder.MultDAE>` and `MultVAE
         <skrec.autoencoder.MultVAE>` (with the mean of the posterior, as the model itself scores)
         read the row of a user. `WMF <skrec.decomposition.WMF>`, `BPR <skrec.decomposition.BPR>`
-        and the other models with `components_` and vectors of users that are no product
-        read the vector, which their ``transform`` computes.
+        and the other models with `components_` and vectors of users that are not products read the
+        vector, which their ``transform`` computes.
     path : str or path-like, default=None
         Where to write it, atomically; by custom it ends in ``.onnx``. None: nowhere.
 

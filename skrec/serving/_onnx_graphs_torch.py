@@ -23,7 +23,7 @@ class _Graph:
     Attributes
     ----------
     n_bytes : int
-        Of the weights so far.
+        Size of the weights so far.
     """
 
     def __init__(self):
@@ -63,7 +63,7 @@ def graph_of(model):
     -------
     graph : onnx.GraphProto
     n_bytes : int
-        Of its weights.
+        Size of its weights.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _add_variational(graph, model):
         weight = weight.T
     else:
         weight, bias = (model.weights_[f"first.{part}"] for part in ("weight", "bias"))
-    # The means come first: the log variances are no part of a score.
+    # The means come first: the log variances are not part of a score.
     value = graph.node("MatMul", value, graph.constant(weight[:, :n_components]))
     value = graph.node("Add", value, graph.constant(bias[:n_components]))
     value = _add_layers(graph, model, "decoder", value)

@@ -12,7 +12,8 @@ from skrec.utils._call import kept_call
 def frozen_copy(model):
     """A copy of a model that shares its arrays: no fit writes to the arrays of an earlier one.
 
-    What pickle does not take, such as a pipeline with a lambda, is copied without its parts.
+    A model that pickle does not take, such as a pipeline with a lambda, is copied without its
+    parts.
     """
     buffers = []
     try:
@@ -25,8 +26,8 @@ def frozen_copy(model):
 class Scorer:
     """Scores rows by a model that never changes, from any thread.
 
-    A network is built when there is none that no other thread computes with. Whoever is done with
-    one leaves it to the next, in whichever thread. All of them share their weights.
+    A thread builds a network if other threads compute with all that there are. A thread that is
+    done leaves its network to the next one. All networks share their weights.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ class Scorer:
     ----------
     model : fitted recommender
     what : str or None
-        Subject of an error of scores that are not finite: who calls looks for them. None: the
-        model does.
+        Subject of an error of scores that are not finite: the caller looks for such scores. None:
+        the model does.
     """
 
     def __init__(self, model):
@@ -68,7 +69,7 @@ class Scorer:
 
 
 def make_scorer(model, quantize):
-    """What scores rows by a frozen copy of a model.
+    """Make the scorer of rows by a frozen copy of a model.
 
     Parameters
     ----------

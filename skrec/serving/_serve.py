@@ -31,14 +31,14 @@ def serve(
 ):
     """Serve a saved model over HTTP until a signal ends it.
 
-    What ``python -m skrec serve`` does. After SIGTERM or Ctrl-C the requests that have begun are
-    answered, for at most 30 seconds, and then the signal does what it does elsewhere. An idle
-    connection is kept for 75 seconds.
+    ``python -m skrec serve`` calls this function. After SIGTERM or Ctrl-C the requests that have
+    begun are answered, for at most 30 seconds, and then the signal does what it does elsewhere. An
+    idle connection is kept for 75 seconds.
 
     Parameters
     ----------
     model : str or path-like
-        A file, see `make_application`; so for `quantize`, `max_k`, `max_body` and
+        A file, see `make_application`, also for `quantize`, `max_k`, `max_body` and
         `reload_seconds`.
     host : str, default="127.0.0.1"
         Address to listen at. The service has no passwords and no encryption: put a proxy before
@@ -46,7 +46,7 @@ def serve(
     port : int, default=8000
         0: any that is free; the log names it.
     workers : int, default=1
-        Processes that answer, >= 1, each of which has the model and figures of its own.
+        Processes that answer, >= 1. Each has the model and figures of its own.
     quantize : {None, "int8"}, default=None
         See `Server`.
     max_k : int, default=1000
@@ -56,7 +56,7 @@ def serve(
     reload_seconds : float, default=1.0
         How often the file is looked at.
     log_level : {"debug", "info", "warning", "error"}, default="info"
-        Of the log on standard error. "info" has a line for each request, with its id.
+        Level of the log on standard error. "info" has a line for each request, with its id.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def serve(
     settings |= {"timeout_keep_alive": _IDLE_SECONDS}
     settings |= {"server_header": False, "lifespan": "on"}
     with _listening(host, port) as listening:
-        # What is wrong with it is one error here, also where workers make their own.
+        # A bad model or option is one error here, also where workers make their own application.
         application = worker_application(options)
         _LOG.info("serving %s at http://%s (help: /docs)", model, _address(listening))
         if workers == 1:

@@ -36,11 +36,11 @@ class _Marks(NamedTuple):
 class Server:
     """Lists for one process that serves: made once, asked from any thread.
 
-    What a request needs is made when the server is: a dictionary of the ids, compiled kernels, the
+    The constructor makes all that a request needs: a dictionary of the ids, compiled kernels, the
     network of a neural model. Only threads that ask at the same time need networks of their own:
-    each is built at the first such request, and all share their weights.
-    The model is frozen: whoever fits the estimator again changes nothing here. Lists are those
-    that the model's own ``recommend`` makes of the same row, with its rule for ties.
+    the first such request builds each of them, and all share their weights. The model is frozen:
+    whoever fits the estimator again changes nothing here. Lists equal the lists of the model's own
+    ``recommend`` for the same row, with its rule for ties.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ class Server:
         A fitted `skrec.LogRecommender`; or a fitted recommender, pipeline or search, whose ids
         are the names of its columns or else their numbers; or a mapping with ``"model"`` and
         ``"encoder"`` and, if there are any, ``"interactions"`` (the rows of the known users),
-        ``"seen"`` (what they have, where that is more; a zero, stored or not, is no item),
+        ``"seen"`` (what they have, where that is more; a zero, stored or not, is not an item),
         ``"titles"`` (a text for each item, "" where it has none), ``"values"`` ("ones" or "keep")
-        and ``"min_value"`` (of an interaction that counts); or the path of a file with one of
-        them, such as ``python -m skrec fit`` writes.
+        and ``"min_value"`` (of an interaction that counts); or the path of a file with one of them,
+        such as ``python -m skrec fit`` writes.
     quantize : {None, "int8"}, default=None
         "int8": the weights of the last layer of a network (`MultDAE
         <skrec.autoencoder.MultDAE>`, `MultVAE <skrec.autoencoder.MultVAE>`, `GaussianMixtureVAE
         <skrec.autoencoder.GaussianMixtureVAE>`) are kept in 8 bits alone: a quarter of their
-        memory, and 4 bytes an item. The server keeps no other copy; what was given keeps its
-        own. Lists then are nearly those of the model, see Notes.
+        memory, and 4 bytes an item. The server keeps no other copy; the given model keeps its own.
+        Lists then nearly equal the model's, see Notes.
 
     Attributes
     ----------
@@ -86,15 +86,15 @@ class Server:
 
     Notes
     -----
-    Rows have the dtype of the fit's interactions, or float64 where these are no floats; it is
-    float32 but for logs whose values float32 cannot hold. A model that came without interactions
+    Rows have the dtype of the fit's interactions, or float64 where these are not floats. The dtype
+    is float32 but for logs whose values float32 cannot hold. A model that came without interactions
     scores float32 rows, or what the encoder's `dtype` says.
 
     A history is a sequence of ids, each of which counts as 1, or a mapping of values by id, for
     models that read values, such as ratings. Repeated ids and values become what the encoder's
     `duplicates` says, or ones where the model counts users and items alone. Ids that the fit did
-    not see count for nothing. The answer names them. A value that does not count, such as 0, is no
-    item of the history, as in ``recommend`` of the model; where ``"seen"`` or ``"min_value"`` is
+    not see count for nothing. The answer names them. A value that does not count, such as 0, is not
+    an item of the history, as in ``recommend`` of the model; where ``"seen"`` or ``"min_value"`` is
     given, the user has the item all the same.
 
     The dictionary takes some 150 bytes for a text id beside the array. Arrays of the model are
@@ -105,10 +105,10 @@ class Server:
     ``docs/benchmarks/bench_serving.py`` measures how much of the lists, and of their nDCG, is lost;
     the user guide, :doc:`/guide/serving`, has the figures.
 
-    Without it the last layer of such a network, and the item vectors of a factor model, are kept in
-    8 bits beside the whole ones: one byte a weight, at most a quarter of their memory, and 16 bytes
-    an item more. These tell which items cannot be in a list. The others are scored by the whole
-    ones: the lists of single requests, and their scores, are those of the model to the bit.
+    Without it the server keeps the last layer of such a network, or the item vectors of a factor
+    model, in 8 bits beside the whole weights: one byte a weight, at most a quarter of their memory,
+    and 16 bytes an item more. The 8 bits tell which items cannot be in a list. The whole weights
+    score the other items: the lists and scores of single requests equal the model's to the bit.
 
     Examples
     --------
@@ -167,7 +167,7 @@ class Server:
         Parameters
         ----------
         history : sequence of ids, or mapping of float by id
-            What the user has, known or new: it alone counts.
+            Items of the user, known or new: the history alone counts.
         k : int, default=10
             Length of the list.
         items : sequence of ids, default=None
@@ -185,7 +185,7 @@ class Server:
         Raises
         ------
         TypeError
-            If a history or list is no sequence of ids, or a value is no number.
+            If a history or list is not a sequence of ids, or a value is not a number.
         ValueError
             If k is not a whole number >= 1, no candidate is known, a value is not finite, or
             negative where the model takes no negative values, or there are ids without values
@@ -207,7 +207,7 @@ class Server:
         items, exclude : sequence of ids, default=None
             As in `recommend`.
         exclude_seen : bool, default=True
-            Whether to leave out what the user has.
+            Whether to leave out the user's items.
 
         Returns
         -------
@@ -258,9 +258,9 @@ class Server:
         Returns
         -------
         answers : list of Answer
-            Those of `recommend`, one for each history. Products of many rows may round the last
-            bits of scores otherwise than those of one row: items whose scores are equal but for
-            rounding may change places.
+            The answers of `recommend`, one for each history. Products of many rows may round the
+            last bits of scores otherwise than products of one row: items whose scores are equal but
+            for rounding may change places.
 
         Raises
         ------
@@ -295,7 +295,7 @@ class Server:
         Parameters
         ----------
         item : id
-            What others are to be like.
+            The item that the others are to be like.
         k : int, default=10
             Length of the list.
         items, exclude : sequence of ids, default=None
@@ -333,7 +333,7 @@ class Server:
 
     @contextmanager
     def _blaming(self, rows):
-        """A block that scores rows of histories: an error that their values cause is theirs."""
+        """A block that scores rows of histories, and blames a request whose values fail."""
         try:
             yield
         except RequestError:
@@ -349,7 +349,7 @@ class Server:
         return self._fallback is not None and row.X.nnz < self._least
 
     def _answer(self, row, k, items, exclude, exclude_seen):
-        """The answer of one row; what is marked is listed, and nothing is as long as all items."""
+        """The answer of one row; marks are lists of columns, no array is as long as all items."""
         out = row.seen if exclude_seen else _NOTHING
         if exclude is not None:
             out = np.concatenate([out, self._items.known(exclude, "exclude")[0]])
@@ -359,7 +359,7 @@ class Server:
         return self._named(found[0], scores[0], self._marks(row.X, short)[0], row.unknown)
 
     def _marks(self, X, short):
-        """Whether each list is that of a fallback, a list of bool."""
+        """Whether each list comes from a fallback, a list of bool."""
         if short or self._falls_back is None:
             return [short] * X.shape[0]
         return self._falls_back(X).tolist()

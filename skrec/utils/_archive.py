@@ -11,7 +11,7 @@ from skrec.utils._memory import available_memory, format_bytes
 
 _SCHEMA = "schema.json"
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
-# The loaders that skops uses for types that are no plain containers; others are refused.
+# The loaders that skops uses for types that are not plain containers; other loaders are refused.
 _LOADERS = {
     "scipy.sparse": {"SparseMatrixNode", "ObjectNode"},  # ObjectNode: older versions
     "skrec": {"ObjectNode", "TupleNode", "FunctionNode", "TypeNode"},

@@ -101,7 +101,7 @@ def check_fitted(estimator):
     Parameters
     ----------
     estimator : estimator of skrec, or of a subclass
-        Of an unfitted estimator only the parameters are checked.
+        For an unfitted estimator the function checks the parameters only.
 
     Raises
     ------

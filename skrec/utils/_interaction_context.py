@@ -147,7 +147,7 @@ def check_context(context, X):
     TypeError
         If `context` is no InteractionContext.
     ValueError
-        If the users or entries of `context` are not those of X.
+        If the users or entries of `context` differ from X's.
     """
     if not isinstance(context, InteractionContext):
         got = f"{type(context).__name__} of shape {np.shape(context)}"

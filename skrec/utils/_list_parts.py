@@ -93,7 +93,7 @@ class ListParts:
         Raises
         ------
         ValueError
-            If the file belongs to another model, other options or another part, or is no file.
+            If the file belongs to another model, other options or another part, or is not a file.
         OSError
             If the file cannot be opened.
         """

@@ -181,7 +181,7 @@ def _dates(name, got):
 
 
 def _refuse_named(X, name):
-    """Refuse mappings and structured arrays: they have named columns but are no dataframes."""
+    """Refuse mappings and structured arrays: they have named columns but are not dataframes."""
     names = getattr(getattr(X, "dtype", None), "names", None)  # of a structured array
     names = list(X) if isinstance(X, Mapping) else names
     if isinstance(names, list | tuple):

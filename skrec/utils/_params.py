@@ -167,9 +167,9 @@ def check_parameters(estimator, rules):
     estimator : estimator
         Its ``get_params(deep=False)`` are checked.
     rules : dict of str to rule or tuple of rules
-        Any object with ``__contains__`` and ``__str__`` is a rule. Of a tuple, one rule must
-        hold. `COMMON_RULES` add the rules of names that `rules` lacks. Other parameters
-        without a rule are not checked.
+        Any object with ``__contains__`` and ``__str__`` is a rule. One rule of a tuple must hold.
+        `COMMON_RULES` add the rules of names that `rules` lacks. Other parameters without a rule
+        are not checked.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class Masks(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """What is found.
+    """The lists.
 
     Attributes
     ----------

@@ -99,7 +99,7 @@ plt.show()
 # ItemKNN with the exponents 1 and 1.25 loses .05 and .15. The exponents 0.5 and 0.75 have the same
 # nDCG but different Gini indices: nDCG cannot choose between them.
 #
-# nDCG is no neutral judge here. The held-out items are interactions too, and so most of them are
+# nDCG is not a neutral judge here. The held-out items are interactions too, and so most of them are
 # popular. nDCG rewards a model for items that users had, and never for items that they would have
 # liked but have not seen. So report both figures; :doc:`/guide/evaluate` has more metrics of this
 # kind.

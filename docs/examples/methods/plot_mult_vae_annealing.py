@@ -100,7 +100,7 @@ for a, b in [
 
 # %%
 # For a final β of 1, annealing ranks better than β = 1 throughout. For 0.2 annealing makes little
-# or no difference, and both fits are ahead of β = 1. On these data a weaker divergence is what
-# counts, and annealing helps to find how weak. The paper uses it so: let β rise to 1 once, find
+# or no difference, and both fits are ahead of β = 1. On these data the weaker divergence makes the
+# difference, and annealing helps to find how weak. The paper uses it so: let β rise to 1 once, find
 # the β with the best validation score, and fit again up to there. The curves show that the peak is
 # flat, so a search over a few values of `beta` is as good a guide.

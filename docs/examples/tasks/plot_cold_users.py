@@ -62,7 +62,7 @@ results = {
 # An empty row
 # ------------
 # Models that sum over the items of a user have nothing to sum in an empty row. All scores are 0 and
-# ties go to the lower column, so everybody gets the first columns of the matrix. That is no
+# ties go to the lower column, so everybody gets the first columns of the matrix. That is not a
 # recommendation. You decide outside of the model what these users get; the usual fallback is
 # popularity:
 def scores_with_fallback(X):

@@ -15,7 +15,7 @@ def named_models(estimators):
     Raises
     ------
     TypeError
-        If an entry is no estimator.
+        If an entry is not an estimator.
     ValueError
         If there is no estimator, or a name occurs twice.
     """

@@ -141,7 +141,7 @@ def _figure(comparison, title, caption, metric, against=None):
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "skrec"}):
         comparison.plot(metric, against=against, ax=canvas.subplots())
         for text in canvas.findobj(Text):
-            text.set_parse_math(False)  # a "$" in a name is no formula
+            text.set_parse_math(False)  # a "$" in a name is not a formula
             if text.get_text() in comparison.results:
                 text.set_text(short_label(text.get_text()))
         buffer = io.BytesIO()

@@ -146,6 +146,6 @@ def _attempt(estimator, trial, X, look, fit_params, every, patience):
         trial.remark = " ".join(str(error).split()) or type(error).__name__
         return None
     trial.refit = {"max_iter": trial.epochs["epoch"]}
-    if hasattr(model, "n_annealing_steps_"):  # of all epochs, of which so many are made
+    if hasattr(model, "n_annealing_steps_"):  # for all planned epochs; the refit makes fewer
         trial.refit["n_annealing_steps"] = round(model.n_annealing_steps_)
     return model
