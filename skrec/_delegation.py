@@ -192,7 +192,7 @@ class FitThatMayWeigh:
                 context=context,
             )
 
-        del plain.__wrapped__  # inspect.signature would show that of `weighted`
+        del plain.__wrapped__  # inspect.signature would show the signature of `weighted`
         self.weighted, self.plain = weighted, plain
 
     def __get__(self, instance, owner=None):

@@ -88,8 +88,8 @@ def content_of(source):
     Parameters
     ----------
     source : LogRecommender or mapping
-        The names of a mapping are those of `ModelContent`. The first two have to be there, and in
-        a file of ``skrec fit`` all.
+        A mapping has the names of `ModelContent`. The first two are required, and all of them in a
+        file of ``skrec fit``.
 
     Returns
     -------

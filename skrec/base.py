@@ -89,8 +89,8 @@ class BaseRecommender(RecommenderMixin, BaseEstimator, metaclass=ABCMeta):
     a TypeError.
 
     At its end, ``fit`` scores a few training rows, unless it was given user features or
-    context. It raises a ValueError if a score is not finite. It warns if all items score
-    alike though X tells them apart.
+    context. It raises a ValueError if a score is not finite. It warns if all items score alike
+    although X distinguishes them.
 
     Any row can be scored: rows are never identified by position, and a new user is a row
     like any other. The batch, the order and the subset of rows never change the result

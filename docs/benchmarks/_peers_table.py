@@ -5,7 +5,7 @@ from peers import METHODS, method_of
 
 
 def contract():
-    """What each package reads, and what scikit-learn's tools say of it."""
+    """The form that each package reads, and the results of scikit-learn's tools for it."""
     record = read("peers")
     notes, rows = Footnotes(), []
     for name, peer in record["peers"].items():

@@ -45,7 +45,7 @@ def recorded(key):
 
 
 def about(key):
-    """What is measured: data, split, metrics, the records' dates."""
+    """The description: data, split, metrics, the records' dates."""
     protocol, found = PROTOCOLS[key], recorded(key)
     first, *others = map(label, protocol.metrics)
     metrics = f"{first}, which chooses the setting" + "".join(f"; {name}" for name in others)

@@ -362,7 +362,7 @@ def _as_text(found):
 
 
 def _by_dictionary(ids, column):
-    """Codes of a dictionary column, of which only the few values are looked up."""
+    """Codes of a dictionary column; only its few values are looked up."""
     if column.dictionary.null_count:
         return ids.encode(column.dictionary_decode())
     place = ids.encode(column.dictionary)

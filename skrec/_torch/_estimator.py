@@ -303,7 +303,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         return torch.device("cpu") if n_rows <= self._few_rows else device
 
     def _encoded(self, X, function):
-        """`_apply` for hidden layers, in chunks since those of many rows would be large."""
+        """`_apply` for hidden layers, in chunks, since the layers of many rows would be large."""
         encoded = self._apply(X, function, chunks=row_chunks(X.shape[0], 0))
         return require_finite(encoded, "The vectors of users")
 

@@ -62,8 +62,8 @@ def _mean(query, q, keys, values, member, begin, end, without, share, first, out
 def attend(begin, end, query, keys, values, reading, share, out):
     """For some queries, write the mean of a list's values by the softmax of query . key.
 
-    `reading` is a `skrec._torch._segments.Reading`. `share` (n_read,) gets the weights; those of
-    query q begin at ``first[q]``. `out` (n, d) gets the means; zeros for a list without members.
+    `reading` is a `skrec._torch._segments.Reading`. `share` (n_read,) gets the weights; the weights
+    of query q begin at ``first[q]``. `out` (n, d) gets the means; zeros for a list without members.
     """
     start, member, place, without, first = reading
     for q in range(begin, end):

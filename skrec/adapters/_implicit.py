@@ -49,7 +49,8 @@ from skrec.utils._products import sparse_product, sparse_product_pairs
 from skrec.utils._sparse import pattern
 
 _PREFIX = "model__"
-# All attributes that a fit may set. A new fit removes those of an earlier fit of another kind.
+# All attributes that a fit may set. A new fit removes the attributes of an earlier fit of another
+# kind.
 _FITTED = (
     "kind_",
     "model_parameters_",
@@ -222,7 +223,7 @@ class ImplicitRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
     def get_params(self, deep=True):
-        """Return the parameters of the adapter, and those of its model as ``model__name``.
+        """Return the parameters of the adapter, and its model's as ``model__name``.
 
         Parameters
         ----------

@@ -10,8 +10,8 @@ from skrec._torch._layers import standard_normal, unit_length
 def mixture_terms(module, rows, value, model, divergence, generator):
     """Loss of the reconstruction, and divergence, of each row; each of shape (n_rows,).
 
-    One draw of every part is decoded, and counts with the weight of the part. So both terms have
-    no bias, nor have their gradients, the gradients of the weights included.
+    One draw of every part is decoded, and counts with the weight of the part. So both terms and
+    their gradients, the gradients of the weights included, have no bias.
 
     Parameters
     ----------

@@ -109,8 +109,8 @@ class UserAutoRec(RatingAutoencoder):
     Notes
     -----
     An epoch takes about ``2 * n_users * n_items * n_components`` flops for the outputs (it keeps
-    those with a rating) and ``8 * X.nnz * n_components`` for all else. In each batch Adam updates
-    ``2 * n_items * n_components`` numbers. The largest array is the outputs of a batch,
+    the outputs with a rating) and ``8 * X.nnz * n_components`` for all else. In each batch Adam
+    updates ``2 * n_items * n_components`` numbers. The largest array is the outputs of a batch,
     batch_size x n_items.
 
     Differs from [1]_: the network reads centred ratings, unless ``center=False``; Adam replaces

@@ -57,8 +57,8 @@ class FieldRecommender(PairRecommender):
 
     A subclass writes `__init__`, with parameters of the row models, `fields` and those of
     `PAIR_RULES`, and `_row_models`: the classifier, and the regressor of ratings. Without layers
-    the outputs are linear in some numbers of the user, and those of unknown users are folded in.
-    Two hooks define them: `_learned_numbers` returns them for training users, and `_design` the
+    the outputs are linear in some numbers of the user, and the numbers of unknown users are folded
+    in. Two hooks define them: `_learned_numbers` returns them for training users, and `_design` the
     numbers that they are multiplied with.
     """
 

@@ -65,9 +65,9 @@ class MCRec(LearnedUserRecommender):
         Paths of a metapath that are read for a user and an item: the strongest, each with a
         different first item.
     max_paths : int, default=200
-        Last items kept for each first item of a metapath: those with the strongest paths.
+        Last items kept for each first item of a metapath: the items with the strongest paths.
     max_neighbors : int, default=100
-        Links followed from a node: those to the nodes most similar to it.
+        Links followed from a node: the links to the nodes most similar to it.
     hidden_layer_sizes : tuple of int, default=(64, 32)
         Sizes of the layers of the MLP, with ReLU.
     dropout : float, default=0.2
@@ -105,7 +105,7 @@ class MCRec(LearnedUserRecommender):
     warm_start : bool, default=False
         Whether a further `fit` continues from the fitted weights. Rows seen before start from
         their vectors (equal rows from the first one's); other rows are folded in first. Pass
-        the relations again: paths are those of the new X, while the vectors v of items stay.
+        the relations again: paths follow the new X, while the vectors v of items stay.
         Adam's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one. Paths
@@ -171,8 +171,8 @@ class MCRec(LearnedUserRecommender):
     `relations` in their order, that links the node's kind with a kind whose v are known; further
     relations of the kind do not change its v. The user's v is the mean over the row. All v have
     length 1. The strength of a path is the product of (1 + cosine) / 2 over its links from the
-    first item on, times that of its two ends if it has more than one link; ties go to the nodes
-    with the lower numbers. The two strongest paths are kept for each first and last item.
+    first item on, times the same for its two ends if it has more than one link; ties go to the
+    nodes with the lower numbers. The two strongest paths are kept for each first and last item.
 
     In training, the path of an interaction neither begins with its own item nor leads through the
     user's own node, and the user's v leaves the item out. The paths of a new row are like this,
@@ -188,9 +188,9 @@ class MCRec(LearnedUserRecommender):
 
     A new row is folded in. 50 steps of Adam over its x, in float64, lower the loss of the whole
     row with the penalty, while all else is frozen. Its content and `seed_` determine 128
-    negatives, which count for `n_negatives`. Paths are those of the row, so its scores depend on
-    no other row. With ``alpha=0`` a normal prior with the mean and the covariance of the learned
-    vectors replaces the penalty.
+    negatives, which count for `n_negatives`. The paths begin with the row's own items, so its
+    scores depend on no other row. With ``alpha=0`` a normal prior with the mean and the covariance
+    of the learned vectors replaces the penalty.
 
     Relations of users concern the users of `fit`, who are nodes inside paths only. Relations made
     from interactions, such as neighbours of items, leak what is to be predicted if held-out

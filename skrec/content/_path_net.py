@@ -16,7 +16,7 @@ _N_NUMBERS = 2**22
 
 
 class PathNet(nn.Module):
-    """Outputs for users and items, from their vectors and those of the paths between them.
+    """Outputs for users and items, from their vectors and the vectors of the paths between them.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class TextFactorsMixin(WeightedFactorsMixin):
         X : csr_array of shape (n_users, n_items)
             The training matrix.
         items : ndarray of shape (n_items, n_components)
-            Vectors; those of items without users are ignored.
+            Vectors; vectors of items without users are ignored.
         of_text : ndarray of shape (n_items, n_components) or None
             Vectors made of the texts, see `filled`. None: there are no texts.
         """

@@ -101,7 +101,7 @@ class WideAndDeep(FieldRecommender):
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes that identify the rows of training users; only with ``use_ids=True``.
     user_mean_ : ndarray of shape (n_own,)
-        Mean of the weights of the training users: their own, and those of their crosses. Only
+        Mean of the weights of the training users: their own, and their crosses'. Only
         without a deep part, as the next two.
     user_precision_ : ndarray of shape (n_own, n_own)
         Inverse of the covariance of these numbers.

@@ -44,7 +44,7 @@ def evaluate(
     Returns
     -------
     result : `~sklearn.utils.Bunch`
-        As of `skrec.metrics.evaluate` for all users at once, in the order of the parts.
+        The result of `skrec.metrics.evaluate` for all users at once, in the order of the parts.
 
     Raises
     ------

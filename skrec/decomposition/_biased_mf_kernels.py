@@ -1,6 +1,6 @@
 """numba part of `skrec.decomposition.BiasedMF`; imported only when it is called.
 
-Names are those of `skrec.utils._rating_kernels`.
+Names are as in `skrec.utils._rating_kernels`.
 """
 
 import numpy as np

@@ -112,7 +112,7 @@ class GraphFilter(
     Differs from [1]_: the exponents are free and smaller. The linear part has the weight, not the
     filter (the authors' 0.3 is ``linear_weight=1 / 0.3``).
 
-    Of the polynomial filters of [2]_, the linear filter is ``linear_weight`` alone. It is similar
+    The linear filter among the polynomial filters of [2]_ is ``linear_weight`` alone. It is similar
     to `skrec.neighbors.P3alpha` and to `skrec.neighbors.ItemKNN` with
     ``metric="asymmetric_cosine"``.
 

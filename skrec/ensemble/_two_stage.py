@@ -52,7 +52,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
         Number of items that the ranker orders, > 0. With all items as candidates the lists are the
         ranker's. May be changed after ``fit``.
     negatives : {"ranker", "retrieved"}, default="ranker"
-        Negatives that the ranker learns from. "ranker": those that the ranker draws itself.
+        Negatives that the ranker learns from. "ranker": items that the ranker draws itself.
         "retrieved": items drawn from the retriever's list for the row, which are the items that
         the ranker must order; only for a `~skrec.content.ContentRecommender`, a
         `~skrec.content.DeepFM` or a `~skrec.content.WideAndDeep`.
@@ -235,7 +235,7 @@ class TwoStageRecommender(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
 
 
 def _stacked(scores, first, ranked, is_candidate):
-    """Scores of the ranked items, with those of the first model below the worst candidate.
+    """Scores of the ranked items, with the first model's scores below the worst candidate.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class VisualStatistics(TransformerMixin, BaseEstimator):
     - naturalness: :math:`\sum_c \omega_c \exp(-(S_c - \mu_c)^2 / 2 \sigma_c^2)` over pixels with
       the hue of skin (25 to 70 degrees, mean .76, deviation .52), grass (95 to 135, .81, .53) and
       sky (185 to 260, .43, .22), where S is their mean saturation and :math:`\omega` their share of
-      the picture. Hue, saturation and lightness are those of HSL; pixels with a lightness from .2
+      the picture. Hue, saturation and lightness are as in HSL; pixels with a lightness from .2
       to .8 and a saturation above .1 count.
 
     Parameters

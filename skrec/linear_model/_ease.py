@@ -119,7 +119,7 @@ class EASE(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
     -----
     Time is one pass over the pairs of items within each user, plus about n_items**3
     multiply-adds. Memory is one n_items x n_items matrix; no n_users x n_items matrix is formed.
-    With pairs, time and memory are those of n_items + n_pairs items, and C is kept beside B.
+    With pairs, time and memory are as for n_items + n_pairs items, and C is kept beside B.
 
     The default `alpha` was chosen on validation users of eight data sets with at most 2,000 items
     and 3,000 training users (docs/benchmarks, defaults). Its nDCG@100 is .96 to 1.00 of the best

@@ -72,9 +72,9 @@ class SANSA(PartialFitMixin, ItemWeightsMixin, BaseRecommender):
         How often the rows beyond the head are solved; items are exchanged in between. 1 keeps
         the items with the largest cosines.
     n_candidates : int, default=1024
-        Most elements of X^T X that the row of an item beyond the head keeps: those with the
-        largest cosines, among the items before it. At least 4 times the entries of a factor
-        per item are kept. The others count as zeros.
+        Most elements of X^T X that the row of an item beyond the head keeps: the elements with the
+        largest cosines, among the items before it. At least 4 times the entries of a factor per
+        item are kept. The others count as zeros.
     dtype : {None, "float32", "float64"}, default=None
         Type of the computation and the factors. None: float64 up to 1,024 items, float32 above.
     n_jobs : int or None, default=None

@@ -84,7 +84,8 @@ def check_room(n_items, n_head, n_kept, n_block, *, n_entries, n_stored, dtype):
     ----------
     n_items, n_head : int
     n_kept, n_block : int
-        Elements of the Gram matrix beyond the head: those kept, and those in whole rows at once.
+        Elements of the Gram matrix beyond the head: the kept ones, and the ones in whole rows at
+        once.
     n_entries : int
         Entries of the factor.
     n_stored : int

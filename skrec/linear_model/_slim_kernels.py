@@ -8,8 +8,8 @@ where g is column j of H. The active items start with the most promising ones. T
 solved on them; the gradient q = g - H w of all items then says which others enter.
 
 H is either the matrix itself or None. With None, the elements that a column needs are computed
-from X. If X is very sparse, they are much fewer than those of H, and memory is in proportion to
-the entries of X.
+from X. If X is very sparse, these are much fewer than the elements of H, and memory is in
+proportion to the entries of X.
 """
 
 from collections import namedtuple

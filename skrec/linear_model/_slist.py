@@ -33,8 +33,8 @@ class SLIST(ItemWeightsMixin, BaseRecommender):
 
     The values of X are times: numbers > 0 in any unit; larger means later. Entries of a row that
     have the same time form a group. Before each group but the first there is a position g. The
-    row vector :math:`s_g` holds the user's entries before the position, and :math:`t_g` those at
-    it and after it. An entry with n other entries between it and the position weighs
+    row vector :math:`s_g` holds the user's entries before the position, and :math:`t_g` the entries
+    at it and after it. An entry with n other entries between it and the position weighs
 
     .. math:: 2^{-n / h} \, 2^{-\Delta t / \tau} \;\text{ if } n < \mathrm{window},
         \text{ else } 0,

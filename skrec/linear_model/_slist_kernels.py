@@ -48,8 +48,8 @@ def add_transitions(items, times, indptr, row_weight, decay, groups, gram, cross
     """Add the normal equations of the regression of next items on past items.
 
     Entries of a row that have the same time form a group. Before each group but the first there
-    is a position g: s_g holds the entries before it, t_g those at it or later. An entry with n
-    others between it and the position, at a distance dt in time, weighs
+    is a position g: s_g holds the entries before it, t_g the entries at it or later. An entry with
+    n others between it and the position, at a distance dt in time, weighs
     ``decay.by_item[n] * exp2(-dt / decay.gap)``, or nothing if n >= decay.window. Then
 
         gram += sum_g w_u s_g^T s_g,    cross += sum_g w_u s_g^T t_g.

@@ -95,7 +95,7 @@ class CMN(LearnedUserRecommender):
     warm_start : bool, default=False
         Whether a further `fit` continues from the fitted weights, without pretraining. Rows seen
         before start from their memories (equal rows from the first one's). Other rows are folded
-        in first; their external memory starts at the mean. The users of items are those of the
+        in first; their external memory starts at the mean. The users of items then come from the
         new X. RMSProp's moments start anew.
     device : {"auto", "cpu", "cuda", "cuda:N"} or torch.device, default="auto"
         Where to compute, resolved at each call; "auto" takes CUDA where there is one.
@@ -164,7 +164,7 @@ class CMN(LearnedUserRecommender):
     \exp(m_v^T e_i)` is a product of known numbers, one for each user v and one for each entry.
     *Memory* beside the model: n_entries numbers and a few times n_items x n_components.
 
-    The users of items are always those of `fit`: a row's scores depend on no other row, and a
+    The users of items always come from `fit`: a row's scores depend on no other row, and a
     row's items only tell who its user is. A new row is folded in: 50 steps of Adam over its m, in
     float64, lower the loss of the whole row. Its content and `seed_` determine 256 negatives,
     which count for `n_negatives`. Since nothing penalises m,

@@ -193,8 +193,8 @@ class LightGCN(FactorRecommender):
     row, with 256 negatives drawn by its content and `seed_`, the penalty and the prior of
     `prior_weight`. This takes some milliseconds a row and ranks better where rows are long. A
     row's scores depend on no other row. The graph is not kept. With zero, for K of 1 or 2, the
-    vector equals that of a graph with the new user in it, at the degrees of training. With more
-    layers such a graph would also return what the user has added to the items. A row without
+    vector equals the new user's in a graph with this user in it, at the degrees of training. With
+    more layers such a graph would also return what the user has added to the items. A row without
     items scores zero.
 
     *Time* of a batch: about 2 K products of the graph with d numbers for each node, of

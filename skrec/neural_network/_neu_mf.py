@@ -74,7 +74,7 @@ class NeuMF(PairNetRecommender):
         what `pretrained` has learned. The paper takes them after pretraining, since Adam's
         moments are lost; the example in the authors' code uses Adam. "auto" is "sgd" with
         `pretrained`, else "adam". Rates of "sgd" are larger by some powers of ten, since its
-        gradients are those of a mean. The authors' mean is over interactions and negatives, so
+        gradients are gradients of a mean. The authors' mean is over interactions and negatives, so
         the same rate makes their steps 1 + `n_negatives` times smaller.
     learning_rate : float, default=0.0005
         The solver's learning rate, > 0.

@@ -187,7 +187,7 @@ def _back_to_rows(slope, user, item, of_users, of_items):
 
 @njit(nogil=True, cache=True)
 def _backward(dense, sizes, rows, pairs, hiddens, slope):
-    """Slopes of the rows, from those of the outputs; all other slopes go to ``dense.slope``."""
+    """Slopes of the rows, from the outputs' slopes; all other slopes go to ``dense.slope``."""
     layers, e, n, (users, items) = sizes.layers, sizes.side, slope.shape[0], rows
     values, of_values = dense.values, dense.slope
     of_values[:] = 0

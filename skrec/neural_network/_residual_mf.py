@@ -156,7 +156,7 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
     its p and :math:`b_u` with all else fixed. This problem is convex. Newton's method solves it in
     float64 without random negatives: their expectation, ``n_negatives / n_items`` times the sum
     over all items, replaces them. Above 4,096 items `seed_` draws 4,096 items to stand for all.
-    Ratings have a closed form. The network reads the resulting vector like those of training
+    Ratings have a closed form. The network reads the resulting vector like the vectors of training
     users. So a known user's row, folded in, scores like the same row of a new user.
 
     Users and items are dealt into blocks, the items anew for each epoch. Threads work in parallel

@@ -154,7 +154,8 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     -----
     The b start as the logarithms of the items' shares. So popularity ranks a row without items,
     corrected by what short rows have taught. With the cosine contrastive loss there is no b; a row
-    without items scores each item by its number of users over that of the most popular one.
+    without items scores each item by its number of users over the number of the most popular item's
+    users.
 
     Leave one out has a leak of its own, which grows with the layers: the examples of a row differ
     only in the missing item, and a network that has memorised the row names it. It ranks worse the

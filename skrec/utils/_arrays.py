@@ -13,7 +13,7 @@ def kernel_csr(matrix, values=None):
     ----------
     matrix : csr_array
     values : ndarray of shape (nnz,), default=None
-        Values to use instead of those of the matrix.
+        Values to use instead of the matrix's.
 
     Returns
     -------

@@ -83,7 +83,7 @@ def check_outcome(estimator, X, tags, *, stacklevel=2):
     Warns
     -----
     UserWarning
-        If all items have the same score in all of these rows, though X tells the items apart.
+        If all items have the same score in all of these rows, although X distinguishes the items.
     """
     if hasattr(estimator, "user_feature_means_") or hasattr(estimator, "context_means_"):
         return

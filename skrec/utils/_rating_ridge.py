@@ -21,7 +21,7 @@ def augmented(factors, bias):
 
 
 def solve_side(X, factors, bias, penalty, *, n_jobs=None):
-    """Solve exactly for the factors and biases of the rows of X, given those of the columns.
+    """Solve exactly for the factors and biases of the rows of X, given the column side.
 
     Parameters
     ----------

@@ -248,7 +248,7 @@ def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps,
     Returns
     -------
     loss_curve : list of float
-        The objective of each sweep, between the solve for the users and that for the items.
+        The objective of each sweep, between the solves for the users and for the items.
     """
     if hasattr(users, "alternate"):
         return users.alternate(items, user_factors, item_factors, sample_weight, n_sweeps)

@@ -159,7 +159,7 @@ def sweep_rounds(problem, items, item_penalty, has_users, *, first):
     Returns
     -------
     loss : float
-        The objective between the solve for the users and that for the items.
+        The objective between the solves for the users and for the items.
     """
     unobserved = problem.unobserved_weight
     item_gram = gram_matrix(items, unobserved, n_jobs=problem.n_jobs)
