@@ -166,6 +166,10 @@ for dtype in (np.float32, np.float64):
         server.recommend(["gone"])
         server.recommend_user(3)
         server.recommend_user(99, exclude_seen=False)
+        for n in (1, 2, 5, 30):
+            histories = [items[i : i + 5].tolist() for i in range(n)]
+            server.recommend_batch([*histories, [], {"i1": 2.0}], k=5)
+            server.recommend_batch(histories, k=5, items=items[:20].tolist(), exclude_seen=False)
         if server.has_similar:
             server.similar("i7", k=5)
             server.similar("i7", k=5, items=items[:20].tolist(), exclude=["i2"])
