@@ -1,4 +1,4 @@
-"""Speed and memory: beside other packages, at size, by interactions, by threads, of one list."""
+"""Speed and memory: beside other packages, at size, of reading, by threads, of one list."""
 
 import _growth_table
 from _cells import in_box, link, number, read, table
@@ -110,6 +110,44 @@ def threads():
     ]
     header = [link("threads", "what"), *(f"{n} thread{'s' * (n != '1')}" for n in counts)]
     return in_box(table(header, rows))
+
+
+READERS = {
+    "scan": "`scan_interactions`",
+    "load": "`load_interactions`",
+    "pandas": "pandas",
+    "polars": "polars",
+    "duckdb": "DuckDB",
+}
+LOG_FORMS = {
+    "parquet-text": "parquet, text ids",
+    "parquet-whole": "parquet, whole numbers",
+    "csv-text": "CSV, text ids",
+    "csv-whole": "CSV, whole numbers",
+}
+
+
+def reading():
+    """Reading a log into a matrix: processor time and peak memory of a line."""
+    records = {name: read(name) for name in ("scan_30m", "scan")}
+    records = {name: record for name, record in records.items() if record is not None}
+    if not records:
+        return "None yet."
+    header, columns = ["ns a line / bytes a line"], []
+    for name, record in records.items():
+        for form in (form for form in LOG_FORMS if form in record["forms"]):
+            lines = link(name, f"{record['lines'] / 1e6:.0f}M lines")
+            header.append(f"{lines}<br>{LOG_FORMS[form]}")
+            columns.append(record["forms"][form])
+    rows = [[text, *(_reading(column.get(way)) for column in columns)]
+            for way, text in READERS.items()]  # fmt: skip
+    return in_box(table(header, rows))
+
+
+def _reading(row):
+    if row is None or "error" in row:
+        return "" if row is None else "failed"
+    return f"{row['nanoseconds_a_line']:,.0f} / {row['bytes_a_line_beyond_matrix']:.0f}"
 
 
 def one_list():

@@ -4,7 +4,16 @@ import re
 from functools import partial
 
 import _protocol_tables
-from _cost_tables import at_size, growth, million, one_list, peer_fits, speeds, threads
+from _cost_tables import (
+    at_size,
+    growth,
+    million,
+    one_list,
+    peer_fits,
+    reading,
+    speeds,
+    threads,
+)
 from _defaults_table import defaults
 from _figure_tables import (
     autoencoders,
@@ -28,6 +37,7 @@ PARTS = {
     "at size": at_size,
     "growth": growth,
     "million": million,
+    "reading": reading,
     "one list": one_list,
     "threads": threads,
     "peers": contract,
