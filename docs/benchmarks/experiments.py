@@ -669,7 +669,12 @@ def _gowalla():
             NARROWED | {"published": (0.1378, 0.1627), "source": f"{BARS}, MF-BPR"},
         ),
         ("BPR, WARP loss", WARP, {"n_components": [64, 128, 256]}, NARROWED),
-        ("MultVAE, defaults", MultVAE(random_state=0), {}, {"remark": "no parameter is given"}),
+        (
+            "MultVAE, defaults",
+            MultVAE(random_state=0),
+            {},
+            TOP | {"remark": "no parameter is given"},
+        ),
         (
             "MultVAE",
             MultVAE(batch_size=150, max_iter=24, early_stopping=False, random_state=0),

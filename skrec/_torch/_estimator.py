@@ -102,8 +102,12 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         rows = training_rows(problem.X, problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
-    def _plan(self, problem, n_batches):
-        """Called before the first update, with the number of batches: set what losses need."""
+    def _plan(self, problem, n_updates):
+        """Called before the first update: set what losses need.
+
+        n_updates: the planned updates. Early stopping may end the fit sooner than `max_iter`, so
+        the plan then has `n_iter_no_change` epochs, which are always made.
+        """
 
     def _pretrain(self, module, batches, problem):
         """Called before the first epoch of a fit that is not resumed."""
@@ -223,7 +227,10 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """The module, trained."""
         module = self._first_module(problem, resumes).to(problem.device)
         batches = self._batches(problem)
-        self._plan(problem, len(batches))
+        n_epochs = self.max_iter
+        if held_out is not None:
+            n_epochs = min(n_epochs, self.n_iter_no_change)
+        self._plan(problem, n_epochs * len(batches))
         if not resumes:
             self._pretrain(module, batches, problem)
         stopping = None

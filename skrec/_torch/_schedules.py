@@ -85,11 +85,10 @@ class AnnealingMixin:
 
     _fitted_rules = {"n_annealing_steps_": Number(0)}
 
-    def _plan(self, problem, n_batches):
+    def _plan(self, problem, n_updates):
         # With None, a resumed fit keeps the number of the first fit.
         if self.n_annealing_steps is None and self._n_updates:
             return
         self.n_annealing_steps_ = self.n_annealing_steps
         if self.n_annealing_steps is None:
-            n_updates = self.max_iter * n_batches
             self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)

@@ -112,7 +112,8 @@ class MultVAE(
         any length: with ``divergence="mmd"`` use 10 or more.
     n_annealing_steps : int or None, default=None
         Updates after which the weight would reach 1, as in the paper; 0: `beta` from the start.
-        None: the weight reaches `beta` after 80 % of the planned updates. The paper's 200,000 suit
+        None: the weight reaches `beta` after 80 % of the planned updates, those of `max_iter`
+        epochs, or of `n_iter_no_change` epochs where the fit stops early. The paper's 200,000 suit
         large data only.
     prior : {"standard", "gaussian_mixture", "vamp"}, default="standard"
         "standard": N(0, I). "gaussian_mixture": a mixture of normal distributions with learned

@@ -95,7 +95,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
                 module.center += mean * self.center
         return module
 
-    def _plan(self, problem, n_batches):
+    def _plan(self, problem, n_updates):
         """Set the fallbacks of predictions and the number of examples, and begin the curves."""
         X = problem.X
         self.default_rating_ = (

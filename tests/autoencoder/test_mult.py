@@ -180,6 +180,11 @@ def test_annealing(X):
     n_updates = 15 * 5  # 150 users in batches of 32
     assert vae(beta=0.5).fit(X).n_annealing_steps_ == 0.8 * n_updates / 0.5
     assert vae(n_annealing_steps=7).fit(X).n_annealing_steps_ == 7
+    # Epochs after `n_iter_no_change` may not be made.
+    stops = {"early_stopping": True, "validation_fraction": 0.2}
+    for patience, n_epochs in ((2, 2), (50, 15)):
+        model = vae(beta=0.5, n_iter_no_change=patience, **stops).fit(X)
+        assert model.n_annealing_steps_ == 0.8 * n_epochs * 4 / 0.5  # 120 users in batches of 32
     free, tied = vae(beta=0.0).fit(X), vae(beta=20.0, n_annealing_steps=0).fit(X)
     # A large weight pulls q(z | x) to the prior.
     assert np.abs(tied.transform(X)).mean() < 0.2 * np.abs(free.transform(X)).mean()

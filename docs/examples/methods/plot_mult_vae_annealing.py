@@ -35,8 +35,9 @@ print(f"{X_train.shape[0]} training users, {X_test.shape[0]} test users")
 # --------------
 # With ``n_annealing_steps=0`` β has its final value from the first update on. By default β rises
 # in a straight line and reaches this value after 80 % of the planned updates. With
-# ``early_stopping`` a fit keeps the weights of the epoch with the best validation score.
-# ``n_iter_no_change=max_iter`` still lets every fit run to the last epoch, for the curves.
+# ``early_stopping`` a fit keeps the weights of the epoch with the best validation score, and plans
+# ``n_iter_no_change`` epochs, since it makes these in any case. ``n_iter_no_change=max_iter`` lets
+# every fit run to the last epoch, for the curves.
 
 n_epochs = 30
 common = {
