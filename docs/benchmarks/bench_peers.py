@@ -33,7 +33,7 @@ PEERS = {
     "RP3beta": ("irspack", "skrecsys"),
     "WMF": ("implicit", "irspack", "rusket"),
     "BPR": ("implicit", "cornac", "rusket", "skrecsys"),
-    "SANSA": ("cornac", "sansa"),
+    "SANSA": ("sansa",),  # cornac has no other implementation: it calls this one
 }
 
 
@@ -126,14 +126,13 @@ def lenskit(method, X):
 
 def cornac(method, X):
     from cornac.data import Dataset
-    from cornac.models import BPR, EASE, SANSA
+    from cornac.models import BPR, EASE
 
     users, items = X.nonzero()
     data = Dataset.from_uir(list(zip(users, items, np.ones(len(users)), strict=True)))
     model = {
         "EASE": lambda: EASE(lamb=ALPHA, posB=False, verbose=False),
         "BPR": lambda: BPR(k=FACTORS, max_iter=PASSES, num_threads=THREADS),
-        "SANSA": lambda: SANSA(l2=ALPHA, weight_matrix_density=DENSITY, verbose=False),
     }[method]()
 
     def lists():
@@ -180,11 +179,17 @@ def skrecsys(method, X):
 
 
 def sansa(method, X):
-    from sansa import SANSA, ICFGramianFactorizerConfig, SANSAConfig
+    from sansa import (
+        SANSA,
+        ICFGramianFactorizerConfig,
+        SANSAConfig,
+        UMRUnitLowerTriangleInverterConfig,
+    )
 
     config = SANSAConfig(
         l2=ALPHA, weight_matrix_density=DENSITY,
         gramian_factorizer_config=ICFGramianFactorizerConfig(),
+        lower_triangle_inverter_config=UMRUnitLowerTriangleInverterConfig(),
     )  # fmt: skip
     model = SANSA(config)
     return lambda: model.fit(X), None

@@ -69,7 +69,10 @@ PEERS = (
     ),
     Peer(
         "sansa", "sansa", "CSR matrix",
-        _CSR + "from sansa import SANSA, SANSAConfig; SANSA(SANSAConfig()).fit(X)",
+        _CSR + "from sansa import SANSA, SANSAConfig; "
+        "from sansa import ICFGramianFactorizerConfig, UMRUnitLowerTriangleInverterConfig; "
+        "SANSA(SANSAConfig(1.0, 0.1, ICFGramianFactorizerConfig(), "
+        "UMRUnitLowerTriangleInverterConfig())).fit(X)",
     ),
     Peer(
         "rusket", "rusket", "CSR matrix or table",
@@ -90,6 +93,8 @@ PEERS = (
 )  # fmt: skip
 # Imported by a package that does not declare them.
 UNDECLARED = {"rusket": ("numpy", "scipy", "pandas")}
+# Newer ones do not compile against the SuiteSparse of Debian 12 (libsuitesparse-dev).
+OLDER = {"scikit-sparse": "scikit-sparse<0.5"}
 # By our name: the names under which others have the method.
 METHODS = {
     "DummyRecommender": "TopPopRecommender MostPop Pop PopScorer PopularityRecommender "
@@ -165,9 +170,12 @@ def install(folder):
         if peer.name not in UNDECLARED and _pip(home, log, newest):
             print(f"{newest}: installed")
             continue
-        log.rename(folder / f"{peer.name}.conflict.log")
+        if log.is_file():
+            log.rename(folder / f"{peer.name}.conflict.log")
         _pip(home, log, "--no-deps", newest)
-        lacking = [name for name in _needs(home, peer.name) if not _pip(home, log, name)]
+        lacking = [
+            name for name in _needs(home, peer.name) if not _pip(home, log, OLDER.get(name, name))
+        ]
         print(f"{newest}: installed without its bounds; lacks {lacking}")
 
 
