@@ -84,7 +84,7 @@ def small(cls, **options):
     """
     defaults = {name: p.default for name, p in inspect.signature(cls).parameters.items()}
     sizes = {
-        name: min(size, defaults[name], key=_sort_key)
+        name: size if defaults[name] == "auto" else min(size, defaults[name], key=_sort_key)
         for name, size in _SMALL.items()
         if defaults.get(name) is not None
     }

@@ -68,8 +68,8 @@ NEURAL = [
         "NeuMF",
         NeuMF(random_state=0),
         [
-            *each(n_components=[64], learning_rate=[0.0005], max_iter=[7, 20]),
-            {"n_components": 16, "hidden_layer_sizes": (32, 16), "max_iter": 7},
+            *each(n_components=[64], learning_rate=[0.0005], max_iter=[7, 20, 50, "auto"]),
+            {"n_components": 16, "hidden_layer_sizes": (32, 16), "max_iter": "auto"},
         ],
     ),
     Case(

@@ -21,7 +21,7 @@ from skrec.utils._state_torch import products_in
 class EpochsMixin:
     """Epochs of an estimator over a torch module, and the fitted state that they leave.
 
-    The estimator has the parameters `learning_rate`, `max_iter` and `verbose`, and the hooks
+    The estimator has the parameters `learning_rate` and `verbose`, and the hooks
     `_build_module` and `_loss`, which `skrec._torch._estimator.TorchRecommender` describes.
     """
 
@@ -58,12 +58,12 @@ class EpochsMixin:
             name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
         }
 
-    def _run(self, module, batches, stopping, generator, after_epoch):
+    def _run(self, module, batches, n_epochs, stopping, generator, after_epoch):
         optimizer = self._optimizer(module)
         rates = [group["lr"] for group in optimizer.param_groups]
         first = self.n_iter_ + 1
         progress = ProgressBar(
-            range(first, first + self.max_iter),
+            range(first, first + n_epochs),
             type(self).__name__,
             shown=self.verbose,
             unit="epoch",
@@ -79,7 +79,7 @@ class EpochsMixin:
 
         def after(epoch, loss, score):
             progress.show(epoch, loss, score)
-            factor = rate_share(self.schedule, (epoch + 1 - first) / self.max_iter)
+            factor = rate_share(self.schedule, (epoch + 1 - first) / n_epochs)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
             return after_epoch(score)

@@ -102,6 +102,10 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         rows = training_rows(problem.X, problem.device, weight=problem.weight)
         return ShuffledRows(rows, self.batch_size, problem.generator)
 
+    def _n_epochs(self, X):
+        """The number of epochs for an X, the most with early stopping."""
+        return self.max_iter
+
     def _plan(self, problem, n_updates):
         """Called before the first update: set what losses need.
 
@@ -167,16 +171,17 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         flag = isinstance(self.warm_start, bool | np.bool_)  # other values fail the rules below
         resumes = flag and self.warm_start and hasattr(self, "weights_")
         X = self._start_fit(X, reset=not resumes)
-        tasks = FitTasks(self, X, y, self.max_iter)
-        problem, held_out = self._prepare(X, sample_weight, side, resumes)
+        n_epochs = self._n_epochs(X)
+        tasks = FitTasks(self, X, y, n_epochs)
+        problem, held_out = self._prepare(X, sample_weight, side, resumes, n_epochs)
         if watched is not None:
             watched = validate_interactions(self, watched, reset=False)
-        module = self._train(problem, held_out, watched, tasks, resumes)
+        module = self._train(problem, held_out, watched, tasks, resumes, n_epochs)
         self._keep(module, problem)
         tasks.end()
         return self
 
-    def _prepare(self, X, sample_weight, side, resumes):
+    def _prepare(self, X, sample_weight, side, resumes, n_epochs):
         """The problem, and its held-out part or None."""
         side = self._start_side(X, **(SideInformation() if side is None else side)._asdict())
         device = resolve_device(self.device)
@@ -196,7 +201,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             warnings.warn(
                 "early_stopping=True needs a held-out user who has two items, to hide one. Got no "
                 f"such user in validation_fraction={self.validation_fraction} of {X.shape[0]} "
-                f"users: the fit makes all max_iter={self.max_iter} epochs and keeps the last. Use "
+                f"users: the fit makes all {n_epochs} epochs of max_iter and keeps the last. Use "
                 "early_stopping=False, or a larger validation_fraction.",
                 stacklevel=7,
             )
@@ -223,14 +228,13 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
 
         return HeldOut(rows, None, score, held)
 
-    def _train(self, problem, held_out, watched, tasks, resumes):
+    def _train(self, problem, held_out, watched, tasks, resumes, n_epochs):
         """The module, trained."""
         module = self._first_module(problem, resumes).to(problem.device)
         batches = self._batches(problem)
-        n_epochs = self.max_iter
-        if held_out is not None:
-            n_epochs = min(n_epochs, self.n_iter_no_change)
-        self._plan(problem, n_epochs * len(batches))
+        stops = held_out is not None
+        planned = min(n_epochs, self.n_iter_no_change) if stops else n_epochs
+        self._plan(problem, planned * len(batches))
         if not resumes:
             self._pretrain(module, batches, problem)
         stopping = None
@@ -251,7 +255,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             return tasks.epoch(lambda: kept(self, module, problem))
 
         noise = problem.generator if self._draws_on_host else problem.noise
-        self._run(module, batches, stopping, noise, after_epoch)
+        self._run(module, batches, n_epochs, stopping, noise, after_epoch)
         return module
 
     def _first_module(self, problem, resumes):

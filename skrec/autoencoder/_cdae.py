@@ -86,8 +86,8 @@ class CDAE(LearnedUserRecommender):
 
     Parameters
     ----------
-    n_components : int, default=50
-        Length of the hidden layer and of the nodes, the paper's K.
+    n_components : int, default=200
+        Length of the hidden layer and of the nodes, the paper's K, which is 50 there.
     activation : {"identity", "sigmoid", "tanh"}, default="sigmoid"
         The activation h.
     loss : {"logistic", "square"}, default="logistic"
@@ -226,7 +226,7 @@ class CDAE(LearnedUserRecommender):
 
     def __init__(
         self,
-        n_components=50,
+        n_components=200,
         *,
         activation="sigmoid",
         loss="logistic",

@@ -236,6 +236,7 @@ class RowModel(CallbackSupportMixin, WholeFitMixin, EpochsMixin, BaseEstimator):
         self._run(
             module,
             Batches(problem, int(size)),
+            self.max_iter,
             stopping,
             problem.generator,
             lambda score: tasks.epoch(lambda: kept(self, module, problem)),

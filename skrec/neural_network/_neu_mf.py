@@ -81,9 +81,10 @@ class NeuMF(PairNetRecommender):
     batch_size : int, default=256
         Interactions in a batch, each with its negatives. The authors count each negative as a
         sample: their 256 samples are 51 interactions here.
-    max_iter : int, default=7
-        Number of epochs; with `warm_start`, of further epochs. A million interactions need few
-        epochs, and more rank worse. Few interactions need far more: see `early_stopping`.
+    max_iter : int or "auto", default="auto"
+        Number of epochs, the most with early stopping; with `warm_start`, of further epochs. Many
+        interactions need few epochs, and more rank worse; few need many. "auto": 5,000 / sqrt(n)
+        for n interactions, rounded, from 1 to 60; 5 epochs for a million.
     early_stopping : bool, default=False
         Whether to hold out items of the users, stop when the nDCG@100 of finding them no longer
         rises, and keep the best weights.
@@ -206,6 +207,7 @@ class NeuMF(PairNetRecommender):
         "n_mlp_components": (NONE, POSITIVE_INTEGER),
         "pretrained": (NONE, PRETRAINED),
         "solver": Options(("auto", "adam", "sparse_adam", "sgd")),
+        "max_iter": (Options(("auto",)), POSITIVE_INTEGER),
     }
     _search_grid = [
         {"n_components": n, "hidden_layer_sizes": sizes, "learning_rate": rate}
@@ -227,7 +229,7 @@ class NeuMF(PairNetRecommender):
         solver="auto",
         learning_rate=0.0005,
         batch_size=256,
-        max_iter=7,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -265,6 +267,11 @@ class NeuMF(PairNetRecommender):
         twin = super(NeuMF, bare).__sklearn_clone__()
         twin.pretrained = self.pretrained
         return twin
+
+    def _n_epochs(self, X):
+        if not isinstance(self.max_iter, str):
+            return self.max_iter
+        return min(60, max(1, round(5000 / max(1, X.nnz) ** 0.5)))
 
     @property
     def _solver(self):

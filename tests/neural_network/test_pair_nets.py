@@ -1,5 +1,7 @@
 """MLPRecommender and NeuMF: the kernel against torch and NumPy, pretraining, new users."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -279,3 +281,13 @@ def test_cuda_agrees(solver, X, new, parts):
     np.testing.assert_allclose(on_cuda, here.decision_function(new), rtol=1e-2, atol=1e-2)
     there.set_params(device="cpu")
     np.testing.assert_allclose(there.decision_function(new), on_cuda, rtol=1e-2, atol=1e-2)
+
+
+def test_few_interactions_get_many_epochs(X):
+    found = {n: NeuMF()._n_epochs(SimpleNamespace(nnz=n)) for n in (0, 1, 10**4, 10**6, 10**9)}
+    assert found == {0: 60, 1: 60, 10**4: 50, 10**6: 5, 10**9: 1}
+    model = NeuMF(4, hidden_layer_sizes=(4,), random_state=0).fit(X)
+    assert model.n_iter_ == len(model.loss_curve_) == 60
+    assert clone(model).set_params(max_iter=2).fit(X).n_iter_ == 2
+    with pytest.raises(ValueError, match="max_iter"):
+        NeuMF(max_iter="many").fit(X)
