@@ -30,7 +30,10 @@ NEURAL = [
         "CDAE",
         CDAE(random_state=0),
         [
-            *each(n_components=[50, 200]),
+            *each(
+                n_components=[50, 200], activation=["sigmoid"], dropout=[0.2], normalize=[False],
+                alpha=[1e-4], learning_rate=[0.01], batch_size=[100], max_iter=[30],
+            ),
             {
                 "n_components": 200, "activation": "tanh", "dropout": 0.5, "normalize": True,
                 "alpha": 1e-3, "learning_rate": 3e-3, "batch_size": 200, "max_iter": 50,

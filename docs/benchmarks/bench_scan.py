@@ -235,14 +235,14 @@ def main():
                 sys.exit(f"{form}: the matrices differ: {sums}")
             if not args.keep:
                 shutil.rmtree(folder)
+            if not args.no_record:  # after each form: a run that is stopped keeps what it has
+                from _record import write
+
+                size = {"lines": args.lines, "users": args.users, "items": args.items}
+                write(args.record, size | {"repeats": args.repeats, "forms": found})
     finally:
         if args.folder is None and not args.keep:
             shutil.rmtree(root, ignore_errors=True)
-    if not args.no_record:
-        from _record import write
-
-        size = {"lines": args.lines, "users": args.users, "items": args.items}
-        write(args.record, size | {"repeats": args.repeats, "forms": found})
 
 
 if __name__ == "__main__":

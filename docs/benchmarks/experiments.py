@@ -901,7 +901,7 @@ SCRIPTS = [
     Script("bench_threads", (), "threads", "fits, passes and lists by the number of threads"),
     Script("bench_cuda", (), "cuda",
            "fits and lists on a CUDA device, each beside its floor of flops and bytes"),
-    Script("bench_scan", ("--lines", "100000000"), "scan",
+    Script("bench_scan", ("--lines", "100000000", "--forms", "parquet-text"), "scan",
            "reading 100 million lines into a matrix beside pandas, polars and DuckDB"),
     Script("bench_scan", ("--lines", "30000000", "--record", "scan_30m"), "scan_30m",
            "the same of 30 million lines"),

@@ -173,7 +173,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         X = self._start_fit(X, reset=not resumes)
         n_epochs = self._n_epochs(X)
         tasks = FitTasks(self, X, y, n_epochs)
-        problem, held_out = self._prepare(X, sample_weight, side, resumes, n_epochs)
+        problem, held_out = self._prepare(X, sample_weight, side, resumes)
         if watched is not None:
             watched = validate_interactions(self, watched, reset=False)
         module = self._train(problem, held_out, watched, tasks, resumes, n_epochs)
@@ -181,7 +181,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         tasks.end()
         return self
 
-    def _prepare(self, X, sample_weight, side, resumes, n_epochs):
+    def _prepare(self, X, sample_weight, side, resumes):
         """The problem, and its held-out part or None."""
         side = self._start_side(X, **(SideInformation() if side is None else side)._asdict())
         device = resolve_device(self.device)
@@ -201,7 +201,7 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
             warnings.warn(
                 "early_stopping=True needs a held-out user who has two items, to hide one. Got no "
                 f"such user in validation_fraction={self.validation_fraction} of {X.shape[0]} "
-                f"users: the fit makes all {n_epochs} epochs of max_iter and keeps the last. Use "
+                f"users: the fit makes all {self._n_epochs(X)} epochs and keeps the last. Use "
                 "early_stopping=False, or a larger validation_fraction.",
                 stacklevel=7,
             )

@@ -24,7 +24,8 @@ BOTH = pytest.mark.parametrize("loss", ["logistic", "square"])
 
 def cdae(**options):
     small = {"max_iter": 15, "batch_size": 32, "learning_rate": 0.01, "random_state": 0}
-    return CDAE(6, **{**small, **options})
+    plain = {"activation": "sigmoid", "dropout": 0.2, "normalize": False, "alpha": 1e-4}
+    return CDAE(6, **{**small, **plain, **options})
 
 
 @pytest.fixture(scope="module")

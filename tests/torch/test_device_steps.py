@@ -35,7 +35,7 @@ CASES = {
     "MultDAE": MultDAE(**SMALL),
     "MultDAE linear": MultDAE(**{**SMALL, "hidden_layer_sizes": (4,), "activation": "identity"}),
     "RecVAE": RecVAE(3, **SMALL),
-    "CDAE": CDAE(3, **FEW),
+    "CDAE": CDAE(3, normalize=False, **FEW),
     "CDAE normalised": CDAE(3, normalize=True, dropout=0.5, **FEW),
     "GaussianMixtureVAE": GaussianMixtureVAE(2, n_components=3, **SMALL),
 }
