@@ -343,9 +343,9 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
 
 # A class over `TorchRecommender` may override these, and nothing else.
 HOOKS = (
-    "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_plan",
-    "_pretrain", "_after_batches", "_scorer", "_watch", "_keep", "_resumed_state", "_hold_out",
-    "_device_scores",
+    "_build_module", "_batches", "_loss", "_score", "_parameter_groups", "_optimizer", "_n_epochs",
+    "_plan", "_pretrain", "_after_batches", "_scorer", "_watch", "_keep", "_resumed_state",
+    "_hold_out", "_device_scores",
 )  # fmt: skip
 
 

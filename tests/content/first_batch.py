@@ -17,7 +17,7 @@ def first_batch(model, X, item_features):
     found = {}
 
     class Stops(type(model)):
-        def _run(self, module, batches, stopping, generator, after_epoch):
+        def _run(self, module, batches, n_epochs, stopping, generator, after_epoch):
             batch = next(iter(batches))
             found["loss"] = self._loss(module.eval(), batch, 0, generator)
             found["loss"].backward()

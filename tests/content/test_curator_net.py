@@ -43,7 +43,7 @@ def first_batch(model, X, features=FEATURES):
     found = {}
 
     class Stops(type(model)):
-        def _run(self, module, batches, stopping, generator, after_epoch):
+        def _run(self, module, batches, n_epochs, stopping, generator, after_epoch):
             batch = next(iter(batches))
             loss = self._loss(module, batch, 0, generator)
             loss.backward()
