@@ -106,11 +106,11 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """The number of epochs for an X, the most with early stopping."""
         return self.max_iter
 
-    def _plan(self, problem, n_updates):
+    def _plan(self, problem, n_updates, n_certain):
         """Called before the first update: set what losses need.
 
-        n_updates: the planned updates. Early stopping may end the fit sooner than `max_iter`, so
-        the plan then has `n_iter_no_change` epochs, which are always made.
+        n_updates: of all epochs. n_certain: of these, the updates that the fit makes in any case;
+        early stopping may end it after `n_iter_no_change` epochs.
         """
 
     def _pretrain(self, module, batches, problem):
@@ -232,9 +232,8 @@ class TorchRecommender(CallbackSupportMixin, EpochsMixin, BaseRecommender):
         """The module, trained."""
         module = self._first_module(problem, resumes).to(problem.device)
         batches = self._batches(problem)
-        stops = held_out is not None
-        planned = min(n_epochs, self.n_iter_no_change) if stops else n_epochs
-        self._plan(problem, planned * len(batches))
+        certain = n_epochs if held_out is None else min(n_epochs, self.n_iter_no_change)
+        self._plan(problem, n_epochs * len(batches), certain * len(batches))
         if not resumes:
             self._pretrain(module, batches, problem)
         stopping = None

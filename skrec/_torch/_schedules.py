@@ -84,11 +84,14 @@ class AnnealingMixin:
     """Plans `n_annealing_steps_` of an estimator with `beta` and `n_annealing_steps`."""
 
     _fitted_rules = {"n_annealing_steps_": Number(0)}
+    # Whether the weight reaches beta within the updates that early stopping makes in any case.
+    _anneals_soon = False
 
-    def _plan(self, problem, n_updates):
+    def _plan(self, problem, n_updates, n_certain):
         # With None, a resumed fit keeps the number of the first fit.
         if self.n_annealing_steps is None and self._n_updates:
             return
         self.n_annealing_steps_ = self.n_annealing_steps
         if self.n_annealing_steps is None:
-            self.n_annealing_steps_ = planned_annealing(self.beta, n_updates)
+            planned = n_certain if self._anneals_soon else n_updates
+            self.n_annealing_steps_ = planned_annealing(self.beta, planned)

@@ -211,8 +211,8 @@ class ItemAutoRec(RatingAutoencoder):
     def _build_module(self, shape, problem=None):
         return super()._build_module(shape[::-1], None if problem is None else problem.transposed())
 
-    def _plan(self, problem, n_updates):
-        super()._plan(problem, n_updates)
+    def _plan(self, problem, n_updates, n_certain):
+        super()._plan(problem, n_updates, n_certain)
         self._n_examples = problem.X.shape[1]
 
     def _resumed_state(self, problem):

@@ -264,6 +264,8 @@ class MultVAE(
         **STOPPING_RULES,
     }
     _search_grid = [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)]
+    # With so small a beta, a weight that rises more slowly has little effect until the fit stops.
+    _anneals_soon = True
 
     def __init__(
         self,

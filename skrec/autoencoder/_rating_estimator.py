@@ -95,7 +95,7 @@ class RatingAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torch
                 module.center += mean * self.center
         return module
 
-    def _plan(self, problem, n_updates):
+    def _plan(self, problem, n_updates, n_certain):
         """Set the fallbacks of predictions and the number of examples, and begin the curves."""
         X = problem.X
         self.default_rating_ = (

@@ -96,7 +96,7 @@ def test_no_step_asks_the_device_for_anything(name, X, monkeypatch):
     problem, _ = model._prepare(X, None, None, False)
     module = model._first_module(problem, False).to(meta)
     batches = model._batches(problem)
-    model._plan(problem, len(batches))
+    model._plan(problem, len(batches), len(batches))
     steps = 0
     for step, batch in enumerate(batches):
         value = model._loss(module, batch, step, problem.noise)
@@ -306,7 +306,7 @@ def test_a_step_on_cuda_waits_for_nothing(X):
     problem, _ = model._prepare(matrix, None, None, False)
     module = model._first_module(problem, False).to(problem.device)
     batches, optimizer = model._batches(problem), model._optimizer(module)
-    model._plan(problem, len(batches))
+    model._plan(problem, len(batches), len(batches))
     try:
         for step, batch in enumerate(batches):
             optimizer.zero_grad()
