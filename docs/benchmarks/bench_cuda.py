@@ -11,8 +11,8 @@ trial of the script on any machine, in seconds, and writes nothing. All data is 
   of ML-20M, in float32, TF32 and bfloat16.
 - lists, one_user: `recommend(k=100)` for 10,000 rows, and for one, by that model; the median of
   several calls.
-- wmf: a sweep of conjugate gradients, on the device and on the cores: the time of a fit of six
-  sweeps less that of a fit of one sweep, over five.
+- wmf: a sweep of conjugate gradients, on the device and on the cores: a fit of six sweeps takes
+  five sweeps longer than a fit of one; a fifth of the difference is the time of a sweep.
 - ease: the fit. bpr: a pass on the cores. neumf, youtube, lightgcn: the fastest of three epochs.
 
 Each figure has a lower bound of its flops and bytes beside it, and the floor: the longer of the

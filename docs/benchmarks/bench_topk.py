@@ -28,7 +28,7 @@ def argpartition(scores, k, seen):
 
 
 def matrices(n_rows, n_items, dtype, rng):
-    """Scores without ties, and scores that are mostly zero, like those of neighbour models."""
+    """Scores without ties, and mostly zero scores, such as neighbour models have."""
     normal = rng.standard_normal((n_rows, n_items))
     few = np.where(rng.random((n_rows, n_items)) < 0.05, rng.random((n_rows, n_items)), 0.0)
     return {"normal": normal.astype(dtype), "95 % zeros": few.astype(dtype)}

@@ -207,19 +207,7 @@ class CDAE(LearnedUserRecommender):
         "known_users": KNOWN_USERS,
         **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
     }
-    _search_grid = [
-        {
-            "n_components": 200,
-            "activation": "tanh",
-            "dropout": 0.5,
-            "normalize": True,
-            "learning_rate": 0.003,
-            "batch_size": 200,
-            "max_iter": 50,
-            "alpha": alpha,
-        }
-        for alpha in (1e-5, 1e-4, 1e-3)
-    ]
+    _search_grid = [{"alpha": alpha} for alpha in (1e-5, 1e-4, 1e-3)]
     _fitted_rules = {"user_factors_": Array("n_users", "=n_components", dtypes=("float32",))}
     # Nodes correct what the row's items predict, and start at zero.
     _learns_from_pairs = False

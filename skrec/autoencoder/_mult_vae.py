@@ -112,9 +112,9 @@ class MultVAE(
         any length: with ``divergence="mmd"`` use 10 or more.
     n_annealing_steps : int or None, default=None
         Updates after which the weight would reach 1, as in the paper; 0: `beta` from the start.
-        None: the weight reaches `beta` after 80 % of the planned updates, those of `max_iter`
-        epochs, or of `n_iter_no_change` epochs where the fit stops early. The paper's 200,000 suit
-        large data only.
+        None: the weight reaches `beta` after 80 % of the updates of `max_iter` epochs. A fit that
+        may stop early counts at most `n_iter_no_change` epochs. The paper's 200,000 suit large data
+        only.
     prior : {"standard", "gaussian_mixture", "vamp"}, default="standard"
         "standard": N(0, I). "gaussian_mixture": a mixture of normal distributions with learned
         weights, means and diagonal variances. "vamp": the mixture, with equal weights, of the
@@ -264,7 +264,7 @@ class MultVAE(
         **STOPPING_RULES,
     }
     _search_grid = [{"batch_size": 200, "beta": beta} for beta in (0.1, 0.2, 0.4)]
-    # With so small a beta, a weight that rises more slowly has little effect until the fit stops.
+    # Otherwise a fit that stops early ends before the small beta has an effect.
     _anneals_soon = True
 
     def __init__(

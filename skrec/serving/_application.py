@@ -61,13 +61,13 @@ def make_application(model, *, quantize=None, max_k=1000, max_body=1 << 20, relo
     body that is not JSON, or has a wrong type, a `k` above the limit, no known candidate, or values
     so large that the model has no finite scores for them; 404 for an unknown item of /similar, for
     a model without similar items, and for an unknown user where ``"unknown_user": "error"``; 413
-    for a body that is too large. Unknown ids in a history are ignored, and the answer lists them;
-    those in ``items`` and ``exclude`` are ignored. Ids equal those of the log, with their type:
+    for a body that is too large. Unknown ids are ignored; the answer lists the unknown ids of the
+    history, not of ``items`` or ``exclude``. Ids have the type that they have in the log:
     "12" is not 12. Any other failure is a fault of the service: the log has it, and the status is
     500.
 
-    The page /docs is FastAPI's own, and reads its scripts from the internet: it is blank where
-    there is none. /openapi.json has the same content, and needs no internet.
+    The page /docs is FastAPI's own, and reads its scripts from the internet: without the
+    internet it is blank. /openapi.json has the same content, and needs no internet.
 
     The event loop computes each list itself, without a pool of threads. While it computes one
     list, other requests wait.

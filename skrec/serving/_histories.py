@@ -227,7 +227,7 @@ class Histories:
         return index.places(ids).get(value, -1)
 
     def row_of_user(self, place):
-        """`Row` of a user of the fit; place -1 means a user of whom nothing is known."""
+        """`Row` of a user of the fit; place -1 means an unknown user."""
         content = self._content
         if place < 0:
             none = np.empty(0, np.int32)
