@@ -180,7 +180,7 @@ def test_cdae_is_searched(skrec, log):
         "evaluate", log, "--models", "cdae", "--search", "--param", "cdae.max_iter=2",
         "--param", "cdae.n_components=4",
     )  # fmt: skip
-    assert re.search(r"cdae: activation='tanh', .*best of 3\)", done.out)
+    assert re.search(r"cdae: alpha=.*best of 3\)", done.out)
 
 
 def test_the_fit_command_of_the_report_fits_what_was_tested(skrec, log, tmp_path):
