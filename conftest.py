@@ -1,5 +1,6 @@
 """Environment and workers of the tests, also where only the guide is tested."""
 
+import gc
 import os
 
 # These must be set before scipy, numba and torch are imported; workers inherit them.
@@ -22,3 +23,24 @@ def pytest_xdist_auto_num_workers(config):
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return 0
     return min(joblib.cpu_count(), _MAX_WORKERS)
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector from going through the modules and tests that stay to the end.
+
+    `compare_models` collects garbage before each fit, and numba's compiler allocates so much that
+    Python does; each time took longer than the work of a small test.
+    """
+    _freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Do the same with what the tests of a file leave, once its fixtures are gone."""
+    if nextitem is None or nextitem.path != item.path:
+        _freeze()
+
+
+def _freeze():
+    gc.collect()
+    gc.freeze()

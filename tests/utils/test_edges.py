@@ -101,14 +101,15 @@ def test_wmf_without_weight_on_what_is_missing_fits_an_empty_matrix():
 
 
 @pytest.mark.parametrize(
-    "items", [[[0]], [[0, 1]], [0.5], [-1], [2**70], ["0"], None, [X.shape[1]]]
+    "cls",
+    [cls for cls in RECOMMENDERS if hasattr(cls, "similar_items")],
+    ids=lambda cls: cls.__name__,
 )
-def test_similar_items_of_what_is_no_list_of_items(items):
-    for cls in RECOMMENDERS:
-        model = _instance(cls).fit(X)
-        if hasattr(model, "similar_items"):
-            with pytest.raises(ValueError, match="items"):
-                model.similar_items(items)
+def test_similar_items_of_what_is_no_list_of_items(cls):
+    model = _instance(cls).fit(X)
+    for items in ([[0]], [[0, 1]], [0.5], [-1], [2**70], ["0"], None, [X.shape[1]]):
+        with pytest.raises(ValueError, match="items"):
+            model.similar_items(items)
 
 
 @pytest.mark.parametrize("k", [2**31, 2**63, 2**70])
