@@ -58,7 +58,11 @@ class WeightedFactorsMixin(
         items : ndarray of shape (n_items, n_components)
         """
         self._set_items(items)
-        self.user_factors_ = self._vectors(X)
+        vectors = np.zeros((X.shape[0], items.shape[1]), dtype=items.dtype)
+        counted, ones = self._counted_items(), np.ones(X.shape[1])
+        step = self._half_step(X, self._user_penalty(X), ones, counted=counted)
+        step.solve_many(np.ascontiguousarray(items), self._gram, vectors)
+        self.user_factors_ = vectors
 
     def _set_items(self, items):
         self.components_ = items.T

@@ -101,8 +101,9 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     components_ : ndarray of shape (n_components, n_items)
         Item vectors.
     user_factors_ : ndarray of shape (n_users, n_components)
-        Vectors of the training users, solved exactly: ``transform`` of the training rows. Absent
-        after a fit over parts (`skrec.dask.fit`), which leaves the users with the parts.
+        Vectors of the training users, solved exactly: ``transform`` of the training rows, but for
+        rounding. Absent after a fit over parts (`skrec.dask.fit`), which leaves the users with
+        the parts.
     loss_curve_ : list of float
         The objective in each sweep, after solving for the users and before the items.
     n_iter_ : int
@@ -122,10 +123,11 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     -----
     Every row, known or new, is scored with the vector that solves its own least squares
     problem for fixed items. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
-    stored entry and 2 d**2 (`cg_steps` + 1) for each user and item ("cholesky": 2 d**2
-    and d**3 / 3). Memory holds the vectors and a transposed copy of X. The first item vectors
-    are drawn in the order of the items. Another order of the items gives other vectors; scores
-    then agree only as far as the sweeps have converged.
+    stored entry and 8 d**2 for each user and item, since conjugate gradients run in the basis
+    in which the Gram matrix of the other side is diagonal ("cholesky": 2 d**2 and d**3 / 3).
+    Memory holds the vectors, a copy of those of one side and a transposed copy of X. The first
+    item vectors are drawn in the order of the items. Another order of the items gives other
+    vectors; scores then agree only as far as the sweeps have converged.
 
     With ``frequency_exponent=1`` the penalty of a fixed `alpha` grows with the catalogue. If all
     rows are alike and all columns are alike, the vectors shrink to nothing, and `fit` warns, if

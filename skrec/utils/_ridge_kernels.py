@@ -70,25 +70,6 @@ def add_products(items, vectors, shift, slope, p, out, dots):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def add_symmetric_product(matrix, scale, p, out):
-    """``out += scale * matrix @ p`` for a symmetric matrix with both triangles filled."""
-    d = p.shape[0]
-    r = 0
-    while r + 4 <= d:
-        m0, m1, m2, m3 = matrix[r], matrix[r + 1], matrix[r + 2], matrix[r + 3]
-        s0, s1 = scale * p[r], scale * p[r + 1]
-        s2, s3 = scale * p[r + 2], scale * p[r + 3]
-        for f in range(d):
-            out[f] += (s0 * m0[f] + s1 * m1[f]) + (s2 * m2[f] + s3 * m3[f])
-        r += 4
-    while r < d:
-        m, s = matrix[r], scale * p[r]
-        for f in range(d):
-            out[f] += s * m[f]
-        r += 1
-
-
-@njit(nogil=True, cache=True, fastmath=FAST)
 def add_outer_products(items, vectors, slope, matrix):
     """``matrix += sum_j slope_j y_j y_j^T``, upper triangle; names as in `add_products`."""
     n, d = items.shape[0], vectors.shape[1]

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._explain import check_targets, contributions_at
 from skrec.utils._parallel import run_ranges
+from skrec.utils._wmf_basis import eigenbasis, rotate
 
 # Fixed cost of a row, in entries: its dense products and its system.
 _ROW_COST = 32
@@ -103,19 +105,57 @@ class HalfStep:
         loss : float
             The part of the loss at stored entries, before the step.
         """
-        from skrec.utils._wmf_kernels import cg_rows, cholesky_rows
-
-        problems = self.problems(vectors, gram, prior)
         losses = np.empty(self.X.shape[0], dtype=np.float64)
+        if self.cg_steps:
+            self._descend(vectors, gram, out, prior, self.cg_steps, losses)
+        else:
+            from skrec.utils._wmf_kernels import cholesky_rows
 
-        def rows(start, stop):
-            if self.cg_steps:
-                cg_rows(problems, self.cg_steps, out, losses, start, stop)
-            else:
-                cholesky_rows(problems, out, losses, start, stop)
-
-        self.run(rows)
+            problems = self.problems(vectors, gram, prior)
+            self.run(lambda start, stop: cholesky_rows(problems, out, losses, start, stop))
         return float(losses.sum())
+
+    def solve_many(self, vectors, gram, out):
+        """Solve exactly for all rows, the quicker way for the rows of a fit.
+
+        Conjugate gradients run until the residual is rounding noise. Rows that are not there
+        after 2 d steps are solved by Cholesky factors.
+
+        Parameters
+        ----------
+        vectors, gram, out
+            See `solve`.
+        """
+        losses = np.empty(len(out), dtype=np.float64)  # not wanted
+        going = self._descend(vectors, gram, out, None, 2 * out.shape[1], losses)
+        rows = np.flatnonzero(going)
+        if len(rows):
+            step = HalfStep(
+                self.X[rows], self.penalty[rows], self.weight, confidence=self.confidence,
+                unobserved_weight=self.unobserved_weight, counted=self.counted,
+                n_jobs=self.n_jobs,
+            )  # fmt: skip
+            rest = np.zeros((len(rows), out.shape[1]), out.dtype)
+            step.solve(vectors, gram, rest)
+            out[rows] = rest
+
+    def _descend(self, vectors, gram, out, prior, n_steps, losses):
+        """Take steps of conjugate gradients in the basis in which `gram` is diagonal.
+
+        Returns whether a row would go on, for each row.
+        """
+        from skrec.utils._wmf_kernels import cg_rows
+
+        basis, diagonal = eigenbasis(gram.astype(vectors.dtype, copy=False))
+        vectors = rotate(vectors, basis, n_jobs=self.n_jobs)
+        if prior is not None:
+            prior = rotate(prior.astype(vectors.dtype, copy=False), basis, n_jobs=self.n_jobs)
+        problems = self.problems(vectors, diagonal, prior)
+        rotate(out, basis, out, n_jobs=self.n_jobs)
+        going = np.zeros(len(out), dtype=np.bool_)
+        self.run(lambda start, stop: cg_rows(problems, n_steps, out, losses, going, start, stop))
+        rotate(out, np.ascontiguousarray(basis.T), out, n_jobs=self.n_jobs)
+        return going
 
     def problems(self, vectors, gram, prior=None):
         """The `RowProblems` of the rows, in the dtype of the vectors."""
@@ -200,8 +240,6 @@ def vanishing_penalty_of(
 def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     """``scale * vectors.T @ diag(weight) @ vectors``.
 
-    Computed without BLAS, whose threads would spin while the kernels work.
-
     Parameters
     ----------
     vectors : ndarray of shape (n_vectors, d)
@@ -214,19 +252,24 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     Returns
     -------
     gram : ndarray of shape (d, d), dtype of `vectors`
+        Symmetric to the bit.
     """
-    from skrec.utils._wmf_kernels import gram_blocks
-
     n, d = vectors.shape
-    weight = np.ones(n, vectors.dtype) if weight is None else weight.astype(vectors.dtype)
     size = max(_LEAST_BLOCK, -(-n // _MOST_BLOCKS))
     blocks = np.empty((-(-n // size), d, d), dtype=vectors.dtype)
-    run_ranges(
-        lambda start, stop: gram_blocks(vectors, weight, size, blocks, start, stop),
-        len(blocks),
-        n_jobs=n_jobs,
-    )
-    return vectors.dtype.type(scale) * blocks.sum(axis=0)
+
+    def products(start, stop):
+        for b in range(start, stop):
+            part = vectors[b * size : (b + 1) * size]
+            weighted = part
+            if weight is not None:
+                weighted = weight[b * size : (b + 1) * size, np.newaxis] * part
+            np.matmul(part.T, weighted, out=blocks[b], casting="same_kind")
+
+    with one_blas_thread():
+        run_ranges(products, len(blocks), n_jobs=n_jobs)
+    upper = np.triu(vectors.dtype.type(scale) * blocks.sum(axis=0))
+    return upper + np.triu(upper, 1).T
 
 
 def alternate(users, items, user_factors, item_factors, sample_weight, n_sweeps, *, n_jobs=None):

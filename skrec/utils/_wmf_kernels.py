@@ -19,7 +19,6 @@ from skrec.utils._ridge_kernels import (
     FAST,
     add_outer_products,
     add_products,
-    add_symmetric_product,
     cholesky,
     dot,
     longest_row,
@@ -29,30 +28,6 @@ from skrec.utils._ridge_kernels import (
 # Least penalty, in units of eps times the trace of A. A matrix with a smaller penalty is
 # numerically singular, and its pivots are rounding noise.
 LEAST_RIDGE = 4
-
-
-@njit(nogil=True, cache=True, fastmath=FAST)
-def gram_blocks(vectors, weight, size, out, start, stop):
-    """``out[b] = V_b^T diag(weight_b) V_b`` for the blocks V_b of `size` vectors.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (n_vectors, d)
-    weight : ndarray of shape (n_vectors,)
-    size : int
-    out : ndarray of shape (n_blocks, d, d), written
-        Both triangles.
-    """
-    n, d = vectors.shape
-    items = np.arange(n)
-    for b in range(start, stop):
-        matrix = out[b]
-        matrix[:] = 0
-        first, last = b * size, min((b + 1) * size, n)
-        add_outer_products(items[first:last], vectors, weight[first:last], matrix)
-        for r in range(d):
-            for f in range(r):
-                matrix[r, f] = matrix[f, r]
 
 
 @njit(nogil=True, cache=True)
@@ -112,7 +87,7 @@ def _noise(square, x, unit, gain, dots, n):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)
-def cg_rows(problems, n_steps, out, losses, start, stop):
+def cg_rows(problems, n_steps, out, losses, going, start, stop):
     """Run a few steps of conjugate gradients for each row, starting from `out`.
 
     A row stops when its residual is only rounding noise: it has its solution, and the ratio of
@@ -121,10 +96,13 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
     Parameters
     ----------
     problems : skrec.utils._wmf_als.RowProblems
+        Its Gram matrix is diagonal, see `skrec.utils._wmf_basis`.
     n_steps : int
     out : ndarray of shape (n_rows, d), changed
     losses : ndarray of float64 of shape (n_rows,), written
         The sparse part of the loss before the steps.
+    going : ndarray of bool of shape (n_rows,), written
+        Whether the residual of a row is more than rounding noise after `n_steps`.
     """
     (indptr, indices, values, vectors, weight, missing, gram, confidence, penalty, prior) = problems
     d = vectors.shape[1]
@@ -139,13 +117,16 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
         np.empty(d, vectors.dtype),
         np.empty(d, vectors.dtype),
     )
-    one = vectors.dtype.type(1)
+    diagonal = np.empty(d, vectors.dtype)
+    for f in range(d):
+        diagonal[f] = gram[f, f]
     has_prior = prior.shape[0] > 0
     for u in range(start, stop):
         x = out[u]
         items = indices[indptr[u] : indptr[u + 1]]
         n = items.shape[0]
         losses[u] = 0.0
+        going[u] = False
         if n == 0 and not has_prior:
             x[:] = 0
             continue
@@ -153,16 +134,15 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             items, values[indptr[u] : indptr[u + 1]], weight, missing, confidence, slope, gain
         )
         for f in range(d):
-            r[f] = -penalty[u] * x[f]
+            r[f] = -(penalty[u] + diagonal[f]) * x[f]
         if has_prior:
             for f in range(d):
-                r[f] = penalty[u] * (prior[u, f] - x[f])
+                r[f] += penalty[u] * prior[u, f]
         for j in range(n):
             slope[j] = -slope[j]
         add_products(items, vectors, gain, slope, x, r, dots)
         for j in range(n):
             slope[j] = -slope[j]
-        add_symmetric_product(gram, -one, x, r)
         losses[u] = _row_loss(n, slope, gain, dots)
         # Solve A z = r / unit and set x + unit z, so that no square under- or overflows.
         unit = _scale(r)
@@ -175,9 +155,8 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             if square <= enough:
                 break
             for f in range(d):
-                product[f] = penalty[u] * p[f]
+                product[f] = (penalty[u] + diagonal[f]) * p[f]
             add_products(items, vectors, none, slope, p, product, dots)
-            add_symmetric_product(gram, one, p, product)
             curvature = dot(p, product)
             if curvature <= 0:  # only by rounding; NaN propagates
                 break
@@ -189,6 +168,7 @@ def cg_rows(problems, n_steps, out, losses, start, stop):
             ratio = square / last
             for f in range(d):
                 p[f] = r[f] + ratio * p[f]
+        going[u] = not square <= enough
 
 
 @njit(nogil=True, cache=True, fastmath=FAST)

@@ -62,6 +62,9 @@ class TorchHalfStep:
         out[:] = old.cpu().numpy()
         return float(loss)
 
+    # On a device there is one way to solve exactly.
+    solve_many = solve
+
     @torch_state()
     def alternate(self, items, user_factors, item_factors, sample_weight, n_sweeps):
         """Solve in turn for these rows, the users, and for the items, on the device.

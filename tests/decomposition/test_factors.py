@@ -16,6 +16,7 @@ from skrec._factors import (
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._ridge_kernels import cholesky, solve_cholesky
 from skrec.utils._wmf_als import gram_matrix
+from skrec.utils._wmf_basis import eigenbasis, rotate
 
 RNG = np.random.default_rng(0)
 
@@ -107,6 +108,33 @@ def test_gram_matrix_in_blocks_is_that_of_numpy(n, dtype):
     )
     two = gram_matrix(vectors, 0.5, weight, n_jobs=2)
     np.testing.assert_array_equal(gram_matrix(vectors, 0.5, weight, n_jobs=1), two)
+
+    np.testing.assert_array_equal(two, two.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_basis_makes_the_gram_matrix_diagonal(dtype):
+    vectors = RNG.normal(size=(40, 7)).astype(dtype)
+    vectors[:, 6] = vectors[:, 0]  # a matrix that is singular
+    gram = gram_matrix(vectors, 0.5)
+    basis, diagonal = eigenbasis(gram)
+    assert basis.dtype == diagonal.dtype == dtype
+    atol = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(basis.T @ basis, np.eye(7), atol=atol)
+    np.testing.assert_allclose(basis @ diagonal @ basis.T, gram, atol=atol * gram.max())
+    assert (np.diag(diagonal) >= 0).all()
+    assert np.isnan(eigenbasis(np.full((3, 3), dtype(np.inf)))[1]).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 511, 512, 1700])
+def test_equal_rows_are_rotated_alike(n):
+    vectors = np.tile(RNG.normal(size=7).astype(np.float32), (n, 1))
+    basis = RNG.normal(size=(7, 7)).astype(np.float32)
+    one = rotate(vectors, basis, n_jobs=1)
+    np.testing.assert_allclose(one, vectors @ basis, rtol=1e-5)
+    np.testing.assert_array_equal(one, np.tile(one[:1], (n, 1)))
+    assert rotate(vectors, basis, vectors, n_jobs=2) is vectors
+    np.testing.assert_array_equal(vectors, one)
 
 
 def _blas_threads():

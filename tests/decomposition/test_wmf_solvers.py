@@ -104,9 +104,12 @@ def test_all_solvers_solve_all_rows(problem):
     of_b = terms @ np.linalg.norm(vectors.astype(np.float64), axis=1)
     if prior is not None:
         of_b += parts["penalty"] * np.linalg.norm(prior.astype(np.float64), axis=1)
-    for step in steps:
+    solvers = [lambda out, step=step: step.solve(vectors, gram, out, prior) for step in steps]
+    if prior is None:
+        solvers += [lambda out: steps[0].solve_many(vectors, gram, out)]
+    for solve in solvers:
         found = begin.copy()
-        step.solve(vectors, gram, found, prior)
+        solve(found)
         assert np.isfinite(found).all()
         if prior is None:
             assert not found[0].any()  # a row without entries
@@ -121,6 +124,41 @@ def test_all_solvers_solve_all_rows(problem):
         allowed += norm * info.tiny / info.eps
         solved = slice(prior is None, None)
         assert (left[solved] <= allowed[solved]).all()
+
+
+def test_rows_that_conjugate_gradients_leave_are_solved_by_factors(monkeypatch):
+    """Without steps enough, all but a row without entries are left."""
+    rng = np.random.default_rng(0)
+    X = csr_array(np.r_[np.zeros((1, N_OTHERS)), rng.uniform(size=(5, N_OTHERS)) < 0.3] * 1.0)
+    vectors = rng.normal(size=(N_OTHERS, 8))
+    options = {"confidence": 1.0, "unobserved_weight": 0.1}
+    step = HalfStep(X, np.full(6, 0.1), np.ones(N_OTHERS), **options)
+    gram = gram_matrix(vectors, 0.1)
+    exact, found, wanted = np.zeros((6, 8)), np.zeros((6, 8)), []
+    step.solve(vectors, gram, exact)
+    descend = HalfStep._descend
+
+    def few_steps(self, vectors, gram, out, prior, n_steps, losses):
+        wanted.append(n_steps)
+        return descend(self, vectors, gram, out, prior, 1, losses)
+
+    monkeypatch.setattr(HalfStep, "_descend", few_steps)
+    step.solve_many(vectors, gram, found)
+    np.testing.assert_array_equal(found, exact)  # the same factors
+    assert wanted == [16]
+
+
+def test_enough_steps_leave_no_row(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = csr_array((rng.uniform(size=(300, 200)) < 0.1).astype(np.float32))
+    vectors = rng.normal(size=(200, 16)).astype(np.float32)
+    step = HalfStep(X, np.ones(300), np.ones(200), confidence=1.0, unobserved_weight=0.1)
+    gram, found = gram_matrix(vectors, 0.1), np.zeros((300, 16), np.float32)
+    exact = found.astype(np.float64)
+    step.solve(vectors.astype(np.float64), gram.astype(np.float64), exact)
+    monkeypatch.setattr(HalfStep, "solve", lambda *_: pytest.fail("a row was left"))
+    step.solve_many(vectors, gram, found)
+    np.testing.assert_allclose(found, exact, atol=2e-6)
 
 
 @given(
