@@ -17,7 +17,7 @@ LOG, HINGE, WARP = 0, 1, 2
 
 # These flags vectorise sums; infinities and NaN keep their meaning.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
-# This many factors of at most 2 multiply without overflow, see _pairwise_run.
+# This many factors of at most 2 multiply without overflow, see train_cells.
 _FLUSH = 500
 
 
@@ -30,124 +30,50 @@ def _dot(a, b):
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
-def _margin(p, a, b):
-    """p . (a - b)"""
-    total = p.dtype.type(0)
-    for f in range(p.shape[0]):
-        total += p[f] * (a[f] - b[f])
-    return total
+def _margin(P, Q, u, i, j):
+    """p . (a - b), |a - b|^2 and |p|^2 of the vectors of the triplet (u, i, j)."""
+    zero = P.dtype.type(0)
+    margin, distance, norm = zero, zero, zero
+    for f in range(P.shape[1]):
+        p, away = P[u, f], Q[i, f] - Q[j, f]
+        margin += p * away
+        distance += away * away
+        norm += p * p
+    return margin, distance, norm
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
-def _squares(p, a, b):
-    """|a - b|^2 and |p|^2"""
-    distance, norm = p.dtype.type(0), p.dtype.type(0)
-    for f in range(p.shape[0]):
-        distance += (a[f] - b[f]) * (a[f] - b[f])
-        norm += p[f] * p[f]
-    return distance, norm
+def _learn(u, i, j, terms, P, Q, bias, of_users, of_items, settings):
+    """One step down the gradient of the triplet (u, i, j).
 
-
-@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
-def _descend(p, a, b, slope, step_p, step_a, step_b, alpha):
-    """Step down the gradient of -slope * p . (a - b) + alpha / 2 (|p|^2 + |a|^2 + |b|^2)."""
-    one = p.dtype.type(1)
-    keep_p = kept(one, step_p, alpha)
-    keep_a, keep_b = kept(one, step_a, alpha), kept(one, step_b, alpha)
-    step_p, step_a, step_b = step_p * slope, step_a * slope, step_b * slope
-    for f in range(p.shape[0]):
-        pf, af, bf = p[f], a[f], b[f]
-        p[f] = keep_p * pf + step_p * (af - bf)
-        a[f] = keep_a * af + step_a * pf
-        b[f] = keep_b * bf - step_b * pf
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
-def _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive):
-    """One step on the triplet (u, i, j), given minus the derivative of its loss.
-
-    Adagrad has one accumulator for a whole vector: the mean square of its gradients.
+    `terms` are minus the slope of its loss, and the squares of `_margin`. Adagrad has one
+    accumulator for a whole vector: the mean square of its gradients.
     """
-    p, a, b = P[u], Q[i], Q[j]
-    one = p.dtype.type(1)
-    step_u, step_i, step_j = rate, rate, rate
+    slope, distance, norm = terms
+    rate, alpha, adaptive = settings
+    one = P.dtype.type(1)
+    step_p, step_a, step_b = rate, rate, rate
     if adaptive:
-        distance, norm = _squares(p, a, b)
-        d = p.dtype.type(p.shape[0])
+        d = P.dtype.type(P.shape[1])
         of_users[u] += slope * slope * distance / d
         added = slope * slope * (norm + one) / (d + one)
         of_items[i] += added
         of_items[j] += added
-        step_u = rate / math.sqrt(of_users[u])
-        step_i, step_j = rate / math.sqrt(of_items[i]), rate / math.sqrt(of_items[j])
-    _descend(p, a, b, slope, step_u, step_i, step_j, alpha)
-    bias[i] = kept(one, step_i, alpha) * bias[i] + step_i * slope
-    bias[j] = kept(one, step_j, alpha) * bias[j] - step_j * slope
+        step_p = rate / math.sqrt(of_users[u])
+        step_a, step_b = rate / math.sqrt(of_items[i]), rate / math.sqrt(of_items[j])
+    keep_p, keep_a = kept(one, step_p, alpha), kept(one, step_a, alpha)
+    keep_b = kept(one, step_b, alpha)
+    step_p, step_a, step_b = step_p * slope, step_a * slope, step_b * slope
+    for f in range(P.shape[1]):
+        p, a, b = P[u, f], Q[i, f], Q[j, f]
+        P[u, f] = keep_p * p + step_p * (a - b)
+        Q[i, f] = keep_a * a + step_a * p
+        Q[j, f] = keep_b * b - step_b * p
+    bias[i] = keep_a * bias[i] + step_a
+    bias[j] = keep_b * bias[j] - step_b
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def _pairwise_run(u, items, pool, mark, state, descent, model):
-    """Log loss or hinge on the interactions of one user in one cell; sums the losses.
-
-    The logarithm of a product sums the log losses log(1 + e).
-    """
-    loss, _, _, rate, alpha, adaptive = descent
-    P, Q, bias, of_users, of_items = model
-    one = P.dtype.type(1)
-    total, product = 0.0, 1.0
-    for t in range(items.shape[0]):
-        i = items[t]
-        while True:
-            state += GOLDEN
-            j = pool[pick(state, pool.shape[0])]
-            if mark[j] != u:
-                break
-        x = _margin(P[u], Q[i], Q[j]) + bias[i] - bias[j]
-        if loss == LOG:
-            e = P.dtype.type(math.exp(-abs(x)))
-            slope = (e if x > 0 else one) / (one + e)
-            total += max(-x, P.dtype.type(0))
-            product *= 1.0 + e
-        else:
-            slope = one if x < one else P.dtype.type(0)
-            total += max(one - x, P.dtype.type(0))
-        if t % _FLUSH == _FLUSH - 1:
-            total += math.log(product)
-            product = 1.0
-        _learn(u, i, j, slope, P, Q, bias, of_users, of_items, rate, alpha, adaptive)
-    return total + math.log(product), state
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _warp_run(u, items, pool, mark, state, descent, model):
-    """WARP on the interactions of one user in one cell; sums the weighted hinges.
-
-    An item without a violating draw, margin included, gets no step.
-    """
-    _, harmonic, max_sampled, rate, alpha, adaptive = descent
-    P, Q, bias, of_users, of_items = model
-    one = P.dtype.type(1)
-    total = 0.0
-    for t in range(items.shape[0]):
-        i = items[t]
-        positive = _dot(P[u], Q[i]) + bias[i]
-        n_draws = 0
-        while n_draws < max_sampled:
-            state += GOLDEN
-            j = pool[pick(state, pool.shape[0])]
-            if mark[j] == u:
-                continue
-            n_draws += 1
-            x = positive - _dot(P[u], Q[j]) - bias[j]
-            if x < one:
-                weight = harmonic[(Q.shape[0] - 1) // n_draws]
-                total += weight * (one - x)
-                _learn(u, i, j, weight, P, Q, bias, of_users, of_items, rate, alpha, adaptive)
-                break
-    return total, state
-
-
-@njit(nogil=True, cache=True)
 def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
     """One pass over the interactions of ``cells[start:stop]``.
 
@@ -164,15 +90,24 @@ def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
     totals : ndarray of shape (n_blocks**2,), written
         Sum of the losses of each cell.
     """
+    # Arrays are unpacked here, and no row is sliced below: either would count references for each
+    # interaction.
+    loss, harmonic, max_sampled, rate, alpha, adaptive = descent
+    P, Q, bias, of_users, of_items = model
     bounds, cell_user, cell_item = dealt
     pool_items, pool_bounds, sizes = pools
     n_blocks = pool_bounds.shape[0] - 1
-    mark = np.full(model.item_factors.shape[0], -1, dtype=np.int32)
+    settings = (rate, alpha, adaptive)
+    one = P.dtype.type(1)
+    most = max_sampled if loss == WARP else 1
+    mark = np.full(Q.shape[0], -1, dtype=np.int32)
     for c in range(start, stop):
         cell = cells[c]
-        pool = pool_items[pool_bounds[cell % n_blocks] : pool_bounds[cell % n_blocks + 1]]
+        block = cell % n_blocks
+        lowest, n_pool = pool_bounds[block], pool_bounds[block + 1] - pool_bounds[block]
         state = mix(key + np.uint64(cell) * GOLDEN)
-        total = 0.0
+        # The logarithm of a product sums the log losses log(1 + e).
+        total, product, n_factors = 0.0, 1.0, 0
         first, last = bounds[cell], bounds[cell + 1]
         while first < last:
             u = cell_user[first]
@@ -180,16 +115,42 @@ def train_cells(descent, model, cells, dealt, pools, key, totals, start, stop):
             while end < last and cell_user[end] == u:
                 mark[cell_item[end]] = u
                 end += 1
-            items = cell_item[first:end]
-            first = end
-            if items.shape[0] == sizes[cell % n_blocks]:
+            begin, first = first, end
+            if end - begin == sizes[block]:
                 continue  # the user has the whole block, so it has no negative
-            if descent.loss == WARP:
-                loss_of_run, state = _warp_run(u, items, pool, mark, state, descent, model)
-            else:
-                loss_of_run, state = _pairwise_run(u, items, pool, mark, state, descent, model)
-            total += loss_of_run
-        totals[cell] = total
+            for t in range(begin, end):
+                i = cell_item[t]
+                n_draws = 0
+                while n_draws < most:
+                    state += GOLDEN
+                    j = pool_items[lowest + pick(state, n_pool)]
+                    if mark[j] == u:
+                        continue
+                    n_draws += 1
+                    x, distance, norm = _margin(P, Q, u, i, j)
+                    x += bias[i] - bias[j]
+                    slope = P.dtype.type(0)
+                    if loss == LOG:
+                        e = P.dtype.type(math.exp(-abs(x)))
+                        slope = (e if x > 0 else one) / (one + e)
+                        total += max(-x, P.dtype.type(0))
+                        product *= 1.0 + e
+                        n_factors += 1
+                        if n_factors == _FLUSH:
+                            total += math.log(product)
+                            product, n_factors = 1.0, 0
+                    elif loss == HINGE:
+                        slope = one if x < one else P.dtype.type(0)
+                        total += max(one - x, P.dtype.type(0))
+                    elif x < one:
+                        slope = harmonic[(Q.shape[0] - 1) // n_draws]
+                        total += slope * (one - x)
+                        n_draws = most
+                    else:
+                        continue  # WARP steps at a violating draw only, margin included
+                    terms = (slope, distance, norm)
+                    _learn(u, i, j, terms, P, Q, bias, of_users, of_items, settings)
+        totals[cell] = total + math.log(product)
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -237,7 +198,10 @@ def fold_in_rows(indptr, indices, negatives, items, descent, out, start, stop):
                 a, b = item_factors[i], item_factors[j]
                 step = rates[n]
                 if adaptive:
-                    square += slope * slope * _squares(p, a, b)[0] / p.shape[0]
+                    distance = out.dtype.type(0)
+                    for f in range(p.shape[0]):
+                        distance += (a[f] - b[f]) * (a[f] - b[f])
+                    square += slope * slope * distance / p.shape[0]
                     step = out.dtype.type(rates[n] / math.sqrt(square))
                 keep = kept(one, step, alpha)
                 for f in range(p.shape[0]):
