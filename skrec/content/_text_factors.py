@@ -8,8 +8,8 @@ from skrec._weighted_factors import WeightedFactorsMixin
 from skrec.content._tables import not_zero
 from skrec.utils._fitted import Absent, Array
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
-from skrec.utils._sparse import has_users
-from skrec.utils._wmf_als import gram_matrix, sweep, transposed
+from skrec.utils._sparse import has_users, transposed
+from skrec.utils._wmf_als import gram_matrix, sweep
 
 # Parameters of every factor model of texts; a class adds its own.
 TEXT_RULES = {

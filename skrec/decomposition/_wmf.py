@@ -16,12 +16,12 @@ from skrec.utils._params import (
     Options,
 )
 from skrec.utils._progress import ProgressBar
+from skrec.utils._sparse import transposed
 from skrec.utils._statistics import Pass
 from skrec.utils._validation import check_sample_weight
 from skrec.utils._wmf_als import (
     alternate,
     row_penalty,
-    transposed,
     vanishing_penalty,
     vanishing_penalty_of,
 )
@@ -335,7 +335,9 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
         cg_steps = 0 if self.solver == "cholesky" else self.cg_steps
         return (
             self._half_step(X, self._user_penalty(X), np.ones(X.shape[1]), cg_steps=cg_steps),
-            self._half_step(transposed(X), item_penalty, weight, cg_steps=cg_steps),
+            self._half_step(
+                transposed(X, n_jobs=self.n_jobs), item_penalty, weight, cg_steps=cg_steps
+            ),
         )
 
     def _penalty(self, counts, total):

@@ -33,6 +33,7 @@ from skrec.utils._fitted import Absent, Array, Number, Sparse, required_if
 from skrec.utils._lists import stored_lists
 from skrec.utils._params import NON_NEGATIVE, Options
 from skrec.utils._products import sparse_product, sparse_product_pairs
+from skrec.utils._sparse import transposed
 
 
 class ItemKNN(PartialFitMixin, BaseRecommender):
@@ -358,7 +359,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
             skip_self=True,
             n_jobs=self.n_jobs,
         )
-        return to_items.T.tocsr().astype(X.dtype, copy=False)
+        return transposed(to_items, dtype=X.dtype, n_jobs=self.n_jobs)
 
     def _rounds(self, facts):
         how = self._how()
@@ -376,7 +377,7 @@ class ItemKNN(PartialFitMixin, BaseRecommender):
             shrinkage=self.shrinkage,
             n_jobs=self.n_jobs,
         )
-        self.similarity_ = lists.T.tocsr().astype(facts.dtype, copy=False)
+        self.similarity_ = transposed(lists, dtype=facts.dtype, n_jobs=self.n_jobs)
 
     def _how(self):
         """The comparison of items, for `skrec.neighbors._parts`."""

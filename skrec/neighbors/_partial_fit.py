@@ -7,6 +7,7 @@ from skrec.neighbors._options import check_combination
 from skrec.neighbors._parts import lists_of_products, products_of
 from skrec.utils._begin_anew import forget_fit
 from skrec.utils._fitted import Absent, Number, OneOf, Parts, Sparse, required_if
+from skrec.utils._sparse import transposed
 
 # The norms of these metrics are on the diagonal of the products; others need more than products.
 _METRICS = ("asymmetric_cosine", "cosine", "jaccard")
@@ -95,7 +96,7 @@ class PartialFitMixin:
                 shrinkage=self.shrinkage,
                 n_jobs=self.n_jobs,
             )
-            self.similarity_ = lists.T.tocsr().astype(X.dtype, copy=False)
+            self.similarity_ = transposed(lists, dtype=X.dtype, n_jobs=self.n_jobs)
         return self
 
     def _check_adds_up(self):

@@ -122,7 +122,7 @@ def nearest(
     similarity : csr_array of shape (n_queries, n_vectors), float64
         Similarities above zero, at most `n_neighbors` in a row, not sorted.
     """
-    from skrec.neighbors._search_kernels import nearest_vectors
+    from skrec.neighbors._search_kernels import nearest_vectors, pack_lists
 
     n_queries, n_vectors = queries.shape[0], len(index_side[0])
     k = n_vectors if n_neighbors is None else min(n_neighbors, n_vectors)
@@ -143,6 +143,7 @@ def nearest(
     size = max(1, min(n_queries, _BLOCK_BYTES // (12 * k)))
     found_items, found_values = np.empty((size, k), np.int32), np.empty((size, k))
     counts, items, values = np.zeros(n_queries, np.int64), [], []
+    ptr = np.zeros(n_queries + 1, np.int64)
     for first in range(0, n_queries, size):
         n_rows = min(size, n_queries - first)
 
@@ -154,10 +155,16 @@ def nearest(
         block_cost = cost[first : first + n_rows]
         threads = n_jobs if block_cost.sum() > 1 << 16 else 1
         run_ranges(rows, n_rows, n_jobs=threads, weights=block_cost)
-        filled = np.arange(k) < counts[first : first + n_rows, None]
-        items.append(found_items[:n_rows][filled])
-        values.append(found_values[:n_rows][filled])
-    ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        ptr[first + 1 : first + n_rows + 1] = ptr[first] + np.cumsum(lists.sizes[:n_rows])
+        places = ptr[first : first + n_rows + 1] - ptr[first]
+        packed_items, packed_values = np.empty(places[-1], np.int32), np.empty(places[-1])
+
+        def pack(start, stop, lists=lists, places=places, packed=(packed_items, packed_values)):
+            pack_lists(lists, places, *packed, start, stop)
+
+        run_ranges(pack, n_rows, n_jobs=threads)
+        items.append(packed_items)
+        values.append(packed_values)
     if ptr[-1] < 2**31:  # scipy would widen the indices to the type of the pointers
         ptr = ptr.astype(np.int32)
     return csr_array(

@@ -151,3 +151,23 @@ def nearest_vectors(search, first, start, stop, out):
         for t in range(size):
             out_items[r, t] = items[t]
             out_values[r, t] = keys[t]
+
+
+@njit(nogil=True, cache=True)
+def pack_lists(lists, places, items, values, start, stop):
+    """Write lists one after the other.
+
+    Parameters
+    ----------
+    lists : skrec.neighbors._search.Lists
+    places : ndarray of int64 of shape (n_rows + 1,)
+        Where each list begins.
+    items, values : ndarray of shape (places[-1],), written
+    start, stop : int
+    """
+    sizes, found_items, found_values = lists
+    for r in range(start, stop):
+        first = places[r]
+        for t in range(sizes[r]):
+            items[first + t] = found_items[r, t]
+            values[first + t] = found_values[r, t]

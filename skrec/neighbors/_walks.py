@@ -5,6 +5,7 @@ from scipy.sparse import csr_array
 
 from skrec.neighbors._search import nearest, search_index, similarity_kind
 from skrec.utils._finite import require_finite
+from skrec.utils._sparse import transposed
 
 
 def powers_of_shares(X, exponent):
@@ -83,7 +84,7 @@ def transitions(
         skip_self=True,
         n_jobs=n_jobs,
     )
-    T = csr_array(T.T.tocsr())
+    T = transposed(T, n_jobs=n_jobs)
     if normalize:
         T.data[...] = powers_of_shares(T, 1.0)
     return T

@@ -29,20 +29,18 @@ def keep_best(keys, items, size, k):
             _swap(keys, items, low, high)
         if _worse(keys[middle], items[middle], keys[high], items[high]):
             _swap(keys, items, middle, high)
-        key, item = keys[middle], items[middle]
-        a, b = low, high
-        while a <= b:
-            while _worse(key, item, keys[a], items[a]):
-                a += 1
-            while _worse(keys[b], items[b], key, item):
-                b -= 1
-            if a <= b:
-                _swap(keys, items, a, b)
-                a += 1
-                b -= 1
-        if k - 1 <= b:
-            high = b
-        elif k - 1 >= a:
-            low = a
+        # Now the middle one is between the others. It waits at the end while the better ones move
+        # to the front; each step does the same work, since a processor cannot guess which are.
+        _swap(keys, items, middle, high)
+        key, item = keys[high], items[high]
+        front = low
+        for t in range(low, high):
+            one, of_one = keys[t], items[t]
+            keys[t], items[t] = keys[front], items[front]
+            keys[front], items[front] = one, of_one
+            front += (one > key) | ((one == key) & (of_one < item))
+        _swap(keys, items, front, high)
+        if k <= front:
+            high = front - 1
         else:
-            return
+            low = front + 1

@@ -5,7 +5,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec.utils._parallel import run_ranges
+from skrec.utils._arrays import kernel_csr
+from skrec.utils._parallel import effective_n_threads, run_ranges
+
+# Fewer entries are not worth the compilation of a kernel.
+_MANY_ENTRIES = 1 << 17
 
 
 @lru_cache(maxsize=32)
@@ -47,6 +51,51 @@ def pattern(X, *, dtype=np.float32):
 def has_users(X):
     """Which columns of a csr_array hold an entry, shape (n_items,)."""
     return np.bincount(X.indices, minlength=X.shape[1]) > 0
+
+
+def transposed(X, *, dtype=None, n_jobs=None):
+    """The transpose as a CSR matrix, with ascending indices in its rows.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_columns)
+        Without repeated entries.
+    dtype : dtype, default=None
+        Of the result; None: that of X.
+    n_jobs : int or None, default=None
+        Number of threads; it does not change the result.
+
+    Returns
+    -------
+    turned : csr_array of shape (n_columns, n_rows)
+    """
+    dtype = X.dtype if dtype is None else np.dtype(dtype)
+    n_parts = max(1, min(effective_n_threads(n_jobs), X.shape[0]))
+    if X.nnz < _MANY_ENTRIES or X.shape[0] >= 2**31:
+        return csr_array(X.T.tocsr().astype(dtype, copy=False))
+    from skrec.utils._sparse_kernels import count_columns, scatter_columns
+
+    entries, n_columns = kernel_csr(X), X.shape[1]
+    # Each part of the rows has about as many entries, and writes behind the earlier parts.
+    shares = np.searchsorted(X.indptr, X.nnz * np.arange(1, n_parts) / n_parts)
+    bounds = np.concatenate([[0], shares, [X.shape[0]]]).astype(np.int64)
+    places = np.zeros((n_parts, n_columns), dtype=np.int64)
+    run_ranges(
+        lambda start, stop: count_columns(entries, bounds, places, start, stop),
+        n_parts,
+        n_jobs=n_parts,
+    )
+    ptr = np.concatenate([[0], np.cumsum(places.sum(axis=0))])
+    first = np.cumsum(places, axis=0) - places
+    first += ptr[:-1]
+    indices, values = np.empty(X.nnz, dtype=np.int32), np.empty(X.nnz, dtype=dtype)
+    run_ranges(
+        lambda start, stop: scatter_columns(entries, bounds, first, indices, values, start, stop),
+        n_parts,
+        n_jobs=n_parts,
+    )
+    ptr = ptr.astype(np.int32) if X.nnz < 2**31 else ptr  # scipy would widen the indices
+    return csr_array((values, indices, ptr), shape=X.shape[::-1])
 
 
 def sparse_dot_dense(X, dense, *, n_jobs=None):

@@ -62,3 +62,46 @@ def csr_dot_dense_pairs(indptr, indices, data, dense, rows, items, out, start, s
             total[0] += data[p] * dense[indices[p], item]
             p += 1
         out[q] = total[0]
+
+
+@njit(nogil=True, cache=True)
+def count_columns(entries, bounds, counts, start, stop):
+    """Count the entries of each column in some parts of the rows.
+
+    Parameters
+    ----------
+    entries : tuple of ndarray
+        (ptr, idx, val) in CSR.
+    bounds : ndarray of int64 of shape (n_parts + 1,)
+        Rows of the parts.
+    counts : ndarray of int64 of shape (n_parts, n_columns), added to
+    start, stop : int
+        Range of parts.
+    """
+    ptr, idx, _ = entries
+    for part in range(start, stop):
+        for p in range(ptr[bounds[part]], ptr[bounds[part + 1]]):
+            counts[part, idx[p]] += 1
+
+
+@njit(nogil=True, cache=True)
+def scatter_columns(entries, bounds, places, indices, values, start, stop):
+    """Write the entries of some parts of the rows column by column.
+
+    Parameters
+    ----------
+    entries, bounds, start, stop
+        See `count_columns`.
+    places : ndarray of int64 of shape (n_parts, n_columns), changed
+        Where the first entry of each column in a part goes.
+    indices, values : ndarray of shape (n_entries,), written
+        Rows and values.
+    """
+    ptr, idx, val = entries
+    for part in range(start, stop):
+        for row in range(bounds[part], bounds[part + 1]):
+            for p in range(ptr[row], ptr[row + 1]):
+                place = places[part, idx[p]]
+                places[part, idx[p]] = place + 1
+                indices[place] = row
+                values[place] = val[p]

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from skrec.utils._blas_threads import one_blas_thread
 from skrec.utils._explain import check_targets, contributions_at
@@ -360,8 +359,3 @@ def explain_entries(step, vectors, gram, items):
     out = np.empty(m * X.nnz, dtype=vectors.dtype)
     step.run(lambda start, stop: explain_rows(problems, targets, out, start, stop))
     return contributions_at(X, out, m)
-
-
-def transposed(X):
-    """The transpose as a canonical csr_array."""
-    return csr_array(X.T.tocsr())

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrec.utils._sparse import transposed
 from skrec.utils._statistics import Pass
-from skrec.utils._wmf_als import HalfStep, gram_matrix, row_penalty, transposed
+from skrec.utils._wmf_als import HalfStep, gram_matrix, row_penalty
 
 
 class Problem(NamedTuple):
