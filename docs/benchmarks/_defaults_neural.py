@@ -19,7 +19,7 @@ NEURAL = [
         MultVAE(random_state=0),
         each(hidden_layer_sizes=[(600,), ()], batch_size=[500, 100], max_iter=[100]),
     ),
-    Case("MultDAE", MultDAE(random_state=0), each(batch_size=[500, 100], max_iter=[100])),
+    Case("MultDAE", MultDAE(random_state=0), each(batch_size=[500, 200, 100], max_iter=[100])),
     Case("RecVAE", RecVAE(random_state=0), each(batch_size=[500, 100]), part="narrow"),
     Case(
         "GaussianMixtureVAE",
@@ -44,7 +44,8 @@ NEURAL = [
         "YouTubeRecommender",
         YouTubeRecommender(random_state=0),
         [
-            {"hidden_layer_sizes": (256,), "alpha": 0.1, "holdout": 0.8},
+            {"hidden_layer_sizes": (256,), "alpha": 0.1, "holdout": 0.8, "max_iter": 60},
+            *each(hidden_layer_sizes=[(256,)], alpha=[0.01, 0.1], holdout=[0.5], max_iter=[30]),
             *each(
                 hidden_layer_sizes=[()], n_components=[128], holdout=[0.5, 0.8],
                 alpha=[0.0, 0.03], max_iter=[30],

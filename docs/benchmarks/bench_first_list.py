@@ -8,6 +8,7 @@ of the clock, which says little on a machine that has other work. Results go to
 ``results/first_list.json``.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -47,6 +48,7 @@ def run(name, folder):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     results = {}
     for name in ("EASE", "ItemKNN"):
         with tempfile.TemporaryDirectory() as folder:

@@ -352,7 +352,7 @@ def _ml1m_strong():
         ),
         (
             "YouTubeRecommender",
-            YouTubeRecommender(random_state=0),
+            YouTubeRecommender((256,), holdout=0.8, alpha=0.1, max_iter=60, random_state=0),
             {},
             NARROWED,
         ),

@@ -93,8 +93,8 @@ class MultDAE(
         Penalty of the weights, >= 0, the authors' :math:`2 \lambda`; biases have none.
     learning_rate : float, default=0.001
         Adam's learning rate, > 0.
-    batch_size : int, default=500
-        Users in a batch.
+    batch_size : int, default=200
+        Users in a batch; the authors' 500 make too few steps with fewer than 2,000 users.
     max_iter : int, default=100
         Number of epochs, the most with early stopping; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"
@@ -179,9 +179,7 @@ class MultDAE(
         "alpha": NON_NEGATIVE,
         **STOPPING_RULES,
     }
-    _search_grid = [
-        {"batch_size": 200, "max_iter": 60, "alpha": alpha} for alpha in (4e-5, 2e-4, 1e-3)
-    ]
+    _search_grid = [{"max_iter": 60, "alpha": alpha} for alpha in (4e-5, 2e-4, 1e-3)]
 
     def __init__(
         self,
@@ -193,7 +191,7 @@ class MultDAE(
         dropout=0.5,
         alpha=4e-5,
         learning_rate=0.001,
-        batch_size=500,
+        batch_size=200,
         max_iter=100,
         precision="float32",
         early_stopping="auto",
