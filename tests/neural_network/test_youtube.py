@@ -102,7 +102,7 @@ def _loss(model, X, state, batch, place):
 def test_all_items_as_negatives_are_the_full_softmax(X):
     """Drawn with their expectation taken off, or not drawn: the same bits but for the draws."""
     n_present = int((np.bincount(X.indices, minlength=30) > 0).sum())
-    options = {**SMALL, "tied": False, "alpha": 0.0}
+    options = {**SMALL, "hidden_layer_sizes": (7,), "tied": False, "alpha": 0.0}
     full = Recorded(**options).fit(X)
     drawn = Recorded(n_negatives=n_present, **options).fit(X)
     np.testing.assert_array_equal(full.weights_["item.weight"], drawn.weights_["item.weight"])
