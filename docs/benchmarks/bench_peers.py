@@ -291,24 +291,24 @@ def main():
 
     path = RESULTS / "peer_fits.json"
     results = json.loads(path.read_text())["data"] if path.is_file() else {}
+    versions = {
+        peer: peer_versions(options.venvs / peer / "bin" / "python", [peer])[peer]
+        for peer in sorted({peer for peers in PEERS.values() for peer in peers})
+    }
     for name in options.data:
         with tempfile.TemporaryDirectory() as folder:
             matrix = str(Path(folder) / "X.npz")
             save_npz(matrix, csr_matrix(binary(name)))
             for method in options.methods:
                 results.setdefault(name, {})[method] = compare(method, matrix, options)
-    versions = {
-        peer: peer_versions(options.venvs / peer / "bin" / "python", [peer])[peer]
-        for peer in sorted({peer for peers in PEERS.values() for peer in peers})
-    }
-    write("peer_fits", {
-        "what": "whole fits, two threads, the least of the rounds",
-        "settings": {"alpha": ALPHA, "neighbours": NEIGHBOURS, "factors": FACTORS,
-                     "sweeps": SWEEPS, "passes": PASSES, "density": DENSITY},
-        "load_average_5_min": round(os.getloadavg()[1], 1),
-        "peers": versions,
-        "data": results,
-    })  # fmt: skip
+                write("peer_fits", {
+                    "what": "whole fits, two threads, the least of the rounds",
+                    "settings": {"alpha": ALPHA, "neighbours": NEIGHBOURS, "factors": FACTORS,
+                                 "sweeps": SWEEPS, "passes": PASSES, "density": DENSITY},
+                    "load_average_5_min": round(os.getloadavg()[1], 1),
+                    "peers": versions,
+                    "data": results,
+                })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def _coefficients(items, values, weight, missing, confidence, slope, gain):
         gain[j] = slope[j] + missing[items[j]]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST)
 def _row_loss(n, slope, gain, dots):
     """Sum of c (1 - y)^2 - m y^2 over the entries; the rest of the loss is dense."""
     total = 0.0
@@ -48,28 +48,45 @@ def _row_loss(n, slope, gain, dots):
     return total
 
 
-@njit(nogil=True, cache=True)  # not FAST, which would move the unit out of later sums
-def _scale(r):
-    """Divide r by the power of two below its largest element; return that power.
+@njit(nogil=True, cache=True, fastmath=FAST)
+def _sum_of_sizes(r):
+    total = r.dtype.type(0)
+    for f in range(r.shape[0]):
+        total += abs(r[f])
+    return total
 
-    Returns 0, and leaves r unchanged, if r is zero or close to underflow.
-    """
+
+@njit(nogil=True, cache=True)
+def _largest_size(r):
     largest = r.dtype.type(0)
     for f in range(r.shape[0]):
         if not abs(r[f]) <= largest:  # true for NaN too, so NaN propagates
             largest = abs(r[f])
+    return largest
+
+
+@njit(nogil=True, cache=True)  # not FAST, which would move the unit out of later sums
+def _scale(r):
+    """Divide r by the power of two below the sum of its elements' sizes; return that power.
+
+    Returns 0, and leaves r unchanged, if r is zero or close to underflow. Where the sum may be
+    out of range, the largest element stands for it.
+    """
+    size = _sum_of_sizes(r)
     info = np.finfo(r.dtype)
-    if largest < info.tiny / info.eps:
-        return r.dtype.type(0)
-    if not math.isfinite(largest):
-        return r.dtype.type(1)
-    unit = r.dtype.type(math.ldexp(1.0, math.frexp(largest)[1] - 1))
+    if not (size > r.shape[0] * info.tiny / info.eps and math.isfinite(size)):
+        size = _largest_size(r)
+        if size < info.tiny / info.eps:
+            return r.dtype.type(0)
+        if not math.isfinite(size):
+            return r.dtype.type(1)
+    unit = r.dtype.type(math.ldexp(1.0, math.frexp(size)[1] - 1))
     for f in range(r.shape[0]):
         r[f] /= unit
     return unit
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=FAST)
 def _noise(square, x, unit, gain, dots, n):
     """The |r|^2 below which r is rounding noise, relative to the first r and to b.
 
