@@ -10,6 +10,8 @@ from skrec.utils._parallel import effective_n_threads, run_ranges
 
 # Fewer entries are not worth the compilation of a kernel.
 _MANY_ENTRIES = 1 << 17
+# Of the rows, in a transposition.
+_MOST_PARTS = 8
 
 
 @lru_cache(maxsize=32)
@@ -70,13 +72,15 @@ def transposed(X, *, dtype=None, n_jobs=None):
     turned : csr_array of shape (n_columns, n_rows)
     """
     dtype = X.dtype if dtype is None else np.dtype(dtype)
-    n_parts = max(1, min(effective_n_threads(n_jobs), X.shape[0]))
     if X.nnz < _MANY_ENTRIES or X.shape[0] >= 2**31:
         return csr_array(X.T.tocsr().astype(dtype, copy=False))
     from skrec.utils._sparse_kernels import count_columns, scatter_columns
 
     entries, n_columns = kernel_csr(X), X.shape[1]
-    # Each part of the rows has about as many entries, and writes behind the earlier parts.
+    # Each part of the rows has about as many entries, and writes behind the earlier parts. The
+    # counts of all parts take less memory than the entries.
+    most = min(_MOST_PARTS, X.nnz // max(1, n_columns))
+    n_parts = max(1, min(effective_n_threads(n_jobs), X.shape[0], most))
     shares = np.searchsorted(X.indptr, X.nnz * np.arange(1, n_parts) / n_parts)
     bounds = np.concatenate([[0], shares, [X.shape[0]]]).astype(np.int64)
     places = np.zeros((n_parts, n_columns), dtype=np.int64)

@@ -256,6 +256,7 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
     n, d = vectors.shape
     size = max(_LEAST_BLOCK, -(-n // _MOST_BLOCKS))
     blocks = np.empty((-(-n // size), d, d), dtype=vectors.dtype)
+    weight = None if weight is None else weight.astype(vectors.dtype, copy=False)
 
     def products(start, stop):
         for b in range(start, stop):
@@ -263,7 +264,7 @@ def gram_matrix(vectors, scale, weight=None, *, n_jobs=None):
             weighted = part
             if weight is not None:
                 weighted = weight[b * size : (b + 1) * size, np.newaxis] * part
-            np.matmul(part.T, weighted, out=blocks[b], casting="same_kind")
+            np.matmul(part.T, weighted, out=blocks[b])
 
     with one_blas_thread():
         run_ranges(products, len(blocks), n_jobs=n_jobs)
