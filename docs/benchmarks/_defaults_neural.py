@@ -58,6 +58,7 @@ NEURAL = [
         [
             *each(n_components=[64], learning_rate=[0.005, 0.001], max_iter=[10, 30]),
             {"n_components": 16, "learning_rate": 0.005, "max_iter": 10},
+            *each(n_components=[64], learning_rate=[0.002], max_iter=[10, 20]),
         ],
     ),
     Case(
