@@ -98,7 +98,7 @@ class Bench:
         floor = max(flops / self.rates[precision], n_bytes / self.bandwidth)
         return {
             "seconds": round(seconds, 5), "gflop": round(flops / 1e9, 2),
-            "gb": round(n_bytes / 1e9, 3), "floor_seconds": round(floor, 5),
+            "gb": round(n_bytes / 1e9, 3), "floor_seconds": float(f"{floor:.3g}"),
             "times_the_floor": round(seconds / floor, 2), **more,
         }  # fmt: skip
 
@@ -163,7 +163,8 @@ def one_user(bench):
 
 def wmf(bench):
     X, d, cg_steps, found = bench.short, 8 if bench.small else 128, 3, {}
-    flops = 4 * d * (2 * cg_steps + 2) * X.nnz + 2 * d**2 * (cg_steps + 1) * sum(X.shape)
+    # For each row the Gram matrix, and three changes of basis.
+    flops = 4 * d * (2 * cg_steps + 2) * X.nnz + 8 * d**2 * sum(X.shape)
     # Vectors of entries are read once for each side, those of rows are read and written.
     n_bytes = 4 * d * (2 * X.nnz + 2 * sum(X.shape))
     for device in dict.fromkeys((bench.device, "cpu")):
@@ -203,9 +204,11 @@ def youtube(bench):
     X, model = bench.short, YouTubeRecommender(device=bench.device, random_state=0)
     seconds = epoch_seconds(model, X)
     tables = sum(w.size for w in model.weights_.values() if w.ndim == 2)
-    # Cost of an entry's vector: the vector is read, and its gradient added.
+    # Each user's vector meets every item, forward and twice back. Each entry's vector is read, and
+    # its gradient added.
     d = model.weights_["item.weight"].shape[1]
-    return bench.row(seconds, 6 * X.nnz * d, 4 * (4 * X.nnz * d + 7 * tables))
+    flops = 6 * d * (X.nnz + X.shape[0] * X.shape[1])
+    return bench.row(seconds, flops, 4 * (4 * X.nnz * d + 7 * tables))
 
 
 def lightgcn(bench):
