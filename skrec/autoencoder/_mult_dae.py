@@ -94,7 +94,7 @@ class MultDAE(
     learning_rate : float, default=0.001
         Adam's learning rate, > 0.
     batch_size : int, default=200
-        Users in a batch; the authors' 500 make too few steps with fewer than 2,000 users.
+        Users in a batch; the authors' 500 make too few steps with some hundred users.
     max_iter : int, default=100
         Number of epochs, the most with early stopping; with `warm_start`, of further epochs.
     precision : {"float32", "tf32", "bfloat16"}, default="float32"

@@ -125,8 +125,8 @@ class WMF(WeightedFactorsMixin, BaseRecommender):
     problem for fixed items. A sweep takes about 4 d (2 `cg_steps` + 2) flops for each
     stored entry and 8 d**2 for each user and item, since conjugate gradients run in the basis
     in which the Gram matrix of the other side is diagonal ("cholesky": 2 d**2 and d**3 / 3).
-    Memory holds the vectors, a copy of those of one side and a transposed copy of X. The first
-    item vectors are drawn in the order of the items. Another order of the items gives other
+    Memory holds the vectors, a copy of the vectors of one side, and a transposed copy of X. The
+    first item vectors are drawn in the order of the items. Another order of the items gives other
     vectors; scores then agree only as far as the sweeps have converged.
 
     With ``frequency_exponent=1`` the penalty of a fixed `alpha` grows with the catalogue. If all

@@ -141,15 +141,12 @@ def nearest(
         minlength=n_queries,
     )
     size = max(1, min(n_queries, _BLOCK_BYTES // (12 * k)))
-    found_items, found_values = np.empty((size, k), np.int32), np.empty((size, k))
-    counts, items, values = np.zeros(n_queries, np.int64), [], []
-    ptr = np.zeros(n_queries + 1, np.int64)
+    lists = Lists(np.empty(size, np.int64), np.empty((size, k), np.int32), np.empty((size, k)))
+    ptr, items, values = np.zeros(n_queries + 1, np.int64), [], []
     for first in range(0, n_queries, size):
         n_rows = min(size, n_queries - first)
 
-        lists = Lists(counts[first:], found_items, found_values)
-
-        def rows(start, stop, first=first, lists=lists):
+        def rows(start, stop, first=first):
             nearest_vectors(search, first, start, stop, lists)
 
         block_cost = cost[first : first + n_rows]
@@ -159,7 +156,7 @@ def nearest(
         places = ptr[first : first + n_rows + 1] - ptr[first]
         packed_items, packed_values = np.empty(places[-1], np.int32), np.empty(places[-1])
 
-        def pack(start, stop, lists=lists, places=places, packed=(packed_items, packed_values)):
+        def pack(start, stop, places=places, packed=(packed_items, packed_values)):
             pack_lists(lists, places, *packed, start, stop)
 
         run_ranges(pack, n_rows, n_jobs=threads)

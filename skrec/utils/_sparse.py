@@ -63,7 +63,7 @@ def transposed(X, *, dtype=None, n_jobs=None):
     X : csr_array of shape (n_rows, n_columns)
         Without repeated entries.
     dtype : dtype, default=None
-        Of the result; None: that of X.
+        Dtype of the result; None: the dtype of X.
     n_jobs : int or None, default=None
         Number of threads; it does not change the result.
 

@@ -1,7 +1,7 @@
 """Vectors in the basis in which a Gram matrix is diagonal.
 
 A row's conjugate gradients multiply by the Gram matrix once per step. The steps are the same in
-every orthonormal basis; in that of the eigenvectors the product takes d operations instead of d^2.
+every orthonormal basis. In the basis of the eigenvectors the product takes d operations, not d^2.
 """
 
 import numpy as np

@@ -108,7 +108,6 @@ def test_gram_matrix_in_blocks_is_that_of_numpy(n, dtype):
     )
     two = gram_matrix(vectors, 0.5, weight, n_jobs=2)
     np.testing.assert_array_equal(gram_matrix(vectors, 0.5, weight, n_jobs=1), two)
-
     np.testing.assert_array_equal(two, two.T)
 
 
