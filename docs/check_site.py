@@ -3,8 +3,8 @@
 Run ``python docs/check_site.py`` after the build. It reads ``docs/_build``, has no network, opens
 each page at 390, 1440 and 1920 pixels, and ends with exit code 1 if on one of them
 
-- the page, a block of code, a table, a formula or a picture runs out of its column and has no
-  scroll box of its own,
+- the page, a paragraph, a block of code, a table, a formula or a picture runs out of its column
+  and has no scroll box of its own,
 - a block of code or a formula has to be scrolled on a screen of 1440 pixels or more,
 - a formula was not set, or set with an error,
 - a picture is missing, has no alternative text, or only the name of its file,
@@ -70,12 +70,14 @@ MEASURE = """
   };
   const scrolls = each => ["auto", "scroll"].includes(getComputedStyle(each).overflowX);
   const box = each => {
-    for (let at = each; at && at !== article; at = at.parentElement) if (scrolls(at)) return at;
-    return each;
+    let outermost = each;
+    for (let at = each; at && at !== article; at = at.parentElement)
+      if (scrolls(at)) outermost = at;
+    return outermost;
   };
   if (root.scrollWidth > root.clientWidth)
     found.push(`the page is ${root.scrollWidth} wide`);
-  for (const each of article.querySelectorAll("pre, table, mjx-container, img, dt.sig")) {
+  for (const each of article.querySelectorAll("pre, table, mjx-container, img, p, dt, dd")) {
     if (!each.getClientRects().length) continue;
     if (box(each).getBoundingClientRect().right > right)
       found.push(name(each) + " runs out of its column");

@@ -88,6 +88,8 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
 }
 
+toc_object_entries_show_parents = "hide"
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
@@ -101,6 +103,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,  # their page asks the network for its tables
     "parallel": 2,  # processes; each example sets its own state
 }
 

@@ -3,9 +3,10 @@
 from _defaults_case import Case, each
 from _defaults_neural import NEURAL
 
+from skrec.autoencoder import ItemAutoRec, RBMRecommender, StackedAutoencoder, UserAutoRec
 from skrec.decomposition import BPR, WMF, BiasedMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.ensemble import LOCA
+from skrec.ensemble import LLORMA, LOCA
 from skrec.linear_model import EASE, SANSA, SLIM
 from skrec.neighbors import ItemKNN, P3alpha, RP3beta, UserKNN
 
@@ -213,6 +214,44 @@ CASES = [
             {"alpha": 0.05, "penalty_unit": 1.0},
             *each(alpha=[0.03, 0.05, 0.07, 0.1, 0.15], penalty_unit=["spread"]),
         ],
+        RATINGS,
+        "ratings",
+    ),
+    Case(
+        "LLORMA",
+        LLORMA(random_state=0),
+        [
+            *each(alpha=[0.02, 0.04, 0.1], n_components=[20]),
+            *each(alpha=[0.04, 0.1], n_components=[5]),
+        ],
+        RATINGS,
+        "ratings",
+    ),
+    Case(
+        "UserAutoRec",
+        UserAutoRec(random_state=0),
+        each(alpha=[100.0, 300.0, 1000.0], max_iter=[20, 60]),
+        RATINGS,
+        "ratings",
+    ),
+    Case(
+        "ItemAutoRec",
+        ItemAutoRec(random_state=0),
+        each(alpha=[50.0, 200.0, 800.0], max_iter=[15, 60]),
+        RATINGS,
+        "ratings",
+    ),
+    Case(
+        "StackedAutoencoder",
+        StackedAutoencoder(random_state=0),
+        each(hidden_layer_sizes=[(500,), (500, 100, 500)], alpha=[100.0, 300.0, 1000.0]),
+        RATINGS,
+        "ratings",
+    ),
+    Case(
+        "RBMRecommender",
+        RBMRecommender(random_state=0),
+        each(learning_rate=[0.02, 0.05], max_iter=[20, 50], conditional=[False, True]),
         RATINGS,
         "ratings",
     ),

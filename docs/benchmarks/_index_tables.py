@@ -17,7 +17,7 @@ def data_sets():
         how = "by hand" if file.make is by_hand else "`make`"
         sums = ", ".join(f"{array} {known[:8]}" for array, known in file.arrays.items())
         rows.append([f"`{name}`", sources + notes.mark(file.terms), how, sums])
-    header = ["file", "from", "how", "SHA-256, first 8 digits"]
+    header = ["file", "from", "how", "SHA-256"]
     return notes.below(table(header, rows))
 
 
@@ -26,7 +26,7 @@ def _source(text):
     url = re.search(r"https://[^\s,]+?(?=:? |:?,|:?$)", text)[0]
     found = re.match(r"https://github\.com/([\w.-]+/[\w.-]+)", url)
     name = found[1] if found else url.removeprefix("https://").rstrip("/").rpartition("/")[2]
-    return f"[{name}]({url})"
+    return f"[{name.replace('/', '/<wbr>')}]({url})"  # a narrow column breaks there
 
 
 def scripts():

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from numba.core.event import install_timer
 
 from skrec.metrics._comparison._best_epoch import best_fit
 from skrec.metrics._comparison._parts import Part
@@ -96,8 +97,15 @@ def measured(into):
 
 @contextmanager
 def timed(into):
-    """`measured`, and the processor time of the block: other work is not in it."""
-    with Cost() as cost:
+    """`measured`, and the processor time of the block: other work is not in it.
+
+    Where numba compiles in the block, its seconds are noted too; they are part of the others.
+    """
+
+    def note(seconds):
+        into["compile_seconds"] = round(seconds, 2)
+
+    with Cost() as cost, install_timer("numba:compile", note):
         yield into
     into |= cost_row(cost)
 

@@ -64,14 +64,17 @@ for model in models.values():
 # The course of the fits
 # ----------------------
 # With β = 1 from the start, the model learns the ranking more slowly, and its best score is the
-# worst of the four. β holds the divergence down. With annealing the divergence rises at first,
-# while it costs little, and falls later. The figure leaves the training losses out: they cannot be
-# compared, because each gives another weight to the divergence.
+# worst of the four.
 
-_, axes = plt.subplots(3, sharex=True, figsize=(9, 7.5), layout="constrained")
-display = FitCurveDisplay.from_estimator(
-    models, quantities=["validation_score", "divergence", "beta"], ax=axes
-)
+_, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+FitCurveDisplay.from_estimator(models, quantities=["validation_score"], ax=ax)
+
+# %%
+# β holds the divergence down. With annealing the divergence rises at first, while it costs little,
+# and falls later. The training losses are left out: they cannot be compared, because each gives
+# another weight to the divergence.
+_, axes = plt.subplots(2, sharex=True, figsize=(9, 5.5), layout="constrained")
+FitCurveDisplay.from_estimator(models, quantities=["divergence", "beta"], ax=axes)
 
 # %%
 # On new users

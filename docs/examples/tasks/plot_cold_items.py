@@ -58,7 +58,7 @@ for shift, (where, color) in zip((-0.2, 0.2), colors.items(), strict=True):
     ax.bar(places + shift, means, 0.4, yerr=errors, color=color, label=f"among {where}")
 ax.set_xticks(places, models)
 ax.set(ylabel="nDCG@10 of the new items")
-ax.legend(title="± 1 standard error")
+fig.legend(title="± 1 standard error", loc="outside upper center", ncols=2)
 plt.show()
 
 # %%

@@ -7,6 +7,8 @@ user without items get? Here the models see the same users with 0, 1, 2, 5 and 1
 They are not fitted again: a new user is a row like any other, see :doc:`/guide/new_users`.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.sparse import csr_array
@@ -52,10 +54,12 @@ models = {
 }
 for model in models.values():
     model.fit(X_train)
-results = {
-    name: [evaluate(model, shown[n], y_test, "recall@20") for n in lengths]
-    for name, model in models.items()
-}
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Nothing is known of")  # this is the question here
+    results = {
+        name: [evaluate(model, shown[n], y_test, "recall@20") for n in lengths]
+        for name, model in models.items()
+    }
 
 
 # %%
