@@ -171,7 +171,7 @@ def test_several_entries_of_a_field_are_scaled():
 
 @pytest.mark.parametrize("cls", ALL)
 def test_sparse_without_fields(cls):
-    X = sparse.random_array((80, 30), density=0.2, rng=RNG).tocsr()
+    X = sparse.random_array((80, 30), density=0.2, random_state=RNG).tocsr()
     y = np.arange(80) % 2
     model = cls(**QUICK).fit(X, y)
     np.testing.assert_allclose(said(model, X.toarray()), said(model, X), rtol=1e-12)

@@ -15,7 +15,7 @@ SOLVERS = ["randomized", "arpack"]
 def _data(shape=(500, 400), density=0.05, seed=0):
     """More items than are decomposed as a dense matrix; popular items and active users."""
     rng = np.random.default_rng(seed)
-    X = random_array(shape, density=density, rng=rng, format="csr")
+    X = random_array(shape, density=density, random_state=rng, format="csr")
     X = csr_array(X * (1 + np.arange(shape[1])[::-1] % 7))
     users, items = rng.normal(size=(shape[0], 8)) ** 2, rng.normal(size=(shape[1], 8)) ** 2
     X.data *= np.einsum("ef,ef->e", users[np.repeat(np.arange(len(users)), np.diff(X.indptr))],

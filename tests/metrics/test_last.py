@@ -15,8 +15,11 @@ from skrec.model_selection import leave_one_out_split, user_train_test_split
 
 def _times(seed=0, shape=(60, 20)):
     rng = np.random.default_rng(seed)
-    return csr_array(random_array(shape, density=0.3, rng=rng, data_sampler=lambda size: 1.0 +
-                                  rng.permutation(size)))  # fmt: skip
+
+    def times(size):
+        return 1.0 + rng.permutation(size)
+
+    return csr_array(random_array(shape, density=0.3, random_state=rng, data_sampler=times))
 
 
 @given(

@@ -24,8 +24,12 @@ def _slow(train, X, k1, b, use_idf):
 
 def _data(seed=0, shape=(12, 9)):
     rng = np.random.default_rng(seed)
-    return random_array(shape, density=0.4, rng=rng, data_sampler=lambda size: rng.integers(
-        1, 9, size).astype(float)).toarray()  # fmt: skip
+
+    def counts(size):
+        return rng.integers(1, 9, size).astype(float)
+
+    X = random_array(shape, density=0.4, random_state=rng, data_sampler=counts)
+    return X.toarray()
 
 
 @pytest.mark.parametrize("k1", [0.0, 1.2, 100.0])

@@ -113,7 +113,7 @@ def test_no_step_asks_the_device_for_anything(name, X, monkeypatch):
 )
 def test_likelihoods_of_dense_rows(model):
     rng = np.random.default_rng(0)
-    X = csr_array(random_array((7, 12), density=0.4, rng=rng))
+    X = csr_array(random_array((7, 12), density=0.4, random_state=rng))
     rows = DeviceRows(X, "cpu", dtype=torch.float64).everything()
     outputs = torch.from_numpy(rng.normal(size=(7, 12)))
     weight, found = torch.from_numpy(rng.random(7)), []

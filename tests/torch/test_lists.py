@@ -37,13 +37,14 @@ def some_scores(rng, n_rows, n_items, dtype):
 def test_the_order_is_the_hosts(dtype, masks, k):
     rng = np.random.default_rng(0)
     scores = some_scores(rng, 9, 40, dtype)
-    seen = csr_array(random_array((9, 40), density=0.4, rng=1)) if masks != "none" else None
-    allowed, mask = None, None
+    allowed, mask, seen = None, None, None
+    if masks != "none":
+        seen = csr_array(random_array((9, 40), density=0.4, random_state=1))
     if masks == "items":
         allowed = rng.random(40) < 0.3
         mask = torch.from_numpy(allowed)
     elif masks == "rows":
-        allowed = csr_array(random_array((9, 40), density=0.5, rng=2))
+        allowed = csr_array(random_array((9, 40), density=0.5, random_state=2))
         mask = _lists._marked(allowed, CPU)
     places = None if seen is None else _lists._places(seen, CPU)
     items, values = top_k(scores, k, seen=seen, allowed=allowed)
@@ -57,7 +58,7 @@ def test_many_items_in_double_precision_are_sorted():
     """Cell and item are more than 63 bits then."""
     rng = np.random.default_rng(0)
     scores = some_scores(rng, 7, 70_000, np.float64)
-    seen = csr_array(random_array(scores.shape, density=1e-3, rng=1))
+    seen = csr_array(random_array(scores.shape, density=1e-3, random_state=1))
     found = device_top_k(torch.from_numpy(scores), 50, seen=_lists._places(seen, CPU))
     items, values = top_k(scores, 50, seen=seen)
     np.testing.assert_array_equal(found[0].numpy(), items)
@@ -86,7 +87,7 @@ def test_chunks_and_padding(chunk_bytes, monkeypatch):
     monkeypatch.setattr(_lists, "_CHUNK_BYTES", chunk_bytes)
     rng = np.random.default_rng(0)
     scores = some_scores(rng, 10, 30, np.float32)
-    X = csr_array(random_array((10, 30), density=0.3, rng=1, dtype=np.float32))
+    X = csr_array(random_array((10, 30), density=0.3, random_state=1, dtype=np.float32))
     X.data[:] = np.arange(X.nnz)  # tells the rows apart
 
     def score(rows):
@@ -97,7 +98,7 @@ def test_chunks_and_padding(chunk_bytes, monkeypatch):
         return torch.from_numpy(scores[first - skipped : first - skipped + rows.shape[0]])
 
     assert (np.diff(X.indptr) == 0).sum() <= 1
-    allowed = csr_array(random_array((10, 30), density=0.6, rng=3))
+    allowed = csr_array(random_array((10, 30), density=0.6, random_state=3))
     items, values = device_lists(score, X, 40, CPU, allowed=allowed)
     expected = top_k(scores, 30, seen=X, allowed=allowed)
     np.testing.assert_array_equal(items[:, :30], expected[0])

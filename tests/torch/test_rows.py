@@ -12,7 +12,7 @@ from skrec._torch._rows import DeviceRows, ShuffledRows
 
 def matrix(seed=0, shape=(11, 8)):
     rng = np.random.default_rng(seed)
-    return csr_array(random_array(shape, density=0.3, rng=rng, format="csr"))
+    return csr_array(random_array(shape, density=0.3, random_state=rng, format="csr"))
 
 
 def dense(rows, n_columns):

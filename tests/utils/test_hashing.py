@@ -18,7 +18,7 @@ from skrec.utils._hashing import (
 
 def _matrix(n_rows=200, n_items=40, density=0.2, seed=0):
     rng = np.random.default_rng(seed)
-    X = random_array((n_rows, n_items), density=density, rng=rng, format="csr")
+    X = random_array((n_rows, n_items), density=density, random_state=rng, format="csr")
     X.data = np.ceil(X.data * 5)
     return csr_array(X)
 

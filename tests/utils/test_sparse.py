@@ -21,7 +21,7 @@ def limit(request, monkeypatch):
 @pytest.mark.parametrize("n_jobs", [1, 2, 5])
 @pytest.mark.parametrize("dtype", [None, "float32", "float64"])
 def test_it_is_scipys(limit, shape, n_jobs, dtype):
-    X = csr_array(random_array(shape, density=0.3, rng=np.random.default_rng(1)))
+    X = csr_array(random_array(shape, density=0.3, random_state=np.random.default_rng(1)))
     found = transposed(X, dtype=dtype, n_jobs=n_jobs)
     expected = X.T.tocsr().astype(dtype or X.dtype)
     assert type(found) is csr_array
@@ -33,7 +33,7 @@ def test_it_is_scipys(limit, shape, n_jobs, dtype):
 
 
 def test_rows_in_no_order_give_rows_in_order(limit):
-    X = csr_array(random_array((50, 40), density=0.4, rng=np.random.default_rng(2)))
+    X = csr_array(random_array((50, 40), density=0.4, random_state=np.random.default_rng(2)))
     expected = X.T.tocsr()
     for u in range(50):
         row = slice(X.indptr[u], X.indptr[u + 1])
