@@ -3,13 +3,11 @@
 from operator import itemgetter
 
 import dask
-import numpy as np
 from dask.base import is_dask_collection
 from distributed import Future
-from scipy.sparse import csr_array
 
 from skrec.utils._engines import groups_of
-from skrec.utils._statistics import add_all, over_parts
+from skrec.utils._statistics import add_all, over_parts, owned
 
 # The number of sums that one task adds up; the statistics of a few workers are large.
 _FAN_IN = 4
@@ -71,7 +69,7 @@ class ClusterEngine:
                     self._submit(add_all, sums[i : i + _FAN_IN])
                     for i in range(0, len(sums), _FAN_IN)
                 ]
-            return _own(sums[0].result())
+            return owned(sums[0].result())
 
     def _over_groups(self, ask_at_workers, ask):
         kept = self._kept if ask.kept and self._kept else [None] * len(self._groups)
@@ -117,18 +115,6 @@ def _on_cluster(client, part):
     return client.submit(_received, part, pure=False)
 
 
-def _own(value):
-    """Arrays fit for kernels; arrays from the network may be read-only and unaligned."""
-    if isinstance(value, np.ndarray):
-        return np.require(value, requirements="WA")
-    if isinstance(value, csr_array):
-        arrays = (_own(value.data), _own(value.indices), _own(value.indptr))
-        return csr_array(arrays, shape=value.shape)
-    if type(value) in (tuple, list):
-        return type(value)(map(_own, value))
-    return value
-
-
 def _large_arguments():
     """A block in which tasks may have large arguments without a warning of Dask."""
     return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"})
@@ -143,11 +129,11 @@ def _call(function, *arguments):
 
 
 def _open_group(opener, parts):
-    return [opener(_own(part)) for part in parts]
+    return [opener(owned(part)) for part in parts]
 
 
 def _over_group(ask, opener, parts, kept):
-    return _over_opened(ask, (opener(_own(part)) for part in parts), kept)
+    return _over_opened(ask, (opener(owned(part)) for part in parts), kept)
 
 
 def _over_kept(ask, kept):
@@ -155,5 +141,5 @@ def _over_kept(ask, kept):
 
 
 def _over_opened(ask, opened, kept):
-    ask = ask._replace(arguments=_own(ask.arguments))
-    return over_parts(ask, map(_own, opened), _own(kept))
+    ask = ask._replace(arguments=owned(ask.arguments))
+    return over_parts(ask, map(owned, opened), owned(kept))

@@ -6,7 +6,7 @@ all parts, and ``map(function)`` returns the results of ``function(number, part)
 
 import joblib
 
-from skrec.utils._statistics import add, over_parts
+from skrec.utils._statistics import add, over_parts, owned
 
 
 class JoblibEngine:
@@ -40,7 +40,7 @@ class JoblibEngine:
                 total = add(total, found.pop(), own=True)
         if ask.kept == "write":
             self._kept = left
-        return total
+        return owned(total)
 
     def _tasks(self, ask, groups):
         for group in groups:
@@ -76,5 +76,6 @@ def _workers():
 
 def _over_group(ask, opener, parts, kept):
     """[sum, arrays that the parts keep] as a list, so that the caller can pop each."""
-    total, left = over_parts(ask, map(opener, parts) if ask.rows else parts, kept)
+    ask = ask._replace(arguments=owned(ask.arguments))
+    total, left = over_parts(ask, map(opener, parts) if ask.rows else parts, owned(kept))
     return [total, left if ask.kept == "write" else []]

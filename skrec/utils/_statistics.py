@@ -10,9 +10,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
-__all__ = ["OnePart", "Pass", "SumsMixin", "add", "over_one", "over_parts", "run_rounds"]
+__all__ = ["OnePart", "Pass", "SumsMixin", "add", "over_one", "over_parts", "owned", "run_rounds"]
 
 
 class Pass(NamedTuple):
@@ -78,7 +78,7 @@ def add(a, b, *, own=False):
     a, b : object
         None counts as zero.
     own : bool, default=False
-        Whether arrays of `a` may be changed in place.
+        Whether arrays of `a` may be changed in place, where they are writable.
 
     Returns
     -------
@@ -88,7 +88,8 @@ def add(a, b, *, own=False):
         return b if a is None else a
     if type(a) is tuple:
         return tuple(add(x, y, own=own) for x, y in zip(a, b, strict=True))
-    if own and isinstance(a, np.ndarray) and a.ndim and a.dtype == np.result_type(a, b):
+    in_place = own and isinstance(a, np.ndarray) and a.ndim and a.flags.writeable
+    if in_place and a.dtype == np.result_type(a, b):
         return np.add(a, b, out=a)
     return (a + b).tocsr() if issparse(a) else a + b
 
@@ -102,6 +103,22 @@ def add_all(statistics):
     for i, one in enumerate(some):
         total = add(total, one, own=i > 1)  # the first sum makes a new array
     return total
+
+
+def owned(value):
+    """Arrays fit for kernels and for changes in place.
+
+    Arrays that come from the network, from a mapped file or from a store that workers share may be
+    read-only and unaligned: such an array is copied. Other arrays are returned as they are.
+    """
+    if isinstance(value, np.ndarray):
+        return np.require(value, requirements="WA")
+    if isinstance(value, csr_array):
+        arrays = (owned(value.data), owned(value.indices), owned(value.indptr))
+        return csr_array(arrays, shape=value.shape)
+    if type(value) in (tuple, list):
+        return type(value)(map(owned, value))
+    return value
 
 
 def over_one(ask, X, kept=None):

@@ -6,6 +6,7 @@ from threading import Event
 import joblib
 import numpy as np
 import pytest
+from joblib.parallel import ThreadingBackend
 from scipy.sparse import csr_array, save_npz
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -13,9 +14,10 @@ from sklearn.preprocessing import Binarizer
 
 import skrec.dask
 from skrec.datasets import make_interactions
+from skrec.decomposition import WMF, GraphFilter, PureSVD
 from skrec.dummy import DummyRecommender
-from skrec.linear_model import EASE, SLIM
-from skrec.neighbors import UserKNN
+from skrec.linear_model import EASE, SANSA, SLIM
+from skrec.neighbors import ItemKNN, UserKNN
 from skrec.preprocessing import BM25Transformer
 from skrec.utils._engines import JoblibEngine
 from skrec.utils._fitted_check import learned
@@ -211,3 +213,50 @@ def test_workers_that_hand_over_all_at_once_do_too():
     with joblib.parallel_config("multiprocessing", n_jobs=2):
         total = JoblibEngine([1, 2, 3], int).sum(Pass(abs))
     assert total == 6
+
+
+class _Frozen(ThreadingBackend):
+    """Threads whose arrays are read-only on both ways, as in the object store of Ray."""
+
+    supports_return_generator = False
+
+    def submit(self, func, callback=None):
+        return super().submit(lambda: _read_only(func()), callback)
+
+    def apply_async(self, func, callback=None):  # of joblib before 1.5
+        return super().apply_async(lambda: _read_only(func()), callback)
+
+
+def _read_only(value):
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    elif isinstance(value, csr_array):
+        arrays = map(_read_only, (value.data, value.indices, value.indptr))
+        value = csr_array(tuple(arrays), shape=value.shape)
+    elif type(value) in (tuple, list):
+        value = type(value)(map(_read_only, value))
+    return value
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        EASE(alpha=20.0),
+        ItemKNN(5),
+        WMF(4, max_iter=3, random_state=0),
+        PureSVD(4, random_state=0),
+        GraphFilter(4, random_state=0),
+        SANSA(density=0.5),
+        SLIM(),
+        DummyRecommender(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_arrays_of_workers_may_be_read_only(estimator, n_jobs):
+    joblib.register_parallel_backend("frozen", _Frozen)
+    with joblib.parallel_config("frozen", n_jobs=n_jobs):
+        model = skrec.dask.fit(estimator, parts_of(X))
+    over_parts = skrec.dask.fit(estimator, parts_of(X))
+    assert np.allclose(model.decision_function(X), over_parts.decision_function(X), atol=1e-6)
