@@ -108,6 +108,12 @@ def why_not(
     >>> why.rank
     2
     """
+    if not hasattr(estimator, "decision_function"):
+        raise TypeError(
+            "why_not takes a fitted recommender of matrices. Got "
+            f"{type(estimator).__name__}; of a LogRecommender, pass recommender_, interactions_, "
+            "and the row and the column that encoder_.encode_users and encode_items return."
+        )
     if not (hasattr(X, "iloc") or hasattr(X, "slice")):
         X = checked_array(X, accept_sparse="csr", ensure_all_finite=False)
     n_rows, n_items = X.shape

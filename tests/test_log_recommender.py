@@ -350,6 +350,69 @@ def test_refit_compares_on_the_latest_interactions():
     assert found.since.startswith("2025-02-")
 
 
+def test_a_second_purchase_does_not_hide_the_first_from_the_new_model(tmp_path):
+    frame = LOG[["customer_id", "product", "date"]].drop_duplicates(["customer_id", "product"])
+    again = frame.iloc[:300].assign(date=frame["date"].max() + pd.to_timedelta(range(300), "h"))
+    later = frame.iloc[-200:].assign(date=frame["date"].max() + pd.to_timedelta(range(200), "h"))
+    old_log, log = frame.iloc[:-200], pd.concat([frame.iloc[:-200], again, later])
+    results = []
+    for merged in (False, True):
+        old = LogRecommender(EASE(20.0)).fit(load_interactions(old_log) if merged else old_log)
+        found = old.refit(load_interactions(log) if merged else log, holdout=0.5)
+        results.append(found)
+        shown = found.old.mean["ndcg@10"], found.new.mean["ndcg@10"]
+        assert shown[1] > 0.8 * shown[0]
+    one_by_one, merged = results
+    # Pairs that the old model has learned from are ranked in neither.
+    assert one_by_one.new.mean == pytest.approx(merged.new.mean)
+    assert one_by_one.old.mean == pytest.approx(merged.old.mean)
+
+
+def test_refit_on_a_part_of_the_log_says_so(model):
+    week = LOG.iloc[-40:].copy()
+    week["date"] += pd.to_timedelta(100, "D")
+    with pytest.warns(UserWarning, match="Pass the whole log, not only its latest part"):
+        model.refit(week, holdout=0.5)
+
+
+def test_columns_name_what_has_no_usual_name(tmp_path):
+    names = {"customer_id": "buyer", "product": "article"}
+    other = LOG.rename(columns=names)
+    columns = {"user": "buyer", "item": "article"}
+    path = tmp_path / "log.csv"
+    other.to_csv(path, index=False)
+    expected = LogRecommender(EASE(20.0)).fit(LOG)
+    for log in (other, path, other.to_dict("list")):
+        model = LogRecommender(EASE(20.0), columns=columns).fit(log)
+        # Returns are subtracted and counts become ones, as without names.
+        assert _as_rows(model.recommend(k=3)) == _as_rows(expected.recommend(k=3))
+        assert model.last_timestamp_ == expected.last_timestamp_
+    assert model.evaluate(other).mean == pytest.approx(expected.evaluate(LOG).mean)
+    history = pd.DataFrame({"buyer": ["x"], "article": ["p-004"]})
+    assert len(model.recommend(history, k=2)) == 2
+    saved = LogRecommender.load(model.save(tmp_path / "model.skops"))
+    assert saved.columns == columns
+    with pytest.raises(ValueError, match="no column 'client' for the users"):
+        LogRecommender(columns={"user": "client", "item": "article"}).fit(other)
+    with pytest.raises(ValueError, match="must name columns by role"):
+        LogRecommender(columns={"buyer": "user"}).fit(other)
+    with pytest.raises(ValueError, match="pass columns= or encoder="):
+        LogRecommender(columns=columns, encoder=InteractionEncoder()).fit(other)
+    with pytest.raises(ValueError, match="name them: columns="):
+        LogRecommender().fit(other)
+    with pytest.raises(ValueError, match="pass user= and item=") as caught:
+        LogRecommender().fit(path)
+    assert "columns={'user': ..., 'item': ...}" in caught.value.__notes__[0]
+
+
+def test_titles_are_not_guessed_among_several_columns():
+    frame = pd.DataFrame({"product": [*TITLES], "price": 1.5, "Bezeichnung": [*TITLES.values()]})
+    with pytest.raises(ValueError, match="Cannot tell which column of titles has the titles"):
+        LogRecommender(titles=frame).fit(LOG)
+    two = LogRecommender(EASE(20.0), titles=frame.drop(columns="price")).fit(LOG)
+    assert set(two.titles_) <= {*TITLES.values(), ""}
+
+
 def test_refit_on_nothing_new_says_so(model):
     with pytest.warns(UserWarning, match="may have learned from the held-out interactions"):
         found = model.refit(LOG)

@@ -49,8 +49,8 @@ def run(arguments):
         _require_matplotlib()
     if not (report or results):
         check_stdout()
+    options = given_options(arguments)  # without the filter of the evaluation, if it is not given
     fill_defaults(arguments, min_user_count=5)
-    options = given_options(arguments)
     metrics = parse_metrics(arguments.metrics or _DEFAULT_METRICS[arguments.protocol])
     models = make_models(arguments.models, arguments.param, random_state=arguments.random_state)
     data = active_part(read_data(arguments), arguments.min_user_count)

@@ -9,6 +9,7 @@ import numpy as np
 from skrec._log._ids import is_missing, plain, to_numpy
 
 __all__ = [
+    "OTHER_DATES",
     "BadEntries",
     "as_moment",
     "as_timestamps",
@@ -21,6 +22,9 @@ __all__ = [
     "value_entries",
     "whole_times",
 ]
+
+# The way for dates such as 31.12.2024, whose order of day and month only their owner knows.
+OTHER_DATES = "convert other dates with pandas.to_datetime(column, format=...) and pass the frame"
 
 
 def to_number(text, decimal="."):
@@ -386,7 +390,7 @@ def _bad_entries(name, row, value, counts, expected):
         return ValueError(
             f"Entry {row} (counting from 0) of the {name} column is {value!r}, and the other "
             f"entries are not {name}s either. Expected {expected}; pass another column as "
-            f"{name}=, or None."
+            f"{name}=, or None{f'; {OTHER_DATES}' if name == 'timestamp' else ''}."
         )
     remedy = "drop or fill" if name == "value" else "drop"
     return ValueError(

@@ -259,8 +259,8 @@ def warn_of_float_ids(column, name, *, stacklevel=2):
         warnings.warn(
             f"The {name} ids are floats with whole values, such as {column[0].item()!r}. pandas "
             'makes such floats from whole numbers if one is missing, and from "000648" too. Read '
-            f'ids as text, for example with pandas.read_csv(path, dtype={{"{name}": str}}), or '
-            "convert them.",
+            "ids as text, for example with pandas.read_csv(path, dtype={name_of_the_column: str}), "
+            "or convert them.",
             stacklevel=stacklevel + 1,
         )
 

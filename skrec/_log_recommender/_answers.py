@@ -42,7 +42,7 @@ def candidate_mask(encoder, items, exclude):
                     f": {describe_ids(ids)}; ids of the fit look like "
                     f"{describe_ids(encoder.item_ids_)}."
                     if len(ids)
-                    else ". Pass None for all items."
+                    else ". Pass at least one item, or None for all items."
                 )
             )
         if unknown.any():

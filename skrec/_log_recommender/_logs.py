@@ -36,7 +36,7 @@ class Log(NamedTuple):
     titles: dict | None = None
 
 
-def read_log(log, encoder):
+def read_log(log, encoder, names=None):
     """Read a log.
 
     Parameters
@@ -45,6 +45,8 @@ def read_log(log, encoder):
             `InteractionEncoder` takes
     encoder : InteractionEncoder or None
         Names the columns. None: columns with usual names are used.
+    names : mapping of role to name or None, default=None
+        Names of some columns, in place of an encoder.
 
     Returns
     -------
@@ -55,17 +57,18 @@ def read_log(log, encoder):
     ValueError
         If columns cannot be identified, or an entry is invalid.
     """
+    names = _checked_names(names, encoder)
     if frame_kind(log) == "polars" and hasattr(log, "collect"):  # a lazy frame
         log = log.collect()
     if _are_paths(log):
-        log = load_interactions(log, **_file_options(encoder))
+        log = _read_files(log, _file_options(encoder) | names)
     log = columns_of_records(log)
     if isinstance(log, Mapping) and set(log) >= _DATA_SET:
         return _of_data_set(log)
-    names = (None,) * 4
+    columns = (None,) * 4
     if isinstance(log, Mapping) or is_frame(log):
-        names = _names(log, encoder)
-    return Log(read_columns(log, names), frame_kind(log))
+        columns = _names(log, encoder, names)
+    return Log(read_columns(log, columns), frame_kind(log))
 
 
 def fit_matrix(columns, encoder, *, ratings):
@@ -167,18 +170,52 @@ def _file_options(encoder):
     return options
 
 
-def _names(frame, encoder):
+def _checked_names(names, encoder):
+    """Names of columns by role, as a dict."""
+    if names is None:
+        return {}
+    if encoder is not None:
+        raise ValueError("The encoder names the columns already: pass columns= or encoder=.")
+    unknown = [role for role in names if role not in _ROLES]
+    if unknown or None in names.values():
+        raise ValueError(
+            f"columns must name columns by role: some of {list(_ROLES)}. Got {dict(names)!r}."
+        )
+    return dict(names)
+
+
+def _read_files(paths, options):
+    try:
+        return load_interactions(paths, **options)
+    except ValueError as error:
+        error.add_note(
+            "A LogRecommender names columns by columns={'user': ..., 'item': ...}. For all other "
+            "arguments, pass it the result of skrec.datasets.load_interactions(path, ...)."
+        )
+        raise
+
+
+def _names(frame, encoder, given):
     """Names of the four columns of a frame."""
     available = list(frame) if isinstance(frame, Mapping) else column_names(frame)
     if encoder is not None:
         return tuple(getattr(encoder, role) for role in _ROLES)
     names = []
     for role in _ROLES:
-        place = guess_column([str(name) for name in available], role)
+        if role in given:
+            if given[role] not in available:
+                raise ValueError(
+                    f"The log has no column {given[role]!r} for the {role}s. Got columns "
+                    f"{available}."
+                )
+            names.append(given[role])
+            continue
+        others = [name for name in available if name not in given.values()]
+        place = guess_column([str(name) for name in others], role)
         if place is None and role in ("user", "item"):
             raise ValueError(
                 f"No column of the log has a usual name for the {role}s. Got columns "
-                f"{available}; name them: encoder=InteractionEncoder(user=..., item=...)."
+                f"{available}; name them: columns={{'user': ..., 'item': ...}}."
             )
-        names.append(None if place is None else available[place])
+        names.append(None if place is None else others[place])
     return tuple(names)

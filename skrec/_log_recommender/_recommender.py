@@ -1,5 +1,7 @@
 """LogRecommender: a recommender that takes logs and returns frames."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -69,8 +71,13 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         popularity. Ignored if `estimator` is itself a `Fallback`.
     titles : mapping, Series, dataframe, path or None, default=None
         Titles by item id: a mapping, a pandas Series with ids as its index, a dataframe with a
-        column of ids and a column of titles, or a CSV file with both. None: no titles, unless
-        the log is a data set with titles.
+        column of ids and a column of titles, or a CSV file with both. With more than two
+        columns, the titles are in the column "title", "name" or the like. None: no titles,
+        unless the log is a data set with titles.
+    columns : mapping of str to str or None, default=None
+        Names of columns of a log by role, such as ``{"user": "buyer", "item": "article"}``; the
+        roles are "user", "item", "value" and "timestamp". Columns that are not named here are
+        found by usual names. Not together with `encoder`, which names all columns that count.
 
     Attributes
     ----------
@@ -122,6 +129,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": (NONE, _RECOMMENDER),
         "encoder": (NONE, InstanceOf((InteractionEncoder,), "an InteractionEncoder")),
         "fallback": (NONE, _RECOMMENDER),
+        "columns": (NONE, InstanceOf((Mapping,), "a mapping of roles to names of columns")),
     }
 
     _fitted_rules = {
@@ -134,11 +142,12 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         "frame_": OneOf((None, "pandas", "polars", "pyarrow")),
     }
 
-    def __init__(self, estimator=None, *, encoder=None, fallback=None, titles=None):
+    def __init__(self, estimator=None, *, encoder=None, fallback=None, titles=None, columns=None):
         self.estimator = estimator
         self.encoder = encoder
         self.fallback = fallback
         self.titles = titles
+        self.columns = columns
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -171,7 +180,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             title for none of the items.
         """
         check_parameters(self, self._parameter_rules)
-        log = read_log(log, self.encoder)
+        log = read_log(log, self.encoder, self.columns)
         return self._fit_columns(log.columns, log)
 
     def _check_fitted(self):
@@ -457,14 +466,14 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         check_parameters(self, self._parameter_rules)
         if split not in _SPLITS:
             raise ValueError(f"split must be one of {list(_SPLITS)}. Got {split!r}.")
-        log, model = read_log(log, self.encoder), self._unfitted()
+        log, model = read_log(log, self.encoder, self.columns), self._unfitted()
         rates = recommender_tags(final_step(model.estimator)).predicts_ratings
         encoder, X = fit_matrix(log.columns, self.encoder, ratings=rates)
         times = time_matrix(log.columns, encoder)
         if split == "temporal" and times is None:
             raise ValueError(
                 "split='temporal' needs times, and the log has no column of them. Name it: "
-                "encoder=InteractionEncoder(..., timestamp=...); or use split='weak'."
+                "columns={'timestamp': ...}; or use split='weak'."
             )
         timed = split in ("temporal", "leave_one_out")
         parts = evaluation_split(
@@ -568,6 +577,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         if not isinstance(model, cls):
             raise ValueError(
                 f"{path} holds a {type(model).__name__}, expected a {cls.__name__}. Use "
-                "skrec.load for other models."
+                "skrec.load for other models, and skrec.serving.Server for a model of "
+                "`python -m skrec fit`."
             )
         return model

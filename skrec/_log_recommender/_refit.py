@@ -11,6 +11,9 @@ from sklearn.utils import Bunch
 from skrec._log_recommender._logs import counted, read_log
 from skrec.metrics import compare, evaluate
 
+# A log with a smaller share of the old model's pairs is taken for a part of the log.
+_LEAST_SHARE = 0.5
+
 
 class RefitResult(Bunch):
     """The Bunch of `LogRecommender.refit`, which prints the comparison in a few lines."""
@@ -56,15 +59,23 @@ def refit(model, new_log, *, metrics, holdout):
     """See `LogRecommender.refit`."""
     if not isinstance(holdout, Real) or not 0 < holdout < 1:
         raise ValueError(f"holdout must be a share with 0 < holdout < 1. Got {holdout!r}.")
-    log = read_log(new_log, model.encoder)
+    log = read_log(new_log, model.encoder, model.columns)
     if log.columns.timestamp is None:
         raise ValueError(
             "refit compares on the latest interactions, so the log needs times. Name the column: "
-            "encoder=InteractionEncoder(..., timestamp=...). Without times, use "
+            "columns={'timestamp': ...}. Without times, use "
             "clone(model).fit(log) and compare with `evaluate`."
         )
     since, seen_before = _threshold(log.columns.timestamp, model.last_timestamp_, holdout)
     before = log.columns.timestamp < since
+    is_learned = _learned(model, log.columns)
+    if not seen_before:
+        before |= is_learned & ~_repeats(log.columns, before)
+    if before.all():
+        raise ValueError(
+            "refit has nothing to compare on: the old model has learned from all pairs of user and "
+            f"item since {_as_text(since)}. Fit again when the log is longer."
+        )
     candidate = clone(model)._fit_columns(log.columns.take(before), log)
     parts, n_items = _common_parts(model, candidate, log.columns, before)
     results = [evaluate(one, *data, metrics=metrics) for one, data in parts]
@@ -96,6 +107,36 @@ def _threshold(times, last, holdout):
             f"{_as_text(since)} on; pass the whole log, not only its latest part."
         )
     return since, seen_before
+
+
+def _learned(old, columns):
+    """Mask of the interactions whose user and item are a pair that the old model learned from.
+
+    Where the log's pairs are merged, a pair has its latest time only. A second purchase would hide
+    the first one from the new model, while the old model has learned from it.
+    """
+    X = old.interactions_
+    rows = old.encoder_.encode_users(columns.user, unknown="ignore")
+    items = old.encoder_.encode_items(columns.item, unknown="ignore")
+    users = np.repeat(np.arange(X.shape[0], dtype=np.int64), np.diff(X.indptr))
+    learned = users * X.shape[1] + X.indices
+    pairs = np.where((rows >= 0) & (items >= 0), rows * np.int64(X.shape[1]) + items, -1)
+    share = np.isin(learned, pairs).mean()
+    if share < _LEAST_SHARE:
+        warnings.warn(
+            f"The new log has {share:.0%} of the pairs of user and item that the old model learned "
+            "from, and the new model learns from the new log alone. Pass the whole log, not only "
+            "its latest part.",
+            stacklevel=4,
+        )
+    return np.isin(pairs, learned)
+
+
+def _repeats(columns, before):
+    """Mask of the interactions whose pair occurs in the part `before` too."""
+    users, items = (np.unique(ids, return_inverse=True)[1] for ids in columns[:2])
+    pairs = users.astype(np.int64) * (items.max() + 1) + items
+    return np.isin(pairs, pairs[before])
 
 
 def _common_parts(old, new, columns, before):

@@ -98,7 +98,7 @@ def _pairs(titles):
 
 
 def _two_columns(names):
-    """Names of the columns of ids and of titles; without usual names the first two columns."""
+    """Names of the columns of ids and of titles; without usual names the only two columns."""
     if len(names) < 2:
         raise ValueError(
             f"titles must have a column of ids and a column of titles. Got columns {names}."
@@ -109,7 +109,12 @@ def _two_columns(names):
     if item is None:
         item = 0 if title != 0 else 1
     if title is None or title == item:
-        title = 1 if item == 0 else 0
+        if len(names) > 2:
+            raise ValueError(
+                f"Cannot tell which column of titles has the titles. Got columns {names}; call it "
+                "'title', or pass two columns: ids and titles."
+            )
+        title = 1 - item
     return names[item], names[title]
 
 
@@ -119,7 +124,8 @@ def _pairs_of_file(path):
             lines = file.read()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is not UTF-8 text: {error}. Read it yourself and pass titles as a mapping."
+            f"{path} is not UTF-8 text: {error}. Read it yourself, for example with "
+            "pandas.read_csv(path, dtype=str, encoding=...), and pass the frame."
         ) from error
     rows = max((_rows(lines, delimiter) for delimiter in _DELIMITERS), key=_fitness)
     if not rows or len(rows[0]) < 2:

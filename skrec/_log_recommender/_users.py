@@ -56,7 +56,7 @@ def find_users(users, model):
     if hasattr(users, "__next__"):
         users = list(users)
     if is_history(users, encoder):
-        log = read_log(users, model.encoder)
+        log = read_log(users, model.encoder, model.columns)
         if not len(log.columns.user):
             return Users(encoder.user_ids_, known, log.kind).take(np.arange(0))
         X, ids = encoder.transform_histories(tuple(log.columns))

@@ -61,7 +61,7 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
     if list(fits) == [","] and all(map(_OTHER.fullmatch, lines)):
         fits[_OTHER.fullmatch(lines[0])[1]] = fits[","]
     if not fits:
-        return _most_regular(path, lines, widths)
+        return _most_regular(path, lines, widths, decimal)
     heads = {d: samples[d][0] for d in fits if d in samples}
     known = [d for d, head in heads.items() if knows_ids(head) or _has(head, names)]
     if len(known) == 1:
@@ -74,7 +74,9 @@ def find_delimiter(path, lines, *, quotechar, decimal, names):
     ]
     if rivals and list(fits) == [blank]:
         # Some line is malformed; the reader will report it.
-        return _most_regular(path, lines, {delimiter: widths[delimiter] for delimiter in rivals})
+        return _most_regular(
+            path, lines, {delimiter: widths[delimiter] for delimiter in rivals}, decimal
+        )
     if rivals:
         more = {delimiter: widths[delimiter].most_common(1)[0][0] for delimiter in rivals}
         raise _tie(path, lines, fits | more)
@@ -167,7 +169,7 @@ def _has(row, names):
     return bool(names) and all(name in fields for name in names)
 
 
-def _most_regular(path, lines, widths):
+def _most_regular(path, lines, widths, decimal):
     """The delimiter that gives most lines the same number of fields."""
     best = []
     for delimiter, count in widths.items():
@@ -177,7 +179,8 @@ def _most_regular(path, lines, widths):
     if not best:
         raise ValueError(
             f"{path}: no delimiter found in {lines[0].strip()[:80]!r}. Expected fields separated "
-            f"by one of {(*_DELIMITERS, ' ')}; pass delimiter=."
+            f"by one of {tuple(d for d in (*_DELIMITERS, ' ') if d != decimal)}; pass delimiter=."
+            + (f" {decimal!r} is decimal= here." if decimal in lines[0] else "")
         )
     best.sort(reverse=True)
     if len(best) > 1 and best[0][:2] == best[1][:2]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._log._entries import as_timestamps, parse_time, to_number
+from skrec._log._entries import OTHER_DATES, as_timestamps, parse_time, to_number
 from skrec.datasets._delimiter import split_lines
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES
@@ -184,6 +184,8 @@ class _Reader:
         remedy = "mend or drop the line, or pass timestamp= the right column (None for no times)"
         if is_missing(text.strip(" ")):
             remedy += ", or drop_missing=True to leave such lines out"
+        else:
+            remedy += f"; {OTHER_DATES}"
         self.refuse(
             line, f"no time in {name!r}", f"{text!r} in {name!r}", "a number or an ISO 8601 date",
             remedy,

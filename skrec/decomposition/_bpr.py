@@ -103,7 +103,8 @@ class BPR(FactoredScoresMixin, SimilarItemsMixin, LearnedUsersMixin, BaseRecomme
     user_hashes_ : ndarray of uint64 of shape (n_users, 2)
         Hashes of the training rows, to match rows with them.
     loss_curve_ : list of float
-        Mean loss of the triplets in each pass, computed before each step, without the penalty.
+        Loss of the triplets in each pass, computed before each step, without the penalty, and
+        divided by the number of interactions. A user with all items makes no triplet.
     n_iter_ : int
         Passes made.
     seed_ : int

@@ -107,7 +107,8 @@ def pairwise_factors(
     user_factors, item_factors, item_bias : ndarray of float32
         Of shapes (n_users, n_components), (n_items, n_components) and (n_items,).
     loss_curve : list of float
-        Mean loss of the triplets of each pass, computed before each step, without the penalty.
+        Loss of the triplets of each pass, computed before each step, without the penalty, and
+        divided by the number of interactions. A user with all items makes no triplet.
 
     Raises
     ------

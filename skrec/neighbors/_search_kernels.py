@@ -24,7 +24,8 @@ _BUFFER = 4
 # them afterwards is then cheaper than to list them on the way.
 _DENSE = 4
 
-# Replaces a sum that is exactly zero, so that no vector is listed twice as touched.
+# Replaces a sum that is exactly zero: the vector is touched, and listed once. Centred, its product
+# may be above zero.
 _TINY = 1e-300
 
 
@@ -46,8 +47,14 @@ def _accumulate(query, q, index, product, touched):
     if work > _DENSE * product.shape[0]:
         for p in range(query_ptr[q], query_ptr[q + 1]):
             feature, x = query_idx[p], query_val[p]
-            for r in range(index_ptr[feature], index_ptr[feature + 1]):
-                product[index_idx[r]] += x if ones else x * index_val[r]
+            first, last = index_ptr[feature], index_ptr[feature + 1]
+            if ones:
+                for r in range(first, last):
+                    product[index_idx[r]] += x
+            elif x != 0.0:
+                for r in range(first, last):
+                    new = product[index_idx[r]] + x * index_val[r]
+                    product[index_idx[r]] = new if new != 0.0 else _TINY
         for v in range(product.shape[0]):
             touched[n_touched] = v
             n_touched += product[v] != 0.0

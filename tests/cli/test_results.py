@@ -42,7 +42,7 @@ def test_fit_takes_what_a_search_has_found(skrec, results, ratings, tmp_path):
     options = [word for name, text in ease.items() for word in ("--param", f"{name}={text}")]
     done = skrec(
         "fit", ratings, "--model", "ease", *options, "--min-value", "3", "--values", "keep",
-        "--min-user-count", "5", "--output", by_hand,
+        "--output", by_hand,
     )  # fmt: skip
     assert done.code == 0, done.err
     skrec("fit", ratings, "--from", results, "--model", "ease", "--output", path)

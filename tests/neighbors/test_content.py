@@ -287,3 +287,24 @@ def test_ratings_of_cold_items_are_those_of_like_items():
     np.testing.assert_allclose(
         model.decision_function(X)[rated, 5], X[rated, 6] - model.item_bias_[6]
     )
+
+
+@pytest.mark.parametrize("metric", ["pearson", "adjusted_cosine"])
+@pytest.mark.parametrize("n_others", [0, 1, 5, 30])
+def test_a_product_that_cancels_to_zero_is_centred_as_any_other(metric, n_others):
+    # <a, b> = 0, and above zero when both are centred; further items must not change it.
+    a, b, other = [1, 1, 1, 1, 1, -1], [-1, -1, -1, 1, 1, -1], [5, 0, 0, 0, 0, 0]
+    F = np.array([a, b] + [other] * n_others, dtype=np.float64)
+    options = {"metric": metric, "feature_weight": None, "n_neighbors": None}
+    model = ItemKNN(**options).fit(np.eye(len(F)), item_features=F)
+    G = F - F.mean(axis=1 if metric == "pearson" else 0, keepdims=True)
+    norms = np.linalg.norm(G, axis=1)
+    expected = np.divide(G @ G.T, np.outer(norms, norms), out=np.zeros((len(F),) * 2),
+                         where=np.outer(norms, norms) > 0)  # fmt: skip
+    shared = (np.abs(F) @ np.abs(F).T) > 0
+    expected = np.where(shared & (expected > 1e-12) & ~np.eye(len(F), dtype=bool), expected, 0.0)
+    np.testing.assert_allclose(model.similarity_.toarray(), expected, atol=1e-9)
+    if n_others:
+        few = ItemKNN(**options).fit(np.eye(2), item_features=F[:2])
+        if metric == "pearson":
+            assert few.similarity_[0, 1] == pytest.approx(np.corrcoef(a, b)[0, 1])
