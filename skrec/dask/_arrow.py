@@ -90,7 +90,8 @@ def _loaded(path, time, size):
     if not isinstance(content, dict) or not {"model", "encoder"} <= set(content):
         raise ValueError(
             f"{path} holds a {type(content).__name__}. Expected a dict with 'model' and "
-            "'encoder', as skrec.save({'model': ..., 'encoder': ...}, path) writes it."
+            "'encoder', as skrec.save({'model': ..., 'encoder': ...}, path) writes it; of a "
+            "LogRecommender, save recommender_ and encoder_."
         )
     return Recommended(content["model"], content["encoder"])
 

@@ -167,7 +167,8 @@ def _similar(server, body):
 def _recommended(server, body):
     options = {"items": body.items, "exclude": body.exclude, "exclude_seen": body.exclude_seen}
     if (body.history is None) == (body.user is None):
-        raise RequestValueError("Give either history or user.")
+        given = "neither" if body.user is None else "both"
+        raise RequestValueError(f"Give either history or user. Got {given}.")
     if body.user is not None:
         if body.values is not None:
             raise RequestValueError("values belong to a history; a user of the fit has them.")
