@@ -50,8 +50,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
 
     A log is a dataframe of pandas or polars, a pyarrow Table, a mapping of columns, a path or
     paths that `skrec.datasets.load_interactions` reads, the result of that function or of a
-    ``fetch_`` function, a list of tuples (user, item[, value[, timestamp]]), or a tuple of
-    columns in this order.
+    ``fetch_`` function, a list of tuples (user, item[, value[, timestamp]]), or these as a
+    tuple of columns.
 
     The methods return frames of the same kind as their argument of users, histories or items.
     If that is not a frame, they return frames of the kind of the log of ``fit``, else pandas, or

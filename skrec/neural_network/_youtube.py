@@ -164,9 +164,10 @@ class YouTubeRecommender(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Torc
     A held-out share has no such leak.
 
     *Time* of an epoch: about ``6 * n_vectors * n_negatives * d`` flops for the outputs, where
-    n_vectors is the number of users, or of examples with ``holdout=None``. *Memory*: outputs are
-    made block by block, so beside the weights, their gradients and Adam's moments a fit needs a
-    batch's entries and 1 to 16 MB.
+    n_vectors is the number of users, or of examples with ``holdout=None``, and Adam's ``n_items *
+    d`` numbers for each batch: larger batches make shorter epochs, and ``solver="sparse_adam"``
+    touches only the vectors of the batch. *Memory*: outputs are made block by block, so beside the
+    weights, their gradients and Adam's moments a fit needs a batch's entries and 1 to 16 MB.
 
     Differs from [1]_: there are no times, searches or features; held-out items are drawn instead
     of the last ones; the negatives of a batch are shared. Differs from [2]_: there is no learned
