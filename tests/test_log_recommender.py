@@ -405,6 +405,14 @@ def test_columns_name_what_has_no_usual_name(tmp_path):
     assert "columns={'user': ..., 'item': ...}" in caught.value.__notes__[0]
 
 
+def test_a_file_of_an_earlier_version_has_no_columns(model, tmp_path):
+    old = clone(model).fit(LOG)
+    del old.columns
+    loaded = pickle.loads(pickle.dumps(old))
+    assert loaded.columns is None
+    assert _as_rows(loaded.recommend(k=2)) == _as_rows(model.recommend(k=2))
+
+
 def test_titles_are_not_guessed_among_several_columns():
     frame = pd.DataFrame({"product": [*TITLES], "price": 1.5, "Bezeichnung": [*TITLES.values()]})
     with pytest.raises(ValueError, match="Cannot tell which column of titles has the titles"):

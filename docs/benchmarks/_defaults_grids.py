@@ -237,7 +237,7 @@ CASES = [
     Case(
         "ItemAutoRec",
         ItemAutoRec(random_state=0),
-        each(alpha=[50.0, 200.0, 800.0], max_iter=[15, 60]),
+        each(alpha=[50.0, 200.0, 400.0, 800.0], max_iter=[15, 60]),
         RATINGS,
         "ratings",
     ),

@@ -58,7 +58,7 @@ CANDIDATES = {
         ],
     ),
     "ItemAutoRec": (
-        ItemAutoRec(max_iter=12, random_state=0),
+        ItemAutoRec(alpha=200.0, max_iter=12, random_state=0),
         [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)],
     ),
     "UserAutoRec": (

@@ -194,6 +194,9 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         # A file keeps a frame of titles as a plain dict.
         return state | {"titles": plain_titles(state["titles"])}
 
+    def __setstate__(self, state):
+        super().__setstate__({"columns": None} | state)  # a file of version 0.2.0 has no columns
+
     def _fit_columns(self, columns, log):
         """Fit to some of the columns of a log."""
         model = self._unfitted()

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
+from skrec._log._ids import unique_ids
 from skrec._log_recommender._logs import counted, read_log
 from skrec.metrics import compare, evaluate
 
@@ -134,7 +135,7 @@ def _learned(old, columns):
 
 def _repeats(columns, before):
     """Mask of the interactions whose pair occurs in the part `before` too."""
-    users, items = (np.unique(ids, return_inverse=True)[1] for ids in columns[:2])
+    users, items = (unique_ids(ids, "log's")[1] for ids in columns[:2])
     pairs = users.astype(np.int64) * (items.max() + 1) + items
     return np.isin(pairs, pairs[before])
 

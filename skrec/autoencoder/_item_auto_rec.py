@@ -45,7 +45,7 @@ class ItemAutoRec(RatingAutoencoder):
         Number d of units of the hidden layer.
     activation : {"sigmoid", "tanh", "relu", "selu", "identity"}, default="sigmoid"
         The activation g; the outputs have none.
-    alpha : float, default=200.0
+    alpha : float, default=400.0
         Penalty, the paper's :math:`\lambda`, >= 0.
     center : bool, default=False
         Whether the network reads ratings less the mean of their user, instead of r_i. Missing
@@ -155,7 +155,7 @@ class ItemAutoRec(RatingAutoencoder):
     """
 
     _parameter_rules = {"n_components": POSITIVE_INTEGER, **RATING_RULES}
-    _search_grid = [{"alpha": alpha} for alpha in (100.0, 150.0, 200.0, 250.0)]
+    _search_grid = [{"alpha": alpha} for alpha in (100.0, 200.0, 400.0, 800.0)]
 
     _fitted_rules = {
         "components_": Array("=n_components", "n_items", dtypes=("float32",)),
@@ -167,7 +167,7 @@ class ItemAutoRec(RatingAutoencoder):
         n_components=500,
         *,
         activation="sigmoid",
-        alpha=200.0,
+        alpha=400.0,
         center=False,
         default_rating=None,
         clip=True,
