@@ -45,8 +45,8 @@ def read_log(log, encoder, names=None):
             `InteractionEncoder` takes
     encoder : InteractionEncoder or None
         Names the columns. None: columns with usual names are used.
-    names : mapping of role to name or None, default=None
-        Names of some columns, in place of an encoder.
+    names : dict of str to str or None, default=None
+        Names of some columns by role, in place of an encoder.
 
     Returns
     -------

@@ -1,7 +1,5 @@
 """LogRecommender: a recommender that takes logs and returns frames."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -74,7 +72,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         column of ids and a column of titles, or a CSV file with both. With more than two
         columns, the titles are in the column "title", "name" or the like. None: no titles,
         unless the log is a data set with titles.
-    columns : mapping of str to str or None, default=None
+    columns : dict of str to str or None, default=None
         Names of columns of a log by role, such as ``{"user": "buyer", "item": "article"}``; the
         roles are "user", "item", "value" and "timestamp". Columns that are not named here are
         found by usual names. Not together with `encoder`, which names all columns that count.
@@ -129,7 +127,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": (NONE, _RECOMMENDER),
         "encoder": (NONE, InstanceOf((InteractionEncoder,), "an InteractionEncoder")),
         "fallback": (NONE, _RECOMMENDER),
-        "columns": (NONE, InstanceOf((Mapping,), "a mapping of roles to names of columns")),
+        "columns": (NONE, InstanceOf((dict,), "a dict of roles to names of columns")),
     }
 
     _fitted_rules = {
@@ -476,7 +474,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         if split == "temporal" and times is None:
             raise ValueError(
                 "split='temporal' needs times, and the log has no column of them. Name it: "
-                "columns={'timestamp': ...}; or use split='weak'."
+                "columns={'timestamp': ...}, or timestamp= of your encoder; or use split='weak'."
             )
         timed = split in ("temporal", "leave_one_out")
         parts = evaluation_split(

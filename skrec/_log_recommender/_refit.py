@@ -64,7 +64,7 @@ def refit(model, new_log, *, metrics, holdout):
     if log.columns.timestamp is None:
         raise ValueError(
             "refit compares on the latest interactions, so the log needs times. Name the column: "
-            "columns={'timestamp': ...}. Without times, use "
+            "columns={'timestamp': ...}, or timestamp= of your encoder. Without times, use "
             "clone(model).fit(log) and compare with `evaluate`."
         )
     since, seen_before = _threshold(log.columns.timestamp, model.last_timestamp_, holdout)
@@ -122,7 +122,7 @@ def _learned(old, columns):
     users = np.repeat(np.arange(X.shape[0], dtype=np.int64), np.diff(X.indptr))
     learned = users * X.shape[1] + X.indices
     pairs = np.where((rows >= 0) & (items >= 0), rows * np.int64(X.shape[1]) + items, -1)
-    share = np.isin(learned, pairs).mean()
+    share = np.isin(learned, pairs).mean() if len(learned) else 1.0
     if share < _LEAST_SHARE:
         warnings.warn(
             f"The new log has {share:.0%} of the pairs of user and item that the old model learned "

@@ -180,7 +180,7 @@ def _most_regular(path, lines, widths, decimal):
         raise ValueError(
             f"{path}: no delimiter found in {lines[0].strip()[:80]!r}. Expected fields separated "
             f"by one of {tuple(d for d in (*_DELIMITERS, ' ') if d != decimal)}; pass delimiter=."
-            + (f" {decimal!r} is decimal= here." if decimal in lines[0] else "")
+            + (f" {decimal!r} is decimal= here." if decimal in _DELIMITERS else "")
         )
     best.sort(reverse=True)
     if len(best) > 1 and best[0][:2] == best[1][:2]:
