@@ -200,5 +200,7 @@ def _refuse_log(columns, name):
         return
     raise ValueError(
         f"{name} is a log: its columns are {columns}, one interaction per row. Expected a "
-        f"user-item matrix of numbers, with a row per user and a column per item. {_ENCODE}"
+        f"user-item matrix of numbers, with a row per user and a column per item. {_ENCODE} "
+        "skrec.LogRecommender takes the log itself, and a search inside it: "
+        "LogRecommender(GridSearchCV(...))."
     )
