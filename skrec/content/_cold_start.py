@@ -23,6 +23,7 @@ from skrec.decomposition import PureSVD
 from skrec.utils._fitted import Absent, Array, Fitted, refused
 from skrec.utils._memory import check_memory
 from skrec.utils._params import NONE, POSITIVE, InstanceOf
+from skrec.utils._validation import check_sample_weight
 
 _RIDGE = ("item_has_users_", "coef_", "feature_means_", "cold_weights_")
 
@@ -213,7 +214,8 @@ class ColdStart(MetaEstimatorMixin, UserSideMixin, BaseRecommender):
     def _fit_ridge(self, X, side, sample_weight):
         """Fit the regression; returns the columns with users, and the rest of `side` for them."""
         users = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        counts = True if sample_weight is None else np.asarray(sample_weight)[users] > 0
+        weight = check_sample_weight(sample_weight, X.shape[0], np.float64)
+        counts = True if weight is None else weight[users] > 0
         has_users = np.zeros(X.shape[1], dtype=bool)
         has_users[X.indices[np.broadcast_to(counts, X.nnz)]] = True
         if not has_users.any():  # nothing is known of any item

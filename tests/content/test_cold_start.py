@@ -139,6 +139,16 @@ def test_what_stands_within(X):
         ColdStart(EASE()).fit(X, user_features=users)
 
 
+def test_one_weight_for_all_users_changes_nothing(X):
+    model = ColdStart(PureSVD(3)).fit(X, item_features=F, sample_weight=2.0)
+    plain = ColdStart(PureSVD(3)).fit(X, item_features=F)
+    np.testing.assert_array_equal(model.item_has_users_, plain.item_has_users_)
+    with pytest.raises(ValueError, match="one weight per user"):
+        model.fit(X, item_features=F, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(X, item_features=F, sample_weight=0)
+
+
 def test_users_without_weight_make_no_item_known(X):
     weight = np.ones(60)
     taken = X[:, [8]].toarray().ravel() > 0
