@@ -350,7 +350,7 @@ def test_refit_compares_on_the_latest_interactions():
     assert found.since.startswith("2025-02-")
 
 
-def test_a_second_purchase_does_not_hide_the_first_from_the_new_model(tmp_path):
+def test_a_second_purchase_does_not_hide_the_first_from_the_new_model():
     frame = LOG[["customer_id", "product", "date"]].drop_duplicates(["customer_id", "product"])
     again = frame.iloc[:300].assign(date=frame["date"].max() + pd.to_timedelta(range(300), "h"))
     later = frame.iloc[-200:].assign(date=frame["date"].max() + pd.to_timedelta(range(200), "h"))

@@ -126,6 +126,7 @@ CASES = [
     Case(RBMRecommender(**ONE), "entries", _entries),
     Case(CDAE(**EPOCH), "entries, vectors for each batch of users",
          lambda facts: 40 * facts.e * 50 + facts.m / 100 * (facts.m + 2 * facts.n) * 50),
+    # A number of Adam's pass moves 28 bytes, and counts as 100 flops.
     Case(YouTubeRecommender(n_negatives=1024, **EPOCH), "users x negatives, vectors for each batch",
          lambda facts: 6 * facts.m * 1024 * 128 + facts.m / 50 * 100 * facts.n * 128),
     Case(GMF(**EPOCH), "entries, vectors for each batch", _sweep(256, 64, 5 * 64)),

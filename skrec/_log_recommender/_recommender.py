@@ -494,9 +494,10 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         """Fit a new model with the same parameters, and compare it with this one.
 
         The method takes the interactions that are later than this model's fit, and holds out
-        the last share of them. It fits a clone to the earlier part of the new log. Both models
-        must find the held-out interactions from what the users had before, among the items
-        that both know. At last, a clone is fitted to the whole new log.
+        the last share of them, but no pair of user and item that this model learned from: a
+        file's pairs have their latest time only. It fits a clone to the rest. Both models must
+        find the held-out interactions from what the users had before, among the items that both
+        know. At last, a clone is fitted to the whole new log.
 
         Parameters
         ----------
