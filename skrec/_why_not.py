@@ -111,8 +111,7 @@ def why_not(
     if not hasattr(estimator, "decision_function"):
         raise TypeError(
             "why_not takes a fitted recommender of matrices. Got "
-            f"{type(estimator).__name__}; of a LogRecommender, pass recommender_, interactions_, "
-            "and the row and the column that encoder_.encode_users and encode_items return."
+            f"{type(estimator).__name__}; a LogRecommender has a method why_not, which takes ids."
         )
     if not (hasattr(X, "iloc") or hasattr(X, "slice")):
         X = checked_array(X, accept_sparse="csr", ensure_all_finite=False)
@@ -120,10 +119,34 @@ def why_not(
     k = check_k(k)
     row, item = _checked(row, n_rows, "row"), _checked(item, n_items, "item")
     takes_part = _allowed(check_candidates(items, n_rows, n_items), row, n_items)
-    is_candidate = bool(takes_part[item])
     known = given_side(user_features, context, n_rows).keywords(slice(row, row + 1))
     asked = rows_of(X, row, row + 1)
     scores = np.asarray(estimator.decision_function(asked, **known))
+    names = ("the row", f"item {item}")
+    return standing(scores, asked, item, k, takes_part, exclude_seen=exclude_seen, names=names)
+
+
+def standing(scores, asked, item, k, takes_part, *, exclude_seen, names):
+    """Where an item stands for a row, and why.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (1, n_items)
+    asked : {array-like, sparse matrix, dataframe} of shape (1, n_items)
+        The row.
+    item : int
+    k : int
+    takes_part : ndarray of bool of shape (n_items,)
+        Mask of the candidates. It is changed.
+    exclude_seen : bool
+    names : tuple of str
+        The row and the item as the reason names them.
+
+    Returns
+    -------
+    why : WhyNot
+    """
+    n_items, is_candidate = scores.shape[1], bool(takes_part[item])
     has = canonical_csr(checked_array(asked, accept_sparse="csr")).indices
     is_seen = bool(np.isin(item, has))
     if exclude_seen:
@@ -136,19 +159,24 @@ def why_not(
     score, last_score = float(scores[0, item]), float(scores[0, last]) if last >= 0 else -np.inf
     n_ranked = int(takes_part.sum())
     if is_seen and exclude_seen:
-        reason = f"The row has item {item} already."
+        reason = f"{_start(names[0])} has {names[1]} already."
     elif not is_candidate:
-        reason = f"Item {item} is not among the {n_ranked:,} candidates."
+        reason = f"{_start(names[1])} is not among the {n_ranked:,} candidates."
     elif rank <= k:
-        reason = f"Item {item} is in the list, at rank {rank} of {n_ranked:,}."
+        reason = f"{_start(names[1])} is in the list, at rank {rank} of {n_ranked:,}."
     else:
         against = f"is below {last_score:.6g}, that of the last item in the list"
         if cells[item] == cells[last]:
             against = "ties with that of the last item in the list"
         reason = (
-            f"Item {item} has rank {rank:,} of {n_ranked:,}: its score of {score:.6g} {against}."
+            f"{_start(names[1])} has rank {rank:,} of {n_ranked:,}: its score of {score:.6g} "
+            f"{against}."
         )
     return WhyNot(reason, is_seen, is_candidate, rank, score, last_score, n_ranked)
+
+
+def _start(name):
+    return name[:1].upper() + name[1:]
 
 
 def _checked(index, n, name):

@@ -180,6 +180,29 @@ def test_fits_beside_others_are_timed_and_their_lists_compared(bench, peers, tmp
     assert "sansa" in row["remark"]
 
 
+# Reads the names of modules, and fails if one of them imports skrec or what only skrec brings.
+WITHOUT_SKREC = """
+import importlib, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("skrec", "numba", "sklearn", "implicit"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+sys.meta_path.insert(0, Absent())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def test_scripts_start_with_a_python_that_has_no_skrec():
+    """Scripts that run themselves in the environment of another package."""
+    scripts = [path for path in FOLDER.glob("bench_*.py") if "-python" in path.read_text()]
+    names = [*sorted(path.stem for path in scripts), "bench_peers"]
+    assert {"bench_slim", "bench_mult_vae", "bench_wmf"} <= set(names)
+    command = [sys.executable, "-c", WITHOUT_SKREC, *names]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_bench_beside_others_is_of_a_known_peer(bench, peers):
     names = {peer.name for peer in peers.PEERS}
     assert {name for packages in bench.PEERS.values() for name in packages} <= names

@@ -151,6 +151,7 @@ def test_the_bench_of_cuda_runs_small_without_a_device(tmp_path, monkeypatch):
     import _record
     import bench_cuda
 
+    pytest.importorskip("sklearn.callback")  # they time the epochs
     monkeypatch.setattr(_record, "RESULTS", tmp_path)
     parts = [part.__name__ for part in bench_cuda.PARTS if part is not bench_cuda.ease]
     result = bench_cuda.main(["--device", "cpu", "--small", "--budget", "1e9", "--only", *parts])

@@ -261,6 +261,22 @@ def test_nobody_gets_no_line(model):
     assert len(model.similar_items([])) == len(model.users_for_item([])) == 0
 
 
+def test_a_file_or_a_table_is_no_list_of_ids(model, tmp_path):
+    path = tmp_path / "stock.txt"
+    path.write_text("p-001\np-002\n")
+    for given in (path, str(path)):
+        with pytest.raises(TypeError, match=r"item ids.*Got a path.*read_text"):
+            model.recommend("00001", items=given)
+    frame = pd.DataFrame({"item": ["p-001"], "stock": [3]})
+    for call in (
+        lambda: model.recommend("00001", items=frame),
+        lambda: model.recommend("00001", exclude=pa.table({"item": ["p-001"]})),
+        lambda: model.similar_items(frame),
+    ):
+        with pytest.raises(TypeError, match=r"item ids.*Got a table.*frame\['item'\]"):
+            call()
+
+
 def test_users_of_whom_too_little_is_known_want_nothing():
     model = LogRecommender(Fallback(EASE(20.0), min_interactions=8)).fit(LOG)
     short = KEPT.groupby("customer_id").size().loc[lambda n: n < 8].index
@@ -294,6 +310,33 @@ def test_explain(estimator):
     assert set(history["because"]) <= {"p-001", "p-002"}
     with pytest.raises(ValueError, match=r"one user and one item. Got 2 users"):
         model.explain(["00003", "00004"], "p-004")
+
+
+def test_why_not_is_that_of_the_matrix(model):
+    user = str(model.encoder_.user_ids_[3])
+    row = model.interactions_[[3]]
+    lists = model.recommend(user, k=30)
+    item = lists["item"].iloc[6]
+    column = model.encoder_.encode_items([item])[0]
+    expected = skrec.why_not(model.recommender_, model.interactions_, 3, column, k=5)
+    found = model.why_not(user, item, k=5)
+    assert found[1:] == expected[1:]
+    assert found.rank == 7
+    assert found.reason.startswith(f"Item {item!r} has rank 7 of ")
+    seen = str(model.encoder_.item_ids_[row.indices[0]])
+    assert model.why_not(user, seen).reason == f"User {user!r} has item {seen!r} already."
+    stock = [*lists["item"].iloc[5:]]
+    assert model.why_not(user, item, items=stock).rank == 2
+    assert model.why_not(user, item, items=stock, exclude=stock[:1]).rank == 1
+    assert not model.why_not(user, item, exclude=[item]).is_candidate
+    history = [("new", seen)]
+    after = [*model.recommend(history, 30)["item"]]
+    assert model.why_not(history, item).rank == 1 + after.index(item)
+    assert model.why_not("nobody", item).reason.endswith(" The fallback makes the list.")
+    with pytest.raises(ValueError, match="one user and one item"):
+        model.why_not([user, "nobody"], item)
+    with pytest.raises(ValueError, match="not in the log"):
+        model.why_not(user, "p-999")
 
 
 def test_evaluate_is_the_protocol(model):
@@ -508,6 +551,16 @@ def test_titles_of_every_form(kind, tmp_path):
     loaded = skrec.load(model.save(tmp_path / "model.skops"))
     assert _as_rows(loaded.recommend(k=1)) == _as_rows(model.recommend(k=1))
     assert clone(loaded).fit(numbers).titles_.tolist() == expected
+
+
+def test_a_second_title_of_an_item_is_said(tmp_path):
+    item = LOG["product"].iloc[0]
+    path = tmp_path / "titles.csv"
+    path.write_text(f"id,title\n{item},Green tea\n{item},Mint tea\np-001,Pot\np-001,Pot\n")
+    message = rf"1 of 3 items have several titles, such as '{item}': 'Green tea' and 'Mint tea'"
+    with pytest.warns(UserWarning, match=message):
+        model = LogRecommender(EASE(20.0), titles=path).fit(LOG)
+    assert model.titles_[model.encoder_.encode_items([item])[0]] == "Mint tea"
 
 
 def test_titles_of_nothing_or_of_the_wrong_kind(tmp_path):

@@ -3,15 +3,17 @@
 from typing import NamedTuple
 
 from _defaults_data import DATA
+from _defaults_features import WORDS
 from sklearn.base import BaseEstimator
 
-IMPLICIT = tuple(data for data in DATA if data != "jester-1")
+IMPLICIT = tuple(data for data in DATA if data in {*WORDS, "frappe", "gowalla"})
 
 
 class Case(NamedTuple):
     """An estimator with its seed, settings, and the data sets that it is tried on.
 
-    `grid` is a list of settings, or a function of X that returns one.
+    `grid` is a list of settings, or a function of X that returns one; `features` is a kind of
+    `item_features`, which `fit` gets.
     """
 
     name: str
@@ -21,6 +23,7 @@ class Case(NamedTuple):
     part: str = "all"
     every: int | None = None
     patience: int | None = None
+    features: str | None = None
 
     @property
     def metric(self):

@@ -4,28 +4,33 @@ from typing import NamedTuple
 
 import numpy as np
 from _data import interactions
+from _defaults_features import item_features
 from scipy.sparse import csr_array
 
 from skrec.metrics._comparison._parts import Part
-from skrec.model_selection import evaluation_split, strong_generalization_split
+from skrec.model_selection import evaluation_split, holdout_split, strong_generalization_split
 
 SEED = 98765
 DATA = (
     "ml-100k", "ml-latest-small", "ml-1m", "frappe", "citeulike-a", "citeulike-t",
-    "amazon-beauty", "gowalla", "jester-1",
+    "amazon-beauty", "gowalla", "tiktok-multimodal", "jester-1",
 )  # fmt: skip
 # Most items, most users: a fit of EASE at 2,000 items takes about half a second.
 SIZES = {
     "all": (2000, 5000),
     "narrow": (1000, 3000),
     "local": (600, 3000),
+    "known": (1000, 3000),
     "wide": (100_000, 100_000),
     "ratings": (100_000, 2000),
 }
 
 
 class Problem(NamedTuple):
-    """A data set of run_defaults.py: the parts to validate and to test on, and the metric."""
+    """A data set of run_defaults.py: the parts to validate and to test on, and the metric.
+
+    `side` holds what `fit` takes beside the matrix.
+    """
 
     name: str
     facts: dict
@@ -33,15 +38,16 @@ class Problem(NamedTuple):
     test: Part
     metric: str
     sign: int
+    side: dict
 
 
-def problem(data, part):
-    """A data set, split."""
-    return _ratings(data) if part == "ratings" else _implicit(data, part)
+def problem(data, part, features=None):
+    """A data set, split; `features` is a kind of `item_features`."""
+    return _ratings(data) if part == "ratings" else _implicit(data, part, features)
 
 
 def _liked(data):
-    """Ones where a user has an item, or rated it with 4 or more."""
+    """Ones where a user has an item, or rated it with 4 or more, and the items of the columns."""
     log = interactions(data)
     if data == "frappe":
         user, item = log["context"][:, 0], log["item_fields"][:, 0]
@@ -52,20 +58,25 @@ def _liked(data):
         chosen = log["rating"] >= 4
     elif data == "gowalla":
         chosen = log["split"] < 2
-    user, item = (np.unique(ids[chosen], return_inverse=True)[1] for ids in (user, item))
+    user = np.unique(user[chosen], return_inverse=True)[1]
+    items, item = np.unique(item[chosen], return_inverse=True)
     X = csr_array((np.ones(len(user), dtype=np.float32), (user, item)))
     X.data[:] = 1.0
-    return X
+    return X, items
 
 
-def _implicit(data, part):
+def _implicit(data, part, features):
     n_items, n_users = SIZES[part]
-    X = _liked(data)
+    X, items = _liked(data)
     users = np.bincount(X.indices, minlength=X.shape[1])
-    X = X[:, np.sort(np.argsort(-users, kind="stable")[:n_items])]
+    kept = np.sort(np.argsort(-users, kind="stable")[:n_items])
+    side = {"item_features": item_features(data, features, items[kept])} if features else {}
+    X = X[:, kept]
     X = X[np.diff(X.indptr) >= 5]
     drawn = np.random.default_rng(SEED).permutation(X.shape[0])[:n_users]
     X = X[np.sort(drawn)]
+    if part == "known":
+        return _known(data, X, side)
     n_held = min(1000, X.shape[0] // 5)
     split = strong_generalization_split(X, n_validation=n_held, n_test=n_held, random_state=SEED)
     X = split.X_train
@@ -80,7 +91,17 @@ def _implicit(data, part):
         Part(X, split.X_test, split.y_test),
         "ndcg@100",
         1,
+        side,
     )
+
+
+def _known(data, X, side):
+    """A fifth of each user's items is held out, for models that know their users by id."""
+    X_train, y_test = holdout_split(X, 0.2, random_state=SEED)
+    X_rest, y_validation = holdout_split(X_train, 0.2, random_state=SEED)
+    facts = {"users": X.shape[0], "items": X.shape[1], "entries": X.nnz}
+    parts = Part(X_rest, X_rest, y_validation), Part(X_train, X_train, y_test)
+    return Problem(f"{data}, known", facts, *parts, "ndcg@100", 1, side)
 
 
 def _ratings(data):
@@ -98,4 +119,5 @@ def _ratings(data):
         Part(split.X_train, split.X_test, split.y_test),
         "rmse",
         -1,
+        {},
     )

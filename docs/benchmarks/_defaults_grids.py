@@ -1,6 +1,7 @@
 """The settings that run_defaults.py tries, old defaults among them."""
 
 from _defaults_case import Case, each
+from _defaults_content import CONTENT
 from _defaults_neural import NEURAL
 
 from skrec.autoencoder import ItemAutoRec, RBMRecommender, StackedAutoencoder, UserAutoRec
@@ -207,6 +208,7 @@ CASES = [
         "ratings",
     ),
     *NEURAL,
+    *CONTENT,
     Case(
         "BiasedMF",
         BiasedMF(random_state=0),

@@ -4,6 +4,7 @@ from _defaults_case import Case, each
 
 from skrec.autoencoder import CDAE, GaussianMixtureVAE, MultDAE, MultVAE, RecVAE
 from skrec.neural_network import (
+    CMN,
     GMF,
     LightGCN,
     MLPRecommender,
@@ -81,6 +82,17 @@ NEURAL = [
         "ResidualMF",
         ResidualMF(random_state=0),
         each(n_negatives=[8, 16], alpha=[0.005, 0.01], max_iter=[48]),
+        part="narrow",
+    ),
+    Case(
+        "CMN",
+        CMN(random_state=0),
+        [
+            {"max_iter": 2, "learning_rate": 1e-4, "pretraining_max_iter": 80},
+            {"max_iter": 5, "learning_rate": 1e-4, "pretraining_max_iter": 80},
+            {"max_iter": 2, "learning_rate": 1e-4, "pretraining_max_iter": 30},
+        ],
+        part="narrow",
     ),
     Case(
         "LightGCN",

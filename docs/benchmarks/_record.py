@@ -1,4 +1,8 @@
-"""Shared by all benchmark scripts: the form of the records, and facts about the machine."""
+"""Shared by all benchmark scripts: the form of the records, and facts about the machine.
+
+Scripts that start themselves with a peer's Python import this module there, where skrec and numba
+are absent: only functions that need them import them.
+"""
 
 import json
 import os
@@ -12,11 +16,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from numba.core.event import install_timer
-
-from skrec.metrics._comparison._best_epoch import best_fit
-from skrec.metrics._comparison._parts import Part
-from skrec.utils._measure import Cost
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "implicit", "torch")
@@ -89,6 +88,8 @@ def rounded(found, digits=4):
 @contextmanager
 def measured(into):
     """Add wall-clock seconds and peak memory (MiB above the start) of a block to a dict."""
+    from skrec.utils._measure import Cost
+
     with Cost() as cost:
         yield into
     into |= cost_row(cost)
@@ -101,6 +102,10 @@ def timed(into):
 
     Where numba compiles in the block, its seconds are noted too; they are part of the others.
     """
+
+    from numba.core.event import install_timer
+
+    from skrec.utils._measure import Cost
 
     def note(seconds):
         into["compile_seconds"] = round(seconds, 2)
@@ -127,12 +132,16 @@ def epoch_row(epochs):
 
 def looking(split, metrics):
     """A function for `tune` to look with: the metrics on the validation users of a split."""
+    from skrec.metrics._comparison._parts import Part
+
     part = Part(split.X_train, split.X_validation, split.y_validation)
     return lambda model: part.evaluate(model, metrics).mean
 
 
 def best_epoch(model, split, metrics, *, every, patience):
     """The best model of a fit, by a split's validation users, and its row."""
+    from skrec.metrics._comparison._best_epoch import best_fit
+
     look = looking(split, metrics)
     best, scores, epochs = best_fit(model, split.X_train, look, every=every, patience=patience)
     return best, epochs_and_scores(epochs, scores)

@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _alone import memory_mib
 from _data import binary
 from _record import RESULTS, environment, peer_versions, write
 from scipy.sparse import csr_array, load_npz, save_npz
@@ -35,8 +36,7 @@ BATCH, HIDDEN, LATENT, BETA = 500, 600, 200, 0.2
 
 
 def peak_gib():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return round(next(int(s.split()[1]) for s in lines if s.startswith("VmHWM")) / 2**20, 2)
+    return round(memory_mib("VmHWM") / 1024, 2)
 
 
 class Stopwatch:

@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _alone import memory_mib
 from scipy.sparse import csr_array, load_npz, save_npz
 
 NAME = "neumf"
@@ -60,11 +61,13 @@ def neumf(**options):
 
 def epochs_of_skrec(X, n_epochs, batch):
     neumf(max_iter=1).fit(X[:50])  # compiles
-    model, watch, start = neumf(batch_size=batch, max_iter=n_epochs), Stopwatch(), peak_mib()
+    model, watch = neumf(batch_size=batch, max_iter=n_epochs), Stopwatch()
+    start = memory_mib("VmHWM")
     model.set_callbacks(watch).fit(X)
     seconds = np.diff(watch.stamps[:-1]).round(2).tolist()  # the last stamp is the whole fit's
     losses = [loss / (1 + NEGATIVES) for loss in model.loss_curve_]
-    return {"epoch_cpu_s": seconds, "losses": losses, "mib_above": round(peak_mib() - start)}
+    above = round(memory_mib("VmHWM") - start)
+    return {"epoch_cpu_s": seconds, "losses": losses, "mib_above": above}
 
 
 def epochs_of_eager(X, n_epochs, batch):
@@ -156,11 +159,6 @@ def epochs_of_recbole(X, n_epochs, batch):
             losses.append(trainer._train_epoch(train, epoch) / len(train))
             seconds.append(round(time.process_time() - start, 2))
     return {"epoch_cpu_s": seconds, "losses": losses, "n_batches": len(train)}
-
-
-def peak_mib():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def work(options):

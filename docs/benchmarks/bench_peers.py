@@ -19,10 +19,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from _alone import measured_alone
 from scipy.sparse import csr_array, csr_matrix, load_npz, save_npz
 
 N_USERS, K, THREADS = 300, 10, 2
@@ -199,27 +199,13 @@ ADAPTERS = {each.__name__: each for each in
             (skrec, implicit, irspack, lenskit, cornac, rusket, skrecsys, sansa)}  # fmt: skip
 
 
-def _memory(name):
-    """MiB of this process: VmRSS now, VmHWM the most since `clear_refs` was written to."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {name}.")
-
-
 def child(package, method, matrix, result):
     """Run one fit in a process of its own, and make its lists where the method has one solution."""
     X = csr_matrix(load_npz(matrix))
     fit, lists = ADAPTERS[package](method, X)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _memory("VmRSS")
-    start, start_cpu = time.perf_counter(), time.process_time()
-    fit()
-    row = {
-        "seconds": round(time.perf_counter() - start, 3),
-        "processor_seconds": round(time.process_time() - start_cpu, 3),
-        "peak_mib": round(_memory("VmHWM") - before, 1),
-    }
+    row = {}
+    with measured_alone(row):
+        fit()
     if lists is not None and method in ("EASE", "ItemKNN"):
         np.save(result, np.asarray(lists(), dtype=np.int64))
     Path(f"{result}.json").write_text(json.dumps(row))

@@ -22,8 +22,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _alone import measured_alone
 from _data import binary
-from _record import RESULTS, measured, peer_versions, write
+from _record import RESULTS, peer_versions, write
 from scipy.sparse import csc_array, csr_array, load_npz, save_npz
 
 SETTINGS = {"ml-1m": (5.0, 95.0), "gowalla": (1.0, 19.0)}
@@ -52,7 +53,7 @@ def by_skrec(X, l1, l2, options):
     model = SLIM(l1 + l2, l1_ratio=l1 / (l1 + l2), n_jobs=2)
     model.fit(X[:200])  # compiles
     row = {}
-    with measured(row):
+    with measured_alone(row):
         model.fit(X)
     return model.coef_, row
 
@@ -64,7 +65,7 @@ def by_sklearn(X, l1, l2, options):
     rng = np.random.default_rng(0)
     columns = np.sort(rng.choice(n_items, min(options.columns, n_items), replace=False))
     row, weights = {}, []
-    with measured(row):
+    with measured_alone(row):
         start = time.perf_counter()
         dense = np.asfortranarray(X.toarray())
         gram = dense.T @ dense
@@ -103,7 +104,7 @@ def by_irspack(X, l1, l2, options):
         n_iter=options.iterations, n_threads=2,
     )  # fmt: skip
     row = {}
-    with measured(row):
+    with measured_alone(row):
         model.learn()
     return csr_array(model.W), row
 
@@ -118,7 +119,7 @@ def by_lenskit(X, l1, l2, options):
     data = from_interactions_df(pd.DataFrame({"user_id": users, "item_id": items}))
     model = SLIMScorer(l1_reg=l1, l2_reg=l2, max_iters=options.iterations)
     row = {}
-    with measured(row):
+    with measured_alone(row):
         model.train(data, TrainingOptions())
     ids = np.asarray(model.items.ids())
     found = model.weights.tocoo()

@@ -23,8 +23,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _alone import measured_alone
 from _data import binary
-from _record import measured, peer_versions, write
+from _record import peer_versions, write
 from scipy.sparse import csr_array, csr_matrix
 
 PENALTY = 10.0
@@ -112,7 +113,7 @@ def work(options):
     X = csr_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=stored["shape"])
     run = globals()[f"sweeps_of_{options.worker}"]
     memory = {}
-    with measured(memory):
+    with measured_alone(memory):
         stamps, users, items = run(X, options)
     wall, cpu = np.diff(np.array(stamps), axis=0)[1:].min(axis=0)
     row = {"wall_s": float(wall), "cpu_s": float(cpu), "peak_mib": memory["peak_mib"]}

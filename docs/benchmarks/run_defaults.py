@@ -59,7 +59,7 @@ def look(part, metric):
 
 def choose(record, case, data):
     """Fit the settings that the record lacks."""
-    found = problem(data, case.part)
+    found = problem(data, case.part, case.features)
     record["data"].setdefault(found.name, found.facts)
     entry = record["results"].setdefault(case.name, {}).setdefault(data, {"part": case.part})
     trials = entry.setdefault("validation", [])
@@ -72,6 +72,7 @@ def choose(record, case, data):
             [parameters],
             found.validation.X_train,
             look(found.validation, found.metric),
+            fit_params=found.side,
             every=case.every,
             patience=case.patience,
             memory=False,
@@ -100,7 +101,7 @@ def test(record, case, data):
     default = _values(case.estimator)
     if entry.get("test", {}).get("default", {}).get("parameters") == default:
         return
-    found = problem(data, case.part)
+    found = problem(data, case.part, case.features)
     scored = [row for row in entry["validation"] if "validation" in row]
     best = max(scored, key=lambda row: found.sign * row["validation"])
     models = {"default": {}, "tuned": best["parameters"] | best.get("refit", {})}
@@ -108,7 +109,7 @@ def test(record, case, data):
     for name, parameters in models.items():
         model, cost = clone(case.estimator).set_params(**parameters), Cost(memory=False)
         with cost:
-            model.fit(found.test.X_train)
+            model.fit(found.test.X_train, **found.side)
         validation = look(found.validation, found.metric)(model)
         tested = found.test.evaluate(model, [found.metric])
         values[name] = tested.per_user.get(found.metric) if found.sign > 0 else None

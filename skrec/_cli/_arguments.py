@@ -5,8 +5,8 @@ import math
 
 # Options for reading a file, and options on which interactions count, and how.
 LOG_OPTIONS = (
-    "columns", "delimiter", "header", "encoding", "quotechar", "decimal", "drop_missing",
-    "negative", "duplicates",
+    "columns", "delimiter", "header", "encoding", "quotechar", "decimal", "timestamp_format",
+    "drop_missing", "negative", "duplicates",
 )  # fmt: skip
 DATA_OPTIONS = ("min_value", "values", "min_user_count", "data_home", "random_state", *LOG_OPTIONS)
 
@@ -132,6 +132,12 @@ def add_log_options(verb):
     )
     group.add_argument(
         "--decimal", choices=(".", ","), help="decimal mark of the values (default: .)"
+    )
+    group.add_argument(
+        "--timestamp-format",
+        metavar="FORMAT",
+        help="form of the times, such as %%d.%%m.%%Y or '%%Y%%m%%d %%H:%%M' (default: numbers, and "
+        "dates such as 2024-12-31)",
     )
     group.add_argument(
         "--drop-missing",

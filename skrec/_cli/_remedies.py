@@ -10,6 +10,7 @@ _OPTIONS = (
     "header",
     "quotechar",
     "decimal",
+    "timestamp_format",
     "drop_missing",
     "duplicates",
     "negative",

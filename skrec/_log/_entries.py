@@ -10,13 +10,16 @@ from skrec._log._ids import is_missing, plain, to_numpy
 
 __all__ = [
     "OTHER_DATES",
+    "OTHER_DATES_OF_FILES",
     "BadEntries",
     "as_moment",
     "as_timestamps",
     "as_values",
     "as_values_or_dates",
+    "expected_time",
     "parse_time",
     "time_entries",
+    "time_parser",
     "to_array",
     "to_number",
     "value_entries",
@@ -25,6 +28,7 @@ __all__ = [
 
 # The way for dates such as 31.12.2024, whose order of day and month only their owner knows.
 OTHER_DATES = "convert other dates with pandas.to_datetime(column, format=...) and pass the frame"
+OTHER_DATES_OF_FILES = "other dates need timestamp_format=, such as timestamp_format='%d.%m.%Y'"
 
 
 def to_number(text, decimal="."):
@@ -124,7 +128,7 @@ def as_values_or_dates(column):
         elif _convert_each(entries, _value)[1].any():
             raise
         else:
-            is_date = _convert_each(entries, parse_time)[1]
+            is_date = _convert_each(entries, parse_time, numbers=False)[1]
         if not is_date.any():
             raise
     if not is_date.all():
@@ -134,7 +138,7 @@ def as_values_or_dates(column):
     return as_timestamps(entries).astype(np.float64)
 
 
-def as_timestamps(column):
+def as_timestamps(column, timestamp_format=None):
     """Timestamps as numbers: dates become Unix seconds, numbers stay unchanged.
 
     Parameters
@@ -142,6 +146,8 @@ def as_timestamps(column):
     column : array-like of shape (n,)
         Numbers, datetime64, datetime or date objects, or ISO 8601 strings, of NumPy, pandas,
         polars or pyarrow. Dates without a time zone are read as UTC.
+    timestamp_format : str or None, default=None
+        Form of text and whole numbers, see `time_parser`.
 
     Returns
     -------
@@ -153,18 +159,19 @@ def as_timestamps(column):
     ValueError
         Counts the entries that are not times, and names the first.
     """
-    column, times, good = time_entries(column)
+    column, times, good = time_entries(column, timestamp_format)
     if not good.all():
-        raise _errors_of("timestamp", column, ~good)
+        raise _errors_of("timestamp", column, ~good, timestamp_format=timestamp_format)
     return whole_times(times)
 
 
-def time_entries(column):
+def time_entries(column, timestamp_format=None):
     """As `as_timestamps`, but with a mask instead of an error for bad entries.
 
     Parameters
     ----------
     column : array-like of shape (n,)
+    timestamp_format : str or None, default=None
 
     Returns
     -------
@@ -179,6 +186,8 @@ def time_entries(column):
     if column.dtype.kind == "M":
         times = column.astype("datetime64[us]").astype(np.int64) / 1e6
         return column, times, ~np.isnat(column)
+    if timestamp_format is not None:
+        return column, *_convert_each(column, time_parser(timestamp_format), numbers=False)
     if column.dtype.kind in "iu" and (
         column.dtype.kind == "i" or int(column.max(initial=0)) < 2**63
     ):
@@ -186,7 +195,7 @@ def time_entries(column):
     if column.dtype.kind in "fu":
         times = column.astype(np.float64)
         return column, times, np.isfinite(times)
-    return column, *_convert_each(column, parse_time)
+    return column, *_convert_each(column, parse_time, numbers=False)
 
 
 def as_moment(value):
@@ -254,6 +263,33 @@ def parse_time(value):
     return _value(value)
 
 
+def time_parser(timestamp_format=None):
+    """A function that returns the Unix seconds of a time.
+
+    Parameters
+    ----------
+    timestamp_format : str or None, default=None
+        Form of the times, as of ``datetime.strptime``. Text and whole numbers, such as 20241231,
+        must have this form. None: `parse_time`.
+
+    Returns
+    -------
+    parse : callable
+        Raises a ValueError or a TypeError for what is no time.
+    """
+    if timestamp_format is None:
+        return parse_time
+    return partial(_parse_as, timestamp_format=timestamp_format)
+
+
+def _parse_as(value, timestamp_format):
+    if isinstance(value, float | np.floating | bool | np.bool_):
+        raise TypeError(f"{type(value).__name__} has no form {timestamp_format!r}")
+    if isinstance(value, str | int | np.integer):
+        value = datetime.strptime(str(value).strip(), timestamp_format)
+    return parse_time(value)
+
+
 def to_array(column):
     """A column as a 1-D array: numbers if all entries are numbers, else objects.
 
@@ -312,13 +348,13 @@ def _number_or_none(text):
     return None
 
 
-def _convert_each(column, convert):
-    """Numbers of all entries, and a mask of the finite ones."""
+def _convert_each(column, convert, *, numbers=True):
+    """Numbers of all entries, and a mask of the finite ones; `numbers` are kept as they are."""
     values = np.full(len(column), np.nan)
     if column.dtype.kind in "cmM":
         return values, np.zeros(len(column), dtype=bool)
     entries = column.tolist()
-    if set(map(type, entries)) <= {int, float} and convert is not parse_time:
+    if numbers and set(map(type, entries)) <= {int, float}:
         try:
             values[:] = entries
         except OverflowError:
@@ -341,10 +377,12 @@ class BadEntries:
     name : {"value", "timestamp"}
     decimal : {".", ","}, default="."
         Character before the fraction of a value that is text.
+    timestamp_format : str or None, default=None
+        See `time_parser`.
     """
 
-    def __init__(self, name, decimal="."):
-        self._name, self._decimal = name, decimal
+    def __init__(self, name, decimal=".", timestamp_format=None):
+        self._name, self._decimal, self._format = name, decimal, timestamp_format
         self._n = self._n_bad = self._n_missing = self._row = 0
         self._first = None
 
@@ -367,7 +405,7 @@ class BadEntries:
 
     def error(self):
         """The ValueError about the bad entries."""
-        name, first, expected = self._name, self._first, "a number or an ISO 8601 date"
+        name, first, expected = self._name, self._first, expected_time(self._format)
         if name == "value":
             comma = self._decimal == "." and isinstance(first, str)
             comma = comma and "," in first and "." not in first
@@ -378,8 +416,15 @@ class BadEntries:
         )
 
 
-def _errors_of(name, column, bad, decimal="."):
-    found = BadEntries(name, decimal)
+def expected_time(timestamp_format):
+    """The times that are expected, for messages."""
+    if timestamp_format is None:
+        return "a number or an ISO 8601 date"
+    return f"a time of the form {timestamp_format!r}"
+
+
+def _errors_of(name, column, bad, decimal=".", timestamp_format=None):
+    found = BadEntries(name, decimal, timestamp_format)
     found.add(column, bad)
     return found.error()
 

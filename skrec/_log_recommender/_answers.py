@@ -1,6 +1,7 @@
 """Lists, similar items, users and explanations as columns with ids and titles."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -10,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from skrec._discovery import all_recommenders
 from skrec._log._ids import describe_ids
 from skrec._log_recommender._frames import id_list
+from skrec._why_not import standing
 from skrec.utils._parallel import row_chunks
 
 _CHUNK = 1 << 25  # bytes of scores in memory at a time
@@ -32,10 +34,12 @@ def candidate_mask(encoder, items, exclude):
         return None
     mask = np.full(len(encoder.item_ids_), items is None)
     if items is not None:
-        ids = id_list(items)
+        ids = id_list(items, "item")
         columns = encoder.encode_items(ids, unknown="ignore")
         unknown = columns < 0
         if unknown.all():
+            if isinstance(items, str) and Path(items).is_file():
+                id_list(Path(items), "item")  # raises
             raise ValueError(
                 f"items names {len(ids):,} items, none of which was in the log of the fit"
                 + (
@@ -54,7 +58,7 @@ def candidate_mask(encoder, items, exclude):
             )
         mask[columns[~unknown]] = True
     if exclude is not None:
-        columns = encoder.encode_items(id_list(exclude), unknown="ignore")
+        columns = encoder.encode_items(id_list(exclude, "item"), unknown="ignore")
         mask[columns[columns >= 0]] = False
     return mask
 
@@ -102,6 +106,34 @@ def recommended(model, X, k, *, items, exclude_seen):
         X, k, items=items, exclude_seen=exclude_seen, return_scores=True
     )
     return lists, scores, model.uses_fallback(X)
+
+
+def standing_of(model, users, item, k, mask, *, exclude_seen, names):
+    """Where an item stands for a user, and why.
+
+    Parameters
+    ----------
+    model : Fallback
+        Fitted.
+    users : Users
+        One user.
+    item : int
+    k : int
+    mask : ndarray of bool of shape (n_items,) or None
+    exclude_seen : bool
+    names : tuple of str
+        The user and the item as the reason names them.
+
+    Returns
+    -------
+    why : WhyNot
+    """
+    mask = np.ones(users.X.shape[1], dtype=bool) if mask is None else mask
+    scores = np.asarray(model.decision_function(users.X))
+    why = standing(scores, users.X, item, k, mask, exclude_seen=exclude_seen, names=names)
+    if not model.uses_fallback(users.X)[0]:
+        return why
+    return why._replace(reason=f"{why.reason} The fallback makes the list.")
 
 
 def listed(found):

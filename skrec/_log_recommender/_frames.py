@@ -1,6 +1,7 @@
 """Frames of the caller's kind: pandas, polars or pyarrow, imported only when needed."""
 
 import importlib
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -9,6 +10,11 @@ from skrec._log._ids import as_id_column
 
 # By the package of an object. pyarrow is always installed, since skrec reads files with it.
 _KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
+
+_REMEDIES = {
+    "path": "Read the ids first, such as Path(...).read_text().split() for one id in each line.",
+    "table": "Pass one column, such as frame['item'].",
+}
 
 
 def frame_kind(data):
@@ -27,7 +33,8 @@ def frame_kind(data):
 
 def is_frame(data):
     """Whether data is a table with named columns."""
-    return hasattr(data, "columns") or hasattr(data, "column_names")
+    # Of the class: polars warns where a lazy frame is asked for its columns.
+    return hasattr(type(data), "columns") or hasattr(type(data), "column_names")
 
 
 def column_names(frame):
@@ -58,17 +65,30 @@ def make_frame(columns, kind):
     return package.DataFrame(columns)
 
 
-def id_list(ids):
+def id_list(ids, name="given"):
     """Ids of any container as an array; a single id counts as a list of one.
 
     Parameters
     ----------
     ids : id, array-like of ids, column of a frame, or set
+    name : str, default="given"
+        For messages.
 
     Returns
     -------
     ids : ndarray of shape (n,)
+
+    Raises
+    ------
+    TypeError
+        If `ids` is a path or a frame.
     """
+    if isinstance(ids, os.PathLike) or is_frame(ids):
+        kind = "path" if isinstance(ids, os.PathLike) else "table"
+        raise TypeError(
+            f"Expected {name} ids: an id, a list of ids or a column of a table. Got a {kind}, a "
+            f"{type(ids).__name__}. {_REMEDIES[kind]}"
+        )
     if frame_kind(ids) == "pyarrow":
         ids = ids.to_pylist() if hasattr(ids, "to_pylist") else [ids.as_py()]
     elif hasattr(ids, "dtype") or hasattr(ids, "to_numpy"):
@@ -77,7 +97,7 @@ def id_list(ids):
         ids = [ids]
     else:
         ids = list(ids)
-    return as_id_column(_plain_array(ids), "given")
+    return as_id_column(_plain_array(ids), name)
 
 
 def _plain_array(ids):

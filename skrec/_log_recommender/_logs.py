@@ -61,7 +61,7 @@ def read_log(log, encoder, names=None):
     if frame_kind(log) == "polars" and hasattr(log, "collect"):  # a lazy frame
         log = log.collect()
     if _are_paths(log):
-        log = _read_files(log, _file_options(encoder) | names)
+        log = _read_files(log, _file_options(encoder) | names, named=encoder is not None)
     log = columns_of_records(log)
     if isinstance(log, Mapping) and set(log) >= _DATA_SET:
         return _of_data_set(log)
@@ -184,13 +184,14 @@ def _checked_names(names, encoder):
     return dict(names)
 
 
-def _read_files(paths, options):
+def _read_files(paths, options, *, named):
     try:
         return load_interactions(paths, **options)
     except ValueError as error:
+        columns = "its encoder" if named else "columns={'user': ..., 'item': ...}"
         error.add_note(
-            "A LogRecommender names columns by columns={'user': ..., 'item': ...}. For all other "
-            "arguments, pass it the result of skrec.datasets.load_interactions(path, ...)."
+            f"A LogRecommender names columns by {columns}. For all other arguments, pass it the "
+            "result of skrec.datasets.load_interactions(path, ...)."
         )
         raise
 

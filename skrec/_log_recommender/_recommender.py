@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skrec._log._ids import describe_ids
+from skrec._log._ids import describe_ids, plain
 from skrec._log_recommender._answers import (
     best_users,
     candidate_mask,
@@ -14,6 +14,7 @@ from skrec._log_recommender._answers import (
     recommended,
     require_method,
     similar_lists,
+    standing_of,
     with_titles,
 )
 from skrec._log_recommender._frames import frame_kind, id_list, make_frame
@@ -316,7 +317,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         k, inner = check_k(k), require_method(self.recommender_, "similar_items")
         mask = candidate_mask(self.encoder_, items, exclude)
-        given = id_list(ids)
+        given = id_list(ids, "item")
         found, scores = similar_lists(
             inner, known_columns(self.encoder_, given), k, mask, len(self.encoder_.item_ids_)
         )
@@ -362,7 +363,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         higher scores to users with many items.
         """
         check_is_fitted(self)
-        k, given = check_k(k), id_list(ids)
+        k, given = check_k(k), id_list(ids, "item")
         items = known_columns(self.encoder_, given)
         n_users = self.interactions_.shape[0]
         users, scores = best_users(
@@ -410,13 +411,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         require_method(self.recommender_, "explain")
-        found, given = find_users(user, self), id_list(item)
-        column = known_columns(self.encoder_, given)
-        if len(found.ids) != 1 or len(given) != 1:
-            raise ValueError(
-                f"explain takes one user and one item. Got {len(found.ids)} users and "
-                f"{len(given)} items."
-            )
+        found, column, given = self._one_pair(user, item, "explain")
         if self.recommender_.uses_fallback(found.X)[0]:
             raise ValueError(
                 f"Too little is known of user {describe_ids(found.ids)}: the fallback makes the "
@@ -430,6 +425,67 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             "contribution": shares,
         }
         return make_frame(with_titles(columns, self.titles_, because), found.kind or self.frame_)
+
+    def why_not(self, user, item, k=10, *, items=None, exclude=None, exclude_seen=True):
+        """Say why an item is not in a user's list, or which rank it has there.
+
+        Parameters
+        ----------
+        user : id, or log of one user
+            As in `recommend`.
+        item : id
+            An item of the log of ``fit``.
+        k : int, default=10
+            Length of the list.
+        items, exclude : array-like of ids, default=None
+            As in `recommend`.
+        exclude_seen : bool, default=True
+            Whether the list leaves out the items that the user already has.
+
+        Returns
+        -------
+        why : WhyNot
+            As of `skrec.why_not`; the reason names the user and the item by their ids.
+
+        Raises
+        ------
+        ValueError
+            If the item is unknown, if there is not exactly one user, or for the reasons given in
+            `recommend`.
+
+        Examples
+        --------
+        >>> import skrec
+        >>> log = {"user": ["ann", "ann", "bob", "cem"], "item": ["tea", "pot", "pot", "rum"]}
+        >>> model = skrec.LogRecommender().fit(log)
+        >>> model.why_not("ann", "pot").reason
+        "User 'ann' has item 'pot' already."
+        >>> model.why_not("bob", "rum", k=1).rank
+        2
+        """
+        check_is_fitted(self)
+        k = check_k(k)
+        found, column, given = self._one_pair(user, item, "why_not")
+        return standing_of(
+            self.recommender_,
+            found,
+            int(column[0]),
+            k,
+            candidate_mask(self.encoder_, items, exclude),
+            exclude_seen=exclude_seen,
+            names=(f"user {plain(found.ids[0])!r}", f"item {plain(given[0])!r}"),
+        )
+
+    def _one_pair(self, user, item, method):
+        """One user with its row, and the column and id of one item."""
+        found, given = find_users(user, self), id_list(item, "item")
+        column = known_columns(self.encoder_, given)
+        if len(found.ids) != 1 or len(given) != 1:
+            raise ValueError(
+                f"{method} takes one user and one item. Got {len(found.ids)} users and "
+                f"{len(given)} items."
+            )
+        return found, column, given
 
     def evaluate(self, log, split="temporal", metrics=None, *, holdout=0.2, random_state=0):
         """Evaluate a recommender with these parameters on a log.

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
@@ -36,11 +37,29 @@ def titles_of_items(titles, item_ids):
         If `titles` has another type.
     ValueError
         If none of the items has a title.
+
+    Warns
+    -----
+    UserWarning
+        If an item has several titles. The last one counts.
     """
     if titles is None:
         return None
     pairs = _pairs(titles)
-    by_id = {_key(item): str(title) for item, title in pairs if _is_title(title)}
+    by_id, several = {}, {}
+    for item, title in pairs:
+        if _is_title(title):
+            found = by_id.setdefault(_key(item), str(title))
+            if found != str(title):
+                several.setdefault(_key(item), found)
+                by_id[_key(item)] = str(title)
+    if several:
+        item, first = next(iter(several.items()))
+        warnings.warn(
+            f"{len(several):,} of {len(by_id):,} items have several titles, such as {item!r}: "
+            f"{first!r} and {by_id[item]!r}. The last title counts.",
+            stacklevel=4,
+        )
     found = [by_id.get(_key(item), "") for item in item_ids.tolist()]
     if not any(found):
         given = [item for item, _ in pairs[:3]] or ["(nothing)"]

@@ -61,7 +61,7 @@ def find_users(users, model):
             return Users(encoder.user_ids_, known, log.kind).take(np.arange(0))
         X, ids = encoder.transform_histories(tuple(log.columns))
         return Users(ids, counted(X) if model.counts_ else csr_array(X), log.kind)
-    ids = id_list(users)
+    ids = id_list(users, "user")
     rows = encoder.encode_users(ids, unknown="ignore")
     if len(ids) and (rows < 0).all() and is_text(ids) != is_text(encoder.user_ids_):
         raise ValueError(

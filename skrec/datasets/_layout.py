@@ -37,6 +37,8 @@ class Layout(NamedTuple):
     encoding : str
     decimal : str
         Character before the fraction of a number.
+    timestamp_format : str or None
+        Form of the times.
     preamble : int
         Number of lines before the table: comments, Excel's ``sep=;``.
     doubtful : bool
@@ -52,12 +54,15 @@ class Layout(NamedTuple):
     quotechar: str | None
     encoding: str
     decimal: str = "."
+    timestamp_format: str | None = None
     preamble: int = 0
     doubtful: bool = False
     looks_named: bool = False
 
 
-def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decimal="."):
+def find_layout(
+    path, *, delimiter, header, columns, quotechar, encoding, decimal=".", timestamp_format=None
+):
     """Find the layout of a file from its beginning.
 
     Parameters
@@ -112,8 +117,8 @@ def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decima
     names = tuple(names) if header else tuple(f"column {i + 1}" for i in range(len(first)))
     places = find_columns(path, names, header, columns, rest if header else rows)
     return Layout(
-        delimiter, header, names, places, quotechar, encoding, decimal, preamble, doubtful,
-        looks_named,
+        delimiter, header, names, places, quotechar, encoding, decimal, timestamp_format,
+        preamble, doubtful, looks_named,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def load_interactions(
     quotechar='"',
     encoding="utf-8",
     decimal=".",
+    timestamp_format=None,
     drop_missing=False,
     negative="warn",
     duplicates="sum",
@@ -82,6 +83,10 @@ def load_interactions(
         Encoding of text.
     decimal : {".", ","}, default="."
         Character before the fraction of a value that is text.
+    timestamp_format : str or None, default=None
+        Form of the times as of `datetime.datetime.strptime`, such as "%d.%m.%Y %H:%M" or
+        "%Y%m%d". All text and whole numbers in the column of times must have this form. None:
+        numbers and ISO 8601.
     drop_missing : bool, default=False
         Whether to leave out, and count, lines that lack an id, a value or a time. If False,
         such lines are an error.
@@ -198,7 +203,8 @@ def load_interactions(
     check_dtype(dtype)
     text = check_reading(
         (user, item, value, timestamp), delimiter=delimiter, header=header, quotechar=quotechar,
-        encoding=encoding, decimal=decimal, negative=negative, drop_missing=drop_missing,
+        encoding=encoding, decimal=decimal, timestamp_format=timestamp_format,
+        negative=negative, drop_missing=drop_missing,
     )  # fmt: skip
     rules = {"negative": negative, "duplicates": duplicates, "dtype": dtype, "as_times": as_times}
     if is_in_memory(path):
@@ -214,7 +220,10 @@ def load_interactions(
             data = read_gathered(source, paths, kind, text, drop_missing=drop_missing, **rules)
             return data.X if return_X else data
         log, text["columns"] = _read_table(source, paths, kind, text, in_batches=whole)
-    log = read_memory(log, source, text["columns"], drop_missing=drop_missing, decimal=decimal)
+    log = read_memory(
+        log, source, text["columns"], drop_missing=drop_missing, decimal=decimal,
+        timestamp_format=timestamp_format,
+    )  # fmt: skip
     data = _as_bunch(log, source, **rules)
     return data.X if return_X else data
 

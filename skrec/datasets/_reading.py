@@ -1,6 +1,7 @@
 """Checks of the parameters of reading a log."""
 
 import os
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -11,14 +12,16 @@ __all__ = ["check_reading", "is_in_memory"]
 
 
 def check_reading(
-    columns, *, delimiter, header, quotechar, encoding, decimal, negative, drop_missing
-):
+    columns, *, delimiter, header, quotechar, encoding, decimal, timestamp_format, negative,
+    drop_missing,
+):  # fmt: skip
     """Check the parameters of reading a log.
 
     Parameters
     ----------
     columns : tuple of 4 of str, int, "auto" or None
-    delimiter, header, quotechar, encoding, decimal, negative, drop_missing : object
+    delimiter, header, quotechar, encoding, decimal, timestamp_format : object
+    negative, drop_missing : object
         See `load_interactions`.
 
     Returns
@@ -29,9 +32,10 @@ def check_reading(
     _check_rules(negative, drop_missing)
     _check_columns(columns)
     _check_text_parameters(delimiter, quotechar, encoding, decimal)
+    _check_format(timestamp_format)
     return {
         "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
-        "encoding": encoding, "decimal": decimal,
+        "encoding": encoding, "decimal": decimal, "timestamp_format": timestamp_format,
     }  # fmt: skip
 
 
@@ -62,6 +66,23 @@ def _check_columns(columns):
             raise ValueError(
                 f"{role} must be the name or position of a column, or 'auto'. Got {column!r}."
             )
+
+
+def _check_format(timestamp_format):
+    """A format must read back what it writes, to the day."""
+    if timestamp_format is None:
+        return
+    some = datetime(2023, 11, 22, 13, 14, 15, tzinfo=UTC)  # its parts differ
+    try:
+        found = datetime.strptime(some.strftime(timestamp_format), timestamp_format)
+        is_date = (found.year, found.month, found.day) == (some.year, some.month, some.day)
+    except (TypeError, ValueError):
+        is_date = False
+    if not is_date:
+        raise ValueError(
+            "timestamp_format must be None or a form of dates for datetime.strptime, with a year, "
+            f"a month and a day, such as '%d.%m.%Y %H:%M'. Got {timestamp_format!r}."
+        )
 
 
 def _check_text_parameters(delimiter, quotechar, encoding, decimal):

@@ -24,6 +24,7 @@ def scan_interactions(
     quotechar='"',
     encoding="utf-8",
     decimal=".",
+    timestamp_format=None,
     drop_missing=False,
     negative="warn",
     duplicates="sum",
@@ -63,6 +64,8 @@ def scan_interactions(
         Encoding of text.
     decimal : {".", ","}, default="."
         Character before the fraction of a value that is text.
+    timestamp_format : str or None, default=None
+        Form of the times, as in `load_interactions`.
     drop_missing : bool, default=False
         Whether to leave out, and count, lines that lack an id, a value or a time.
     negative : {"warn", "keep", "drop", "subtract", "error"}, default="warn"
@@ -153,7 +156,8 @@ def scan_interactions(
     check_dtype(dtype)
     text = check_reading(
         (user, item, value, timestamp), delimiter=delimiter, header=header, quotechar=quotechar,
-        encoding=encoding, decimal=decimal, negative=negative, drop_missing=drop_missing,
+        encoding=encoding, decimal=decimal, timestamp_format=timestamp_format,
+        negative=negative, drop_missing=drop_missing,
     )  # fmt: skip
     _check_counts(n_parts, batch_size)
     if is_in_memory(path):

@@ -148,7 +148,9 @@ def _refuse_doubtful(source, lines, ids):
     refuse_doubtful(source, lines.n_lines, tuple(first), tuple(counts), tuple(texts))
 
 
-def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_size):
+def scan_parquet(
+    source, paths, columns, lines, *, drop_missing, decimal, timestamp_format, batch_size
+):
     """Read files of parquet.
 
     Parameters
@@ -161,6 +163,7 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
         Gets the lines.
     drop_missing : bool
     decimal : {".", ","}
+    timestamp_format : str or None
     batch_size : int
 
     Returns
@@ -185,7 +188,7 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
         name, places, _ = settle_columns(table, source, asked)
         if not n_head:
             raise ValueError(f"{source} is empty. Expected one interaction in each row.")
-        reader = _BatchReader(places, schema, lines, drop_missing, decimal)
+        reader = _BatchReader(places, schema, lines, drop_missing, decimal, timestamp_format)
         try:
             for batch in chain(head, batches):
                 reader.add(batch)
@@ -203,13 +206,15 @@ def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, batch_
 class _BatchReader:
     """Turns batches into codes and numbers, and counts the errors of bad lines."""
 
-    def __init__(self, places, schema, lines, drop_missing, decimal):
+    def __init__(self, places, schema, lines, drop_missing, decimal, timestamp_format):
         self.places, self.lines = places, lines
         self.drop_missing, self.decimal = drop_missing, decimal
+        self.timestamp_format = timestamp_format
         self.ids = tuple(growing_ids(schema.field(place).type) for place in places[:2])
         self.n_lines = self.n_dropped = 0
         self.missing = ([], [])  # for each batch: first entry, its value, number of missing ids
-        self.bad = BadEntries("value", decimal), BadEntries("timestamp")
+        times = BadEntries("timestamp", timestamp_format=timestamp_format)
+        self.bad = BadEntries("value", decimal), times
         self.failed = False
 
     def add(self, batch):
@@ -254,7 +259,7 @@ class _BatchReader:
         if which == 0:
             entries, numbers, good = value_entries(column, self.decimal)
         else:
-            entries, numbers, good = time_entries(column)
+            entries, numbers, good = time_entries(column, self.timestamp_format)
         self.failed |= self.bad[which].add(entries, ~good)
         return numbers
 

@@ -26,7 +26,7 @@ _SAMPLE = 100
 _STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, its caller
 
 
-def read_memory(log, source, columns, *, drop_missing, decimal="."):
+def read_memory(log, source, columns, *, drop_missing, decimal=".", timestamp_format=None):
     """Read the columns of a log in memory.
 
     Parameters
@@ -41,6 +41,8 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
         Leave out rows that lack an id, value or time.
     decimal : {".", ","}, default="."
         Character before the fraction of a value that is text.
+    timestamp_format : str or None, default=None
+        Form of the times.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal="."):
     if not lengths.pop():
         raise ValueError(f"{source} is empty. Expected one interaction in each row.")
     try:
-        return _convert(picked, name, drop_missing, decimal)
+        return _convert(picked, name, drop_missing, decimal, timestamp_format)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error
 
@@ -130,7 +132,7 @@ def _head(column):
     return ["" if gone else str(entry) for entry, gone in zip(entries, missing, strict=True)]
 
 
-def _convert(picked, value_name, drop_missing, decimal):
+def _convert(picked, value_name, drop_missing, decimal, timestamp_format):
     n_dropped = 0
     if drop_missing:
         missing = np.logical_or.reduce(
@@ -154,7 +156,7 @@ def _convert(picked, value_name, drop_missing, decimal):
     return RawLog(
         user_codes, user_ids, item_codes, item_ids,
         None if value is None else as_values(entries_of(value), decimal),
-        None if timestamp is None else as_timestamps(entries_of(timestamp)),
+        None if timestamp is None else as_timestamps(entries_of(timestamp), timestamp_format),
         value_name, n_dropped,
     )  # fmt: skip
 

@@ -132,6 +132,33 @@ def test_last_item_by_time(skrec, tmp_path):
     assert number(table(untimed.out)["popularity"]["hr@1"]) > 0
 
 
+def test_dates_of_another_form(skrec, generated, tmp_path):
+    days = [
+        np.datetime64(int(time) % 300_000_000 + 1_400_000_000, "s").item()
+        for time in generated.timestamp
+    ]
+    logs = {}
+    for name, form in (("plain", "%Y-%m-%d"), ("other", "%d.%m.%Y")):
+        logs[name] = tmp_path / name / "log.csv"
+        logs[name].parent.mkdir()
+        lines = [
+            f"{user},{item},{day.strftime(form)}"
+            for user, item, day in zip(generated.user, generated.item, days, strict=True)
+        ]
+        logs[name].write_text("\n".join(["user,item,date", *lines]) + "\n")
+    options = ["--protocol", "temporal", "--models", "popularity"]
+    plain = skrec("evaluate", logs["plain"], *options)
+    assert plain.code == 0, plain.err
+    done = skrec("evaluate", logs["other"], *options)
+    assert done.code != 0
+    assert "--timestamp-format '%d.%m.%Y'" in done.err
+    done = skrec("evaluate", logs["other"], *options, "--timestamp-format", "%d.%m.%Y")
+    assert done.code == 0, done.err
+    assert table(done.out)["popularity"]["ndcg@100"] == table(plain.out)["popularity"]["ndcg@100"]
+    done = skrec("evaluate", logs["other"], *options, "--timestamp-format", "%d.%m.")
+    assert "a year, a month and a day" in done.err
+
+
 def test_search_looks_at_validation_users_only(skrec, log, monkeypatch):
     parts = []
     own = _parts.evaluate_quietly

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -132,13 +132,17 @@ def test_retrieved_negatives_are_items_that_the_retriever_shows(X):
     assert set(many) == set(shown[np.diff(X.indptr) > 0].indices)
 
 
+def _dense(rows):
+    return rows.toarray() if issparse(rows) else rows
+
+
 def test_a_ranker_learns_from_retrieved_negatives(X):
     features = np.random.default_rng(0).random((N_ITEMS, 3))
     seen = {}
 
     class Watched(LogisticRegression):
         def fit(self, rows, labels):
-            seen["rows"], seen["labels"] = rows.toarray(), labels
+            seen["rows"], seen["labels"] = _dense(rows), labels
             return super().fit(rows, labels)
 
     ranker = ContentRecommender(Watched(max_iter=300), use_ids=False, pairs="concatenate")

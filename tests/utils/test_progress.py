@@ -15,7 +15,8 @@ def test_the_steps_are_those_that_were_given():
         assert list(ProgressBar(iter("ab"), "fit", shown=shown, total=2)) == ["a", "b"]
 
 
-def test_it_shows_epoch_loss_score_and_what_is_left(capsys):
+def test_it_shows_epoch_loss_score_and_what_is_left(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")  # tqdm cuts a bar off where the terminal ends
     bar = ProgressBar(range(4, 7), "MultVAE", shown=True, unit="epoch")
     for epoch in bar:
         bar.show(epoch, 1 / epoch, None if epoch == 4 else 0.25)

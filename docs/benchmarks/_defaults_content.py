@@ -1,0 +1,94 @@
+"""The settings of models that read features of items which run_defaults.py tries."""
+
+from _defaults_case import Case, each
+from _defaults_features import VECTORS, WORDS
+
+from skrec.content import (
+    CDL,
+    CTR,
+    CVAE,
+    IBR,
+    VBPR,
+    CuratorNet,
+    DeepFM,
+    VisRank,
+    WideAndDeep,
+)
+
+# Their users are known by number: the test entries are other items of the same users.
+_FIELDS = ("ml-100k", "ml-latest-small", "citeulike-a", "citeulike-t", "amazon-beauty", "frappe")
+
+
+def _tied(*settings):
+    names = ("alpha", "item_alpha", "unobserved_weight")
+    return [dict(zip(names, setting, strict=True)) for setting in settings]
+
+
+def _rows(name, estimator, data, features):
+    grid = [
+        {"learning_rate": 0.003, "alpha": 0.0},
+        {"learning_rate": 0.001, "alpha": 0.0},
+        {"learning_rate": 0.003, "alpha": 1e-5},
+        {"learning_rate": 0.003, "alpha": 1e-4},
+    ]
+    return Case(name, estimator, grid, data, "known", features=features)
+
+
+CONTENT = [
+    Case(
+        "VisRank",
+        VisRank(),
+        [
+            *each(aggregate=["mean", "max"], center=[False, True]),
+            *each(aggregate=["top_k"], n_neighbors=[3, 10]),
+        ],
+        VECTORS, "narrow", features="vectors",
+    ),
+    Case(
+        "IBR",
+        IBR(random_state=0),
+        [
+            *each(aggregate=["max", "mean"], n_components=[20, 50], alpha=[1e-3]),
+            *each(aggregate=["max"], n_components=[20], alpha=[1e-4, 1e-2]),
+        ],
+        VECTORS, "narrow", features="vectors",
+    ),
+    Case(
+        "VBPR",
+        VBPR(random_state=0),
+        [
+            *each(alpha=[0.01, 0.03, 0.1], feature_rate=[0.3]),
+            *each(alpha=[0.03], feature_rate=[0.1, 1.0]),
+        ],
+        VECTORS, "narrow", features="vectors",
+    ),
+    Case(
+        "CuratorNet",
+        CuratorNet(random_state=0),
+        each(learning_rate=[0.001, 0.0003], max_iter=[10, 30]),
+        VECTORS, "narrow", features="vectors",
+    ),
+    Case(
+        "CTR",
+        CTR(random_state=0),
+        _tied(
+            (1, 1, 0.01), (1, 1, 0.1), (0.3, 1, 0.01), (3, 1, 0.01), (1, 0.1, 0.01),
+            (1, 10, 0.01), (1, 1, 0.03), (3, 3, 0.1),
+        ),
+        WORDS, "narrow", features="words",
+    ),
+    Case(
+        "CDL",
+        CDL(random_state=0),
+        _tied((2, 0.15, 0.01), (2, 0.15, 0.1), (0.5, 0.15, 0.01), (2, 1, 0.01), (5, 1, 0.1)),
+        WORDS, "narrow", features="words",
+    ),
+    Case(
+        "CVAE",
+        CVAE(random_state=0),
+        _tied((7, 0.04, 0.01), (7, 0.04, 0.1), (2, 0.04, 0.01), (7, 0.3, 0.01), (7, 0.3, 0.1)),
+        WORDS, "narrow", features="words",
+    ),
+    _rows("DeepFM", DeepFM(random_state=0), _FIELDS, None),
+    _rows("WideAndDeep", WideAndDeep(random_state=0), _FIELDS, None),
+]  # fmt: skip
