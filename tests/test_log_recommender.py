@@ -409,6 +409,7 @@ def test_a_second_purchase_does_not_hide_the_first_from_the_new_model():
     # Pairs that the old model has learned from are ranked in neither.
     assert one_by_one.new.mean == pytest.approx(merged.new.mean)
     assert one_by_one.old.mean == pytest.approx(merged.old.mean)
+    assert one_by_one.n_held_out == merged.n_held_out
 
 
 def test_refit_on_a_part_of_the_log_says_so(model):

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from _alone import memory_mib
 from _data import binary
+from _recbole import trainer
 from _record import RESULTS, environment, peer_versions, write
 from scipy.sparse import csr_array, load_npz, save_npz
 
@@ -119,43 +120,20 @@ def epochs_of_eager(X, n_epochs, precision):
 
 
 def epochs_of_recbole(X, n_epochs, precision):
-    """Epochs of RecBole, with a remedy for imports that no longer exist."""
-    import torch
-    from recbole.config import Config
-    from recbole.data import create_dataset, data_preparation
-    from recbole.model.general_recommender import MultiVAE
-    from recbole.trainer import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "log").mkdir()
-        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        lines = (f"u{u}\ti{i}\n" for u, i in zip(rows, X.indices, strict=True))
-        text = "user_id:token\titem_id:token\n" + "".join(lines)
-        (Path(folder) / "log" / "log.inter").write_text(text)
-        config = Config(
-            model="MultiVAE",
-            dataset="log",
-            config_dict={
-                "data_path": folder, "checkpoint_dir": folder, "use_gpu": False,
-                "mlp_hidden_size": [HIDDEN], "latent_dimension": LATENT,
-                "train_batch_size": BATCH, "anneal_cap": BETA, "learning_rate": 1e-3,
-                "train_neg_sample_args": None, "show_progress": False,
-                "load_col": {"inter": ["user_id", "item_id"]},
-                "eval_args": {"split": {"RS": [1.0, 0, 0]}, "mode": "full", "order": "RO",
-                              "group_by": "user"},
-            },
-        )  # fmt: skip
-        dataset = create_dataset(config)
-        train = data_preparation(config, dataset)[0]
-        torch.manual_seed(0)
-        trainer = Trainer(config, MultiVAE(config, train.dataset).to("cpu"))
-        seconds, losses = [], []
+    config = {
+        "mlp_hidden_size": [HIDDEN], "latent_dimension": LATENT, "train_batch_size": BATCH,
+        "anneal_cap": BETA, "learning_rate": 1e-3, "train_neg_sample_args": None,
+    }  # fmt: skip
+    seconds, losses = [], []
+    with trainer("MultiVAE", X, **config) as (found, train):
         for epoch in range(n_epochs):
             start = time.perf_counter()
-            losses.append(trainer._train_epoch(train, epoch))
+            losses.append(found._train_epoch(train, epoch))
             seconds.append(time.perf_counter() - start)
-    found = {"seconds": sum(seconds), "epoch_seconds": np.round(seconds, 3).tolist()}
-    return {**found, "losses": losses, "n_batches": len(train)}
+    return {
+        "seconds": sum(seconds), "epoch_seconds": np.round(seconds, 3).tolist(), "losses": losses,
+        "n_batches": len(train),
+    }  # fmt: skip
 
 
 def work(options):

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from _alone import memory_mib
+from _recbole import trainer
 from scipy.sparse import csr_array, load_npz, save_npz
 
 NAME = "neumf"
@@ -116,47 +117,19 @@ def epochs_of_eager(X, n_epochs, batch):
 
 
 def epochs_of_recbole(X, n_epochs, batch):
-    """Epochs of RecBole, with a remedy for names that NumPy no longer has."""
-    import torch
-
-    for name in ("float_", "complex_", "unicode_"):
-        setattr(np, name, {"float_": np.float64, "complex_": np.complex128}.get(name, np.str_))
-    from recbole.config import Config
-    from recbole.data import create_dataset, data_preparation
-    from recbole.model.general_recommender import NeuMF
-    from recbole.trainer import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "log").mkdir()
-        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        lines = (f"u{u}\ti{i}\n" for u, i in zip(rows, X.indices, strict=True))
-        text = "user_id:token\titem_id:token\n" + "".join(lines)
-        (Path(folder) / "log" / "log.inter").write_text(text)
-        config = Config(
-            model="NeuMF",
-            dataset="log",
-            config_dict={
-                "data_path": folder, "checkpoint_dir": folder, "use_gpu": False,
-                "mf_embedding_size": PRODUCT, "mlp_embedding_size": SIDE,
-                "mlp_hidden_size": list(LAYERS), "dropout_prob": 0.0,
-                "train_batch_size": batch, "learning_rate": 1e-3, "show_progress": False,
-                "train_neg_sample_args": {
-                    "distribution": "uniform", "sample_num": NEGATIVES, "alpha": 1.0,
-                    "dynamic": False, "candidate_num": 0,
-                },
-                "load_col": {"inter": ["user_id", "item_id"]},
-                "eval_args": {"split": {"RS": [1.0, 0, 0]}, "mode": "full", "order": "RO",
-                              "group_by": "user"},
-            },
-        )  # fmt: skip
-        dataset = create_dataset(config)
-        train = data_preparation(config, dataset)[0]
-        torch.manual_seed(0)
-        trainer = Trainer(config, NeuMF(config, train.dataset).to("cpu"))
-        seconds, losses = [], []
+    config = {
+        "mf_embedding_size": PRODUCT, "mlp_embedding_size": SIDE, "mlp_hidden_size": list(LAYERS),
+        "dropout_prob": 0.0, "train_batch_size": batch, "learning_rate": 1e-3,
+        "train_neg_sample_args": {
+            "distribution": "uniform", "sample_num": NEGATIVES, "alpha": 1.0, "dynamic": False,
+            "candidate_num": 0,
+        },
+    }  # fmt: skip
+    seconds, losses = [], []
+    with trainer("NeuMF", X, **config) as (found, train):
         for epoch in range(n_epochs):
             start = time.process_time()
-            losses.append(trainer._train_epoch(train, epoch) / len(train))
+            losses.append(found._train_epoch(train, epoch) / len(train))
             seconds.append(round(time.process_time() - start, 2))
     return {"epoch_cpu_s": seconds, "losses": losses, "n_batches": len(train)}
 

@@ -577,7 +577,7 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
                 By metric, the result of `skrec.metrics.compare`: the mean difference of new
                 and old, its interval and p-value.
             n_items, n_held_out : int
-                Number of items that both know, and number of held-out interactions.
+                Number of items that both know, and number of held-out pairs of user and item.
             since : str
                 Time of the first held-out interaction.
 
@@ -594,7 +594,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rates = recommender_tags(final_step(self._unfitted().estimator)).predicts_ratings
-        return refit(self, new_log, metrics=self._metrics(metrics, rates), holdout=holdout)
+        metrics = self._metrics(metrics, rates)
+        return refit(self, new_log, metrics=metrics, holdout=holdout, rates=rates)
 
     def save(self, path):
         """Save the model to a file, see `skrec.save`.

@@ -56,8 +56,8 @@ class _CommonItems:
         return self.model.decision_function(own)[:, self.columns]
 
 
-def refit(model, new_log, *, metrics, holdout):
-    """See `LogRecommender.refit`."""
+def refit(model, new_log, *, metrics, holdout, rates):
+    """See `LogRecommender.refit`; `rates` says whether the model predicts ratings."""
     if not isinstance(holdout, Real) or not 0 < holdout < 1:
         raise ValueError(f"holdout must be a share with 0 < holdout < 1. Got {holdout!r}.")
     log = read_log(new_log, model.encoder, model.columns)
@@ -78,7 +78,7 @@ def refit(model, new_log, *, metrics, holdout):
             f"item since {_as_text(since)}. Fit again when the log is longer."
         )
     candidate = clone(model)._fit_columns(log.columns.take(before), log)
-    parts, n_items = _common_parts(model, candidate, log.columns, before)
+    parts, n_items = _common_parts(model, candidate, log.columns, before, ranked=not rates)
     results = [evaluate(one, *data, metrics=metrics) for one, data in parts]
     if seen_before:
         warnings.warn(
@@ -140,7 +140,7 @@ def _repeats(columns, before):
     return np.isin(pairs, pairs[before])
 
 
-def _common_parts(old, new, columns, before):
+def _common_parts(old, new, columns, before, *, ranked):
     """Each model on the common items, with the shown and the held-out interactions."""
     item_ids = new.encoder_.item_ids_
     theirs = old.encoder_.encode_items(item_ids, unknown="ignore")
@@ -161,6 +161,9 @@ def _common_parts(old, new, columns, before):
     if new.counts_:
         shown, held_out = counted(shown), counted(held_out)
     shown, held_out = shown[:, common], held_out[:, common]
+    if ranked:  # items that a user already has are not ranked
+        held_out = csr_array(held_out - held_out.multiply(shown != 0))
+        held_out.eliminate_zeros()
     return [
         (_CommonItems(old.recommender_, theirs[common]), (shown, held_out)),
         (_CommonItems(new.recommender_, common), (shown, held_out)),
