@@ -70,13 +70,12 @@ def _implicit(data, part, features):
     X, items = _liked(data)
     users = np.bincount(X.indices, minlength=X.shape[1])
     kept = np.sort(np.argsort(-users, kind="stable")[:n_items])
-    side = {"item_features": item_features(data, features, items[kept])} if features else {}
-    X = X[:, kept]
+    X, items = X[:, kept], items[kept]
     X = X[np.diff(X.indptr) >= 5]
     drawn = np.random.default_rng(SEED).permutation(X.shape[0])[:n_users]
     X = X[np.sort(drawn)]
     if part == "known":
-        return _known(data, X, side)
+        return _known(data, X, _side(data, features, items))
     n_held = min(1000, X.shape[0] // 5)
     split = strong_generalization_split(X, n_validation=n_held, n_test=n_held, random_state=SEED)
     X = split.X_train
@@ -91,8 +90,12 @@ def _implicit(data, part, features):
         Part(X, split.X_test, split.y_test),
         "ndcg@100",
         1,
-        side,
+        _side(data, features, items[split.kept_items]),
     )
+
+
+def _side(data, features, items):
+    return {} if features is None else {"item_features": item_features(data, features, items)}
 
 
 def _known(data, X, side):
