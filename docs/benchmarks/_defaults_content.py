@@ -9,7 +9,6 @@ from skrec.content import (
     CVAE,
     IBR,
     VBPR,
-    CuratorNet,
     DeepFM,
     VisRank,
     WideAndDeep,
@@ -60,12 +59,6 @@ CONTENT = [
             *each(alpha=[0.01, 0.03, 0.1], feature_rate=[0.3]),
             *each(alpha=[0.03], feature_rate=[0.1, 1.0]),
         ],
-        VECTORS, "narrow", features="vectors",
-    ),
-    Case(
-        "CuratorNet",
-        CuratorNet(random_state=0),
-        each(learning_rate=[0.001, 0.0003], max_iter=[10, 30]),
         VECTORS, "narrow", features="vectors",
     ),
     Case(

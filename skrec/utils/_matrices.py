@@ -118,6 +118,11 @@ def readable_errors(name="X"):
             "finite numbers; scale the values."
         ) from error
     except (TypeError, ValueError) as error:
+        if name == "X" and "Expected 2D array" in str(error):
+            raise ValueError(
+                f"{error} skrec reads a user-item matrix with a row for each user: X[[0]] is the "
+                "first user's. skrec.LogRecommender takes ids of users."
+            ) from error
         holds = [what for word, what in _NOT_NUMBERS.items() if word in str(error)]
         if not holds:
             raise

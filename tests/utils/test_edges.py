@@ -279,3 +279,11 @@ def test_require_finite_and_squares():
         require_squares(np.array([1e-170]), "It")
     require_squares(np.array([1e-170, 1.0, 0.0]), "It")
     require_squares(np.zeros(3), "It")
+
+
+@pytest.mark.parametrize("ids", [["17", "18"], [17, 18], 17, "17", X[[0]].toarray()[0]])
+def test_ids_and_single_rows_are_told_of_a_matrix(ids):
+    model = EASE().fit(X)
+    for call in (model.recommend, model.decision_function, EASE().fit):
+        with pytest.raises(ValueError, match=r"Reshape your data.*X\[\[0\]\].*LogRecommender"):
+            call(ids)
