@@ -30,6 +30,14 @@ def numbers(values):
     return " / ".join(number(value) for value in values)
 
 
+def with_errors(values, errors):
+    """Figures with their standard errors, side by side; without errors where there are none."""
+    if not errors:
+        return numbers(values)
+    pairs = zip(values, errors, strict=True)
+    return " / ".join(f"{number(value)} ± {number(error)}" for value, error in pairs)
+
+
 def signed(value):
     """A difference with its sign."""
     return f"{value:+.4f}".replace("0.", ".", 1)

@@ -82,6 +82,18 @@ CONTENT = [
         _tied((7, 0.04, 0.01), (7, 0.04, 0.1), (2, 0.04, 0.01), (7, 0.3, 0.01), (7, 0.3, 0.1)),
         WORDS, "narrow", features="words",
     ),
+    *(
+        Case(
+            f"{name}, all items", model,
+            _tied(*((alpha, item_alpha, weight) for weight in (0.01, 0.03, 0.1)), *more),
+            ("citeulike-a", "citeulike-t", "amazon-beauty"), "wide", features="words",
+        )
+        for name, model, alpha, item_alpha, more in (
+            ("CTR", CTR(random_state=0), 1, 1, [(0.1, 1, 0.01), (3, 3, 0.1)]),
+            ("CDL", CDL(random_state=0), 2, 0.15, []),
+            ("CVAE", CVAE(random_state=0), 7, 0.04, []),
+        )
+    ),
     _rows("DeepFM", DeepFM(random_state=0), _FIELDS, None),
     _rows("WideAndDeep", WideAndDeep(random_state=0), _FIELDS, None),
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from _cells import (
     read,
     signed,
     table,
+    with_errors,
 )
 from _names import short, whole
 from experiments import FIGURES
@@ -43,7 +44,8 @@ def _one(metrics, chosen):
             cells = [name + signs, "not run", "", ""]
         else:
             found = figure.measured(record)
-            cells = [link(figure.result, name) + signs, numbers(found), "", ""]
+            errors = figure.errors(record) if figure.errors else ()
+            cells = [link(figure.result, name) + signs, with_errors(found, errors), "", ""]
             if figure.published:
                 cells[2] = numbers(figure.published) + notes.mark(figure.source)
                 cells[3] = differences(found, figure.published)
@@ -102,7 +104,7 @@ def pictures():
         models = problem["models"]
         metrics = list(next(iter(models.values()))["test"])
         rows = [
-            [name, *(number(row["test"][metric]) for metric in metrics)]
+            [name, *_tested(row, metrics)]
             for name, row in sorted(
                 models.items(), key=lambda pair: -pair[1]["test"][metrics[0]]
             )
@@ -112,6 +114,12 @@ def pictures():
         parts.append(f"### {title}\n\n{rest.strip().capitalize()}.\n\n"
                      f"{in_box(table(header, rows))}")  # fmt: skip
     return "\n\n".join(parts)
+
+
+def _tested(row, metrics, name="test"):
+    """Cells of an entry of a record, with standard errors where it has them."""
+    errors = row.get(f"{name}_standard_error")
+    return [with_errors((row[name][metric],), errors and (errors[metric],)) for metric in metrics]
 
 
 def _visual_label(metric):
@@ -129,7 +137,7 @@ def warm_and_cold():
         record = read(f"content_{data}")
         name = link(f"content_{data}", data)
         rows = [
-            [f"{name}: {what}", *(number(row["test"][metric]) for metric in (first, second))]
+            [f"{name}: {what}", *_tested(row, (first, second))]
             for what, row in record["warm"].items()
             if "test" in row
         ]
@@ -138,8 +146,8 @@ def warm_and_cold():
         rows = [
             [
                 f"{name}: {what}",
-                *(number(row["test"][metric]) for metric in (first, second)),
-                number(row["among all"][first]),
+                *_tested(row, (first, second)),
+                *_tested(row, (first,), "among all"),
             ]
             for what, row in record["cold"].items()
         ]

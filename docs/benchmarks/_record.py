@@ -85,6 +85,11 @@ def rounded(found, digits=4):
     return {name: round(float(value), digits) for name, value in found.items()}
 
 
+def means_and_errors(found, name="test"):
+    """Entries of a record for a result of `evaluate`: its means and their standard errors."""
+    return {name: rounded(found.mean), f"{name}_standard_error": rounded(found.standard_error)}
+
+
 @contextmanager
 def measured(into):
     """Add wall-clock seconds and peak memory (MiB above the start) of a block to a dict."""

@@ -169,6 +169,8 @@ class Figure(NamedTuple):
         From the record to a tuple of float.
     published : tuple of float, default=()
     source, remark : str, default=""
+    errors : callable or None, default=None
+        From the record to the standard errors of what was measured; () where there are none.
     """
 
     data: str
@@ -179,6 +181,20 @@ class Figure(NamedTuple):
     published: tuple = ()
     source: str = ""
     remark: str = ""
+    errors: Callable | None = None
+
+
+def tested(row, *metrics):
+    """`measured` and `errors` of a Figure whose entry of the record is `row(record)`."""
+
+    def measured(record):
+        return tuple(row(record)["test"][name] for name in metrics)
+
+    def errors(record):
+        found = row(record).get("test_standard_error", {})
+        return tuple(found[name] for name in metrics if name in found)
+
+    return {"measured": measured, "errors": errors}
 
 
 class Speed(NamedTuple):
@@ -927,33 +943,24 @@ def _rmse(method, model, published=(), remark=""):
 def _warm_text(method, row, published, remark):
     """A figure of ItemKNN with the words of citeulike-t."""
     return Figure(
-        "citeulike-t, CVAE's split, ten training items a user",
-        method,
-        "Recall@50 / Recall@300",
+        "citeulike-t, CVAE's split, ten training items a user", method, "Recall@50 / Recall@300",
         "content_citeulike-t",
-        lambda record: tuple(row(record["warm"])[name] for name in ("recall@50", "recall@300")),
-        published,
-        "Ferrari Dacrema et al. TOIS",
-        remark,
-    )
+        published=published, source="Ferrari Dacrema et al. TOIS", remark=remark,
+        **tested(lambda record: row(record["warm"]), "recall@50", "recall@300"),
+    )  # fmt: skip
 
 
 def _text(n_training, method, published, remark="", *, source="Ferrari Dacrema et al. TOIS"):
     """A figure of a factor model of citeulike-t's words, or of a model beside it."""
     number = {1: "one training item", 10: "ten training items"}[n_training]
-    names = ("recall@50", "recall@300")
     return Figure(
-        f"citeulike-t, CVAE's split, {number} a user",
-        method,
-        "Recall@50 / Recall@300",
+        f"citeulike-t, CVAE's split, {number} a user", method, "Recall@50 / Recall@300",
         "texts_citeulike-t",
-        lambda record: tuple(
-            record["models"][method][f"P={n_training}"]["test"][name] for name in names
+        published=published, source=source if published else "", remark=remark,
+        **tested(
+            lambda record: record["models"][method][f"P={n_training}"], "recall@50", "recall@300"
         ),
-        published,
-        source if published else "",
-        remark,
-    )
+    )  # fmt: skip
 
 
 def _cold(data, method, row):
@@ -961,8 +968,8 @@ def _cold(data, method, row):
     return Figure(
         f"{data}, a fifth of the items cold, ranked among themselves", method, "nDCG@100",
         f"content_{data.lower()}",
-        lambda record: (record["cold"][row]["test"]["ndcg@100"],),
         remark="genres and words of the plot" + ", director, actors" * (data == "ML-1M"),
+        **tested(lambda record: record["cold"][row], "ndcg@100"),
     )  # fmt: skip
 
 
@@ -1005,11 +1012,10 @@ def _tiktok(method, model, published=()):
     """A figure of TikTok's videos; the published ones are below popularity."""
     return Figure(
         "TikTok, the released split", method, "Recall@20 / nDCG@20", "visual",
-        lambda record: tuple(
-            record["problems"]["tiktok"]["models"][model]["test"][name]
-            for name in ("recall@20", "ndcg@20")
+        published=published, source="Jiang et al. 2024" if published else "",
+        **tested(
+            lambda record: record["problems"]["tiktok"]["models"][model], "recall@20", "ndcg@20"
         ),
-        published, "Jiang et al. 2024" if published else "",
     )  # fmt: skip
 
 
@@ -1025,9 +1031,9 @@ FIGURES = [
     _text(1, "CTR", ()),
     _text(1, "CDL", (0.0351, 0.0989), "settings of ten training items"),
     _text(1, "CVAE", (0.0430, 0.1200), "settings of ten training items"),
-    _warm_text("ItemKNN, features alone", lambda rows: rows["content: text"]["test"],
+    _warm_text("ItemKNN, features alone", lambda rows: rows["content: text"],
                (0.1625, 0.3493), "not tuned"),
-    _warm_text("ItemKNN with features", lambda rows: rows["hybrid"]["chosen"]["test"],
+    _warm_text("ItemKNN with features", lambda rows: rows["hybrid"]["chosen"],
                (0.2675, 0.4740),
                "chosen on entries held out of the training rows; the chosen power of the norm is "
                "the least that was tried"),

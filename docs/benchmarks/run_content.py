@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _data import interactions
-from _record import RESULTS, rounded, timed, write
+from _record import RESULTS, means_and_errors, timed, write
 from scipy.sparse import csr_array, hstack
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
@@ -206,9 +206,9 @@ DATA = {
 }
 
 
-def measured(problem, model, X, y, **among):
+def measured(problem, model, X, y, name="test", **among):
     found = evaluate(model, X, y, problem.metrics, normalize=problem.normalize, **among)
-    return rounded(found.mean)
+    return means_and_errors(found, name)
 
 
 def run_warm(problem):
@@ -221,7 +221,7 @@ def run_warm(problem):
         rows[name] = {}
         with timed(rows[name]):
             model.fit(X_train, **given)
-        rows[name]["test"] = measured(problem, model, X_train, X_test)
+        rows[name] |= measured(problem, model, X_train, X_test)
         print("warm", name, rows[name], flush=True)
 
     note("popularity", DummyRecommender())
@@ -235,10 +235,10 @@ def run_warm(problem):
         row = {"parameters": setting}
         if problem.chooses:
             model.fit(X_rest, item_features=features)
-            row["validation"] = measured(problem, model, X_rest, X_validation)
+            row |= measured(problem, model, X_rest, X_validation, "validation")
         with timed(row):
             model.fit(X_train, item_features=features)
-        row["test"] = measured(problem, model, X_train, X_test)
+        row |= measured(problem, model, X_train, X_test)
         print("hybrid", row, flush=True)
         tried.append(row)
     first = problem.metrics[0]
@@ -292,8 +292,8 @@ def run_cold(problem, known, beginnings):
         rows[name] = {}
         with timed(rows[name]):
             model.fit(X_train, **({} if read is None else {"item_features": features[read]}))
-        rows[name]["test"] = measured(problem, model, X_train, X_test, items=cold_items)
-        rows[name]["among all"] = measured(problem, model, X_train, X_test)
+        rows[name] |= measured(problem, model, X_train, X_test, items=cold_items)
+        rows[name] |= measured(problem, model, X_train, X_test, "among all")
         print("cold", name, rows[name], flush=True)
     return rows
 

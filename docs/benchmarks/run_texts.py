@@ -16,7 +16,7 @@ import json
 from typing import NamedTuple
 
 import numpy as np
-from _record import RESULTS, as_json, environment, rounded, timed
+from _record import RESULTS, as_json, environment, means_and_errors, timed
 from run_content import citeulike_split, sparse
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -97,21 +97,22 @@ def texts():
     }
 
 
-def figures(model, X, y):
-    return rounded(evaluate(model, X, y, METRICS, normalize="relevant").mean)
+def figures(model, X, y, name):
+    return means_and_errors(evaluate(model, X, y, METRICS, normalize="relevant"), name)
 
 
 def look(candidate, setting, X, y, given):
     """Rows of one setting, one for each number of epochs, by validation entries."""
     model = clone(candidate.model).set_params(**setting)
     if candidate.epochs is None:
-        return [{"parameters": setting, "validation": figures(model.fit(X, **given), X, y)}]
+        found = figures(model.fit(X, **given), X, y, "validation")
+        return [{"parameters": setting, **found}]
     rows, before = [], 0
     model.set_params(warm_start=True)
     for epochs in candidate.epochs:
         model.set_params(max_iter=epochs - before).fit(X, **given)
         parameters, before = setting | {"max_iter": epochs}, epochs
-        rows.append({"parameters": parameters, "validation": figures(model, X, y)})
+        rows.append({"parameters": parameters, **figures(model, X, y, "validation")})
         print(rows[-1], flush=True)
     return rows
 
@@ -153,7 +154,7 @@ def main():
             row[split] = {}
             with timed(row[split]):
                 model = clone(candidate.model).set_params(**parameters).fit(X_train, **given)
-            row[split]["test"] = figures(model, X_train, X_test)
+            row[split] |= figures(model, X_train, X_test, "test")
             print(name, split, row[split], flush=True)
         row["all_parameters"] = model.get_params()
         row["command"] = environment()["command"]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _data import genres, interactions
-from _record import RESULTS, as_json, cost_row, environment, rounded
+from _record import RESULTS, as_json, cost_row, environment, means_and_errors
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -334,12 +334,11 @@ MODELS = {
 
 
 def figures(model, split, problem):
-    """Mean metrics over the users with something held out."""
-    found = evaluate(
+    """Metrics of the users with something held out."""
+    return evaluate(
         model, split.X, split.y, list(problem.metrics), items=split.items,
         normalize=problem.normalize,
     )  # fmt: skip
-    return found.mean
 
 
 def fit(model, candidate, X, side):
@@ -361,7 +360,7 @@ def run(model, problem):
     first, tried, best, chosen = problem.metrics[0], [], None, model.candidates[0]
     for candidate in model.candidates if len(model.candidates) > 1 else ():
         found = fit(model, candidate, problem.validation.X, side)
-        value = round(float(figures(found[0], problem.validation, problem)[first]), 4)
+        value = round(float(figures(found[0], problem.validation, problem).mean[first]), 4)
         if best is None or value > max(one[first] for one in tried):
             best, chosen = found, candidate
         tried.append({**candidate, first: value})
@@ -375,7 +374,7 @@ def run(model, problem):
         "validation": tried,
         "chosen": chosen,
         "epoch": best_epoch(fitted),
-        "test": rounded(figures(fitted, problem.test, problem)),
+        **means_and_errors(figures(fitted, problem.test, problem)),
         "fit": cost_row(cost),
     }
 
