@@ -265,8 +265,15 @@ def test_a_file_or_a_table_is_no_list_of_ids(model, tmp_path):
     path = tmp_path / "stock.txt"
     path.write_text("p-001\np-002\n")
     for given in (path, str(path)):
-        with pytest.raises(TypeError, match=r"item ids.*Got a path.*read_text"):
-            model.recommend("00001", items=given)
+        for argument in ("items", "exclude"):
+            with pytest.raises(TypeError, match=r"item ids.*Got a path.*read_text"):
+                model.recommend("00001", **{argument: given})
+    with pytest.raises(ValueError, match="none of which was in the log"):
+        model.recommend("00001", items="p-001," * 60)
+    with pytest.raises(ValueError, match="never equal ids of the fit"):
+        model.recommend("00001", exclude=[1, 2])
+    assert len(model.recommend("00001", k=3, exclude=["gone"])) == 3
+    assert model.recommend("no user, " * 60, k=3)["fallback"].all()
     frame = pd.DataFrame({"item": ["p-001"], "stock": [3]})
     for call in (
         lambda: model.recommend("00001", items=frame),
@@ -413,8 +420,9 @@ def test_a_second_purchase_does_not_hide_the_first_from_the_new_model():
 
 
 def test_refit_on_a_part_of_the_log_says_so(model):
-    week = LOG.iloc[-40:].copy()
+    week = LOG.iloc[1400:1480].copy()
     week["date"] += pd.to_timedelta(100, "D")
+    week["product"] = np.roll(week["product"], 7)
     with pytest.warns(UserWarning, match="Pass the whole log, not only its latest part"):
         model.refit(week, holdout=0.5)
 
@@ -473,6 +481,9 @@ def test_refit_on_nothing_new_says_so(model):
         model.refit(LOG.drop(columns="date"))
     with pytest.raises(ValueError, match="holdout must be a share"):
         model.refit(LOG, holdout=5)
+    again = LOG.iloc[100:105].assign(date=pd.to_datetime("2026-01-01"))
+    with pytest.raises(ValueError, match="nothing to compare on"):
+        model.refit(pd.concat([LOG, again]), holdout=0.99)
     with pytest.raises(ValueError, match="pass the whole log"):
         model.refit(LOG.iloc[[0]].assign(date=pd.to_datetime("2026-01-01")))
 
@@ -557,10 +568,12 @@ def test_titles_of_every_form(kind, tmp_path):
 def test_a_second_title_of_an_item_is_said(tmp_path):
     item = LOG["product"].iloc[0]
     path = tmp_path / "titles.csv"
-    path.write_text(f"id,title\n{item},Green tea\n{item},Mint tea\np-001,Pot\np-001,Pot\n")
-    message = rf"1 of 3 items have several titles, such as '{item}': 'Green tea' and 'Mint tea'"
-    with pytest.warns(UserWarning, match=message):
+    lines = [f"{item},Mint tea", f"{item},Green tea", f"{item},Mint tea", "p-001,Pot", "p-001,Pot"]
+    path.write_text("\n".join(["id,title", *lines, "zz,One", "zz,Two"]) + "\n")
+    message = rf"1 item has several titles, such as '{item}': 'Green tea' and 'Mint tea'"
+    with pytest.warns(UserWarning, match=message) as caught:
         model = LogRecommender(EASE(20.0), titles=path).fit(LOG)
+    assert caught[0].filename == __file__
     assert model.titles_[model.encoder_.encode_items([item])[0]] == "Mint tea"
 
 

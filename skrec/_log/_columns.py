@@ -8,8 +8,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skrec._log._coded_ids import coded_column
-from skrec._log._entries import as_timestamps, as_values, as_values_or_dates
+from skrec._log._entries import as_values
 from skrec._log._ids import as_id_column, is_missing
+from skrec._log._times import as_timestamps, as_values_or_dates
 
 __all__ = [
     "Columns",

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._log._aggregate import cast_exact, merge_duplicates
-from skrec._log._entries import whole_times
 from skrec._log._returns import subtract_returns
+from skrec._log._times import whole_times
 
 __all__ = ["GatheredLog", "Matrix"]
 

@@ -3,6 +3,7 @@
 import importlib
 import os
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from skrec._log._ids import as_id_column
 _KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
 
 _REMEDIES = {
-    "path": "Read the ids first, such as Path(...).read_text().split() for one id in each line.",
-    "table": "Pass one column, such as frame['item'].",
+    "path": "Read the ids first, such as Path(...).read_text().splitlines() for one in each line.",
+    "table": "Pass one column, such as frame['item'], of a collected frame.",
 }
 
 
@@ -63,6 +64,14 @@ def make_frame(columns, kind):
     if kind == "polars":
         columns = {name: _plain(values) for name, values in columns.items()}
     return package.DataFrame(columns)
+
+
+def is_file(text):
+    """Whether a text is the path of a file."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False
 
 
 def id_list(ids, name="given"):

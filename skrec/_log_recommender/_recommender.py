@@ -257,8 +257,11 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If k is not a whole number >= 1, if no candidate is known, if ids of users have another
-            type than in ``fit``, or if a user is unknown and ``unknown_users="error"``.
+            If k is not a whole number >= 1, if no candidate is known, if ids of users or excluded
+            items have another type than in ``fit``, or if a user is unknown and
+            ``unknown_users="error"``.
+        TypeError
+            If candidates or excluded items are a path or a table.
 
         Warns
         -----
@@ -479,13 +482,12 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
     def _one_pair(self, user, item, method):
         """One user with its row, and the column and id of one item."""
         found, given = find_users(user, self), id_list(item, "item")
-        column = known_columns(self.encoder_, given)
         if len(found.ids) != 1 or len(given) != 1:
             raise ValueError(
                 f"{method} takes one user and one item. Got {len(found.ids)} users and "
                 f"{len(given)} items."
             )
-        return found, column, given
+        return found, known_columns(self.encoder_, given), given
 
     def evaluate(self, log, split="temporal", metrics=None, *, holdout=0.2, random_state=0):
         """Evaluate a recommender with these parameters on a log.

@@ -73,12 +73,11 @@ def refit(model, new_log, *, metrics, holdout, rates):
     if not seen_before:
         before |= is_learned & ~_repeats(log.columns, before)
     if before.all():
-        raise ValueError(
-            "refit has nothing to compare on: the old model has learned from all pairs of user and "
-            f"item since {_as_text(since)}. Fit again when the log is longer."
-        )
+        raise _nothing_to_compare(since)
     candidate = clone(model)._fit_columns(log.columns.take(before), log)
     parts, n_items = _common_parts(model, candidate, log.columns, before, ranked=not rates)
+    if not parts[0][1][1].nnz:
+        raise _nothing_to_compare(since)
     results = [evaluate(one, *data, metrics=metrics) for one, data in parts]
     if seen_before:
         warnings.warn(
@@ -94,6 +93,14 @@ def refit(model, new_log, *, metrics, holdout, rates):
         n_items=n_items,
         n_held_out=int(results[0].n_held_out.sum()),
         since=_as_text(since),
+    )
+
+
+def _nothing_to_compare(since):
+    return ValueError(
+        "refit has nothing to compare on: the users had all items that both models know before "
+        f"{_as_text(since)}, or the old model has learned from them. Fit again when the log is "
+        "longer."
     )
 
 

@@ -46,20 +46,7 @@ def titles_of_items(titles, item_ids):
     if titles is None:
         return None
     pairs = _pairs(titles)
-    by_id, several = {}, {}
-    for item, title in pairs:
-        if _is_title(title):
-            found = by_id.setdefault(_key(item), str(title))
-            if found != str(title):
-                several.setdefault(_key(item), found)
-                by_id[_key(item)] = str(title)
-    if several:
-        item, first = next(iter(several.items()))
-        warnings.warn(
-            f"{len(several):,} of {len(by_id):,} items have several titles, such as {item!r}: "
-            f"{first!r} and {by_id[item]!r}. The last title counts.",
-            stacklevel=4,
-        )
+    by_id = {_key(item): str(title) for item, title in pairs if _is_title(title)}
     found = [by_id.get(_key(item), "") for item in item_ids.tolist()]
     if not any(found):
         given = [item for item, _ in pairs[:3]] or ["(nothing)"]
@@ -67,7 +54,25 @@ def titles_of_items(titles, item_ids):
             f"titles has a title for none of the {len(item_ids):,} items. Got ids like "
             f"{describe_ids(given)}, expected ids like {describe_ids(item_ids)}."
         )
+    _warn_of_several(pairs, by_id, {_key(item) for item in item_ids.tolist()})
     return np.array(found, dtype=np.str_)
+
+
+def _warn_of_several(pairs, by_id, known):
+    """Warn of known items that have another title than their last one, too."""
+    several = {}
+    for item, title in pairs:
+        key = _key(item)
+        if key in known and _is_title(title) and str(title) != by_id[key]:
+            several.setdefault(key, str(title))
+    if several:
+        item, other = next(iter(several.items()))
+        have = "items have" if len(several) > 1 else "item has"
+        warnings.warn(
+            f"{len(several):,} {have} several titles, such as {item!r}: {other!r} and "
+            f"{by_id[item]!r}. The last one counts.",
+            stacklevel=6,
+        )
 
 
 def plain_titles(titles):

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skrec._log._ids import describe_ids, is_text
-from skrec._log_recommender._frames import frame_kind, id_list, is_frame
+from skrec._log_recommender._frames import frame_kind, id_list, is_file, is_frame
 from skrec._log_recommender._logs import counted, read_log
 
 UNKNOWN_USERS = ("fallback", "skip", "error")
@@ -82,7 +81,7 @@ def is_history(users, encoder):
         return True
     if isinstance(users, str):
         known = encoder.encode_users([users], unknown="ignore")[0] >= 0
-        return not known and Path(users).is_file()
+        return not known and is_file(users)
     if isinstance(users, np.ndarray):
         return users.ndim == 2
     if isinstance(users, list | tuple) and len(users):

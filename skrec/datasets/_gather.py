@@ -64,7 +64,7 @@ def read_gathered(
     if kind == "text":
         scanned = scan_text(source, paths, text, lines, **options)
     else:
-        options |= {name: text[name] for name in ("decimal", "timestamp_format")}
+        options |= {name: text[name] for name in ("decimal", "form")}
         scanned = scan_parquet(source, paths, text["columns"], lines, **options)
     ids = _settle_ids(scanned, lines, kind)
     is_time = as_times or is_time_name(scanned.value_name)

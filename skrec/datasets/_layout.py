@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from skrec._log._times import ISO, TimeForm
 from skrec.datasets._delimiter import find_delimiter, sample_rows
 from skrec.datasets._files import HEAD, open_binary, plain_errors
 from skrec.datasets._guess import find_columns, is_header, knows_ids
@@ -37,8 +38,8 @@ class Layout(NamedTuple):
     encoding : str
     decimal : str
         Character before the fraction of a number.
-    timestamp_format : str or None
-        Form of the times.
+    form : TimeForm
+        Of the times.
     preamble : int
         Number of lines before the table: comments, Excel's ``sep=;``.
     doubtful : bool
@@ -54,15 +55,13 @@ class Layout(NamedTuple):
     quotechar: str | None
     encoding: str
     decimal: str = "."
-    timestamp_format: str | None = None
+    form: TimeForm = ISO
     preamble: int = 0
     doubtful: bool = False
     looks_named: bool = False
 
 
-def find_layout(
-    path, *, delimiter, header, columns, quotechar, encoding, decimal=".", timestamp_format=None
-):
+def find_layout(path, *, delimiter, header, columns, quotechar, encoding, decimal=".", form=ISO):
     """Find the layout of a file from its beginning.
 
     Parameters
@@ -78,6 +77,7 @@ def find_layout(
     quotechar : str or None
     encoding : str
     decimal : {".", ","}, default="."
+    form : TimeForm, default=ISO
 
     Returns
     -------
@@ -116,9 +116,10 @@ def find_layout(
         names = first
     names = tuple(names) if header else tuple(f"column {i + 1}" for i in range(len(first)))
     places = find_columns(path, names, header, columns, rest if header else rows)
+    form.require_column(path, places[3])
     return Layout(
-        delimiter, header, names, places, quotechar, encoding, decimal, timestamp_format,
-        preamble, doubtful, looks_named,
+        delimiter, header, names, places, quotechar, encoding, decimal, form, preamble,
+        doubtful, looks_named,
     )  # fmt: skip
 
 

@@ -85,8 +85,8 @@ def load_interactions(
         Character before the fraction of a value that is text.
     timestamp_format : str or None, default=None
         Form of the times as of `datetime.datetime.strptime`, such as "%d.%m.%Y %H:%M" or
-        "%Y%m%d". All text and whole numbers in the column of times must have this form. None:
-        numbers and ISO 8601.
+        "%Y%m%d", without "%Z". All text and numbers in the column of times must have this form,
+        and there must be such a column. None: numbers and ISO 8601.
     drop_missing : bool, default=False
         Whether to leave out, and count, lines that lack an id, a value or a time. If False,
         such lines are an error.
@@ -222,7 +222,7 @@ def load_interactions(
         log, text["columns"] = _read_table(source, paths, kind, text, in_batches=whole)
     log = read_memory(
         log, source, text["columns"], drop_missing=drop_missing, decimal=decimal,
-        timestamp_format=timestamp_format,
+        form=text["form"],
     )  # fmt: skip
     data = _as_bunch(log, source, **rules)
     return data.X if return_X else data

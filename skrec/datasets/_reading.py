@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from skrec._log._returns import NEGATIVE
+from skrec._log._times import TimeForm
 from skrec.datasets._guess import ROLES
 
 __all__ = ["check_reading", "is_in_memory"]
@@ -35,7 +36,7 @@ def check_reading(
     _check_format(timestamp_format)
     return {
         "delimiter": delimiter, "header": header, "columns": columns, "quotechar": quotechar,
-        "encoding": encoding, "decimal": decimal, "timestamp_format": timestamp_format,
+        "encoding": encoding, "decimal": decimal, "form": TimeForm(timestamp_format),
     }  # fmt: skip
 
 
@@ -69,9 +70,14 @@ def _check_columns(columns):
 
 
 def _check_format(timestamp_format):
-    """A format must read back what it writes, to the day."""
+    """A format must read back what it writes, to the day; names of zones are not read as zones."""
     if timestamp_format is None:
         return
+    if isinstance(timestamp_format, str) and "%Z" in timestamp_format.replace("%%", ""):
+        raise ValueError(
+            "timestamp_format= cannot have %Z: Python reads the name of a zone, but not its hours. "
+            f"Use %z for offsets such as +0100. Got {timestamp_format!r}."
+        )
     some = datetime(2023, 11, 22, 13, 14, 15, tzinfo=UTC)  # its parts differ
     try:
         found = datetime.strptime(some.strftime(timestamp_format), timestamp_format)
@@ -80,8 +86,8 @@ def _check_format(timestamp_format):
         is_date = False
     if not is_date:
         raise ValueError(
-            "timestamp_format must be None or a form of dates for datetime.strptime, with a year, "
-            f"a month and a day, such as '%d.%m.%Y %H:%M'. Got {timestamp_format!r}."
+            "timestamp_format= expects a form of dates for datetime.strptime with a year, a month "
+            f"and a day, such as timestamp_format='%d.%m.%Y %H:%M'. Got {timestamp_format!r}."
         )
 
 

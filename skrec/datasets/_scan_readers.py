@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from skrec._log._columns import missing_entries, take_entries
-from skrec._log._entries import BadEntries, time_entries, value_entries
+from skrec._log._entries import BadEntries, value_entries
 from skrec._log._growing_ids import ObjectIds, TextIds, WholeIds, growing_ids
 from skrec._log._ids import missing_id, refuse_unhashable
+from skrec._log._times import time_entries
 from skrec.datasets._arrow import parquet_batches
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._layout import find_layout
@@ -148,9 +149,7 @@ def _refuse_doubtful(source, lines, ids):
     refuse_doubtful(source, lines.n_lines, tuple(first), tuple(counts), tuple(texts))
 
 
-def scan_parquet(
-    source, paths, columns, lines, *, drop_missing, decimal, timestamp_format, batch_size
-):
+def scan_parquet(source, paths, columns, lines, *, drop_missing, decimal, form, batch_size):
     """Read files of parquet.
 
     Parameters
@@ -163,7 +162,7 @@ def scan_parquet(
         Gets the lines.
     drop_missing : bool
     decimal : {".", ","}
-    timestamp_format : str or None
+    form : TimeForm
     batch_size : int
 
     Returns
@@ -186,9 +185,10 @@ def scan_parquet(
                 break
         table = pa.Table.from_batches(head, schema).slice(0, _SAMPLE)
         name, places, _ = settle_columns(table, source, asked)
+        form.require_column(source, places[3])
         if not n_head:
             raise ValueError(f"{source} is empty. Expected one interaction in each row.")
-        reader = _BatchReader(places, schema, lines, drop_missing, decimal, timestamp_format)
+        reader = _BatchReader(places, schema, lines, drop_missing, decimal, form)
         try:
             for batch in chain(head, batches):
                 reader.add(batch)
@@ -206,15 +206,14 @@ def scan_parquet(
 class _BatchReader:
     """Turns batches into codes and numbers, and counts the errors of bad lines."""
 
-    def __init__(self, places, schema, lines, drop_missing, decimal, timestamp_format):
+    def __init__(self, places, schema, lines, drop_missing, decimal, form):
         self.places, self.lines = places, lines
         self.drop_missing, self.decimal = drop_missing, decimal
-        self.timestamp_format = timestamp_format
+        self.form = form
         self.ids = tuple(growing_ids(schema.field(place).type) for place in places[:2])
         self.n_lines = self.n_dropped = 0
         self.missing = ([], [])  # for each batch: first entry, its value, number of missing ids
-        times = BadEntries("timestamp", timestamp_format=timestamp_format)
-        self.bad = BadEntries("value", decimal), times
+        self.bad = BadEntries("value", decimal), BadEntries("timestamp", form=form)
         self.failed = False
 
     def add(self, batch):
@@ -259,7 +258,7 @@ class _BatchReader:
         if which == 0:
             entries, numbers, good = value_entries(column, self.decimal)
         else:
-            entries, numbers, good = time_entries(column, self.timestamp_format)
+            entries, numbers, good = time_entries(column, self.form)
         self.failed |= self.bad[which].add(entries, ~good)
         return numbers
 

@@ -10,13 +10,14 @@ from skrec._log._columns import (
     split_unnamed,
     take_entries,
 )
-from skrec._log._entries import as_timestamps, as_values
+from skrec._log._entries import as_values
 from skrec._log._ids import (
     as_id_column,
     unique_ids,
     warn_of_float_ids,
     warn_of_lost_ids,
 )
+from skrec._log._times import ISO, as_timestamps
 from skrec.datasets._guess import find_columns
 from skrec.datasets._text import RawLog
 
@@ -26,7 +27,7 @@ _SAMPLE = 100
 _STACKLEVEL = 4  # read_memory, load_interactions' reader, load_interactions, its caller
 
 
-def read_memory(log, source, columns, *, drop_missing, decimal=".", timestamp_format=None):
+def read_memory(log, source, columns, *, drop_missing, decimal=".", form=ISO):
     """Read the columns of a log in memory.
 
     Parameters
@@ -41,8 +42,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal=".", timestamp_fo
         Leave out rows that lack an id, value or time.
     decimal : {".", ","}, default="."
         Character before the fraction of a value that is text.
-    timestamp_format : str or None, default=None
-        Form of the times.
+    form : TimeForm, default=ISO
 
     Returns
     -------
@@ -57,6 +57,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal=".", timestamp_fo
         If `log` has none of the known forms.
     """
     name, places, columns_at = settle_columns(log, source, columns)
+    form.require_column(source, places[3])
     picked = [None if place is None else columns_at[place] for place in places]
     lengths = {len(column) for column in picked if column is not None}
     if len(lengths) > 1:
@@ -67,7 +68,7 @@ def read_memory(log, source, columns, *, drop_missing, decimal=".", timestamp_fo
     if not lengths.pop():
         raise ValueError(f"{source} is empty. Expected one interaction in each row.")
     try:
-        return _convert(picked, name, drop_missing, decimal, timestamp_format)
+        return _convert(picked, name, drop_missing, decimal, form)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error
 
@@ -132,7 +133,7 @@ def _head(column):
     return ["" if gone else str(entry) for entry, gone in zip(entries, missing, strict=True)]
 
 
-def _convert(picked, value_name, drop_missing, decimal, timestamp_format):
+def _convert(picked, value_name, drop_missing, decimal, form):
     n_dropped = 0
     if drop_missing:
         missing = np.logical_or.reduce(
@@ -156,7 +157,7 @@ def _convert(picked, value_name, drop_missing, decimal, timestamp_format):
     return RawLog(
         user_codes, user_ids, item_codes, item_ids,
         None if value is None else as_values(entries_of(value), decimal),
-        None if timestamp is None else as_timestamps(entries_of(timestamp), timestamp_format),
+        None if timestamp is None else as_timestamps(entries_of(timestamp), form),
         value_name, n_dropped,
     )  # fmt: skip
 

@@ -9,13 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._log._entries import (
-    OTHER_DATES_OF_FILES,
-    as_timestamps,
-    expected_time,
-    time_parser,
-    to_number,
-)
+from skrec._log._entries import to_number
+from skrec._log._times import as_timestamps
 from skrec.datasets._delimiter import split_lines
 from skrec.datasets._files import open_binary, plain_errors
 from skrec.datasets._guess import ROLES
@@ -90,7 +85,6 @@ class _Reader:
 
     def __init__(self, path, layout, drop_missing):
         self.path, self.layout, self.drop_missing = path, layout, drop_missing
-        self.parse_time = time_parser(layout.timestamp_format)
         self.used = [place for place in layout.places if place is not None]
         self._begin()
         self.message = None  # about the first bad line
@@ -183,7 +177,7 @@ class _Reader:
 
     def _time(self, line, name, text):
         try:
-            time = self.parse_time(text)
+            time = self.layout.form.parse(text)
         except (ValueError, OverflowError):
             time = nan
         if isfinite(time):
@@ -191,11 +185,11 @@ class _Reader:
         remedy = "mend or drop the line, or pass timestamp= the right column (None for no times)"
         if is_missing(text.strip(" ")):
             remedy += ", or drop_missing=True to leave such lines out"
-        elif self.layout.timestamp_format is None:
-            remedy += f"; {OTHER_DATES_OF_FILES}"
+        else:
+            remedy += f"; {self.layout.form.remedy}"
         self.refuse(
             line, f"no time in {name!r}", f"{text!r} in {name!r}",
-            expected_time(self.layout.timestamp_format), remedy,
+            self.layout.form.expected, remedy,
         )  # fmt: skip
         return None
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrec._log._entries import as_timestamps, time_parser, to_number
+from skrec._log._entries import to_number
 from skrec._log._growing_ids import TextIds
+from skrec._log._times import as_timestamps
 from skrec.datasets._delimiter import BLANKS
 from skrec.datasets._text import RawLog, is_missing, value_name
 
@@ -202,7 +203,6 @@ class _BlockReader:
     def __init__(self, layout, sides, drop_missing):
         self.layout, self.sides, self.drop_missing = layout, sides, drop_missing
         self.encoding = fast_encoding(layout)
-        self.parse_time = time_parser(layout.timestamp_format)
 
     def blocks(self, lines):
         """Yield the block of some lines, or nothing if all are blank; may raise Unusual."""
@@ -255,10 +255,10 @@ class _BlockReader:
             place: pa.dictionary(pa.int32(), pa.binary())
             for place in of_numbers if place is not None
         }  # fmt: skip
-        # A decimal comma applies to values, not to times, and times of a form are texts.
+        # A decimal comma applies to values, not to times, and times of a format are texts.
         plain = of_numbers if self.layout.decimal == "." else of_numbers[:1]
-        plain = plain if self.layout.timestamp_format is None else of_numbers[:1]
-        as_numbers = {place: pa.float64() for place in plain if place not in (None, *of_ids)}
+        texts = of_ids if self.layout.form.timestamp_format is None else (*of_ids, of_numbers[1])
+        as_numbers = {place: pa.float64() for place in plain if place not in (None, *texts)}
         # Fields that pyarrow cannot read as numbers, such as dates, are converted text by text.
         columns = self._read(lines, delimiter, quotechar, as_text | as_numbers)
         if as_numbers and (columns is None or self._has_nan(columns, as_numbers)):
@@ -303,7 +303,8 @@ class _BlockReader:
         import pyarrow as pa
 
         if pa.types.is_dictionary(column.type):
-            convert = (partial(to_number, decimal=self.layout.decimal), self.parse_time)[which]
+            to_value = partial(to_number, decimal=self.layout.decimal)
+            convert = (to_value, self.layout.form.parse)[which]
             try:
                 texts = [value.decode(self.encoding) for value in column.dictionary.to_pylist()]
                 gone = [self.drop_missing and is_missing(text.strip(" ")) for text in texts]

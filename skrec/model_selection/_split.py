@@ -13,7 +13,7 @@ from skrec._evaluation._entries import (
     lowest_of_rows,
     select_entries,
 )
-from skrec._log._entries import as_moment
+from skrec._log._times import as_moment
 from skrec.model_selection._timestamps import check_timed_interactions
 
 

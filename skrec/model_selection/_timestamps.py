@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skrec._evaluation._entries import check_interactions, entry_positions, entry_rows
-from skrec._log._entries import as_timestamps
+from skrec._log._times import as_timestamps
 from skrec.utils._sparse_check import sound_sparse
 
 
@@ -17,7 +17,7 @@ def check_timed_interactions(X, timestamps):
     timestamps : sparse matrix of shape (n_users, n_items), or 1-D array-like
         A matrix stores a time for every interaction of X; stored zeros are times too. An array has
         one entry per stored entry of the CSR matrix X, in the same order: numbers, dates or ISO
-        8601 text, see `skrec._log._entries.as_timestamps`.
+        8601 text, see `skrec._log._times.as_timestamps`.
 
     Returns
     -------

@@ -79,5 +79,5 @@ def test_the_dates_that_are_missing_are_counted():
     days = ["2025-01-03", "2025-01-01", "NaT", "2025-01-02"]
     for column in (np.array(days, dtype="datetime64[s]"), [*days[:2], None, days[3]]):
         log = {"user": [1, 1, 2, 1], "item": [5, 6, 5, 5], "date": column}
-        with pytest.raises(ValueError, match=r"Entry 2 .* Expected a date, .* those 1 rows"):
+        with pytest.raises(ValueError, match=r"Entry 2 .* Expected a date, .* that row"):
             InteractionEncoder(value="date", duplicates="max").fit(log)

@@ -381,7 +381,7 @@ def test_times_by_one_rule(form):
     ("times", "message"),
     [
         (pd.Series(pd.to_datetime(["2020-01-01", None])), "NaT|None"),
-        (pd.Series(pd.to_datetime(["2020-01-01", None], utc=True)), "1 rows|NaT"),
+        (pd.Series(pd.to_datetime(["2020-01-01", None], utc=True)), "that row|NaT"),
         ([datetime(2020, 1, 1), None], "None"),
         (["2020-01-01", "soon"], "'soon'"),
         (np.array([1, 2], dtype="timedelta64[s]"), "timedelta"),
