@@ -35,12 +35,16 @@ class WeightedFactorsMixin(
         """The ridge penalty of each row, shape (n_rows,)."""
         raise NotImplementedError
 
+    def _missing_weight(self):
+        """The weight of a missing entry."""
+        return self.unobserved_weight
+
     def _counted_items(self):
         """Mask of the items whose missing entries count; None: all items."""
         return None
 
     def _half_step(self, X, penalty, weight, *, counted=None, cg_steps=0, on_cpu=False):
-        problem = {"confidence": self.confidence, "unobserved_weight": self.unobserved_weight}
+        problem = {"confidence": self.confidence, "unobserved_weight": self._missing_weight()}
         device = cpu_or_device(self.device)  # a missing device is an error, even with on_cpu
         problem |= {"counted": counted, "cg_steps": cg_steps}
         if on_cpu or getattr(device, "type", device) == "cpu":
@@ -68,7 +72,7 @@ class WeightedFactorsMixin(
         self.components_ = items.T
         counted = self._counted_items()
         weight = None if counted is None else counted.astype(items.dtype)
-        self._gram = gram_matrix(items, self.unobserved_weight, weight, n_jobs=self.n_jobs)
+        self._gram = gram_matrix(items, self._missing_weight(), weight, n_jobs=self.n_jobs)
 
     @property
     def _n_features_out(self):
@@ -142,7 +146,7 @@ class WeightedFactorsMixin(
             self._user_penalty(X),
             np.ones(X.shape[1]),
             confidence=self.confidence,
-            unobserved_weight=self.unobserved_weight,
+            unobserved_weight=self._missing_weight(),
             counted=self._counted_items(),
             n_jobs=self.n_jobs,
         )

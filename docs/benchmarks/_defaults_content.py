@@ -15,7 +15,7 @@ from skrec.content import (
 )
 
 # Their users are known by number: the test entries are other items of the same users.
-_FIELDS = ("ml-100k", "ml-latest-small", "citeulike-a", "citeulike-t", "amazon-beauty", "frappe")
+_FIELDS = ("ml-100k", "ml-latest-small", "frappe", "citeulike-a", "citeulike-t", "amazon-beauty")
 
 
 def _tied(*settings):
@@ -65,7 +65,7 @@ CONTENT = [
         "CTR",
         CTR(random_state=0),
         _tied(
-            (1, 1, 0.01), (1, 1, 0.1), (0.3, 1, 0.01), (3, 1, 0.01), (1, 0.1, 0.01),
+            (1, 1, "auto"), (1, 1, 0.01), (1, 1, 0.1), (0.3, 1, 0.01), (3, 1, 0.01), (1, 0.1, 0.01),
             (1, 10, 0.01), (1, 1, 0.03), (3, 3, 0.1),
         ),
         WORDS, "narrow", features="words",
@@ -73,19 +73,25 @@ CONTENT = [
     Case(
         "CDL",
         CDL(random_state=0),
-        _tied((2, 0.15, 0.01), (2, 0.15, 0.1), (0.5, 0.15, 0.01), (2, 1, 0.01), (5, 1, 0.1)),
+        _tied(
+            (2, 0.15, "auto"), (2, 0.15, 0.01), (2, 0.15, 0.1), (0.5, 0.15, 0.01), (2, 1, 0.01),
+            (5, 1, 0.1),
+        ),
         WORDS, "narrow", features="words",
     ),
     Case(
         "CVAE",
         CVAE(random_state=0),
-        _tied((7, 0.04, 0.01), (7, 0.04, 0.1), (2, 0.04, 0.01), (7, 0.3, 0.01), (7, 0.3, 0.1)),
+        _tied(
+            (7, 0.04, "auto"), (7, 0.04, 0.01), (7, 0.04, 0.1), (2, 0.04, 0.01), (7, 0.3, 0.01),
+            (7, 0.3, 0.1),
+        ),
         WORDS, "narrow", features="words",
     ),
     *(
         Case(
             f"{name}, all items", model,
-            _tied(*((alpha, item_alpha, weight) for weight in (0.01, 0.03, 0.1)), *more),
+            _tied(*((alpha, item_alpha, weight) for weight in ("auto", 0.01, 0.03, 0.1)), *more),
             ("citeulike-a", "citeulike-t", "amazon-beauty"), "wide", features="words",
         )
         for name, model, alpha, item_alpha, more in (

@@ -81,7 +81,7 @@ NEURAL = [
     Case(
         "ResidualMF",
         ResidualMF(random_state=0),
-        each(n_negatives=[8, 16], alpha=[0.005, 0.01], max_iter=[48]),
+        each(n_negatives=[8, 16], alpha=[0.005, 0.01, 0.02], max_iter=[48]),
         part="narrow",
     ),
     Case(

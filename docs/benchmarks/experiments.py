@@ -362,7 +362,7 @@ def _ml1m_strong():
         ("NeuMF", NeuMF(random_state=0), {}, {"remark": "the default parameters"}),
         (
             "ResidualMF",
-            ResidualMF(128, random_state=0),
+            ResidualMF(128, alpha=0.005, random_state=0),
             {},
             {},
         ),
@@ -482,7 +482,14 @@ def _ml1m_ncf():
         ("SpectralCF", SPECTRAL, {}, GRAPH | {"every": 10}),
         (
             "ResidualMF",
-            ResidualMF(191, learning_rate=0.002, schedule="constant", max_iter=256, random_state=0),
+            ResidualMF(
+                191,
+                alpha=0.005,
+                learning_rate=0.002,
+                schedule="constant",
+                max_iter=256,
+                random_state=0,
+            ),
             {},
             {
                 "published": (0.4523, 0.7294),
@@ -490,10 +497,10 @@ def _ml1m_ncf():
                 "remark": "the published setting",
             },
         ),
-        ("ResidualMF, 128 components", ResidualMF(128, random_state=0), {}, {}),
+        ("ResidualMF, 128 components", ResidualMF(128, alpha=0.005, random_state=0), {}, {}),
         (
             "ResidualMF, network",
-            ResidualMF(128, hidden_layer_sizes=(64, 32), random_state=0),
+            ResidualMF(128, alpha=0.005, hidden_layer_sizes=(64, 32), random_state=0),
             {},
             {},
         ),

@@ -33,18 +33,19 @@ class IBR(ProfileMixin, BaseRecommender):
        + \sum_{(i, j) \in Q} \log(1 - \sigma(c - d_{ij})) \Big) + \frac{\alpha}{2} \|E\|_F^2,
 
     where R are `n_pairs` pairs of items that one user has, and Q as many pairs of any two items
-    that users have. The score of an item for a user is minus its distance to the nearest of the
-    user's items, or another `aggregate`. So items and users without training interactions are
-    scored like all others.
+    that users have. The score of an item for a user is minus its mean distance to the user's
+    items, or another `aggregate`. So items and users without training interactions are scored like
+    all others.
 
     Parameters
     ----------
     n_components : int, default=20
         Columns of E, the K of [1]_.
-    aggregate : {"max", "mean", "top_k"}, default="max"
-        How the similarities, minus the distances, to the user's items are combined: the largest
-        (the nearest item), the mean weighted by the row, or the mean of the `n_neighbors`
-        largest. May be changed after ``fit``.
+    aggregate : {"mean", "max", "top_k"}, default="mean"
+        How the similarities, minus the distances, to the user's items are combined: the mean
+        weighted by the row, the largest (the nearest item, as in [1]_), or the mean of the
+        `n_neighbors` largest. On validation users of seven data sets the mean ranks best. May be
+        changed after ``fit``.
     n_neighbors : int, default=3
         Number of largest similarities in the mean; "top_k" only.
     n_pairs : int, default=50000
@@ -148,7 +149,7 @@ class IBR(ProfileMixin, BaseRecommender):
         self,
         n_components=20,
         *,
-        aggregate="max",
+        aggregate="mean",
         n_neighbors=3,
         n_pairs=50_000,
         alpha=0.001,

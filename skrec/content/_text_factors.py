@@ -6,7 +6,7 @@ from scipy.sparse import csr_array, issparse
 
 from skrec._weighted_factors import WeightedFactorsMixin
 from skrec.content._tables import not_zero
-from skrec.utils._fitted import Absent, Array
+from skrec.utils._fitted import Absent, Array, Number
 from skrec.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Options
 from skrec.utils._sparse import has_users, transposed
 from skrec.utils._wmf_als import gram_matrix, sweep
@@ -15,12 +15,15 @@ from skrec.utils._wmf_als import gram_matrix, sweep
 TEXT_RULES = {
     "n_components": POSITIVE_INTEGER,
     "confidence": POSITIVE,
-    "unobserved_weight": NON_NEGATIVE,
+    "unobserved_weight": (Options(("auto",)), NON_NEGATIVE),
     "alpha": POSITIVE,
     "item_alpha": POSITIVE,
     "learned_texts": Options(("known", "all")),
     "cold_items": Options(("shrunk", "text")),
 }
+# ``unobserved_weight="auto"``: the missing entries together weigh this many times what as many
+# stored ones as there are weigh, within bounds.
+_TIMES, _LEAST, _MOST = 10.0, 0.01, 0.1
 # Expected length of the noise in the first vectors of items, as in `WMF`.
 INIT_SCALE = 0.1
 
@@ -34,11 +37,23 @@ class TextFactorsMixin(WeightedFactorsMixin):
     _fitted_rules = {
         "item_has_users_": Array("n_items", dtypes=("bool",)),
         "text_mean_": Absent(Array("n_components")),
+        "unobserved_weight_": Absent(Number(0)),  # models of version 0.2 have none
     }
     _score_unit = 1.0  # of the preference
 
     def _user_penalty(self, X):
         return np.full(X.shape[0], float(self.alpha))
+
+    def _missing_weight(self):
+        return vars(self).get("unobserved_weight_", self.unobserved_weight)
+
+    def _start_als(self, X, dtype):
+        """Choose the weight of missing entries, and start the solver for a training matrix."""
+        self.unobserved_weight_ = self.unobserved_weight
+        if self.unobserved_weight == "auto":
+            density = X.nnz / max(1, X.shape[0] * np.count_nonzero(has_users(X)))
+            self.unobserved_weight_ = float(np.clip(_TIMES * density, _LEAST, _MOST))
+        return TextALS(self, X, dtype)
 
     def _counted_items(self):
         # A missing entry of an item that nobody has tells nothing of the user.
@@ -67,7 +82,7 @@ class TextFactorsMixin(WeightedFactorsMixin):
         """Vectors of items without users, shape (m, n_components)."""
         if self.cold_items == "text":
             return of_text.astype(self.components_.dtype, copy=False)
-        gram = gram_matrix(self.user_factors_, self.unobserved_weight, n_jobs=self.n_jobs)
+        gram = gram_matrix(self.user_factors_, self._missing_weight(), n_jobs=self.n_jobs)
         matrix = gram.astype(np.float64)
         matrix.flat[:: len(matrix) + 1] += self.item_alpha
         vectors = cho_solve(cho_factor(matrix), self.item_alpha * of_text.T.astype(np.float64))

@@ -19,7 +19,6 @@ from skrec._torch._weights import Weights
 from skrec.content._tables import not_zero
 from skrec.content._text_factors import (
     TEXT_RULES,
-    TextALS,
     TextFactorsMixin,
     check_texts,
     drawn_items,
@@ -276,7 +275,7 @@ class TextRecommender(TextFactorsMixin, TorchRecommender):
             self._output_layer(network).bias.copy_(torch.from_numpy(mean))
 
     def _batches(self, problem):
-        als = TextALS(self, problem.X, computation_dtype(None, problem.X.shape[1]))
+        als = self._start_als(problem.X, computation_dtype(None, problem.X.shape[1]))
         return TextBatches(problem, self._read_texts(problem), self.batch_size, als)
 
     def _parameter_groups(self, module):

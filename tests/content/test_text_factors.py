@@ -58,6 +58,23 @@ def small(cls, **options):
     return cls(**{**sizes, **fit, **SOLVES, **options})
 
 
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize(
+    ("n_users", "n_cells", "weight"), [(2000, 16, 0.01), (400, 12, 0.0375), (400, 64, 0.1)]
+)
+def test_the_weight_of_missing_entries_follows_their_number(cls, n_users, n_cells, weight):
+    cells = np.arange(n_cells)  # eight items have users
+    few = csr_array((np.ones(n_cells), (cells, cells % 8)), (n_users, N_ITEMS))
+    model = small(cls, unobserved_weight="auto").fit(few, item_features=FEATURES)
+    assert model.unobserved_weight_ == pytest.approx(weight)
+    given = small(cls, unobserved_weight=model.unobserved_weight_).fit(few, item_features=FEATURES)
+    np.testing.assert_array_equal(model.components_, given.components_)
+    of_rows = given.transform(few)
+    np.testing.assert_array_equal(model.transform(few), of_rows)
+    # As any other parameter of a fit, it has no effect afterwards.
+    np.testing.assert_array_equal(given.set_params(unobserved_weight=0.5).transform(few), of_rows)
+
+
 # ---------------------------------------------------------------- least squares
 
 

@@ -174,7 +174,7 @@ def test_same_bits(name, state):
     _check_same_bits(name, state)
 
 
-@pytest.mark.parametrize("state", ["all", "float16"])
+@pytest.mark.parametrize("state", ["all", pytest.param("float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", OF_PARAMETERS)
 def test_same_bits_for_other_parameters(name, state):
     _check_same_bits(name, state)
