@@ -21,7 +21,7 @@ NEURAL = [
         each(hidden_layer_sizes=[(600,), ()], batch_size=[500, 100], max_iter=[100]),
     ),
     Case("MultDAE", MultDAE(random_state=0), each(batch_size=[500, 200, 100], max_iter=[100])),
-    Case("RecVAE", RecVAE(random_state=0), each(batch_size=[500, 100]), part="narrow"),
+    Case("RecVAE", RecVAE(random_state=0), each(batch_size=[500, 200, 100]), part="narrow"),
     Case(
         "GaussianMixtureVAE",
         GaussianMixtureVAE(random_state=0),

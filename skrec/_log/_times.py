@@ -29,6 +29,8 @@ __all__ = [
 # For dates such as 31.12.2024: only their owner knows the order of day and month.
 _CONVERT = "convert other dates with pandas.to_datetime(column, format=...) and pass the frame"
 _FORMAT = "other dates need timestamp_format=, such as timestamp_format='%d.%m.%Y'"
+# How many different times are remembered while a column is read.
+_REMEMBERED = 100_000
 
 
 class TimeForm:
@@ -115,12 +117,14 @@ ISO = TimeForm(settable=False)
 
 
 def _known(parse):
-    """The same function, which remembers its results: logs repeat their times."""
+    """The same function, which remembers some of its results: logs repeat their times."""
     found = {}
 
     def remembered(value):
         key = type(value), value
         if key not in found:
+            if len(found) == _REMEMBERED:
+                found.clear()
             found[key] = parse(value)
         return found[key]
 
