@@ -48,7 +48,7 @@ CONTENT = [
         IBR(random_state=0),
         [
             *each(aggregate=["max", "mean"], n_components=[20, 50], alpha=[1e-3]),
-            *each(aggregate=["max"], n_components=[20], alpha=[1e-4, 1e-2]),
+            *each(aggregate=["max", "mean"], n_components=[20], alpha=[1e-4, 1e-2]),
         ],
         VECTORS, "narrow", features="vectors",
     ),
@@ -66,7 +66,8 @@ CONTENT = [
         CTR(random_state=0),
         _tied(
             (1, 1, "auto"), (1, 1, 0.01), (1, 1, 0.1), (0.3, 1, 0.01), (3, 1, 0.01), (1, 0.1, 0.01),
-            (1, 10, 0.01), (1, 1, 0.03), (3, 3, 0.1),
+            (1, 10, 0.01), (1, 1, 0.03), (3, 3, 0.1), (0.3, 1, "auto"), (3, 1, "auto"),
+            (1, 3, "auto"), (3, 3, "auto"), (10, 3, "auto"),
         ),
         WORDS, "narrow", features="words",
     ),
@@ -75,7 +76,7 @@ CONTENT = [
         CDL(random_state=0),
         _tied(
             (2, 0.15, "auto"), (2, 0.15, 0.01), (2, 0.15, 0.1), (0.5, 0.15, 0.01), (2, 1, 0.01),
-            (5, 1, 0.1),
+            (5, 1, 0.1), (0.5, 0.15, "auto"), (5, 0.15, "auto"), (2, 1, "auto"), (5, 1, "auto"),
         ),
         WORDS, "narrow", features="words",
     ),
@@ -84,7 +85,8 @@ CONTENT = [
         CVAE(random_state=0),
         _tied(
             (7, 0.04, "auto"), (7, 0.04, 0.01), (7, 0.04, 0.1), (2, 0.04, 0.01), (7, 0.3, 0.01),
-            (7, 0.3, 0.1),
+            (7, 0.3, 0.1), (2, 0.04, "auto"), (20, 0.04, "auto"), (7, 0.01, "auto"),
+            (7, 0.3, "auto"),
         ),
         WORDS, "narrow", features="words",
     ),

@@ -75,8 +75,8 @@ class TimeForm:
         Raises
         ------
         ValueError, TypeError
-            If `value` is no time of this form. A whole number that has lost a zero at its
-            beginning is none: 1012025 may be the 1st or the 10th of January.
+            If `value` is no time of this form. Digits that have lost a zero are none: 1012025
+            may be the 1st or the 10th of January.
         """
         if self.timestamp_format is None:
             return parse_time(value)
@@ -85,16 +85,24 @@ class TimeForm:
         if isinstance(value, bool | np.bool_ | np.timedelta64):
             raise TypeError(f"{type(value).__name__} is not a time")
         if isinstance(value, Number):
-            text = str(int(value))
-            time = datetime.strptime(text, self.timestamp_format)
-            if int(value) != value or time.strftime(self.timestamp_format) != text:
-                raise ValueError(f"{value} has another form")
-            return parse_time(time)
+            if int(value) != value:
+                raise ValueError(f"{value} is not whole")
+            value = str(int(value))
         if isinstance(value, str):
-            value = datetime.strptime(value.strip(), self.timestamp_format)
+            text = value.strip()
+            value = datetime.strptime(text, self.timestamp_format)
+            if text.isdecimal() and not self._writes(value, text):
+                raise ValueError(f"{text} has another form")
         if hasattr(value, "toordinal") or isinstance(value, np.datetime64):
             return parse_time(value)
         raise TypeError(f"{type(value).__name__} is not a time")
+
+    def _writes(self, time, text):
+        """Whether a time is written like this; fractions of a second may be shorter."""
+        written = time.strftime(self.timestamp_format)
+        if self.timestamp_format.endswith("%f"):
+            return written.startswith(text) and not written[len(text) :].strip("0")
+        return written == text
 
     def require_column(self, source, place):
         """Raise a ValueError if there is a format but no column of times.
@@ -121,6 +129,8 @@ def _known(parse):
     found = {}
 
     def remembered(value):
+        if not isinstance(value, str | bytes | Number):
+            return parse(value)  # equal datetimes may be different moments
         key = type(value), value
         if key not in found:
             if len(found) == _REMEMBERED:
@@ -215,6 +225,8 @@ def time_entries(column, form=ISO):
         times = column.astype("datetime64[us]").astype(np.int64) / 1e6
         return column, times, ~np.isnat(column)
     if form.timestamp_format is not None:
+        if column.dtype.kind == "f" and column.dtype.itemsize < 8:  # it rounds eight digits
+            return column, np.full(len(column), np.nan), np.zeros(len(column), dtype=bool)
         return column, *convert_each(column, _known(form.parse), numbers=False)
     if column.dtype.kind in "iu" and (
         column.dtype.kind == "i" or int(column.max(initial=0)) < 2**63

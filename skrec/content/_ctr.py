@@ -52,8 +52,8 @@ class CTR(TextFactorsMixin, BaseRecommender):
         :math:`\kappa + c_0`.
     unobserved_weight : float or "auto", default="auto"
         Weight :math:`c_0` of a missing entry, >= 0; the paper's b, which is .01.
-        "auto": ten times the share of stored entries among the items with users, at least .01 and
-        at most .1, see Notes.
+        "auto": ten times the share of stored entries among the cells of items with users, at
+        least .01 and at most .1, see Notes.
     alpha : float, default=1.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
     item_alpha : float, default=1.0
@@ -124,9 +124,9 @@ class CTR(TextFactorsMixin, BaseRecommender):
     weighs its stored value alone.
 
     The paper's weight of a missing entry suits catalogues of which a user has a thousandth. Where
-    the stored entries are denser it is too small: on the 1,000 items with most users of six data
-    sets .1 validates better on each, on all items of three .01 to .03. ``"auto"`` is near the best
-    of these on all nine, see docs/benchmarks/defaults.md.
+    the stored entries are denser it is too small. On the 1,000 items with most users of six data
+    sets, .1 validates better than .01 on each; on all items of three, .01 or .03 is best.
+    ``"auto"`` is within 2 % of the best of these on all nine, see docs/benchmarks/defaults.md.
 
     On citeulike-t with ten items a user (docs/benchmarks, content_citeulike-t), the shrunk form
     ranked better than :math:`\theta` itself where all items are ranked together.
@@ -162,7 +162,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
     _parameter_rules = {**TEXT_RULES, "max_iter": POSITIVE_INTEGER}
     _search_grid = [
         {"alpha": alpha, "item_alpha": item_alpha}
-        for alpha in (0.3, 1.0)
+        for alpha in (0.3, 1.0, 3.0)
         for item_alpha in (0.3, 1.0, 3.0)
     ]
 

@@ -58,8 +58,8 @@ class CVAE(TextRecommender):
     unobserved_weight : float or "auto", default="auto"
         Weight :math:`c_0` of a missing entry, >= 0: the paper's b, which is .01; its a is
         :math:`1 + c_0` for ones.
-        "auto": ten times the share of stored entries among the items with users, at least .01 and
-        at most .1, see Notes.
+        "auto": ten times the share of stored entries among the cells of items with users, at
+        least .01 and at most .1, see Notes.
     alpha : float, default=7.0
         Penalty of the users' vectors, > 0; the paper's :math:`\lambda_u`.
     item_alpha : float, default=0.04
@@ -163,9 +163,9 @@ class CVAE(TextRecommender):
     may keep the network of one epoch with the vectors of the epoch before.
 
     The paper's weight of a missing entry suits catalogues of which a user has a thousandth. Where
-    the stored entries are denser it is too small: on the 1,000 items with most users of six data
-    sets .1 validates better on each, on all items of three .01 to .03. ``"auto"`` is near the best
-    of these on all nine, see docs/benchmarks/defaults.md.
+    the stored entries are denser it is too small. On the 1,000 items with most users of six data
+    sets, .1 validates better than .01 on each; on all items of three, .01 or .03 is best.
+    ``"auto"`` is within 2 % of the best of these on all nine, see docs/benchmarks/defaults.md.
 
     The codes set the scale: the item vectors become about as long as the codes. For codes of
     length n, `alpha` should be some tenths of :math:`n^2` and `item_alpha` some :math:`1 / n^2`.

@@ -21,8 +21,8 @@ TEXT_RULES = {
     "learned_texts": Options(("known", "all")),
     "cold_items": Options(("shrunk", "text")),
 }
-# ``unobserved_weight="auto"``: the missing entries together weigh this many times what as many
-# stored ones as there are weigh, within bounds.
+# ``unobserved_weight="auto"``, within bounds: with stored ones, the missing entries of a sparse
+# matrix together weigh this many times what the stored ones do.
 _TIMES, _LEAST, _MOST = 10.0, 0.01, 0.1
 # Expected length of the noise in the first vectors of items, as in `WMF`.
 INIT_SCALE = 0.1
@@ -45,7 +45,13 @@ class TextFactorsMixin(WeightedFactorsMixin):
         return np.full(X.shape[0], float(self.alpha))
 
     def _missing_weight(self):
-        return vars(self).get("unobserved_weight_", self.unobserved_weight)
+        weight = vars(self).get("unobserved_weight_", self.unobserved_weight)
+        if weight == "auto":  # a model of version 0.2, whose parameter was set later
+            raise ValueError(
+                f"{type(self).__name__} has no unobserved_weight_, but unobserved_weight='auto'. "
+                "Fit it again, or set_params(unobserved_weight=...) as it was fitted."
+            )
+        return weight
 
     def _start_als(self, X, dtype):
         """Choose the weight of missing entries, and start the solver for a training matrix."""

@@ -205,7 +205,7 @@ class ResidualMF(SimilarItemsMixin, TwoSolversMixin, LearnedUsersMixin, BaseReco
         **{name: rule for name, rule in TORCH_RULES.items() if name != "precision"},
     }
     _search_grid = [
-        {"n_components": n, "alpha": alpha} for n in (64, 128) for alpha in (0.003, 0.005, 0.01)
+        {"n_components": n, "alpha": alpha} for n in (64, 128) for alpha in (0.005, 0.01, 0.02)
     ]
     _fitted_rules = {
         "components_": Array("n_components", "n_items", dtypes=("float32",)),

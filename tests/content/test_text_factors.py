@@ -71,8 +71,17 @@ def test_the_weight_of_missing_entries_follows_their_number(cls, n_users, n_cell
     np.testing.assert_array_equal(model.components_, given.components_)
     of_rows = given.transform(few)
     np.testing.assert_array_equal(model.transform(few), of_rows)
-    # As any other parameter of a fit, it has no effect afterwards.
+    # The fit has settled it.
     np.testing.assert_array_equal(given.set_params(unobserved_weight=0.5).transform(few), of_rows)
+
+
+def test_a_model_of_an_earlier_version_has_its_weight_in_the_parameter():
+    model = small(CTR).fit(X, item_features=FEATURES)
+    expected = model.transform(X)
+    del model.unobserved_weight_
+    np.testing.assert_array_equal(model.transform(X), expected)
+    with pytest.raises(ValueError, match="Fit it again"):
+        model.set_params(unobserved_weight="auto").transform(X)
 
 
 # ---------------------------------------------------------------- least squares

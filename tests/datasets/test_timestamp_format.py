@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -158,12 +159,29 @@ def test_every_kind_of_entry_has_the_form(tmp_path, day):
         (1012025, "%d%m%Y"), (90101, "%y%m%d"), (11225, "%d%m%y"), (2024111, "%Y%m%d"),
         (20241231.5, "%Y%m%d"), (Decimal("20241231.5"), "%Y%m%d"), (True, "%Y%m%d"),
         (np.timedelta64(20241231), "%Y%m%d"), (b"2024", "%Y%m%d"), (2 + 0j, "%Y%m%d"),
+        ("1012025", "%d%m%Y"), ("2024111", "%Y%m%d"), (np.float32(20241231), "%Y%m%d"),
     ],
 )  # fmt: skip
 def test_numbers_of_another_form_are_refused(day, form):
     log = {"user": ["a"], "item": ["x"], "timestamp": [day]}
+    if isinstance(day, np.floating):
+        log["timestamp"] = np.array([day])
     with pytest.raises(ValueError, match=r"a time of the form|dates"):
         load_interactions(log, timestamp_format=form)
+
+
+def test_shorter_texts_and_fractions_and_clocks_that_are_put_back():
+    def read(times, form):
+        log = {"user": [1] * len(times), "item": [*range(len(times))], "timestamp": times}
+        return load_interactions(log, timestamp_format=form).timestamp.tolist()
+
+    assert read(["1.2.24", "01.02.24"], "%d.%m.%y") == [1706745600] * 2
+    fraction = "%Y%m%d%H%M%S%f"
+    expected = datetime(2023, 11, 22, 13, 14, 15, 123000, UTC).timestamp()
+    assert read(["20231122131415123", 20231122131415123], fraction) == [expected] * 2
+    zone = ZoneInfo("Europe/Berlin")
+    twice = [datetime(2024, 10, 27, 2, 30, tzinfo=zone, fold=fold) for fold in (0, 1)]
+    assert read(twice, "%d.%m.%Y") == [1729989000, 1729992600]
 
 
 def test_a_format_wants_a_column_of_times(tmp_path):
