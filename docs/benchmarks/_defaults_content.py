@@ -1,7 +1,7 @@
 """The settings of models that read features of items which run_defaults.py tries."""
 
 from _defaults_case import Case, each
-from _defaults_features import VECTORS, WORDS
+from _defaults_features import WORDS
 
 from skrec.content import (
     CDL,
@@ -41,7 +41,7 @@ CONTENT = [
             *each(aggregate=["mean", "max"], center=[False, True]),
             *each(aggregate=["top_k"], n_neighbors=[3, 10]),
         ],
-        VECTORS, "narrow", features="vectors",
+        WORDS, "narrow", features="vectors",
     ),
     Case(
         "IBR",
@@ -50,7 +50,7 @@ CONTENT = [
             *each(aggregate=["max", "mean"], n_components=[20, 50], alpha=[1e-3]),
             *each(aggregate=["max", "mean"], n_components=[20], alpha=[1e-4, 1e-2]),
         ],
-        VECTORS, "narrow", features="vectors",
+        WORDS, "narrow", features="vectors",
     ),
     Case(
         "VBPR",
@@ -59,7 +59,7 @@ CONTENT = [
             *each(alpha=[0.01, 0.03, 0.1], feature_rate=[0.3]),
             *each(alpha=[0.03], feature_rate=[0.1, 1.0]),
         ],
-        VECTORS, "narrow", features="vectors",
+        WORDS, "narrow", features="vectors",
     ),
     Case(
         "CTR",

@@ -13,7 +13,7 @@ from skrec.model_selection import evaluation_split, holdout_split, strong_genera
 SEED = 98765
 DATA = (
     "ml-100k", "ml-latest-small", "ml-1m", "frappe", "citeulike-a", "citeulike-t",
-    "amazon-beauty", "gowalla", "tiktok-multimodal", "jester-1",
+    "amazon-beauty", "gowalla", "jester-1",
 )  # fmt: skip
 # Most items, most users: a fit of EASE at 2,000 items takes about half a second.
 SIZES = {

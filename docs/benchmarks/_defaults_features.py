@@ -9,12 +9,10 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.preprocessing import normalize
 
 # The data sets whose items have words, tags or genres.
 WORDS = ("ml-100k", "ml-latest-small", "ml-1m", "citeulike-a", "citeulike-t", "amazon-beauty")
-# The data sets whose items have those or pictures.
-VECTORS = (*WORDS, "tiktok-multimodal")
 _FILES = {
     "citeulike-a": "item_tags.npz",
     "citeulike-t": "item_features.npz",
@@ -39,11 +37,8 @@ def item_features(data, kind, items):
     -------
     features : csr_array of ones or ndarray of float32, of shape (n, n_features)
         "words": the words, tags or genres of each item, those of at least five of the items.
-        "vectors": 64 components of their TF-IDF, or the features of the pictures, standardised.
+        "vectors": 64 components of their TF-IDF.
     """
-    if data == "tiktok-multimodal":
-        images = np.load(_folder(data) / "item_features.npz")["image"][items]
-        return StandardScaler().fit_transform(images.astype(np.float32))
     words = (_of_file(data) if data in _FILES else _of_movies(data))[items]
     counts = np.bincount(words.indices, minlength=words.shape[1])
     kept = np.argsort(-counts, kind="stable")[:_MOST]

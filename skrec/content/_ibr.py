@@ -44,8 +44,8 @@ class IBR(ProfileMixin, BaseRecommender):
     aggregate : {"mean", "max", "top_k"}, default="mean"
         How the similarities, minus the distances, to the user's items are combined: the mean
         weighted by the row, the largest (the nearest item, as in [1]_), or the mean of the
-        `n_neighbors` largest. On validation users of seven data sets the mean ranks better than
-        the largest on six, and as well on one. May be changed after ``fit``.
+        `n_neighbors` largest. On validation users of six data sets the mean ranks better than
+        the largest on five, and as well on one. May be changed after ``fit``.
     n_neighbors : int, default=3
         Number of largest similarities in the mean; "top_k" only.
     n_pairs : int, default=50000
