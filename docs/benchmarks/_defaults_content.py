@@ -97,7 +97,7 @@ CONTENT = [
             ("citeulike-a", "citeulike-t", "amazon-beauty"), "wide", features="words",
         )
         for name, model, alpha, item_alpha, more in (
-            ("CTR", CTR(random_state=0), 1, 1, [(0.1, 1, 0.01), (3, 3, 0.1)]),
+            ("CTR", CTR(random_state=0), 1, 1, [(0.1, 1, 0.01), (3, 1, "auto"), (3, 3, 0.1)]),
             ("CDL", CDL(random_state=0), 2, 0.15, []),
             ("CVAE", CVAE(random_state=0), 7, 0.04, []),
         )

@@ -95,7 +95,7 @@ def methods(name):
     if sizes is WIDE:  # elsewhere it takes hours to score all items by their nearest ones
         found["VisRank, nearest"] = Method(VisRank("max"), "features")
     if "IBR" in PUBLISHED[name]:
-        found["IBR"] = Method(IBR(aggregate="max", random_state=SEED), "features")
+        found["IBR"] = Method(IBR(aggregate="max", alpha=0.001, random_state=SEED), "features")
     if data.pictures:
         network = DVBPR(
             50, network="cnn-f", image_size=224, n_latent=100 if name == "wikimedia" else 0,

@@ -50,7 +50,7 @@ class IBR(ProfileMixin, BaseRecommender):
         Number of largest similarities in the mean; "top_k" only.
     n_pairs : int, default=50000
         Pairs in R: draw an interaction, then another item of the same user.
-    alpha : float, default=0.001
+    alpha : float, default=0.0001
         Penalty on E, >= 0, for features divided by their mean length. The best value depends
         strongly on the features: choose it on validation data. Too large a value makes E and all
         distances zero; then `fit` warns.
@@ -135,7 +135,7 @@ class IBR(ProfileMixin, BaseRecommender):
     }
     _search_grid = [
         {"alpha": alpha, "aggregate": aggregate}
-        for alpha in (0.0, 0.001, 0.01)
+        for alpha in (0.0, 0.0001, 0.001, 0.01)
         for aggregate in ("max", "mean")
     ]
     _score_unit = 1.0  # distances are differences of log-odds
@@ -153,7 +153,7 @@ class IBR(ProfileMixin, BaseRecommender):
         aggregate="mean",
         n_neighbors=3,
         n_pairs=50_000,
-        alpha=0.001,
+        alpha=0.0001,
         max_iter=50,
         tol=1e-6,
         random_state=None,
