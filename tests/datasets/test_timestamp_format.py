@@ -140,7 +140,10 @@ def test_names_of_zones_are_refused():
         pa.array([Decimal(20241231)]), pa.array(["20241231"]).dictionary_encode(),
         [datetime(2024, 12, 31)], [date(2024, 12, 31)], [np.datetime64("2024-12-31")],
     ],
-    ids=repr,
+    ids=[
+        "Decimal", "bytes", "int32", "float", "text", "uint64", "array of bytes", "arrow bytes",
+        "arrow Decimal", "arrow dictionary", "datetime", "date", "datetime64",
+    ],
 )  # fmt: skip
 def test_every_kind_of_entry_has_the_form(tmp_path, day):
     log = {"user": ["a"], "item": ["x"], "timestamp": day}
