@@ -163,7 +163,7 @@ class CTR(TextFactorsMixin, BaseRecommender):
     _search_grid = [
         {"alpha": alpha, "item_alpha": item_alpha}
         for alpha in (0.3, 1.0, 3.0)
-        for item_alpha in (0.3, 1.0, 3.0)
+        for item_alpha in (1.0, 3.0)
     ]
 
     _fitted_rules = {
