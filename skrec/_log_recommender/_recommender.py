@@ -440,8 +440,8 @@ class LogRecommender(WholeFitMixin, MetaEstimatorMixin, BaseEstimator):
             An item of the log of ``fit``.
         k : int, default=10
             Length of the list.
-        items, exclude : array-like of ids, default=None
-            As in `recommend`.
+        items, exclude : array-like of shape (n_ids,), default=None
+            Ids, as in `recommend`.
         exclude_seen : bool, default=True
             Whether the list leaves out the items that the user already has.
 
