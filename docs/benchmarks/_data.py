@@ -13,6 +13,12 @@ def interactions(name):
     return np.load(Path(os.environ["SKREC_DATA"]) / name / "interactions.npz")
 
 
+def sparse(name, file):
+    """A CSR matrix of a data folder."""
+    found = np.load(Path(os.environ["SKREC_DATA"]) / name / file)
+    return csr_array((found["data"], found["indices"], found["indptr"]), shape=found["shape"])
+
+
 def genres(name):
     """Ones where an item has a genre: a csr_array, with the genres in alphabetical order."""
     path = Path(os.environ["SKREC_DATA"]) / name / "items.csv"

@@ -23,14 +23,14 @@ def _tied(*settings):
     return [dict(zip(names, setting, strict=True)) for setting in settings]
 
 
-def _rows(name, estimator, data, features):
+def _rows(name, estimator):
     grid = [
         {"learning_rate": 0.003, "alpha": 0.0},
         {"learning_rate": 0.001, "alpha": 0.0},
         {"learning_rate": 0.003, "alpha": 1e-5},
         {"learning_rate": 0.003, "alpha": 1e-4},
     ]
-    return Case(name, estimator, grid, data, "known", features=features)
+    return Case(name, estimator, grid, _FIELDS, "known")
 
 
 CONTENT = [
@@ -102,6 +102,6 @@ CONTENT = [
             ("CVAE", CVAE(random_state=0), 7, 0.04, []),
         )
     ),
-    _rows("DeepFM", DeepFM(random_state=0), _FIELDS, None),
-    _rows("WideAndDeep", WideAndDeep(random_state=0), _FIELDS, None),
+    _rows("DeepFM", DeepFM(random_state=0)),
+    _rows("WideAndDeep", WideAndDeep(random_state=0)),
 ]  # fmt: skip

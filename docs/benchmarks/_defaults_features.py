@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from _data import interactions, sparse
 from scipy.sparse import csr_array, hstack
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
@@ -36,10 +37,10 @@ def item_features(data, kind, items):
     Returns
     -------
     features : csr_array of ones or ndarray of float32, of shape (n, n_features)
-        "words": the words, tags or genres of each item, those of at least five of the items.
+        "words": the words, tags or genres that at least five of the items have.
         "vectors": 64 components of their TF-IDF.
     """
-    words = (_of_file(data) if data in _FILES else _of_movies(data))[items]
+    words = (sparse(data, _FILES[data]) if data in _FILES else _of_movies(data))[items]
     counts = np.bincount(words.indices, minlength=words.shape[1])
     kept = np.argsort(-counts, kind="stable")[:_MOST]
     words = csr_array(words[:, np.sort(kept[counts[kept] >= _LEAST])])
@@ -51,18 +52,9 @@ def item_features(data, kind, items):
     return TruncatedSVD(size, random_state=SEED).fit_transform(unit).astype(np.float32)
 
 
-def _folder(data):
-    return Path(os.environ["SKREC_DATA"]) / data
-
-
-def _of_file(data):
-    found = np.load(_folder(data) / _FILES[data])
-    return csr_array((found["data"], found["indices"], found["indptr"]), shape=found["shape"])
-
-
 def _of_movies(data):
     """Genres, and the words of the plot where there is one."""
-    n_items = int(np.load(_folder(data) / "interactions.npz")["item"].max()) + 1
+    n_items = int(interactions(data)["item"].max()) + 1
     names = CountVectorizer(tokenizer=lambda text: text.split("|"), token_pattern=None, binary=True)
     blocks = [names.fit_transform(_column(data, "items.csv", "genres", n_items))]
     if data in _TEXTS:
@@ -74,7 +66,7 @@ def _of_movies(data):
 
 def _column(data, file, name, n_items):
     """A column of a CSV file in the order of the items; "" for an item that it lacks."""
-    path, found = _folder(data) / file, [""] * n_items
+    path, found = Path(os.environ["SKREC_DATA"]) / data / file, [""] * n_items
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):

@@ -24,6 +24,7 @@ import sys
 import time
 
 import numpy as np
+from _alone import memory_mib
 from _record import RESULTS, environment, measured, write
 from scipy.sparse import csr_array
 
@@ -124,7 +125,7 @@ def stage_large(args):
         for part in (factor.data, factor.indices, factor.indptr)
     )
     result["data_mib"], result["factors_mib"] = round(data, 1), round(factors / mib, 1)
-    result["whole_process_peak_mib"] = round(peak_of_process(), 1)
+    result["whole_process_peak_mib"] = round(memory_mib("VmHWM"), 1)
     result["entries_of_a_factor"] = int(model.encoder_.nnz)
     result["loss_curve"] = [round(value, 5) for value in model.loss_curve_]
     result["gram_kept"] = round(model.gram_kept_, 4)
@@ -139,12 +140,6 @@ def stage_large(args):
         cosine = ItemKNN(metric="cosine", activity_exponent=0.0, n_jobs=args.jobs)
         result["ndcg@100"]["ItemKNN"] = round(cosine.fit(X).score(new), 4)
     return result
-
-
-def peak_of_process():
-    """VmHWM in MiB; `measured` has reset it, so it is the peak since the fit began."""
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def compile_kernels():

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from _data import interactions
+from _data import interactions, sparse
 from _record import RESULTS, means_and_errors, timed, write
 from scipy.sparse import csr_array, hstack
 from sklearn.decomposition import TruncatedSVD
@@ -94,12 +94,6 @@ def matrix(log, kept=slice(None)):
     ones = np.ones(len(log["user"][kept]))
     shape = (int(log["user"].max()) + 1, int(log["item"].max()) + 1)
     return csr_array((ones, (log["user"][kept], log["item"][kept])), shape=shape)
-
-
-def sparse(name, file):
-    """A CSR matrix of a data folder."""
-    found = np.load(Path(os.environ["SKREC_DATA"]) / name / file)
-    return csr_array((found["data"], found["indices"], found["indptr"]), shape=found["shape"])
 
 
 def table(name, file, n_items):

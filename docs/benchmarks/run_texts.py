@@ -16,8 +16,9 @@ import json
 from typing import NamedTuple
 
 import numpy as np
+from _data import sparse
 from _record import RESULTS, as_json, environment, means_and_errors, timed
-from run_content import citeulike_split, sparse
+from run_content import citeulike_split
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfTransformer

@@ -279,7 +279,7 @@ def parse_time(value):
     Raises
     ------
     ValueError, TypeError
-        If `value` is none of these.
+        If `value` is not a time.
     """
     if isinstance(value, str):
         value = value.strip()

@@ -9,8 +9,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from skrec._discovery import all_recommenders
-from skrec._log._ids import describe_ids, is_text
-from skrec._log_recommender._frames import id_list, is_file
+from skrec._log._ids import describe_ids
+from skrec._log_recommender._frames import id_list, is_file, refuse_other_kind
 from skrec._why_not import standing
 from skrec.utils._parallel import row_chunks
 
@@ -61,7 +61,7 @@ def candidate_mask(encoder, items, exclude):
         columns = encoder.encode_items(ids, unknown="ignore")
         if len(ids) and (columns < 0).all():
             _refuse_path(exclude)
-            _refuse_other_kind(ids, encoder)
+            refuse_other_kind(ids, encoder.item_ids_, "items")
         mask[columns[columns >= 0]] = False
     return mask
 
@@ -70,16 +70,6 @@ def _refuse_path(ids):
     """Raise a TypeError if unknown ids are the path of a file."""
     if isinstance(ids, str) and is_file(ids):
         id_list(Path(ids), "item")
-
-
-def _refuse_other_kind(ids, encoder):
-    """Raise a ValueError if ids are text and those of the fit are not, or the other way round."""
-    if is_text(ids) != is_text(encoder.item_ids_):
-        raise ValueError(
-            f"None of the {len(ids):,} items is known: ids like {describe_ids(ids)} never equal "
-            f"ids of the fit, which look like {describe_ids(encoder.item_ids_)}. Convert them to "
-            "the type of the ids in the log."
-        )
 
 
 def known_columns(encoder, ids):

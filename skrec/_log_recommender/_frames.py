@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skrec._log._ids import as_id_column
+from skrec._log._ids import as_id_column, describe_ids, is_text
 
 # By the package of an object. pyarrow is always installed, since skrec reads files with it.
 _KINDS = {"pandas": "pandas", "polars": "polars", "pyarrow": "pyarrow"}
@@ -107,6 +107,25 @@ def id_list(ids, name="given"):
     else:
         ids = list(ids)
     return as_id_column(_plain_array(ids), name)
+
+
+def refuse_other_kind(ids, known, name):
+    """Raise a ValueError if unknown ids are text and the known ids are not, or the reverse.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+        None of them is known.
+    known : ndarray of shape (n_known,)
+    name : str
+        What has the ids, in the plural.
+    """
+    if is_text(ids) != is_text(known):
+        raise ValueError(
+            f"None of the {len(ids):,} {name} is known: ids like {describe_ids(ids)} never equal "
+            f"ids of the fit, which look like {describe_ids(known)}. Convert them to the type of "
+            "the ids in the log."
+        )
 
 
 def _plain_array(ids):

@@ -7,8 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from skrec._log._ids import describe_ids, is_text
-from skrec._log_recommender._frames import frame_kind, id_list, is_file, is_frame
+from skrec._log._ids import describe_ids
+from skrec._log_recommender._frames import (
+    frame_kind,
+    id_list,
+    is_file,
+    is_frame,
+    refuse_other_kind,
+)
 from skrec._log_recommender._logs import counted, read_log
 
 UNKNOWN_USERS = ("fallback", "skip", "error")
@@ -62,12 +68,8 @@ def find_users(users, model):
         return Users(ids, counted(X) if model.counts_ else csr_array(X), log.kind)
     ids = id_list(users, "user")
     rows = encoder.encode_users(ids, unknown="ignore")
-    if len(ids) and (rows < 0).all() and is_text(ids) != is_text(encoder.user_ids_):
-        raise ValueError(
-            f"None of the {len(ids):,} users is known: ids like {describe_ids(ids)} never equal "
-            f"ids of the fit, which look like {describe_ids(encoder.user_ids_)}. Convert them to "
-            "the type of the ids in the log."
-        )
+    if len(ids) and (rows < 0).all():
+        refuse_other_kind(ids, encoder.user_ids_, "users")
     padded = csr_array(
         (known.data, known.indices, np.append(known.indptr, known.indptr[-1])),
         shape=(known.shape[0] + 1, known.shape[1]),

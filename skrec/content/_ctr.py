@@ -123,10 +123,10 @@ class CTR(TextFactorsMixin, BaseRecommender):
     such columns change no other score. In a row to score, an item that had no users at `fit`
     weighs its stored value alone.
 
-    The paper's weight of a missing entry suits catalogues of which a user has a thousandth. Where
-    the stored entries are denser it is too small. On the 1,000 items with most users of six data
+    The paper's weight of a missing entry suits users who have one item in a thousand. It is too
+    small for users who have more. On the 1,000 items with most users of six data
     sets, .1 validates better than .01 on each; on all items of three, .01 or .03 is best.
-    ``"auto"`` is within 2 % of the best of these on all nine, see docs/benchmarks/defaults.md.
+    ``"auto"`` is within 3 % of the best of these on all nine, see docs/benchmarks/defaults.md.
 
     On citeulike-t with ten items a user (docs/benchmarks, content_citeulike-t), the shrunk form
     ranked better than :math:`\theta` itself where all items are ranked together.

@@ -162,10 +162,10 @@ class CVAE(TextRecommender):
     to score, an item that had no users at `fit` weighs its stored value alone. An interrupted fit
     may keep the network of one epoch with the vectors of the epoch before.
 
-    The paper's weight of a missing entry suits catalogues of which a user has a thousandth. Where
-    the stored entries are denser it is too small. On the 1,000 items with most users of six data
+    The paper's weight of a missing entry suits users who have one item in a thousand. It is too
+    small for users who have more. On the 1,000 items with most users of six data
     sets, .1 validates better than .01 on each; on all items of three, .01 or .03 is best.
-    ``"auto"`` is within 2 % of the best of these on all nine, see docs/benchmarks/defaults.md.
+    ``"auto"`` is within 3 % of the best of these on all nine, see docs/benchmarks/defaults.md.
 
     The codes set the scale: the item vectors become about as long as the codes. For codes of
     length n, `alpha` should be some tenths of :math:`n^2` and `item_alpha` some :math:`1 / n^2`.
